@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* An IPv4 or IPv6 transport address as a value. IPv4-mapped IPv6 is always held as IPv4, so that equal
+ * addresses compare equal. */
+
+#include "base/err.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define ADDR_TEXT_MAX 64
+
+struct addr {
+    uint8_t family; /* 0 none, 4, 6 */
+    uint16_t port;  /* host order; 0 when only a host is meant */
+    uint32_t scope; /* interface index of an IPv6 link-local address, else 0 */
+    uint8_t ip[16]; /* first 4 bytes for IPv4; the rest zero */
+};
+
+/* An address with the length of its subnet prefix, in bits. The port is 0. */
+struct addr_prefix {
+    struct addr addr;
+    uint8_t bits;
+};
+
+/* "1.2.3.4", "1.2.3.4:80", "::1", "[::1]:80". A missing port becomes default_port. No names. */
+int addr_parse(const char *text, uint16_t default_port, struct addr *out) must_check;
+
+/* "1.2.3.4:80", "[::1]:80"; without ":port" when the port is 0. Returns out. */
+char *addr_format(const struct addr *a, char out[ADDR_TEXT_MAX]);
+
+/* "1.2.3.4/24". Returns out. */
+char *addr_prefix_format(const struct addr_prefix *p, char out[ADDR_TEXT_MAX]);
+
+bool addr_equal(const struct addr *a, const struct addr *b);
+bool addr_same_host(const struct addr *a, const struct addr *b);
+
+/* True when a's host lies in the subnet p. */
+bool addr_in_prefix(const struct addr *a, const struct addr_prefix *p);
+
+/* True when one subnet contains the other. */
+bool addr_prefix_overlap(const struct addr_prefix *a, const struct addr_prefix *b);
+
+bool addr_is_loopback(const struct addr *a);
+bool addr_is_link_local(const struct addr *a);
+bool addr_is_unspecified(const struct addr *a);
+
+/* RFC 1918, RFC 6598 and RFC 4193 space. */
+bool addr_is_private(const struct addr *a);
+
+/* To and from the kernel's form. v4mapped writes IPv4 as ::ffff:a.b.c.d, for dual-stack sockets. */
+socklen_t addr_to_sockaddr(const struct addr *a, bool v4mapped, struct sockaddr_storage *out);
+int addr_from_sockaddr(const struct sockaddr *sa, struct addr *out) must_check;

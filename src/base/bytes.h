@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Cursors: every byte that comes from or goes to a wire passes through these. A reader or writer that
+ * once ran over its end stays bad and yields zeros, so a parser checks once, at its end. Network byte order.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct slice {
+    const uint8_t *data;
+    size_t len;
+};
+
+struct reader {
+    const uint8_t *at, *end;
+    bool bad;
+};
+
+struct writer {
+    uint8_t *begin, *at, *end;
+    bool bad;
+};
+
+static inline struct reader reader_init(const uint8_t *data, size_t len)
+{
+    return (struct reader){.at = data, .end = data + len};
+}
+
+static inline size_t reader_left(const struct reader *r)
+{
+    return r->bad ? 0 : (size_t)(r->end - r->at);
+}
+
+/* The next n bytes, or NULL when there are fewer. */
+static inline const uint8_t *reader_take(struct reader *r, size_t n)
+{
+    if (r->bad || (size_t)(r->end - r->at) < n) {
+        r->bad = true;
+        return NULL;
+    }
+    const uint8_t *p = r->at;
+    r->at += n;
+    return p;
+}
+
+static inline void reader_copy(struct reader *r, void *out, size_t n)
+{
+    const uint8_t *p = reader_take(r, n);
+    if (p)
+        memcpy(out, p, n);
+    else
+        memset(out, 0, n);
+}
+
+static inline uint64_t reader_uint(struct reader *r, size_t n)
+{
+    const uint8_t *p = reader_take(r, n);
+    uint64_t v = 0;
+    for (size_t i = 0; p && i < n; i++)
+        v = v << 8 | p[i];
+    return v;
+}
+
+static inline uint8_t reader_u8(struct reader *r)
+{
+    return (uint8_t)reader_uint(r, 1);
+}
+
+static inline uint16_t reader_u16(struct reader *r)
+{
+    return (uint16_t)reader_uint(r, 2);
+}
+
+static inline uint32_t reader_u32(struct reader *r)
+{
+    return (uint32_t)reader_uint(r, 4);
+}
+
+static inline uint64_t reader_u64(struct reader *r)
+{
+    return reader_uint(r, 8);
+}
+
+static inline struct writer writer_init(uint8_t *data, size_t len)
+{
+    return (struct writer){.begin = data, .at = data, .end = data + len};
+}
+
+static inline size_t writer_len(const struct writer *w)
+{
+    return (size_t)(w->at - w->begin);
+}
+
+/* Room for n bytes, to be filled by the caller, or NULL. */
+static inline uint8_t *writer_reserve(struct writer *w, size_t n)
+{
+    if (w->bad || (size_t)(w->end - w->at) < n) {
+        w->bad = true;
+        return NULL;
+    }
+    uint8_t *p = w->at;
+    w->at += n;
+    return p;
+}
+
+static inline void writer_put(struct writer *w, const void *data, size_t n)
+{
+    uint8_t *p = writer_reserve(w, n);
+    if (p && n)
+        memcpy(p, data, n);
+}
+
+static inline void writer_uint(struct writer *w, uint64_t v, size_t n)
+{
+    uint8_t *p = writer_reserve(w, n);
+    for (size_t i = 0; p && i < n; i++)
+        p[i] = (uint8_t)(v >> (8 * (n - 1 - i)));
+}
+
+static inline void writer_u8(struct writer *w, uint8_t v)
+{
+    writer_uint(w, v, 1);
+}
+
+static inline void writer_u16(struct writer *w, uint16_t v)
+{
+    writer_uint(w, v, 2);
+}
+
+static inline void writer_u32(struct writer *w, uint32_t v)
+{
+    writer_uint(w, v, 4);
+}
+
+static inline void writer_u64(struct writer *w, uint64_t v)
+{
+    writer_uint(w, v, 8);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* One direction of one lane: an AEAD key with its context made once, so that per datagram only the nonce is
+ * set. A context belongs to one thread at a time. */
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define AEAD_KEY_LEN   32
+#define AEAD_NONCE_LEN 12
+#define AEAD_TAG_LEN   16
+
+/* Numbers as in HELLO (docs/PROTOCOL.md). */
+enum aead_suite { AEAD_AES_256_GCM = 1, AEAD_CHACHA20_POLY1305 = 2 };
+
+struct aead;
+
+/* The standard name, "AES-256-GCM"; "unknown" for a number that is no suite. */
+const char *aead_suite_name(enum aead_suite suite);
+
+/* True when this CPU has AES and carry-less multiply instructions, so that AES-256-GCM is the faster one. */
+bool aead_cpu_has_aes(void);
+
+/* A context that can both seal and open. The caller frees *out. */
+int aead_new(enum aead_suite suite, const uint8_t key[AEAD_KEY_LEN], struct aead **out) must_check;
+
+/* NULL is allowed. Wipes the key. */
+void aead_free(struct aead *a);
+
+/* Encrypts the pieces, one after the other, into out, and appends the tag: writes their sum + AEAD_TAG_LEN
+ * bytes. Pieces do not overlap out. */
+int aead_seal(struct aead *a, const uint8_t nonce[AEAD_NONCE_LEN], const uint8_t *aad, size_t aad_len,
+              const struct slice *pieces, size_t count, uint8_t *out) must_check;
+
+/* Decrypts len bytes (ciphertext and tag) in place; the plaintext is the first len - AEAD_TAG_LEN bytes.
+ * ERR_CRYPTO when the tag does not verify: the bytes are then worthless and zeroed. */
+int aead_open(struct aead *a, const uint8_t nonce[AEAD_NONCE_LEN], const uint8_t *aad, size_t aad_len,
+              uint8_t *data, size_t len) must_check;

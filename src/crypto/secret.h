@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Secrets: random bytes, wiping, comparison in constant time. Any thread. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Fills out from OpenSSL's CSPRNG. Aborts when there is no randomness: nothing can go on without. */
+void secret_random(void *out, size_t len);
+
+/* Not optimised away. */
+void secret_wipe(void *secret, size_t len);
+
+bool secret_equal(const void *a, const void *b, size_t len);

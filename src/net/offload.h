@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Super-frames to segments and back, in terms of virtio_net_hdr (virtio 1.2 §5.1.6). A TAP hands us up to 64
+ * KB of TCP or UDP in one frame; it is cut to what the path carries (its segments form a train), and at the
+ * other end the segments are written back as one. No payload is copied: a segment is its own headers plus a
+ * slice of the super-frame, a merged train is one iovec per segment. Worker threads; pure apart from the
+ * caller's memory. */
+
+#include "base/err.h"
+#include <linux/virtio_net.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#define OFFLOAD_HEAD_MAX                                                                                     \
+    192 /* Ethernet + 2 VLAN tags + IPv6 with extension headers or IPv4 with options + TCP with options */
+#define OFFLOAD_SEGMENTS  64 /* of one train: UDP_MAX_SEGMENTS */
+#define OFFLOAD_FRAME_MAX 65562
+
+/* Where a frame's checksum is still to be filled. */
+struct offload_csum {
+    bool partial;
+    uint16_t start, offset; /* bytes from the Ethernet header; bytes from start */
+};
+
+enum offload_verdict {
+    OFFLOAD_WHOLE,    /* it fits: send as it is */
+    OFFLOAD_TRAIN,    /* offload_split_next yields its segments */
+    OFFLOAD_FRAGMENT, /* does not fit and cannot be segmented: fragment it in the tunnel */
+    OFFLOAD_INVALID,  /* contradicts its own virtio header: drop */
+};
+
+struct offload_split {
+    const uint8_t *frame;
+    size_t len;
+    struct offload_csum csum; /* for OFFLOAD_WHOLE and OFFLOAD_FRAGMENT */
+    unsigned segments;  /* for OFFLOAD_TRAIN; may exceed OFFLOAD_SEGMENTS: then the caller counts a new train
+                           every OFFLOAD_SEGMENTS */
+    size_t segment_len; /* length of each segment but the last, headers included */
+    /* private */
+    size_t head_len, l3, l4, body_at, body_len, mss;
+    unsigned next;
+    uint8_t gso_type;
+    uint32_t tcp_seq;
+    uint16_t ip_id;
+    uint32_t pseudo;
+};
+
+/* Examines a frame read from the TAP. room is the longest Ethernet frame that one datagram carries. TCP
+ * super-frames, UDP super-frames (USO), and single TCP frames with a partial checksum that do not fit are
+ * split: TCP to room whatever gso_size says, UDP strictly at gso_size (or OFFLOAD_INVALID when that does not
+ * fit and cannot be fragmented either). */
+enum offload_verdict offload_split_begin(struct offload_split *s, const struct virtio_net_hdr *vnet,
+                                         const uint8_t *frame, size_t len, size_t room);
+
+struct offload_segment {
+    uint8_t head[OFFLOAD_HEAD_MAX]; /* Ethernet, IP, TCP/UDP headers, rewritten for this segment: IPv4 id,
+                                       lengths and header checksum, TCP sequence and flags (FIN and PSH on the
+                                       last, CWR on the first only), pseudo-header checksum */
+    size_t head_len;
+    const uint8_t *body; /* a slice of the super-frame */
+    size_t body_len;
+    struct offload_csum csum;
+};
+
+/* False when there are no more. */
+bool offload_split_next(struct offload_split *s, struct offload_segment *out);
+
+/* What the worker knows of an opened frame from its inner header. */
+struct offload_meta {
+    struct offload_csum csum;
+    bool train, last;
+    uint16_t group;
+    uint8_t position;
+};
+
+/* A train in the making: consecutive segments of one group. */
+struct offload_merge {
+    struct virtio_net_hdr vnet;
+    struct iovec iov[OFFLOAD_SEGMENTS + 2]; /* [0] the vnet header, [1] the first frame, then bodies */
+    int count;                              /* of iov in use; 0 when empty */
+    /* private */
+    struct offload_meta meta;
+    size_t l3, l4, head_len, mss, total;
+    uint8_t gso_type, next_position;
+    uint32_t next_seq;
+    bool closed;
+};
+
+/* Offers one frame (in the caller's writable memory, which must stay until the merge is flushed). True when
+ * it was taken: it began, continued or stood alone. False when it does not continue what is there: the caller
+ * flushes and offers again (an empty merge takes anything). offloads says what the TAP accepts: without
+ * TAP_OFFLOAD_TSO nothing is merged, without CSUM partial checksums are completed here. Frames are checked,
+ * never trusted: what contradicts itself is passed alone, unmerged. */
+bool offload_merge_add(struct offload_merge *m, const struct offload_meta *meta, uint8_t *frame, size_t len,
+                       unsigned offloads);
+
+/* Finishes the headers (lengths, checksums, FIN/PSH, gso fields); then iov[0..count) is ready for tap_write.
+ * The caller sets count to 0 after the write. */
+void offload_merge_finish(struct offload_merge *m);
+
+/* RFC 6040: the ECN field of the IP packet in a frame (0 when it is not IP), and marking it CE on arrival
+ * (ECT only; header checksum adjusted). False when the packet was Not-ECT and must be dropped instead. */
+uint8_t offload_ecn(const uint8_t *frame, size_t len);
+bool offload_ecn_mark(uint8_t *frame, size_t len);

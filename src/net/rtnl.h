@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Interfaces, addresses and routes through rtnetlink (libmnl), and the few per-device sysctls. Control
+ * thread; each call is synchronous and short. Errors: ERR_PERMISSION, ERR_NOT_FOUND, ERR_EXISTS, ERR_IO with
+ * errno set. */
+
+#include "base/addr.h"
+#include "base/err.h"
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct rtnl;
+int rtnl_open(struct rtnl **out) must_check;
+void rtnl_close(struct rtnl *r);
+
+struct rtnl_link {
+    unsigned index;
+    char name[IFNAMSIZ];
+    uint32_t mtu;
+    bool up, loopback;
+    uint8_t mac[6];
+};
+int rtnl_link_find(struct rtnl *r, const char *name, struct rtnl_link *out) must_check;
+
+/* Copies up to cap entries; returns how many there are, or an error. */
+int rtnl_links(struct rtnl *r, struct rtnl_link *out, size_t cap) must_check;
+
+struct rtnl_address {
+    unsigned index; /* of the interface */
+    struct addr_prefix prefix;
+};
+int rtnl_addresses(struct rtnl *r, struct rtnl_address *out, size_t cap) must_check;
+
+/* mtu, txqueuelen, gso_max: 0 leaves them. A kernel that refuses gso_max alone is no error. */
+struct rtnl_link_change {
+    bool up;
+    uint32_t mtu, txqueuelen, gso_max;
+};
+int rtnl_link_set(struct rtnl *r, unsigned index, const struct rtnl_link_change *change) must_check;
+
+int rtnl_address_add(struct rtnl *r, unsigned index, const struct addr_prefix *address) must_check;
+int rtnl_address_del(struct rtnl *r, unsigned index, const struct addr_prefix *address) must_check;
+
+/* A host route: destination (/32 or /128) through the interface, preferred source. */
+int rtnl_route_add(struct rtnl *r, unsigned index, const struct addr *destination,
+                   const struct addr *source) must_check;
+int rtnl_route_del(struct rtnl *r, unsigned index, const struct addr *destination) must_check;
+
+/* Interface and address changes. The descriptor becomes readable; rtnl_monitor_drain reads all that is
+ * pending and returns true when an address or link changed. */
+int rtnl_monitor_open(int *fd) must_check;
+bool rtnl_monitor_drain(int fd);
+
+/* Writes /proc/sys/net/<family>/conf/<device>/<key>; family "ipv4" or "ipv6". */
+int rtnl_sysctl_set(const char *family, const char *device, const char *key, const char *value) must_check;

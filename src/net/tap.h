@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* TAP devices with IFF_VNET_HDR and offloads, one queue per worker (Linux:
+ * Documentation/networking/tuntap.rst). */
+
+#include "base/err.h"
+#include <linux/virtio_net.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#define TAP_QUEUES_MAX 8
+
+/* What reads may then hold. Probed at open, fallen back step by step. */
+enum tap_offload { TAP_OFFLOAD_CSUM = 1, TAP_OFFLOAD_TSO = 2, TAP_OFFLOAD_USO = 4 };
+
+struct tap {
+    char name[IFNAMSIZ];
+    unsigned ifindex;
+    unsigned queue_count;
+    int queues[TAP_QUEUES_MAX]; /* non-blocking */
+    unsigned offloads;          /* enum tap_offload, those that the kernel took */
+    bool attached;              /* existed before us and stays */
+};
+
+/* Creates a TAP: name, or the first free tap0, tap1 … when NULL. ERR_EXISTS when name is taken by another
+ * interface, ERR_PERMISSION (no CAP_NET_ADMIN), ERR_NOT_FOUND (no /dev/net/tun), ERR_IO (errno). */
+int tap_create(const char *name, unsigned queues, struct tap *out) must_check;
+
+/* Attaches to an existing TAP. ERR_NOT_FOUND when there is no such interface, ERR_UNSUPPORTED when it is no
+ * TAP, ERR_BUSY when another process holds it (tap_owner tells which). */
+int tap_attach(const char *name, unsigned queues, struct tap *out) must_check;
+
+void tap_close(struct tap *tap);
+
+/* Finds the process that holds the TAP name open (/proc/<pid>/fdinfo). ERR_NOT_FOUND when none can be seen.
+ */
+int tap_owner(const char *name, pid_t *pid, char *program, size_t program_size) must_check;
+
+/* One frame or super-frame: virtio header, then Ethernet. Returns the frame's length (without the header),
+ * ERR_AGAIN when there is none, ERR_IO. */
+ssize_t tap_read(int queue, struct virtio_net_hdr *vnet, uint8_t *frame, size_t size);
+
+/* Writes one frame; iov[0] is the virtio header. 0, ERR_AGAIN, ERR_IO. */
+int tap_write(int queue, const struct iovec *iov, int count) must_check;

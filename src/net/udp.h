@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The UDP sockets that carry datagrams: dual-stack, DF set and kernel PMTU ignored (IP_PMTUDISC_PROBE),
+ * UDP_SEGMENT on the way out, recvmmsg with UDP_GRO on the way in. Sending is safe from any thread; a batch
+ * belongs to one. */
+
+#include "base/addr.h"
+#include "base/err.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define UDP_BATCH        16    /* messages per recvmmsg */
+#define UDP_BUFFER       65536 /* bytes per message */
+#define UDP_SEGMENTS_MAX 64
+
+struct udp_socket {
+    int fd;
+    bool v6;  /* dual-stack; false when the machine has no IPv6 */
+    bool gso; /* UDP_SEGMENT works; cleared for good when the kernel refuses it (EIO, EINVAL) */
+    bool gro;
+    uint16_t port; /* bound, host order */
+};
+
+/* Opens count sockets on the same port (SO_REUSEPORT when count > 1). port 0 lets the kernel choose. Buffers
+ * are forced to 8 MB where permitted. ERR_BUSY (port in use), ERR_IO (errno). */
+int udp_open(uint16_t port, unsigned count, struct udp_socket *out) must_check;
+void udp_close(struct udp_socket *s, unsigned count);
+
+/* A peer's address in the socket's form, made once. */
+struct udp_remote {
+    struct sockaddr_storage sa;
+    socklen_t len;
+};
+void udp_remote_init(const struct udp_socket *s, const struct addr *a, struct udp_remote *out);
+
+/* Sends data as datagrams of segment bytes each, the last possibly shorter (segment >= len: one datagram),
+ * with ECN field ecn (0–3). At most UDP_SEGMENTS_MAX segments and 65,507 bytes. Falls back to one sendmsg per
+ * datagram when there is no UDP_SEGMENT. 0, ERR_AGAIN (socket buffer full), ERR_SPACE (EMSGSIZE: larger than
+ * a local interface carries), ERR_IO (unreachable and the like; errno). */
+int udp_send(struct udp_socket *s, const struct udp_remote *to, const uint8_t *data, size_t len,
+             size_t segment, uint8_t ecn) must_check;
+
+struct udp_message {
+    uint8_t *data;  /* UDP_BUFFER bytes, writable, the batch's */
+    size_t len;     /* of all datagrams */
+    size_t segment; /* length of each datagram but the last; == len for a single one */
+    struct addr from;
+    uint8_t ecn; /* of the outer IP header */
+};
+
+struct udp_batch;
+int udp_batch_new(struct udp_batch **out) must_check;
+void udp_batch_free(struct udp_batch *b);
+
+/* Receives what is there without waiting: the number of messages (0 when none), or ERR_IO. Messages are valid
+ * until the next call. *overflow grows by what the socket dropped (SO_RXQ_OVFL). */
+int udp_receive(struct udp_socket *s, struct udp_batch *b, struct udp_message *out,
+                uint64_t *overflow) must_check;

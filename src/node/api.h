@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The node's API: a Unix stream socket DIR/<id>.sock, mode 0600. One JSON object per line in, one per line
+ * out: {"cmd": "status"} → {"ok": true, "result": …} or {"ok": false, "error": "…"}. docs/PROTOCOL.md §11.
+ * Control thread. */
+
+#include "base/err.h"
+#include "base/id.h"
+#include <jansson.h>
+#include <stdbool.h>
+#include <uv.h>
+
+struct api;
+struct api_call;
+
+struct api_config {
+    uv_loop_t *loop;
+    const char *run_dir;
+    const struct node_id *id;
+    /* Answers request, now or later, by exactly one of api_reply and api_fail on call. request is borrowed
+     * for the duration of this call. */
+    void (*handle)(void *context, const char *command, const json_t *request, struct api_call *call);
+    void *context;
+};
+
+/* Binds the socket: a dead one is removed. ERR_EXISTS when a live node with this id answers, ERR_PERMISSION
+ * or ERR_IO (errno) otherwise. Makes run_dir (0755) when missing. */
+int api_open(const struct api_config *config, struct api **out) must_check;
+
+/* Closes and removes the socket. Memory goes when the loop has closed its handles; calls not yet answered are
+ * failed. */
+void api_close(struct api *api);
+
+/* Takes result. A caller that has hung up is no error. */
+void api_reply(struct api_call *call, json_t *result);
+void api_fail(struct api_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));

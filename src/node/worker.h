@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* A data worker: one thread with one TAP queue, one UDP socket and one lane, run to completion in both
+ * directions. The only coordinator of the data path: docs/ARCHITECTURE.md walks a frame through it. */
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "net/tap.h"
+#include "net/udp.h"
+#include "node/fwd.h"
+#include "proto/drop.h"
+#include "proto/switch.h"
+#include "proto/wire.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What a worker hands to the control thread. */
+enum worker_event_kind {
+    WORKER_EVENT_DATAGRAM, /* CONTROL, PROBE or STUN, as it came, with its source */
+    WORKER_EVENT_SOURCE,   /* an authenticated datagram of peer slot came from an address that is not its path
+                            */
+    WORKER_EVENT_TOO_BIG,  /* the kernel refused the path's size towards peer slot */
+};
+struct worker_event {
+    enum worker_event_kind kind;
+    uint32_t slot;
+    struct addr from;
+    uint16_t len;
+    uint8_t
+        *data; /* DATAGRAM: len bytes, valid until the handler returns; the handler may open them in place */
+};
+
+struct worker_config {
+    unsigned index; /* = lane, TAP queue and socket */
+    int tap_queue;
+    unsigned tap_offloads;
+    struct udp_socket *socket;
+    struct switch_table *sw;
+    struct fwd *fwd;
+    bool profile;                /* -profile: histograms */
+    bool trace;                  /* -v: TAP→P2P and P2P→TAP lines, rate-limited */
+    void (*wake)(void *context); /* events are waiting: called from the worker's thread, at most once until
+                                    worker_take_events */
+    void *context;
+};
+
+struct worker;
+int worker_start(const struct worker_config *config, struct worker **out) must_check;
+
+/* Stops the thread and waits for it. */
+void worker_stop(struct worker *w);
+
+/* Control thread: calls handler for each waiting event. */
+void worker_take_events(struct worker *w, void (*handler)(void *context, const struct worker_event *e),
+                        void *context);
+
+/* Relaxed counters, written by the worker alone. */
+struct worker_counters {
+    _Atomic uint64_t drops[DROP_COUNT];
+    _Atomic uint64_t tap_rx_frames, tap_rx_bytes; /* from the device */
+    _Atomic uint64_t tap_tx_frames, tap_tx_bytes; /* to the device */
+    _Atomic uint64_t udp_rx_datagrams, udp_tx_datagrams;
+    _Atomic uint64_t socket_overflows;
+};
+const struct worker_counters *worker_counters(const struct worker *w);
+
+/* With -profile: writes the [PROFILE-…] lines for the time since the last call. Control thread. */
+void worker_profile_log(struct worker *w);

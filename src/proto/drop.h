@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Why a datagram or frame was not passed on. A drop is no error: it has a reason, a counter and a metric. The
+ * names appear in `status --json` and in metrics, so the list only grows. */
+
+enum drop {
+    DROP_NONE = 0,
+    /* from the network */
+    DROP_SHORT,            /* shorter than a header and a tag */
+    DROP_TYPE,             /* a type we do not know */
+    DROP_RESERVED,         /* a bit or field that must be zero is not */
+    DROP_LANE,             /* a lane that the session does not have */
+    DROP_RECEIVER,         /* an unknown receiver index */
+    DROP_AUTH,             /* the tag does not verify */
+    DROP_REPLAY,           /* seen already */
+    DROP_OLD,              /* below the replay window */
+    DROP_INNER,            /* a malformed inner header */
+    DROP_FRAGMENT,         /* a fragment that contradicts the others of its frame */
+    DROP_FRAGMENT_TIMEOUT, /* a frame whose other fragments never came */
+    DROP_FRAGMENT_SPACE,   /* more frames in reassembly than there is room for */
+    DROP_RUNT,             /* a frame without a whole Ethernet header */
+    DROP_OVERSIZE,         /* a frame larger than any device takes */
+    DROP_SOURCE,           /* a source address that is multicast, or one of our own */
+    DROP_FDB_FULL, /* the peer, or all together, announced too many addresses; the frame itself is passed */
+    DROP_STORM,    /* over the peer's budget of broadcast and unknown unicast */
+    DROP_CONTROL_QUEUE, /* control datagrams faster than the control thread takes them */
+    DROP_DEVICE,        /* the TAP took no frame */
+    /* from the device */
+    DROP_NO_PEER,   /* no peer has a session */
+    DROP_KEY_SPENT, /* the key is past its hard limit */
+    DROP_SPLIT,     /* a super-frame that cannot be cut */
+    DROP_SEND,      /* the kernel refused the datagram */
+    DROP_TOO_BIG,   /* larger than the path's present size; the path is measured anew */
+    DROP_COUNT
+};
+
+/* "replay", "unknown_receiver" …: a lower-case name of the reason, as in status and metrics. */
+const char *drop_name(enum drop drop);

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Control messages: CBOR maps with small integer keys (docs/PROTOCOL.md §7 lists each key). On the control
+ * channel each is preceded by its length in 2 bytes; in CONTROL datagrams it is the payload behind the inner
+ * header. Unknown keys are skipped, so that messages can grow; wrong types, excess items and missing required
+ * keys are ERR_FORMAT. Pure; a decoded message owns no memory. */
+
+#include "base/addr.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "crypto/ratchet.h"
+#include "proto/candidate.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MESSAGE_MAX       8192 /* encoded */
+#define MESSAGE_NAME_MAX  63
+#define MESSAGE_TEXT_MAX  200
+#define MESSAGE_ADDRS_MAX 8
+#define MESSAGE_MACS_MAX  4
+#define MESSAGE_AEADS_MAX 4
+#define MESSAGE_BOOT_LEN  8
+#define MESSAGE_VERSION   1
+
+enum message_type {
+    /* control channel */
+    MESSAGE_HELLO = 1,      /* the first message of both sides */
+    MESSAGE_READY = 2,      /* my receive keys are in place: you may send */
+    MESSAGE_REFUSE = 3,     /* I will not talk to you: code, text; then the channel closes */
+    MESSAGE_CANDIDATES = 4, /* my addresses have changed */
+    MESSAGE_WAKE = 5,       /* your datagrams do not reach me or mine not you: probe all paths now */
+    MESSAGE_BYE = 6,        /* this session ends: code */
+    /* CONTROL datagrams */
+    MESSAGE_RATCHET_OFFER = 16,
+    MESSAGE_RATCHET_ANSWER = 17,
+    MESSAGE_RATCHET_DONE = 18, /* sealed under the new key: the old one may go */
+};
+
+enum refuse_code {
+    REFUSE_STRANGER = 1, /* not public, and you are not on my list */
+    REFUSE_VERSION = 2,  /* no common protocol version */
+    REFUSE_AEAD = 3,     /* no common AEAD */
+    REFUSE_SELF = 4,     /* you are me */
+    REFUSE_FULL = 5,     /* too many peers */
+};
+
+enum bye_code { BYE_SHUTDOWN = 1, BYE_REPLACED = 2 };
+
+struct hello {
+    uint8_t version_min, version_max;
+    uint64_t features;
+    unsigned aead_count;
+    uint8_t aeads[MESSAGE_AEADS_MAX]; /* enum aead_suite, best first */
+    uint8_t lanes;
+    uint16_t mtu; /* of the device */
+    char name[MESSAGE_NAME_MAX + 1];
+    unsigned address_count;
+    struct addr_prefix addresses[MESSAGE_ADDRS_MAX]; /* overlay addresses */
+    unsigned mac_count;
+    uint8_t macs[MESSAGE_MACS_MAX][6];
+    unsigned candidate_count;
+    struct candidate candidates[CANDIDATES_MAX];
+    uint32_t receiver_index;
+    uint8_t boot[MESSAGE_BOOT_LEN]; /* random per process: a new one means that the node restarted */
+    uint32_t generation; /* of handshakes between these two processes, chosen by the side that dials */
+};
+
+struct message {
+    enum message_type type;
+    union {
+        struct hello hello;
+        struct {
+            uint8_t code;
+            char text[MESSAGE_TEXT_MAX + 1];
+        } refuse;
+        struct {
+            uint8_t code;
+        } bye;
+        struct {
+            unsigned count;
+            struct candidate list[CANDIDATES_MAX];
+        } candidates;
+        struct {
+            uint32_t step;           /* counts the ratchet steps of a session, from 1 */
+            uint32_t receiver_index; /* for the new keys */
+            uint8_t key[RATCHET_OFFER_LEN];
+        } ratchet; /* offer and answer; DONE has only step */
+    };
+};
+
+/* Writes the message through w; w goes bad when there is no room. */
+void message_encode(const struct message *m, struct writer *w);
+
+int message_decode(const uint8_t *data, size_t len, struct message *out) must_check;

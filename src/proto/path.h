@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The paths to one peer: candidate addresses, their probing, their size (RFC 8899) and the choice among them.
+ * docs/PROTOCOL.md §9. Sans-I/O, control thread.
+ *
+ *   UNTRIED ──probe──▶ PROBING ──answer──▶ PROVEN ──3 unanswered──▶ SUSPECT ──answer──▶ PROVEN
+ *                         └── no answer ─▶ FAILED (tried again rarely, or at once by path_wake)  ◀── 5 s
+ * unanswered ─┘
+ */
+
+#include "base/addr.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "proto/candidate.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum path_state {
+    PATH_STATE_UNTRIED,
+    PATH_STATE_PROBING,
+    PATH_STATE_PROVEN,
+    PATH_STATE_SUSPECT,
+    PATH_STATE_FAILED
+};
+
+enum path_kind { PATH_KIND_DIRECT = 1, PATH_KIND_RELAY = 2, PATH_KIND_TCP = 3 };
+
+/* "direct", "relay", "tcp", as in status --json. */
+const char *path_kind_name(enum path_kind kind);
+
+/* A PROBE datagram's payload, behind the inner header; padded with zeros to the size under test.
+ * docs/PROTOCOL.md §9. 0 kind (1 request, 2 answer)   1 zero   2 size of the request's UDP payload   4 token
+ * (8)   12 observed address: family, port, ip (1 + 2 + 16)   31 zero padding … */
+#define PATH_PROBE_LEN 32
+enum path_probe_kind { PATH_PROBE_REQUEST = 1, PATH_PROBE_ANSWER = 2 };
+struct path_probe {
+    enum path_probe_kind kind;
+    uint16_t size;        /* UDP payload of the request, bytes */
+    uint64_t token;       /* chosen by the asker, repeated by the answer */
+    struct addr observed; /* answer: the address that the request came from; request: none */
+};
+void path_probe_encode(const struct path_probe *p, uint8_t out[PATH_PROBE_LEN]);
+int path_probe_decode(const uint8_t *data, size_t len, struct path_probe *out) must_check;
+
+struct path {
+    enum path_kind kind;
+    enum path_state state;
+    struct addr remote;
+    uint16_t size;   /* UDP payload that is proven to pass, >= WIRE_BASE_SIZE once proven */
+    uint32_t rtt_us; /* smoothed (RFC 6298); 0 while unproven */
+};
+
+struct path_set;
+
+/* random is used for tokens and jitter: called with a buffer to fill. local_max is the largest UDP payload
+ * that any local interface can carry. */
+struct path_set_config {
+    void (*random)(void *context, void *out, size_t len);
+    void *context;
+    uint16_t local_max;
+};
+int path_set_new(const struct path_set_config *config, struct path_set **out) must_check;
+void path_set_free(struct path_set *set);
+
+/* Adds or keeps a candidate (at most CANDIDATES_MAX; a full set gives up failed ones first). Unspecified,
+ * multicast and port-0 addresses are ignored. It is probed at once. */
+void path_add(struct path_set *set, const struct addr *remote, enum candidate_kind kind, uint64_t now_us);
+
+/* Forgets candidates of the other side's last announcement that are not in this one and not proven. */
+void path_announced(struct path_set *set, const struct candidate *list, unsigned count, uint64_t now_us);
+
+/* A datagram of this peer that authenticated came from remote: when that is not the best path it is
+ * challenged at once; the old path serves until the answer. */
+void path_on_source(struct path_set *set, const struct addr *remote, uint64_t now_us);
+
+/* An authenticated answer from remote. Returns true when the best path, its size or its state changed. */
+bool path_on_answer(struct path_set *set, const struct path_probe *answer, const struct addr *remote,
+                    uint64_t now_us);
+
+/* Whether data flows in either direction now: while it does, the best path is probed every 500 ms (its size
+ * with it), otherwise every 10 s. */
+void path_set_active(struct path_set *set, bool active, uint64_t now_us);
+
+/* The kernel refused size on the best path (EMSGSIZE): back to WIRE_BASE_SIZE, search anew. */
+void path_on_too_big(struct path_set *set, uint64_t now_us);
+
+/* Our own addresses changed, the peer asks, or data gets no answer: probe everything now; local_max as in
+ * path_set_config. */
+void path_wake(struct path_set *set, uint16_t local_max, uint64_t now_us);
+
+/* Called at or after path_next_deadline. Returns true and fills *probe (a request, to be sent to *remote
+ * padded so that the UDP payload has probe->size bytes), false when none is due. Call until false. *changed
+ * is set when the best path, its size or state changed through time alone. */
+bool path_poll(struct path_set *set, uint64_t now_us, struct path_probe *probe, struct addr *remote,
+               bool *changed);
+
+/* Monotonic microseconds at which path_poll wants to be called; TIME_NEVER when never. */
+uint64_t path_next_deadline(const struct path_set *set);
+
+/* The path that carries data: proven or suspect, best measured RTT with hysteresis (a change needs to be
+ * better by 25 % and 2 ms, or the old one to fail). Before anything is proven: NULL. */
+const struct path *path_best(const struct path_set *set);
+
+/* All paths, for status. */
+size_t path_list(const struct path_set *set, struct path *out, size_t cap);

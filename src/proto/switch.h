@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The Ethernet switch of one device: (MAC, VLAN) → port, where a port is a peer's slot or the device itself.
+ * docs/PROTOCOL.md §6. Lookups and refreshing of a known entry take no lock (atomics on a fixed table);
+ * learning something new takes one. Any worker; sizes fixed at creation. */
+
+#include "base/err.h"
+#include "proto/drop.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SWITCH_PORT_FLOOD   (-1) /* not known, or a group address: to every peer */
+#define SWITCH_PORT_DEVICE  (-2) /* our own side */
+#define SWITCH_AGE_S        300
+#define SWITCH_HOLD_DOWN_US 1000000ull /* an address that just moved stays where it is for so long */
+#define SWITCH_PER_PEER     4096
+
+struct switch_table;
+
+int switch_new(unsigned peers, unsigned entries, struct switch_table **out) must_check;
+void switch_free(struct switch_table *sw);
+
+/* The Ethernet header, as far as a switch reads it. */
+struct switch_frame {
+    uint8_t dst[6], src[6];
+    uint16_t vlan; /* 802.1Q VID, 0 when untagged */
+    uint16_t type; /* EtherType behind the tag */
+};
+
+/* DROP_NONE, DROP_RUNT (no whole header), or DROP_SOURCE (group source address). */
+enum drop switch_parse(const uint8_t *frame, size_t len, struct switch_frame *out) must_check;
+
+/* A frame from the device: learns its source as local, returns the port of its destination: a peer slot,
+ * SWITCH_PORT_FLOOD, or SWITCH_PORT_DEVICE (both behind our device: do not send). */
+int switch_from_device(struct switch_table *sw, const struct switch_frame *f, uint64_t now_us);
+
+/* A frame from an authenticated peer, before it goes to the device (never to another peer): learns its
+ * source. DROP_NONE: deliver. DROP_SOURCE: the source is one of our own addresses. DROP_STORM: over the
+ * peer's broadcast budget. *not_learned is set to DROP_FDB_FULL when the frame is fine but its source could
+ * not be learned, else DROP_NONE. */
+enum drop switch_from_peer(struct switch_table *sw, uint32_t slot, const struct switch_frame *f,
+                           uint64_t now_us, enum drop *not_learned) must_check;
+
+/* Forgets everything learned from a peer. */
+void switch_forget(struct switch_table *sw, uint32_t slot);
+
+/* Removes what was not seen for SWITCH_AGE_S. Control thread, about once a second. */
+void switch_age(struct switch_table *sw, uint64_t now_us);
+
+struct switch_entry {
+    uint8_t mac[6];
+    uint16_t vlan;
+    int port; /* a peer slot or SWITCH_PORT_DEVICE */
+    uint32_t age_s;
+};
+
+/* Copies up to cap entries; returns how many there are. */
+size_t switch_list(struct switch_table *sw, uint64_t now_us, struct switch_entry *out, size_t cap);

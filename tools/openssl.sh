@@ -1,0 +1,81 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Prints where OpenSSL >= 3.5 is: "system", or the prefix of a build of our own. The build is made
+# once per user from the source package of Debian's current stable release, fetched with a private
+# apt configuration that borrows the mirror and the keyring this machine already trusts.
+# Progress goes to stderr, the answer alone to stdout.
+set -eu
+
+say() { echo "openssl.sh: $*" >&2; }
+die() { say "$*"; exit 1; }
+
+if pkg-config --exists 'openssl >= 3.5.0' 2>/dev/null; then
+    echo system
+    exit 0
+fi
+
+cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/shadowmesh
+prefix=$cache/openssl-3.5
+# The stamp is written last: a build that was interrupted is made anew.
+stamp=$prefix/.complete
+if [ -e "$stamp" ]; then
+    echo "$prefix"
+    exit 0
+fi
+
+mkdir -p "$cache"
+# Two makes at once share one build.
+exec 9>"$cache/openssl.lock"
+flock 9
+if [ -e "$stamp" ]; then
+    echo "$prefix"
+    exit 0
+fi
+
+work=$(mktemp -d "$cache/openssl-build.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
+
+mirror=$(apt-get indextargets --format '$(ORIGIN)|$(CODENAME)|$(REPO_URI)' 'Created-By: Packages' |
+    awk -F'|' '$1 == "Debian" && $2 !~ /-/ { print $3; exit }')
+[ -n "$mirror" ] || die "no Debian mirror among this machine's apt sources: run 'apt-get update', or install OpenSSL >= 3.5"
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+[ -r "$keyring" ] || die "$keyring is missing: apt-get install debian-archive-keyring"
+
+say "this machine's OpenSSL is older than 3.5: building 3.5 once, in $prefix (2-4 minutes)"
+mkdir -p "$work/apt/lists/partial" "$work/apt/cache/archives/partial" "$work/src"
+cat >"$work/apt/sources.list" <<LIST
+deb-src [signed-by=$keyring] $mirror stable main
+LIST
+cat >"$work/apt/apt.conf" <<CONF
+Dir::Etc::SourceList "$work/apt/sources.list";
+Dir::Etc::SourceParts "/dev/null";
+Dir::State::Lists "$work/apt/lists";
+Dir::Cache "$work/apt/cache";
+APT::Sandbox::User "root";
+CONF
+export APT_CONFIG="$work/apt/apt.conf"
+log=$work/log
+fail() { tail -n 30 "$log" >&2; die "$1"; }
+
+apt-get -q update >"$log" 2>&1 || fail "cannot read the package list of Debian's stable release"
+(cd "$work/src" && apt-get -q source --download-only openssl >>"$log" 2>&1) || fail "cannot fetch the source of openssl"
+dsc=$(ls "$work"/src/openssl_*.dsc)
+case $(basename "$dsc") in
+openssl_3.[0-4].*) fail "Debian's stable release has $(basename "$dsc" .dsc); 3.5 or later is needed" ;;
+esac
+(cd "$work/src" && dpkg-source -x "$dsc" tree >>"$log" 2>&1) || fail "cannot unpack $dsc"
+
+cd "$work/src/tree"
+# The ABI stays whole (no no-engine and the like): the system's libcurl loads this libssl too.
+rm -rf "$prefix"
+./Configure --prefix="$prefix" --libdir=lib --openssldir=/etc/ssl shared \
+    enable-ec_nistp_64_gcc_128 no-tests no-docs \
+    "-Wl,-rpath,$prefix/lib" >>"$log" 2>&1 || fail "Configure failed"
+make -j"$(nproc)" >>"$log" 2>&1 || fail "the build failed"
+make install_sw >>"$log" 2>&1 || fail "the installation failed"
+"$prefix/bin/openssl" version >>"$log" 2>&1 || fail "the new openssl does not run"
+touch "$stamp"
+say "$("$prefix/bin/openssl" version) is in $prefix"
+echo "$prefix"
