@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The phrases of the error space. Any thread. */
+
+#include "base/err.h"
+
+static const char *phrase(enum err err)
+{
+    switch (err) {
+    case ERR_NOMEM:
+        return "out of memory";
+    case ERR_ARGUMENT:
+        return "invalid value";
+    case ERR_FORMAT:
+        return "malformed data";
+    case ERR_SPACE:
+        return "no room left";
+    case ERR_CRYPTO:
+        return "cryptographic check failed";
+    case ERR_NOT_FOUND:
+        return "not found";
+    case ERR_EXISTS:
+        return "exists already";
+    case ERR_PERMISSION:
+        return "not permitted";
+    case ERR_BUSY:
+        return "in use by another";
+    case ERR_IO:
+        return "input/output failed";
+    case ERR_UNSUPPORTED:
+        return "not supported by this system";
+    case ERR_AGAIN:
+        return "nothing to do now";
+    case ERR_CLOSED:
+        return "closed by the other side";
+    case ERR_EXPOSED:
+        return "secret file readable by others";
+    case ERR_MISMATCH:
+        return "key does not match the id";
+    }
+    return "unknown error";
+}
+
+const char *err_str(int err)
+{
+    return err == 0 ? "success" : phrase((enum err)err);
+}
