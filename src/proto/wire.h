@@ -17,6 +17,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "proto/drop.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 #define WIRE_HEADER_LEN   16
@@ -41,6 +42,12 @@ struct wire_header {
 /* What the first byte of any UDP payload says, before anything is believed. */
 enum wire_class { WIRE_CLASS_SESSION, WIRE_CLASS_STUN, WIRE_CLASS_OTHER };
 enum wire_class wire_classify(const uint8_t *data, size_t len);
+
+/* DATA travels on the data lanes, CONTROL and PROBE on the control lane. */
+static inline bool wire_lane_fits(uint8_t type, uint8_t lane)
+{
+    return type == WIRE_DATA ? lane < WIRE_DATA_LANES : lane == WIRE_LANE_CONTROL;
+}
 
 void wire_header_encode(const struct wire_header *h, uint8_t out[WIRE_HEADER_LEN]);
 
@@ -68,6 +75,7 @@ struct wire_inner {
 
 void wire_inner_encode(const struct wire_inner *in, uint8_t out[WIRE_INNER_LEN]);
 
-/* data holds inner header and payload, len bytes. DROP_NONE or DROP_INNER: unknown flags, fields set that the
- * flags do not call for, a checksum field outside the frame, a fragment outside its frame. */
+/* data holds inner header and payload, len bytes. DROP_NONE or DROP_INNER: unknown flags, TRAIN together with
+ * FRAGMENT, LAST without TRAIN, fields set that the flags do not call for, a checksum field outside the frame
+ * or inside the Ethernet header, an empty fragment or one outside its frame, a frame over WIRE_FRAME_MAX. */
 enum drop wire_inner_decode(const uint8_t *data, size_t len, struct wire_inner *in) must_check;
