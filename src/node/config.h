@@ -13,6 +13,9 @@
 #define CONFIG_CONNECT_MAX  256
 #define CONFIG_PORT_DATA    9443
 #define CONFIG_PORT_CONTROL 8443
+#define CONFIG_MTU_DEFAULT  1500
+#define CONFIG_MTU_MIN      576
+#define CONFIG_MTU_MAX      9000
 
 struct config_connect {
     struct node_id id;
@@ -36,7 +39,7 @@ struct config {
     struct config_connect connect[CONFIG_CONNECT_MAX];
     unsigned allow_count;
     struct node_id allow[CONFIG_CONNECT_MAX];
-    unsigned ratchet_s, rehandshake_s; /* test options, not in --help */
+    unsigned ratchet_s, rehandshake_s; /* test options, not in --help; 0 when not given */
 };
 
 enum config_result { CONFIG_RUN, CONFIG_EXIT_OK, CONFIG_EXIT_USAGE };
