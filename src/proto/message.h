@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Control messages: CBOR maps with small integer keys (docs/PROTOCOL.md §7 lists each key). On the control
- * channel each is preceded by its length in 2 bytes; in CONTROL datagrams it is the payload behind the inner
- * header. Unknown keys are skipped, so that messages can grow; wrong types, excess items and missing required
- * keys are ERR_FORMAT. Pure; a decoded message owns no memory. */
+/* Control messages: CBOR maps with small integer keys, in the deterministic form of base/cbor.h
+ * (docs/PROTOCOL.md §7). On the control channel each is preceded by its length in 2 bytes; in CONTROL
+ * datagrams it is the payload behind the inner header. Unknown keys and candidate kinds are skipped, so that
+ * messages can grow; wrong types, values out of range, excess items, missing required keys and bytes left
+ * over are ERR_FORMAT. Pure; a decoded message owns no memory.
+ *
+ * Key 0 of every message is its type. "[key]" behind a field is its key; those with a "?" are optional,
+ * absent when empty or zero, and empty or zero when absent. An address is a byte string of 4 or 16 bytes; a
+ * candidate is [kind, address, UDP port, control port], an overlay address [address, prefix bits]. */
 
 #include "base/addr.h"
 #include "base/bytes.h"
@@ -47,22 +52,22 @@ enum refuse_code {
 enum bye_code { BYE_SHUTDOWN = 1, BYE_REPLACED = 2 };
 
 struct hello {
-    uint8_t version_min, version_max;
-    uint64_t features;
+    uint8_t version_min, version_max; /* [1] [2] min <= max */
+    uint64_t features;                /* [3?] bits; unknown ones are kept */
     unsigned aead_count;
-    uint8_t aeads[MESSAGE_AEADS_MAX]; /* enum aead_suite, best first */
-    uint8_t lanes;
-    uint16_t mtu; /* of the device */
-    char name[MESSAGE_NAME_MAX + 1];
+    uint8_t aeads[MESSAGE_AEADS_MAX]; /* [4?] enum aead_suite, best first; may hold unknown numbers */
+    uint8_t lanes;                    /* [5] data lanes, 1..WIRE_DATA_LANES */
+    uint16_t mtu;                     /* [6] of the device */
+    char name[MESSAGE_NAME_MAX + 1];  /* [7?] cbor_text_ok */
     unsigned address_count;
-    struct addr_prefix addresses[MESSAGE_ADDRS_MAX]; /* overlay addresses */
+    struct addr_prefix addresses[MESSAGE_ADDRS_MAX]; /* [8?] overlay addresses */
     unsigned mac_count;
-    uint8_t macs[MESSAGE_MACS_MAX][6];
+    uint8_t macs[MESSAGE_MACS_MAX][6]; /* [9?] never group addresses */
     unsigned candidate_count;
-    struct candidate candidates[CANDIDATES_MAX];
-    uint32_t receiver_index;
-    uint8_t boot[MESSAGE_BOOT_LEN]; /* random per process: a new one means that the node restarted */
-    uint32_t generation; /* of handshakes between these two processes, chosen by the side that dials */
+    struct candidate candidates[CANDIDATES_MAX]; /* [10?] */
+    uint32_t receiver_index;                     /* [11] */
+    uint8_t boot[MESSAGE_BOOT_LEN]; /* [12] random per process: a new one means that the node restarted */
+    uint32_t generation; /* [13] of handshakes between these two processes, chosen by the side that dials */
 };
 
 struct message {
@@ -70,25 +75,28 @@ struct message {
     union {
         struct hello hello;
         struct {
-            uint8_t code;
-            char text[MESSAGE_TEXT_MAX + 1];
+            uint8_t code;                    /* [1] enum refuse_code, or a later one */
+            char text[MESSAGE_TEXT_MAX + 1]; /* [2?] cbor_text_ok */
         } refuse;
         struct {
-            uint8_t code;
+            uint8_t code; /* [1] enum bye_code, or a later one */
         } bye;
         struct {
             unsigned count;
-            struct candidate list[CANDIDATES_MAX];
+            struct candidate list[CANDIDATES_MAX]; /* [1?] */
         } candidates;
         struct {
-            uint32_t step;           /* counts the ratchet steps of a session, from 1 */
-            uint32_t receiver_index; /* for the new keys */
-            uint8_t key[RATCHET_OFFER_LEN];
-        } ratchet; /* offer and answer; DONE has only step */
+            uint32_t step;                  /* [1] counts the ratchet steps of a session, from 1 */
+            uint32_t receiver_index;        /* [2] for the new keys */
+            uint8_t key[RATCHET_OFFER_LEN]; /* [3] */
+        } ratchet;                          /* offer and answer; DONE has only step */
     };
 };
 
-/* Writes the message through w; w goes bad when there is no room. */
+/* Writes the message through w; w goes bad when there is no room, or when a name or text is not cbor_text_ok.
+ * Equal messages give equal bytes. */
 void message_encode(const struct message *m, struct writer *w);
 
+/* 0, ERR_FORMAT, or ERR_UNSUPPORTED for a well-formed head with a type that is not known here: to be ignored.
+ */
 int message_decode(const uint8_t *data, size_t len, struct message *out) must_check;
