@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The private OpenSSL library context. Any thread. */
+
+#include "crypto/library.h"
+
+#include <openssl/crypto.h>
+#include <openssl/provider.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static OSSL_LIB_CTX *context;
+
+static void make_context(void)
+{
+    context = OSSL_LIB_CTX_new();
+    if (!context || !OSSL_PROVIDER_load(context, "default"))
+        abort();
+}
+
+OSSL_LIB_CTX *library_context(void)
+{
+    pthread_once(&once, make_context);
+    return context;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Randomness, wiping and comparison. Any thread: OpenSSL keeps one generator per thread. */
+
+#include "crypto/secret.h"
+
+#include "crypto/library.h"
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+
+void secret_random(void *out, size_t len)
+{
+    if (RAND_priv_bytes_ex(library_context(), out, len, 0) != 1)
+        abort();
+}
+
+void secret_wipe(void *secret, size_t len)
+{
+    OPENSSL_cleanse(secret, len);
+}
+
+bool secret_equal(const void *a, const void *b, size_t len)
+{
+    return CRYPTO_memcmp(a, b, len) == 0;
+}
