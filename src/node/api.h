@@ -2,12 +2,14 @@
 #pragma once
 /* The node's API: a Unix stream socket DIR/<id>.sock, mode 0600. One JSON object per line in, one per line
  * out: {"cmd": "status"} → {"ok": true, "result": …} or {"ok": false, "error": "…"}. docs/PROTOCOL.md §11.
+ * At most 32 callers, one request of each at a time; a caller that is silent for 30 s is hung up on.
  * Control thread. */
 
 #include "base/err.h"
 #include "base/id.h"
 #include <jansson.h>
 #include <stdbool.h>
+#include <sys/types.h>
 #include <uv.h>
 
 struct api;
@@ -21,14 +23,16 @@ struct api_config {
      * for the duration of this call. */
     void (*handle)(void *context, const char *command, const json_t *request, struct api_call *call);
     void *context;
+    pid_t *holder; /* NULL, or where ERR_EXISTS puts the other process's id (0 when it cannot be told) */
 };
 
-/* Binds the socket: a dead one is removed. ERR_EXISTS when a live node with this id answers, ERR_PERMISSION
- * or ERR_IO (errno) otherwise. Makes run_dir (0755) when missing. */
+/* Binds the socket: a dead one is removed, and it appears only once it is private and listens. ERR_EXISTS
+ * when a live process holds this id, ERR_PERMISSION or ERR_IO (errno) otherwise. Makes run_dir (0755) when
+ * missing. SIGPIPE is ignored from here on: callers hang up. */
 int api_open(const struct api_config *config, struct api **out) must_check;
 
-/* Closes and removes the socket. Memory goes when the loop has closed its handles; calls not yet answered are
- * failed. */
+/* Closes and removes the socket. Memory goes when the loop has closed its handles. Calls that are not yet
+ * answered lose their caller, and are still to be answered (api_reply, api_fail) to be freed. */
 void api_close(struct api *api);
 
 /* Takes result. A caller that has hung up is no error. */

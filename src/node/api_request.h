@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The API's lines: a request as it comes from a stranger's pipe, a response as it leaves. docs/PROTOCOL.md
+ * §11. Pure functions, any thread. */
+
+#include "base/err.h"
+#include <jansson.h>
+#include <stddef.h>
+
+#define API_REQUEST_MAX 4096 /* bytes of a request line, with its newline */
+
+/* Decodes one line without its newline. *command is borrowed from *request, which the caller decrefs.
+ * ERR_FORMAT when it is no JSON object with a string "cmd". */
+int api_request_parse(const char *line, size_t len, json_t **request, const char **command) must_check;
+
+/* One line with its newline, for the caller to free; NULL when there is no memory. result is borrowed. */
+char *api_response_ok(const json_t *result, size_t *len);
+char *api_response_error(const char *error, size_t *len);
