@@ -26,22 +26,27 @@ struct tap {
     bool attached;              /* existed before us and stays */
 };
 
-/* Creates a TAP: name, or the first free tap0, tap1 … when NULL. ERR_EXISTS when name is taken by another
- * interface, ERR_PERMISSION (no CAP_NET_ADMIN), ERR_NOT_FOUND (no /dev/net/tun), ERR_IO (errno). */
+/* Creates a TAP, which is down: name, or the first free tap0, tap1 … when NULL. ERR_EXISTS when name is taken
+ * by another interface, ERR_PERMISSION (no CAP_NET_ADMIN), ERR_NOT_FOUND (no /dev/net/tun), ERR_ARGUMENT (not
+ * a name for an interface), ERR_IO (errno). */
 int tap_create(const char *name, unsigned queues, struct tap *out) must_check;
 
-/* Attaches to an existing TAP. ERR_NOT_FOUND when there is no such interface, ERR_UNSUPPORTED when it is no
- * TAP, ERR_BUSY when another process holds it (tap_owner tells which). */
+/* Attaches to an existing TAP, never makes one. One that was made with a single queue yields one, whatever
+ * was asked: queue_count tells. ERR_NOT_FOUND when there is no such interface (or no /dev/net/tun),
+ * ERR_UNSUPPORTED when it is no TAP, ERR_BUSY when another process holds it (tap_owner tells which),
+ * ERR_PERMISSION, ERR_IO. */
 int tap_attach(const char *name, unsigned queues, struct tap *out) must_check;
 
+/* A TAP that we created disappears; one that we attached to stays, its offloads switched off. */
 void tap_close(struct tap *tap);
 
-/* Finds the process that holds the TAP name open (/proc/<pid>/fdinfo). ERR_NOT_FOUND when none can be seen.
- */
+/* Finds the process that holds the TAP name open (/proc/<pid>/fdinfo), first among those in our network
+ * namespace. ERR_NOT_FOUND when none can be seen. */
 int tap_owner(const char *name, pid_t *pid, char *program, size_t program_size) must_check;
 
-/* One frame or super-frame: virtio header, then Ethernet. Returns the frame's length (without the header),
- * ERR_AGAIN when there is none, ERR_IO. */
+/* One frame or super-frame: virtio header (struct virtio_net_hdr, 10 bytes, host order), then Ethernet.
+ * Returns the frame's length (without the header), ERR_AGAIN when there is none, ERR_IO. The kernel cuts
+ * silently what size does not hold: it is at least OFFLOAD_FRAME_MAX. */
 ssize_t tap_read(int queue, struct virtio_net_hdr *vnet, uint8_t *frame, size_t size);
 
 /* Writes one frame; iov[0] is the virtio header. 0, ERR_AGAIN, ERR_IO. */

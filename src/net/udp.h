@@ -6,6 +6,7 @@
 
 #include "base/addr.h"
 #include "base/err.h"
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,14 +18,16 @@
 
 struct udp_socket {
     int fd;
-    bool v6;  /* dual-stack; false when the machine has no IPv6 */
-    bool gso; /* UDP_SEGMENT works; cleared for good when the kernel refuses it (EIO, EINVAL) */
+    bool v6;          /* dual-stack; false when the machine has no IPv6 */
+    _Atomic bool gso; /* UDP_SEGMENT works; cleared for good when the kernel refuses it (EIO, EINVAL) */
     bool gro;
-    uint16_t port; /* bound, host order */
+    uint16_t port;          /* bound, host order */
+    uint32_t overflow_seen; /* private, of the receiving thread */
 };
 
 /* Opens count sockets on the same port (SO_REUSEPORT when count > 1). port 0 lets the kernel choose. Buffers
- * are forced to 8 MB where permitted. ERR_BUSY (port in use), ERR_IO (errno). */
+ * are forced to 8 MB where permitted. ERR_BUSY (port in use, also when its owner would share it), ERR_IO
+ * (errno). */
 int udp_open(uint16_t port, unsigned count, struct udp_socket *out) must_check;
 void udp_close(struct udp_socket *s, unsigned count);
 
@@ -36,9 +39,10 @@ struct udp_remote {
 void udp_remote_init(const struct udp_socket *s, const struct addr *a, struct udp_remote *out);
 
 /* Sends data as datagrams of segment bytes each, the last possibly shorter (segment >= len: one datagram),
- * with ECN field ecn (0–3). At most UDP_SEGMENTS_MAX segments and 65,507 bytes. Falls back to one sendmsg per
- * datagram when there is no UDP_SEGMENT. 0, ERR_AGAIN (socket buffer full), ERR_SPACE (EMSGSIZE: larger than
- * a local interface carries), ERR_IO (unreachable and the like; errno). */
+ * with ECN field ecn (0–3). At most UDP_SEGMENTS_MAX segments and 65,507 bytes, neither empty (asserted).
+ * Falls back to one sendmsg per datagram when there is no UDP_SEGMENT; an error then leaves the first ones
+ * sent. 0, ERR_AGAIN (socket buffer full), ERR_SPACE (EMSGSIZE: larger than a local interface carries),
+ * ERR_IO (unreachable and the like; errno). */
 int udp_send(struct udp_socket *s, const struct udp_remote *to, const uint8_t *data, size_t len,
              size_t segment, uint8_t ecn) must_check;
 
@@ -54,7 +58,8 @@ struct udp_batch;
 int udp_batch_new(struct udp_batch **out) must_check;
 void udp_batch_free(struct udp_batch *b);
 
-/* Receives what is there without waiting: the number of messages (0 when none), or ERR_IO. Messages are valid
- * until the next call. *overflow grows by what the socket dropped (SO_RXQ_OVFL). */
+/* Receives what is there without waiting into out[UDP_BATCH]: the number of messages (0 when none), or
+ * ERR_IO. Messages are valid until the next call, and never empty: segment > 0. ICMP errors are no errors
+ * here. *overflow grows by what the socket dropped (SO_RXQ_OVFL). */
 int udp_receive(struct udp_socket *s, struct udp_batch *b, struct udp_message *out,
                 uint64_t *overflow) must_check;

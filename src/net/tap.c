@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* TAP devices: creating, attaching, the offloads the kernel takes, and one frame in or out. Opening and
+ * closing belong to the control thread, each queue to its worker. The virtio header on every frame is the
+ * 10-byte struct virtio_net_hdr in host byte order. */
+
+#include "net/tap.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Newer than some distributions' headers. */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+
+#define TUN_DEVICE "/dev/net/tun"
+
+static int close_keeping_errno(int fd, int err)
+{
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return err;
+}
+
+static int open_error(void)
+{
+    switch (errno) {
+    case ENOENT:
+    case ENODEV:
+    case ENXIO:
+        return ERR_NOT_FOUND;
+    case EACCES:
+    case EPERM:
+        return ERR_PERMISSION;
+    default:
+        return ERR_IO;
+    }
+}
+
+/* A name the kernel would take literally: '%' asks it to number the device. */
+static bool name_is_valid(const char *name)
+{
+    size_t len = strlen(name);
+    if (len == 0 || len >= IFNAMSIZ || !strcmp(name, ".") || !strcmp(name, ".."))
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (!isgraph((unsigned char)name[i]) || strchr("/:%", name[i]))
+            return false;
+    return true;
+}
+
+/* One more descriptor bound to the interface name, which is rewritten with what the kernel chose. */
+static int queue_open(char name[IFNAMSIZ], int flags, int *out)
+{
+    int fd = open(TUN_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return open_error();
+    struct ifreq ifr = {.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | flags)};
+    memcpy(ifr.ifr_name, name, IFNAMSIZ);
+    int header = sizeof(struct virtio_net_hdr);
+    if (ioctl(fd, TUNSETIFF, &ifr) < 0)
+        return close_keeping_errno(fd, errno == EPERM ? ERR_PERMISSION : ERR_IO);
+    if (ioctl(fd, TUNSETVNETHDRSZ, &header) < 0)
+        return close_keeping_errno(fd, ERR_IO);
+    memcpy(name, ifr.ifr_name, IFNAMSIZ);
+    *out = fd;
+    return 0;
+}
+
+/* ---- offloads ---- */
+
+static unsigned tun_features(unsigned offloads)
+{
+    unsigned f = 0;
+    if (offloads & TAP_OFFLOAD_CSUM)
+        f |= TUN_F_CSUM;
+    if (offloads & TAP_OFFLOAD_TSO)
+        f |= TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+    if (offloads & TAP_OFFLOAD_USO)
+        f |= TUN_F_USO4 | TUN_F_USO6;
+    return f;
+}
+
+/* The smallest super-frame of two segments, from 127.0.0.1 to itself and sent to a group address that no
+ * bridge forwards: a device that is up discards it, one that is down answers EIO once the header has been
+ * accepted. */
+static bool accepts_write(int fd, uint8_t gso_type, uint8_t protocol, size_t l4_len, uint16_t csum_offset)
+{
+    uint8_t frame[14 + 20 + 20 + 2] = {0x01, 0x80, 0xc2, 0, 0, 0x0e, 0x02, 0, 0, 0, 0, 1, 0x08, 0x00};
+    size_t len = 14 + 20 + l4_len + 2;
+    uint8_t *ip = frame + 14, *l4 = ip + 20;
+    ip[0] = 0x45;
+    ip[3] = (uint8_t)(len - 14);
+    ip[8] = 1;
+    ip[9] = protocol;
+    memcpy(ip + 12, (uint8_t[]){127, 0, 0, 1, 127, 0, 0, 1}, 8);
+    if (protocol == IPPROTO_TCP)
+        l4[12] = 5 << 4;
+    else
+        l4[5] = (uint8_t)(l4_len + 2);
+    struct virtio_net_hdr vnet = {
+        .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+        .gso_type = gso_type,
+        .hdr_len = (uint16_t)(14 + 20 + l4_len),
+        .gso_size = gso_type == VIRTIO_NET_HDR_GSO_NONE ? 0 : 1,
+        .csum_start = 14 + 20,
+        .csum_offset = csum_offset,
+    };
+    struct iovec iov[2] = {{&vnet, sizeof(vnet)}, {frame, len}};
+    return writev(fd, iov, 2) >= 0 || errno != EINVAL;
+}
+
+/* What this kernel takes on writes of the offloads in wanted. */
+static unsigned probe_writes(int fd, unsigned wanted)
+{
+    if (!accepts_write(fd, VIRTIO_NET_HDR_GSO_NONE, IPPROTO_TCP, 20, 16))
+        return 0;
+    if (!accepts_write(fd, VIRTIO_NET_HDR_GSO_TCPV4, IPPROTO_TCP, 20, 16))
+        wanted &= ~(unsigned)(TAP_OFFLOAD_TSO | TAP_OFFLOAD_USO);
+    if ((wanted & TAP_OFFLOAD_USO) && !accepts_write(fd, VIRTIO_NET_HDR_GSO_UDP_L4, IPPROTO_UDP, 8, 6))
+        wanted &= ~(unsigned)TAP_OFFLOAD_USO;
+    return wanted;
+}
+
+static int probe_offloads(struct tap *tap)
+{
+    static const unsigned steps[] = {TAP_OFFLOAD_CSUM | TAP_OFFLOAD_TSO | TAP_OFFLOAD_USO,
+                                     TAP_OFFLOAD_CSUM | TAP_OFFLOAD_TSO, TAP_OFFLOAD_CSUM, 0};
+    int fd = tap->queues[0];
+    unsigned writable = probe_writes(fd, steps[0]);
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        if ((steps[i] & writable) != steps[i])
+            continue;
+        if (ioctl(fd, TUNSETOFFLOAD, (unsigned long)tun_features(steps[i])) == 0) {
+            tap->offloads = steps[i];
+            return 0;
+        }
+    }
+    return ERR_IO;
+}
+
+/* ---- opening ---- */
+
+static int add_queues(struct tap *tap, unsigned queues, int flags)
+{
+    while (tap->queue_count < queues) {
+        int err = queue_open(tap->name, flags, &tap->queues[tap->queue_count]);
+        if (err)
+            return err;
+        tap->queue_count++;
+    }
+    return 0;
+}
+
+static int finish_open(struct tap *tap, unsigned queues, int flags)
+{
+    int err = add_queues(tap, queues, flags);
+    if (err)
+        return err;
+    tap->ifindex = if_nametoindex(tap->name);
+    return tap->ifindex ? probe_offloads(tap) : ERR_IO;
+}
+
+static int fail_open(struct tap *tap, int err)
+{
+    int saved = errno;
+    tap_close(tap);
+    errno = saved;
+    return err;
+}
+
+int tap_create(const char *name, unsigned queues, struct tap *out)
+{
+    struct tap tap = {.queue_count = 0};
+    if (queues == 0 || queues > TAP_QUEUES_MAX || (name && !name_is_valid(name)))
+        return ERR_ARGUMENT;
+    snprintf(tap.name, sizeof(tap.name), "%s", name ? name : "tap%d");
+    int flags = queues > 1 ? IFF_MULTI_QUEUE : 0;
+    int err = queue_open(tap.name, flags | IFF_TUN_EXCL, &tap.queues[0]);
+    if (err)
+        return err == ERR_IO && errno == EBUSY ? ERR_EXISTS : err;
+    tap.queue_count = 1;
+    err = finish_open(&tap, queues, flags);
+    if (err)
+        return fail_open(&tap, err);
+    *out = tap;
+    return 0;
+}
+
+static int find_owner(const char *name, bool any_netns, pid_t *pid);
+
+/* The first queue of an existing TAP. A device made with one queue cannot be attached as a multi-queue one,
+ * nor the reverse: *flags returns which it is. */
+static int attach_first(struct tap *tap, int *flags)
+{
+    int err = queue_open(tap->name, *flags, &tap->queues[0]);
+    if (err == ERR_IO && errno == EINVAL) {
+        *flags ^= IFF_MULTI_QUEUE;
+        err = queue_open(tap->name, *flags, &tap->queues[0]);
+    }
+    if (err == ERR_IO && errno == EINVAL)
+        return ERR_UNSUPPORTED;
+    if (err == ERR_IO && (errno == EBUSY || errno == E2BIG))
+        return ERR_BUSY;
+    if (!err)
+        tap->queue_count = 1;
+    return err;
+}
+
+int tap_attach(const char *name, unsigned queues, struct tap *out)
+{
+    struct tap tap = {.attached = true};
+    pid_t pid;
+    if (queues == 0 || queues > TAP_QUEUES_MAX)
+        return ERR_ARGUMENT;
+    unsigned before = name_is_valid(name) ? if_nametoindex(name) : 0;
+    if (!before)
+        return ERR_NOT_FOUND;
+    /* A multi-queue device would let us in beside its owner, and each would lose frames to the other. */
+    if (find_owner(name, false, &pid) == 0)
+        return ERR_BUSY;
+    snprintf(tap.name, sizeof(tap.name), "%s", name);
+    int flags = queues > 1 ? IFF_MULTI_QUEUE : 0;
+    int err = attach_first(&tap, &flags);
+    if (err)
+        return err;
+    if (!(flags & IFF_MULTI_QUEUE))
+        queues = 1;
+    /* It vanished in between and the kernel made a new one, which goes with its descriptor. */
+    if (if_nametoindex(tap.name) != before)
+        return fail_open(&tap, ERR_NOT_FOUND);
+    err = finish_open(&tap, queues, flags);
+    if (err)
+        return fail_open(&tap, err);
+    *out = tap;
+    return 0;
+}
+
+void tap_close(struct tap *tap)
+{
+    /* Offloads outlive us on a persistent device; its next user may not know super-frames. */
+    if (tap->attached && tap->queue_count)
+        (void)ioctl(tap->queues[0], TUNSETOFFLOAD, 0ul);
+    for (unsigned i = 0; i < tap->queue_count; i++)
+        close(tap->queues[i]);
+    tap->queue_count = 0;
+}
+
+/* ---- who holds it ---- */
+
+static bool descriptor_holds(int dir, const char *file, const char *name)
+{
+    char text[512], line[IFNAMSIZ + 8];
+    int fd = openat(dir, file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t n = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    if (n <= 0)
+        return false;
+    text[n] = '\0';
+    snprintf(line, sizeof(line), "iff:\t%s\n", name);
+    return strstr(text, line) != NULL;
+}
+
+static bool process_holds(const char *pid, const char *name)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%.16s/fdinfo", pid);
+    DIR *d = opendir(path);
+    if (!d)
+        return false;
+    bool holds = false;
+    for (struct dirent *e; !holds && (e = readdir(d));)
+        if (isdigit((unsigned char)e->d_name[0]))
+            holds = descriptor_holds(dirfd(d), e->d_name, name);
+    closedir(d);
+    return holds;
+}
+
+static bool in_our_netns(const char *pid)
+{
+    struct stat ours, theirs;
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%.16s/ns/net", pid);
+    if (stat("/proc/thread-self/ns/net", &ours) < 0 || stat(path, &theirs) < 0)
+        return false;
+    return ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev;
+}
+
+/* fdinfo tells a name but no network namespace, and tap0 is in many: a process counts when it lives in ours,
+ * or, with any_netns, when it lives in another. */
+static int find_owner(const char *name, bool any_netns, pid_t *pid)
+{
+    DIR *d = opendir("/proc");
+    if (!d)
+        return ERR_NOT_FOUND;
+    int err = ERR_NOT_FOUND;
+    for (struct dirent *e; err && (e = readdir(d));) {
+        if (!isdigit((unsigned char)e->d_name[0]) || in_our_netns(e->d_name) == any_netns)
+            continue;
+        if (process_holds(e->d_name, name)) {
+            *pid = (pid_t)strtol(e->d_name, NULL, 10);
+            err = 0;
+        }
+    }
+    closedir(d);
+    return err;
+}
+
+static void process_name(pid_t pid, char *out, size_t size)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+    FILE *f = fopen(path, "re");
+    if (!f || !fgets(out, (int)size, f))
+        snprintf(out, size, "?");
+    if (f)
+        fclose(f);
+    out[strcspn(out, "\n")] = '\0';
+}
+
+int tap_owner(const char *name, pid_t *pid, char *program, size_t program_size)
+{
+    if (!name_is_valid(name))
+        return ERR_NOT_FOUND;
+    int err = find_owner(name, false, pid);
+    if (err)
+        err = find_owner(name, true, pid);
+    if (!err)
+        process_name(*pid, program, program_size);
+    return err;
+}
+
+/* ---- frames ---- */
+
+ssize_t tap_read(int queue, struct virtio_net_hdr *vnet, uint8_t *frame, size_t size)
+{
+    struct iovec iov[2] = {{vnet, sizeof(*vnet)}, {frame, size}};
+    ssize_t n;
+    do
+        n = readv(queue, iov, 2);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno == EAGAIN ? ERR_AGAIN : ERR_IO;
+    if ((size_t)n < sizeof(*vnet)) {
+        errno = EPROTO;
+        return ERR_IO;
+    }
+    return n - (ssize_t)sizeof(*vnet);
+}
+
+int tap_write(int queue, const struct iovec *iov, int count)
+{
+    ssize_t n;
+    do
+        n = writev(queue, iov, count);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno == EAGAIN ? ERR_AGAIN : ERR_IO;
+    return 0;
+}

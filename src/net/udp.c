@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* UDP sockets that carry datagrams: docs/PROTOCOL.md §2. Opening belongs to the control thread, a batch to
+ * its worker; sending is safe from any thread. */
+
+#include "net/udp.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/udp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SOCKET_BUFFER (8 * 1024 * 1024)
+#define UDP_LEN_MAX   65507
+#define ECN_MASK      3
+/* A burst of ICMP errors may stand before the datagrams in a socket. */
+#define ERRORS_SKIPPED 16
+
+/* ---- opening ---- */
+
+static int set_int(int fd, int level, int option, int value)
+{
+    return setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+static void set_buffer(int fd, int force, int plain)
+{
+    if (set_int(fd, SOL_SOCKET, force, SOCKET_BUFFER) < 0)
+        (void)set_int(fd, SOL_SOCKET, plain, SOCKET_BUFFER);
+}
+
+/* On a dual-stack socket the IPPROTO_IP options govern what goes to IPv4-mapped addresses. */
+static int set_options(struct udp_socket *s)
+{
+    set_buffer(s->fd, SO_RCVBUFFORCE, SO_RCVBUF);
+    set_buffer(s->fd, SO_SNDBUFFORCE, SO_SNDBUF);
+    if (set_int(s->fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE) < 0 ||
+        set_int(s->fd, IPPROTO_IP, IP_RECVTOS, 1) < 0 || set_int(s->fd, SOL_SOCKET, SO_RXQ_OVFL, 1) < 0)
+        return ERR_IO;
+    if (s->v6 && (set_int(s->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE) < 0 ||
+                  set_int(s->fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1) < 0))
+        return ERR_IO;
+    s->gso = set_int(s->fd, IPPROTO_UDP, UDP_SEGMENT, 0) == 0;
+    s->gro = set_int(s->fd, IPPROTO_UDP, UDP_GRO, 1) == 0;
+    return 0;
+}
+
+static int create_socket(bool v6, struct udp_socket *out)
+{
+    int fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return ERR_IO;
+    if (v6 && set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0) < 0) {
+        close(fd);
+        return ERR_IO;
+    }
+    *out = (struct udp_socket){.fd = fd, .v6 = v6};
+    return 0;
+}
+
+static int bind_port(struct udp_socket *s, uint16_t port)
+{
+    struct sockaddr_in6 any6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    struct sockaddr_in any4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int rc = s->v6 ? bind(s->fd, (struct sockaddr *)&any6, sizeof(any6))
+                   : bind(s->fd, (struct sockaddr *)&any4, sizeof(any4));
+    if (rc < 0)
+        return errno == EADDRINUSE ? ERR_BUSY : ERR_IO;
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof(sa);
+    if (getsockname(s->fd, (struct sockaddr *)&sa, &len) < 0)
+        return ERR_IO;
+    s->port = ntohs(s->v6 ? ((struct sockaddr_in6 *)&sa)->sin6_port : ((struct sockaddr_in *)&sa)->sin_port);
+    return 0;
+}
+
+/* The first socket binds alone, so that a port which another process shares with SO_REUSEPORT counts as
+ * taken; only then is it opened to the others. */
+static int open_one(bool v6, uint16_t port, bool first, bool share, struct udp_socket *out)
+{
+    int err = create_socket(v6, out);
+    if (err)
+        return err;
+    if (!first && set_int(out->fd, SOL_SOCKET, SO_REUSEPORT, 1) < 0)
+        err = ERR_IO;
+    if (!err)
+        err = bind_port(out, port);
+    if (!err && first && share && set_int(out->fd, SOL_SOCKET, SO_REUSEPORT, 1) < 0)
+        err = ERR_IO;
+    if (!err)
+        err = set_options(out);
+    if (err) {
+        int saved = errno;
+        close(out->fd);
+        errno = saved;
+    }
+    return err;
+}
+
+int udp_open(uint16_t port, unsigned count, struct udp_socket *out)
+{
+    assert(count > 0);
+    bool share = count > 1;
+    int err = open_one(true, port, true, share, &out[0]);
+    if (err == ERR_IO)
+        err = open_one(false, port, true, share, &out[0]);
+    if (err)
+        return err;
+    for (unsigned i = 1; i < count; i++) {
+        err = open_one(out[0].v6, out[0].port, false, share, &out[i]);
+        if (err) {
+            int saved = errno;
+            udp_close(out, i);
+            errno = saved;
+            return err;
+        }
+    }
+    return 0;
+}
+
+void udp_close(struct udp_socket *s, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        close(s[i].fd);
+        s[i].fd = -1;
+    }
+}
+
+/* ---- sending ---- */
+
+void udp_remote_init(const struct udp_socket *s, const struct addr *a, struct udp_remote *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->len = addr_to_sockaddr(a, s->v6, &out->sa);
+}
+
+static bool remote_is_v4(const struct udp_remote *to)
+{
+    if (to->sa.ss_family == AF_INET)
+        return true;
+    return IN6_IS_ADDR_V4MAPPED(&((const struct sockaddr_in6 *)&to->sa)->sin6_addr);
+}
+
+struct control {
+    _Alignas(struct cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint16_t))];
+    size_t len;
+};
+
+static void control_add(struct control *c, int level, int type, const void *value, size_t size)
+{
+    struct cmsghdr *h = (struct cmsghdr *)(c->bytes + c->len);
+    h->cmsg_level = level;
+    h->cmsg_type = type;
+    h->cmsg_len = CMSG_LEN(size);
+    memcpy(CMSG_DATA(h), value, size);
+    c->len += CMSG_SPACE(size);
+}
+
+static void control_add_ecn(struct control *c, const struct udp_remote *to, uint8_t ecn)
+{
+    int tos = ecn & ECN_MASK;
+    if (!tos)
+        return;
+    if (remote_is_v4(to))
+        control_add(c, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
+    else
+        control_add(c, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos));
+}
+
+static int send_error(void)
+{
+    switch (errno) {
+    case EAGAIN:
+    case ENOBUFS:
+        return ERR_AGAIN;
+    case EMSGSIZE:
+        return ERR_SPACE;
+    default:
+        return ERR_IO;
+    }
+}
+
+static struct msghdr message_for(const struct udp_remote *to, struct control *c, struct iovec *iov)
+{
+    return (struct msghdr){
+        .msg_name = (void *)&to->sa,
+        .msg_namelen = to->len,
+        .msg_iov = iov,
+        .msg_iovlen = 1,
+        .msg_control = c->len ? c->bytes : NULL,
+        .msg_controllen = c->len,
+    };
+}
+
+static int send_once(int fd, const struct msghdr *msg)
+{
+    ssize_t n;
+    do
+        n = sendmsg(fd, msg, MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? send_error() : 0;
+}
+
+static int send_each(int fd, const struct udp_remote *to, struct control *c, const uint8_t *data, size_t len,
+                     size_t segment)
+{
+    for (size_t at = 0; at < len; at += segment) {
+        struct iovec iov = {(void *)(data + at), len - at < segment ? len - at : segment};
+        struct msghdr msg = message_for(to, c, &iov);
+        int err = send_once(fd, &msg);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+int udp_send(struct udp_socket *s, const struct udp_remote *to, const uint8_t *data, size_t len,
+             size_t segment, uint8_t ecn)
+{
+    struct control c = {.len = 0};
+    assert(len > 0 && segment > 0 && len <= UDP_LEN_MAX);
+    control_add_ecn(&c, to, ecn);
+    if (segment >= len)
+        return send_each(s->fd, to, &c, data, len, segment);
+    assert((len + segment - 1) / segment <= UDP_SEGMENTS_MAX);
+    if (!atomic_load_explicit(&s->gso, memory_order_relaxed))
+        return send_each(s->fd, to, &c, data, len, segment);
+
+    struct control plain = c;
+    uint16_t size = (uint16_t)segment;
+    control_add(&c, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size));
+    struct iovec iov = {(void *)data, len};
+    struct msghdr msg = message_for(to, &c, &iov);
+    int err = send_once(s->fd, &msg);
+    if (err != ERR_IO || (errno != EIO && errno != EINVAL))
+        return err;
+    /* EINVAL also stands for a segment that the interface does not carry: only when single datagrams of the
+     * same size pass is the kernel to blame. */
+    err = send_each(s->fd, to, &plain, data, len, segment);
+    if (!err)
+        atomic_store_explicit(&s->gso, false, memory_order_relaxed);
+    return err;
+}
+
+/* ---- receiving ---- */
+
+#define CONTROL_SPACE                                                                                        \
+    (CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(int)) +                           \
+     CMSG_SPACE(sizeof(uint32_t)))
+
+struct udp_batch {
+    struct mmsghdr msgs[UDP_BATCH];
+    struct iovec iov[UDP_BATCH];
+    struct sockaddr_storage from[UDP_BATCH];
+    _Alignas(struct cmsghdr) uint8_t control[UDP_BATCH][CONTROL_SPACE];
+    uint8_t *buffers;
+};
+
+static void batch_arm(struct udp_batch *b, unsigned i)
+{
+    b->msgs[i].msg_hdr = (struct msghdr){
+        .msg_name = &b->from[i],
+        .msg_namelen = sizeof(b->from[i]),
+        .msg_iov = &b->iov[i],
+        .msg_iovlen = 1,
+        .msg_control = b->control[i],
+        .msg_controllen = CONTROL_SPACE,
+    };
+}
+
+int udp_batch_new(struct udp_batch **out)
+{
+    struct udp_batch *b = calloc(1, sizeof(*b));
+    if (!b)
+        return ERR_NOMEM;
+    b->buffers = malloc((size_t)UDP_BATCH * UDP_BUFFER);
+    if (!b->buffers) {
+        free(b);
+        return ERR_NOMEM;
+    }
+    for (unsigned i = 0; i < UDP_BATCH; i++) {
+        b->iov[i] = (struct iovec){b->buffers + (size_t)i * UDP_BUFFER, UDP_BUFFER};
+        batch_arm(b, i);
+    }
+    *out = b;
+    return 0;
+}
+
+void udp_batch_free(struct udp_batch *b)
+{
+    if (!b)
+        return;
+    free(b->buffers);
+    free(b);
+}
+
+static int cmsg_int(struct cmsghdr *c)
+{
+    int v = 0;
+    memcpy(&v, CMSG_DATA(c), sizeof(v));
+    return v;
+}
+
+/* SO_RXQ_OVFL tells the total since the socket was made, modulo 2^32. */
+static void count_overflow(struct udp_socket *s, uint32_t total, uint64_t *overflow)
+{
+    uint32_t grown = total - s->overflow_seen;
+    if (grown > INT32_MAX)
+        return;
+    s->overflow_seen = total;
+    *overflow += grown;
+}
+
+static void read_control(struct udp_socket *s, struct msghdr *h, struct udp_message *m, uint64_t *overflow)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS)
+            m->ecn = *CMSG_DATA(c) & ECN_MASK;
+        else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS)
+            m->ecn = (uint8_t)(cmsg_int(c) & ECN_MASK);
+        else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO)
+            m->segment = (size_t)cmsg_int(c);
+        else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL)
+            count_overflow(s, (uint32_t)cmsg_int(c), overflow);
+    }
+}
+
+/* False for what holds nothing to open: an empty datagram, or one from no address we know. */
+static bool read_message(struct udp_socket *s, struct udp_batch *b, unsigned i, struct udp_message *m,
+                         uint64_t *overflow)
+{
+    struct msghdr *h = &b->msgs[i].msg_hdr;
+    *m = (struct udp_message){.data = b->iov[i].iov_base, .len = b->msgs[i].msg_len};
+    read_control(s, h, m, overflow);
+    if (m->len == 0 || (h->msg_flags & MSG_TRUNC))
+        return false;
+    if (m->segment == 0 || m->segment > m->len)
+        m->segment = m->len;
+    return addr_from_sockaddr((struct sockaddr *)&b->from[i], &m->from) == 0;
+}
+
+/* What an ICMP message left on the socket; it concerns an earlier datagram, not receiving. */
+static bool is_icmp_error(int e)
+{
+    return e == ECONNREFUSED || e == EHOSTUNREACH || e == ENETUNREACH || e == EHOSTDOWN || e == ENETDOWN ||
+           e == ENOPROTOOPT || e == EMSGSIZE || e == EPROTO || e == EACCES || e == EPERM;
+}
+
+int udp_receive(struct udp_socket *s, struct udp_batch *b, struct udp_message *out, uint64_t *overflow)
+{
+    int n;
+    unsigned errors = 0;
+    do
+        n = recvmmsg(s->fd, b->msgs, UDP_BATCH, MSG_DONTWAIT, NULL);
+    while (n < 0 && (errno == EINTR || is_icmp_error(errno)) && ++errors < ERRORS_SKIPPED);
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR || is_icmp_error(errno) ? 0 : ERR_IO;
+    int count = 0;
+    for (int i = 0; i < n; i++) {
+        if (read_message(s, b, (unsigned)i, &out[count], overflow))
+            count++;
+        batch_arm(b, (unsigned)i);
+    }
+    return count;
+}
