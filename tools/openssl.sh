@@ -37,8 +37,17 @@ work=$(mktemp -d "$cache/openssl-build.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 
-mirror=$(apt-get indextargets --format '$(ORIGIN)|$(CODENAME)|$(REPO_URI)' 'Created-By: Packages' |
-    awk -F'|' '$1 == "Debian" && $2 !~ /-/ { print $3; exit }')
+debian_mirror() {
+    # shellcheck disable=SC2016 # apt's variables, not ours
+    apt-get indextargets --format '$(ORIGIN)|$(CODENAME)|$(REPO_URI)' 'Created-By: Packages' |
+        awk -F'|' '$1 == "Debian" && $2 !~ /-/ { print $3; exit }'
+}
+mirror=$(debian_mirror)
+if [ -z "$mirror" ] && [ "$(id -u)" = 0 ]; then
+    # An image whose package lists were removed: apt knows its mirrors' origin only from them.
+    apt-get -q update >/dev/null 2>&1 || true
+    mirror=$(debian_mirror)
+fi
 [ -n "$mirror" ] || die "no Debian mirror among this machine's apt sources: run 'apt-get update', or install OpenSSL >= 3.5"
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 [ -r "$keyring" ] || die "$keyring is missing: apt-get install debian-archive-keyring"
