@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules that the source tree keeps whatever the code does: layers, system calls, headers of files."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = sorted((ROOT / "src").rglob("*.[ch]"))
+
+# layer: what it may include besides itself (docs/ARCHITECTURE.md)
+LAYERS = {
+    "base": set(),
+    "crypto": {"base"},
+    "proto": {"base", "crypto"},
+    "net": {"base"},
+    "node": {"base", "crypto", "proto", "net"},
+    "backbone": {"base", "crypto", "proto", "net"},
+    "cli": {"base"},
+}
+
+# proto and crypto take `now` and bytes, and return bytes and actions: that is what lets tests simulate and fuzz them.
+SYSTEM_HEADERS = re.compile(
+    r"^(sys/(socket|ioctl|epoll|select|stat|mman|un|timerfd|eventfd|random|time)|netinet/.*|arpa/.*|linux/.*|net/.*"
+    r"|unistd|fcntl|poll|time|signal|uv|netdb|ifaddrs)\.h$")
+SYSTEM_CALLS = re.compile(
+    r"(?<![\w.>])(socket|bind|connect|listen|accept4?|send(to|msg|mmsg)?|recv(from|msg|mmsg)?|ioctl|open(at)?|fopen|read|write"
+    r"|clock_gettime|gettimeofday|time|nanosleep|sleep|usleep|getrandom|random|rand|fork|system|popen|printf|fprintf)\s*\(")
+# Key files are read and written by the layer that knows what is secret in them, and nowhere else in crypto.
+FILE_ACCESS = {"src/crypto/identity.c", "src/crypto/identity_file.c", "src/crypto/key_file.c", "src/crypto/keyfile.c"}
+
+
+def code_of(path):
+    """The file without comments and string literals, so that prose about a call is no call."""
+    text = re.sub(r"/\*.*?\*/", " ", path.read_text(), flags=re.DOTALL)
+    text = re.sub(r"//[^\n]*", " ", text)
+    return re.sub(r'"(?:\\.|[^"\\\n])*"', '""', text)
+
+
+def includes_of(path):
+    text = re.sub(r"/\*.*?\*/", " ", path.read_text(), flags=re.DOTALL)
+    return re.findall(r'^\s*#\s*include\s+(["<])([^">]+)[">]', text, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_layer_includes_only_lower_layers(layer):
+    wrong = []
+    for path in sorted((ROOT / "src" / layer).rglob("*.[ch]")):
+        for bracket, header in includes_of(path):
+            other = header.split("/")[0]
+            if bracket == '"' and other not in LAYERS[layer] | {layer}:
+                wrong.append(f"{path.relative_to(ROOT)} includes {header}")
+    assert not wrong
+
+
+@pytest.mark.parametrize("layer", ["crypto", "proto"])
+def test_layer_makes_no_system_call(layer):
+    wrong = []
+    for path in sorted((ROOT / "src" / layer).rglob("*.[ch]")):
+        name = str(path.relative_to(ROOT))
+        if name in FILE_ACCESS:
+            continue
+        wrong += [f"{name} includes {header}" for _, header in includes_of(path) if SYSTEM_HEADERS.match(header)]
+        wrong += [f"{name} calls {match.group(1)}" for match in SYSTEM_CALLS.finditer(code_of(path))]
+    assert not wrong
+
+
+@pytest.mark.parametrize("layer", ["base", "crypto", "proto", "net"])
+def test_lower_layers_return_codes_and_do_not_log(layer):
+    wrong = []
+    for path in sorted((ROOT / "src" / layer).rglob("*.c")):
+        if path.name != "log.c" and re.search(r"\blog_(error|warn|info|debug|line)\s*\(", code_of(path)):
+            wrong.append(str(path.relative_to(ROOT)))
+    assert not wrong
+
+
+def test_every_source_folder_is_a_layer():
+    assert {path.name for path in (ROOT / "src").iterdir() if path.is_dir()} <= set(LAYERS)
+
+
+def tracked(*patterns):
+    listing = subprocess.run(["git", "-C", str(ROOT), "ls-files", "--", *patterns], check=True, capture_output=True, text=True)
+    return [ROOT / line for line in listing.stdout.splitlines() if (ROOT / line).exists()]
+
+
+def test_every_file_names_its_licence():
+    files = tracked("*.c", "*.h", "*.py", "*.sh", "meson.build", "Makefile", ".ci/run")
+    assert len(files) > 50
+    assert not [str(path.relative_to(ROOT)) for path in files if "SPDX-License-Identifier: Apache-2.0" not in path.read_text()[:400]]
+
+
+def test_no_unfinished_code_is_left():
+    marker = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+    assert not [f"{path.relative_to(ROOT)}: {line.strip()}" for path in tracked("src/*.c", "src/*.h", "tests/*.c", "tools/*.sh")
+                for line in path.read_text().splitlines() if marker.search(line)]
+
+
+def test_every_fuzz_target_has_a_corpus():
+    targets = [path.stem.removeprefix("fuzz_") for path in (ROOT / "tests" / "fuzz").glob("fuzz_*.c")]
+    assert targets
+    assert not [target for target in targets if not any((ROOT / "tests" / "fuzz" / "corpus" / target).glob("*"))]
+
+
+def test_every_fuzz_target_and_unit_test_is_built():
+    for folder, prefix in (("unit", "test_"), ("fuzz", "fuzz_")):
+        meson = (ROOT / "tests" / folder / "meson.build").read_text()
+        names = [path.stem.removeprefix(prefix) for path in (ROOT / "tests" / folder).glob(f"{prefix}*.c")]
+        assert not [name for name in names if not re.search(rf"'{name}'", meson)], folder

@@ -1,0 +1,310 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs every test and counts each: what `make check` does.
+
+Builds three times (plain, ASan+UBSan, TSan); runs the unit and simulation programs and the replay of the fuzz corpora
+in each, the checks of the source tree, then the labs in network namespaces. Prints the failures with the ends of their
+output, a table, and as its last line `N passed, N failed` (and `, N skipped` if any were). Exits 0 only if tests ran and
+none failed.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+JOBS = os.cpu_count() or 2
+TAIL_LINES = 60
+PROGRAM_SECONDS = 300
+LABS_SECONDS = 40 * 60
+
+SANITIZER_OPTIONS = {
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99:detect_stack_use_after_return=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:exitcode=99",
+    "TSAN_OPTIONS": f"halt_on_error=1:exitcode=99:second_deadlock_stack=1:suppressions={ROOT}/tests/tsan.supp",
+    "LSAN_OPTIONS": f"suppressions={ROOT}/tests/lsan.supp",
+}
+
+BUILDS = {
+    "plain": ("build", []),
+    "asan": ("build-asan", ["-Db_sanitize=address,undefined", "-Db_lundef=false"]),
+    "tsan": ("build-tsan", ["-Db_sanitize=thread", "-Db_lundef=false"]),
+}
+
+
+class Results:
+    """The outcome of each test by suite; a failure keeps the text that explains it."""
+
+    def __init__(self):
+        self.suites = {}
+        self.failures = []
+        self.figures = []
+
+    def add(self, suite, name, outcome, text=""):
+        counts = self.suites.setdefault(suite, {"passed": 0, "failed": 0, "skipped": 0, "seconds": 0.0})
+        counts[outcome] += 1
+        if outcome == "failed":
+            self.failures.append((suite, name, text))
+            say(f"  FAILED {name}")
+
+    def time(self, suite, seconds):
+        self.suites.setdefault(suite, {"passed": 0, "failed": 0, "skipped": 0, "seconds": 0.0})["seconds"] += seconds
+
+    def total(self, outcome):
+        return sum(counts[outcome] for counts in self.suites.values())
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def tail(text, lines=TAIL_LINES):
+    kept = text.rstrip().splitlines()
+    if len(kept) > lines:
+        kept = [f"... ({len(kept) - lines} lines above)"] + kept[-lines:]
+    return "\n".join(kept)
+
+
+def run(argv, timeout, **options):
+    """Runs argv in a process group of its own. Returns (exit code, output); the code is None after the timeout."""
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                               errors="replace", start_new_session=True, cwd=ROOT, **options)
+    try:
+        output, _ = process.communicate(timeout=timeout)
+        return process.returncode, output
+    except BaseException as stopped:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        if isinstance(stopped, subprocess.TimeoutExpired):
+            return None, output + f"\n(stopped after {timeout} s)"
+        raise
+
+
+def build(results, flavour):
+    """Configures and builds one flavour. A build that fails counts as one failed test."""
+    folder, options = BUILDS[flavour]
+    start = time.monotonic()
+    say(f"== build {flavour} ({folder})")
+    steps = []
+    if not (ROOT / folder / "build.ninja").exists():
+        steps.append(["tools/setup.sh", folder, *options])
+    steps.append(["ninja", "-C", folder])
+    for step in steps:
+        code, output = run(step, timeout=1800)
+        if code != 0:
+            results.add("build", f"{flavour}: {' '.join(step)}", "failed", output)
+            return False
+    results.add("build", flavour, "passed")
+    results.time("build", time.monotonic() - start)
+    return True
+
+
+def program_command(flavour, command):
+    # TSan maps its shadow at fixed addresses, which some kernels' address randomisation collides with.
+    if flavour == "tsan" and shutil.which("setarch"):
+        return ["setarch", "-R", *command]
+    return command
+
+
+TAP_LINE = re.compile(r"^(?P<bad>not )?ok \d+(?: -)? ?(?P<name>[^#]*)(?P<skip># SKIP ?(?P<skipped>.*))?$", re.IGNORECASE)
+
+
+def tap_outcomes(output):
+    """Yields (test, outcome) of cmocka's TAP output: a skipped test reads `not ok 3 # SKIP name`."""
+    for line in output.splitlines():
+        match = TAP_LINE.match(line.strip())
+        if not match:
+            continue
+        if match["skip"]:
+            yield (match["name"].strip() or match["skipped"].strip()), "skipped"
+        else:
+            yield match["name"].strip(), "failed" if match["bad"] else "passed"
+
+
+def record_program(results, suite, test, code, output):
+    """Counts what one program says. One that dies, hangs or leaks without naming a test is a failure of its own."""
+    outcomes = list(tap_outcomes(output))
+    planned = sum(int(plan) for plan in re.findall(r"(?m)^1\.\.(\d+)\s*$", output))
+    failed = sum(outcome == "failed" for _, outcome in outcomes)
+    for name, outcome in outcomes:
+        results.add(suite, f"{test}: {name}", outcome, output)
+    if not outcomes and code == 0:
+        results.add(suite, test, "passed")
+        return
+    for _ in range(max(planned - len(outcomes), 0)):
+        results.add(suite, f"{test}: a test that was planned did not run (exit code {code})", "failed", output)
+        failed += 1
+    if code != 0 and not failed:
+        results.add(suite, f"{test}: exit code {code}", "failed", output)
+
+
+def programs(results, flavour, wanted):
+    """Runs the programs that Meson knows as tests, each counted test by test, several at a time."""
+    folder, _ = BUILDS[flavour]
+    code, output = run(["meson", "introspect", folder, "--tests"], timeout=60)
+    if code != 0:
+        results.add("build", f"{flavour}: list of tests", "failed", output)
+        return
+    tests = []
+    for test in json.loads(output):
+        kind = next((s.split(":")[-1] for s in test["suite"]), "unit")
+        if wanted(kind, test["name"]):
+            tests.append((kind, test))
+
+    def one(item):
+        kind, test = item
+        environment = {**os.environ, **SANITIZER_OPTIONS, **test["env"], "CMOCKA_MESSAGE_OUTPUT": "TAP"}
+        start = time.monotonic()
+        # Sanitized simulations take several times the time.
+        limit = max(test.get("timeout") or 0, 60) * (1 if flavour == "plain" else 4)
+        code, output = run(program_command(flavour, test["cmd"]), timeout=min(limit, 2 * PROGRAM_SECONDS), env=environment)
+        return kind, test["name"], code, output, time.monotonic() - start
+
+    say(f"== unit, sim and fuzz programs, {flavour}: {len(tests)}")
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        for kind, name, code, output, seconds in pool.map(one, tests):
+            suite = f"{kind} ({flavour})"
+            record_program(results, suite, name, code, output)
+            results.time(suite, seconds)
+
+
+def pytest(results, suite, folder, paths, build_folder, keyword, as_root):
+    """Runs pytest, shows its progress as it comes, and counts its tests from the report that it writes."""
+    report = ROOT / build_folder / f"report-{re.sub('[^a-z]+', '-', suite)}.xml"
+    report.parent.mkdir(exist_ok=True)
+    report.unlink(missing_ok=True)
+    # Not the python3 of PATH: Debian's, which has the packages.
+    command = ["/usr/bin/python3", "-B", "-m", "pytest", "-p", "no:cacheprovider", "--tb=short", "-v", "-ra",
+               "--no-header", f"--junitxml={report}", *paths]
+    if keyword:
+        command += ["-k", keyword]
+    environment = {**os.environ, **SANITIZER_OPTIONS, "SHADOWMESH_BUILD": str(ROOT / build_folder),
+                   "PYTHONDONTWRITEBYTECODE": "1"}
+    if as_root and os.geteuid() != 0:
+        passed_on = [f"{key}={environment[key]}" for key in (*SANITIZER_OPTIONS, "SHADOWMESH_BUILD", "PYTHONDONTWRITEBYTECODE")]
+        command = ["sudo", "env", *passed_on, *command]
+    say(f"== {suite}")
+    start = time.monotonic()
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, cwd=folder)
+    try:
+        code = process.wait(timeout=LABS_SECONDS)
+    except BaseException as stopped:
+        # Asks first: the labs take down their namespaces.
+        process.terminate()
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        if not isinstance(stopped, subprocess.TimeoutExpired):
+            raise
+        code = None
+    results.time(suite, time.monotonic() - start)
+    record_report(results, suite, report, code, bool(keyword))
+
+
+def record_report(results, suite, report, code, may_be_empty):
+    try:
+        cases = list(ElementTree.parse(report).iter("testcase"))
+    except (OSError, ElementTree.ParseError) as error:
+        results.add(suite, f"no report, exit code {code}", "failed", str(error))
+        return
+    failed = 0
+    for case in cases:
+        name = f"{case.get('classname', '').split('.')[-1]}::{case.get('name')}"
+        for entry in case.iter("property"):
+            if entry.get("name") == "figure":
+                results.figures.append(f"{name}: {entry.get('value')}")
+        bad = [child for child in case if child.tag in ("failure", "error")]
+        if bad:
+            failed += 1
+            results.add(suite, name, "failed", "\n".join((child.text or child.get("message") or "") for child in bad))
+        elif case.find("skipped") is not None:
+            results.add(suite, name, "skipped")
+        else:
+            results.add(suite, name, "passed")
+    if code not in (0, 5) and not failed or (code == 5 and not may_be_empty):
+        results.add(suite, f"pytest's exit code {code}", "failed")
+
+
+def report(results, seconds):
+    for suite, name, text in results.failures:
+        say(f"\n---- FAILED [{suite}] {name}")
+        if text:
+            say(tail(text))
+    if results.figures:
+        say("\nfigures measured:")
+        for figure in results.figures:
+            say(f"  {figure}")
+    say("")
+    say(f"{'suite':<24}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
+    for suite, counts in results.suites.items():
+        say(f"{suite:<24}{counts['passed']:>8}{counts['failed']:>8}{counts['skipped']:>9}{counts['seconds']:>9.0f}")
+    say(f"{'all, wall clock':<24}{'':>25}{seconds:>9.0f}\n")
+    line = f"{results.total('passed')} passed, {results.total('failed')} failed"
+    if results.total("skipped"):
+        line += f", {results.total('skipped')} skipped"
+    say(line)
+
+
+SUITES = ("tree", "unit", "sim", "fuzz", "netns")
+
+
+def options():
+    parser = argparse.ArgumentParser(description="Runs every test and counts each.")
+    parser.add_argument("--only", metavar="SUITE", action="append", choices=SUITES, help=", ".join(SUITES) + "; may repeat")
+    parser.add_argument("-k", dest="keyword", default="", help="only tests whose name contains this (pytest's -k in labs)")
+    parser.add_argument("--flavour", action="append", choices=list(BUILDS), help="only this build; may repeat")
+    return parser.parse_args()
+
+
+def stop(signum, _frame):
+    raise KeyboardInterrupt(signal.Signals(signum).name)
+
+
+def main():
+    chosen = options()
+    suites = set(chosen.only or SUITES)
+    flavours = chosen.flavour or list(BUILDS)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    results = Results()
+    start = time.monotonic()
+
+    def wanted(kind, name):
+        return kind in suites and chosen.keyword in name
+
+    if "tree" in suites:
+        pytest(results, "tree", ROOT, ["tests/tree"], "build", chosen.keyword, False)
+    built = []
+    if suites - {"tree"}:
+        built = [flavour for flavour in flavours if build(results, flavour)]
+    if suites & {"unit", "sim", "fuzz"}:
+        for flavour in built:
+            programs(results, flavour, wanted)
+    if "netns" in suites:
+        if "plain" in built:
+            pytest(results, "labs (plain)", ROOT, ["tests/netns"], "build", chosen.keyword, True)
+        for flavour in built:
+            # The same labs are meant to be slow under a sanitizer: the reference scenario shows the races and leaks.
+            if flavour != "plain":
+                pytest(results, f"labs ({flavour})", ROOT, ["tests/netns/test_reference.py"], BUILDS[flavour][0],
+                       chosen.keyword, True)
+    report(results, time.monotonic() - start)
+    return 0 if results.total("failed") == 0 and results.total("passed") > 0 else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        say("\nstopped\n0 passed, 1 failed")
+        sys.exit(130)
