@@ -13,7 +13,7 @@
 
 #define FRAGMENT_TIMEOUT_US 500000ull
 #define FRAGMENT_SLOTS      64
-#define FRAGMENT_PARTS_MAX 64
+#define FRAGMENT_PARTS_MAX  64
 
 /* Into how many equal parts a frame of len bytes is cut when each may have at most room bytes, and their
  * size; the last may be shorter. 0 when it would take more than FRAGMENT_PARTS_MAX, or len is 0 or over

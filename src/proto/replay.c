@@ -11,11 +11,6 @@ static uint64_t get(const _Atomic uint64_t *v)
     return atomic_load_explicit(v, memory_order_relaxed);
 }
 
-static void put(_Atomic uint64_t *v, uint64_t to)
-{
-    atomic_store_explicit(v, to, memory_order_relaxed);
-}
-
 enum drop replay_check(const struct replay *r, uint64_t counter)
 {
     uint64_t highest = get(&r->highest);
@@ -38,7 +33,7 @@ static void advance(struct replay *r, uint64_t highest, uint64_t counter)
         first = last - (WORDS - 1);
     for (uint64_t w = first; w <= last; w++)
         r->bits[w % WORDS] = 0;
-    put(&r->highest, counter + 1);
+    atomic_store_explicit(&r->highest, counter + 1, memory_order_relaxed);
 }
 
 void replay_accept(struct replay *r, uint64_t counter)
@@ -48,5 +43,6 @@ void replay_accept(struct replay *r, uint64_t counter)
     if (counter >= highest)
         advance(r, highest, counter);
     r->bits[counter / 64 % WORDS] |= 1ull << (counter % 64);
-    put(&r->received, get(&r->received) + 1);
+    /* released, so that whoever reads it before highest sees received <= highest */
+    atomic_store_explicit(&r->received, get(&r->received) + 1, memory_order_release);
 }

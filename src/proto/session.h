@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* The keys and counters of one epoch between two nodes: made from one root at a handshake or a ratchet step,
- * used until the next. docs/PROTOCOL.md §4. Lane i is sealed by worker i alone and opened by one worker at a
- * time; the control lane belongs to the control thread. Everything else is constant after session_new.
- * Counters are read by the control thread (relaxed atomics, one writer each). */
+ * used until the next. docs/PROTOCOL.md §4. Our lane i is sealed by worker i alone. The peer's lane i is
+ * opened by one worker alone, the one whose socket the kernel steers that lane's datagrams to: there is no
+ * lock, so the steering must never let two workers hold one lane. The control lane belongs to the control
+ * thread in both directions. Everything else is constant after session_new. Counters have one writer each and
+ * are read by the control thread (relaxed atomics). */
 
 #include "base/bytes.h"
 #include "base/err.h"
@@ -13,13 +15,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Per key, i.e. per lane and direction. */
+/* Per key, i.e. per lane and direction. Past its soft limit a key wants to be replaced, past its hard limit
+ * it neither seals nor opens. */
 #define SESSION_SOFT_DATAGRAMS (1ull << 26)
 #define SESSION_SOFT_BYTES     (64ull << 30)
 #define SESSION_HARD_DATAGRAMS (1ull << 28)
 #define SESSION_HARD_BYTES     (256ull << 30)
 
 struct session;
+
+struct session_limits {
+    uint64_t soft_datagrams, soft_bytes, hard_datagrams, hard_bytes;
+};
 
 struct session_config {
     enum aead_suite suite;
@@ -28,10 +35,13 @@ struct session_config {
     uint32_t tx_index;          /* receiver index that datagrams to the peer carry */
     bool initiator;             /* which of the two directions is ours; both ends differ */
     uint32_t peer_slot;         /* the owner's number for the peer, handed back by session_peer_slot */
+    const struct session_limits *limits; /* copied; NULL for those above */
 };
 
-/* Derives every lane's key and IV: HKDF-Expand(root, "shadowmesh " ‖ direction ‖ lane, 32 + 12). The caller
- * frees *out. */
+/* Derives the key and IV of every lane that config names and of the control lane: per direction a secret
+ * HKDF-Expand(root, "shadowmesh data i>r" or "shadowmesh data r>i", 48), per lane the key and IV
+ * HKDF-Expand(secret, "lane" ‖ lane byte, 32 + 12). ERR_ARGUMENT, ERR_NOMEM or ERR_CRYPTO. The caller frees
+ * *out and wipes root. */
 int session_new(const struct session_config *config, const uint8_t root[KDF_LEN],
                 struct session **out) must_check;
 
@@ -42,14 +52,17 @@ uint32_t session_rx_index(const struct session *s);
 uint32_t session_peer_slot(const struct session *s);
 enum aead_suite session_suite(const struct session *s);
 
-/* Seals the pieces (inner header first) as one datagram of this type and lane: writes WIRE_HEADER_LEN + their
- * sum + WIRE_TAG_LEN bytes to out. The control lane takes WIRE_CONTROL and WIRE_PROBE, the others WIRE_DATA.
- * Returns the length, or a negative enum drop: -DROP_KEY_SPENT. */
+/* Seals the pieces (inner header first, WIRE_INNER_LEN bytes or more in all) as one datagram of this type and
+ * lane: writes WIRE_HEADER_LEN + their sum + WIRE_TAG_LEN bytes to out. The control lane takes WIRE_CONTROL
+ * and WIRE_PROBE, the others WIRE_DATA. Returns the length, or a negative enum drop: -DROP_KEY_SPENT (hard
+ * limit, session_stop_sealing, or a cipher that failed), -DROP_LANE (no such lane of ours, or one that does
+ * not take the type), -DROP_TOO_BIG (over WIRE_DATAGRAM_MAX). */
 int session_seal(struct session *s, enum wire_type type, unsigned lane, const struct slice *pieces,
                  size_t count, uint8_t *out) must_check;
 
 /* Opens a datagram in place; h is its decoded header. On DROP_NONE *plain is its inner header and payload,
- * inside datagram. */
+ * inside datagram. Else DROP_SHORT, DROP_LANE, DROP_KEY_SPENT, DROP_REPLAY or DROP_OLD (datagram untouched),
+ * or DROP_AUTH (datagram worthless). Only an authentic datagram changes the session. */
 enum drop session_open(struct session *s, const struct wire_header *h, uint8_t *datagram, size_t len,
                        uint8_t **plain, size_t *plain_len) must_check;
 
@@ -59,8 +72,10 @@ void session_stop_sealing(struct session *s);
 struct session_stats {
     uint64_t tx_datagrams, tx_bytes; /* sealed, all lanes; bytes of plaintext */
     uint64_t rx_datagrams, rx_bytes; /* opened, all lanes */
-    uint64_t
-        rx_expected; /* what the counters say was sent to us, all lanes; minus rx_datagrams: lost so far */
-    bool soft_limit; /* one key is past its soft limit */
+    uint64_t rx_expected; /* sum over lanes of the highest counter opened, plus one; minus rx_datagrams: lost
+                             or still on their way */
+    /* a key of either direction is past its soft limit, in bytes of plaintext or in counters: the next to
+     * send, the highest opened */
+    bool soft_limit;
 };
 void session_stats(const struct session *s, struct session_stats *out);
