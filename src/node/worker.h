@@ -17,19 +17,33 @@
 
 /* What a worker hands to the control thread. */
 enum worker_event_kind {
-    WORKER_EVENT_DATAGRAM, /* CONTROL, PROBE or STUN, as it came, with its source */
-    WORKER_EVENT_SOURCE,   /* an authenticated datagram of peer slot came from an address that is not its path
+    WORKER_EVENT_DATAGRAM, /* CONTROL, PROBE (of a known receiver index) or STUN, as it came: from, len, data
                             */
-    WORKER_EVENT_TOO_BIG,  /* the kernel refused the path's size towards peer slot */
+    WORKER_EVENT_SOURCE,   /* an authenticated datagram of peer slot came from an address that is not its
+                              path: slot, from; at most one per 100 ms and peer */
+    WORKER_EVENT_TOO_BIG,  /* the kernel refused the path's size towards peer slot: slot; likewise limited */
+    WORKER_EVENT_TRACE,    /* a frame passed, for -v: trace; at most 20 per second and direction */
+    WORKER_EVENT_DEVICE_GONE, /* the TAP cannot be read any more (removed): the worker serves UDP alone */
+};
+struct worker_trace {
+    bool to_device; /* P2P→TAP, else TAP→P2P */
+    struct switch_frame frame;
+    uint32_t len;      /* of the frame or super-frame */
+    uint32_t withheld; /* frames of this direction since the last trace that got none */
 };
 struct worker_event {
     enum worker_event_kind kind;
     uint32_t slot;
     struct addr from;
-    uint16_t len;
+    uint32_t len;
     uint8_t
         *data; /* DATAGRAM: len bytes, valid until the handler returns; the handler may open them in place */
+    struct worker_trace trace;
 };
+
+/* "TAP→P2P: EthernetFrame[dst=…, src=…, type=0800, len=98]", for the log; returns out. */
+#define WORKER_TRACE_MAX 160
+char *worker_trace_format(const struct worker_trace *trace, char out[WORKER_TRACE_MAX]);
 
 struct worker_config {
     unsigned index; /* = lane, TAP queue and socket */
@@ -39,16 +53,19 @@ struct worker_config {
     struct switch_table *sw;
     struct fwd *fwd;
     bool profile;                /* -profile: histograms */
-    bool trace;                  /* -v: TAP→P2P and P2P→TAP lines, rate-limited */
+    bool trace;                  /* -v: WORKER_EVENT_TRACE */
     void (*wake)(void *context); /* events are waiting: called from the worker's thread, at most once until
                                     worker_take_events */
     void *context;
 };
 
 struct worker;
+
+/* Borrows all that config refers to until worker_stop. ERR_NOMEM or ERR_IO (errno). */
 int worker_start(const struct worker_config *config, struct worker **out) must_check;
 
-/* Stops the thread and waits for it. */
+/* Stops the thread, waits for it and frees the worker; events not yet taken are lost. NULL is allowed. Call
+ * it on the control thread, which no longer expects wake then. */
 void worker_stop(struct worker *w);
 
 /* Control thread: calls handler for each waiting event. */
@@ -58,8 +75,8 @@ void worker_take_events(struct worker *w, void (*handler)(void *context, const s
 /* Relaxed counters, written by the worker alone. */
 struct worker_counters {
     _Atomic uint64_t drops[DROP_COUNT];
-    _Atomic uint64_t tap_rx_frames, tap_rx_bytes; /* from the device */
-    _Atomic uint64_t tap_tx_frames, tap_tx_bytes; /* to the device */
+    _Atomic uint64_t tap_rx_frames, tap_rx_bytes; /* from the device; a super-frame counts once … */
+    _Atomic uint64_t tap_tx_frames, tap_tx_bytes; /* … as does a merged train to it */
     _Atomic uint64_t udp_rx_datagrams, udp_tx_datagrams;
     _Atomic uint64_t socket_overflows;
 };
