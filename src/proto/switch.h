@@ -13,11 +13,17 @@
 #define SWITCH_PORT_FLOOD   (-1) /* not known, or a group address: to every peer */
 #define SWITCH_PORT_DEVICE  (-2) /* our own side */
 #define SWITCH_AGE_S        300
+#define SWITCH_LOCAL_S      30         /* an address seen on our side so lately is ours: refused from peers */
 #define SWITCH_HOLD_DOWN_US 1000000ull /* an address that just moved stays where it is for so long */
-#define SWITCH_PER_PEER     4096
+#define SWITCH_PER_PEER     4096       /* addresses learned from one peer */
+#define SWITCH_STORM_RATE   10000      /* flooded frames per second that one peer may send us … */
+#define SWITCH_STORM_BURST  20000      /* … and how many at once */
+#define SWITCH_PEERS_MAX    65535
 
 struct switch_table;
 
+/* For peer slots 0..peers-1 and up to entries addresses: all peers together fill at most seven eighths of
+ * them, our own side at most half, so that neither crowds the other out. ERR_ARGUMENT or ERR_NOMEM. */
 int switch_new(unsigned peers, unsigned entries, struct switch_table **out) must_check;
 void switch_free(struct switch_table *sw);
 
@@ -31,18 +37,25 @@ struct switch_frame {
 /* DROP_NONE, DROP_RUNT (no whole header), or DROP_SOURCE (group source address). */
 enum drop switch_parse(const uint8_t *frame, size_t len, struct switch_frame *out) must_check;
 
-/* A frame from the device: learns its source as local, returns the port of its destination: a peer slot,
- * SWITCH_PORT_FLOOD, or SWITCH_PORT_DEVICE (both behind our device: do not send). */
+/* A frame from the device: learns its source as local, also when a peer had it, and returns the port of its
+ * destination: a peer slot, SWITCH_PORT_FLOOD, or SWITCH_PORT_DEVICE (both behind our device: do not send).
+ */
 int switch_from_device(struct switch_table *sw, const struct switch_frame *f, uint64_t now_us);
+
+/* An untagged address of the device itself: ours though it is silent. Control thread, along with switch_age.
+ */
+void switch_local(struct switch_table *sw, const uint8_t mac[6], uint64_t now_us);
 
 /* A frame from an authenticated peer, before it goes to the device (never to another peer): learns its
  * source. DROP_NONE: deliver. DROP_SOURCE: the source is one of our own addresses. DROP_STORM: over the
- * peer's broadcast budget. *not_learned is set to DROP_FDB_FULL when the frame is fine but its source could
- * not be learned, else DROP_NONE. */
+ * peer's budget of group and unknown unicast frames, whose destination is not known on our side. *not_learned
+ * is DROP_FDB_FULL when the frame is fine but its source could not be learned, else DROP_NONE. An address
+ * that moves from peer to peer within its hold-down is delivered and stays where it is. */
 enum drop switch_from_peer(struct switch_table *sw, uint32_t slot, const struct switch_frame *f,
                            uint64_t now_us, enum drop *not_learned) must_check;
 
-/* Forgets everything learned from a peer. */
+/* Forgets everything learned from a peer, and its storm budget. After no worker can still pass frames of it
+ * (fwd_publish), else they teach its addresses anew. */
 void switch_forget(struct switch_table *sw, uint32_t slot);
 
 /* Removes what was not seen for SWITCH_AGE_S. Control thread, about once a second. */
@@ -55,5 +68,5 @@ struct switch_entry {
     uint32_t age_s;
 };
 
-/* Copies up to cap entries; returns how many there are. */
+/* Copies up to cap entries, in no order; returns how many there are. */
 size_t switch_list(struct switch_table *sw, uint64_t now_us, struct switch_entry *out, size_t cap);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The switch's address table: a fixed open-addressing hash table of (MAC, VLAN) → port and times. Finding and
+ * refreshing take no lock and no writer ever waits for a reader; a reader that meets a change in the making
+ * may miss an address once, which costs one flooded frame. Used by switch.c alone. docs/PROTOCOL.md §6. */
+
+#include "base/err.h"
+#include "proto/switch.h"
+#include <stddef.h>
+#include <stdint.h>
+
+struct fdb;
+
+int fdb_new(unsigned peers, unsigned entries, struct fdb **out) must_check;
+void fdb_free(struct fdb *fdb);
+
+/* Address and VLAN as the table's key. */
+uint64_t fdb_key(const uint8_t mac[6], uint16_t vlan);
+
+/* The port, or SWITCH_PORT_FLOOD. Any thread. */
+int fdb_find(const struct fdb *fdb, uint64_t key);
+
+/* Learns, refreshes or moves an address. 0 (also when hold-down keeps it where it is), ERR_SPACE when a cap
+ * forbids it, ERR_PERMISSION when a peer claims an address that is ours. Any thread; takes the lock only to
+ * add or move. */
+int fdb_learn(struct fdb *fdb, uint64_t key, int port, uint64_t now_us);
+
+/* Remove a port's addresses; those not seen for SWITCH_AGE_S; copy up to cap entries and return how many
+ * there are. Control thread; the lock is given back now and then. */
+void fdb_forget(struct fdb *fdb, int port);
+void fdb_age(struct fdb *fdb, uint64_t now_us);
+size_t fdb_list(struct fdb *fdb, uint64_t now_us, struct switch_entry *out, size_t cap);

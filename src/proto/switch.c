@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The switch's decisions: learning, moving, guarding, and where a frame goes. docs/PROTOCOL.md §6. Workers
+ * call it for every frame, the control thread ages and lists; the table itself is fdb.c's. */
+
+#include "proto/switch.h"
+
+#include "base/bytes.h"
+#include "proto/fdb.h"
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ETHERTYPE_VLAN  0x8100 /* 802.1Q */
+#define ETHERTYPE_QINQ  0x88a8 /* 802.1ad */
+#define VLAN_ID_MASK    0x0fff
+#define GROUP_BIT       0x01 /* in the first byte of an address */
+#define STORM_INTERVAL  (1000000ull / SWITCH_STORM_RATE)
+#define STORM_TOLERANCE (SWITCH_STORM_BURST * STORM_INTERVAL)
+
+/* One peer's flood budget, as the time at which it would be whole again (a leaky bucket as a virtual
+ * schedule): one word, so that several workers can share it without a lock. */
+struct bucket {
+    alignas(64) _Atomic uint64_t whole_us;
+};
+
+struct switch_table {
+    struct fdb *fdb;
+    unsigned peers;
+    struct bucket *buckets;
+};
+
+int switch_new(unsigned peers, unsigned entries, struct switch_table **out)
+{
+    *out = NULL;
+    if (peers == 0 || peers > SWITCH_PEERS_MAX)
+        return ERR_ARGUMENT;
+    struct switch_table *sw = calloc(1, sizeof *sw);
+    if (!sw)
+        return ERR_NOMEM;
+
+    int err = ERR_NOMEM;
+    sw->peers = peers;
+    sw->buckets = aligned_alloc(alignof(struct bucket), peers * sizeof *sw->buckets);
+    if (sw->buckets) {
+        memset(sw->buckets, 0, peers * sizeof *sw->buckets);
+        err = fdb_new(peers, entries, &sw->fdb);
+    }
+    if (err) {
+        switch_free(sw);
+        return err;
+    }
+    *out = sw;
+    return 0;
+}
+
+void switch_free(struct switch_table *sw)
+{
+    if (!sw)
+        return;
+    fdb_free(sw->fdb);
+    free(sw->buckets);
+    free(sw);
+}
+
+enum drop switch_parse(const uint8_t *frame, size_t len, struct switch_frame *out)
+{
+    struct reader r = reader_init(frame, len);
+
+    reader_copy(&r, out->dst, sizeof out->dst);
+    reader_copy(&r, out->src, sizeof out->src);
+    out->type = reader_u16(&r);
+    out->vlan = 0;
+    if (out->type == ETHERTYPE_VLAN || out->type == ETHERTYPE_QINQ) {
+        out->vlan = reader_u16(&r) & VLAN_ID_MASK;
+        out->type = reader_u16(&r);
+    }
+    if (r.bad)
+        return DROP_RUNT;
+    return out->src[0] & GROUP_BIT ? DROP_SOURCE : DROP_NONE;
+}
+
+int switch_from_device(struct switch_table *sw, const struct switch_frame *f, uint64_t now_us)
+{
+    fdb_learn(sw->fdb, fdb_key(f->src, f->vlan), SWITCH_PORT_DEVICE, now_us);
+    if (f->dst[0] & GROUP_BIT)
+        return SWITCH_PORT_FLOOD;
+    return fdb_find(sw->fdb, fdb_key(f->dst, f->vlan));
+}
+
+void switch_local(struct switch_table *sw, const uint8_t mac[6], uint64_t now_us)
+{
+    fdb_learn(sw->fdb, fdb_key(mac, 0), SWITCH_PORT_DEVICE, now_us);
+}
+
+/* Takes one frame from the budget; false when there is none left, which costs nothing. */
+static bool bucket_take(struct bucket *b, uint64_t now_us)
+{
+    uint64_t whole = atomic_load_explicit(&b->whole_us, memory_order_relaxed), after;
+
+    do {
+        after = (whole > now_us ? whole : now_us) + STORM_INTERVAL;
+        if (after - now_us > STORM_TOLERANCE)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&b->whole_us, &whole, after, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return true;
+}
+
+static bool known_here(struct switch_table *sw, const struct switch_frame *f)
+{
+    return !(f->dst[0] & GROUP_BIT) && fdb_find(sw->fdb, fdb_key(f->dst, f->vlan)) == SWITCH_PORT_DEVICE;
+}
+
+enum drop switch_from_peer(struct switch_table *sw, uint32_t slot, const struct switch_frame *f,
+                           uint64_t now_us, enum drop *not_learned)
+{
+    *not_learned = DROP_NONE;
+    if (slot >= sw->peers)
+        return DROP_RECEIVER;
+    if (!known_here(sw, f) && !bucket_take(&sw->buckets[slot], now_us))
+        return DROP_STORM; /* before learning: a storm of made-up sources is not learned */
+    int err = fdb_learn(sw->fdb, fdb_key(f->src, f->vlan), (int)slot, now_us);
+    if (err == ERR_PERMISSION)
+        return DROP_SOURCE;
+    if (err)
+        *not_learned = DROP_FDB_FULL;
+    return DROP_NONE;
+}
+
+void switch_forget(struct switch_table *sw, uint32_t slot)
+{
+    if (slot >= sw->peers)
+        return;
+    fdb_forget(sw->fdb, (int)slot);
+    atomic_store_explicit(&sw->buckets[slot].whole_us, 0, memory_order_relaxed);
+}
+
+void switch_age(struct switch_table *sw, uint64_t now_us)
+{
+    fdb_age(sw->fdb, now_us);
+}
+
+size_t switch_list(struct switch_table *sw, uint64_t now_us, struct switch_entry *out, size_t cap)
+{
+    return fdb_list(sw->fdb, now_us, out, cap);
+}
