@@ -14,7 +14,7 @@
 #include <sys/uio.h>
 
 #define OFFLOAD_HEAD_MAX                                                                                     \
-    192 /* Ethernet + 2 VLAN tags + IPv6 with extension headers or IPv4 with options + TCP with options */
+    256 /* Ethernet + 2 VLAN tags + IPv6 with extension headers or IPv4 with options + TCP with options */
 #define OFFLOAD_SEGMENTS  64 /* of one train: UDP_MAX_SEGMENTS */
 #define OFFLOAD_FRAME_MAX 65562
 
@@ -39,18 +39,26 @@ struct offload_split {
                            every OFFLOAD_SEGMENTS */
     size_t segment_len; /* length of each segment but the last, headers included */
     /* private */
-    size_t head_len, l3, l4, body_at, body_len, mss;
+    size_t head_len, l3, l4, body_len, mss;
     unsigned next;
-    uint8_t gso_type;
-    uint32_t tcp_seq;
-    uint16_t ip_id;
-    uint32_t pseudo;
+    bool v6, udp;
+    uint32_t tcp_seq, ip_base;
+    uint16_t ip_id, pseudo; /* the partial checksum without its length part */
 };
 
-/* Examines a frame read from the TAP. room is the longest Ethernet frame that one datagram carries. TCP
- * super-frames, UDP super-frames (USO), and single TCP frames with a partial checksum that do not fit are
- * split: TCP to room whatever gso_size says, UDP strictly at gso_size (or OFFLOAD_INVALID when that does not
- * fit and cannot be fragmented either). */
+/* Examines a frame read from the TAP. room is the longest Ethernet frame that one datagram carries.
+ *
+ * TCP super-frames are cut at gso_size or, when that is less, to room: never above gso_size, so that a merged
+ * train still passes a bridge behind the other TAP. Single TCP frames with a partial checksum that do not fit
+ * are cut to room in the same way.
+ *
+ * UDP super-frames (USO) are cut strictly at gso_size, which is the application's datagram: when such a
+ * segment does not fit, the verdict is still OFFLOAD_TRAIN, with segment_len > room; then the caller sends
+ * each segment longer than room as a fragmented frame of its own (with its csum) and marks none of them as a
+ * train.
+ *
+ * A super-frame of a single segment is OFFLOAD_WHOLE or OFFLOAD_FRAGMENT. OFFLOAD_FRAGMENT is also what TCP
+ * with SYN, RST or URG, IP fragments, and frames whose lengths do not agree get when they do not fit. */
 enum offload_verdict offload_split_begin(struct offload_split *s, const struct virtio_net_hdr *vnet,
                                          const uint8_t *frame, size_t len, size_t room);
 
@@ -64,7 +72,7 @@ struct offload_segment {
     struct offload_csum csum;
 };
 
-/* False when there are no more. */
+/* False when there are no more. csum.partial is always set. */
 bool offload_split_next(struct offload_split *s, struct offload_segment *out);
 
 /* What the worker knows of an opened frame from its inner header. */
@@ -75,17 +83,19 @@ struct offload_meta {
     uint8_t position;
 };
 
-/* A train in the making: consecutive segments of one group. */
+/* A train in the making: consecutive segments of one group. Begins as all zeros; it must not move while it
+ * holds frames (iov[0] points into it). */
 struct offload_merge {
     struct virtio_net_hdr vnet;
     struct iovec iov[OFFLOAD_SEGMENTS + 2]; /* [0] the vnet header, [1] the first frame, then bodies */
     int count;                              /* of iov in use; 0 when empty */
     /* private */
-    struct offload_meta meta;
+    struct offload_meta meta; /* of the first */
     size_t l3, l4, head_len, mss, total;
-    uint8_t gso_type, next_position;
+    bool v6, udp, closed;
+    uint8_t tcp_flags; /* FIN and PSH of the last */
+    uint16_t ip_id, pseudo;
     uint32_t next_seq;
-    bool closed;
 };
 
 /* Offers one frame (in the caller's writable memory, which must stay until the merge is flushed). True when
@@ -101,6 +111,7 @@ bool offload_merge_add(struct offload_merge *m, const struct offload_meta *meta,
 void offload_merge_finish(struct offload_merge *m);
 
 /* RFC 6040: the ECN field of the IP packet in a frame (0 when it is not IP), and marking it CE on arrival
- * (ECT only; header checksum adjusted). False when the packet was Not-ECT and must be dropped instead. */
+ * (ECT only; header checksum adjusted). False when the packet was Not-ECT and must be dropped instead; a
+ * frame without an IP packet has nothing to mark and is left as it is. */
 uint8_t offload_ecn(const uint8_t *frame, size_t len);
 bool offload_ecn_mark(uint8_t *frame, size_t len);
