@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a stream to keys: one handshake. docs/PROTOCOL.md §6. Control thread. */
+
+#include "proto/link.h"
+
+#include "base/clock.h"
+#include "crypto/secret.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+int link_new(struct tls_context *tls, uint64_t conn, const struct addr *remote, const struct node_id *id,
+             uint64_t now_us, struct link **out)
+{
+    struct link *l = calloc(1, sizeof *l);
+    if (!l)
+        return ERR_NOMEM;
+    l->conn = conn;
+    l->remote = *remote;
+    l->opener = id != NULL;
+    l->has_stream = true;
+    l->state = l->opener ? LINK_STATE_DIALING : LINK_STATE_SECURING;
+    l->born_us = now_us;
+    l->deadline_us = now_us + LINK_HANDSHAKE_US;
+    int rc = channel_new(tls, !l->opener, id, &l->channel);
+    if (rc) {
+        free(l);
+        return rc;
+    }
+    *out = l;
+    return 0;
+}
+
+void link_free(struct link *l)
+{
+    if (!l)
+        return;
+    keychain_free(l->keychain);
+    channel_free(l->channel);
+    free(l);
+}
+
+static void fail(struct link *l, int err, const char *reason)
+{
+    if (l->error)
+        return;
+    l->error = err;
+    snprintf(l->reason, sizeof l->reason, "%s", reason);
+}
+
+void link_on_connected(struct link *l)
+{
+    l->state = LINK_STATE_SECURING;
+    link_on_bytes(l, NULL, 0);
+}
+
+void link_on_bytes(struct link *l, const uint8_t *data, size_t len)
+{
+    if (!l->channel || l->error)
+        return;
+    int rc = channel_feed(l->channel, data, len);
+    if (rc)
+        fail(l, rc, rc == ERR_CLOSED ? "the peer closed the connection" : channel_reason(l->channel));
+}
+
+void link_on_closed(struct link *l, const char *reason)
+{
+    l->has_stream = false;
+    fail(l, ERR_CLOSED, reason);
+}
+
+void link_detach(struct link *l)
+{
+    channel_free(l->channel);
+    l->channel = NULL;
+    l->has_stream = false;
+}
+
+const struct node_id *link_peer_id(const struct link *l)
+{
+    return l->channel ? channel_peer_id(l->channel) : NULL;
+}
+
+int link_greet(struct link *l, const struct hello *mine)
+{
+    l->mine = *mine;
+    const struct message m = {.type = MESSAGE_HELLO, .hello = *mine};
+    return channel_send(l->channel, &m);
+}
+
+void link_refuse(struct link *l, enum refuse_code code, const char *text)
+{
+    struct message m = {.type = MESSAGE_REFUSE};
+    m.refuse.code = (uint8_t)code;
+    snprintf(m.refuse.text, sizeof m.refuse.text, "%s", text);
+    link_send(l, &m);
+    if (l->channel)
+        channel_shutdown(l->channel);
+    l->state = LINK_STATE_CLOSED;
+}
+
+/* AES-256-GCM unless one side puts ChaCha20-Poly1305 first because it has no AES instructions. 0: none in
+ * common. */
+static enum aead_suite choose_suite(const struct hello *a, const struct hello *b)
+{
+    bool a_has[256] = {false};
+    for (unsigned i = 0; i < a->aead_count; i++)
+        a_has[a->aeads[i]] = true;
+    enum aead_suite found = 0;
+    bool slow = a->aeads[0] == AEAD_CHACHA20_POLY1305 || b->aeads[0] == AEAD_CHACHA20_POLY1305;
+    for (unsigned i = 0; i < b->aead_count; i++) {
+        enum aead_suite suite = b->aeads[i];
+        if (!a_has[suite] || (suite != AEAD_AES_256_GCM && suite != AEAD_CHACHA20_POLY1305))
+            continue;
+        if (!found || (suite == AEAD_CHACHA20_POLY1305) == slow)
+            found = suite;
+    }
+    return found;
+}
+
+int link_key(struct link *l, const struct keychain_config *config, const struct keychain_ops *ops,
+             uint64_t now_us)
+{
+    if (l->theirs.version_min > MESSAGE_VERSION || l->theirs.version_max < MESSAGE_VERSION) {
+        link_refuse(l, REFUSE_VERSION, "no common protocol version: one of the two programs is too old");
+        return ERR_UNSUPPORTED;
+    }
+    struct keychain_config chosen = *config;
+    chosen.suite = choose_suite(&l->mine, &l->theirs);
+    if (!chosen.suite) {
+        link_refuse(l, REFUSE_AEAD, "no common AEAD");
+        return ERR_UNSUPPORTED;
+    }
+    chosen.opener = l->opener;
+    chosen.tx_lanes = l->mine.lanes;
+    chosen.rx_lanes = l->theirs.lanes;
+    uint8_t root[KDF_LEN];
+    int rc = channel_root(l->channel, root);
+    if (!rc)
+        rc = keychain_new(&chosen, ops, root, l->mine.receiver_index, l->theirs.receiver_index, now_us,
+                          &l->keychain);
+    secret_wipe(root, sizeof root);
+    if (rc)
+        return rc;
+    l->generation = l->opener ? l->mine.generation : l->theirs.generation;
+    snprintf(l->suite, sizeof l->suite, "%s %s", channel_suite(l->channel), aead_suite_name(chosen.suite));
+    l->state = LINK_STATE_KEYED;
+    const struct message ready = {.type = MESSAGE_READY};
+    l->ready_sent = true;
+    return channel_send(l->channel, &ready);
+}
+
+void link_send(struct link *l, const struct message *m)
+{
+    if (!l->channel || !l->has_stream || !channel_established(l->channel))
+        return;
+    int rc = channel_send(l->channel, m);
+    if (rc)
+        fail(l, rc, "cannot send on the control channel");
+}
+
+void link_drain(struct link *l, enum bye_code code, uint64_t now_us)
+{
+    if (l->state == LINK_STATE_DRAINING)
+        return;
+    struct message m = {.type = MESSAGE_BYE};
+    m.bye.code = (uint8_t)code;
+    link_send(l, &m);
+    if (l->channel)
+        channel_shutdown(l->channel);
+    l->state = LINK_STATE_DRAINING;
+    l->deadline_us = now_us + LINK_DRAIN_US;
+}
+
+size_t link_take_output(struct link *l, uint8_t *out, size_t cap)
+{
+    return l->channel && l->has_stream ? channel_take_output(l->channel, out, cap) : 0;
+}
+
+static enum link_event become_live(struct link *l, uint64_t now_us)
+{
+    if (l->state != LINK_STATE_KEYED || !l->ready_received)
+        return LINK_EVENT_NONE;
+    l->state = LINK_STATE_LIVE;
+    l->live_us = now_us;
+    keychain_peer_ready(l->keychain, now_us);
+    return LINK_EVENT_LIVE;
+}
+
+static enum link_event out_of_turn(struct link *l)
+{
+    fail(l, ERR_FORMAT, "a control message out of turn");
+    return LINK_EVENT_FAILED;
+}
+
+static enum link_event on_message(struct link *l, uint64_t now_us)
+{
+    bool running = l->state == LINK_STATE_LIVE || l->state == LINK_STATE_DRAINING;
+    switch (l->message.type) {
+    case MESSAGE_HELLO:
+        if (l->state != LINK_STATE_GREETING || l->theirs.version_max)
+            return out_of_turn(l);
+        l->theirs = l->message.hello;
+        return LINK_EVENT_HELLO;
+    case MESSAGE_READY:
+        if (l->state != LINK_STATE_KEYED)
+            return out_of_turn(l);
+        l->ready_received = true;
+        return become_live(l, now_us);
+    case MESSAGE_REFUSE:
+        l->state = LINK_STATE_CLOSED;
+        return LINK_EVENT_REFUSED;
+    case MESSAGE_CANDIDATES:
+        return running ? LINK_EVENT_CANDIDATES : out_of_turn(l);
+    case MESSAGE_WAKE:
+        return running ? LINK_EVENT_WAKE : out_of_turn(l);
+    case MESSAGE_BYE:
+        return LINK_EVENT_BYE;
+    case MESSAGE_RATCHET_OFFER:
+    case MESSAGE_RATCHET_ANSWER:
+    case MESSAGE_RATCHET_DONE:
+        return out_of_turn(l);
+    }
+    return out_of_turn(l);
+}
+
+enum link_event link_next(struct link *l, uint64_t now_us)
+{
+    if (l->state == LINK_STATE_CLOSED || !l->channel)
+        return LINK_EVENT_NONE;
+    if (l->state == LINK_STATE_SECURING && channel_established(l->channel)) {
+        l->state = LINK_STATE_GREETING;
+        return LINK_EVENT_IDENTIFIED;
+    }
+    int rc = l->state >= LINK_STATE_GREETING ? channel_next(l->channel, &l->message) : 0;
+    if (rc > 0)
+        return on_message(l, now_us);
+    if (rc < 0)
+        fail(l, rc, rc == ERR_CLOSED ? "the peer closed the connection" : channel_reason(l->channel));
+    return l->error ? LINK_EVENT_FAILED : LINK_EVENT_NONE;
+}

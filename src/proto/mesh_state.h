@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The mesh's own memory, shared by mesh.c (peers, timers), mesh_stream.c (links), mesh_datagram.c (sessions,
+ * probes) and mesh_view.c (what others read). Nobody else includes this. */
+
+#include "base/table.h"
+#include "crypto/tls.h"
+#include "proto/fragment.h"
+#include "proto/link.h"
+#include "proto/mesh.h"
+#include "proto/peer.h"
+
+#define MESH_HALF_OPEN_MAX          128
+#define MESH_HALF_OPEN_PER_HOST_MAX 16
+#define MESH_PINGS_MAX              32
+
+struct mesh_ping {
+    uint64_t token, sent_us; /* token 0: free */
+    uint64_t caller;         /* the caller's token */
+};
+
+/* Where a receiver index leads. */
+struct mesh_receiver {
+    struct session *session;
+    struct link *link;
+};
+
+struct mesh {
+    struct mesh_config config;
+    struct mesh_ops ops;
+    char name[MESSAGE_NAME_MAX + 1];
+    struct tls_context *tls;
+    uint8_t boot[MESSAGE_BOOT_LEN];
+    struct candidate candidates[CANDIDATES_MAX];
+    unsigned candidate_count;
+    struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
+    unsigned overlay_count;
+
+    struct peer *peers[MESH_PEERS_MAX];         /* by slot; NULL: free */
+    unsigned slot_end;                          /* no peer at or above */
+    struct table *streams;                      /* conn → struct link */
+    struct table *receivers;                    /* receiver index → struct mesh_receiver */
+    struct link *half_open[MESH_HALF_OPEN_MAX]; /* accepted, not yet identified */
+    unsigned half_open_count;
+    uint64_t last_conn;
+    struct fragment_table *fragments; /* of CONTROL datagrams */
+    uint16_t fragment_group;
+    struct mesh_ping pings[MESH_PINGS_MAX];
+    unsigned ping_at;
+};
+
+/* mesh.c */
+struct peer *mesh_find_peer(const struct mesh *m, const struct node_id *id);
+struct peer *mesh_add_peer(struct mesh *m, const struct node_id *id); /* NULL when full */
+void mesh_note(struct mesh *m, enum mesh_notice what, const struct peer *p, const char *text);
+uint32_t mesh_random(void);
+
+/* mesh_stream.c */
+void mesh_dial(struct mesh *m, struct peer *p, const struct addr *to, uint64_t now_us);
+void mesh_flush(struct mesh *m, struct link *l);
+void mesh_discard_link(struct mesh *m, struct link *l); /* frees l */
+void mesh_tick_links(struct mesh *m, struct peer *p, uint64_t now_us);
+void mesh_tick_half_open(struct mesh *m, uint64_t now_us);
+bool mesh_has_attempts(const struct peer *p); /* dialled links that are not LIVE yet */
+
+/* mesh_datagram.c */
+struct keychain_ops mesh_keychain_ops(struct link *l);
+uint32_t mesh_new_index(struct mesh *m);
+void mesh_poll_paths(struct mesh *m, struct peer *p, uint64_t now_us);
