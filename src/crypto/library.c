@@ -13,6 +13,9 @@ static OSSL_LIB_CTX *context;
 
 static void make_context(void)
 {
+    /* The default context is left to libraries such as libcurl, but SSL_CTX_new would load openssl.cnf into
+     * it. */
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
     context = OSSL_LIB_CTX_new();
     if (!context || !OSSL_PROVIDER_load(context, "default"))
         abort();

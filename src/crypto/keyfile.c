@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* DIR/node.key: an identity's private key, PKCS#8 PEM (RFC 9881), as `openssl pkey` reads it. It comes into
+ * being whole or not at all, and never replaces another. Control thread. */
+
+#include "crypto/identity.h"
+
+#include "crypto/identity_internal.h"
+#include "crypto/library.h"
+#include "crypto/secret.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_MAX  16384 /* a key of ours takes 6.8 KB */
+#define TEMP_NAME "." IDENTITY_KEY_FILE ".%08x"
+#define TEMP_MAX  (sizeof(TEMP_NAME) + 8)
+
+static int system_error(void)
+{
+    switch (errno) {
+    case ENOENT:
+    case ENOTDIR:
+        return ERR_NOT_FOUND;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return ERR_PERMISSION;
+    case EEXIST:
+        return ERR_EXISTS;
+    default:
+        return ERR_IO;
+    }
+}
+
+static int open_dir(const char *dir)
+{
+    return open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Opens for reading, or fails before a secret that others may have seen is used. */
+static int open_key(const char *dir, int *out)
+{
+    int dir_fd = open_dir(dir), fd, err;
+    struct stat st;
+
+    if (dir_fd < 0)
+        return system_error();
+    /* O_NONBLOCK: a FIFO of that name must not stall the start. */
+    fd = openat(dir_fd, IDENTITY_KEY_FILE, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    err = fd < 0 ? system_error() : 0;
+    close(dir_fd);
+    if (err)
+        return err;
+    if (fstat(fd, &st) != 0)
+        err = ERR_IO;
+    else if (!S_ISREG(st.st_mode))
+        err = ERR_FORMAT;
+    else if (st.st_mode & (S_IRWXG | S_IRWXO))
+        err = ERR_EXPOSED;
+    if (err)
+        close(fd);
+    else
+        *out = fd;
+    return err;
+}
+
+static int read_all(int fd, uint8_t *out, size_t cap, size_t *len)
+{
+    for (*len = 0; *len < cap;) {
+        ssize_t n = read(fd, out + *len, cap - *len);
+
+        if (n == 0)
+            return 0;
+        if (n > 0)
+            *len += (size_t)n;
+        else if (errno != EINTR)
+            return ERR_IO;
+    }
+    return ERR_FORMAT;
+}
+
+/* Instead of OpenSSL's own, which would ask at the terminal. */
+static int no_password(char *buffer, int size, int writing, void *arg)
+{
+    (void)buffer, (void)size, (void)writing, (void)arg;
+    return -1;
+}
+
+static int decode(const uint8_t *pem, size_t len, struct identity **out)
+{
+    BIO *bio = BIO_new_mem_buf(pem, (int)len);
+    EVP_PKEY *pkey;
+
+    if (!bio)
+        return ERR_NOMEM;
+    pkey = PEM_read_bio_PrivateKey_ex(bio, NULL, no_password, NULL, library_context(), NULL);
+    BIO_free(bio);
+    ERR_clear_error();
+    return pkey ? identity_from_pkey(pkey, out) : ERR_FORMAT;
+}
+
+int identity_load(const char *dir, struct identity **out)
+{
+    uint8_t pem[FILE_MAX];
+    size_t len = 0;
+    int fd, saved_errno, err = open_key(dir, &fd);
+
+    if (err)
+        return err;
+    err = read_all(fd, pem, sizeof(pem), &len);
+    saved_errno = errno;
+    close(fd);
+    if (!err)
+        err = decode(pem, len, out);
+    secret_wipe(pem, sizeof(pem));
+    errno = saved_errno;
+    return err;
+}
+
+static int write_all(int fd, const char *data, size_t len)
+{
+    while (len) {
+        ssize_t n = write(fd, data, len);
+
+        if (n < 0 && errno != EINTR)
+            return system_error();
+        if (n > 0) {
+            data += n;
+            len -= (size_t)n;
+        }
+    }
+    return fsync(fd) == 0 ? 0 : system_error();
+}
+
+/* The whole key in a file of its own, or no file. */
+static int write_temp(int dir_fd, const char *name, const char *pem, size_t len)
+{
+    int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    int err, saved_errno;
+
+    if (fd < 0)
+        return system_error();
+    err = write_all(fd, pem, len);
+    saved_errno = errno;
+    if (close(fd) != 0 && !err) { /* NFS tells a full disk only here */
+        saved_errno = errno;
+        err = system_error();
+    }
+    if (err)
+        unlinkat(dir_fd, name, 0);
+    errno = saved_errno;
+    return err;
+}
+
+/* link(2), not rename(2): it fails when the name is taken, so no key is ever lost to a race. */
+static int publish(int dir_fd, const char *temp)
+{
+    int err = linkat(dir_fd, temp, dir_fd, IDENTITY_KEY_FILE, 0) == 0 ? 0 : system_error();
+    int saved_errno = errno;
+
+    unlinkat(dir_fd, temp, 0);
+    errno = saved_errno;
+    if (!err && fsync(dir_fd) != 0) {
+        err = system_error();
+        saved_errno = errno;
+        unlinkat(dir_fd, IDENTITY_KEY_FILE, 0);
+        errno = saved_errno;
+    }
+    return err;
+}
+
+static int save_pem(int dir_fd, const char *pem, size_t len)
+{
+    char temp[TEMP_MAX];
+    unsigned number;
+    int err;
+
+    if (faccessat(dir_fd, IDENTITY_KEY_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return ERR_EXISTS;
+    secret_random(&number, sizeof(number));
+    snprintf(temp, sizeof(temp), TEMP_NAME, number);
+    err = write_temp(dir_fd, temp, pem, len);
+    return err ? err : publish(dir_fd, temp);
+}
+
+/* Opens dir, making it first when missing; a new directory's entry is on disk before any key is. */
+static int open_or_make_dir(const char *dir, bool *made, int *out)
+{
+    int parent;
+
+    *made = mkdir(dir, S_IRWXU) == 0;
+    if (!*made && errno != EEXIST)
+        return system_error();
+    *out = open_dir(dir);
+    if (*out < 0)
+        return system_error();
+    if (!*made)
+        return 0;
+    parent = openat(*out, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (parent >= 0) {
+        fsync(parent); /* not every file system can; the key's own directory counts */
+        close(parent);
+    }
+    return 0;
+}
+
+static int save_in_dir(const char *dir, const char *pem, size_t len)
+{
+    bool made;
+    int dir_fd = -1, saved_errno, err = open_or_make_dir(dir, &made, &dir_fd);
+
+    if (err)
+        return err;
+    err = save_pem(dir_fd, pem, len);
+    saved_errno = errno;
+    close(dir_fd);
+    if (err && made)
+        rmdir(dir);
+    errno = saved_errno;
+    return err;
+}
+
+int identity_save(const struct identity *me, const char *dir)
+{
+    BIO *bio = BIO_new(BIO_s_secmem()); /* wiped when freed */
+    int err = ERR_CRYPTO, saved_errno;
+    char *pem;
+    long len;
+
+    if (!bio)
+        return ERR_NOMEM;
+    if (PEM_write_bio_PKCS8PrivateKey(bio, identity_pkey(me), NULL, NULL, 0, NULL, NULL) != 1)
+        goto out;
+    len = BIO_get_mem_data(bio, &pem);
+    if (len > 0)
+        err = save_in_dir(dir, pem, (size_t)len);
+out:
+    saved_errno = errno;
+    BIO_free(bio);
+    errno = saved_errno;
+    return err;
+}
