@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every lab gets: a Lab that is taken down whatever happens, and a place for measured figures."""
+
+import os
+import shutil
+import signal
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+import lab as labs  # noqa: E402
+
+LOG_TAIL = 60
+
+
+def pytest_configure(config):
+    # A terminated run takes its namespaces down like an interrupted one.
+    def stop(signum, _frame):
+        raise KeyboardInterrupt(signal.Signals(signum).name)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+
+
+def pytest_collection_modifyitems(items):
+    reason = None
+    if os.geteuid() != 0:
+        reason = "network namespaces need root: run make check as root or with sudo"
+    elif not shutil.which("ip"):
+        reason = "the program ip is missing: run tools/deps.sh check"
+    if reason:
+        pytest.exit(reason, returncode=3)
+
+
+def pytest_sessionstart(session):
+    if os.geteuid() == 0 and shutil.which("ip"):
+        labs.sweep()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    lab = getattr(item, "funcargs", {}).get("lab")
+    if report.failed and lab is not None:
+        for name, text in lab.logs():
+            if name.split("/")[-1].startswith(("ping-", "iperf3-")):
+                continue
+            lines = text.splitlines()[-LOG_TAIL:]
+            report.longrepr = f"{report.longrepr}\n---- {name}\n" + "\n".join(lines)
+
+
+@pytest.fixture
+def lab(request):
+    """A Lab of the test's own. What it ran is shown with a failure."""
+    own = labs.Lab(request.node.name)
+    try:
+        yield own
+    finally:
+        own.close()
+
+
+@pytest.fixture
+def figure(record_property, capsys):
+    """figure("TCP, one stream: 3.1 Gbit/s"): printed at once, and again at the end of make check."""
+    def write(text):
+        record_property("figure", text)
+        with capsys.disabled():
+            print(f"\n    {text}")
+    return write
