@@ -33,17 +33,22 @@ struct rtnl_address {
 };
 int rtnl_addresses(struct rtnl *r, struct rtnl_address *out, size_t cap) must_check;
 
-/* mtu, txqueuelen, gso_max: 0 leaves them. A kernel that refuses gso_max alone is no error. */
+/* up brings the link up, down takes it down, neither leaves it; mtu, txqueuelen, gso_max: 0 leaves them. A
+ * kernel that refuses gso_max alone is no error. */
 struct rtnl_link_change {
-    bool up;
+    bool up, down;
     uint32_t mtu, txqueuelen, gso_max;
 };
 int rtnl_link_set(struct rtnl *r, unsigned index, const struct rtnl_link_change *change) must_check;
 
+/* An IPv4 address of less than 31 bits also gets its subnet's broadcast address; an IPv6 one serves
+ * at once, without duplicate address detection. ERR_EXISTS, ERR_NOT_FOUND,
+ * ERR_ARGUMENT (bits outside the family's). */
 int rtnl_address_add(struct rtnl *r, unsigned index, const struct addr_prefix *address) must_check;
 int rtnl_address_del(struct rtnl *r, unsigned index, const struct addr_prefix *address) must_check;
 
-/* A host route: destination (/32 or /128) through the interface, preferred source. */
+/* A host route: destination (/32 or /128) through the interface, preferred source (none when NULL).
+ * ERR_EXISTS when the main table holds one already, ERR_NOT_FOUND. */
 int rtnl_route_add(struct rtnl *r, unsigned index, const struct addr *destination,
                    const struct addr *source) must_check;
 int rtnl_route_del(struct rtnl *r, unsigned index, const struct addr *destination) must_check;
@@ -53,5 +58,8 @@ int rtnl_route_del(struct rtnl *r, unsigned index, const struct addr *destinatio
 int rtnl_monitor_open(int *fd) must_check;
 bool rtnl_monitor_drain(int fd);
 
-/* Writes /proc/sys/net/<family>/conf/<device>/<key>; family "ipv4" or "ipv6". */
+/* Reads (without the newline) and writes /proc/sys/net/<family>/conf/<device>/<key>; family "ipv4" or "ipv6".
+ * ERR_NOT_FOUND, ERR_PERMISSION, ERR_ARGUMENT (a name with a slash), ERR_SPACE, ERR_IO. */
+int rtnl_sysctl_get(const char *family, const char *device, const char *key, char *out,
+                    size_t size) must_check;
 int rtnl_sysctl_set(const char *family, const char *device, const char *key, const char *value) must_check;

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Interfaces, addresses and routes over rtnetlink (RFC 3549, linux/rtnetlink.h) through libmnl; change
+ * notifications; per-device sysctls. Control thread. */
+
+#include "net/rtnl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+/* Newer than some distributions' headers (enum values, so no #ifdef can tell). */
+#define LINK_GSO_IPV4_MAX_SIZE 63
+
+#define BUFFER_LEN    32768
+#define REQUEST_LEN   512
+#define ANSWER_SECS   5
+#define DUMP_TRIES    4
+#define MONITOR_READS 1024
+
+struct rtnl {
+    struct mnl_socket *socket;
+    uint32_t seq;
+    _Alignas(struct nlmsghdr) uint8_t buffer[BUFFER_LEN];
+};
+
+union request {
+    struct nlmsghdr header;
+    uint8_t bytes[REQUEST_LEN];
+};
+
+int rtnl_open(struct rtnl **out)
+{
+    struct timeval patience = {.tv_sec = ANSWER_SECS};
+    struct rtnl *r = calloc(1, sizeof(*r));
+    if (!r)
+        return ERR_NOMEM;
+    r->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+    if (!r->socket) {
+        free(r);
+        return ERR_IO;
+    }
+    if (mnl_socket_bind(r->socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
+        setsockopt(mnl_socket_get_fd(r->socket), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0) {
+        rtnl_close(r);
+        return ERR_IO;
+    }
+    *out = r;
+    return 0;
+}
+
+void rtnl_close(struct rtnl *r)
+{
+    if (!r)
+        return;
+    int saved = errno;
+    mnl_socket_close(r->socket);
+    free(r);
+    errno = saved;
+}
+
+/* ---- one request, all its answers ---- */
+
+static int error_of(int e)
+{
+    switch (e) {
+    case EPERM:
+    case EACCES:
+        return ERR_PERMISSION;
+    case EEXIST:
+        return ERR_EXISTS;
+    case ENODEV:
+    case ENXIO:
+    case ESRCH:
+    case EADDRNOTAVAIL:
+        return ERR_NOT_FOUND;
+    default:
+        return ERR_IO;
+    }
+}
+
+/* NLM_F_ACK or NLM_F_DUMP makes the last answer recognisable. An answer to an earlier request that was given
+ * up is passed over. */
+static int talk(struct rtnl *r, union request *q, mnl_cb_t handler, void *context)
+{
+    unsigned port = mnl_socket_get_portid(r->socket);
+    int rc = MNL_CB_OK;
+    q->header.nlmsg_seq = ++r->seq;
+    if (mnl_socket_sendto(r->socket, &q->header, q->header.nlmsg_len) < 0)
+        return error_of(errno);
+    while (rc > MNL_CB_STOP) {
+        ssize_t n = mnl_socket_recvfrom(r->socket, r->buffer, sizeof(r->buffer));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return ERR_IO;
+        rc = mnl_cb_run(r->buffer, (size_t)n, r->seq, port, handler, context);
+        if (rc < 0 && errno == EPROTO)
+            rc = MNL_CB_OK;
+    }
+    return rc < 0 ? error_of(errno) : 0;
+}
+
+static void *request_init(union request *q, uint16_t type, uint16_t flags, size_t extra)
+{
+    memset(q, 0, sizeof(*q));
+    mnl_nlmsg_put_header(q);
+    q->header.nlmsg_type = type;
+    q->header.nlmsg_flags = NLM_F_REQUEST | flags;
+    return mnl_nlmsg_put_extra_header(&q->header, extra);
+}
+
+/* A list in the making: the caller's array, and how many entries there are, also beyond it. */
+struct list {
+    void *out;
+    size_t cap, count;
+};
+
+/* A table that changes while it is read is read again. */
+static int dump(struct rtnl *r, uint16_t type, size_t extra, mnl_cb_t handler, struct list *list)
+{
+    int err = ERR_IO;
+    for (int i = 0; i < DUMP_TRIES; i++) {
+        union request q;
+        request_init(&q, type, NLM_F_DUMP, extra);
+        list->count = 0;
+        errno = 0;
+        err = talk(r, &q, handler, list);
+        if (!err || errno != EINTR)
+            break;
+    }
+    return err ? err : (int)list->count;
+}
+
+/* ---- links ---- */
+
+static void read_link(const struct nlmsghdr *h, struct rtnl_link *out)
+{
+    const struct ifinfomsg *info = mnl_nlmsg_get_payload(h);
+    const struct nlattr *a;
+    *out = (struct rtnl_link){
+        .index = (unsigned)info->ifi_index,
+        .up = info->ifi_flags & IFF_UP,
+        .loopback = info->ifi_flags & IFF_LOOPBACK,
+    };
+    mnl_attr_for_each(a, h, sizeof(*info))
+    {
+        size_t len = mnl_attr_get_payload_len(a);
+        if (mnl_attr_get_type(a) == IFLA_IFNAME)
+            snprintf(out->name, sizeof(out->name), "%.*s", (int)len, mnl_attr_get_str(a));
+        else if (mnl_attr_get_type(a) == IFLA_MTU && len == sizeof(uint32_t))
+            out->mtu = mnl_attr_get_u32(a);
+        else if (mnl_attr_get_type(a) == IFLA_ADDRESS && len == sizeof(out->mac))
+            memcpy(out->mac, mnl_attr_get_payload(a), sizeof(out->mac));
+    }
+}
+
+static bool is_message(const struct nlmsghdr *h, uint16_t type, size_t extra)
+{
+    return h->nlmsg_type == type && mnl_nlmsg_get_payload_len(h) >= extra;
+}
+
+static int on_link(const struct nlmsghdr *h, void *context)
+{
+    struct list *list = context;
+    if (!is_message(h, RTM_NEWLINK, sizeof(struct ifinfomsg)))
+        return MNL_CB_OK;
+    if (list->count < list->cap)
+        read_link(h, (struct rtnl_link *)list->out + list->count);
+    list->count++;
+    return MNL_CB_OK;
+}
+
+int rtnl_link_find(struct rtnl *r, const char *name, struct rtnl_link *out)
+{
+    struct list list = {.out = out, .cap = 1};
+    union request q;
+    if (strlen(name) == 0 || strlen(name) >= IFNAMSIZ)
+        return ERR_NOT_FOUND;
+    request_init(&q, RTM_GETLINK, NLM_F_ACK, sizeof(struct ifinfomsg));
+    mnl_attr_put_strz(&q.header, IFLA_IFNAME, name);
+    int err = talk(r, &q, on_link, &list);
+    if (err)
+        return err;
+    return list.count ? 0 : ERR_NOT_FOUND;
+}
+
+int rtnl_links(struct rtnl *r, struct rtnl_link *out, size_t cap)
+{
+    struct list list = {.out = out, .cap = cap};
+    return dump(r, RTM_GETLINK, sizeof(struct ifinfomsg), on_link, &list);
+}
+
+static struct ifinfomsg *link_request(union request *q, unsigned index)
+{
+    struct ifinfomsg *info = request_init(q, RTM_NEWLINK, NLM_F_ACK, sizeof(*info));
+    info->ifi_index = (int)index;
+    return info;
+}
+
+static int set_gso_max(struct rtnl *r, unsigned index, uint32_t size)
+{
+    union request q;
+    link_request(&q, index);
+    mnl_attr_put_u32(&q.header, IFLA_GSO_MAX_SIZE, size);
+    int err = talk(r, &q, NULL, NULL);
+    if (err)
+        return err == ERR_IO ? 0 : err;
+    /* Kernels before 6.3 have one limit for both families and refuse the second. */
+    link_request(&q, index);
+    mnl_attr_put_u32(&q.header, LINK_GSO_IPV4_MAX_SIZE, size);
+    err = talk(r, &q, NULL, NULL);
+    return err == ERR_IO ? 0 : err;
+}
+
+int rtnl_link_set(struct rtnl *r, unsigned index, const struct rtnl_link_change *change)
+{
+    union request q;
+    if (change->gso_max) {
+        int err = set_gso_max(r, index, change->gso_max);
+        if (err)
+            return err;
+    }
+    struct ifinfomsg *info = link_request(&q, index);
+    info->ifi_flags = change->up ? IFF_UP : 0;
+    info->ifi_change = change->up || change->down ? IFF_UP : 0;
+    if (change->mtu)
+        mnl_attr_put_u32(&q.header, IFLA_MTU, change->mtu);
+    if (change->txqueuelen)
+        mnl_attr_put_u32(&q.header, IFLA_TXQLEN, change->txqueuelen);
+    return talk(r, &q, NULL, NULL);
+}
+
+/* ---- addresses ---- */
+
+static size_t ip_len(const struct addr *a)
+{
+    return a->family == 4 ? 4 : 16;
+}
+
+static uint8_t kernel_family(const struct addr *a)
+{
+    return a->family == 4 ? AF_INET : AF_INET6;
+}
+
+/* IFA_ADDRESS is the other end's on point-to-point links; IFA_LOCAL, where it is given, is ours. */
+static bool read_address(const struct nlmsghdr *h, struct rtnl_address *out)
+{
+    const struct ifaddrmsg *info = mnl_nlmsg_get_payload(h);
+    const struct nlattr *a, *found = NULL;
+    struct addr *ip = &out->prefix.addr;
+    *out = (struct rtnl_address){.index = info->ifa_index, .prefix.bits = info->ifa_prefixlen};
+    ip->family = info->ifa_family == AF_INET ? 4 : 6;
+    mnl_attr_for_each(a, h, sizeof(*info))
+    {
+        uint16_t type = mnl_attr_get_type(a);
+        if (mnl_attr_get_payload_len(a) == ip_len(ip) &&
+            (type == IFA_LOCAL || (type == IFA_ADDRESS && !found)))
+            found = a;
+    }
+    if (!found)
+        return false;
+    memcpy(ip->ip, mnl_attr_get_payload(found), ip_len(ip));
+    if (addr_is_link_local(ip) && ip->family == 6)
+        ip->scope = info->ifa_index;
+    return true;
+}
+
+static int on_address(const struct nlmsghdr *h, void *context)
+{
+    struct list *list = context;
+    struct rtnl_address a;
+    if (!is_message(h, RTM_NEWADDR, sizeof(struct ifaddrmsg)))
+        return MNL_CB_OK;
+    const struct ifaddrmsg *info = mnl_nlmsg_get_payload(h);
+    if ((info->ifa_family != AF_INET && info->ifa_family != AF_INET6) || !read_address(h, &a))
+        return MNL_CB_OK;
+    if (list->count < list->cap)
+        ((struct rtnl_address *)list->out)[list->count] = a;
+    list->count++;
+    return MNL_CB_OK;
+}
+
+int rtnl_addresses(struct rtnl *r, struct rtnl_address *out, size_t cap)
+{
+    struct list list = {.out = out, .cap = cap};
+    return dump(r, RTM_GETADDR, sizeof(struct ifaddrmsg), on_address, &list);
+}
+
+static void put_broadcast(union request *q, const struct addr_prefix *p)
+{
+    uint8_t ip[4];
+    memcpy(ip, p->addr.ip, sizeof(ip));
+    for (unsigned bit = p->bits; bit < 32; bit++)
+        ip[bit / 8] |= (uint8_t)(0x80 >> (bit % 8));
+    mnl_attr_put(&q->header, IFA_BROADCAST, sizeof(ip), ip);
+}
+
+static int address_request(struct rtnl *r, uint16_t type, uint16_t flags, unsigned index,
+                           const struct addr_prefix *p)
+{
+    union request q;
+    if ((p->addr.family != 4 && p->addr.family != 6) || p->bits > ip_len(&p->addr) * 8)
+        return ERR_ARGUMENT;
+    struct ifaddrmsg *info = request_init(&q, type, NLM_F_ACK | flags, sizeof(*info));
+    info->ifa_family = kernel_family(&p->addr);
+    info->ifa_prefixlen = p->bits;
+    info->ifa_index = index;
+    /* A tentative address can be no route's source, and detection before the first peer finds nobody. */
+    info->ifa_flags = p->addr.family == 6 ? IFA_F_NODAD : 0;
+    info->ifa_scope = addr_is_link_local(&p->addr) ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+    mnl_attr_put(&q.header, IFA_LOCAL, ip_len(&p->addr), p->addr.ip);
+    mnl_attr_put(&q.header, IFA_ADDRESS, ip_len(&p->addr), p->addr.ip);
+    if (type == RTM_NEWADDR && p->addr.family == 4 && p->bits < 31)
+        put_broadcast(&q, p);
+    return talk(r, &q, NULL, NULL);
+}
+
+int rtnl_address_add(struct rtnl *r, unsigned index, const struct addr_prefix *address)
+{
+    return address_request(r, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, address);
+}
+
+int rtnl_address_del(struct rtnl *r, unsigned index, const struct addr_prefix *address)
+{
+    return address_request(r, RTM_DELADDR, 0, index, address);
+}
+
+/* ---- host routes ---- */
+
+static int route_request(struct rtnl *r, uint16_t type, uint16_t flags, unsigned index,
+                         const struct addr *destination, const struct addr *source)
+{
+    union request q;
+    if (destination->family != 4 && destination->family != 6)
+        return ERR_ARGUMENT;
+    struct rtmsg *route = request_init(&q, type, NLM_F_ACK | flags, sizeof(*route));
+    route->rtm_family = kernel_family(destination);
+    route->rtm_dst_len = (uint8_t)(ip_len(destination) * 8);
+    route->rtm_table = RT_TABLE_MAIN;
+    route->rtm_protocol = RTPROT_STATIC;
+    route->rtm_scope = RT_SCOPE_LINK;
+    route->rtm_type = RTN_UNICAST;
+    mnl_attr_put(&q.header, RTA_DST, ip_len(destination), destination->ip);
+    mnl_attr_put_u32(&q.header, RTA_OIF, index);
+    if (source && source->family == destination->family)
+        mnl_attr_put(&q.header, RTA_PREFSRC, ip_len(source), source->ip);
+    return talk(r, &q, NULL, NULL);
+}
+
+int rtnl_route_add(struct rtnl *r, unsigned index, const struct addr *destination, const struct addr *source)
+{
+    return route_request(r, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, index, destination, source);
+}
+
+int rtnl_route_del(struct rtnl *r, unsigned index, const struct addr *destination)
+{
+    return route_request(r, RTM_DELROUTE, 0, index, destination, NULL);
+}
+
+/* ---- changes ---- */
+
+int rtnl_monitor_open(int *fd)
+{
+    struct sockaddr_nl sa = {.nl_family = AF_NETLINK,
+                             .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
+    int s = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
+    if (s < 0)
+        return ERR_IO;
+    if (bind(s, (struct sockaddr *)&sa, sizeof(sa)) < 0) {
+        int saved = errno;
+        close(s);
+        errno = saved;
+        return ERR_IO;
+    }
+    *fd = s;
+    return 0;
+}
+
+static bool holds_change(const void *data, int len)
+{
+    for (const struct nlmsghdr *h = data; mnl_nlmsg_ok(h, len); h = mnl_nlmsg_next(h, &len)) {
+        uint16_t t = h->nlmsg_type;
+        if (t == RTM_NEWLINK || t == RTM_DELLINK || t == RTM_NEWADDR || t == RTM_DELADDR)
+            return true;
+    }
+    return false;
+}
+
+/* ENOBUFS: the kernel had more to tell than the socket holds, so something changed. */
+bool rtnl_monitor_drain(int fd)
+{
+    _Alignas(struct nlmsghdr) uint8_t buffer[8192];
+    bool changed = false;
+    for (int i = 0; i < MONITOR_READS; i++) {
+        ssize_t n = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+        if (n < 0 && errno == ENOBUFS)
+            changed = true;
+        else if (n < 0 && errno != EINTR)
+            break;
+        else if (n > 0 && holds_change(buffer, (int)n))
+            changed = true;
+    }
+    return changed;
+}
+
+/* ---- sysctls ---- */
+
+static int sysctl_open(const char *family, const char *device, const char *key, int flags, int *fd)
+{
+    char path[192];
+    if (strchr(family, '/') || strchr(device, '/') || strchr(key, '/') || device[0] == '\0')
+        return ERR_ARGUMENT;
+    int n = snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", family, device, key);
+    if (n < 0 || (size_t)n >= sizeof(path))
+        return ERR_ARGUMENT;
+    *fd = open(path, flags | O_CLOEXEC);
+    if (*fd >= 0)
+        return 0;
+    if (errno == ENOENT)
+        return ERR_NOT_FOUND;
+    return errno == EACCES || errno == EPERM || errno == EROFS ? ERR_PERMISSION : ERR_IO;
+}
+
+int rtnl_sysctl_get(const char *family, const char *device, const char *key, char *out, size_t size)
+{
+    int fd, err = sysctl_open(family, device, key, O_RDONLY, &fd);
+    if (err)
+        return err;
+    ssize_t n = read(fd, out, size);
+    close(fd);
+    if (n < 0)
+        return ERR_IO;
+    if ((size_t)n >= size)
+        return ERR_SPACE;
+    out[n] = '\0';
+    out[strcspn(out, "\n")] = '\0';
+    return 0;
+}
+
+int rtnl_sysctl_set(const char *family, const char *device, const char *key, const char *value)
+{
+    int fd, err = sysctl_open(family, device, key, O_WRONLY, &fd);
+    if (err)
+        return err;
+    ssize_t n = write(fd, value, strlen(value));
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return n < 0 ? ERR_IO : 0;
+}
