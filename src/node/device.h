@@ -17,7 +17,7 @@ struct device;
 int device_open(const struct config *config, unsigned queues, struct device **out) must_check;
 
 /* Undoes everything: routes, addresses and settings that we made; a TAP that we created goes with its
- * descriptor. */
+ * descriptor. NULL is allowed. */
 void device_close(struct device *d);
 
 const struct tap *device_tap(const struct device *d);
@@ -27,20 +27,22 @@ const uint8_t *device_mac(const struct device *d); /* 6 bytes */
 /* Our overlay addresses: those of the TAP. Returns how many were copied. */
 unsigned device_addresses(const struct device *d, struct addr_prefix *out, unsigned cap);
 
-/* A peer's overlay addresses, as its HELLO tells them: when another interface overlaps the device's subnet,
- * host routes through the device are set for those inside it; replaced on every call, removed with count 0.
- * Ours are never routed, and an address that is also an underlay address of a peer (underlay) never is. */
+/* A peer's overlay addresses, as its HELLO tells them; replaced on every call, removed with count 0. While
+ * another interface overlaps the device's subnet, those inside it get host routes through the device. Our own
+ * addresses are never routed; underlay addresses cannot be among them (device_is_overlay). */
 void device_peer_addresses(struct device *d, uint32_t slot, const struct addr_prefix *list, unsigned count);
 
-/* The machine's addresses at which peers could reach us: every interface's but loopback, link-local, the
- * device's, and any inside the device's subnet. port is the UDP data port. Returns how many were written. */
+/* The machine's addresses at which peers could reach us: those of every interface that is up but loopback,
+ * link-local, the device's, and any inside the device's subnet. port is the UDP data port. Returns how many
+ * were written. */
 unsigned device_host_candidates(struct device *d, uint16_t port, uint16_t control_port, struct candidate *out,
                                 unsigned cap);
 
 /* True when an address lies in the device's subnet: never an underlay address. */
 bool device_is_overlay(const struct device *d, const struct addr *a);
 
-/* The largest UDP payload that any underlay interface carries. */
+/* The largest UDP payload that any underlay interface carries: WIRE_BASE_SIZE up to what the largest frame
+ * needs. */
 uint16_t device_underlay_max(struct device *d);
 
 /* Becomes readable when interfaces or addresses change; device_on_change drains it, refreshes the overlap,
