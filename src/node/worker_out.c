@@ -74,6 +74,12 @@ static bool run_full(const struct worker_run *r, size_t added)
     return added < r->segment || r->count == UDP_SEGMENTS_MAX || r->len + r->segment > WIRE_DATAGRAM_MAX;
 }
 
+/* The longest frame that one datagram to the peer carries. */
+static size_t room_of(const struct fwd_peer *peer)
+{
+    return (size_t)peer->size - WIRE_OVERHEAD;
+}
+
 /* A frame or a part of one, as it will lie in a datagram. */
 struct parcel {
     struct wire_inner inner;
@@ -110,6 +116,12 @@ static struct wire_inner inner_of(const struct offload_csum *csum)
         .flags = WIRE_FLAG_CSUM, .csum_start = csum->start, .csum_offset = csum->offset};
 }
 
+static struct parcel parcel_of(const struct offload_segment *s)
+{
+    return (struct parcel){
+        .inner = inner_of(&s->csum), .head = {s->head, s->head_len}, .body = {s->body, s->body_len}};
+}
+
 /* The part [at, at + len) of head and body taken as one. */
 static void parcel_cut(struct parcel *p, struct slice head, struct slice body, size_t at, size_t len)
 {
@@ -125,12 +137,8 @@ static void parcel_cut(struct parcel *p, struct slice head, struct slice body, s
 static void put_fragments(struct worker *w, const struct fwd_peer *peer, uint8_t ecn,
                           const struct parcel *whole)
 {
-    size_t total = whole->head.len + whole->body.len, part;
-    if (total > WIRE_FRAME_MAX) {
-        worker_drop(w, DROP_OVERSIZE, 1);
-        return;
-    }
-    unsigned parts = fragment_plan(total, (size_t)peer->size - WIRE_OVERHEAD, &part);
+    size_t total = whole->head.len + whole->body.len, part = 0;
+    unsigned parts = fragment_plan(total, room_of(peer), &part);
     struct parcel p = {.inner = whole->inner};
     p.inner.flags |= WIRE_FLAG_FRAGMENT;
     p.inner.group = w->group++;
@@ -141,31 +149,39 @@ static void put_fragments(struct worker *w, const struct fwd_peer *peer, uint8_t
         parcel_cut(&p, whole->head, whole->body, at, left < part ? left : part);
         put(w, peer, ecn, &p);
     }
+    if (!parts)
+        worker_drop(w, DROP_OVERSIZE, 1);
 }
 
-/* Groups of at most OFFLOAD_SEGMENTS: what the other end merges in one write. */
+/* Segments larger than the path: each is a frame of its own. */
+static void put_segments(struct worker *w, const struct fwd_peer *peer, uint8_t ecn,
+                         struct offload_split *split)
+{
+    struct offload_segment segment;
+    while (offload_split_next(split, &segment)) {
+        const struct parcel p = parcel_of(&segment);
+        if (p.head.len + p.body.len <= room_of(peer))
+            put(w, peer, ecn, &p);
+        else
+            put_fragments(w, peer, ecn, &p);
+    }
+}
+
+/* In groups of at most OFFLOAD_SEGMENTS: what the other end merges in one write. */
 static void put_train(struct worker *w, const struct fwd_peer *peer, uint8_t ecn, struct offload_split *split)
 {
-    bool fits = split->segment_len <= (size_t)peer->size - WIRE_OVERHEAD;
     struct offload_segment segment;
     for (unsigned i = 0; offload_split_next(split, &segment); i++) {
-        struct parcel p = {.inner = inner_of(&segment.csum),
-                           .head = {segment.head, segment.head_len},
-                           .body = {segment.body, segment.body_len}};
-        if (!fits) {
-            put_fragments(w, peer, ecn, &p);
-            continue;
-        }
         unsigned position = i % OFFLOAD_SEGMENTS;
-        if (position == 0 && i)
-            w->group++;
         bool last = position == OFFLOAD_SEGMENTS - 1 || i + 1 == split->segments;
-        p.inner.flags |= WIRE_FLAG_TRAIN | (last ? WIRE_FLAG_LAST : 0);
+        struct parcel p = parcel_of(&segment);
+        p.inner.flags |= (uint8_t)(WIRE_FLAG_TRAIN | (last ? WIRE_FLAG_LAST : 0));
         p.inner.position = (uint8_t)position;
         p.inner.group = w->group;
         put(w, peer, ecn, &p);
+        if (last)
+            w->group++;
     }
-    w->group++;
 }
 
 static void send_to(struct worker *w, const struct fwd_peer *peer, const struct virtio_net_hdr *vnet,
@@ -173,15 +189,17 @@ static void send_to(struct worker *w, const struct fwd_peer *peer, const struct 
 {
     struct offload_split split;
     uint8_t ecn = offload_ecn(w->frame, len);
-    enum offload_verdict verdict =
-        offload_split_begin(&split, vnet, w->frame, len, (size_t)peer->size - WIRE_OVERHEAD);
+    enum offload_verdict verdict = offload_split_begin(&split, vnet, w->frame, len, room_of(peer));
     struct parcel whole = {.inner = inner_of(&split.csum), .body = {w->frame, len}};
     switch (verdict) {
     case OFFLOAD_WHOLE:
         put(w, peer, ecn, &whole);
         return;
     case OFFLOAD_TRAIN:
-        put_train(w, peer, ecn, &split);
+        if (split.segment_len <= room_of(peer))
+            put_train(w, peer, ecn, &split);
+        else
+            put_segments(w, peer, ecn, &split);
         return;
     case OFFLOAD_FRAGMENT:
         put_fragments(w, peer, ecn, &whole);
