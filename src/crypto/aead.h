@@ -31,7 +31,7 @@ int aead_new(enum aead_suite suite, const uint8_t key[AEAD_KEY_LEN], struct aead
 void aead_free(struct aead *a);
 
 /* Encrypts the pieces, one after the other, into out, and appends the tag: writes their sum + AEAD_TAG_LEN
- * bytes. Pieces do not overlap out. */
+ * bytes. Pieces do not overlap out, and sum to less than 2 GiB. */
 int aead_seal(struct aead *a, const uint8_t nonce[AEAD_NONCE_LEN], const uint8_t *aad, size_t aad_len,
               const struct slice *pieces, size_t count, uint8_t *out) must_check;
 

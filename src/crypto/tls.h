@@ -25,18 +25,21 @@ int tls_new(struct tls_context *context, bool server, const struct node_id *expe
 void tls_free(struct tls *tls);
 
 /* Takes ciphertext from the stream and advances the handshake. 0, ERR_CRYPTO (handshake or record failed),
- * ERR_MISMATCH, ERR_CLOSED (close_notify). Pass len 0 to start a client. After an error only tls_take_output
- * and tls_free make sense; the output then holds the alert. */
+ * ERR_MISMATCH, ERR_CLOSED (close_notify with no data before it), ERR_SPACE (over 1 MiB unread or unsent),
+ * ERR_NOMEM. Pass len 0 to start a client. After an error only tls_reason, tls_take_output and tls_free make
+ * sense; the output then holds the alert. */
 int tls_feed(struct tls *tls, const uint8_t *data, size_t len) must_check;
 
-/* True once the handshake is complete and the peer's key is verified. */
+/* True once the handshake is complete and the peer's key is verified. A client gets there before its server
+ * has judged the client's key: a refusal then comes as ERR_CRYPTO from tls_feed. */
 bool tls_established(const struct tls *tls);
 
 /* Moves up to cap bytes of ciphertext that the stream has to carry into out; returns how many. */
 size_t tls_take_output(struct tls *tls, uint8_t *out, size_t cap);
 
-/* Plaintext; only once established. tls_read returns the number of bytes, 0 when there are none now, or an
- * error as tls_feed. */
+/* Plaintext; only once established (tls_write: ERR_AGAIN before). tls_write returns ERR_SPACE, without harm,
+ * when over 1 MiB would await tls_take_output. tls_read returns the number of bytes, 0 when there are none
+ * now, or an error as tls_feed; call it until it returns 0 after each tls_feed. */
 int tls_write(struct tls *tls, const uint8_t *data, size_t len) must_check;
 int tls_read(struct tls *tls, uint8_t *out, size_t cap) must_check;
 
@@ -48,7 +51,8 @@ void tls_shutdown(struct tls *tls);
 const struct node_id *tls_peer_id(const struct tls *tls);
 const uint8_t *tls_peer_spki(const struct tls *tls);
 
-/* TLS exporter (RFC 8446 §7.5), label "EXPORTER-shadowmesh-data". */
+/* TLS exporter (RFC 8446 §7.5), label "EXPORTER-shadowmesh-data". ERR_CRYPTO, and zeros, before established.
+ */
 int tls_export(struct tls *tls, const uint8_t *context, size_t context_len, uint8_t *out,
                size_t len) must_check;
 
