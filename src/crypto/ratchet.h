@@ -23,6 +23,8 @@ void ratchet_offer_free(struct ratchet_offer *offer);
 int ratchet_answer(const uint8_t offer[RATCHET_OFFER_LEN], const uint8_t root[KDF_LEN],
                    uint8_t answer[RATCHET_ANSWER_LEN], uint8_t new_root[KDF_LEN]) must_check;
 
-/* Completes one's own offer with the answer. */
+/* Completes one's own offer with the answer. ERR_CRYPTO, and zeros, when the answer holds an invalid X25519
+ * key. An answer to another offer, or an altered one, gives a root that nobody else has (FIPS 203 §6.3).
+ * new_root may be root itself in both functions. */
 int ratchet_finish(const struct ratchet_offer *offer, const uint8_t answer[RATCHET_ANSWER_LEN],
                    const uint8_t root[KDF_LEN], uint8_t new_root[KDF_LEN]) must_check;
