@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What the verbs of `shadowmesh` share: options, exit codes, complaints. One file per verb, cmd_*.c; how to
+ * add one: docs/HACKING.md. */
+
+#include <stdbool.h>
+
+/* Scripts rely on them. */
+enum cli_exit {
+    CLI_OK = 0,
+    CLI_FAILURE = 1, /* the peer does not answer, a node refuses or cannot be asked */
+    CLI_USAGE = 2,   /* unknown verb, flag or value */
+    CLI_NO_NODE = 3, /* no node runs here, or none that -n names */
+};
+
+struct cli_options {
+    const char *run_dir;
+    const char *node; /* -n; NULL when not given */
+    bool json;
+    bool whole; /* -l: whole ids, every path */
+    bool colour;
+    unsigned count;    /* -c; 0 without end */
+    double interval_s; /* -i */
+    const char *peer;  /* the argument of ping */
+};
+
+/* One line on stderr, "shadowmesh: …", cleaned of what terminals obey. */
+void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+int cmd_status(const struct cli_options *options);
+int cmd_peers(const struct cli_options *options);
+int cmd_fdb(const struct cli_options *options);
+int cmd_ping(const struct cli_options *options);
+int cmd_id(const struct cli_options *options);
+int cmd_version(const struct cli_options *options);

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* shadowmesh peers: a row per peer with everything that is known of its session; with -l, every path. */
+#include "cli/cli.h"
+
+#include "cli/format.h"
+#include "cli/nodes.h"
+#include "cli/peer_text.h"
+#include "cli/table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *bytes_of(const json_t *object, const char *key, char out[FORMAT_MAX])
+{
+    double value = nodes_number(object, key);
+    return value >= 0 ? format_bytes((uint64_t)value, out) : "-";
+}
+
+static const char *mtu_of(const json_t *path, char out[FORMAT_MAX])
+{
+    double mtu = nodes_number(path, "mtu");
+    if (mtu <= 0)
+        return "";
+    snprintf(out, FORMAT_MAX, "%.0f", mtu);
+    return out;
+}
+
+static void add_peer(const struct cli_options *options, struct table *t, const json_t *peer)
+{
+    char id[ID_TEXT_MAX], mtu[FORMAT_MAX], rtt[FORMAT_MAX], loss[FORMAT_MAX], rx[FORMAT_MAX], tx[FORMAT_MAX],
+        handshake[FORMAT_MAX], ratchet[FORMAT_MAX];
+    char *addresses = nodes_addresses(peer), *path = peer_text_path(peer);
+    const char *name = nodes_text(peer, "name");
+    table_add(
+        t, (const char *const[]){
+               name[0] ? name : "-", nodes_id(options, nodes_text(peer, "id"), id), addresses, path,
+               mtu_of(json_object_get(peer, "path"), mtu), format_rtt(nodes_number(peer, "rtt_us"), rtt),
+               format_share(nodes_number(peer, "loss"), loss), bytes_of(peer, "rx_bytes", rx),
+               bytes_of(peer, "tx_bytes", tx), format_age(nodes_number(peer, "handshake_age_s"), handshake),
+               format_age(nodes_number(peer, "ratchet_age_s"), ratchet), nodes_text(peer, "suite")});
+    free(addresses);
+    free(path);
+}
+
+/* The paths that are tried or kept warm, under their peer. */
+static void add_paths(struct table *t, const json_t *peer)
+{
+    char mtu[FORMAT_MAX], rtt[FORMAT_MAX];
+    size_t index;
+    json_t *path;
+    json_array_foreach(json_object_get(peer, "paths"), index, path)
+    {
+        char *carrier = peer_text_carrier(path), *text = NULL;
+        if (asprintf(&text, "  %s, %s", carrier, nodes_text(path, "state")) < 0)
+            abort();
+        table_add(t, (const char *const[]){"", "", "", text, mtu_of(path, mtu),
+                                           format_rtt(nodes_number(path, "rtt_us"), rtt), "", "", "", "", "",
+                                           ""});
+        free(carrier);
+        free(text);
+    }
+}
+
+static void print_node(const struct cli_options *options, const json_t *node, bool titled)
+{
+    static const char *const heading[] = {"PEER", "ID", "ADDRESSES", "PATH",      "MTU",     "RTT",
+                                          "LOSS", "RX", "TX",        "HANDSHAKE", "RATCHET", "SUITE"};
+    struct table *t = table_new("llllrrrrrrrl");
+    size_t index;
+    json_t *peer;
+    char *name = format_clean(nodes_text(node, "name"));
+    if (titled)
+        printf("%s%s%s\n", options->colour ? "\033[1m" : "", name, options->colour ? "\033[0m" : "");
+    table_add(t, heading);
+    json_array_foreach(json_object_get(node, "peers"), index, peer)
+    {
+        add_peer(options, t, peer);
+        if (options->whole)
+            add_paths(t, peer);
+    }
+    if (index == 0)
+        printf("%sno peers yet\n", titled ? "  " : "");
+    else
+        table_print(t, stdout, titled ? 2 : 0, true, options->colour);
+    free(name);
+    table_free(t);
+}
+
+/* Every peer of every node, each told whose it is. */
+static json_t *flat_list(const json_t *nodes)
+{
+    json_t *out = json_array(), *node, *peer;
+    size_t i, j;
+    json_array_foreach(nodes, i, node) json_array_foreach(json_object_get(node, "peers"), j, peer)
+    {
+        if (json_object_set(peer, "node", json_object_get(node, "id")) == 0)
+            json_array_append(out, peer);
+    }
+    return out;
+}
+
+int cmd_peers(const struct cli_options *options)
+{
+    struct nodes nodes;
+    size_t index;
+    json_t *node;
+    enum cli_exit verdict = nodes_collect(options, &nodes);
+    if (verdict != CLI_OK) {
+        if (options->json && verdict == CLI_NO_NODE)
+            nodes_print_json(json_array());
+        return verdict;
+    }
+    bool partial = nodes.partial;
+    if (options->json) {
+        nodes_print_json(flat_list(nodes.list));
+    } else {
+        json_array_foreach(nodes.list, index, node)
+        {
+            fputs(index ? "\n" : "", stdout);
+            print_node(options, node, nodes.count > 1);
+        }
+    }
+    nodes_free(&nodes);
+    return partial ? CLI_FAILURE : CLI_OK;
+}

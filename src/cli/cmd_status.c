@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* shadowmesh status: every node that runs here, and a line for each of its peers. */
+#include "cli/cli.h"
+
+#include "cli/format.h"
+#include "cli/nodes.h"
+#include "cli/peer_text.h"
+#include "cli/table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void print_title(const struct cli_options *options, const json_t *node)
+{
+    char id[ID_TEXT_MAX], age[FORMAT_MAX];
+    char *name = format_clean(nodes_text(node, "name"));
+    char *digits = format_clean(nodes_id(options, nodes_text(node, "id"), id));
+    char *addresses = nodes_addresses(node), *clean = format_clean(addresses);
+    printf("%s%s%s  %s", options->colour ? "\033[1m" : "", name, options->colour ? "\033[0m" : "", digits);
+    if (clean[0])
+        printf("  %s", clean);
+    printf("  up %s\n", format_age(nodes_number(node, "uptime_s"), age));
+    free(name);
+    free(digits);
+    free(addresses);
+    free(clean);
+}
+
+static void add_fact(struct table *t, const char *label, char *text)
+{
+    if (text && text[0])
+        table_add(t, (const char *const[]){label, text});
+    free(text);
+}
+
+static char *device_text(const json_t *node)
+{
+    double workers = nodes_number(node, "workers");
+    char *out = NULL;
+    if (asprintf(&out, "%s, MTU %.0f, %.0f worker%s, %s%s", nodes_text(node, "device"),
+                 nodes_number(node, "mtu"), workers, workers == 1 ? "" : "s", nodes_text(node, "aead"),
+                 json_is_true(json_object_get(node, "public")) ? ", public" : "") < 0)
+        abort();
+    return out;
+}
+
+static char *backbone_text(const json_t *node)
+{
+    const json_t *backbone = json_object_get(node, "backbone");
+    const char *url = nodes_text(backbone, "url"), *seen = nodes_text(node, "reflexive");
+    char *out = NULL;
+    if (!url[0])
+        return strdup("none");
+    if (asprintf(&out, "%s, %s%s%s", url,
+                 json_is_true(json_object_get(backbone, "reachable")) ? "reached" : "cannot be reached",
+                 seen[0] ? ", sees us as " : "", seen) < 0)
+        abort();
+    return out;
+}
+
+static uint64_t count_of(const json_t *object, const char *key)
+{
+    double value = nodes_number(object, key);
+    return value > 0 ? (uint64_t)value : 0;
+}
+
+static char *frames_text(const json_t *node)
+{
+    const json_t *frames = json_object_get(node, "frames");
+    char sent[FORMAT_MAX], sent_bytes[FORMAT_MAX], got[FORMAT_MAX], got_bytes[FORMAT_MAX], *out = NULL;
+    if (!json_is_object(frames))
+        return NULL;
+    if (asprintf(&out, "%s sent (%s), %s received (%s)", format_count(count_of(frames, "from_device"), sent),
+                 format_bytes(count_of(frames, "bytes_from_device"), sent_bytes),
+                 format_count(count_of(frames, "to_device"), got),
+                 format_bytes(count_of(frames, "bytes_to_device"), got_bytes)) < 0)
+        abort();
+    return out;
+}
+
+/* "replay 3, no_peer 17"; nothing when nothing was dropped. */
+static char *drops_text(json_t *node)
+{
+    const char *reason;
+    json_t *count;
+    char *out = NULL, number[FORMAT_MAX];
+    size_t len = 0;
+    bool first = true;
+    FILE *text = open_memstream(&out, &len);
+    if (!text)
+        abort();
+    json_object_foreach(json_object_get(node, "drops"), reason, count)
+    {
+        if (!json_is_integer(count) || json_integer_value(count) <= 0)
+            continue;
+        fprintf(text, "%s%s %s", first ? "" : ", ", reason,
+                format_count((uint64_t)json_integer_value(count), number));
+        first = false;
+    }
+    fclose(text);
+    return out;
+}
+
+static void add_peer(const struct cli_options *options, struct table *t, const json_t *peer)
+{
+    char id[ID_TEXT_MAX], rtt[FORMAT_MAX], loss[FORMAT_MAX], bytes[FORMAT_MAX], rx[FORMAT_MAX + 3],
+        tx[FORMAT_MAX + 3];
+    bool connected = json_is_object(json_object_get(peer, "path"));
+    char *addresses = nodes_addresses(peer), *path = peer_text_path(peer);
+    const char *name = nodes_text(peer, "name");
+    snprintf(rx, sizeof(rx), "rx %s", format_bytes(count_of(peer, "rx_bytes"), bytes));
+    snprintf(tx, sizeof(tx), "tx %s", format_bytes(count_of(peer, "tx_bytes"), bytes));
+    table_add(t, (const char *const[]){name[0] ? name : "-", nodes_id(options, nodes_text(peer, "id"), id),
+                                       addresses, path,
+                                       connected ? format_rtt(nodes_number(peer, "rtt_us"), rtt) : "",
+                                       connected ? format_share(nodes_number(peer, "loss"), loss) : "",
+                                       connected ? rx : "", connected ? tx : ""});
+    free(addresses);
+    free(path);
+}
+
+static void print_node(const struct cli_options *options, json_t *node)
+{
+    struct table *facts = table_new("ll"), *peers = table_new("llllrrll");
+    const json_t *list = json_object_get(node, "peers");
+    size_t index;
+    json_t *peer;
+    print_title(options, node);
+    add_fact(facts, "device", device_text(node));
+    add_fact(facts, "backbone", backbone_text(node));
+    add_fact(facts, "frames", frames_text(node));
+    add_fact(facts, "drops", drops_text(node));
+    if (json_array_size(list) == 0)
+        add_fact(facts, "peers", strdup("none yet"));
+    table_print(facts, stdout, 2, false, options->colour);
+    json_array_foreach(list, index, peer) add_peer(options, peers, peer);
+    if (index > 0)
+        putchar('\n');
+    table_print(peers, stdout, 2, false, options->colour);
+    table_free(facts);
+    table_free(peers);
+}
+
+int cmd_status(const struct cli_options *options)
+{
+    struct nodes nodes;
+    size_t index;
+    json_t *node;
+    enum cli_exit verdict = nodes_collect(options, &nodes);
+    if (verdict != CLI_OK) {
+        if (options->json && verdict == CLI_NO_NODE)
+            nodes_print_json(json_array());
+        return verdict;
+    }
+    bool partial = nodes.partial;
+    if (options->json) {
+        nodes_print_json(json_incref(nodes.list));
+    } else {
+        json_array_foreach(nodes.list, index, node)
+        {
+            fputs(index ? "\n" : "", stdout);
+            print_node(options, node);
+        }
+    }
+    nodes_free(&nodes);
+    return partial ? CLI_FAILURE : CLI_OK;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finds the nodes that run here and asks them; reads what they answer without trusting its shape. */
+#include "cli/nodes.h"
+
+#include "cli/api_client.h"
+#include "cli/format.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define TIMEOUT_MS 3000
+
+const char *nodes_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+double nodes_number(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    return json_is_number(value) ? json_number_value(value) : -1;
+}
+
+bool nodes_match(const json_t *object, const char *text)
+{
+    size_t len = strlen(text);
+    return strcmp(nodes_text(object, "name"), text) == 0 ||
+           (len >= NODES_PREFIX_MIN && strncasecmp(nodes_text(object, "id"), text, len) == 0);
+}
+
+const char *nodes_id(const struct cli_options *options, const char *id, char *out)
+{
+    snprintf(out, ID_TEXT_MAX, "%.*s", options->whole ? ID_HEX_LEN : 10, id);
+    return out;
+}
+
+char *nodes_addresses(const json_t *object)
+{
+    size_t index, len = 0;
+    json_t *entry;
+    char *out = NULL;
+    FILE *text = open_memstream(&out, &len);
+    if (!text)
+        abort();
+    json_array_foreach(json_object_get(object, "addresses"), index, entry)
+        fprintf(text, "%s%s", index ? ", " : "", json_is_string(entry) ? json_string_value(entry) : "?");
+    fclose(text);
+    return out;
+}
+
+void nodes_print_json(json_t *root)
+{
+    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    putchar('\n');
+    json_decref(root);
+}
+
+static void complain_node(const struct cli_options *options, const struct node_id *id, int err,
+                          const char *error)
+{
+    char hex[ID_TEXT_MAX];
+    id_format(id, hex);
+    if (err == ERR_PERMISSION)
+        cli_complain("the node %s may be asked only by the user that runs it and by root: try sudo", hex);
+    else if (err == ERR_AGAIN)
+        cli_complain("the node %s does not answer: it hangs or is stopped", hex);
+    else if (err == ERR_NOT_FOUND)
+        cli_complain("the node %s refuses: %s", hex, error);
+    else
+        cli_complain("the node %s in %s cannot be asked: %s", hex, options->run_dir,
+                     err == ERR_IO ? strerror(errno) : err_str(err));
+}
+
+/* A socket that a dead process left is no node: it is passed over in silence. */
+static void collect_one(const struct cli_options *options, const struct node_id *id, struct nodes *out)
+{
+    char error[API_ERROR_MAX];
+    json_t *status = NULL;
+    int err = api_client_call(options->run_dir, id, json_pack("{s:s}", "cmd", "status"), TIMEOUT_MS, &status,
+                              error);
+    if (!err && json_is_object(status)) {
+        if (!options->node || nodes_match(status, options->node)) {
+            out->ids[out->count++] = *id;
+            json_array_append(out->list, status);
+        }
+    } else if (err != ERR_CLOSED) {
+        complain_node(options, id, err ? err : ERR_FORMAT, error);
+        out->partial = true;
+    }
+    json_decref(status);
+}
+
+static enum cli_exit judge(const struct cli_options *options, struct nodes *out)
+{
+    if (out->count == 0 && out->partial)
+        return CLI_FAILURE;
+    if (out->count == 0 && options->node)
+        cli_complain("no node \"%s\" runs here: `shadowmesh status` lists those that do", options->node);
+    else if (out->count == 0)
+        cli_complain("no node runs here (none in %s): start one, see `shadowmesh-l2 -help`",
+                     options->run_dir);
+    if (out->count == 0)
+        return CLI_NO_NODE;
+    if (options->node && out->count > 1) {
+        cli_complain("-n %s: %zu nodes fit: give more digits of the id", options->node, out->count);
+        return CLI_FAILURE;
+    }
+    return CLI_OK;
+}
+
+enum cli_exit nodes_collect(const struct cli_options *options, struct nodes *out)
+{
+    struct node_id *found = NULL;
+    size_t count = 0;
+    *out = (struct nodes){0};
+    int err = api_client_list(options->run_dir, &found, &count);
+    if (err) {
+        cli_complain("%s cannot be read: %s", options->run_dir, strerror(errno));
+        return CLI_FAILURE;
+    }
+    out->ids = calloc(count + 1, sizeof(*out->ids));
+    out->list = json_array();
+    if (!out->ids || !out->list)
+        abort();
+    for (size_t i = 0; i < count; i++)
+        collect_one(options, &found[i], out);
+    free(found);
+    enum cli_exit verdict = judge(options, out);
+    if (verdict != CLI_OK)
+        nodes_free(out);
+    return verdict;
+}
+
+void nodes_free(struct nodes *nodes)
+{
+    free(nodes->ids);
+    json_decref(nodes->list);
+    *nodes = (struct nodes){0};
+}
+
+json_t *nodes_ask(const struct cli_options *options, const struct nodes *nodes, size_t i, const char *command)
+{
+    char error[API_ERROR_MAX];
+    json_t *result = NULL;
+    int err = api_client_call(options->run_dir, &nodes->ids[i], json_pack("{s:s}", "cmd", command),
+                              TIMEOUT_MS, &result, error);
+    if (err)
+        complain_node(options, &nodes->ids[i], err, error);
+    return result;
+}

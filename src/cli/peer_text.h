@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* A peer of a node in words, for status, peers and ping. */
+
+#include <jansson.h>
+
+/* "direct 203.0.113.7:9443" or, without a path, the peer's state and its cause: "backoff: no answer". For the
+ * caller to free. */
+char *peer_text_path(const json_t *peer);
+
+/* "direct 203.0.113.7:9443"; "-" when path is no object. For the caller to free. */
+char *peer_text_carrier(const json_t *path);
