@@ -1,0 +1,649 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* proto/switch: learns, moves, guards and forgets, also under floods, and with several workers at once. */
+
+#include "proto/switch.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PEERS   8
+#define ENTRIES 16384
+#define SECOND  1000000ull
+
+struct fixture {
+    struct switch_table *sw;
+    uint64_t now;
+};
+
+static int setup(void **state)
+{
+    struct fixture *x = calloc(1, sizeof *x);
+
+    assert_non_null(x);
+    x->now = 5000 * SECOND;
+    assert_int_equal(switch_new(PEERS, ENTRIES, &x->sw), 0);
+    *state = x;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *x = *state;
+
+    switch_free(x->sw);
+    free(x);
+    return 0;
+}
+
+#define BROADCAST 0xffffffffffffull
+
+static void put_mac(uint8_t out[6], uint64_t mac)
+{
+    for (int i = 0; i < 6; i++)
+        out[i] = (uint8_t)(mac >> (40 - 8 * i));
+}
+
+/* Stations are numbered; their addresses are local, unicast. */
+static struct switch_frame frame(uint64_t src, uint64_t dst, uint16_t vlan)
+{
+    struct switch_frame f = {.vlan = vlan, .type = 0x0800};
+
+    put_mac(f.src, 0x020000000000ull + src);
+    put_mac(f.dst, dst == BROADCAST ? dst : 0x020000000000ull + dst);
+    return f;
+}
+
+static int out(struct fixture *x, uint64_t src, uint64_t dst)
+{
+    struct switch_frame f = frame(src, dst, 0);
+    return switch_from_device(x->sw, &f, x->now);
+}
+
+static enum drop in_full(struct fixture *x, uint32_t peer, uint64_t src, uint64_t dst, enum drop *not_learned)
+{
+    struct switch_frame f = frame(src, dst, 0);
+    return switch_from_peer(x->sw, peer, &f, x->now, not_learned);
+}
+
+static enum drop in(struct fixture *x, uint32_t peer, uint64_t src, uint64_t dst)
+{
+    enum drop not_learned, drop = in_full(x, peer, src, dst, &not_learned);
+
+    if (!drop)
+        assert_int_equal(not_learned, DROP_NONE);
+    return drop;
+}
+
+/* Where a station is, asked from the device by a station of ours, number 0. */
+static int where(struct fixture *x, uint64_t station)
+{
+    return out(x, 0, station);
+}
+
+/* ---- parsing ---- */
+
+static void parse_reads_plain_and_tagged_frames(void **state)
+{
+    (void)state;
+    uint8_t bytes[18] = {1, 2, 3, 4, 5, 6, 0x10, 7, 8, 9, 10, 11, 0x08, 0x06};
+    struct switch_frame f;
+
+    assert_int_equal(switch_parse(bytes, 14, &f), DROP_NONE);
+    assert_memory_equal(f.dst, bytes, 6);
+    assert_memory_equal(f.src, bytes + 6, 6);
+    assert_int_equal(f.vlan, 0);
+    assert_int_equal(f.type, 0x0806);
+
+    memcpy(bytes + 12, "\x81\x00\xef\xfe\x86\xdd", 6); /* priority 7, VID 0xffe */
+    assert_int_equal(switch_parse(bytes, 18, &f), DROP_NONE);
+    assert_int_equal(f.vlan, 0xffe);
+    assert_int_equal(f.type, 0x86dd);
+    memcpy(bytes + 12, "\x88\xa8\x00\x05\x81\x00", 6);
+    assert_int_equal(switch_parse(bytes, 18, &f), DROP_NONE);
+    assert_int_equal(f.vlan, 5);
+}
+
+static void parse_refuses_runts_and_group_sources(void **state)
+{
+    (void)state;
+    uint8_t bytes[18] = {[12] = 0x08};
+    struct switch_frame f;
+
+    for (size_t len = 0; len < 14; len++)
+        assert_int_equal(switch_parse(bytes, len, &f), DROP_RUNT);
+    bytes[12] = 0x81;
+    for (size_t len = 14; len < 18; len++)
+        assert_int_equal(switch_parse(bytes, len, &f), DROP_RUNT);
+    bytes[6] = 0x01;
+    assert_int_equal(switch_parse(bytes, 18, &f), DROP_SOURCE);
+}
+
+/* ---- learning ---- */
+
+static void unknown_and_group_destinations_flood(void **state)
+{
+    struct fixture *x = *state;
+
+    assert_int_equal(out(x, 1, 2), SWITCH_PORT_FLOOD);
+    assert_int_equal(out(x, 1, BROADCAST), SWITCH_PORT_FLOOD);
+}
+
+static void source_of_a_peers_frame_is_learned(void **state)
+{
+    struct fixture *x = *state;
+
+    assert_int_equal(in(x, 3, 100, BROADCAST), DROP_NONE);
+    assert_int_equal(in(x, 0, 101, BROADCAST), DROP_NONE);
+    assert_int_equal(where(x, 100), 3);
+    assert_int_equal(where(x, 101), 0);
+}
+
+static void destination_on_our_own_side_is_not_sent(void **state)
+{
+    struct fixture *x = *state;
+
+    assert_int_equal(out(x, 1, BROADCAST), SWITCH_PORT_FLOOD);
+    assert_int_equal(out(x, 2, 1), SWITCH_PORT_DEVICE);
+}
+
+static void vlans_are_told_apart(void **state)
+{
+    struct fixture *x = *state;
+    enum drop not_learned;
+    struct switch_frame f = frame(100, BROADCAST, 7);
+
+    assert_int_equal(switch_from_peer(x->sw, 1, &f, x->now, &not_learned), DROP_NONE);
+    f = frame(100, BROADCAST, 8);
+    assert_int_equal(switch_from_peer(x->sw, 2, &f, x->now, &not_learned), DROP_NONE);
+    f = frame(0, 100, 7);
+    assert_int_equal(switch_from_device(x->sw, &f, x->now), 1);
+    f = frame(0, 100, 8);
+    assert_int_equal(switch_from_device(x->sw, &f, x->now), 2);
+    assert_int_equal(where(x, 100), SWITCH_PORT_FLOOD);
+}
+
+static void unknown_slot_teaches_nothing(void **state)
+{
+    struct fixture *x = *state;
+    enum drop not_learned;
+
+    assert_int_not_equal(in_full(x, PEERS, 100, BROADCAST, &not_learned), DROP_NONE);
+    assert_int_not_equal(in_full(x, UINT32_MAX, 100, BROADCAST, &not_learned), DROP_NONE);
+    assert_int_equal(where(x, 100), SWITCH_PORT_FLOOD);
+    switch_forget(x->sw, UINT32_MAX);
+}
+
+/* ---- moving ---- */
+
+static void own_address_from_a_peer_is_refused(void **state)
+{
+    struct fixture *x = *state;
+
+    out(x, 1, BROADCAST);
+    x->now += (SWITCH_LOCAL_S - 1) * SECOND;
+    assert_int_equal(in(x, 2, 1, BROADCAST), DROP_SOURCE);
+    assert_int_equal(out(x, 5, 1), SWITCH_PORT_DEVICE);
+}
+
+static void station_that_went_to_a_peer_is_found_there(void **state)
+{
+    struct fixture *x = *state;
+
+    out(x, 1, BROADCAST);
+    x->now += (SWITCH_LOCAL_S + 1) * SECOND;
+    assert_int_equal(in(x, 2, 1, BROADCAST), DROP_NONE);
+    assert_int_equal(where(x, 1), 2);
+}
+
+static void station_that_came_to_us_is_taken_over_at_once(void **state)
+{
+    struct fixture *x = *state;
+
+    assert_int_equal(in(x, 2, 100, BROADCAST), DROP_NONE);
+    out(x, 100, BROADCAST);
+    assert_int_equal(where(x, 100), SWITCH_PORT_DEVICE);
+    assert_int_equal(in(x, 2, 100, BROADCAST), DROP_SOURCE);
+}
+
+static void silent_device_keeps_its_own_address(void **state)
+{
+    struct fixture *x = *state;
+    struct switch_frame f = frame(1, BROADCAST, 0);
+
+    for (int s = 0; s < 1000; s++, x->now += SECOND) {
+        switch_local(x->sw, f.src, x->now);
+        switch_age(x->sw, x->now);
+    }
+    assert_int_equal(in(x, 2, 1, BROADCAST), DROP_SOURCE);
+}
+
+static void move_between_peers_waits_for_hold_down(void **state)
+{
+    struct fixture *x = *state;
+
+    assert_int_equal(in(x, 1, 100, BROADCAST), DROP_NONE);
+    assert_int_equal(in(x, 2, 100, BROADCAST), DROP_NONE); /* the first move is free */
+    assert_int_equal(where(x, 100), 2);
+    x->now += SWITCH_HOLD_DOWN_US - 1000;
+    assert_int_equal(in(x, 1, 100, BROADCAST), DROP_NONE); /* delivered, not moved */
+    assert_int_equal(where(x, 100), 2);
+    x->now += 1000;
+    assert_int_equal(in(x, 1, 100, BROADCAST), DROP_NONE);
+    assert_int_equal(where(x, 100), 1);
+}
+
+static void two_peers_that_fight_move_an_address_once_a_second(void **state)
+{
+    struct fixture *x = *state;
+    int moves = 0, last;
+
+    in(x, 0, 100, BROADCAST);
+    last = where(x, 100);
+    for (int i = 0; i < 10000; i++, x->now += 1000) {
+        in(x, (uint32_t)i % 2, 100, 0);
+        moves += where(x, 100) != last;
+        last = where(x, 100);
+    }
+    assert_in_range(moves, 9, 11);
+}
+
+static void hold_down_outlives_the_clocks_wrap(void **state)
+{
+    struct fixture *x = *state;
+
+    for (int i = 0; i < 40; i++, x->now += (1ull << 26) * 1000) { /* quarters of the stored clock's round */
+        in(x, 1, 100, BROADCAST);
+        in(x, 2, 100, BROADCAST);
+        x->now += SWITCH_HOLD_DOWN_US;
+        in(x, 1, 100, BROADCAST);
+        assert_int_equal(where(x, 100), 1);
+        switch_forget(x->sw, 1);
+    }
+}
+
+/* ---- ageing and forgetting ---- */
+
+static void address_not_seen_for_long_is_removed(void **state)
+{
+    struct fixture *x = *state;
+
+    in(x, 1, 100, BROADCAST);
+    in(x, 1, 101, BROADCAST);
+    x->now += (SWITCH_AGE_S - 1) * SECOND;
+    in(x, 1, 101, BROADCAST);
+    switch_age(x->sw, x->now);
+    assert_int_equal(where(x, 100), 1);
+    x->now += SECOND;
+    switch_age(x->sw, x->now);
+    assert_int_equal(where(x, 100), SWITCH_PORT_FLOOD);
+    assert_int_equal(where(x, 101), 1);
+}
+
+static void clock_of_a_worker_a_little_ahead_ages_nothing(void **state)
+{
+    struct fixture *x = *state;
+
+    in(x, 1, 100, BROADCAST);
+    switch_age(x->sw, x->now - 2 * SECOND);
+    assert_int_equal(where(x, 100), 1);
+}
+
+static void forgotten_peer_leaves_the_others_alone(void **state)
+{
+    struct fixture *x = *state;
+
+    for (uint64_t s = 1; s <= 3000; s++)
+        assert_int_equal(in(x, (uint32_t)(s % 3), s, 0), DROP_NONE);
+    switch_forget(x->sw, 1);
+    for (uint64_t s = 1; s <= 3000; s++)
+        assert_int_equal(where(x, s), s % 3 == 1 ? SWITCH_PORT_FLOOD : (int)(s % 3));
+}
+
+static size_t count(struct fixture *x)
+{
+    return switch_list(x->sw, x->now, NULL, 0);
+}
+
+static void list_shows_every_address_with_its_age(void **state)
+{
+    struct fixture *x = *state;
+    struct switch_entry list[3];
+    bool seen[2] = {false, false};
+
+    in(x, 5, 100, BROADCAST);
+    x->now += 7 * SECOND;
+    out(x, 1, BROADCAST);
+    assert_int_equal(switch_list(x->sw, x->now, list, 3), 2);
+    for (int i = 0; i < 2; i++) {
+        bool local = list[i].port == SWITCH_PORT_DEVICE;
+        struct switch_frame f = frame(local ? 1 : 100, BROADCAST, 0);
+        assert_memory_equal(list[i].mac, f.src, 6);
+        assert_int_equal(list[i].age_s, local ? 0 : 7);
+        assert_int_equal(list[i].vlan, 0);
+        seen[local] = true;
+    }
+    assert_true(seen[0] && seen[1]);
+    assert_int_equal(switch_list(x->sw, x->now, list, 1), 2);
+}
+
+static void years_of_churn_leave_the_table_sound(void **state)
+{
+    struct fixture *x = *state;
+    unsigned seed = 5;
+
+    for (int round = 0; round < 300; round++, x->now += 60 * SECOND) {
+        for (int i = 0; i < 1000; i++)
+            in(x, (uint32_t)rand_r(&seed) % PEERS, 1 + (uint64_t)rand_r(&seed) % 100000, BROADCAST);
+        switch_age(x->sw, x->now);
+        if (round % 7 == 0)
+            switch_forget(x->sw, (uint32_t)rand_r(&seed) % PEERS);
+    }
+    static struct switch_entry list[ENTRIES];
+    size_t n = switch_list(x->sw, x->now, list, ENTRIES);
+    assert_in_range(n, 3000, 5001);
+    for (size_t i = 0; i < n; i++) { /* every entry can still be reached */
+        struct switch_frame f = frame(0, 0, 0);
+        memcpy(f.dst, list[i].mac, 6);
+        assert_int_equal(switch_from_device(x->sw, &f, x->now), list[i].port);
+    }
+    x->now += SWITCH_AGE_S * SECOND;
+    switch_age(x->sw, x->now);
+    assert_int_equal(count(x), 0);
+}
+
+/* ---- caps ---- */
+
+static void peer_over_its_cap_is_passed_but_not_learned(void **state)
+{
+    struct fixture *x = *state;
+    enum drop not_learned;
+
+    out(x, 0, BROADCAST);
+    for (uint64_t s = 1; s <= SWITCH_PER_PEER; s++)
+        assert_int_equal(in(x, 1, s, 0), DROP_NONE);
+    assert_int_equal(in_full(x, 1, 99999, 0, &not_learned), DROP_NONE);
+    assert_int_equal(not_learned, DROP_FDB_FULL);
+    assert_int_equal(in(x, 1, 5, 0), DROP_NONE); /* known ones are fine */
+    assert_int_equal(in(x, 2, 99999, 0), DROP_NONE);
+    assert_int_equal(where(x, 99999), 2);
+    assert_int_equal(in_full(x, 1, 99999, 0, &not_learned), DROP_NONE); /* nor can it take over more */
+    assert_int_equal(not_learned, DROP_FDB_FULL);
+    switch_forget(x->sw, 1);
+    assert_int_equal(in(x, 1, 99998, 0), DROP_NONE);
+}
+
+static void all_peers_together_leave_room_for_our_side(void **state)
+{
+    struct fixture *x = *state;
+    enum drop not_learned;
+    size_t refused = 0;
+
+    for (uint64_t s = 0; s < ENTRIES; s++, x->now += 1000) {
+        assert_int_equal(in_full(x, (uint32_t)(s % PEERS), 1000000 + s, BROADCAST, &not_learned), DROP_NONE);
+        refused += not_learned == DROP_FDB_FULL;
+    }
+    assert_int_equal(refused, ENTRIES / 8);
+    for (uint64_t s = 0; s < ENTRIES; s++)
+        out(x, s, BROADCAST);
+    assert_int_equal(count(x), ENTRIES);
+    assert_int_equal(out(x, 1, 2), SWITCH_PORT_DEVICE);
+}
+
+static void flood_of_local_addresses_leaves_room_for_peers(void **state)
+{
+    struct fixture *x = *state;
+
+    for (uint64_t s = 0; s < ENTRIES; s++)
+        out(x, 1000000 + s, BROADCAST);
+    assert_int_equal(count(x), ENTRIES / 2);
+    assert_int_equal(in(x, 1, 100, BROADCAST), DROP_NONE);
+}
+
+static void counts_survive_every_kind_of_move(void **state)
+{
+    struct fixture *x = *state;
+
+    for (uint64_t s = 1; s <= SWITCH_PER_PEER; s++)
+        in(x, 1, s, BROADCAST);
+    for (uint64_t s = 1; s <= SWITCH_PER_PEER; s++)
+        assert_int_equal(in(x, 2, s, BROADCAST), DROP_NONE); /* all move to 2, which leaves 1 empty */
+    x->now += 10 * SECOND;
+    for (uint64_t s = 1; s <= SWITCH_PER_PEER; s++)
+        assert_int_equal(in(x, 1, SWITCH_PER_PEER + s, BROADCAST), DROP_NONE);
+    for (uint64_t s = 1; s <= SWITCH_PER_PEER; s++)
+        out(x, s, BROADCAST); /* and to us, which leaves 2 empty */
+    x->now += 10 * SECOND;
+    for (uint64_t s = 1; s <= SWITCH_PER_PEER; s++)
+        assert_int_equal(in(x, 2, 3 * SWITCH_PER_PEER + s, BROADCAST), DROP_NONE);
+}
+
+static void impossible_sizes_are_refused(void **state)
+{
+    (void)state;
+    struct switch_table *sw;
+
+    assert_int_equal(switch_new(0, 100, &sw), ERR_ARGUMENT);
+    assert_int_equal(switch_new(SWITCH_PEERS_MAX + 1, 100, &sw), ERR_ARGUMENT);
+    assert_int_equal(switch_new(1, 0, &sw), ERR_ARGUMENT);
+    assert_null(sw);
+    switch_free(NULL);
+}
+
+/* ---- storms ---- */
+
+static unsigned passed(struct fixture *x, uint32_t peer, uint64_t dst, unsigned frames)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < frames; i++)
+        n += in(x, peer, 100 + peer, dst) == DROP_NONE;
+    return n;
+}
+
+static void storm_is_cut_to_the_budget(void **state)
+{
+    struct fixture *x = *state;
+
+    assert_int_equal(passed(x, 1, BROADCAST, 50000), SWITCH_STORM_BURST);
+    assert_int_equal(passed(x, 2, BROADCAST, 100), 100); /* another peer's budget is its own */
+    x->now += SECOND / 2;
+    assert_int_equal(passed(x, 1, BROADCAST, 50000), SWITCH_STORM_RATE / 2);
+    x->now += 3600 * SECOND;
+    assert_int_equal(passed(x, 1, BROADCAST, 50000), SWITCH_STORM_BURST);
+}
+
+static void steady_broadcast_below_the_rate_is_never_cut(void **state)
+{
+    struct fixture *x = *state;
+
+    for (int i = 0; i < 100000; i++, x->now += SECOND / SWITCH_STORM_RATE)
+        assert_int_equal(in(x, 1, 100, BROADCAST), DROP_NONE);
+}
+
+static void unknown_unicast_and_multicast_count_as_storm(void **state)
+{
+    struct fixture *x = *state;
+    struct switch_frame f = frame(101, 0, 0);
+    enum drop not_learned;
+
+    assert_int_equal(passed(x, 1, 4242, 50000), SWITCH_STORM_BURST);
+    f.dst[0] = 0x01;
+    assert_int_equal(switch_from_peer(x->sw, 1, &f, x->now, &not_learned), DROP_STORM);
+}
+
+static void known_unicast_is_never_cut(void **state)
+{
+    struct fixture *x = *state;
+
+    out(x, 0, BROADCAST);
+    assert_int_equal(passed(x, 1, 0, 100000), 100000);
+    assert_int_equal(passed(x, 1, BROADCAST, 1), 1);
+}
+
+static void storm_teaches_no_addresses(void **state)
+{
+    struct fixture *x = *state;
+
+    passed(x, 1, BROADCAST, SWITCH_STORM_BURST);
+    size_t before = count(x);
+    for (uint64_t s = 0; s < 1000; s++)
+        assert_int_equal(in(x, 1, 5000 + s, BROADCAST), DROP_STORM);
+    assert_int_equal(count(x), before);
+}
+
+static void forgotten_peers_slot_starts_with_a_whole_budget(void **state)
+{
+    struct fixture *x = *state;
+
+    passed(x, 1, BROADCAST, 50000);
+    switch_forget(x->sw, 1);
+    assert_int_equal(passed(x, 1, BROADCAST, 50000), SWITCH_STORM_BURST);
+}
+
+/* ---- several workers ---- */
+
+struct worker {
+    struct fixture *x;
+    unsigned number;
+    unsigned wrong, delivered;
+};
+
+/* Station s is behind peer s % PEERS. */
+static void *churn(void *arg)
+{
+    struct worker *w = arg;
+    struct fixture own = *w->x;
+    unsigned seed = w->number;
+    enum drop not_learned;
+
+    for (int i = 0; i < 100000; i++) {
+        uint64_t from = 1000 + (uint64_t)rand_r(&seed) % 6000, to = 1000 + (uint64_t)rand_r(&seed) % 6000;
+        own.now = w->x->now + (uint64_t)i * 100;
+        if (in_full(&own, (uint32_t)(from % PEERS), from, 0, &not_learned))
+            w->wrong++;
+        int port = out(&own, 0, to);
+        if (port != SWITCH_PORT_FLOOD && port != (int)(to % PEERS))
+            w->wrong++;
+    }
+    return NULL;
+}
+
+static unsigned misplaced(struct fixture *x, bool reach)
+{
+    static struct switch_entry list[ENTRIES];
+    size_t n = switch_list(x->sw, x->now, list, ENTRIES);
+    unsigned wrong = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        unsigned station = (unsigned)list[i].mac[4] << 8 | list[i].mac[5];
+        if (station < 1000)
+            continue;
+        wrong += list[i].port != (int)(station % PEERS);
+        wrong += reach && where(x, station) != list[i].port;
+    }
+    return wrong;
+}
+
+/* TSan watches: workers learn and look up while the control thread forgets and lists. A station is either
+ * unknown or where it is, never where another one is; afterwards every address can be reached and none is
+ * left over. */
+static void workers_learn_while_control_forgets(void **state)
+{
+    struct fixture *x = *state;
+    struct worker workers[3];
+    pthread_t threads[3];
+
+    out(x, 0, BROADCAST);
+    for (unsigned i = 0; i < 3; i++) {
+        workers[i] = (struct worker){.x = x, .number = i};
+        assert_int_equal(pthread_create(&threads[i], NULL, churn, &workers[i]), 0);
+    }
+    for (uint32_t i = 0; i < 400; i++) {
+        switch_forget(x->sw, i % PEERS);
+        switch_age(x->sw, x->now);
+        assert_int_equal(misplaced(x, false), 0);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(workers[i].wrong, 0);
+    }
+    assert_int_equal(misplaced(x, true), 0);
+    for (uint32_t peer = 0; peer < PEERS; peer++)
+        switch_forget(x->sw, peer);
+    assert_int_equal(count(x), 1);
+    for (uint64_t s = 0; s < SWITCH_PER_PEER; s++)
+        assert_int_equal(in(x, 1, 10000 + s, 0), DROP_NONE);
+}
+
+static void *storm(void *arg)
+{
+    struct worker *w = arg;
+    struct switch_frame f = frame(100 + w->number, BROADCAST, 0);
+    enum drop not_learned;
+
+    for (int i = 0; i < 30000; i++)
+        w->delivered += switch_from_peer(w->x->sw, 1, &f, w->x->now, &not_learned) == DROP_NONE;
+    return NULL;
+}
+
+static void workers_share_one_storm_budget(void **state)
+{
+    struct fixture *x = *state;
+    struct worker workers[3];
+    pthread_t threads[3];
+    unsigned sum = 0;
+
+    for (unsigned i = 0; i < 3; i++) {
+        workers[i] = (struct worker){.x = x, .number = i};
+        assert_int_equal(pthread_create(&threads[i], NULL, storm, &workers[i]), 0);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+        sum += workers[i].delivered;
+    }
+    assert_int_equal(sum, SWITCH_STORM_BURST);
+}
+
+#define switch_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parse_reads_plain_and_tagged_frames),
+        cmocka_unit_test(parse_refuses_runts_and_group_sources),
+        cmocka_unit_test(impossible_sizes_are_refused),
+        switch_test(unknown_and_group_destinations_flood),
+        switch_test(source_of_a_peers_frame_is_learned),
+        switch_test(destination_on_our_own_side_is_not_sent),
+        switch_test(vlans_are_told_apart),
+        switch_test(unknown_slot_teaches_nothing),
+        switch_test(own_address_from_a_peer_is_refused),
+        switch_test(station_that_went_to_a_peer_is_found_there),
+        switch_test(station_that_came_to_us_is_taken_over_at_once),
+        switch_test(silent_device_keeps_its_own_address),
+        switch_test(move_between_peers_waits_for_hold_down),
+        switch_test(two_peers_that_fight_move_an_address_once_a_second),
+        switch_test(hold_down_outlives_the_clocks_wrap),
+        switch_test(address_not_seen_for_long_is_removed),
+        switch_test(clock_of_a_worker_a_little_ahead_ages_nothing),
+        switch_test(forgotten_peer_leaves_the_others_alone),
+        switch_test(list_shows_every_address_with_its_age),
+        switch_test(years_of_churn_leave_the_table_sound),
+        switch_test(peer_over_its_cap_is_passed_but_not_learned),
+        switch_test(all_peers_together_leave_room_for_our_side),
+        switch_test(flood_of_local_addresses_leaves_room_for_peers),
+        switch_test(counts_survive_every_kind_of_move),
+        switch_test(storm_is_cut_to_the_budget),
+        switch_test(steady_broadcast_below_the_rate_is_never_cut),
+        switch_test(unknown_unicast_and_multicast_count_as_storm),
+        switch_test(known_unicast_is_never_cut),
+        switch_test(storm_teaches_no_addresses),
+        switch_test(forgotten_peers_slot_starts_with_a_whole_budget),
+        switch_test(workers_learn_while_control_forgets),
+        switch_test(workers_share_one_storm_budget),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
