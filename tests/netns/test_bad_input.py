@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person gets wrong costs one line that says what and how to mend it, and an exit code that is not 0.
+
+    site-a: one host alone
+"""
+
+import os
+import re
+
+import lab as labs
+import pytest
+from lab import A_OVERLAY
+
+ID = "00112233445566778899aabbccddeeff00112233"
+
+
+@pytest.fixture
+def host(lab):
+    return lab.host("site-a")
+
+
+def complaint(result):
+    """The one line that a failed program wrote to stderr."""
+    assert result.returncode != 0 and result.returncode > 0, (result.returncode, result.stderr)
+    lines = [line for line in result.stderr.splitlines() if line.strip() and not line.startswith("Peer ID:")]
+    lines = [line for line in lines if not re.search(r"(?i)\binfo\b|peer id", line)]
+    assert len(lines) == 1, result.stderr
+    return lines[0]
+
+
+def l2(host, *flags, **options):
+    return host.run(labs.program("shadowmesh-l2"), "-keydir", host.dir / "keys", "-run", host.dir / "run", *flags, check=False,
+                    timeout=10 * labs.PATIENCE, **options)
+
+
+@pytest.mark.parametrize("flags,said", [
+    (["-tap-ip", A_OVERLAY, "-frobnicate"], "-frobnicate"),
+    (["-tap-ip", A_OVERLAY, "stray"], "stray"),
+    (["-tap-ip", A_OVERLAY, "-port"], "-port"),
+    (["-tap-ip", A_OVERLAY, "-connect", "abc"], "abc"),
+    (["-tap-ip", A_OVERLAY, "-connect", ID[:-1] + "g"], ID[:-1] + "g"),
+    (["-tap-ip", A_OVERLAY, "-connect", ID + "0"], ID + "0"),
+    (["-tap-ip", A_OVERLAY, "-connect", ID + "@"], "@"),
+    (["-tap-ip", A_OVERLAY, "-connect", ID + "@host:99999"], "99999"),
+    (["-tap-ip", A_OVERLAY, "-allow", "xyz"], "xyz"),
+    (["-tap-ip", "10.10.10.256"], "10.10.10.256"),
+    (["-tap-ip", "example.org"], "example.org"),
+    (["-tap-ip", A_OVERLAY, "-ip", "not-an-address"], "not-an-address"),
+    (["-tap-ip", A_OVERLAY, "-tap-netmask", "33"], "33"),
+    (["-tap-ip", A_OVERLAY, "-tap-netmask", "255.0.255.0"], "255.0.255.0"),
+    (["-tap-ip", A_OVERLAY, "-tap-netmask", "wide"], "wide"),
+    (["-tap-ip", A_OVERLAY, "-port", "0"], "0"),
+    (["-tap-ip", A_OVERLAY, "-port", "65536"], "65536"),
+    (["-tap-ip", A_OVERLAY, "-control-port", "-1"], "-1"),
+    (["-tap-ip", A_OVERLAY, "-backbone", "ftp://server"], "ftp://server"),
+    (["-tap-ip", A_OVERLAY, "-backbone", "http://"], "http://"),
+    (["-tap-ip", A_OVERLAY, "-tap", "a-name-that-is-too-long"], "a-name-that-is-too-long"),
+    (["-tap-ip", A_OVERLAY, "-tap", "a/b"], "a/b"),
+    (["-tap-ip", A_OVERLAY, "-tap-mtu", "100"], "100"),
+    (["-public"], "-tap"),
+    (["-tap", "nosuchtap"], "nosuchtap"),
+], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+def test_wrong_flag_is_named(host, flags, said):
+    line = complaint(l2(host, *flags))
+    assert said in line
+
+
+def test_neither_device_flag_tells_of_both(host):
+    line = complaint(l2(host, "-public"))
+    assert "-tap-ip" in line and re.search(r"-tap\b(?!-)", line)
+
+
+def test_device_that_is_no_tap_is_refused(lab, host):
+    other = lab.host("other")
+    lab.link(host, "eth0", other, "eth0")
+    assert "eth0" in complaint(l2(host, "-tap", "eth0"))
+    assert "eth0" in complaint(l2(host, "-tap", "eth0", "-tap-ip", A_OVERLAY))
+    host.ip("tuntap", "add", "dev", "tun7", "mode", "tun")
+    assert "tun7" in complaint(l2(host, "-tap", "tun7"))
+
+
+@pytest.mark.parametrize("content,mode,said", [
+    ("no key at all\n", 0o600, "node.key"),
+    ("", 0o600, "node.key"),
+    (None, 0o644, "(?i)node.key.*(read|chmod|permission)"),
+    (None, 0o640, "(?i)node.key.*(read|chmod|permission)"),
+], ids=["garbage", "empty", "readable by all", "readable by the group"])
+def test_bad_key_file_is_refused(host, content, mode, said):
+    keys = host.dir / "keys"
+    assert l2(host, "-generate-keys").returncode == 0
+    if content is not None:
+        (keys / "node.key").write_text(content)
+    (keys / "node.key").chmod(mode)
+    assert re.search(said, complaint(l2(host, "-tap-ip", A_OVERLAY)))
+
+
+def test_key_of_another_kind_is_refused(host):
+    keys = host.dir / "keys"
+    keys.mkdir(mode=0o700)
+    host.run("openssl", "genpkey", "-algorithm", "ed25519", "-out", keys / "node.key")
+    (keys / "node.key").chmod(0o600)
+    assert "ML-DSA-87" in complaint(l2(host, "-tap-ip", A_OVERLAY))
+
+
+def test_unreadable_key_file_is_refused(host):
+    """Another user's: root's own rights to read anything are taken away first."""
+    assert l2(host, "-generate-keys").returncode == 0
+    key = host.dir / "keys" / "node.key"
+    key.chmod(0o000)
+    result = host.run("setpriv", "--bounding-set=-all", "--inh-caps=-all", labs.program("shadowmesh-l2"), "-keydir", key.parent,
+                      "-run", host.dir / "run", "-tap-ip", A_OVERLAY, check=False)
+    assert "node.key" in complaint(result)
+
+
+def test_keydir_that_is_a_file_is_refused(host):
+    (host.dir / "keys").write_text("")
+    assert "keys" in complaint(l2(host, "-generate-keys"))
+
+
+@pytest.mark.parametrize("kind,flag", [("udp", "-port"), ("tcp", "-control-port")])
+def test_port_in_use_is_named(host, kind, flag):
+    port = 9443 if kind == "udp" else 8443
+    with host.socket(2, 2 if kind == "udp" else 1) as other:
+        other.bind(("0.0.0.0", port))
+        if kind == "tcp":
+            other.listen()
+        line = complaint(l2(host, "-tap-ip", A_OVERLAY))
+    assert str(port) in line and flag in line
+    assert not host.exists("tap0")
+
+
+def test_second_node_does_not_share_the_first_ones_port(host):
+    """SO_REUSEPORT is for the workers of one node: two nodes on a port would each get some of the other's datagrams."""
+    host.node("-tap-ip", A_OVERLAY)
+    result = host.run(labs.program("shadowmesh-l2"), "-keydir", host.dir / "keys-2", "-run", host.dir / "run-2", "-tap-ip", "10.20.20.4",
+                      "-control-port", 8444, check=False, timeout=10 * labs.PATIENCE)
+    assert "9443" in complaint(result)
+
+
+def test_second_process_with_the_same_id_is_refused_by_name(host):
+    node = host.node("-tap-ip", A_OVERLAY)
+    result = l2(host, "-tap-ip", "10.20.20.4", "-port", 9444, "-control-port", 8444)
+    assert node.id[:8] in complaint(result)
+    assert node.process.running and node.status()
+
+
+def test_no_permission_for_a_device_is_said(host):
+    assert l2(host, "-generate-keys").returncode == 0
+    result = host.run("setpriv", "--bounding-set=-all", "--inh-caps=-all", labs.program("shadowmesh-l2"), "-keydir", host.dir / "keys",
+                      "-run", host.dir / "run", "-tap-ip", A_OVERLAY, check=False)
+    assert re.search("(?i)root|sudo|CAP_NET_ADMIN|permission", complaint(result))
+
+
+def test_full_disk_for_keys_leaves_no_half_key(host):
+    mount = host.dir / "full"
+    mount.mkdir()
+    # The mount lives in the private mount namespace of this one command.
+    script = (f"mount -t tmpfs -o size=16k none {mount} && head -c 100000 /dev/zero >{mount}/filler 2>/dev/null; "
+              f"{labs.program('shadowmesh-l2')} -keydir {mount}/keys -generate-keys; code=$?; ls -A {mount}/keys 2>/dev/null; exit $code")
+    result = host.run("sh", "-c", script, check=False)
+    assert re.search("(?i)no space|full", complaint(result))
+    assert "node.key" not in result.stdout and not re.search(r"tmp|\.new", result.stdout)
+
+
+def test_unreachable_backbone_is_said_and_tried_again(host):
+    node = host.node("-backbone", "http://127.0.0.1:9", "-tap-ip", A_OVERLAY, "-public")
+    line = node.process.wait_log(r"(?i)^.*backbone.*127\.0\.0\.1:9.*$|^.*127\.0\.0\.1:9.*backbone.*$", 5)[0]
+    assert re.search("(?i)again|retry|trying|keep", line), line
+    assert node.process.running
+    assert node.stop() == 0
+
+
+@pytest.mark.parametrize("flags,said", [
+    (["-frobnicate"], "-frobnicate"),
+    (["-listen", "nonsense"], "nonsense"),
+    (["-listen", "99999"], "99999"),
+    (["-listen"], "-listen"),
+    (["stray"], "stray"),
+], ids=" ".join)
+def test_backbone_names_a_wrong_flag(host, flags, said):
+    if not isinstance(flags, list):
+        flags = [flags]
+    assert said in complaint(host.run(labs.program("shadowmesh-backbone"), *flags, check=False, cwd=host.dir))
+
+
+def test_backbone_names_a_port_in_use_and_a_bad_data_folder(host):
+    with host.socket(2, 1) as other:
+        other.bind(("0.0.0.0", 8080))
+        other.listen()
+        result = host.run(labs.program("shadowmesh-backbone"), "-data", host.dir / "data", check=False)
+        assert "8080" in complaint(result)
+    (host.dir / "file").write_text("")
+    result = host.run(labs.program("shadowmesh-backbone"), "-data", host.dir / "file", check=False)
+    assert str(host.dir / "file") in complaint(result)
+
+
+@pytest.mark.parametrize("argv,code", [(["frobnicate"], 1), (["status", "--frobnicate"], 1), (["ping"], 1)], ids=["verb", "flag", "argument"])
+def test_command_names_what_it_does_not_know(host, argv, code):
+    result = host.run(labs.program("shadowmesh"), *argv, check=False)
+    assert result.returncode >= code and result.stderr.strip()
+
+
+def test_command_says_when_no_node_runs(host):
+    empty = host.dir / "empty"
+    os.makedirs(empty)
+    result = host.run(labs.program("shadowmesh"), "status", "-run", empty, check=False)
+    assert result.returncode != 0 and str(empty) in result.stderr + result.stdout

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Three nodes and more on one switch each: learning, flooding with split horizon, one reader of the TAP.
+
+    star: B and C connect to A            mesh: C connects to B as well
+
+        B ──── A ──── C                       B ──── A ──── C
+                                              └─────────────┘
+"""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import lab as labs
+import pytest
+from lab import A_OVERLAY, B_OVERLAY
+from wires import PacketSocket
+
+C_OVERLAY = "10.10.10.5"
+EXPERIMENT = b"\x88\xb5"
+
+
+def three(lab, mesh):
+    a_host, b_host, c_host, server, _ = lab.internet(sites=("site-a", "site-b", "site-c"))
+    backbone = server.backbone()
+    a = labs.receiver(a_host, backbone)
+    b = labs.sender(b_host, backbone, a, *(["-public"] if mesh else []))
+    c = labs.sender(c_host, backbone, a, *(["-connect", b.id] if mesh else []), address=C_OVERLAY)
+    b_host.wait_ping(A_OVERLAY, 5)
+    c_host.wait_ping(A_OVERLAY, 5)
+    if mesh:
+        c_host.wait_ping(B_OVERLAY, 5)
+    return a, b, c
+
+
+@pytest.fixture
+def mesh(lab):
+    return three(lab, True)
+
+
+@pytest.fixture
+def star(lab):
+    return three(lab, False)
+
+
+def mac_of(node):
+    return bytes.fromhex(node.host.mac("tap0").replace(":", ""))
+
+
+def test_everyone_reaches_everyone(mesh):
+    a, b, c = mesh
+    for node, others in ((a, (B_OVERLAY, C_OVERLAY)), (b, (A_OVERLAY, C_OVERLAY)), (c, (A_OVERLAY, B_OVERLAY))):
+        for other in others:
+            ping = node.host.ping(other, count=5)
+            assert ping.duplicates == 0
+    assert all(len(node.status()["peers"]) == 2 for node in mesh)
+
+
+def test_broadcast_arrives_once_at_each(mesh):
+    a, b, c = mesh
+    sockets = {node: PacketSocket(node.host, "tap0") for node in mesh}
+    for sender in mesh:
+        frames = [b"\xff" * 6 + mac_of(sender) + EXPERIMENT + b"broadcast %02d" % n + bytes(46 - 12) for n in range(5)]
+        for frame in frames:
+            sockets[sender].send(frame)
+        for node in mesh:
+            got = sockets[node].receive_all(lambda f: f[12:14] == EXPERIMENT, 0.3)
+            assert sorted(got) == ([] if node is sender else frames)
+
+
+def test_known_unicast_goes_to_its_owner_alone(mesh):
+    a, b, c = mesh
+    sockets = {node: PacketSocket(node.host, "tap0") for node in mesh}
+    c.host.ping(B_OVERLAY, count=2)
+    frame = mac_of(b) + mac_of(c) + EXPERIMENT + b"for B alone" + bytes(35)
+    sockets[c].send(frame)
+    assert sockets[b].expect(frame)
+    assert not sockets[a].receive_all(lambda f: f == frame, 0.3)
+
+
+def test_unknown_unicast_is_flooded_once(mesh):
+    a, b, c = mesh
+    sockets = {node: PacketSocket(node.host, "tap0") for node in mesh}
+    nobody = bytes.fromhex("02aabbccdd01")
+    frame = nobody + mac_of(c) + EXPERIMENT + b"is anybody there" + bytes(30)
+    sockets[c].send(frame)
+    for node in (a, b):
+        assert sockets[node].receive_all(lambda f: f == frame, 0.5) == [frame]
+    assert not sockets[c].receive_all(lambda f: f == frame, 0.2)
+
+
+def test_address_behind_a_peer_is_learned_from_its_frames(mesh):
+    a, b, c = mesh
+    sockets = {node: PacketSocket(node.host, "tap0") for node in mesh}
+    behind_b = bytes.fromhex("02aabbccdd02")
+    hello = b"\xff" * 6 + behind_b + EXPERIMENT + b"I am behind B" + bytes(33)
+    sockets[b].send(hello)
+    assert sockets[c].expect(hello) and sockets[a].expect(hello)
+    answer = behind_b + mac_of(c) + EXPERIMENT + b"hello, you behind B" + bytes(27)
+    sockets[c].send(answer)
+    assert sockets[b].expect(answer)
+    assert not sockets[a].receive_all(lambda f: f == answer, 0.3)
+    fdb = json.loads(c.host.run(labs.program("shadowmesh"), "fdb", "--json", "-run", c.run_dir).stdout)
+    assert re.search("02:?aa:?bb:?cc:?dd:?02", json.dumps(fdb)), fdb
+    assert "02:aa:bb:cc:dd:02" in c.host.run(labs.program("shadowmesh"), "fdb", "-run", c.run_dir).stdout
+
+
+def test_vlan_is_part_of_the_address(mesh):
+    """One MAC may be behind different peers in different VLANs."""
+    a, b, c = mesh
+    sockets = {node: PacketSocket(node.host, "tap0") for node in mesh}
+    twin = bytes.fromhex("02aabbccdd03")
+    for node, vlan in ((a, 10), (b, 20)):
+        hello = b"\xff" * 6 + twin + b"\x81\x00\x00" + bytes([vlan]) + EXPERIMENT + b"VLAN %d" % vlan + bytes(40)
+        sockets[node].send(hello)
+        assert sockets[c].expect(hello)
+    for node, vlan, other in ((a, 10, b), (b, 20, a)):
+        frame = twin + mac_of(c) + b"\x81\x00\x00" + bytes([vlan]) + EXPERIMENT + b"to VLAN %d" % vlan + bytes(40)
+        sockets[c].send(frame)
+        assert sockets[node].expect(frame)
+        assert not sockets[other].receive_all(lambda f: f == frame, 0.3)
+
+
+def test_split_horizon_keeps_peers_frames_from_other_peers(star):
+    """A passes nothing from B on to C: nodes are no bridges between peers, so that no loop can form."""
+    a, b, c = star
+    sockets = {node: PacketSocket(node.host, "tap0") for node in star}
+    frame = b"\xff" * 6 + mac_of(b) + EXPERIMENT + b"from B" + bytes(40)
+    sockets[b].send(frame)
+    assert sockets[a].expect(frame)
+    assert not sockets[c].receive_all(lambda f: f == frame, 0.5)
+    assert b.host.ping(C_OVERLAY, count=2, wait=0.5, check=False).received == 0
+
+
+def test_one_reader_of_the_tap_whatever_the_number_of_peers(star):
+    for node in star:
+        workers = node.status()["workers"]
+        pid = node.process.pid
+        queues = [fd for fd in Path(f"/proc/{pid}/fd").iterdir() if os.readlink(fd) == "/dev/net/tun"]
+        assert len(queues) == workers, f"{node.host.name}: {len(queues)} TAP queues, {workers} workers"
+
+
+def test_all_pairs_at_once_lose_nothing(mesh):
+    a, b, c = mesh
+    streams = [node.host.ping_stream(other) for node, other in
+               ((a, B_OVERLAY), (b, C_OVERLAY), (c, A_OVERLAY), (b, A_OVERLAY))]
+    for stream in streams:
+        stream.wait_replies(200, 15)
+    for stream in streams:
+        stream.stop()
+        assert stream.lost() == []
+
+
+def test_peer_that_leaves_is_forgotten_and_the_others_go_on(mesh):
+    a, b, c = mesh
+    stream = c.host.ping_stream(B_OVERLAY)
+    stream.wait_replies(50, 3)
+    a.stop()
+    stream.wait_replies(200, 5)
+    stream.stop()
+    assert stream.lost() == []
+
+    assert not a.host.exists("tap0")
+    a.start()
+    c.host.wait_ping(A_OVERLAY, 5)
+    b.host.wait_ping(A_OVERLAY, 5)
+
+
+def test_host_bridged_behind_a_node_is_reached(lab):
+    """A node's TAP in a bridge: whole sites are joined, not only hosts.
+
+        printer ──── br0 on site-b (its TAP lab0 is a port) ──── site-a
+    """
+    a_host, b_host, server, _ = lab.internet()
+    backbone = server.backbone()
+    a = labs.receiver(a_host, backbone)
+    printer = lab.host("printer")
+    lab.link(printer, "eth0", b_host, "lan")
+    printer.ip("addr", "add", "10.10.10.50/24", "dev", "eth0")
+    b_host.add_tap("lab0")
+    b_host.ip("link", "add", "br0", "type", "bridge")
+    for device in ("lab0", "lan"):
+        b_host.ip("link", "set", device, "master", "br0")
+    b_host.ip("link", "set", "br0", "up")
+    b_host.node("-backbone", backbone.url, "-tap", "lab0", "-connect", a.id)
+    printer.wait_ping(A_OVERLAY, 8)
+    a_host.ping("10.10.10.50", count=5)
+    assert printer.throughput(a_host, A_OVERLAY) > 50e6
