@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Group numbers count up per lane and come round. A frame that far from the newest of its lane is given up: were
- * it kept, parts of two frames could meet in one slot. */
+/* Group numbers count up per lane and come round. A frame that far from the newest of its lane is given up:
+ * were it kept, parts of two frames could meet in one slot. */
 #define GROUP_STALE 0x4000
 
 struct slot {
@@ -159,8 +159,8 @@ static unsigned begin(struct fragment_table *t, uint32_t receiver, uint8_t lane,
     return t->used++;
 }
 
-/* Learns the sizes of the parts from this one; false when it contradicts what is known. The last part tells its
- * own length only, and is checked once another one has told the size of the rest. */
+/* Learns the sizes of the parts from this one; false when it contradicts what is known. The last part tells
+ * its own length only, and is checked once another one has told the size of the rest. */
 static bool fits(struct slot *s, size_t offset, size_t len)
 {
     bool last = offset + len == s->total;

@@ -18,9 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define KEYCHAIN_RATCHET_US  120000000ull /* age of a key at which the next step begins */
-#define KEYCHAIN_GRACE_US    60000000ull  /* and how long that may take before the key is never used again */
-#define KEYCHAIN_OLD_KEEP_US 5000000ull   /* how long receive keys outlive the change */
+#define KEYCHAIN_GRACE_US    60000000ull /* how long a step may take before the key is never used again */
+#define KEYCHAIN_OLD_KEEP_US 5000000ull  /* how long receive keys outlive the change */
 #define KEYCHAIN_OLD_MAX     8
 
 /* What a keychain needs of its owner. */
@@ -43,7 +42,7 @@ struct keychain_config {
     uint8_t tx_lanes, rx_lanes;
     bool opener;
     uint32_t peer_slot;
-    uint64_t ratchet_us; /* KEYCHAIN_RATCHET_US but in tests */
+    uint64_t ratchet_us; /* age of a key at which the next step begins */
 };
 
 struct keychain;

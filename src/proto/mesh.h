@@ -18,7 +18,8 @@
 #include <stdint.h>
 
 #define MESH_PEERS_MAX      4096
-#define MESH_REHANDSHAKE_US 3600000000ull
+#define MESH_RATCHET_US     120000000ull  /* the defaults: fresh data keys every 120 s … */
+#define MESH_REHANDSHAKE_US 3600000000ull /* … and a full handshake every hour, ±10 % */
 
 struct mesh;
 

@@ -6,6 +6,7 @@
 #include "crypto/secret.h"
 #include "proto/mesh_state.h"
 #include "proto/wire.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 #define CONTROL_ROOM (WIRE_BASE_SIZE - WIRE_OVERHEAD) /* every path carries this much, measured or not */
@@ -127,6 +128,19 @@ static void send_probe(struct peer *p, struct session *s, const struct path_prob
     send_sealed(p, s, WIRE_PROBE, pieces, 3, to);
 }
 
+/* The best path, its size or its state changed. */
+static void on_path_changed(struct mesh *m, struct peer *p)
+{
+    m->ops.publish(m->ops.context);
+    const struct path *best = path_best(p->paths);
+    if (!best || addr_equal(&best->remote, &p->path_told))
+        return;
+    p->path_told = best->remote;
+    char text[ADDR_TEXT_MAX + 16], remote[ADDR_TEXT_MAX];
+    snprintf(text, sizeof text, "%s %s", path_kind_name(best->kind), addr_format(&best->remote, remote));
+    mesh_note(m, MESH_NOTICE_PATH, p, text);
+}
+
 void mesh_poll_paths(struct mesh *m, struct peer *p, uint64_t now_us)
 {
     struct session *s = peer_send_session(p);
@@ -138,7 +152,7 @@ void mesh_poll_paths(struct mesh *m, struct peer *p, uint64_t now_us)
     while (path_poll(p->paths, now_us, &probe, &to, &changed))
         send_probe(p, s, &probe, probe.size, &to);
     if (changed)
-        m->ops.publish(m->ops.context);
+        on_path_changed(m, p);
 }
 
 static bool answers_ping(struct mesh *m, uint64_t token, uint64_t now_us)
@@ -184,7 +198,7 @@ static enum drop on_probe(struct mesh *m, struct peer *p, const uint8_t *body, s
             send_probe(p, s, &answer, 0, from);
         path_on_source(p->paths, from, now_us);
     } else if (!answers_ping(m, probe.token, now_us) && path_on_answer(p->paths, &probe, from, now_us)) {
-        m->ops.publish(m->ops.context);
+        on_path_changed(m, p);
     }
     mesh_poll_paths(m, p, now_us);
     return DROP_NONE;
@@ -255,6 +269,6 @@ void mesh_on_too_big(struct mesh *m, uint32_t slot, uint64_t now_us)
     if (!p)
         return;
     path_on_too_big(p->paths, now_us);
-    m->ops.publish(m->ops.context);
+    on_path_changed(m, p);
     mesh_poll_paths(m, p, now_us);
 }

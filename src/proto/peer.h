@@ -34,6 +34,7 @@ struct peer {
     uint32_t ratchets;    /* steps of links that are gone */
 
     struct path_set *paths;
+    struct addr path_told; /* the best path's address, as the owner was last told */
 
     struct {
         struct addr targets[PEER_TARGETS_MAX]; /* control addresses, given ones first */

@@ -1,0 +1,638 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The loop and its events: streams, worker events, timers, signals and interface changes go into the mesh;
+ * what the mesh wants goes out. Before any byte leaves, the workers' tables are made to agree with what the
+ * peer is about to learn. docs/ARCHITECTURE.md, "Control". */
+
+#include "node/control.h"
+
+#include "base/clock.h"
+#include "node/node.h"
+#include <errno.h>
+#include <netdb.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SLOW_MS 1000
+
+/* ---- publishing tables ---- */
+
+static void count_peer(void *context, uint32_t slot, struct session *tx, const struct path *path)
+{
+    (void)slot, (void)tx, (void)path;
+    ((size_t *)context)[0]++;
+}
+
+static void count_session(void *context, struct session *rx)
+{
+    (void)rx;
+    ((size_t *)context)[1]++;
+}
+
+struct table_builder {
+    struct node *node;
+    struct fwd_table *table;
+};
+
+static void build_peer(void *context, uint32_t slot, struct session *tx, const struct path *path)
+{
+    struct table_builder *b = context;
+    struct fwd_peer peer = {.slot = slot, .tx = tx, .has_path = path != NULL};
+    if (path) {
+        peer.remote = path->remote;
+        peer.size = path->size;
+        udp_remote_init(&b->node->sockets[0], &path->remote, &peer.to);
+    }
+    fwd_table_add_peer(b->table, &peer);
+}
+
+static void build_session(void *context, struct session *rx)
+{
+    fwd_table_add_session(((struct table_builder *)context)->table, rx);
+}
+
+static void publish_tables(struct node *n)
+{
+    size_t counts[2] = {0, 0};
+    mesh_forward(n->mesh, count_peer, count_session, counts);
+    struct table_builder b = {n, fwd_table_new(counts[0], counts[1])};
+    if (!b.table)
+        return; /* out of memory: still stale, so it is tried again */
+    mesh_forward(n->mesh, build_peer, build_session, &b);
+    fwd_publish(n->fwd, b.table);
+    n->tables_stale = false;
+    for (size_t i = 0; i < n->retired.count; i++)
+        session_free(n->retired.list[i]);
+    n->retired.count = 0;
+}
+
+/* ---- what the mesh asks for ---- */
+
+static void op_dial(void *context, uint64_t conn, const struct addr *to)
+{
+    struct node *n = context;
+    streams_dial(n->streams, conn, to);
+}
+
+static void op_stream_send(void *context, uint64_t conn, const uint8_t *data, size_t len)
+{
+    struct node *n = context;
+    if (n->tables_stale)
+        publish_tables(n);
+    streams_send(n->streams, conn, data, len);
+}
+
+static void op_stream_close(void *context, uint64_t conn)
+{
+    struct node *n = context;
+    streams_close(n->streams, conn);
+}
+
+static int op_datagram_send(void *context, const struct addr *to, const uint8_t *data, size_t len)
+{
+    struct node *n = context;
+    if (device_is_overlay(n->device, to))
+        return 0; /* the tunnel's own endpoints are never reached through the tunnel */
+    if (n->tables_stale)
+        publish_tables(n);
+    struct udp_remote remote;
+    udp_remote_init(&n->sockets[0], to, &remote);
+    return udp_send(&n->sockets[0], &remote, data, len, len, 0) == ERR_SPACE ? ERR_SPACE : 0;
+}
+
+static void op_publish(void *context)
+{
+    struct node *n = context;
+    n->tables_stale = true;
+}
+
+static void op_retire(void *context, struct session *s)
+{
+    struct node *n = context;
+    if (n->retired.count == n->retired.cap) {
+        size_t cap = n->retired.cap ? n->retired.cap * 2 : 16;
+        struct session **list = realloc(n->retired.list, cap * sizeof *list);
+        if (!list)
+            return; /* out of memory: the keys are leaked rather than freed under a worker's feet */
+        n->retired.list = list;
+        n->retired.cap = cap;
+    }
+    n->retired.list[n->retired.count++] = s;
+}
+
+static void op_overlay(void *context, uint32_t slot, const struct addr_prefix *list, unsigned count)
+{
+    struct node *n = context;
+    device_peer_addresses(n->device, slot, list, count);
+    if (count == 0)
+        switch_forget(n->sw, slot);
+}
+
+static void op_notice(void *context, enum mesh_notice what, const struct node_id *id, const char *name,
+                      const char *text)
+{
+    report_notice(context, what, id, name, text);
+}
+
+static void op_pong(void *context, uint64_t token, uint32_t rtt_us)
+{
+    status_pong(context, token, rtt_us);
+}
+
+/* ---- addresses of wanted peers ---- */
+
+struct resolving {
+    uv_getaddrinfo_t request;
+    struct node *node;
+    const struct config_connect *connect;
+};
+
+static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *results)
+{
+    struct resolving *r = request->data;
+    struct node *n = r->node;
+    struct addr list[8];
+    unsigned count = 0;
+    for (const struct addrinfo *a = results; !status && a && count < 8; a = a->ai_next)
+        if (addr_from_sockaddr(a->ai_addr, &list[count]) == 0)
+            list[count++].port = r->connect->port;
+    if (status && !n->stopping)
+        log_warn("-connect %s: cannot be resolved (%s); trying on", r->connect->host, uv_strerror(status));
+    else if (!n->stopping)
+        mesh_set_given_addresses(n->mesh, &r->connect->id, list, count, clock_monotonic_us());
+    uv_freeaddrinfo(results);
+    free(r);
+}
+
+static void resolve(struct node *n, const struct config_connect *connect)
+{
+    struct addr literal;
+    if (addr_parse(connect->host, 0, &literal) == 0) {
+        literal.port = connect->port;
+        mesh_set_given_addresses(n->mesh, &connect->id, &literal, 1, clock_monotonic_us());
+        return;
+    }
+    struct resolving *r = calloc(1, sizeof *r);
+    if (!r)
+        return;
+    r->request.data = r;
+    r->node = n;
+    r->connect = connect;
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    if (uv_getaddrinfo(&n->loop, &r->request, on_resolved, connect->host, NULL, &hints))
+        free(r);
+}
+
+static void op_want(void *context, const struct node_id *id, bool wanted)
+{
+    struct node *n = context;
+    if (n->rendezvous && wanted)
+        rendezvous_want(n->rendezvous, id);
+    else if (n->rendezvous)
+        rendezvous_forget(n->rendezvous, id);
+}
+
+/* Names may have come to mean other addresses: asked again while their peer is not connected. */
+static void resolve_missing(void *context, const struct mesh_peer *peer)
+{
+    struct node *n = context;
+    struct addr literal;
+    for (unsigned i = 0; i < n->config->connect_count; i++) {
+        const struct config_connect *c = &n->config->connect[i];
+        if (c->host[0] && peer->state != MESH_PEER_CONNECTED && id_compare(&c->id, &peer->id) == 0 &&
+            addr_parse(c->host, 0, &literal) != 0)
+            resolve(n, c);
+    }
+}
+
+/* ---- our own addresses ---- */
+
+static unsigned describe_candidates(struct node *n, struct candidate *out)
+{
+    const struct config *c = n->config;
+    unsigned count = 0;
+    if (c->external.family) {
+        out[count] = (struct candidate){CANDIDATE_STATIC, c->external, c->control_port};
+        out[count++].addr.port = c->port;
+    }
+    count +=
+        device_host_candidates(n->device, c->port, c->control_port, out + count, CANDIDATES_MAX - 1 - count);
+    if (n->reflexive.mapped.family)
+        out[count++] = (struct candidate){CANDIDATE_REFLEXIVE, n->reflexive.mapped, c->control_port};
+    unsigned kept = 0;
+    for (unsigned i = 0; i < count; i++) {
+        bool known = false;
+        for (unsigned j = 0; j < kept; j++)
+            known = known || addr_equal(&out[j].addr, &out[i].addr);
+        if (!known)
+            out[kept++] = out[i];
+    }
+    return kept;
+}
+
+void node_announce(struct node *n)
+{
+    struct candidate list[CANDIDATES_MAX];
+    unsigned count = describe_candidates(n, list);
+    mesh_set_candidates(n->mesh, list, count, clock_monotonic_us());
+    if (n->rendezvous)
+        rendezvous_changed(n->rendezvous);
+}
+
+static void describe_record(void *context, struct record *record)
+{
+    struct node *n = context;
+    record->candidate_count = describe_candidates(n, record->candidates);
+    snprintf(record->name, sizeof record->name, "%s", n->config->name);
+    record->is_public = n->config->is_public;
+}
+
+static void on_record(void *context, const struct record *record)
+{
+    struct node *n = context;
+    mesh_set_record(n->mesh, &record->id, record->name, record->candidates, record->candidate_count,
+                    clock_monotonic_us());
+}
+
+static void on_backbone(void *context, bool reachable, const struct addr *udp)
+{
+    struct node *n = context;
+    n->backbone_reachable = reachable;
+    if (!reachable)
+        return;
+    n->reflexive.server = *udp;
+    n->reflexive.next_us = 0;
+    reflexive_tick(n, clock_monotonic_us());
+}
+
+/* ---- events ---- */
+
+static uint64_t on_accepted(void *context, const struct addr *remote)
+{
+    return mesh_on_accept(((struct node *)context)->mesh, remote, clock_monotonic_us());
+}
+
+static void on_connected(void *context, uint64_t conn)
+{
+    mesh_on_connected(((struct node *)context)->mesh, conn, clock_monotonic_us());
+}
+
+static void on_bytes(void *context, uint64_t conn, const uint8_t *data, size_t len)
+{
+    mesh_on_bytes(((struct node *)context)->mesh, conn, data, len, clock_monotonic_us());
+}
+
+static void on_closed(void *context, uint64_t conn, const char *reason)
+{
+    mesh_on_closed(((struct node *)context)->mesh, conn, reason, clock_monotonic_us());
+}
+
+static void on_worker_event(void *context, const struct worker_event *e)
+{
+    struct node *n = context;
+    uint64_t now_us = clock_monotonic_us();
+    char text[WORKER_TRACE_MAX];
+    switch (e->kind) {
+    case WORKER_EVENT_DATAGRAM:
+        if (wire_classify(e->data, e->len) == WIRE_CLASS_STUN)
+            reflexive_on_datagram(n, e->data, e->len);
+        else
+            n->drops[mesh_on_datagram(n->mesh, &e->from, e->data, e->len, now_us)]++;
+        break;
+    case WORKER_EVENT_SOURCE:
+        mesh_on_source(n->mesh, e->slot, &e->from, now_us);
+        break;
+    case WORKER_EVENT_TOO_BIG:
+        mesh_on_too_big(n->mesh, e->slot, now_us);
+        break;
+    case WORKER_EVENT_TRACE:
+        log_debug("%s", worker_trace_format(&e->trace, text));
+        break;
+    case WORKER_EVENT_DEVICE_GONE:
+        log_error("device %s is gone: stopping", device_tap(n->device)->name);
+        uv_stop(&n->loop);
+        break;
+    }
+}
+
+static void on_wake(uv_async_t *handle)
+{
+    struct node *n = handle->data;
+    for (unsigned i = 0; i < n->worker_count; i++)
+        worker_take_events(n->workers[i], on_worker_event, n);
+}
+
+static void wake(void *context)
+{
+    uv_async_send(&((struct node *)context)->wake);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    mesh_tick(((struct node *)timer->data)->mesh, clock_monotonic_us());
+}
+
+static void on_slow(uv_timer_t *timer)
+{
+    struct node *n = timer->data;
+    uint64_t now_us = clock_monotonic_us();
+    switch_age(n->sw, now_us);
+    reflexive_tick(n, now_us);
+    status_tick(n, now_us);
+    mesh_peers(n->mesh, resolve_missing, n);
+    for (unsigned i = 0; n->config->profile && i < n->worker_count; i++)
+        worker_profile_log(n->workers[i]);
+}
+
+/* After every round of events: workers' tables, then the mesh's next deadline. */
+static void on_settle(uv_prepare_t *handle)
+{
+    struct node *n = handle->data;
+    if (n->tables_stale)
+        publish_tables(n);
+    uint64_t now_us = clock_monotonic_us();
+    uint64_t at_us = mesh_next_deadline(n->mesh, now_us);
+    if (at_us == TIME_NEVER) {
+        uv_timer_stop(&n->timer);
+        return;
+    }
+    uint64_t wait_ms = at_us > now_us ? (at_us - now_us + USEC_PER_MSEC - 1) / USEC_PER_MSEC : 0;
+    uv_update_time(&n->loop);
+    uv_timer_start(&n->timer, on_timer, wait_ms, 0);
+}
+
+static void on_monitor(uv_poll_t *handle, int status, int events)
+{
+    (void)status, (void)events;
+    struct node *n = handle->data;
+    if (!device_on_change(n->device))
+        return;
+    struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
+    mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
+    n->reflexive.next_us = 0;
+    reflexive_tick(n, clock_monotonic_us());
+    node_announce(n);
+    streams_drop_homeless(n->streams);
+    mesh_network_changed(n->mesh, device_underlay_max(n->device), clock_monotonic_us());
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    (void)number;
+    struct node *n = handle->data;
+    uv_stop(&n->loop);
+}
+
+/* ---- start and stop ---- */
+
+static bool load_identity(const struct config *config, struct identity **out)
+{
+    int rc = identity_load(config->keydir, out);
+    if (rc == ERR_NOT_FOUND) {
+        rc = identity_generate(out);
+        if (!rc && (rc = identity_save(*out, config->keydir)))
+            log_error("cannot write the key file %s/%s: %s", config->keydir, IDENTITY_KEY_FILE,
+                      rc == ERR_IO ? strerror(errno) : err_str(rc));
+        else if (!rc)
+            log_info("made a new key: %s/%s", config->keydir, IDENTITY_KEY_FILE);
+    } else if (rc == ERR_EXPOSED) {
+        log_error("the key file %s/%s can be read by others: chmod 600 it, or make a new one", config->keydir,
+                  IDENTITY_KEY_FILE);
+    } else if (rc) {
+        log_error("cannot read the key file %s/%s: %s", config->keydir, IDENTITY_KEY_FILE,
+                  rc == ERR_IO || rc == ERR_PERMISSION ? strerror(errno) : err_str(rc));
+    }
+    if (rc)
+        return false;
+    char id[ID_TEXT_MAX];
+    printf("Peer ID: %s\n", id_format(identity_id(*out), id));
+    fflush(stdout);
+    return true;
+}
+
+static bool open_api(struct node *n)
+{
+    pid_t holder = 0;
+    const struct api_config config = {.loop = &n->loop,
+                                      .run_dir = n->config->run_dir,
+                                      .id = identity_id(n->identity),
+                                      .handle = status_handle,
+                                      .context = n,
+                                      .holder = &holder};
+    int rc = api_open(&config, &n->api);
+    if (rc == ERR_EXISTS)
+        log_error("this id runs already, as process %ld: stop it, or use another -keydir", (long)holder);
+    else if (rc)
+        log_error("cannot open the API socket in %s: %s; -run DIR moves it", n->config->run_dir,
+                  strerror(errno));
+    return rc == 0;
+}
+
+static bool open_sockets(struct node *n)
+{
+    const struct streams_ops ops = {on_accepted, on_connected, on_bytes, on_closed, n};
+    int rc = udp_open(n->config->port, NODE_WORKERS, n->sockets);
+    if (rc) {
+        log_error("UDP port %u: %s", n->config->port,
+                  rc == ERR_BUSY ? "in use by another program; -port N takes another" : strerror(errno));
+        return false;
+    }
+    n->socket_count = NODE_WORKERS;
+    rc = streams_new(&n->loop, n->config->control_port, &ops, &n->streams);
+    if (rc)
+        log_error("TCP port %u: %s", n->config->control_port,
+                  rc == ERR_BUSY ? "in use by another program; -control-port N takes another"
+                                 : strerror(errno));
+    return rc == 0;
+}
+
+static bool open_mesh(struct node *n)
+{
+    const struct config *c = n->config;
+    const struct mesh_ops ops = {.dial = op_dial,
+                                 .stream_send = op_stream_send,
+                                 .stream_close = op_stream_close,
+                                 .datagram_send = op_datagram_send,
+                                 .publish = op_publish,
+                                 .retire = op_retire,
+                                 .want = op_want,
+                                 .overlay = op_overlay,
+                                 .notice = op_notice,
+                                 .pong = op_pong,
+                                 .context = n};
+    struct mesh_config config = {.me = n->identity,
+                                 .name = c->name,
+                                 .is_public = c->is_public,
+                                 .lanes = NODE_WORKERS,
+                                 .mtu = (uint16_t)device_mtu(n->device),
+                                 .ratchet_us = c->ratchet_s ? c->ratchet_s * USEC_PER_SEC : MESH_RATCHET_US,
+                                 .rehandshake_us =
+                                     c->rehandshake_s ? c->rehandshake_s * USEC_PER_SEC : MESH_REHANDSHAKE_US,
+                                 .local_max = device_underlay_max(n->device)};
+    memcpy(config.mac, device_mac(n->device), sizeof config.mac);
+    int rc = mesh_new(&config, &ops, &n->mesh);
+    if (rc)
+        log_error("cannot start the mesh: %s", err_str(rc));
+    return rc == 0;
+}
+
+static bool start_workers(struct node *n)
+{
+    int rc = switch_new(MESH_PEERS_MAX, 65536, &n->sw);
+    if (!rc)
+        rc = fwd_new(&n->fwd);
+    for (unsigned i = 0; !rc && i < NODE_WORKERS; i++) {
+        const struct worker_config config = {.index = i,
+                                             .tap_queue = device_tap(n->device)->queues[i],
+                                             .tap_offloads = device_tap(n->device)->offloads,
+                                             .socket = &n->sockets[i],
+                                             .sw = n->sw,
+                                             .fwd = n->fwd,
+                                             .profile = n->config->profile,
+                                             .trace = n->config->verbose,
+                                             .wake = wake,
+                                             .context = n};
+        rc = worker_start(&config, &n->workers[i]);
+        if (!rc)
+            n->worker_count++;
+    }
+    if (rc)
+        log_error("cannot start the data workers: %s", err_str(rc));
+    return rc == 0;
+}
+
+static bool name_peers(struct node *n)
+{
+    const struct config *c = n->config;
+    for (unsigned i = 0; i < c->allow_count; i++) {
+        if (mesh_allow(n->mesh, &c->allow[i]) == ERR_SPACE) {
+            log_error("-allow: too many peers, at most %d", MESH_PEERS_MAX);
+            return false;
+        }
+    }
+    for (unsigned i = 0; i < c->connect_count; i++) {
+        int rc = mesh_connect(n->mesh, &c->connect[i].id);
+        if (rc) {
+            log_error("-connect: %s",
+                      rc == ERR_EXISTS ? "that id is our own: name the other node's" : "too many peers");
+            return false;
+        }
+        if (c->connect[i].host[0])
+            resolve(n, &c->connect[i]);
+    }
+    return true;
+}
+
+static bool start_rendezvous(struct node *n)
+{
+    if (!n->config->backbone[0])
+        return true;
+    const struct rendezvous_config config = {.loop = &n->loop,
+                                             .url = n->config->backbone,
+                                             .me = n->identity,
+                                             .describe = describe_record,
+                                             .found = on_record,
+                                             .state = on_backbone,
+                                             .context = n};
+    int rc = rendezvous_new(&config, &n->rendezvous);
+    if (rc) {
+        log_error("cannot start the backbone client: %s", err_str(rc));
+        return false;
+    }
+    rendezvous_start(n->rendezvous);
+    return true;
+}
+
+static void init_handles(struct node *n)
+{
+    uv_loop_init(&n->loop);
+    uv_timer_init(&n->loop, &n->timer);
+    uv_timer_init(&n->loop, &n->slow);
+    uv_prepare_init(&n->loop, &n->settle);
+    uv_async_init(&n->loop, &n->wake, on_wake);
+    n->timer.data = n->slow.data = n->settle.data = n->wake.data = n->monitor.data = n;
+    for (unsigned i = 0; i < 2; i++) {
+        uv_signal_init(&n->loop, &n->signals[i]);
+        n->signals[i].data = n;
+        uv_signal_start(&n->signals[i], on_signal, i ? SIGINT : SIGTERM);
+    }
+}
+
+static bool start(struct node *n)
+{
+    if (!open_api(n) || !open_sockets(n) || device_open(n->config, NODE_WORKERS, &n->device) ||
+        !open_mesh(n) || !start_workers(n))
+        return false;
+    struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
+    mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
+    node_announce(n);
+    if (!start_rendezvous(n) || !name_peers(n))
+        return false;
+    uv_timer_start(&n->slow, on_slow, SLOW_MS, SLOW_MS);
+    uv_prepare_start(&n->settle, on_settle);
+    uv_poll_init(&n->loop, &n->monitor, device_monitor_fd(n->device));
+    uv_poll_start(&n->monitor, UV_READABLE, on_monitor);
+    return true;
+}
+
+static void close_handle(uv_handle_t *handle, void *context)
+{
+    struct node *n = context;
+    bool ours = handle->data == n &&
+                (handle->type == UV_TIMER || handle->type == UV_PREPARE || handle->type == UV_ASYNC ||
+                 handle->type == UV_POLL || handle->type == UV_SIGNAL);
+    if (ours && !uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+/* In reverse; the loop runs on until the last words are out and every handle is closed. */
+static void stop(struct node *n)
+{
+    n->stopping = true;
+    if (n->rendezvous)
+        rendezvous_close(n->rendezvous);
+    if (n->mesh)
+        mesh_shutdown(n->mesh, clock_monotonic_us());
+    if (n->streams)
+        streams_close_all(n->streams);
+    if (n->api) {
+        status_tick(n, clock_monotonic_us());
+        api_close(n->api);
+    }
+    for (unsigned i = 0; i < n->worker_count; i++)
+        worker_stop(n->workers[i]);
+    n->worker_count = 0;
+    uv_walk(&n->loop, close_handle, n);
+    uv_run(&n->loop, UV_RUN_DEFAULT);
+    mesh_free(n->mesh);
+    for (size_t i = 0; i < n->retired.count; i++)
+        session_free(n->retired.list[i]);
+    free(n->retired.list);
+    fwd_free(n->fwd);
+    switch_free(n->sw);
+    device_close(n->device);
+    udp_close(n->sockets, n->socket_count);
+    uv_loop_close(&n->loop);
+}
+
+int control_run(const struct config *config)
+{
+    static struct node node;
+    struct node *n = &node;
+    n->config = config;
+    n->started_us = clock_monotonic_us();
+    if (!load_identity(config, &n->identity))
+        return EXIT_FAILURE;
+    if (config->generate_keys) {
+        identity_free(n->identity);
+        return EXIT_SUCCESS;
+    }
+    init_handles(n);
+    bool ok = start(n);
+    if (ok)
+        uv_run(&n->loop, UV_RUN_DEFAULT);
+    stop(n);
+    identity_free(n->identity);
+    return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What a running node consists of. Shared by control.c (events), report.c (log lines), status.c (API) and
+ * reflexive.c (STUN); control thread only. */
+
+#include "base/log.h"
+#include "crypto/identity.h"
+#include "node/api.h"
+#include "node/config.h"
+#include "node/device.h"
+#include "node/fwd.h"
+#include "node/rendezvous.h"
+#include "node/streams.h"
+#include "node/worker.h"
+#include "proto/mesh.h"
+#include "proto/stun.h"
+#include "proto/switch.h"
+#include <uv.h>
+
+#define NODE_WORKERS   1 /* data workers; everything below is an array of them */
+#define NODE_PINGS_MAX 16
+
+struct node_retired {
+    struct session **list;
+    size_t count, cap;
+};
+
+struct node_ping {
+    struct api_call *call; /* NULL: free */
+    uint32_t slot;
+    uint64_t token, deadline_us;
+};
+
+struct node {
+    const struct config *config;
+    struct identity *identity;
+    struct device *device;
+    struct udp_socket sockets[NODE_WORKERS];
+    unsigned socket_count;
+    struct switch_table *sw;
+    struct fwd *fwd;
+    struct worker *workers[NODE_WORKERS];
+    unsigned worker_count;
+    struct mesh *mesh;
+    struct streams *streams;
+    struct rendezvous *rendezvous; /* NULL without -backbone */
+    struct api *api;
+
+    uv_loop_t loop;
+    uv_timer_t timer;    /* the mesh's next deadline */
+    uv_timer_t slow;     /* once a second: ageing, STUN, profile */
+    uv_prepare_t settle; /* after every round of events: publish, set the timer */
+    uv_async_t wake;     /* workers have events */
+    uv_poll_t monitor;   /* interfaces changed */
+    uv_signal_t signals[2];
+    bool stopping;
+
+    bool tables_stale;           /* the workers' forwarding table has to be made anew */
+    struct node_retired retired; /* sessions to free once it is */
+
+    struct {
+        struct addr server, mapped; /* the backbone's STUN address; ours as it sees us */
+        uint8_t transaction[STUN_TRANSACTION_LEN];
+        uint64_t next_us;
+    } reflexive;
+    bool backbone_reachable;
+
+    uint64_t started_us;
+    uint64_t drops[DROP_COUNT]; /* of datagrams that the control thread took */
+    struct log_limit refused_limit, failed_limit, trace_limit;
+    struct node_ping pings[NODE_PINGS_MAX];
+    uint64_t last_ping;
+};
+
+/* control.c: our candidates are other ones now. */
+void node_announce(struct node *n);
+
+/* reflexive.c */
+void reflexive_tick(struct node *n, uint64_t now_us);
+void reflexive_on_datagram(struct node *n, const uint8_t *data, size_t len);
+
+/* report.c */
+void report_notice(struct node *n, enum mesh_notice what, const struct node_id *id, const char *name,
+                   const char *text);
+
+/* status.c */
+void status_handle(void *context, const char *command, const json_t *request, struct api_call *call);
+void status_pong(struct node *n, uint64_t token, uint32_t rtt_us);
+void status_tick(struct node *n, uint64_t now_us); /* pings that got no answer */

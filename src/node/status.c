@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The API's commands: status, fdb and ping. The JSON is a promise to scripts: it only grows. docs/PROTOCOL.md
+ * §11. Control thread. */
+
+#include "base/clock.h"
+#include "crypto/aead.h"
+#include "node/node.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PING_TIMEOUT_US 2000000ull
+#define FDB_MAX         65536
+
+static json_t *text_of_id(const struct node_id *id)
+{
+    char text[ID_TEXT_MAX];
+    return json_string(id_format(id, text));
+}
+
+static json_t *text_of_addr(const struct addr *a)
+{
+    char text[ADDR_TEXT_MAX];
+    return a->family ? json_string(addr_format(a, text)) : json_null();
+}
+
+static json_t *prefixes(const struct addr_prefix *list, unsigned count)
+{
+    json_t *array = json_array();
+    char text[ADDR_TEXT_MAX];
+    for (unsigned i = 0; i < count; i++)
+        json_array_append_new(array, json_string(addr_prefix_format(&list[i], text)));
+    return array;
+}
+
+/* A peer's overlay addresses, without the length of the prefix. */
+static json_t *hosts(const struct addr_prefix *list, unsigned count)
+{
+    json_t *array = json_array();
+    for (unsigned i = 0; i < count; i++)
+        json_array_append_new(array, text_of_addr(&list[i].addr));
+    return array;
+}
+
+static const char *path_state_name(enum path_state state)
+{
+    switch (state) {
+    case PATH_STATE_UNTRIED:
+        return "untried";
+    case PATH_STATE_PROBING:
+        return "probing";
+    case PATH_STATE_PROVEN:
+        return "proven";
+    case PATH_STATE_SUSPECT:
+        return "suspect";
+    case PATH_STATE_FAILED:
+        return "failed";
+    }
+    return "unknown";
+}
+
+static json_t *describe_path(const struct path *path)
+{
+    if (!path->kind)
+        return json_null();
+    return json_pack("{s:s, s:o, s:i, s:s, s:i}", "kind", path_kind_name(path->kind), "remote",
+                     text_of_addr(&path->remote), "mtu", (int)path->size, "state",
+                     path_state_name(path->state), "rtt_us", (int)path->rtt_us);
+}
+
+static json_t *age_s(uint64_t since_us, uint64_t now_us)
+{
+    return since_us ? json_integer((json_int_t)((now_us - since_us) / USEC_PER_SEC)) : json_null();
+}
+
+static void describe_peer(void *context, const struct mesh_peer *peer)
+{
+    uint64_t now_us = clock_monotonic_us();
+    json_t *paths = json_array();
+    for (size_t i = 0; i < peer->path_count; i++)
+        json_array_append_new(paths, describe_path(&peer->paths[i]));
+    json_t *o = json_pack(
+        "{s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:f, s:I, s:I, s:o, s:o, s:i, s:i, s:s}", "id",
+        text_of_id(&peer->id), "name", peer->name, "addresses", hosts(peer->addresses, peer->address_count),
+        "state", mesh_peer_state_name(peer->state), "path", describe_path(&peer->path), "paths", paths,
+        "rtt_us", peer->path.rtt_us ? json_integer(peer->path.rtt_us) : json_null(), "loss", peer->loss,
+        "rx_bytes", (json_int_t)peer->rx_bytes, "tx_bytes", (json_int_t)peer->tx_bytes, "handshake_age_s",
+        age_s(peer->handshake_us, now_us), "ratchet_age_s", age_s(peer->ratchet_us, now_us), "handshakes",
+        (int)peer->handshakes, "ratchets", (int)peer->ratchets, "suite", peer->suite);
+    if (peer->error[0] && o)
+        json_object_set_new(o, "error", json_string(peer->error));
+    json_array_append_new(context, o);
+}
+
+static uint64_t relaxed(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static json_t *describe_drops(const struct node *n)
+{
+    json_t *o = json_object();
+    for (unsigned i = DROP_NONE + 1; i < DROP_COUNT; i++) {
+        uint64_t count = n->drops[i];
+        for (unsigned w = 0; w < n->worker_count; w++)
+            count += relaxed(&worker_counters(n->workers[w])->drops[i]);
+        json_object_set_new(o, drop_name(i), json_integer((json_int_t)count));
+    }
+    return o;
+}
+
+static json_t *describe_frames(const struct node *n)
+{
+    uint64_t in = 0, in_bytes = 0, out = 0, out_bytes = 0;
+    for (unsigned w = 0; w < n->worker_count; w++) {
+        const struct worker_counters *c = worker_counters(n->workers[w]);
+        in += relaxed(&c->tap_rx_frames);
+        in_bytes += relaxed(&c->tap_rx_bytes);
+        out += relaxed(&c->tap_tx_frames);
+        out_bytes += relaxed(&c->tap_tx_bytes);
+    }
+    return json_pack("{s:I, s:I, s:I, s:I}", "from_device", (json_int_t)in, "to_device", (json_int_t)out,
+                     "bytes_from_device", (json_int_t)in_bytes, "bytes_to_device", (json_int_t)out_bytes);
+}
+
+static json_t *describe_backbone(const struct node *n)
+{
+    if (!n->rendezvous)
+        return json_null();
+    return json_pack("{s:s, s:b}", "url", n->config->backbone, "reachable", n->backbone_reachable);
+}
+
+static json_t *describe_node(struct node *n)
+{
+    struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
+    unsigned overlay_count = device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX);
+    json_t *peers = json_array();
+    mesh_peers(n->mesh, describe_peer, peers);
+    return json_pack(
+        "{s:o, s:s, s:s, s:i, s:o, s:i, s:s, s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:o, s:o, s:o}", "id",
+        text_of_id(identity_id(n->identity)), "name", n->config->name, "device", device_tap(n->device)->name,
+        "mtu", (int)device_mtu(n->device), "addresses", prefixes(overlay, overlay_count), "workers",
+        (int)n->worker_count, "aead",
+        aead_suite_name(aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305), "version",
+        SHADOWMESH_VERSION, "uptime_s", (json_int_t)((clock_monotonic_us() - n->started_us) / USEC_PER_SEC),
+        "backbone", describe_backbone(n), "reflexive", text_of_addr(&n->reflexive.mapped), "port",
+        (int)n->config->port, "control_port", (int)n->config->control_port, "public", n->config->is_public,
+        "peers", peers, "drops", describe_drops(n), "frames", describe_frames(n));
+}
+
+/* ---- fdb ---- */
+
+struct fdb_names {
+    json_t *entries;
+    const struct switch_entry *entry;
+};
+
+static void name_fdb_peer(void *context, const struct mesh_peer *peer)
+{
+    struct fdb_names *f = context;
+    if (f->entry->port != (int)peer->slot)
+        return;
+    json_t *last = json_array_get(f->entries, json_array_size(f->entries) - 1);
+    json_object_set_new(last, "peer_id", text_of_id(&peer->id));
+    json_object_set_new(last, "peer_name", json_string(peer->name));
+}
+
+static json_t *describe_fdb(struct node *n)
+{
+    struct switch_entry *list = calloc(FDB_MAX, sizeof *list);
+    json_t *entries = json_array();
+    size_t count = list ? switch_list(n->sw, clock_monotonic_us(), list, FDB_MAX) : 0;
+    for (size_t i = 0; i < count && i < FDB_MAX; i++) {
+        const struct switch_entry *e = &list[i];
+        char mac[18];
+        snprintf(mac, sizeof mac, "%02x:%02x:%02x:%02x:%02x:%02x", e->mac[0], e->mac[1], e->mac[2], e->mac[3],
+                 e->mac[4], e->mac[5]);
+        json_array_append_new(entries, json_pack("{s:s, s:i, s:s, s:i}", "mac", mac, "vlan", (int)e->vlan,
+                                                 "port", e->port == SWITCH_PORT_DEVICE ? "device" : "peer",
+                                                 "age_s", (int)e->age_s));
+        struct fdb_names f = {entries, e};
+        if (e->port != SWITCH_PORT_DEVICE)
+            mesh_peers(n->mesh, name_fdb_peer, &f);
+    }
+    free(list);
+    return json_pack("{s:o}", "entries", entries);
+}
+
+/* ---- ping ---- */
+
+struct ping_search {
+    const char *wanted;
+    struct mesh_peer peer;
+    unsigned matches;
+};
+
+static void match_peer(void *context, const struct mesh_peer *peer)
+{
+    struct ping_search *s = context;
+    char id[ID_TEXT_MAX];
+    id_format(&peer->id, id);
+    size_t len = strlen(s->wanted);
+    if (strcmp(peer->name, s->wanted) != 0 && (len < 4 || strncmp(id, s->wanted, len) != 0))
+        return;
+    s->matches++;
+    s->peer = *peer;
+}
+
+static void start_ping(struct node *n, const json_t *request, struct api_call *call)
+{
+    struct ping_search s = {.wanted = json_string_value(json_object_get(request, "peer"))};
+    if (!s.wanted) {
+        api_fail(call, "ping needs a peer: its name or the first digits of its id");
+        return;
+    }
+    mesh_peers(n->mesh, match_peer, &s);
+    if (s.matches != 1) {
+        api_fail(call,
+                 s.matches ? "more than one peer is called %s: give more digits of the id"
+                           : "no peer is called %s",
+                 s.wanted);
+        return;
+    }
+    struct node_ping *free_ping = NULL;
+    for (unsigned i = 0; i < NODE_PINGS_MAX; i++)
+        if (!n->pings[i].call)
+            free_ping = &n->pings[i];
+    uint64_t now_us = clock_monotonic_us(), token = ++n->last_ping;
+    if (!free_ping) {
+        api_fail(call, "too many pings at once");
+        return;
+    }
+    if (mesh_ping(n->mesh, s.peer.slot, token, now_us)) {
+        api_fail(call, "%s is not connected%s%s", s.wanted, s.peer.error[0] ? ": " : "", s.peer.error);
+        return;
+    }
+    *free_ping = (struct node_ping){call, s.peer.slot, token, now_us + PING_TIMEOUT_US};
+}
+
+struct pong_reply {
+    const struct node_ping *ping;
+    uint32_t rtt_us;
+    json_t *result;
+};
+
+static void describe_pong(void *context, const struct mesh_peer *peer)
+{
+    struct pong_reply *r = context;
+    if (peer->slot == r->ping->slot && !r->result)
+        r->result = json_pack("{s:o, s:s, s:i, s:o}", "peer_id", text_of_id(&peer->id), "name", peer->name,
+                              "rtt_us", (int)r->rtt_us, "path", describe_path(&peer->path));
+}
+
+void status_pong(struct node *n, uint64_t token, uint32_t rtt_us)
+{
+    for (unsigned i = 0; i < NODE_PINGS_MAX; i++) {
+        struct node_ping *ping = &n->pings[i];
+        if (!ping->call || ping->token != token)
+            continue;
+        struct pong_reply reply = {ping, rtt_us, NULL};
+        mesh_peers(n->mesh, describe_pong, &reply);
+        api_reply(ping->call, reply.result);
+        ping->call = NULL;
+    }
+}
+
+void status_tick(struct node *n, uint64_t now_us)
+{
+    for (unsigned i = 0; i < NODE_PINGS_MAX; i++) {
+        struct node_ping *ping = &n->pings[i];
+        if (!ping->call || (now_us < ping->deadline_us && !n->stopping))
+            continue;
+        api_fail(ping->call, n->stopping ? "the node is stopping" : "no answer within 2 s");
+        ping->call = NULL;
+    }
+}
+
+void status_handle(void *context, const char *command, const json_t *request, struct api_call *call)
+{
+    struct node *n = context;
+    if (strcmp(command, "status") == 0)
+        api_reply(call, describe_node(n));
+    else if (strcmp(command, "fdb") == 0)
+        api_reply(call, describe_fdb(n));
+    else if (strcmp(command, "ping") == 0)
+        start_ping(n, request, call);
+    else
+        api_fail(call, "no such command: %s", command);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The TCP streams of the control channel on the libuv loop: listening, dialling, bytes both ways. Streams are
+ * known by the mesh's numbers. Control thread. */
+
+#include "base/addr.h"
+#include "base/err.h"
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct streams;
+
+struct streams_ops {
+    /* Someone connected. Returns the stream's number, or 0 to close it at once. */
+    uint64_t (*accepted)(void *context, const struct addr *remote);
+    void (*connected)(void *context, uint64_t conn);
+    void (*bytes)(void *context, uint64_t conn, const uint8_t *data, size_t len);
+    /* The stream failed or ended; never for streams_close. Never from within a call of the functions below.
+     */
+    void (*closed)(void *context, uint64_t conn, const char *reason);
+    void *context;
+};
+
+/* Listens on port, all addresses, both families. ERR_BUSY when the port is in use, ERR_PERMISSION, ERR_IO
+ * (errno). */
+int streams_new(uv_loop_t *loop, uint16_t port, const struct streams_ops *ops,
+                struct streams **out) must_check;
+
+/* Stops listening and closes every stream once what was sent is out; memory goes when the loop has closed the
+ * handles. */
+void streams_close_all(struct streams *s);
+
+/* Opens a stream to `to`; answers with connected or closed. */
+void streams_dial(struct streams *s, uint64_t conn, const struct addr *to);
+
+/* Copies data. A stream whose other end does not read is closed when too much waits. */
+void streams_send(struct streams *s, uint64_t conn, const uint8_t *data, size_t len);
+
+/* Closes once what was sent is out. */
+void streams_close(struct streams *s, uint64_t conn);
+
+/* Ends the streams whose local address is no longer one of the machine's: they would hang until a time-out.
+ */
+void streams_drop_homeless(struct streams *s);

@@ -1,0 +1,586 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim.h"
+
+#include "base/clock.h"
+#include "proto/wire.h"
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EVENTS_MAX    65536
+#define FRAME_PATTERN 0x5a
+
+enum event_kind { EVENT_DATAGRAM, EVENT_ACCEPT, EVENT_CONNECTED, EVENT_BYTES, EVENT_CLOSED };
+
+struct event {
+    uint64_t at_us, order;
+    enum event_kind kind;
+    struct addr from, to; /* datagrams */
+    unsigned pipe;        /* streams: and which end receives */
+    bool to_dialler;
+    uint8_t *data;
+    size_t len;
+};
+
+/* A stream: two ends, each a node and its number there. */
+struct pipe_end {
+    struct sim_node *node;
+    uint64_t conn;
+    uint64_t ready_us; /* nothing overtakes on a stream */
+};
+
+struct pipe_ends {
+    struct pipe_end dialler, listener;
+    bool open;
+};
+
+struct sim {
+    struct sim_weather weather;
+    uint64_t now_us, order, random;
+    struct sim_node nodes[SIM_NODES_MAX];
+    unsigned node_count, addresses;
+    struct event *events; /* a heap */
+    size_t event_count;
+    struct pipe_ends *pipes;
+    unsigned pipe_count;
+};
+
+static uint64_t next_random(struct sim *sim)
+{
+    sim->random ^= sim->random << 13;
+    sim->random ^= sim->random >> 7;
+    sim->random ^= sim->random << 17;
+    return sim->random;
+}
+
+static bool chance(struct sim *sim, double p)
+{
+    return (double)(next_random(sim) % 1000000) < p * 1000000;
+}
+
+static bool before(const struct event *a, const struct event *b)
+{
+    return a->at_us < b->at_us || (a->at_us == b->at_us && a->order < b->order);
+}
+
+static void push(struct sim *sim, struct event e)
+{
+    assert(sim->event_count < EVENTS_MAX);
+    e.order = sim->order++;
+    size_t at = sim->event_count++;
+    while (at > 0 && before(&e, &sim->events[(at - 1) / 2])) {
+        sim->events[at] = sim->events[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    sim->events[at] = e;
+}
+
+static struct event pop(struct sim *sim)
+{
+    struct event top = sim->events[0], last = sim->events[--sim->event_count];
+    size_t at = 0;
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= sim->event_count)
+            break;
+        if (child + 1 < sim->event_count && before(&sim->events[child + 1], &sim->events[child]))
+            child++;
+        if (!before(&sim->events[child], &last))
+            break;
+        sim->events[at] = sim->events[child];
+        at = child;
+    }
+    sim->events[at] = last;
+    return top;
+}
+
+static uint8_t *copy(const uint8_t *data, size_t len)
+{
+    uint8_t *p = malloc(len ? len : 1);
+    assert(p);
+    memcpy(p, data, len);
+    return p;
+}
+
+static uint64_t travel(struct sim *sim)
+{
+    return sim->weather.delay_us + (sim->weather.jitter_us ? next_random(sim) % sim->weather.jitter_us : 0);
+}
+
+static void send_datagram(struct sim_node *n, const struct addr *to, const uint8_t *data, size_t len)
+{
+    struct sim *sim = n->sim;
+    bool fits = !sim->weather.size_max || len <= sim->weather.size_max;
+    for (int copies = chance(sim, sim->weather.duplicate) ? 2 : 1; fits && copies > 0; copies--) {
+        if (chance(sim, sim->weather.loss))
+            continue;
+        push(sim, (struct event){.at_us = sim->now_us + travel(sim),
+                                 .kind = EVENT_DATAGRAM,
+                                 .from = n->addr,
+                                 .to = *to,
+                                 .data = copy(data, len),
+                                 .len = len});
+    }
+}
+
+static struct sim_node *node_at(struct sim *sim, const struct addr *a)
+{
+    for (unsigned i = 0; i < sim->node_count; i++)
+        if (sim->nodes[i].mesh && addr_same_host(&sim->nodes[i].addr, a))
+            return &sim->nodes[i];
+    return NULL;
+}
+
+/* ---- tables ---- */
+
+static void collect_peer(void *context, uint32_t slot, struct session *tx, const struct path *path)
+{
+    struct sim_node *n = context;
+    n->out[n->out_count].slot = slot;
+    n->out[n->out_count].tx = tx;
+    n->out[n->out_count].has_path = path != NULL;
+    n->out[n->out_count].size = path ? path->size : 0;
+    n->out[n->out_count++].remote = path ? path->remote : (struct addr){0};
+}
+
+static void collect_session(void *context, struct session *rx)
+{
+    struct sim_node *n = context;
+    assert(n->in_count < 256);
+    n->in[n->in_count++] = rx;
+}
+
+static void publish(struct sim_node *n)
+{
+    n->out_count = n->in_count = 0;
+    if (n->mesh)
+        mesh_forward(n->mesh, collect_peer, collect_session, n);
+    n->stale = false;
+    for (size_t i = 0; i < n->retired_count; i++)
+        session_free(n->retired[i]);
+    n->retired_count = 0;
+}
+
+/* ---- ops ---- */
+
+static void op_dial(void *context, uint64_t conn, const struct addr *to)
+{
+    struct sim_node *n = context;
+    struct sim *sim = n->sim;
+    unsigned number = sim->pipe_count++;
+    sim->pipes = realloc(sim->pipes, sim->pipe_count * sizeof *sim->pipes);
+    assert(sim->pipes);
+    struct sim_node *other = node_at(sim, to);
+    bool listens = other && to->port == other->addr.port - 1000;
+    sim->pipes[number] = (struct pipe_ends){{n, conn, 0}, {listens ? other : NULL, 0, 0}, true};
+    push(sim, (struct event){.at_us = sim->now_us + travel(sim),
+                             .kind = listens ? EVENT_ACCEPT : EVENT_CLOSED,
+                             .pipe = number,
+                             .to_dialler = !listens});
+}
+
+static struct pipe_ends *pipe_of(struct sim_node *n, uint64_t conn, bool *is_dialler, unsigned *number)
+{
+    struct sim *sim = n->sim;
+    for (unsigned i = sim->pipe_count; i-- > 0;) {
+        struct pipe_ends *p = &sim->pipes[i];
+        *number = i;
+        *is_dialler = p->dialler.node == n && p->dialler.conn == conn;
+        if (p->open && (*is_dialler || (p->listener.node == n && p->listener.conn == conn)))
+            return p;
+    }
+    return NULL;
+}
+
+static void on_pipe(struct sim_node *n, uint64_t conn, enum event_kind kind, const uint8_t *data, size_t len)
+{
+    bool is_dialler;
+    unsigned number;
+    struct pipe_ends *p = pipe_of(n, conn, &is_dialler, &number);
+    if (!p)
+        return;
+    struct pipe_end *far = is_dialler ? &p->listener : &p->dialler;
+    uint64_t at = n->sim->now_us + travel(n->sim);
+    if (at < far->ready_us)
+        at = far->ready_us;
+    far->ready_us = at;
+    push(n->sim, (struct event){.at_us = at,
+                                .kind = kind,
+                                .pipe = number,
+                                .to_dialler = !is_dialler,
+                                .data = copy(data, len),
+                                .len = len});
+}
+
+static void op_stream_send(void *context, uint64_t conn, const uint8_t *data, size_t len)
+{
+    struct sim_node *n = context;
+    if (n->stale)
+        publish(n);
+    on_pipe(n, conn, EVENT_BYTES, data, len);
+}
+
+static void op_stream_close(void *context, uint64_t conn)
+{
+    on_pipe(context, conn, EVENT_CLOSED, (const uint8_t *)"", 0);
+}
+
+static int op_datagram_send(void *context, const struct addr *to, const uint8_t *data, size_t len)
+{
+    struct sim_node *n = context;
+    if (n->stale)
+        publish(n);
+    send_datagram(n, to, data, len);
+    return 0;
+}
+
+static void op_publish(void *context)
+{
+    ((struct sim_node *)context)->stale = true;
+}
+
+static void op_retire(void *context, struct session *s)
+{
+    struct sim_node *n = context;
+    assert(n->retired_count < 256);
+    n->retired[n->retired_count++] = s;
+}
+
+static void op_want(void *context, const struct node_id *id, bool wanted)
+{
+    (void)context, (void)id, (void)wanted;
+}
+
+static void op_overlay(void *context, uint32_t slot, const struct addr_prefix *list, unsigned count)
+{
+    (void)context, (void)slot, (void)list, (void)count;
+}
+
+static void op_notice(void *context, enum mesh_notice what, const struct node_id *id, const char *name,
+                      const char *text)
+{
+    struct sim_node *n = context;
+    (void)id, (void)name;
+    n->notes[what]++;
+    snprintf(n->last_note[what], sizeof n->last_note[what], "%s", text);
+    if (getenv("SIM_TRACE"))
+        fprintf(stderr, "%10.3f node %u: notice %d: %s\n", (double)n->sim->now_us / 1e6, n->number, (int)what,
+                text);
+}
+
+static void op_pong(void *context, uint64_t token, uint32_t rtt_us)
+{
+    (void)token;
+    ((struct sim_node *)context)->pong_us = rtt_us;
+}
+
+/* ---- nodes ---- */
+
+static void start(struct sim_node *n, bool is_public, uint64_t ratchet_us, uint64_t rehandshake_us)
+{
+    char name[16];
+    snprintf(name, sizeof name, "node-%u", n->number);
+    const struct mesh_config config = {.me = n->identity,
+                                       .name = name,
+                                       .is_public = is_public,
+                                       .lanes = 1,
+                                       .mtu = 1500,
+                                       .ratchet_us = ratchet_us,
+                                       .rehandshake_us = rehandshake_us,
+                                       .local_max = 1472};
+    const struct mesh_ops ops = {op_dial,   op_stream_send, op_stream_close, op_datagram_send, op_publish,
+                                 op_retire, op_want,        op_overlay,      op_notice,        op_pong,
+                                 n};
+    int rc = mesh_new(&config, &ops, &n->mesh);
+    assert(rc == 0);
+    (void)rc;
+    const struct candidate here = {CANDIDATE_HOST, n->addr, (uint16_t)(n->addr.port - 1000)};
+    mesh_set_candidates(n->mesh, &here, 1, n->sim->now_us);
+}
+
+static struct addr fresh_address(struct sim *sim)
+{
+    struct addr a = {.family = 4, .port = 9443};
+    unsigned number = ++sim->addresses;
+    a.ip[0] = 198;
+    a.ip[1] = 18;
+    a.ip[2] = (uint8_t)(number >> 8);
+    a.ip[3] = (uint8_t)number;
+    return a;
+}
+
+static struct {
+    bool is_public;
+    uint64_t ratchet_us, rehandshake_us;
+} started[SIM_NODES_MAX];
+
+struct sim_node *sim_add(struct sim *sim, bool is_public, uint64_t ratchet_us, uint64_t rehandshake_us)
+{
+    assert(sim->node_count < SIM_NODES_MAX);
+    struct sim_node *n = &sim->nodes[sim->node_count];
+    *n = (struct sim_node){.sim = sim, .number = sim->node_count++, .addr = fresh_address(sim)};
+    int rc = identity_generate(&n->identity);
+    assert(rc == 0);
+    (void)rc;
+    started[n->number].is_public = is_public;
+    started[n->number].ratchet_us = ratchet_us;
+    started[n->number].rehandshake_us = rehandshake_us;
+    start(n, is_public, ratchet_us, rehandshake_us);
+    return n;
+}
+
+static void cut(struct sim *sim, unsigned number)
+{
+    struct pipe_ends *p = &sim->pipes[number];
+    if (!p->open)
+        return;
+    /* after what is on its way already */
+    for (int dialler = 0; dialler < 2; dialler++) {
+        uint64_t ready_us = dialler ? p->dialler.ready_us : p->listener.ready_us;
+        push(sim, (struct event){.at_us = ready_us > sim->now_us ? ready_us : sim->now_us,
+                                 .kind = EVENT_CLOSED,
+                                 .pipe = number,
+                                 .to_dialler = dialler});
+    }
+}
+
+static void cut_streams_of(struct sim_node *n)
+{
+    for (unsigned i = 0; i < n->sim->pipe_count; i++)
+        if (n->sim->pipes[i].dialler.node == n || n->sim->pipes[i].listener.node == n)
+            cut(n->sim, i);
+}
+
+void sim_cut_streams(struct sim *sim)
+{
+    for (unsigned i = 0; i < sim->pipe_count; i++)
+        cut(sim, i);
+}
+
+void sim_kill(struct sim_node *n)
+{
+    cut_streams_of(n);
+    mesh_free(n->mesh);
+    n->mesh = NULL;
+    publish(n);
+}
+
+void sim_restart(struct sim_node *n)
+{
+    start(n, started[n->number].is_public, started[n->number].ratchet_us, started[n->number].rehandshake_us);
+}
+
+void sim_move(struct sim_node *n)
+{
+    n->addr = fresh_address(n->sim);
+    cut_streams_of(n);
+    const struct candidate here = {CANDIDATE_HOST, n->addr, (uint16_t)(n->addr.port - 1000)};
+    mesh_set_candidates(n->mesh, &here, 1, n->sim->now_us);
+    mesh_network_changed(n->mesh, 1472, n->sim->now_us);
+}
+
+void sim_connect(struct sim_node *a, struct sim_node *b, const struct node_id *expected_id)
+{
+    const struct node_id *id = expected_id ? expected_id : identity_id(b->identity);
+    int rc = mesh_connect(a->mesh, id);
+    assert(rc == 0);
+    (void)rc;
+    struct addr control = b->addr;
+    control.port = (uint16_t)(control.port - 1000);
+    mesh_set_given_addresses(a->mesh, id, &control, 1, a->sim->now_us);
+}
+
+/* ---- frames ---- */
+
+static void on_data(struct sim_node *n, uint8_t *data, size_t len)
+{
+    struct wire_header h;
+    enum drop drop = wire_header_decode(data, len, &h);
+    struct session *s = NULL;
+    for (size_t i = 0; !drop && i < n->in_count; i++)
+        if (session_rx_index(n->in[i]) == h.receiver)
+            s = n->in[i];
+    uint8_t *plain;
+    size_t plain_len;
+    if (!drop)
+        drop = s ? session_open(s, &h, data, len, &plain, &plain_len) : DROP_RECEIVER;
+    n->drops[drop]++;
+    if (drop)
+        return;
+    assert(plain[plain_len - 1] == FRAME_PATTERN);
+    n->frames_received++;
+    n->last_frame_us = n->sim->now_us;
+}
+
+bool sim_send_frame(struct sim_node *a, const struct sim_node *b, size_t len)
+{
+    struct mesh_peer peer;
+    if (!a->mesh || !sim_peer(a, b, &peer))
+        return false;
+    for (size_t i = 0; i < a->out_count; i++) {
+        if (a->out[i].slot != peer.slot || !a->out[i].has_path)
+            continue;
+        uint8_t inner[WIRE_INNER_LEN], frame[2048], datagram[4096];
+        memset(frame, FRAME_PATTERN, sizeof frame);
+        wire_inner_encode(&(struct wire_inner){0}, inner);
+        const struct slice pieces[] = {{inner, sizeof inner}, {frame, len}};
+        int n = session_seal(a->out[i].tx, WIRE_DATA, 0, pieces, 2, datagram);
+        if (n < 0)
+            return false;
+        a->frames_sent++;
+        send_datagram(a, &a->out[i].remote, datagram, (size_t)n);
+        return true;
+    }
+    return false;
+}
+
+/* ---- the loop ---- */
+
+struct peer_search {
+    struct node_id id;
+    struct mesh_peer *out;
+    bool found;
+};
+
+static void match(void *context, const struct mesh_peer *peer)
+{
+    struct peer_search *s = context;
+    if (id_compare(&peer->id, &s->id) != 0)
+        return;
+    s->found = true;
+    *s->out = *peer;
+}
+
+bool sim_peer(const struct sim_node *a, const struct sim_node *b, struct mesh_peer *out)
+{
+    struct peer_search s = {*identity_id(b->identity), out, false};
+    mesh_peers(a->mesh, match, &s);
+    return s.found;
+}
+
+bool sim_connected(const struct sim_node *a, const struct sim_node *b)
+{
+    struct mesh_peer peer;
+    return a->mesh && sim_peer(a, b, &peer) && peer.state == MESH_PEER_CONNECTED && peer.path.kind;
+}
+
+static void deliver_datagram(struct sim *sim, struct event *e)
+{
+    struct sim_node *n = node_at(sim, &e->to);
+    if (!n || !addr_equal(&n->addr, &e->to))
+        return;
+    struct wire_header h;
+    if (wire_header_decode(e->data, e->len, &h) == DROP_NONE && h.type == WIRE_DATA)
+        on_data(n, e->data, e->len);
+    else
+        n->drops[mesh_on_datagram(n->mesh, &e->from, e->data, e->len, sim->now_us)]++;
+}
+
+static void deliver_stream(struct sim *sim, struct event *e)
+{
+    struct pipe_ends *p = &sim->pipes[e->pipe];
+    struct pipe_end *end = e->to_dialler ? &p->dialler : &p->listener;
+    struct sim_node *n = end->node;
+    if (!n || !n->mesh || !p->open) {
+        /* the other side learns that nobody is there */
+        if (p->open && e->kind == EVENT_ACCEPT && p->dialler.node->mesh)
+            push(sim, (struct event){
+                          .at_us = sim->now_us, .kind = EVENT_CLOSED, .pipe = e->pipe, .to_dialler = true});
+        return;
+    }
+    switch (e->kind) {
+    case EVENT_ACCEPT:
+        end->conn = mesh_on_accept(n->mesh, &p->dialler.node->addr, sim->now_us);
+        push(sim, (struct event){.at_us = sim->now_us + travel(sim),
+                                 .kind = end->conn ? EVENT_CONNECTED : EVENT_CLOSED,
+                                 .pipe = e->pipe,
+                                 .to_dialler = true});
+        break;
+    case EVENT_CONNECTED:
+        mesh_on_connected(n->mesh, end->conn, sim->now_us);
+        break;
+    case EVENT_BYTES:
+        mesh_on_bytes(n->mesh, end->conn, e->data, e->len, sim->now_us);
+        break;
+    case EVENT_CLOSED:
+        mesh_on_closed(n->mesh, end->conn, "the connection was closed", sim->now_us);
+        if (e->to_dialler)
+            sim->pipes[e->pipe].dialler.node = NULL;
+        else
+            sim->pipes[e->pipe].listener.node = NULL;
+        break;
+    case EVENT_DATAGRAM:
+        break;
+    }
+}
+
+static void tick_all(struct sim *sim)
+{
+    for (unsigned i = 0; i < sim->node_count; i++) {
+        struct sim_node *n = &sim->nodes[i];
+        if (n->mesh && mesh_next_deadline(n->mesh, sim->now_us) <= sim->now_us + 10000)
+            mesh_tick(n->mesh, sim->now_us);
+        if (n->stale)
+            publish(n);
+    }
+}
+
+void sim_run(struct sim *sim, uint64_t duration_us, void (*every_10ms)(void *context), void *context)
+{
+    uint64_t end = sim->now_us + duration_us;
+    uint64_t next_tick = sim->now_us;
+    while (sim->now_us < end) {
+        while (sim->event_count && sim->events[0].at_us <= next_tick) {
+            struct event e = pop(sim);
+            sim->now_us = e.at_us > sim->now_us ? e.at_us : sim->now_us;
+            if (e.kind == EVENT_DATAGRAM)
+                deliver_datagram(sim, &e);
+            else
+                deliver_stream(sim, &e);
+            free(e.data);
+        }
+        sim->now_us = next_tick;
+        tick_all(sim);
+        if (every_10ms)
+            every_10ms(context);
+        next_tick += 10000;
+    }
+}
+
+struct sim *sim_new(uint64_t seed, const struct sim_weather *weather)
+{
+    struct sim *sim = calloc(1, sizeof *sim);
+    assert(sim);
+    sim->weather = *weather;
+    sim->random = seed * 0x9e3779b97f4a7c15ull + 1;
+    sim->now_us = 1000 * USEC_PER_SEC;
+    sim->events = calloc(EVENTS_MAX, sizeof *sim->events);
+    assert(sim->events);
+    return sim;
+}
+
+void sim_free(struct sim *sim)
+{
+    for (unsigned i = 0; i < sim->node_count; i++) {
+        mesh_free(sim->nodes[i].mesh);
+        sim->nodes[i].mesh = NULL;
+        publish(&sim->nodes[i]);
+        identity_free(sim->nodes[i].identity);
+    }
+    while (sim->event_count)
+        free(pop(sim).data);
+    free(sim->events);
+    free(sim->pipes);
+    free(sim);
+}
+
+struct sim_weather *sim_weather(struct sim *sim)
+{
+    return &sim->weather;
+}
+
+uint64_t sim_now(const struct sim *sim)
+{
+    return sim->now_us;
+}

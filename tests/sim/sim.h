@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* A network and a clock that exist only in memory: meshes talk over links with delay, jitter, loss,
+ * duplication, a size limit and NATs that change their minds. Seeded: the same seed gives the same weather.
+ * One thread. */
+
+#include "crypto/identity.h"
+#include "proto/mesh.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SIM_NODES_MAX 64
+#define SIM_NOTES_MAX 64
+
+struct sim_weather {
+    uint64_t delay_us, jitter_us;
+    double loss, duplicate; /* of datagrams; streams are reliable */
+    uint16_t size_max;      /* UDP payload that passes; 0: any */
+};
+
+struct sim_node {
+    struct sim *sim;
+    unsigned number;
+    struct identity *identity;
+    struct mesh *mesh; /* NULL: not running */
+    struct addr addr;  /* UDP; the control port is addr.port - 1000 */
+    bool stale;
+    /* what the forwarding table would hold */
+    struct {
+        uint32_t slot;
+        struct session *tx;
+        struct addr remote;
+        bool has_path;
+        uint16_t size;
+    } out[SIM_NODES_MAX];
+    size_t out_count;
+    struct session *in[256];
+    size_t in_count;
+    struct session *retired[256];
+    size_t retired_count;
+    /* what happened */
+    unsigned notes[8]; /* by enum mesh_notice */
+    char last_note[SIM_NOTES_MAX][256];
+    uint64_t frames_sent, frames_received, frames_duplicate;
+    uint64_t drops[DROP_COUNT];
+    uint64_t last_frame_us;
+    uint32_t pong_us;
+};
+
+struct sim;
+
+struct sim *sim_new(uint64_t seed, const struct sim_weather *weather);
+void sim_free(struct sim *sim);
+struct sim_weather *sim_weather(struct sim *sim);
+uint64_t sim_now(const struct sim *sim);
+
+/* Adds a node with a fresh key and starts it. */
+struct sim_node *sim_add(struct sim *sim, bool is_public, uint64_t ratchet_us, uint64_t rehandshake_us);
+/* Stops a node without a word (kill -9: its streams end), and starts it again with the same key. */
+void sim_kill(struct sim_node *n);
+void sim_restart(struct sim_node *n);
+/* Gives the node another address: what was sent to the old one is lost, its streams are cut. */
+void sim_move(struct sim_node *n);
+
+/* a dials b at b's address; expected_id NULL: b's own. */
+void sim_connect(struct sim_node *a, struct sim_node *b, const struct node_id *expected_id);
+
+/* Cuts the streams between all nodes. */
+void sim_cut_streams(struct sim *sim);
+
+/* Runs for so long. every_10ms, when given, is called each virtual 10 ms. */
+void sim_run(struct sim *sim, uint64_t duration_us, void (*every_10ms)(void *context), void *context);
+
+/* Seals one numbered frame of len bytes from a to b and puts it on the network. False: no session or path. */
+bool sim_send_frame(struct sim_node *a, const struct sim_node *b, size_t len);
+
+bool sim_connected(const struct sim_node *a, const struct sim_node *b);
+/* What a knows of b. */
+bool sim_peer(const struct sim_node *a, const struct sim_node *b, struct mesh_peer *out);

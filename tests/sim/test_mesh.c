@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole control planes under a virtual network and clock: TLS, keys, paths and all. Times are virtual. */
+
+#include "base/clock.h"
+#include "sim.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define SECOND USEC_PER_SEC
+
+static const struct sim_weather fair = {.delay_us = 5000};
+static const struct sim_weather stormy = {
+    .delay_us = 20000, .jitter_us = 15000, .loss = 0.2, .duplicate = 0.05};
+
+struct pair {
+    struct sim *sim;
+    struct sim_node *a, *b;
+    size_t frame_len;
+};
+
+static struct pair make_pair(const struct sim_weather *weather, uint64_t ratchet_us, uint64_t rehandshake_us)
+{
+    struct sim *sim = sim_new(7, weather);
+    struct pair p = {.sim = sim, .frame_len = 100};
+    p.a = sim_add(sim, true, ratchet_us, rehandshake_us);
+    p.b = sim_add(sim, false, ratchet_us, rehandshake_us);
+    return p;
+}
+
+static void exchange(void *context)
+{
+    struct pair *p = context;
+    sim_send_frame(p->a, p->b, p->frame_len);
+    sim_send_frame(p->b, p->a, p->frame_len);
+}
+
+static void nodes_connect_and_find_a_path(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    sim_connect(p.b, p.a, NULL);
+    sim_run(p.sim, 1 * SECOND, NULL, NULL);
+    assert_true(sim_connected(p.a, p.b));
+    assert_true(sim_connected(p.b, p.a));
+    struct mesh_peer peer;
+    assert_true(sim_peer(p.b, p.a, &peer));
+    assert_string_equal(peer.name, "node-0");
+    assert_non_null(strstr(peer.suite, "SecP384r1MLKEM1024"));
+    assert_non_null(strstr(peer.suite, "AES-256-GCM"));
+    sim_run(p.sim, 5 * SECOND, exchange, &p);
+    assert_true(sim_peer(p.b, p.a, &peer));
+    assert_int_equal(peer.path.size, 1472);
+    assert_in_range(peer.path.rtt_us, 10000, 21000);
+    sim_run(p.sim, 1 * SECOND, NULL, NULL);
+    assert_int_equal(p.a->frames_received, p.b->frames_sent);
+    sim_free(p.sim);
+}
+
+static void a_smaller_path_is_measured(void **state)
+{
+    (void)state;
+    struct sim_weather narrow = fair;
+    narrow.size_max = 1252;
+    struct pair p = make_pair(&narrow, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    sim_connect(p.b, p.a, NULL);
+    sim_run(p.sim, 8 * SECOND, exchange, &p);
+    struct mesh_peer peer;
+    assert_true(sim_peer(p.b, p.a, &peer));
+    assert_in_range(peer.path.size, 1240, 1252);
+    sim_free(p.sim);
+}
+
+static void both_dialling_at_once_agree_on_one_session(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 4; round++) {
+        struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+        sim_connect(p.a, p.b, NULL);
+        sim_connect(p.b, p.a, NULL);
+        sim_run(p.sim, 1 * SECOND, NULL, NULL);
+        sim_run(p.sim, 10 * SECOND, exchange, &p);
+        sim_run(p.sim, 1 * SECOND, NULL, NULL);
+        assert_int_equal(p.a->frames_received, p.b->frames_sent);
+        assert_int_equal(p.b->frames_received, p.a->frames_sent);
+        assert_true(p.a->frames_sent >= 999);
+        /* one session each, both the same, whoever it is that has the lower id */
+        assert_int_equal(p.a->out_count, 1);
+        assert_int_equal(p.a->in_count, 1);
+        assert_int_equal(p.b->in_count, 1);
+        sim_free(p.sim);
+    }
+}
+
+static void key_changes_lose_nothing(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, 1 * SECOND, 7 * SECOND);
+    sim_connect(p.b, p.a, NULL);
+    sim_run(p.sim, 1 * SECOND, NULL, NULL);
+    sim_run(p.sim, 32 * SECOND, exchange, &p);
+    sim_run(p.sim, 1 * SECOND, NULL, NULL);
+    struct mesh_peer peer;
+    assert_true(sim_peer(p.b, p.a, &peer));
+    assert_true(peer.ratchets >= 20);
+    assert_true(peer.handshakes >= 4);
+    assert_true(p.a->frames_sent >= 3199);
+    assert_int_equal(p.a->frames_received, p.b->frames_sent);
+    assert_int_equal(p.b->frames_received, p.a->frames_sent);
+    assert_int_equal(p.a->notes[MESH_NOTICE_LOST], 0);
+    sim_free(p.sim);
+}
+
+static void key_changes_survive_loss_and_reordering(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&stormy, 2 * SECOND, 20 * SECOND);
+    sim_connect(p.b, p.a, NULL);
+    sim_run(p.sim, 2 * SECOND, NULL, NULL);
+    sim_run(p.sim, 60 * SECOND, exchange, &p);
+    struct mesh_peer peer;
+    assert_true(sim_peer(p.b, p.a, &peer));
+    assert_int_equal(peer.state, MESH_PEER_CONNECTED);
+    assert_true(peer.ratchets >= 12);
+    assert_true(peer.handshakes >= 3);
+    assert_int_equal(p.a->notes[MESH_NOTICE_LOST], 0);
+    assert_int_equal(p.a->drops[DROP_AUTH], 0);
+    /* duplicates are recognised, and the loss is what the weather was */
+    assert_true(p.a->drops[DROP_REPLAY] > 0);
+    assert_true((double)p.a->frames_received > 0.7 * (double)p.b->frames_sent);
+    assert_true(peer.loss > 0.1 && peer.loss < 0.3);
+    sim_free(p.sim);
+}
+
+static void a_stranger_is_refused_and_both_are_told(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    sim_connect(p.a, p.b, NULL); /* b is not public and does not know a */
+    sim_run(p.sim, 3 * SECOND, exchange, &p);
+    assert_false(sim_connected(p.a, p.b));
+    assert_int_equal(p.a->notes[MESH_NOTICE_REFUSED_US], 1);
+    assert_true(p.b->notes[MESH_NOTICE_REFUSED] >= 1);
+    assert_int_equal(p.b->in_count, 0);
+    assert_int_equal(p.b->frames_received, 0);
+    sim_free(p.sim);
+}
+
+static void an_allowed_id_is_no_stranger(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    assert_int_equal(mesh_allow(p.b->mesh, identity_id(p.a->identity)), 0);
+    sim_connect(p.a, p.b, NULL);
+    sim_run(p.sim, 1 * SECOND, NULL, NULL);
+    assert_true(sim_connected(p.a, p.b));
+    sim_free(p.sim);
+}
+
+static void another_key_than_the_one_dialled_is_refused(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    struct sim_node *c = sim_add(p.sim, true, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    /* b dials c's id at a's address: a is public and would accept */
+    sim_connect(p.b, p.a, identity_id(c->identity));
+    sim_run(p.sim, 3 * SECOND, NULL, NULL);
+    assert_false(sim_connected(p.b, p.a));
+    assert_int_equal(p.b->in_count, 0);
+    assert_true(p.b->notes[MESH_NOTICE_FAILED] >= 1);
+    assert_non_null(strstr(p.b->last_note[MESH_NOTICE_FAILED], "another node"));
+    sim_free(p.sim);
+}
+
+static void own_id_is_refused(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    assert_int_equal(mesh_connect(p.a->mesh, identity_id(p.a->identity)), ERR_EXISTS);
+    sim_free(p.sim);
+}
+
+static void a_killed_node_is_back_soon(void **state)
+{
+    (void)state;
+    for (int who = 0; who < 2; who++) {
+        struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+        struct sim_node *victim = who ? p.a : p.b;
+        sim_connect(p.b, p.a, NULL);
+        sim_run(p.sim, 3 * SECOND, exchange, &p);
+        sim_kill(victim);
+        sim_run(p.sim, 2 * SECOND, exchange, &p);
+        sim_restart(victim);
+        if (victim == p.b)
+            sim_connect(p.b, p.a, NULL);
+        uint64_t before_a = p.a->frames_received, before_b = p.b->frames_received;
+        sim_run(p.sim, 2 * SECOND, exchange, &p);
+        assert_true(p.a->frames_received > before_a);
+        assert_true(p.b->frames_received > before_b);
+        sim_free(p.sim);
+    }
+}
+
+static void streams_may_drop_without_harming_the_session(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    sim_connect(p.b, p.a, NULL);
+    sim_run(p.sim, 1 * SECOND, NULL, NULL);
+    sim_run(p.sim, 1 * SECOND, exchange, &p);
+    sim_cut_streams(p.sim);
+    sim_run(p.sim, 5 * SECOND, exchange, &p);
+    sim_run(p.sim, 1 * SECOND, NULL, NULL);
+    assert_int_equal(p.a->frames_received, p.b->frames_sent);
+    assert_int_equal(p.b->frames_received, p.a->frames_sent);
+    assert_true(p.b->frames_sent >= 599);
+    struct mesh_peer peer;
+    assert_true(sim_peer(p.b, p.a, &peer));
+    assert_int_equal(peer.handshakes, 2);
+    sim_free(p.sim);
+}
+
+static void a_moved_node_is_back_within_two_seconds(void **state)
+{
+    (void)state;
+    for (int who = 0; who < 2; who++) {
+        struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+        sim_connect(p.b, p.a, NULL);
+        sim_run(p.sim, 3 * SECOND, exchange, &p);
+        sim_move(who ? p.a : p.b);
+        sim_run(p.sim, 2 * SECOND, exchange, &p);
+        uint64_t a = p.a->frames_received, b = p.b->frames_received;
+        sim_run(p.sim, 1 * SECOND, exchange, &p);
+        assert_true(p.a->frames_received - a >= 98);
+        assert_true(p.b->frames_received - b >= 98);
+        sim_free(p.sim);
+    }
+}
+
+static void goodbye_ends_the_session_at_once(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    sim_connect(p.b, p.a, NULL);
+    sim_run(p.sim, 1 * SECOND, NULL, NULL);
+    mesh_shutdown(p.b->mesh, sim_now(p.sim));
+    sim_kill(p.b);
+    sim_run(p.sim, SECOND / 10, NULL, NULL);
+    assert_int_equal(p.a->in_count, 0);
+    assert_int_equal(p.a->notes[MESH_NOTICE_LOST], 1);
+    sim_free(p.sim);
+}
+
+static void ping_is_answered(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    sim_connect(p.b, p.a, NULL);
+    sim_run(p.sim, 1 * SECOND, NULL, NULL);
+    struct mesh_peer peer;
+    assert_true(sim_peer(p.b, p.a, &peer));
+    assert_int_equal(mesh_ping(p.b->mesh, peer.slot, 5, sim_now(p.sim)), 0);
+    sim_run(p.sim, SECOND / 10, NULL, NULL);
+    assert_in_range(p.b->pong_us, 10000, 12000);
+    assert_int_equal(mesh_ping(p.b->mesh, 1000, 5, sim_now(p.sim)), ERR_NOT_FOUND);
+    sim_free(p.sim);
+}
+
+static void many_nodes_form_a_full_mesh(void **state)
+{
+    (void)state;
+    enum { N = 8 };
+    struct sim *sim = sim_new(11, &stormy);
+    struct sim_node *nodes[N];
+    for (int i = 0; i < N; i++)
+        nodes[i] = sim_add(sim, true, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    for (int i = 0; i < N; i++)
+        for (int j = 0; j < N; j++)
+            if (i != j)
+                sim_connect(nodes[i], nodes[j], NULL);
+    sim_run(sim, 10 * SECOND, NULL, NULL);
+    for (int i = 0; i < N; i++)
+        for (int j = 0; j < N; j++)
+            assert_true(i == j || sim_connected(nodes[i], nodes[j]));
+    sim_free(sim);
+}
+
+static void hostile_datagrams_are_counted_drops(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    sim_connect(p.b, p.a, NULL);
+    sim_run(p.sim, 1 * SECOND, NULL, NULL);
+    uint8_t junk[200];
+    for (unsigned i = 0; i < 2000; i++) {
+        memset(junk, (int)i, sizeof junk);
+        junk[0] = (uint8_t)(0x20 + i % 4);
+        junk[1] = 15;
+        junk[2] = junk[3] = 0;
+        assert_int_not_equal(mesh_on_datagram(p.a->mesh, &p.b->addr, junk, i % sizeof junk, sim_now(p.sim)),
+                             DROP_NONE);
+    }
+    sim_run(p.sim, 1 * SECOND, exchange, &p);
+    assert_true(p.a->frames_received > 90);
+    sim_free(p.sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nodes_connect_and_find_a_path),
+        cmocka_unit_test(a_smaller_path_is_measured),
+        cmocka_unit_test(both_dialling_at_once_agree_on_one_session),
+        cmocka_unit_test(key_changes_lose_nothing),
+        cmocka_unit_test(key_changes_survive_loss_and_reordering),
+        cmocka_unit_test(a_stranger_is_refused_and_both_are_told),
+        cmocka_unit_test(an_allowed_id_is_no_stranger),
+        cmocka_unit_test(another_key_than_the_one_dialled_is_refused),
+        cmocka_unit_test(own_id_is_refused),
+        cmocka_unit_test(a_killed_node_is_back_soon),
+        cmocka_unit_test(streams_may_drop_without_harming_the_session),
+        cmocka_unit_test(a_moved_node_is_back_within_two_seconds),
+        cmocka_unit_test(goodbye_ends_the_session_at_once),
+        cmocka_unit_test(ping_is_answered),
+        cmocka_unit_test(many_nodes_form_a_full_mesh),
+        cmocka_unit_test(hostile_datagrams_are_counted_drops),
+    };
+    return cmocka_run_group_tests_name("mesh", tests, NULL, NULL);
+}
