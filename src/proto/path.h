@@ -3,6 +3,10 @@
 /* The paths to one peer: candidate addresses, their probing, their size (RFC 8899) and the choice among them.
  * docs/PROTOCOL.md §9. Sans-I/O, control thread.
  *
+ * What goes to addresses that have not answered is bounded per peer whatever the peer or a forger does: three
+ * tries of WIRE_BASE_SIZE per address, 48 at once and 10 a second later, and 4 challenges of new sources a
+ * second. Answers are shorter than what they answer.
+ *
  *   UNTRIED ──probe──▶ PROBING ──answer──▶ PROVEN ──3 unanswered──▶ SUSPECT ──answer──▶ PROVEN
  *                         └── no answer ─▶ FAILED (tried again rarely, or at once by path_wake)  ◀── 5 s
  * unanswered ─┘
@@ -29,7 +33,8 @@ enum path_kind { PATH_KIND_DIRECT = 1, PATH_KIND_RELAY = 2, PATH_KIND_TCP = 3 };
 /* "direct", "relay", "tcp", as in status --json. */
 const char *path_kind_name(enum path_kind kind);
 
-/* A PROBE datagram's payload, behind the inner header; padded with zeros to the size under test.
+/* A PROBE datagram's payload, behind the inner header; a request is padded with zeros to the size under test,
+ * an answer is not padded. Whoever answers checks that the datagram had the size that the request names.
  * docs/PROTOCOL.md §9. 0 kind (1 request, 2 answer)   1 zero   2 size of the request's UDP payload   4 token
  * (8)   12 observed address: family, port, ip (1 + 2 + 16)   31 zero padding … */
 #define PATH_PROBE_LEN 32
@@ -64,22 +69,28 @@ int path_set_new(const struct path_set_config *config, struct path_set **out) mu
 void path_set_free(struct path_set *set);
 
 /* Adds or keeps a candidate (at most CANDIDATES_MAX; a full set gives up failed ones first). Unspecified,
- * multicast and port-0 addresses are ignored. It is probed at once. */
+ * multicast and port-0 addresses are ignored, relayed ones too (they need a relay's carrier). It is probed at
+ * once; so is one that had failed. */
 void path_add(struct path_set *set, const struct addr *remote, enum candidate_kind kind, uint64_t now_us);
 
 /* Forgets candidates of the other side's last announcement that are not in this one and not proven. */
 void path_announced(struct path_set *set, const struct candidate *list, unsigned count, uint64_t now_us);
 
-/* A datagram of this peer that authenticated came from remote: when that is not the best path it is
- * challenged at once; the old path serves until the answer. */
+/* A datagram of this peer that authenticated came from remote: when that is not the best path, both are asked
+ * at once. The old path serves until the new one has answered and the old one's answer is overdue (one round
+ * trip and four deviations, 10 ms at least; at once when it had missed a round before): then the peer has
+ * moved. While the old one answers, it stays. May be called for every such datagram; cheap when there is
+ * nothing to do. */
 void path_on_source(struct path_set *set, const struct addr *remote, uint64_t now_us);
 
-/* An authenticated answer from remote. Returns true when the best path, its size or its state changed. */
+/* An authenticated answer from remote. Returns true when the best path, its size or its state changed. One
+ * from another address than was asked proves nothing and counts as path_on_source. */
 bool path_on_answer(struct path_set *set, const struct path_probe *answer, const struct addr *remote,
                     uint64_t now_us);
 
-/* Whether data flows in either direction now: while it does, the best path is probed every 500 ms (its size
- * with it), otherwise every 10 s. */
+/* Whether data flows in either direction now: while it does, the best path is probed every 500 ms (at its
+ * full size; after a miss every 250 ms, with the base size beside it) and the other proven ones every 5 s,
+ * otherwise every 10 s and 25 s. Cheap to call again with the same value. */
 void path_set_active(struct path_set *set, bool active, uint64_t now_us);
 
 /* The kernel refused size on the best path (EMSGSIZE): back to WIRE_BASE_SIZE, search anew. */
@@ -91,7 +102,9 @@ void path_wake(struct path_set *set, uint16_t local_max, uint64_t now_us);
 
 /* Called at or after path_next_deadline. Returns true and fills *probe (a request, to be sent to *remote
  * padded so that the UDP payload has probe->size bytes), false when none is due. Call until false. *changed
- * is set when the best path, its size or state changed through time alone. */
+ * is written at every call: true when the best path, its size or state changed other than by path_on_answer;
+ * it stays true until the call that returns false, included. A probe that the kernel refuses (EMSGSIZE) is
+ * simply lost. */
 bool path_poll(struct path_set *set, uint64_t now_us, struct path_probe *probe, struct addr *remote,
                bool *changed);
 
@@ -99,7 +112,8 @@ bool path_poll(struct path_set *set, uint64_t now_us, struct path_probe *probe, 
 uint64_t path_next_deadline(const struct path_set *set);
 
 /* The path that carries data: proven or suspect, best measured RTT with hysteresis (a change needs to be
- * better by 25 % and 2 ms, or the old one to fail). Before anything is proven: NULL. */
+ * better by 25 % and 2 ms, or the old one to fail). NULL while nothing is proven. Valid until the next call
+ * of any other function. */
 const struct path *path_best(const struct path_set *set);
 
 /* All paths, for status. */
