@@ -8,64 +8,12 @@
 #include "base/clock.h"
 #include "node/node.h"
 #include <errno.h>
-#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SLOW_MS 1000
-
-/* ---- publishing tables ---- */
-
-static void count_peer(void *context, uint32_t slot, struct session *tx, const struct path *path)
-{
-    (void)slot, (void)tx, (void)path;
-    ((size_t *)context)[0]++;
-}
-
-static void count_session(void *context, struct session *rx)
-{
-    (void)rx;
-    ((size_t *)context)[1]++;
-}
-
-struct table_builder {
-    struct node *node;
-    struct fwd_table *table;
-};
-
-static void build_peer(void *context, uint32_t slot, struct session *tx, const struct path *path)
-{
-    struct table_builder *b = context;
-    struct fwd_peer peer = {.slot = slot, .tx = tx, .has_path = path != NULL};
-    if (path) {
-        peer.remote = path->remote;
-        peer.size = path->size;
-        udp_remote_init(&b->node->sockets[0], &path->remote, &peer.to);
-    }
-    fwd_table_add_peer(b->table, &peer);
-}
-
-static void build_session(void *context, struct session *rx)
-{
-    fwd_table_add_session(((struct table_builder *)context)->table, rx);
-}
-
-static void publish_tables(struct node *n)
-{
-    size_t counts[2] = {0, 0};
-    mesh_forward(n->mesh, count_peer, count_session, counts);
-    struct table_builder b = {n, fwd_table_new(counts[0], counts[1])};
-    if (!b.table)
-        return; /* out of memory: still stale, so it is tried again */
-    mesh_forward(n->mesh, build_peer, build_session, &b);
-    fwd_publish(n->fwd, b.table);
-    n->tables_stale = false;
-    for (size_t i = 0; i < n->retired.count; i++)
-        session_free(n->retired.list[i]);
-    n->retired.count = 0;
-}
 
 /* ---- what the mesh asks for ---- */
 
@@ -79,7 +27,7 @@ static void op_stream_send(void *context, uint64_t conn, const uint8_t *data, si
 {
     struct node *n = context;
     if (n->tables_stale)
-        publish_tables(n);
+        tables_publish(n);
     streams_send(n->streams, conn, data, len);
 }
 
@@ -95,7 +43,7 @@ static int op_datagram_send(void *context, const struct addr *to, const uint8_t 
     if (device_is_overlay(n->device, to))
         return 0; /* the tunnel's own endpoints are never reached through the tunnel */
     if (n->tables_stale)
-        publish_tables(n);
+        tables_publish(n);
     struct udp_remote remote;
     udp_remote_init(&n->sockets[0], to, &remote);
     return udp_send(&n->sockets[0], &remote, data, len, len, 0) == ERR_SPACE ? ERR_SPACE : 0;
@@ -109,16 +57,16 @@ static void op_publish(void *context)
 
 static void op_retire(void *context, struct session *s)
 {
+    tables_retire(context, s);
+}
+
+static void op_want(void *context, const struct node_id *id, bool wanted)
+{
     struct node *n = context;
-    if (n->retired.count == n->retired.cap) {
-        size_t cap = n->retired.cap ? n->retired.cap * 2 : 16;
-        struct session **list = realloc(n->retired.list, cap * sizeof *list);
-        if (!list)
-            return; /* out of memory: the keys are leaked rather than freed under a worker's feet */
-        n->retired.list = list;
-        n->retired.cap = cap;
-    }
-    n->retired.list[n->retired.count++] = s;
+    if (n->rendezvous && wanted)
+        rendezvous_want(n->rendezvous, id);
+    else if (n->rendezvous)
+        rendezvous_forget(n->rendezvous, id);
 }
 
 static void op_overlay(void *context, uint32_t slot, const struct addr_prefix *list, unsigned count)
@@ -140,113 +88,7 @@ static void op_pong(void *context, uint64_t token, uint32_t rtt_us)
     status_pong(context, token, rtt_us);
 }
 
-/* ---- addresses of wanted peers ---- */
-
-struct resolving {
-    uv_getaddrinfo_t request;
-    struct node *node;
-    const struct config_connect *connect;
-};
-
-static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *results)
-{
-    struct resolving *r = request->data;
-    struct node *n = r->node;
-    struct addr list[8];
-    unsigned count = 0;
-    for (const struct addrinfo *a = results; !status && a && count < 8; a = a->ai_next)
-        if (addr_from_sockaddr(a->ai_addr, &list[count]) == 0)
-            list[count++].port = r->connect->port;
-    if (status && !n->stopping)
-        log_warn("-connect %s: cannot be resolved (%s); trying on", r->connect->host, uv_strerror(status));
-    else if (!n->stopping)
-        mesh_set_given_addresses(n->mesh, &r->connect->id, list, count, clock_monotonic_us());
-    uv_freeaddrinfo(results);
-    free(r);
-}
-
-static void resolve(struct node *n, const struct config_connect *connect)
-{
-    struct addr literal;
-    if (addr_parse(connect->host, 0, &literal) == 0) {
-        literal.port = connect->port;
-        mesh_set_given_addresses(n->mesh, &connect->id, &literal, 1, clock_monotonic_us());
-        return;
-    }
-    struct resolving *r = calloc(1, sizeof *r);
-    if (!r)
-        return;
-    r->request.data = r;
-    r->node = n;
-    r->connect = connect;
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    if (uv_getaddrinfo(&n->loop, &r->request, on_resolved, connect->host, NULL, &hints))
-        free(r);
-}
-
-static void op_want(void *context, const struct node_id *id, bool wanted)
-{
-    struct node *n = context;
-    if (n->rendezvous && wanted)
-        rendezvous_want(n->rendezvous, id);
-    else if (n->rendezvous)
-        rendezvous_forget(n->rendezvous, id);
-}
-
-/* Names may have come to mean other addresses: asked again while their peer is not connected. */
-static void resolve_missing(void *context, const struct mesh_peer *peer)
-{
-    struct node *n = context;
-    struct addr literal;
-    for (unsigned i = 0; i < n->config->connect_count; i++) {
-        const struct config_connect *c = &n->config->connect[i];
-        if (c->host[0] && peer->state != MESH_PEER_CONNECTED && id_compare(&c->id, &peer->id) == 0 &&
-            addr_parse(c->host, 0, &literal) != 0)
-            resolve(n, c);
-    }
-}
-
-/* ---- our own addresses ---- */
-
-static unsigned describe_candidates(struct node *n, struct candidate *out)
-{
-    const struct config *c = n->config;
-    unsigned count = 0;
-    if (c->external.family) {
-        out[count] = (struct candidate){CANDIDATE_STATIC, c->external, c->control_port};
-        out[count++].addr.port = c->port;
-    }
-    count +=
-        device_host_candidates(n->device, c->port, c->control_port, out + count, CANDIDATES_MAX - 1 - count);
-    if (n->reflexive.mapped.family)
-        out[count++] = (struct candidate){CANDIDATE_REFLEXIVE, n->reflexive.mapped, c->control_port};
-    unsigned kept = 0;
-    for (unsigned i = 0; i < count; i++) {
-        bool known = false;
-        for (unsigned j = 0; j < kept; j++)
-            known = known || addr_equal(&out[j].addr, &out[i].addr);
-        if (!known)
-            out[kept++] = out[i];
-    }
-    return kept;
-}
-
-void node_announce(struct node *n)
-{
-    struct candidate list[CANDIDATES_MAX];
-    unsigned count = describe_candidates(n, list);
-    mesh_set_candidates(n->mesh, list, count, clock_monotonic_us());
-    if (n->rendezvous)
-        rendezvous_changed(n->rendezvous);
-}
-
-static void describe_record(void *context, struct record *record)
-{
-    struct node *n = context;
-    record->candidate_count = describe_candidates(n, record->candidates);
-    snprintf(record->name, sizeof record->name, "%s", n->config->name);
-    record->is_public = n->config->is_public;
-}
+/* ---- events ---- */
 
 static void on_record(void *context, const struct record *record)
 {
@@ -265,8 +107,6 @@ static void on_backbone(void *context, bool reachable, const struct addr *udp)
     n->reflexive.next_us = 0;
     reflexive_tick(n, clock_monotonic_us());
 }
-
-/* ---- events ---- */
 
 static uint64_t on_accepted(void *context, const struct addr *remote)
 {
@@ -340,7 +180,7 @@ static void on_slow(uv_timer_t *timer)
     switch_age(n->sw, now_us);
     reflexive_tick(n, now_us);
     status_tick(n, now_us);
-    mesh_peers(n->mesh, resolve_missing, n);
+    addresses_tick(n);
     for (unsigned i = 0; n->config->profile && i < n->worker_count; i++)
         worker_profile_log(n->workers[i]);
 }
@@ -350,7 +190,7 @@ static void on_settle(uv_prepare_t *handle)
 {
     struct node *n = handle->data;
     if (n->tables_stale)
-        publish_tables(n);
+        tables_publish(n);
     uint64_t now_us = clock_monotonic_us();
     uint64_t at_us = mesh_next_deadline(n->mesh, now_us);
     if (at_us == TIME_NEVER) {
@@ -372,7 +212,7 @@ static void on_monitor(uv_poll_t *handle, int status, int events)
     mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
     n->reflexive.next_us = 0;
     reflexive_tick(n, clock_monotonic_us());
-    node_announce(n);
+    addresses_announce(n);
     streams_drop_homeless(n->streams);
     mesh_network_changed(n->mesh, device_underlay_max(n->device), clock_monotonic_us());
 }
@@ -519,7 +359,7 @@ static bool name_peers(struct node *n)
             return false;
         }
         if (c->connect[i].host[0])
-            resolve(n, &c->connect[i]);
+            addresses_resolve(n, &c->connect[i]);
     }
     return true;
 }
@@ -531,7 +371,7 @@ static bool start_rendezvous(struct node *n)
     const struct rendezvous_config config = {.loop = &n->loop,
                                              .url = n->config->backbone,
                                              .me = n->identity,
-                                             .describe = describe_record,
+                                             .describe = addresses_describe,
                                              .found = on_record,
                                              .state = on_backbone,
                                              .context = n};
@@ -566,7 +406,7 @@ static bool start(struct node *n)
         return false;
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
     mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
-    node_announce(n);
+    addresses_announce(n);
     if (!start_rendezvous(n) || !name_peers(n))
         return false;
     uv_timer_start(&n->slow, on_slow, SLOW_MS, SLOW_MS);
@@ -606,8 +446,7 @@ static void stop(struct node *n)
     uv_walk(&n->loop, close_handle, n);
     uv_run(&n->loop, UV_RUN_DEFAULT);
     mesh_free(n->mesh);
-    for (size_t i = 0; i < n->retired.count; i++)
-        session_free(n->retired.list[i]);
+    tables_free_retired(n);
     free(n->retired.list);
     fwd_free(n->fwd);
     switch_free(n->sw);

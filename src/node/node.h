@@ -72,8 +72,17 @@ struct node {
     uint64_t last_ping;
 };
 
-/* control.c: our candidates are other ones now. */
-void node_announce(struct node *n);
+/* tables.c */
+void tables_publish(struct node *n);
+void tables_retire(struct node *n, struct session *s); /* takes s */
+void tables_free_retired(struct node *n);              /* once no worker can hold them */
+
+/* addresses.c */
+void addresses_resolve(struct node *n,
+                       const struct config_connect *connect); /* answers with mesh_set_given_addresses */
+void addresses_tick(struct node *n);     /* names may have come to mean other addresses */
+void addresses_announce(struct node *n); /* our candidates may be other ones now */
+void addresses_describe(void *context, struct record *record); /* fills our record; context is the node */
 
 /* reflexive.c */
 void reflexive_tick(struct node *n, uint64_t now_us);

@@ -39,5 +39,5 @@ void reflexive_on_datagram(struct node *n, const uint8_t *data, size_t len)
     n->reflexive.mapped = mapped;
     char text[ADDR_TEXT_MAX];
     log_debug("the backbone sees us at %s", addr_format(&mapped, text));
-    node_announce(n);
+    addresses_announce(n);
 }

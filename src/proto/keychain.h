@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* The data keys of one link over time: the session made at the handshake, and those that the ratchet makes
- * from it. docs/PROTOCOL.md §5. The side that opened the link offers a step every 120 s of use (or at a key's
+ * from it. docs/PROTOCOL.md §12. The side that opened the link offers a step every 120 s of use (or at a key's
  * soft limit); the other answers. Receive keys are always in place before the other side can know the new
  * key, and old ones live on for 5 s, so that no datagram is lost at a change. Sans-I/O, control thread.
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What travels sealed under a session outside the data lanes: PROBE and CONTROL datagrams, and the sessions
- * themselves. docs/PROTOCOL.md §5 and §9. Control thread. */
+ * themselves. docs/PROTOCOL.md §9 and §12. Control thread. */
 
 #include "base/clock.h"
 #include "crypto/secret.h"
