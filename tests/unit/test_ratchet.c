@@ -1,13 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ratchet: both sides reach one root, and nobody else does. */
+/* The ratchet: both sides reach one root, and nobody else does. Its keys are ephemeral and its wrapper takes
+ * none from outside, so the published ML-KEM-1024 answers are checked one level below, through the same EVP
+ * calls from the same library context. */
 
 #include "crypto/ratchet.h"
 
+#include "crypto/library.h"
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stdint.h>
 #include <string.h>
 #include <cmocka.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include "vectors.h"
+
+#define MLKEM_KEY_LEN 1568
+#define MLKEM_LEN     32
 
 static const uint8_t zero[RATCHET_ANSWER_LEN];
 static const uint8_t root[KDF_LEN] = "the root that both sides share before the step";
@@ -156,9 +166,91 @@ static void mlkem_key_outside_the_modulus_is_refused(void **state)
     ratchet_offer_free(s.offer);
 }
 
+static EVP_PKEY *mlkem_key(const char *param, const struct vector_field *f, int selection)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(library_context(), "ML-KEM-1024", NULL);
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_octet_string(param, f->bytes, f->len),
+                           OSSL_PARAM_construct_end()};
+    EVP_PKEY *key = NULL;
+
+    assert_int_equal(EVP_PKEY_fromdata_init(ctx), 1);
+    assert_int_equal(EVP_PKEY_fromdata(ctx, &key, selection, params), 1);
+    EVP_PKEY_CTX_free(ctx);
+    return key;
+}
+
+static void check_public(EVP_PKEY *key, const struct vector_field *public)
+{
+    uint8_t out[MLKEM_KEY_LEN];
+    size_t len = sizeof(out);
+
+    assert_int_equal(EVP_PKEY_get_raw_public_key(key, out, &len), 1);
+    assert_int_equal(len, public->len);
+    assert_memory_equal(out, public->bytes, len);
+}
+
+static void check_encapsulation(EVP_PKEY *key, const struct vectors *v)
+{
+    const struct vector_field *m = vectors_get(v, "entropy");
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_octet_string(OSSL_KEM_PARAM_IKME, m->bytes, m->len),
+                           OSSL_PARAM_construct_end()};
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(library_context(), key, NULL);
+    uint8_t text[MLKEM_KEY_LEN], shared[MLKEM_LEN];
+    size_t text_len = sizeof(text), len = sizeof(shared);
+
+    assert_int_equal(EVP_PKEY_encapsulate_init(ctx, params), 1);
+    assert_int_equal(EVP_PKEY_encapsulate(ctx, text, &text_len, shared, &len), 1);
+    assert_memory_equal(text, vectors_get(v, "ciphertext")->bytes, text_len);
+    assert_memory_equal(shared, vectors_get(v, "shared")->bytes, len);
+    EVP_PKEY_CTX_free(ctx);
+}
+
+static void check_decapsulation(EVP_PKEY *key, const struct vectors *v)
+{
+    const struct vector_field *text = vectors_get(v, "ciphertext");
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(library_context(), key, NULL);
+    uint8_t shared[MLKEM_LEN];
+    size_t len = sizeof(shared);
+
+    assert_int_equal(EVP_PKEY_decapsulate_init(ctx, NULL), 1);
+    assert_int_equal(EVP_PKEY_decapsulate(ctx, shared, &len, text->bytes, text->len), 1);
+    assert_memory_equal(shared, vectors_get(v, "shared")->bytes, len);
+    EVP_PKEY_CTX_free(ctx);
+}
+
+/* Keys from seeds, encapsulation with given randomness, decapsulation of good and (implicitly rejected)
+ * altered ciphertexts. */
+static void published_mlkem_1024_answers_are_met(void **state)
+{
+    EVP_PKEY *key = NULL;
+    struct vectors v;
+    int count = 0;
+
+    (void)state;
+    vectors_open(&v, "mlkem1024.txt");
+    for (; vectors_next(&v); count++) {
+        const struct vector_field *seed = vectors_find(&v, "seed"), *private = vectors_find(&v, "private");
+
+        if (seed || private)
+            EVP_PKEY_free(key);
+        if (seed) {
+            key = mlkem_key(OSSL_PKEY_PARAM_ML_KEM_SEED, seed, EVP_PKEY_KEYPAIR);
+            check_public(key, vectors_get(&v, "public"));
+            check_encapsulation(key, &v);
+        } else if (private) {
+            key = mlkem_key(OSSL_PKEY_PARAM_PRIV_KEY, private, EVP_PKEY_KEYPAIR);
+        }
+        check_decapsulation(key, &v);
+    }
+    EVP_PKEY_free(key);
+    vectors_close(&v);
+    assert_int_equal(count, 6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(published_mlkem_1024_answers_are_met),
         cmocka_unit_test(both_sides_reach_the_same_new_root),
         cmocka_unit_test(new_root_may_overwrite_the_last),
         cmocka_unit_test(steps_never_repeat_a_root),
