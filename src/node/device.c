@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 /* The TAP's ring holds frames that the worker has not read yet, each up to 64 KB, and the kernel neither
- * paces nor marks there: what is long is only delay. The default of 1000 may hide tens of megabytes; this
- * absorbs a burst of small frames while the worker is off its core for a scheduling slice. */
-#define TX_QUEUE_LEN 256
+ * paces nor marks there: what is long is only delay. Half of the kernel's default: 250 lost small frames
+ * whenever the worker was off its core for a few milliseconds. */
+#define TX_QUEUE_LEN 500
 
 /* A super-frame that, cut to the smallest path and with our overhead on each segment, is one UDP_SEGMENT
  * call: at most 64 segments and 65,507 bytes. */

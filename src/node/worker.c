@@ -22,7 +22,8 @@
 
 #define EVENT_RING        262144
 #define EVENT_INTERVAL_US (100 * USEC_PER_MSEC)
-#define TRACES_PER_SECOND 20
+#define TRACE_INTERVAL_US (100 * USEC_PER_MSEC)
+#define TRACE_BURST       10
 
 enum source { SOURCE_STOP, SOURCE_TAP, SOURCE_UDP, SOURCE_COUNT };
 
@@ -71,22 +72,24 @@ bool worker_limit_pass(struct worker_limit limits[WORKER_LIMITS], uint32_t slot,
     return true;
 }
 
+/* A leaky bucket, as the time at which it would be empty again. */
+static bool trace_limit_pass(struct worker_trace_limit *l, uint64_t now_us)
+{
+    uint64_t after = (l->empty_us > now_us ? l->empty_us : now_us) + TRACE_INTERVAL_US;
+    if (after - now_us > TRACE_BURST * TRACE_INTERVAL_US)
+        return false;
+    l->empty_us = after;
+    return true;
+}
+
 void worker_trace_frame(struct worker *w, bool to_device, const struct switch_frame *frame, size_t len)
 {
     struct worker_trace_limit *l = &w->trace_limits[to_device];
-    if (w->now_us - l->window_us >= USEC_PER_SEC) {
-        l->window_us = w->now_us;
-        l->shown = 0;
-    }
     const struct worker_event event = {
         .kind = WORKER_EVENT_TRACE,
         .trace = {.to_device = to_device, .frame = *frame, .len = (uint32_t)len, .withheld = l->withheld}};
-    if (l->shown == TRACES_PER_SECOND || !worker_event(w, &event)) {
-        l->withheld++;
-        return;
-    }
-    l->shown++;
-    l->withheld = 0;
+    bool told = trace_limit_pass(l, w->now_us) && worker_event(w, &event);
+    l->withheld = told ? 0 : l->withheld + 1;
 }
 
 static int mac_format(const uint8_t mac[6], char *out, size_t size)

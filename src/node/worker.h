@@ -22,7 +22,7 @@ enum worker_event_kind {
     WORKER_EVENT_SOURCE,   /* an authenticated datagram of peer slot came from an address that is not its
                               path: slot, from; at most one per 100 ms and peer */
     WORKER_EVENT_TOO_BIG,  /* the kernel refused the path's size towards peer slot: slot; likewise limited */
-    WORKER_EVENT_TRACE,    /* a frame passed, for -v: trace; at most 20 per second and direction */
+    WORKER_EVENT_TRACE,    /* a frame passed, for -v: trace; at most 10 per second and direction */
     WORKER_EVENT_DEVICE_GONE, /* the TAP cannot be read any more (removed): the worker serves UDP alone */
 };
 struct worker_trace {

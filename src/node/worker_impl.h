@@ -27,8 +27,7 @@ struct worker_limit {
 };
 
 struct worker_trace_limit {
-    uint64_t window_us;
-    unsigned shown;
+    uint64_t empty_us;
     uint32_t withheld;
 };
 
