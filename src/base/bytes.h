@@ -26,7 +26,7 @@ struct writer {
 
 static inline struct reader reader_init(const uint8_t *data, size_t len)
 {
-    return (struct reader){.at = data, .end = data + len};
+    return (struct reader){.at = data, .end = len ? data + len : data};
 }
 
 static inline size_t reader_left(const struct reader *r)
@@ -42,16 +42,17 @@ static inline const uint8_t *reader_take(struct reader *r, size_t n)
         return NULL;
     }
     const uint8_t *p = r->at;
-    r->at += n;
+    if (n) /* C knows no NULL + 0 */
+        r->at += n;
     return p;
 }
 
 static inline void reader_copy(struct reader *r, void *out, size_t n)
 {
     const uint8_t *p = reader_take(r, n);
-    if (p)
+    if (p && n)
         memcpy(out, p, n);
-    else
+    else if (n)
         memset(out, 0, n);
 }
 
@@ -86,7 +87,7 @@ static inline uint64_t reader_u64(struct reader *r)
 
 static inline struct writer writer_init(uint8_t *data, size_t len)
 {
-    return (struct writer){.begin = data, .at = data, .end = data + len};
+    return (struct writer){.begin = data, .at = data, .end = len ? data + len : data};
 }
 
 static inline size_t writer_len(const struct writer *w)
@@ -102,7 +103,8 @@ static inline uint8_t *writer_reserve(struct writer *w, size_t n)
         return NULL;
     }
     uint8_t *p = w->at;
-    w->at += n;
+    if (n)
+        w->at += n;
     return p;
 }
 
