@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rtnetlink against the real kernel. */
+
+#include "net/rtnl.h"
+
+#include "net/tap.h"
+#include "net_lab.h"
+#include <string.h>
+#include <sys/wait.h>
+
+static struct rtnl *r;
+static struct tap tap;
+
+static void enter(void)
+{
+    lab_enter();
+    assert_int_equal(tap_create(NULL, 1, &tap), 0);
+    assert_int_equal(rtnl_open(&r), 0);
+}
+
+static void leave(void)
+{
+    rtnl_close(r);
+    tap_close(&tap);
+}
+
+static struct addr_prefix prefix(const char *text, uint8_t bits)
+{
+    struct addr_prefix p = {.bits = bits};
+    assert_int_equal(addr_parse(text, 0, &p.addr), 0);
+    return p;
+}
+
+static struct rtnl_link link_now(void)
+{
+    struct rtnl_link l;
+    assert_int_equal(rtnl_link_find(r, tap.name, &l), 0);
+    return l;
+}
+
+static void links_are_found_by_name_and_listed(void **state)
+{
+    struct rtnl_link l, all[8];
+    (void)state;
+    enter();
+    l = link_now();
+    assert_int_equal(l.index, tap.ifindex);
+    assert_string_equal(l.name, "tap0");
+    assert_int_equal(l.mtu, 1500);
+    assert_false(l.up);
+    assert_false(l.loopback);
+    assert_int_equal(l.mac[0] & 1, 0);
+    assert_int_equal(rtnl_link_find(r, "lo", &l), 0);
+    assert_true(l.loopback && l.up);
+    assert_int_equal(rtnl_links(r, all, 8), 2);
+    assert_string_equal(all[0].name, "lo");
+    assert_string_equal(all[1].name, "tap0");
+    assert_int_equal(rtnl_links(r, all, 1), 2);
+    assert_int_equal(rtnl_links(r, NULL, 0), 2);
+    leave();
+}
+
+static void missing_links_are_not_found(void **state)
+{
+    struct rtnl_link l;
+    struct rtnl_link_change up = {.up = true};
+    struct addr_prefix p = prefix("10.9.0.1", 24);
+    (void)state;
+    enter();
+    assert_int_equal(rtnl_link_find(r, "nope", &l), ERR_NOT_FOUND);
+    assert_int_equal(rtnl_link_find(r, "", &l), ERR_NOT_FOUND);
+    assert_int_equal(rtnl_link_find(r, "a-name-beyond-the-limit", &l), ERR_NOT_FOUND);
+    assert_int_equal(rtnl_link_set(r, 999, &up), ERR_NOT_FOUND);
+    assert_int_equal(rtnl_address_add(r, 999, &p), ERR_NOT_FOUND);
+    assert_int_equal(rtnl_route_add(r, 999, &p.addr, NULL), ERR_NOT_FOUND);
+    leave();
+}
+
+static void link_changes_only_what_is_named(void **state)
+{
+    struct rtnl_link_change up = {.up = true, .mtu = 1400}, nothing = {.up = false}, down = {.down = true};
+    struct rtnl_link_change queue = {.txqueuelen = 77, .gso_max = 60000}, absurd = {.gso_max = 0xffffffff};
+    (void)state;
+    enter();
+    assert_int_equal(rtnl_link_set(r, tap.ifindex, &up), 0);
+    assert_true(link_now().up);
+    assert_int_equal(link_now().mtu, 1400);
+    assert_int_equal(rtnl_link_set(r, tap.ifindex, &nothing), 0);
+    assert_true(link_now().up);
+    assert_int_equal(rtnl_link_set(r, tap.ifindex, &queue), 0);
+    assert_int_equal(link_now().mtu, 1400);
+    lab_run("ip -d link show tap0 | grep -q 'qlen 77'");
+    lab_run("ip -d link show tap0 | grep -q 'gso_max_size 60000'");
+    assert_int_equal(rtnl_link_set(r, tap.ifindex, &absurd), 0);
+    lab_run("ip -d link show tap0 | grep -q 'gso_max_size 60000'");
+    assert_int_equal(rtnl_link_set(r, tap.ifindex, &down), 0);
+    assert_false(link_now().up);
+    leave();
+}
+
+static int count_addresses(const struct addr_prefix *p)
+{
+    struct rtnl_address all[16];
+    int n = rtnl_addresses(r, all, 16), found = 0;
+    assert_in_range(n, 0, 16);
+    for (int i = 0; i < n; i++)
+        found += all[i].index == tap.ifindex && addr_equal(&all[i].prefix.addr, &p->addr) &&
+                 all[i].prefix.bits == p->bits;
+    return found;
+}
+
+static void addresses_are_added_listed_and_deleted(void **state)
+{
+    struct addr_prefix list[] = {prefix("10.9.0.1", 24), prefix("10.9.1.1", 32), prefix("fd09::1", 64),
+                                 prefix("fe80::77", 64)};
+    struct rtnl_link_change up = {.up = true};
+    (void)state;
+    enter();
+    assert_int_equal(rtnl_link_set(r, tap.ifindex, &up), 0);
+    list[3].addr.scope = tap.ifindex;
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(rtnl_address_add(r, tap.ifindex, &list[i]), 0);
+        assert_int_equal(rtnl_address_add(r, tap.ifindex, &list[i]), ERR_EXISTS);
+        assert_int_equal(count_addresses(&list[i]), 1);
+    }
+    lab_run("ip addr show tap0 | grep -q '10.9.0.1/24 brd 10.9.0.255'");
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(rtnl_address_del(r, tap.ifindex, &list[i]), 0);
+        assert_int_equal(rtnl_address_del(r, tap.ifindex, &list[i]), ERR_NOT_FOUND);
+        assert_int_equal(count_addresses(&list[i]), 0);
+    }
+    leave();
+}
+
+static void impossible_addresses_are_refused(void **state)
+{
+    struct addr_prefix none = {.bits = 24}, wide = prefix("10.9.0.1", 33), wide6 = prefix("fd09::1", 129);
+    (void)state;
+    enter();
+    assert_int_equal(rtnl_address_add(r, tap.ifindex, &none), ERR_ARGUMENT);
+    assert_int_equal(rtnl_address_add(r, tap.ifindex, &wide), ERR_ARGUMENT);
+    assert_int_equal(rtnl_address_add(r, tap.ifindex, &wide6), ERR_ARGUMENT);
+    assert_int_equal(rtnl_route_add(r, tap.ifindex, &none.addr, NULL), ERR_ARGUMENT);
+    leave();
+}
+
+/* Beside an interface that already holds the subnet, as in docs/ARCHITECTURE.md. */
+static void host_route_wins_over_another_interfaces_subnet(void **state)
+{
+    struct addr_prefix own = prefix("10.10.10.3", 24), own6 = prefix("fd09::3", 64);
+    struct addr_prefix peer = prefix("10.10.10.4", 32), peer6 = prefix("fd09::4", 128);
+    struct rtnl_link_change up = {.up = true};
+    (void)state;
+    enter();
+    struct tap other;
+    assert_int_equal(tap_create("chr001", 1, &other), 0);
+    lab_run("ip link set chr001 up && ip addr add 10.10.10.3/24 dev chr001");
+    assert_int_equal(rtnl_link_set(r, tap.ifindex, &up), 0);
+    assert_int_equal(rtnl_address_add(r, tap.ifindex, &own), 0);
+    assert_int_equal(rtnl_address_add(r, tap.ifindex, &own6), 0);
+    lab_run("ip route get 10.10.10.4 | grep -q 'dev chr001'");
+    assert_int_equal(rtnl_route_add(r, tap.ifindex, &peer.addr, &own.addr), 0);
+    assert_int_equal(rtnl_route_add(r, tap.ifindex, &peer.addr, &own.addr), ERR_EXISTS);
+    assert_int_equal(rtnl_route_add(r, tap.ifindex, &peer6.addr, &own6.addr), 0);
+    lab_run("ip route get 10.10.10.4 | grep -q 'dev tap0 src 10.10.10.3'");
+    lab_run("ip -6 route get fd09::4 | grep -q 'dev tap0.* src fd09::3'");
+    assert_int_equal(rtnl_route_del(r, tap.ifindex, &peer.addr), 0);
+    assert_int_equal(rtnl_route_del(r, tap.ifindex, &peer.addr), ERR_NOT_FOUND);
+    assert_int_equal(rtnl_route_del(r, tap.ifindex, &peer6.addr), 0);
+    lab_run("ip route get 10.10.10.4 | grep -q 'dev chr001'");
+    tap_close(&other);
+    leave();
+}
+
+static void changes_wake_the_monitor(void **state)
+{
+    struct rtnl_link_change up = {.up = true};
+    struct addr_prefix p = prefix("10.9.0.1", 24);
+    int fd;
+    (void)state;
+    enter();
+    assert_int_equal(rtnl_monitor_open(&fd), 0);
+    assert_false(rtnl_monitor_drain(fd));
+    assert_int_equal(rtnl_link_set(r, tap.ifindex, &up), 0);
+    assert_true(lab_readable(fd));
+    assert_true(rtnl_monitor_drain(fd));
+    assert_int_equal(rtnl_address_add(r, tap.ifindex, &p), 0);
+    assert_true(rtnl_monitor_drain(fd));
+    assert_false(rtnl_monitor_drain(fd));
+    close(fd);
+    leave();
+}
+
+static void monitor_that_overflows_tells_of_a_change(void **state)
+{
+    struct addr_prefix p = prefix("10.9.0.1", 24);
+    int fd, tiny = 1;
+    (void)state;
+    enter();
+    assert_int_equal(rtnl_monitor_open(&fd), 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &tiny, sizeof(tiny)), 0);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(rtnl_address_add(r, tap.ifindex, &p), 0);
+        assert_int_equal(rtnl_address_del(r, tap.ifindex, &p), 0);
+    }
+    assert_true(rtnl_monitor_drain(fd));
+    assert_false(rtnl_monitor_drain(fd));
+    close(fd);
+    leave();
+}
+
+static void sysctls_are_read_and_written(void **state)
+{
+    char value[8], tiny[1];
+    (void)state;
+    enter();
+    assert_int_equal(rtnl_sysctl_set("ipv4", tap.name, "rp_filter", "2"), 0);
+    assert_int_equal(rtnl_sysctl_get("ipv4", tap.name, "rp_filter", value, sizeof(value)), 0);
+    assert_string_equal(value, "2");
+    assert_int_equal(rtnl_sysctl_get("ipv4", tap.name, "rp_filter", tiny, sizeof(tiny)), ERR_SPACE);
+    assert_int_equal(rtnl_sysctl_set("ipv4", "nope", "rp_filter", "2"), ERR_NOT_FOUND);
+    assert_int_equal(rtnl_sysctl_set("ipv4", "../all", "rp_filter", "2"), ERR_ARGUMENT);
+    assert_int_equal(rtnl_sysctl_set("ipv4", "", "rp_filter", "2"), ERR_ARGUMENT);
+    assert_int_equal(rtnl_sysctl_set("ipv4", tap.name, "rp_filter", "many"), ERR_IO);
+    leave();
+}
+
+/* In a process of its own, since what is given up does not come back. */
+static int without_rights(void)
+{
+    struct rtnl_link_change up = {.up = true};
+    struct addr_prefix p = prefix("10.9.0.1", 24);
+    struct tap t;
+    if (setgid(65534) || setuid(65534))
+        return 1;
+    if (rtnl_link_set(r, tap.ifindex, &up) != ERR_PERMISSION)
+        return 2;
+    if (rtnl_address_add(r, tap.ifindex, &p) != ERR_PERMISSION)
+        return 3;
+    if (rtnl_sysctl_set("ipv4", tap.name, "rp_filter", "2") != ERR_PERMISSION)
+        return 4;
+    return tap_create(NULL, 1, &t) == ERR_PERMISSION ? 0 : 5;
+}
+
+static void without_rights_everything_is_refused_as_such(void **state)
+{
+    int status = -1;
+    (void)state;
+    enter();
+    pid_t child = fork();
+    if (child == 0)
+        _exit(without_rights());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    leave();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(links_are_found_by_name_and_listed),
+        cmocka_unit_test(missing_links_are_not_found),
+        cmocka_unit_test(link_changes_only_what_is_named),
+        cmocka_unit_test(addresses_are_added_listed_and_deleted),
+        cmocka_unit_test(impossible_addresses_are_refused),
+        cmocka_unit_test(host_route_wins_over_another_interfaces_subnet),
+        cmocka_unit_test(changes_wake_the_monitor),
+        cmocka_unit_test(monitor_that_overflows_tells_of_a_change),
+        cmocka_unit_test(sysctls_are_read_and_written),
+        cmocka_unit_test(without_rights_everything_is_refused_as_such),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

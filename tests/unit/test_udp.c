@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The UDP sockets on the real kernel: loopback, and a TAP that shows what leaves. */
+
+#include "net/udp.h"
+
+#include "net/tap.h"
+#include "net_lab.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <string.h>
+
+#define BURST   60000
+#define SEGMENT 1400
+
+static uint8_t data[65507];
+static struct udp_message messages[UDP_BATCH];
+
+static struct addr local(bool v6, uint16_t port)
+{
+    return v6 ? (struct addr){.family = 6, .port = port, .ip = {[15] = 1}}
+              : (struct addr){.family = 4, .port = port, .ip = {127, 0, 0, 1}};
+}
+
+static struct udp_remote remote(const struct udp_socket *s, bool v6, uint16_t port)
+{
+    struct udp_remote r;
+    struct addr a = local(v6, port);
+    udp_remote_init(s, &a, &r);
+    return r;
+}
+
+struct pair {
+    struct udp_socket a, b;
+    struct udp_batch *batch;
+    uint64_t overflow;
+};
+
+static void pair_open(struct pair *p)
+{
+    lab_enter();
+    memset(p, 0, sizeof(*p));
+    assert_int_equal(udp_open(0, 1, &p->a), 0);
+    assert_int_equal(udp_open(0, 1, &p->b), 0);
+    assert_int_equal(udp_batch_new(&p->batch), 0);
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (uint8_t)(i * 31 + i / 251);
+}
+
+static void pair_close(struct pair *p)
+{
+    udp_batch_free(p->batch);
+    udp_close(&p->a, 1);
+    udp_close(&p->b, 1);
+}
+
+static int receive(struct pair *p)
+{
+    assert_true(lab_readable(p->b.fd));
+    return udp_receive(&p->b, p->batch, messages, &p->overflow);
+}
+
+static void burst_arrives_whole_with_its_segments_and_ecn(void **state)
+{
+    struct pair p;
+    (void)state;
+    pair_open(&p);
+    for (unsigned kind = 0; kind < 8; kind++) {
+        bool v6 = kind & 1;
+        uint8_t ecn = (uint8_t)(kind / 2);
+        struct udp_remote to = remote(&p.a, v6, p.b.port);
+        struct addr from = local(v6, p.a.port);
+        assert_int_equal(udp_send(&p.a, &to, data, BURST, SEGMENT, ecn), 0);
+        size_t at = 0;
+        while (at < BURST) {
+            int n = receive(&p);
+            for (int i = 0; i < n; i++) {
+                assert_int_equal(messages[i].ecn, ecn);
+                assert_true(addr_equal(&messages[i].from, &from));
+                assert_true(messages[i].segment == SEGMENT || messages[i].segment == messages[i].len);
+                assert_memory_equal(messages[i].data, data + at, messages[i].len);
+                at += messages[i].len;
+            }
+        }
+        assert_int_equal(at, BURST);
+    }
+    assert_int_equal(p.overflow, 0);
+    pair_close(&p);
+}
+
+static void segments_are_sent_and_received_together(void **state)
+{
+    struct pair p;
+    (void)state;
+    pair_open(&p);
+    if (!p.a.gso || !p.b.gro)
+        skip();
+    struct udp_remote to = remote(&p.a, false, p.b.port);
+    assert_int_equal(udp_send(&p.a, &to, data, BURST, SEGMENT, 0), 0);
+    assert_true(p.a.gso);
+    assert_int_equal(receive(&p), 1);
+    assert_int_equal(messages[0].len, BURST);
+    assert_int_equal(messages[0].segment, SEGMENT);
+    assert_int_equal(udp_send(&p.a, &to, data, 1000, SEGMENT, 0), 0);
+    assert_int_equal(receive(&p), 1);
+    assert_int_equal(messages[0].len, 1000);
+    assert_int_equal(messages[0].segment, 1000);
+    pair_close(&p);
+}
+
+/* SO_NO_CHECK makes the kernel refuse UDP_SEGMENT with EINVAL, as older ones do for some devices. */
+static void refused_segmentation_falls_back_for_good(void **state)
+{
+    struct pair p;
+    int on = 1;
+    (void)state;
+    pair_open(&p);
+    assert_int_equal(setsockopt(p.a.fd, SOL_SOCKET, SO_NO_CHECK, &on, sizeof(on)), 0);
+    struct udp_remote to = remote(&p.a, false, p.b.port);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(udp_send(&p.a, &to, data, 3 * SEGMENT + 5, SEGMENT, 2), 0);
+        assert_false(p.a.gso);
+        size_t at = 0;
+        while (at < 3 * SEGMENT + 5) {
+            int n = receive(&p);
+            for (int i = 0; i < n; i++) {
+                assert_int_equal(messages[i].ecn, 2);
+                assert_memory_equal(messages[i].data, data + at, messages[i].len);
+                at += messages[i].len;
+            }
+        }
+        assert_int_equal(at, 3 * SEGMENT + 5);
+    }
+    pair_close(&p);
+}
+
+static void make_wire(struct tap *t)
+{
+    lab_run("sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.router_solicitations=0");
+    assert_int_equal(tap_create(NULL, 1, t), 0);
+    lab_run("ip link set tap0 up mtu 1500");
+    lab_run("ip addr add 10.9.0.1/24 dev tap0");
+    lab_run("ip addr add fd09::1/64 dev tap0 nodad");
+    lab_run("ip neigh add 10.9.0.2 lladdr 02:00:00:00:00:02 dev tap0");
+    lab_run("ip neigh add fd09::2 lladdr 02:00:00:00:00:02 dev tap0");
+}
+
+static struct udp_remote wire_remote(const struct udp_socket *s, bool v6)
+{
+    struct addr a;
+    struct udp_remote r;
+    assert_int_equal(addr_parse(v6 ? "fd09::2" : "10.9.0.2", 9443, &a), 0);
+    udp_remote_init(s, &a, &r);
+    return r;
+}
+
+static void datagram_beyond_the_interface_is_refused_and_segmentation_kept(void **state)
+{
+    struct pair p;
+    struct tap t;
+    (void)state;
+    pair_open(&p);
+    make_wire(&t);
+    for (int v6 = 0; v6 < 2; v6++) {
+        struct udp_remote to = wire_remote(&p.a, v6);
+        size_t fits = v6 ? 1452 : 1472;
+        bool before = p.a.gso;
+        assert_int_equal(udp_send(&p.a, &to, data, fits, fits, 0), 0);
+        assert_int_equal(udp_send(&p.a, &to, data, fits + 1, fits + 1, 0), ERR_SPACE);
+        assert_int_equal(udp_send(&p.a, &to, data, 3000, fits + 1, 0), ERR_SPACE);
+        assert_int_equal(udp_send(&p.a, &to, data, 3000, fits, 0), 0);
+        assert_int_equal(p.a.gso, before);
+    }
+    tap_close(&t);
+    pair_close(&p);
+}
+
+/* The next UDP packet to port 9443 that leaves through the TAP. */
+static const uint8_t *next_datagram(const struct tap *t, uint8_t *frame, size_t size)
+{
+    struct virtio_net_hdr vnet;
+    while (lab_readable(t->queues[0])) {
+        ssize_t n = tap_read(t->queues[0], &vnet, frame, size);
+        const uint8_t *ip = frame + 14;
+        if (n > 54 && (ip[0] >> 4 == 4 ? ip[9] : ip[6]) == 17)
+            return ip;
+    }
+    fail_msg("nothing left");
+    return NULL;
+}
+
+/* The option of either family must act on the one dual-stack socket, also when the kernel believes in a
+ * smaller path: only our own probing decides. */
+static void dont_fragment_and_ecn_leave_on_the_wire(void **state)
+{
+    static uint8_t frame[66000];
+    struct pair p;
+    struct tap t;
+    (void)state;
+    pair_open(&p);
+    make_wire(&t);
+    lab_run("ip route add 10.9.0.2/32 dev tap0 mtu 1200");
+    for (uint8_t ecn = 0; ecn < 4; ecn++) {
+        struct udp_remote to = wire_remote(&p.a, false);
+        assert_int_equal(udp_send(&p.a, &to, data, 1472, 1472, ecn), 0);
+        const uint8_t *ip = next_datagram(&t, frame, sizeof(frame));
+        assert_int_equal(ip[0] >> 4, 4);
+        assert_int_equal(ip[1], ecn);
+        assert_int_equal(ip[6] << 8 | ip[7], 0x4000);
+        to = wire_remote(&p.a, true);
+        assert_int_equal(udp_send(&p.a, &to, data, 1452, 1452, ecn), 0);
+        ip = next_datagram(&t, frame, sizeof(frame));
+        assert_int_equal(ip[0] >> 4, 6);
+        assert_int_equal(ip[6], 17);
+        assert_int_equal(ip[1] >> 4, ecn);
+    }
+    tap_close(&t);
+    pair_close(&p);
+}
+
+static void unreachable_port_does_not_break_receiving(void **state)
+{
+    struct pair p;
+    (void)state;
+    pair_open(&p);
+    for (int v6 = 0; v6 < 2; v6++) {
+        struct udp_remote nobody = remote(&p.b, v6, 1), to = remote(&p.a, v6, p.b.port);
+        for (int i = 0; i < 20; i++)
+            assert_int_equal(udp_send(&p.b, &nobody, data, 10, 10, 0), 0);
+        assert_int_equal(udp_receive(&p.b, p.batch, messages, &p.overflow), 0);
+        assert_int_equal(udp_send(&p.a, &to, data, 10, 10, 0), 0);
+        assert_int_equal(receive(&p), 1);
+    }
+    pair_close(&p);
+}
+
+static void nothing_to_read_is_no_error(void **state)
+{
+    struct pair p;
+    (void)state;
+    pair_open(&p);
+    assert_int_equal(udp_receive(&p.b, p.batch, messages, &p.overflow), 0);
+    pair_close(&p);
+}
+
+static void empty_datagrams_are_passed_over(void **state)
+{
+    struct pair p;
+    (void)state;
+    pair_open(&p);
+    struct udp_remote to = remote(&p.a, false, p.b.port);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(sendto(p.a.fd, "", 0, 0, (struct sockaddr *)&to.sa, to.len), 0);
+    assert_int_equal(udp_send(&p.a, &to, data, 7, 7, 0), 0);
+    assert_int_equal(receive(&p), 1);
+    assert_int_equal(messages[0].len, 7);
+    pair_close(&p);
+}
+
+static void what_the_socket_dropped_is_counted(void **state)
+{
+    struct pair p;
+    int tiny = 1, sent = 0, taken = 0;
+    (void)state;
+    pair_open(&p);
+    assert_int_equal(setsockopt(p.b.fd, SOL_SOCKET, SO_RCVBUF, &tiny, sizeof(tiny)), 0);
+    struct udp_remote to = remote(&p.a, false, p.b.port);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 50; i++, sent++)
+            assert_int_equal(udp_send(&p.a, &to, data, 1000, 1000, 0), 0);
+        for (int n; (n = udp_receive(&p.b, p.batch, messages, &p.overflow)) > 0;)
+            taken += n;
+        assert_int_equal(udp_send(&p.a, &to, data, 10, 10, 0), 0);
+        sent++;
+        taken += receive(&p);
+        assert_int_equal(taken + (int)p.overflow, sent);
+    }
+    assert_true(p.overflow > 50);
+    pair_close(&p);
+}
+
+static void sockets_share_a_port_among_themselves_only(void **state)
+{
+    struct udp_socket s[4], other[2];
+    (void)state;
+    lab_enter();
+    assert_int_equal(udp_open(0, 4, s), 0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(s[i].port, s[0].port);
+    assert_int_not_equal(s[0].port, 0);
+    assert_int_equal(udp_open(s[0].port, 1, other), ERR_BUSY);
+    assert_int_equal(udp_open(s[0].port, 2, other), ERR_BUSY);
+    udp_close(s, 4);
+    assert_int_equal(udp_open(s[0].port, 2, other), 0);
+    udp_close(other, 2);
+}
+
+/* Every socket of the group must get its share, the first one included. */
+static void datagrams_spread_over_the_sockets(void **state)
+{
+    struct pair p;
+    struct udp_socket s[2];
+    int got[2] = {0, 0};
+    (void)state;
+    pair_open(&p);
+    assert_int_equal(udp_open(0, 2, s), 0);
+    for (int i = 0; i < 64; i++) {
+        struct udp_socket one;
+        assert_int_equal(udp_open(0, 1, &one), 0);
+        struct udp_remote to = remote(&one, i & 1, s[0].port);
+        assert_int_equal(udp_send(&one, &to, data, 10, 10, 0), 0);
+        udp_close(&one, 1);
+    }
+    for (int i = 0; i < 2; i++)
+        for (int n; (n = udp_receive(&s[i], p.batch, messages, &p.overflow)) > 0;)
+            got[i] += n;
+    assert_int_equal(got[0] + got[1], 64);
+    assert_true(got[0] > 8 && got[1] > 8);
+    udp_close(s, 2);
+    pair_close(&p);
+}
+
+static void buffers_are_forced_to_eight_megabytes(void **state)
+{
+    struct udp_socket s;
+    int size = 0;
+    socklen_t len = sizeof(size);
+    (void)state;
+    lab_enter();
+    assert_int_equal(udp_open(0, 1, &s), 0);
+    assert_int_equal(getsockopt(s.fd, SOL_SOCKET, SO_RCVBUF, &size, &len), 0);
+    assert_true(size >= 8 * 1024 * 1024);
+    udp_close(&s, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(burst_arrives_whole_with_its_segments_and_ecn),
+        cmocka_unit_test(segments_are_sent_and_received_together),
+        cmocka_unit_test(refused_segmentation_falls_back_for_good),
+        cmocka_unit_test(datagram_beyond_the_interface_is_refused_and_segmentation_kept),
+        cmocka_unit_test(dont_fragment_and_ecn_leave_on_the_wire),
+        cmocka_unit_test(unreachable_port_does_not_break_receiving),
+        cmocka_unit_test(nothing_to_read_is_no_error),
+        cmocka_unit_test(empty_datagrams_are_passed_over),
+        cmocka_unit_test(what_the_socket_dropped_is_counted),
+        cmocka_unit_test(sockets_share_a_port_among_themselves_only),
+        cmocka_unit_test(datagrams_spread_over_the_sockets),
+        cmocka_unit_test(buffers_are_forced_to_eight_megabytes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
