@@ -167,7 +167,8 @@ static void client_next(struct client *c)
         return;
     }
     if (!end) {
-        if (uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read) != 0)
+        int err = uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read);
+        if (err && err != UV_EALREADY)
             client_close(c);
         return;
     }

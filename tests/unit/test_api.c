@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The API socket: who may open it, what its callers may do, and what is left behind. Callers are plain
+ * sockets of this process; the loop is turned by hand. */
+#include "node/api.h"
+#include "node/api_request.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define ID "0123456789abcdef0123456789abcdef01234567"
+
+struct fixture {
+    uv_loop_t loop;
+    char run_dir[40], path[90];
+    struct node_id id;
+    struct api *api;
+    struct api_call *waiting; /* of the command "wait" */
+    unsigned handled;
+};
+
+static void handle(void *context, const char *command, const json_t *request, struct api_call *call)
+{
+    struct fixture *f = context;
+    f->handled++;
+    if (strcmp(command, "echo") == 0)
+        api_reply(call, json_deep_copy(json_object_get(request, "value")));
+    else if (strcmp(command, "wait") == 0)
+        f->waiting = call;
+    else if (strcmp(command, "cut") == 0)
+        api_fail(call, "%s", "Köl\xc3"); /* a name that was cut inside a character */
+    else
+        api_fail(call, "no command \"%s\"", command);
+}
+
+static struct api_config config_of(struct fixture *f)
+{
+    return (struct api_config){
+        .loop = &f->loop, .run_dir = f->run_dir, .id = &f->id, .handle = handle, .context = f};
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    char base[] = "/tmp/test-api-XXXXXX";
+    assert_non_null(f);
+    assert_non_null(mkdtemp(base));
+    snprintf(f->run_dir, sizeof(f->run_dir), "%s/deep/run", base);
+    snprintf(f->path, sizeof(f->path), "%s/" ID ".sock", f->run_dir);
+    assert_int_equal(id_parse(ID, &f->id), 0);
+    assert_int_equal(uv_loop_init(&f->loop), 0);
+    const struct api_config config = config_of(f);
+    assert_int_equal(api_open(&config, &f->api), 0);
+    *state = f;
+    return 0;
+}
+
+static void turn(struct fixture *f)
+{
+    for (int i = 0; i < 5; i++)
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    api_close(f->api);
+    turn(f);
+    assert_int_equal(uv_loop_close(&f->loop), 0); /* every handle is closed */
+    unlink(f->path);
+    for (int i = 0; i < 3; i++) {
+        rmdir(f->run_dir);
+        *strrchr(f->run_dir, '/') = '\0';
+    }
+    free(f);
+    return 0;
+}
+
+static int dial(struct fixture *f)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", f->path);
+    assert_return_code(connect(fd, (struct sockaddr *)&address, sizeof(address)), errno);
+    turn(f);
+    return fd;
+}
+
+static void say(struct fixture *f, int fd, const char *text)
+{
+    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+    turn(f);
+}
+
+/* What has arrived by now; "" for nothing, NULL when the node has hung up. */
+static const char *hear(struct fixture *f, int fd)
+{
+    static char text[16384];
+    turn(f);
+    ssize_t n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+    if (n == 0 || (n < 0 && errno == ECONNRESET))
+        return NULL;
+    text[n > 0 ? n : 0] = '\0';
+    return text;
+}
+
+static void request_is_answered_with_one_line(void **state)
+{
+    struct fixture *f = *state;
+    int fd = dial(f);
+    say(f, fd, "{\"cmd\":\"echo\",\"value\":[1,\"x\\n\"]}\n");
+    assert_string_equal(hear(f, fd), "{\"ok\":true,\"result\":[1,\"x\\n\"]}\n");
+    say(f, fd, "{\"cmd\":\"nonsense\"}\n");
+    assert_string_equal(hear(f, fd), "{\"ok\":false,\"error\":\"no command \\\"nonsense\\\"\"}\n");
+    close(fd);
+}
+
+static void requests_in_one_write_are_answered_in_order(void **state)
+{
+    struct fixture *f = *state;
+    int fd = dial(f);
+    say(f, fd, "{\"cmd\":\"echo\",\"value\":1}\n{\"cmd\":\"echo\",\"value\":2}\n{\"cmd\":\"ec");
+    say(f, fd, "ho\",\"value\":3}\n");
+    assert_string_equal(
+        hear(f, fd), "{\"ok\":true,\"result\":1}\n{\"ok\":true,\"result\":2}\n{\"ok\":true,\"result\":3}\n");
+    close(fd);
+}
+
+static void request_may_come_in_pieces(void **state)
+{
+    static const char request[] = "{\"cmd\":\"echo\",\"value\":1}\n";
+    struct fixture *f = *state;
+    int fd = dial(f);
+    for (size_t i = 0; request[i]; i++)
+        say(f, fd, (const char[]){request[i], '\0'});
+    assert_string_equal(hear(f, fd), "{\"ok\":true,\"result\":1}\n");
+    close(fd);
+}
+
+static void next_request_waits_for_the_answer_to_the_last(void **state)
+{
+    struct fixture *f = *state;
+    int fd = dial(f);
+    say(f, fd, "{\"cmd\":\"wait\"}\n{\"cmd\":\"echo\",\"value\":2}\n");
+    assert_string_equal(hear(f, fd), "");
+    assert_int_equal(f->handled, 1);
+    api_reply(f->waiting, json_integer(1));
+    assert_string_equal(hear(f, fd), "{\"ok\":true,\"result\":1}\n{\"ok\":true,\"result\":2}\n");
+    close(fd);
+}
+
+static void malformed_lines_are_told_and_never_handled(void **state)
+{
+    static const char *const lines[] = {"\n",
+                                        "x\n",
+                                        "[]\n",
+                                        "{}\n",
+                                        "{\"cmd\":1}\n",
+                                        "{\"cmd\":\"echo\",\"cmd\":\"echo\"}\n",
+                                        "{\"cmd\":\"ec\\u0000ho\"}\n",
+                                        "{\"cmd\":\"\xff\"}\n",
+                                        "{\"cmd\":\"echo\"} x\n"};
+    struct fixture *f = *state;
+    int fd = dial(f);
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        say(f, fd, lines[i]);
+        assert_int_equal(strncmp(hear(f, fd), "{\"ok\":false,\"error\":\"no request", 31), 0);
+    }
+    assert_int_equal(f->handled, 0);
+    close(fd);
+}
+
+static void overlong_line_is_hung_up_on(void **state)
+{
+    struct fixture *f = *state;
+    char line[API_REQUEST_MAX + 1];
+    int fd = dial(f);
+    memset(line, ' ', sizeof(line));
+    line[API_REQUEST_MAX - 1] = '\0';
+    say(f, fd, line);
+    assert_string_equal(hear(f, fd), "");
+    say(f, fd, " ");
+    assert_null(hear(f, fd));
+    close(fd);
+}
+
+static void longest_line_is_read(void **state)
+{
+    static const char request[] = "{\"cmd\":\"echo\",\"value\":7}";
+    struct fixture *f = *state;
+    char line[API_REQUEST_MAX + 1];
+    int fd = dial(f);
+    memset(line, ' ', sizeof(line));
+    memcpy(line, request, sizeof(request) - 1);
+    line[API_REQUEST_MAX - 1] = '\n';
+    line[API_REQUEST_MAX] = '\0';
+    say(f, fd, line);
+    assert_string_equal(hear(f, fd), "{\"ok\":true,\"result\":7}\n");
+    close(fd);
+}
+
+static void caller_that_hangs_up_is_no_error(void **state)
+{
+    struct fixture *f = *state;
+    int fd = dial(f), other = dial(f);
+    say(f, fd, "{\"cmd\":\"wait\"}\n");
+    close(fd);
+    turn(f);
+    api_reply(f->waiting, json_string("nobody listens"));
+    turn(f);
+    say(f, other, "{\"cmd\":\"echo\",\"value\":true}\n");
+    assert_string_equal(hear(f, other), "{\"ok\":true,\"result\":true}\n");
+    close(other);
+}
+
+static void error_with_a_cut_name_is_still_an_answer(void **state)
+{
+    struct fixture *f = *state;
+    int fd = dial(f);
+    say(f, fd, "{\"cmd\":\"cut\"}\n");
+    assert_string_equal(hear(f, fd), "{\"ok\":false,\"error\":\"failed\"}\n");
+    close(fd);
+}
+
+static void callers_are_bounded_and_their_place_is_given_again(void **state)
+{
+    struct fixture *f = *state;
+    int fds[33];
+    for (int i = 0; i < 33; i++)
+        fds[i] = dial(f);
+    assert_string_equal(hear(f, fds[31]), "");
+    assert_null(hear(f, fds[32]));
+    close(fds[32]);
+    close(fds[0]);
+    turn(f);
+    fds[0] = fds[32] = dial(f);
+    say(f, fds[0], "{\"cmd\":\"echo\",\"value\":1}\n");
+    assert_string_equal(hear(f, fds[0]), "{\"ok\":true,\"result\":1}\n");
+    for (int i = 0; i < 32; i++)
+        close(fds[i]);
+}
+
+static void socket_is_private_and_goes_at_close(void **state)
+{
+    struct fixture *f = *state;
+    struct stat st;
+    assert_return_code(stat(f->path, &st), errno);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    api_close(f->api);
+    f->api = NULL;
+    assert_int_equal(stat(f->path, &st), -1);
+}
+
+static void second_node_with_the_id_is_refused_and_told_who_holds_it(void **state)
+{
+    struct fixture *f = *state;
+    struct api_config config = config_of(f);
+    struct api *second = NULL;
+    pid_t holder = 0;
+    config.holder = &holder;
+    assert_int_equal(api_open(&config, &second), ERR_EXISTS);
+    assert_int_equal(holder, getpid());
+    int fd = dial(f);
+    say(f, fd, "{\"cmd\":\"echo\",\"value\":1}\n");
+    assert_string_equal(hear(f, fd), "{\"ok\":true,\"result\":1}\n");
+    close(fd);
+}
+
+/* Takes the fixture's API down as kill -9 would: a socket file without a process. */
+static void leave_dead_socket(struct fixture *f)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    api_close(f->api);
+    f->api = NULL;
+    turn(f);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", f->path);
+    assert_return_code(bind(fd, (struct sockaddr *)&address, sizeof(address)), errno);
+    assert_return_code(listen(fd, 1), errno);
+    close(fd);
+}
+
+static void socket_of_a_dead_process_is_replaced(void **state)
+{
+    struct fixture *f = *state;
+    const struct api_config config = config_of(f);
+    leave_dead_socket(f);
+    assert_int_equal(api_open(&config, &f->api), 0);
+    int fd = dial(f);
+    say(f, fd, "{\"cmd\":\"echo\",\"value\":1}\n");
+    assert_string_equal(hear(f, fd), "{\"ok\":true,\"result\":1}\n");
+    close(fd);
+}
+
+static void socket_of_a_successor_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    const struct api_config config = config_of(f);
+    struct api *old = f->api;
+    struct stat st;
+    assert_return_code(unlink(f->path), errno); /* somebody tidied up */
+    assert_int_equal(api_open(&config, &f->api), 0);
+    api_close(old);
+    assert_return_code(stat(f->path, &st), errno);
+}
+
+static void unanswered_call_may_be_answered_after_close(void **state)
+{
+    struct fixture *f = *state;
+    int fd = dial(f);
+    say(f, fd, "{\"cmd\":\"wait\"}\n");
+    api_close(f->api);
+    f->api = NULL;
+    turn(f);
+    assert_null(hear(f, fd));
+    api_fail(f->waiting, "too late");
+    close(fd);
+}
+
+static void folder_may_be_longer_than_a_socket_address(void **state)
+{
+    struct fixture *f = *state;
+    char longer[300], tail[121];
+    struct api *second = NULL;
+    memset(tail, 'x', 120);
+    tail[120] = '\0';
+    snprintf(longer, sizeof(longer), "%s/%s", f->run_dir, tail);
+    struct api_config config = config_of(f);
+    config.run_dir = longer;
+    assert_int_equal(api_open(&config, &second), 0);
+    api_close(second);
+    turn(f);
+    assert_return_code(rmdir(longer), errno); /* nothing was left in it */
+}
+
+static void folder_that_cannot_be_made_is_an_error(void **state)
+{
+    struct fixture *f = *state;
+    struct api *second = NULL;
+    struct api_config config = config_of(f);
+    config.run_dir = "/dev/null/run";
+    assert_int_equal(api_open(&config, &second), ERR_IO);
+    assert_int_equal(errno, ENOTDIR);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(request_is_answered_with_one_line, setup, teardown),
+        cmocka_unit_test_setup_teardown(requests_in_one_write_are_answered_in_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(request_may_come_in_pieces, setup, teardown),
+        cmocka_unit_test_setup_teardown(next_request_waits_for_the_answer_to_the_last, setup, teardown),
+        cmocka_unit_test_setup_teardown(malformed_lines_are_told_and_never_handled, setup, teardown),
+        cmocka_unit_test_setup_teardown(overlong_line_is_hung_up_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(longest_line_is_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(caller_that_hangs_up_is_no_error, setup, teardown),
+        cmocka_unit_test_setup_teardown(error_with_a_cut_name_is_still_an_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(callers_are_bounded_and_their_place_is_given_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(socket_is_private_and_goes_at_close, setup, teardown),
+        cmocka_unit_test_setup_teardown(second_node_with_the_id_is_refused_and_told_who_holds_it, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(socket_of_a_dead_process_is_replaced, setup, teardown),
+        cmocka_unit_test_setup_teardown(socket_of_a_successor_is_left_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(unanswered_call_may_be_answered_after_close, setup, teardown),
+        cmocka_unit_test_setup_teardown(folder_may_be_longer_than_a_socket_address, setup, teardown),
+        cmocka_unit_test_setup_teardown(folder_that_cannot_be_made_is_an_error, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The flags of shadowmesh-l2: what is read, and what is refused with which words. */
+#include "node/config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ID_1 "0123456789abcdef0123456789abcdef01234567"
+#define ID_2 "0123456789abcdef0123456789abcdef01234568"
+
+static struct config config;
+static char printed[8192]; /* on stdout or stderr */
+
+/* Parses the words of a NULL-terminated list, with the stream caught in printed. */
+static enum config_result parse_words(FILE *stream, const char *const *words)
+{
+    int argc = 0, fd = fileno(stream), pipe_fds[2];
+    while (words[argc])
+        argc++;
+    fflush(stream);
+    int saved = dup(fd);
+    assert_return_code(pipe(pipe_fds), 0);
+    dup2(pipe_fds[1], fd);
+    close(pipe_fds[1]);
+    enum config_result result = config_parse(argc, (char **)words, &config);
+    fflush(stream);
+    dup2(saved, fd);
+    close(saved);
+    ssize_t n = read(pipe_fds[0], printed, sizeof(printed) - 1);
+    printed[n > 0 ? n : 0] = '\0';
+    close(pipe_fds[0]);
+    return result;
+}
+
+#define parse(...)                                                                                           \
+    parse_words(stderr, (const char *const[]){"shadowmesh-l2", __VA_ARGS__ __VA_OPT__(, ) NULL})
+
+/* The flags are refused, in one line that contains words. */
+#define assert_refused(words, ...)                                                                           \
+    do {                                                                                                     \
+        assert_int_equal(parse(__VA_ARGS__), CONFIG_EXIT_USAGE);                                             \
+        assert_int_equal(strncmp(printed, "shadowmesh-l2: ", 15), 0);                                        \
+        assert_ptr_equal(strchr(printed, '\n'), printed + strlen(printed) - 1);                              \
+        if (!strstr(printed, words))                                                                         \
+            fail_msg("\"%s\" is not in: %s", words, printed);                                                \
+    } while (0)
+
+#define assert_taken(...)                                                                                    \
+    do {                                                                                                     \
+        if (parse(__VA_ARGS__) != CONFIG_RUN)                                                                \
+            fail_msg("refused: %s", printed);                                                                \
+    } while (0)
+
+static void nothing_given_leaves_documented_defaults(void **state)
+{
+    (void)state;
+    assert_taken();
+    assert_string_equal(config.keydir, "./keys");
+    assert_string_equal(config.run_dir, "/run/shadowmesh");
+    assert_int_equal(config.port, 9443);
+    assert_int_equal(config.control_port, 8443);
+    assert_int_equal(config.tap_mtu, 1500);
+    assert_int_equal(config.tap_address.addr.family, 0);
+    assert_int_equal(config.external.family, 0);
+    assert_true(config.name[0]);
+    assert_int_equal(config.ratchet_s | config.rehandshake_s, 0);
+}
+
+static void reference_scenario_is_read(void **state)
+{
+    char text[ADDR_TEXT_MAX], id[ID_TEXT_MAX];
+    (void)state;
+    assert_taken("-keydir", "./k", "-backbone", "http://192.0.2.1:8080", "-ip", "203.0.113.7", "-port",
+                 "9444", "-tap-ip", "10.10.10.3", "-tap-netmask", "24", "-connect", ID_1);
+    assert_string_equal(config.keydir, "./k");
+    assert_string_equal(config.backbone, "http://192.0.2.1:8080");
+    assert_string_equal(addr_format(&config.external, text), "203.0.113.7");
+    assert_int_equal(config.port, 9444);
+    assert_string_equal(addr_prefix_format(&config.tap_address, text), "10.10.10.3/24");
+    assert_int_equal(config.connect_count, 1);
+    assert_string_equal(id_format(&config.connect[0].id, id), ID_1);
+    assert_string_equal(config.connect[0].host, "");
+    assert_false(config.is_public);
+    assert_string_equal(printed, "");
+}
+
+static void every_spelling_of_a_flag_is_the_same(void **state)
+{
+    (void)state;
+    assert_taken("--port", "1", "-control-port=2", "--tap-mtu=9000", "-public", "--v", "-profile=false",
+                 "--generate-keys=true");
+    assert_int_equal(config.port, 1);
+    assert_int_equal(config.control_port, 2);
+    assert_int_equal(config.tap_mtu, 9000);
+    assert_true(config.is_public && config.verbose && config.generate_keys);
+    assert_false(config.profile);
+    assert_taken("-udp-port", "65535");
+    assert_int_equal(config.port, 65535);
+}
+
+static void unknown_flag_is_refused_with_a_guess(void **state)
+{
+    (void)state;
+    assert_refused("-tapip: did you mean -tap-ip?", "-tapip", "10.0.0.1");
+    assert_refused("unknown flag -frobnicate", "--frobnicate=1");
+    assert_refused("unknown flag -q", "-q");
+    assert_refused("unexpected argument \"tap0\"", "tap0");
+    assert_refused("unexpected argument \"-\"", "-");
+    assert_refused("unknown flag -test-ratchet-second:", "-test-ratchet-second");
+}
+
+static void missing_value_is_refused(void **state)
+{
+    (void)state;
+    assert_refused("-port needs a value: -port N", "-v", "-port");
+    assert_refused("-public", "-public=perhaps");
+}
+
+static void ports_run_from_1_to_65535(void **state)
+{
+    static const char *const bad[] = {
+        "0", "65536", "-1", "+1", " 1", "1 ", "", "0x10", "99999999999999999999", "http"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_refused("no port: give a number from 1 to 65535", "-port", bad[i]);
+    assert_refused("no port", "-control-port", "0");
+}
+
+static void netmask_is_bits_or_dotted_and_contiguous(void **state)
+{
+    static const struct {
+        const char *text;
+        int bits;
+    } good[] = {{"0", 0},
+                {"8", 8},
+                {"31", 31},
+                {"32", 32},
+                {"255.255.255.0", 24},
+                {"255.255.254.0", 23},
+                {"0.0.0.0", 0},
+                {"255.255.255.255", 32}};
+    static const char *const bad[] = {"33",        "-1",          "",   "24/", "255.0.255.0",
+                                      "0.0.0.255", "255.255.255", "::", "24a", "255.255.255.0:80"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_taken("-tap-netmask", good[i].text, "-tap-ip", "10.10.10.3");
+        assert_int_equal(config.tap_address.bits, good[i].bits);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_refused("no netmask", "-tap-ip", "10.10.10.3", "-tap-netmask", bad[i]);
+}
+
+static void netmask_of_ipv6_is_bits(void **state)
+{
+    (void)state;
+    assert_taken("-tap-ip", "fd00::3");
+    assert_int_equal(config.tap_address.bits, 64);
+    assert_taken("-tap-ip", "fd00::3", "-tap-netmask", "128");
+    assert_int_equal(config.tap_address.bits, 128);
+    assert_refused("0 to 128", "-tap-ip", "fd00::3", "-tap-netmask", "129");
+    assert_refused("no netmask", "-tap-ip", "fd00::3", "-tap-netmask", "255.255.255.0");
+}
+
+static void netmask_may_be_in_the_address(void **state)
+{
+    (void)state;
+    assert_taken("-tap-ip", "10.10.10.3/16");
+    assert_int_equal(config.tap_address.bits, 16);
+    assert_taken("-tap-ip", "10.10.10.3/16", "-tap-netmask", "255.255.0.0");
+    assert_refused("/16 and -tap-netmask says /24", "-tap-ip", "10.10.10.3/16", "-tap-netmask", "24");
+    assert_refused("no netmask", "-tap-ip", "10.10.10.3/");
+}
+
+static void netmask_alone_is_refused(void **state)
+{
+    (void)state;
+    assert_refused("give -tap-ip too", "-tap", "tap0", "-tap-netmask", "24");
+}
+
+static void addresses_are_of_hosts(void **state)
+{
+    static const char *const bad[] = {
+        "10.10.10", "10.10.10.256", "host",        "", "::g", "0.0.0.0", "::", "224.0.0.1", "255.255.255.255",
+        "ff02::1",  "10.0.0.1:80",  "[fd00::1]:80"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_refused(bad[i], "-ip", bad[i]);
+        assert_refused(bad[i], "-tap-ip", bad[i]);
+    }
+    assert_refused("loopback", "-tap-ip", "127.0.0.1");
+    assert_taken("-ip", "127.0.0.1");
+    assert_refused("first or last address", "-tap-ip", "10.10.10.0");
+    assert_refused("first or last address", "-tap-ip", "10.10.10.255");
+    assert_taken("-tap-ip", "10.10.10.0", "-tap-netmask", "31");
+    assert_taken("-tap-ip", "10.10.10.255", "-tap-netmask", "16");
+}
+
+static void device_names_are_the_kernels(void **state)
+{
+    static const char *const bad[] = {"", ".", "..", "a/b", "tap%d", "a b", "a:1", "sixteen-letters!"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_refused("no name of a device", "-tap", bad[i]);
+    assert_taken("-tap", "fifteen-letters");
+    assert_string_equal(config.tap_name, "fifteen-letters");
+}
+
+static void mtu_is_bounded(void **state)
+{
+    (void)state;
+    assert_taken("-tap-mtu", "576");
+    assert_refused("576 to 9000", "-tap-mtu", "575");
+    assert_refused("576 to 9000", "-tap-mtu", "9001");
+}
+
+static void backbone_is_an_http_url(void **state)
+{
+    static const char *const bad[] = {"",
+                                      "192.0.2.1:8080",
+                                      "ftp://a",
+                                      "http://",
+                                      "https:///x",
+                                      "http://a:0",
+                                      "http://a:99999",
+                                      "http://a:b",
+                                      "http://a b",
+                                      "http://u@a",
+                                      "http://a?x=1",
+                                      "http://a#x",
+                                      "http://[::1",
+                                      "http://::1",
+                                      "http://a\n",
+                                      "http://:80"};
+    static const char *const good[] = {"http://a",        "https://bb.example",
+                                       "http://a:8080",   "http://[2001:db8::1]:8080",
+                                       "http://a/prefix", "http://192.0.2.1"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_refused("no URL of a backbone", "-backbone", bad[i]);
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_taken("-backbone", good[i]);
+        assert_string_equal(config.backbone, good[i]);
+    }
+    assert_taken("-backbone", "http://a:1//");
+    assert_string_equal(config.backbone, "http://a:1");
+}
+
+static void connect_names_id_host_and_port(void **state)
+{
+    static const struct {
+        const char *text, *host;
+        int port;
+    } good[] = {{ID_1, "", 8443},
+                {ID_1 "@192.0.2.1", "192.0.2.1", 8443},
+                {ID_1 "@site-a.example:9000", "site-a.example", 9000},
+                {ID_1 "@[2001:db8::1]", "2001:db8::1", 8443},
+                {ID_1 "@[2001:db8::1]:9000", "2001:db8::1", 9000}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_taken("-backbone", "http://a", "-connect", good[i].text);
+        assert_string_equal(config.connect[0].host, good[i].host);
+        assert_int_equal(config.connect[0].port, good[i].port);
+    }
+}
+
+static void malformed_connect_is_refused(void **state)
+{
+    static const char *const bad_ids[] = {"", "abc", ID_1 "0", "g123456789abcdef0123456789abcdef01234567",
+                                          "@host"};
+    static const char *const bad_hosts[] = {ID_1 "@",    ID_1 "@:80",       ID_1 "@[::1",
+                                            ID_1 "@::1", ID_1 "@[1.2.3.4]", ID_1 "@[::1]80",
+                                            ID_1 "@a b", ID_1 "@-x",        ID_1 "@a@b"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad_ids) / sizeof(bad_ids[0]); i++)
+        assert_refused("no node id: give the 40 hex digits", "-connect", bad_ids[i]);
+    for (size_t i = 0; i < sizeof(bad_hosts) / sizeof(bad_hosts[0]); i++)
+        assert_refused("no ", "-connect", bad_hosts[i]);
+    assert_refused("no port", "-connect", ID_1 "@host:0");
+    assert_refused("no node id", "-allow", "abc");
+}
+
+static void ids_are_given_once(void **state)
+{
+    (void)state;
+    assert_refused("twice", "-connect", ID_1 "@a", "-connect", ID_1 "@b");
+    assert_refused("twice", "-allow", ID_1, "-allow", "0123456789ABCDEF0123456789abcdef01234567");
+    assert_taken("-connect", ID_1 "@a", "-connect", ID_2 "@a", "-allow", ID_1);
+    assert_int_equal(config.connect_count, 2);
+    assert_int_equal(config.allow_count, 1);
+}
+
+static void more_peers_than_there_is_room_for_are_refused(void **state)
+{
+    static char texts[CONFIG_CONNECT_MAX + 1][ID_TEXT_MAX];
+    static const char *words[2 * (CONFIG_CONNECT_MAX + 1) + 2];
+    (void)state;
+    words[0] = "shadowmesh-l2";
+    for (unsigned i = 0; i <= CONFIG_CONNECT_MAX; i++) {
+        snprintf(texts[i], sizeof(texts[i]), "%040x", i);
+        words[1 + 2 * i] = "-allow";
+        words[2 + 2 * i] = texts[i];
+    }
+    assert_int_equal(parse_words(stderr, words), CONFIG_EXIT_USAGE);
+    assert_non_null(strstr(printed, "at most 256"));
+    words[1 + 2 * CONFIG_CONNECT_MAX] = NULL;
+    assert_int_equal(parse_words(stderr, words), CONFIG_RUN);
+}
+
+static void peer_that_nobody_can_find_is_warned_about(void **state)
+{
+    (void)state;
+    assert_taken("-connect", ID_1);
+    assert_non_null(strstr(printed, "warning: -connect " ID_1));
+}
+
+static void name_is_printable_text(void **state)
+{
+    char longest[65];
+    (void)state;
+    memset(longest, 'x', 64);
+    longest[64] = '\0';
+    assert_refused("no name", "-name", longest);
+    longest[63] = '\0';
+    assert_taken("-name", longest);
+    assert_taken("-name", "Köln 東京");
+    assert_refused("no name", "-name", "");
+    assert_refused("no name", "-name", "a\033[31mb");
+    assert_refused("no name", "-name", "\xff\xfe");
+}
+
+static void refusal_never_repeats_control_characters(void **state)
+{
+    (void)state;
+    assert_refused("a?[31m?b", "-tap-ip", "a\033[31m\nb");
+}
+
+static void test_options_shorten_the_periods(void **state)
+{
+    (void)state;
+    assert_taken("-test-ratchet-seconds", "1", "-test-rehandshake-seconds", "2");
+    assert_int_equal(config.ratchet_s, 1);
+    assert_int_equal(config.rehandshake_s, 2);
+    assert_refused("seconds", "-test-ratchet-seconds", "0");
+}
+
+static void help_names_every_flag_but_the_hidden(void **state)
+{
+    static const char *const names[] = {"keydir",   "generate-keys", "backbone", "ip",     "port",
+                                        "udp-port", "control-port",  "tap",      "tap-ip", "tap-netmask",
+                                        "tap-mtu",  "public",        "connect",  "allow",  "profile",
+                                        "v",        "name",          "run",      "help",   "version"};
+    (void)state;
+    const char *const words[] = {"shadowmesh-l2", "--help", NULL};
+    assert_int_equal(parse_words(stdout, words), CONFIG_EXIT_OK);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char line[64];
+        snprintf(line, sizeof(line), "\n  -%s ", names[i]);
+        if (!strstr(printed, line))
+            fail_msg("-%s is not explained", names[i]);
+    }
+    assert_null(strstr(printed, "-test-"));
+}
+
+static void version_is_printed(void **state)
+{
+    (void)state;
+    const char *const words[] = {"shadowmesh-l2", "-version", NULL};
+    assert_int_equal(parse_words(stdout, words), CONFIG_EXIT_OK);
+    assert_string_equal(printed, "shadowmesh-l2 " SHADOWMESH_VERSION "\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_given_leaves_documented_defaults),
+        cmocka_unit_test(reference_scenario_is_read),
+        cmocka_unit_test(every_spelling_of_a_flag_is_the_same),
+        cmocka_unit_test(unknown_flag_is_refused_with_a_guess),
+        cmocka_unit_test(missing_value_is_refused),
+        cmocka_unit_test(ports_run_from_1_to_65535),
+        cmocka_unit_test(netmask_is_bits_or_dotted_and_contiguous),
+        cmocka_unit_test(netmask_of_ipv6_is_bits),
+        cmocka_unit_test(netmask_may_be_in_the_address),
+        cmocka_unit_test(netmask_alone_is_refused),
+        cmocka_unit_test(addresses_are_of_hosts),
+        cmocka_unit_test(device_names_are_the_kernels),
+        cmocka_unit_test(mtu_is_bounded),
+        cmocka_unit_test(backbone_is_an_http_url),
+        cmocka_unit_test(connect_names_id_host_and_port),
+        cmocka_unit_test(malformed_connect_is_refused),
+        cmocka_unit_test(ids_are_given_once),
+        cmocka_unit_test(more_peers_than_there_is_room_for_are_refused),
+        cmocka_unit_test(peer_that_nobody_can_find_is_warned_about),
+        cmocka_unit_test(name_is_printable_text),
+        cmocka_unit_test(refusal_never_repeats_control_characters),
+        cmocka_unit_test(test_options_shorten_the_periods),
+        cmocka_unit_test(help_names_every_flag_but_the_hidden),
+        cmocka_unit_test(version_is_printed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
