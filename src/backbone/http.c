@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The glue to libmicrohttpd: collects a bounded body, asks the routes, sends the answer. */
+
+#include "backbone/http.h"
+
+#include "backbone/connections.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEADER_MEMORY 16384 /* of one connection: request line, headers, and the answer's headers */
+#define DISCARD_MAX                                                                                          \
+    (1u << 20) /* of a body of unknown length that proved too large: read, so that the 413 arrives */
+#define BODY_STEP 8192
+
+struct http {
+    struct MHD_Daemon *daemon;
+    struct routes *routes;
+    struct metrics *metrics;
+    struct connections *connections;
+};
+
+/* A request whose body is coming in. */
+struct exchange {
+    uint8_t *body;
+    size_t len, cap;
+    size_t received; /* more than len when the body is too large */
+};
+
+static void on_log(void *context, const char *format, va_list args)
+{
+    char line[256];
+    (void)context;
+    if (!log_enabled(LOG_LEVEL_DEBUG))
+        return;
+    vsnprintf(line, sizeof line, format, args);
+    line[strcspn(line, "\n")] = '\0';
+    log_debug("http: %s", line);
+}
+
+static void on_connection(void *context, struct MHD_Connection *c, void **slot,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct http *h = context;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+        *slot = info ? connections_add(h->connections, info->connect_fd, clock_monotonic_us()) : NULL;
+        atomic_fetch_add_explicit(&h->metrics->connections, 1, memory_order_relaxed);
+    } else {
+        connections_remove(h->connections, *slot);
+        atomic_fetch_sub_explicit(&h->metrics->connections, 1, memory_order_relaxed);
+    }
+}
+
+static void on_completed(void *context, struct MHD_Connection *c, void **exchange,
+                         enum MHD_RequestTerminationCode code)
+{
+    struct http *h = context;
+    struct exchange *x = *exchange;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK && info)
+        connections_served(h->connections, info->socket_context, clock_monotonic_us());
+    if (x)
+        free(x->body);
+    free(x);
+    *exchange = NULL;
+}
+
+static struct MHD_Response *response_of(const struct response *answer)
+{
+    static char out_of_memory[] = "{\"error\":\"out of memory\"}";
+    struct MHD_Response *r;
+    if (answer->body)
+        r = MHD_create_response_from_buffer(answer->len, answer->body, MHD_RESPMEM_MUST_FREE);
+    else
+        r = MHD_create_response_from_buffer(strlen(out_of_memory), out_of_memory, MHD_RESPMEM_PERSISTENT);
+    if (!r) {
+        free(answer->body);
+        return NULL;
+    }
+    MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE,
+                            answer->body ? answer->type : "application/json");
+    MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    if (answer->allow)
+        MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, answer->allow);
+    if (answer->retry_after_s) {
+        char seconds[16];
+        snprintf(seconds, sizeof seconds, "%u", answer->retry_after_s);
+        MHD_add_response_header(r, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
+    }
+    return r;
+}
+
+/* Takes the answer's body. MHD_NO closes the connection. */
+static enum MHD_Result send_answer(struct MHD_Connection *c, const struct response *answer)
+{
+    struct MHD_Response *r = response_of(answer);
+    if (!r)
+        return MHD_NO;
+    enum MHD_Result ret = MHD_queue_response(c, answer->status, r);
+    MHD_destroy_response(r);
+    return ret;
+}
+
+static int append(struct exchange *x, const char *data, size_t len)
+{
+    x->received += len;
+    if (x->received > ROUTES_BODY_MAX)
+        return x->received > DISCARD_MAX ? ERR_SPACE : 0;
+    if (x->len + len > x->cap) {
+        size_t cap = (x->len + len + BODY_STEP - 1) / BODY_STEP * BODY_STEP;
+        uint8_t *body = realloc(x->body, cap);
+        if (!body)
+            return ERR_NOMEM;
+        x->body = body;
+        x->cap = cap;
+    }
+    memcpy(x->body + x->len, data, len);
+    x->len += len;
+    return 0;
+}
+
+static enum MHD_Result refuse_large(struct http *h, struct MHD_Connection *c)
+{
+    struct response answer;
+    routes_answer_too_large(h->routes, &answer);
+    return send_answer(c, &answer);
+}
+
+/* The headers are here; the body, if any, is not. */
+static enum MHD_Result begin(struct http *h, struct MHD_Connection *c, void **exchange)
+{
+    const char *length = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    if (length && strtoull(length, NULL, 10) > DISCARD_MAX)
+        return refuse_large(h, c);
+    *exchange = calloc(1, sizeof(struct exchange));
+    return *exchange ? MHD_YES : MHD_NO;
+}
+
+static enum MHD_Result finish(struct http *h, struct MHD_Connection *c, const char *method, const char *path,
+                              const struct exchange *x)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    struct request request = {
+        .method = method,
+        .path = path,
+        .after = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "after"),
+        .limit = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "limit"),
+        .body = {x->body, x->len},
+        .now_us = clock_monotonic_us(),
+        .now_s = clock_unix_s(),
+    };
+    struct response answer;
+    if (x->received > ROUTES_BODY_MAX)
+        return refuse_large(h, c);
+    if (!info || addr_from_sockaddr(info->client_addr, &request.from) != 0)
+        return MHD_NO;
+    routes_answer(h->routes, &request, &answer);
+    return send_answer(c, &answer);
+}
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *c, const char *path,
+                                  const char *method, const char *version, const char *data, size_t *len,
+                                  void **exchange)
+{
+    struct http *h = context;
+    struct exchange *x = *exchange;
+    (void)version;
+    if (!x)
+        return begin(h, c, exchange);
+    if (*len == 0)
+        return finish(h, c, method, path, x);
+    int err = append(x, data, *len);
+    *len = 0;
+    return err ? MHD_NO : MHD_YES;
+}
+
+static struct MHD_Daemon *start_daemon(struct http *h, int tcp)
+{
+    return MHD_start_daemon(
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, h,
+        MHD_OPTION_EXTERNAL_LOGGER, on_log, h, MHD_OPTION_LISTEN_SOCKET, tcp, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)HTTP_PER_ADDRESS_MAX,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)HEADER_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+        h, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END);
+}
+
+int http_start(int tcp, struct routes *routes, struct metrics *metrics, struct http **out)
+{
+    struct http *h = calloc(1, sizeof *h);
+    if (!h)
+        return ERR_NOMEM;
+    h->routes = routes;
+    h->metrics = metrics;
+    int err = connections_new(HTTP_CONNECTIONS_MAX, &h->connections);
+    if (!err && !(h->daemon = start_daemon(h, tcp)))
+        err = ERR_IO;
+    if (err) {
+        connections_free(h->connections);
+        free(h);
+        return err;
+    }
+    *out = h;
+    return 0;
+}
+
+void http_stop(struct http *h)
+{
+    if (!h)
+        return;
+    MHD_stop_daemon(h->daemon);
+    connections_free(h->connections);
+    free(h);
+}
+
+void http_cut_slow(struct http *h, uint64_t now_us)
+{
+    uint64_t patience_us = HTTP_REQUEST_S * USEC_PER_SEC;
+    if (now_us < patience_us)
+        return;
+    unsigned cut = connections_cut(h->connections, now_us - patience_us);
+    atomic_fetch_add_explicit(&h->metrics->cut, cut, memory_order_relaxed);
+}

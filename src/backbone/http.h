@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* HTTP/1.1 by libmicrohttpd, on a thread of its own: bounds on connections, sizes and times; what is said is
+ * the routes' (backbone/routes.h). */
+
+#include "backbone/metrics.h"
+#include "backbone/routes.h"
+#include "base/err.h"
+
+#define HTTP_CONNECTIONS_MAX 1000 /* open at once */
+#define HTTP_PER_ADDRESS_MAX 64   /* of one source address */
+#define HTTP_IDLE_S          30   /* without a byte */
+#define HTTP_REQUEST_S       40   /* from a connection's begin, or the last answer, to the end of an answer */
+
+struct http;
+
+/* Serves on tcp, a listening socket, which it takes: it is closed when the server stops. routes and metrics
+ * are borrowed while it runs. */
+int http_start(int tcp, struct routes *routes, struct metrics *metrics, struct http **out) must_check;
+
+/* Ends the thread and closes every connection. NULL is allowed. */
+void http_stop(struct http *h);
+
+/* Cuts connections that have exceeded HTTP_REQUEST_S; called about once a second from the main thread. */
+void http_cut_slow(struct http *h, uint64_t now_us);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* shadowmesh-backbone, the rendezvous server. */
+
+#include "backbone/config.h"
+#include "backbone/server.h"
+#include "base/log.h"
+
+int main(int argc, char **argv)
+{
+    struct backbone_config config;
+    switch (backbone_config_parse(argc, argv, &config)) {
+    case BACKBONE_CONFIG_EXIT_OK:
+        return 0;
+    case BACKBONE_CONFIG_EXIT_USAGE:
+        return 2;
+    case BACKBONE_CONFIG_RUN:
+        break;
+    }
+    log_set_level(config.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+    return server_run(&config);
+}

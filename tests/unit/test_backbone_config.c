@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line of shadowmesh-backbone. */
+
+#include "backbone/config.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static struct backbone_config config;
+static char said[1024]; /* on stderr by the last parse */
+
+static enum backbone_config_result parse(const char **argv)
+{
+    int argc = 0, saved = dup(STDERR_FILENO), pipe_fds[2];
+    while (argv[argc])
+        argc++;
+    assert_int_equal(pipe(pipe_fds), 0);
+    dup2(pipe_fds[1], STDERR_FILENO);
+    enum backbone_config_result result = backbone_config_parse(argc, (char **)(uintptr_t)argv, &config);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(pipe_fds[1]);
+    ssize_t n = read(pipe_fds[0], said, sizeof said - 1);
+    said[n > 0 ? n : 0] = '\0';
+    close(pipe_fds[0]);
+    return result;
+}
+
+#define PARSE(...) parse((const char *[]){"shadowmesh-backbone", __VA_ARGS__ __VA_OPT__(, ) NULL})
+
+static void defaults_are_the_documented_ones(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE(), BACKBONE_CONFIG_RUN);
+    assert_int_equal(config.listen.family, 0);
+    assert_int_equal(config.listen.port, 8080);
+    assert_string_equal(config.data_dir, "./backbone-data");
+    assert_false(config.verbose);
+}
+
+static void every_flag_has_two_forms_and_takes_its_value_either_way(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE("-listen", "9000", "--data", "/x", "-v"), BACKBONE_CONFIG_RUN);
+    assert_int_equal(config.listen.port, 9000);
+    assert_string_equal(config.data_dir, "/x");
+    assert_true(config.verbose);
+    assert_int_equal(PARSE("--listen=9001", "-data=/y", "--v"), BACKBONE_CONFIG_RUN);
+    assert_int_equal(config.listen.port, 9001);
+    assert_string_equal(config.data_dir, "/y");
+    assert_true(config.verbose);
+}
+
+static void listen_takes_ports_and_addresses(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int family, port;
+    } cases[] = {{"1", 0, 1},
+                 {":65535", 0, 65535},
+                 {"0", 0, 0},
+                 {"192.0.2.1", 4, 8080},
+                 {"192.0.2.1:81", 4, 81},
+                 {"127.0.0.1:0", 4, 0},
+                 {"::1", 6, 8080},
+                 {"[2001:db8::1]:82", 6, 82},
+                 {"[::1]:0", 6, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(PARSE("-listen", cases[i].text), BACKBONE_CONFIG_RUN);
+        assert_int_equal(config.listen.family, cases[i].family);
+        assert_int_equal(config.listen.port, cases[i].port);
+    }
+}
+
+static void expect_one_line_that_names(const char *what)
+{
+    size_t len = strlen(said);
+    assert_true(len > 0 && said[len - 1] == '\n' && strchr(said, '\n') == said + len - 1);
+    assert_non_null(strstr(said, what));
+}
+
+static void bad_values_are_refused_in_one_line(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "65536", "99999999999999999999", "host:80", "1.2.3.4:99999", "1.2.3:80",
+        "-1",    "::0:0:0:0:0:0:0:0:0",  ":",       " 80",           "80 "};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(PARSE("-listen", wrong[i]), BACKBONE_CONFIG_EXIT_USAGE);
+        expect_one_line_that_names(wrong[i]);
+    }
+    assert_int_equal(PARSE("-listen", ""), BACKBONE_CONFIG_EXIT_USAGE);
+    assert_int_equal(PARSE("-data", ""), BACKBONE_CONFIG_EXIT_USAGE);
+    expect_one_line_that_names("-data");
+}
+
+static void unknown_and_incomplete_flags_are_refused_in_one_line(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"-port", "--liste", "listen", "", "-", "--", "-verbose", "extra"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(PARSE(wrong[i]), BACKBONE_CONFIG_EXIT_USAGE);
+        expect_one_line_that_names(wrong[i]);
+    }
+    assert_int_equal(PARSE("-listen"), BACKBONE_CONFIG_EXIT_USAGE);
+    expect_one_line_that_names("-listen needs a value");
+    assert_int_equal(PARSE("-v=yes"), BACKBONE_CONFIG_EXIT_USAGE);
+    expect_one_line_that_names("-v=yes");
+}
+
+static void too_long_a_directory_is_refused(void **state)
+{
+    (void)state;
+    static char dir[sizeof config.data_dir + 1];
+    memset(dir, 'a', sizeof dir - 1);
+    assert_int_equal(PARSE("-data", dir), BACKBONE_CONFIG_EXIT_USAGE);
+    expect_one_line_that_names("too long");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults_are_the_documented_ones),
+        cmocka_unit_test(every_flag_has_two_forms_and_takes_its_value_either_way),
+        cmocka_unit_test(listen_takes_ports_and_addresses),
+        cmocka_unit_test(bad_values_are_refused_in_one_line),
+        cmocka_unit_test(unknown_and_incomplete_flags_are_refused_in_one_line),
+        cmocka_unit_test(too_long_a_directory_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
