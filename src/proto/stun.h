@@ -15,16 +15,17 @@
 size_t stun_request_encode(const uint8_t transaction[STUN_TRANSACTION_LEN], uint8_t out[STUN_MESSAGE_MAX]);
 
 /* A server's view: 0 when data is a Binding request (unknown comprehension-optional attributes are skipped; a
- * FINGERPRINT, when there, must be right). */
+ * FINGERPRINT, when there, must be right and last). ERR_FORMAT, or ERR_UNSUPPORTED when it asks for something
+ * that must be understood (USERNAME, CHANGE-REQUEST …): neither is answered. */
 int stun_request_decode(const uint8_t *data, size_t len,
                         uint8_t transaction[STUN_TRANSACTION_LEN]) must_check;
 
-/* A Binding success response with XOR-MAPPED-ADDRESS and FINGERPRINT. Returns its length; never longer than
- * twice the shortest request. */
+/* A Binding success response with XOR-MAPPED-ADDRESS and FINGERPRINT. Returns its length: 40 bytes for IPv4
+ * and 52 for IPv6, against at least 20 of a request, so that reflection is no amplifier. */
 size_t stun_response_encode(const uint8_t transaction[STUN_TRANSACTION_LEN], const struct addr *mapped,
                             uint8_t out[STUN_MESSAGE_MAX]);
 
-/* 0 when data is a success response with an address; the caller compares the transaction with those it sent.
- */
+/* 0 when data is a success response with XOR-MAPPED-ADDRESS (MAPPED-ADDRESS alone is not believed: NATs
+ * rewrite it); ERR_FORMAT, ERR_UNSUPPORTED. The caller compares the transaction with those it sent. */
 int stun_response_decode(const uint8_t *data, size_t len, uint8_t transaction[STUN_TRANSACTION_LEN],
                          struct addr *mapped) must_check;
