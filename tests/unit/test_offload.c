@@ -367,6 +367,23 @@ static void frame_that_contradicts_its_header_is_invalid(void **state)
             fail_msg("lie %d was believed", k);
 }
 
+static void tcp_header_beyond_the_frame_is_invalid(void **state)
+{
+    struct offload_split s;
+    struct packet p = tcp4(10);
+    (void)state;
+    p.tcp_options = 0;
+    size_t len = packet_build(&p, frame);
+    struct virtio_net_hdr v = vnet_of(&p, 5);
+    assert_int_equal(offload_split_begin(&s, &v, frame, len, ROOM), OFFLOAD_TRAIN);
+    frame[p.l4 + 12] = 0xf0;
+    assert_int_equal(offload_split_begin(&s, &v, frame, len, ROOM), OFFLOAD_INVALID);
+    struct offload_meta meta = {{true, (uint16_t)p.l4, 16}, true, false, 1, 0};
+    struct offload_merge m = {.count = 0};
+    assert_true(offload_merge_add(&m, &meta, frame, len, ALL));
+    assert_true(m.closed);
+}
+
 static void truncated_super_frames_never_pass(void **state)
 {
     (void)state;
@@ -541,13 +558,21 @@ static void short_segment_ends_the_train(void **state)
 {
     struct offload_merge m = {.count = 0};
     struct train t;
+    uint8_t more[1200];
     (void)state;
-    train_make(&t, tcp4(2500), 1000, ROOM);
+    struct packet p = tcp4(2500);
+    p.tcp_flags = ACK;
+    train_make(&t, p, 1000, ROOM);
     t.metas[2].last = false;
     for (unsigned i = 0; i < 3; i++)
         assert_true(train_add(&m, &t, i, ALL));
-    assert_true(m.closed);
-    assert_false(train_add(&m, &t, 2, ALL));
+    p.seq += 2500;
+    p.ip_id = (uint16_t)(p.ip_id + 3);
+    p.body_len = 500;
+    size_t len = packet_build(&p, more);
+    struct offload_meta meta = t.metas[2];
+    meta.position = 3;
+    assert_false(offload_merge_add(&m, &meta, more, len, ALL));
     train_free(&t);
 }
 
@@ -835,6 +860,7 @@ int main(void)
         cmocka_unit_test(trains_may_exceed_one_batch),
         cmocka_unit_test(verified_super_frame_is_given_partial_checksums),
         cmocka_unit_test(frame_that_contradicts_its_header_is_invalid),
+        cmocka_unit_test(tcp_header_beyond_the_frame_is_invalid),
         cmocka_unit_test(truncated_super_frames_never_pass),
         cmocka_unit_test(split_and_merged_is_the_same),
         cmocka_unit_test(frame_outside_a_train_passes_alone),

@@ -135,6 +135,24 @@ static void refused_segmentation_falls_back_for_good(void **state)
     pair_close(&p);
 }
 
+/* A blackhole route answers EINVAL to everything; that says nothing about UDP_SEGMENT. */
+static void unreachable_peer_does_not_end_segmentation(void **state)
+{
+    struct pair p;
+    struct addr a;
+    struct udp_remote to;
+    (void)state;
+    pair_open(&p);
+    lab_run("ip route add blackhole 10.66.0.0/16");
+    assert_int_equal(addr_parse("10.66.0.1", 9443, &a), 0);
+    udp_remote_init(&p.a, &a, &to);
+    bool before = p.a.gso;
+    assert_int_equal(udp_send(&p.a, &to, data, BURST, SEGMENT, 0), ERR_IO);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(p.a.gso, before);
+    pair_close(&p);
+}
+
 static void make_wire(struct tap *t)
 {
     lab_run("sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.router_solicitations=0");
@@ -340,6 +358,7 @@ int main(void)
         cmocka_unit_test(burst_arrives_whole_with_its_segments_and_ecn),
         cmocka_unit_test(segments_are_sent_and_received_together),
         cmocka_unit_test(refused_segmentation_falls_back_for_good),
+        cmocka_unit_test(unreachable_peer_does_not_end_segmentation),
         cmocka_unit_test(datagram_beyond_the_interface_is_refused_and_segmentation_kept),
         cmocka_unit_test(dont_fragment_and_ecn_leave_on_the_wire),
         cmocka_unit_test(unreachable_port_does_not_break_receiving),
