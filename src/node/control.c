@@ -74,7 +74,7 @@ static void op_overlay(void *context, uint32_t slot, const struct addr_prefix *l
     struct node *n = context;
     device_peer_addresses(n->device, slot, list, count);
     if (count == 0)
-        switch_forget(n->sw, slot);
+        n->forget[slot] = n->forgetting = n->tables_stale = true;
 }
 
 static void op_notice(void *context, enum mesh_notice what, const struct node_id *id, const char *name,
@@ -177,6 +177,7 @@ static void on_slow(uv_timer_t *timer)
 {
     struct node *n = timer->data;
     uint64_t now_us = clock_monotonic_us();
+    switch_local(n->sw, device_mac(n->device), now_us);
     switch_age(n->sw, now_us);
     reflexive_tick(n, now_us);
     status_tick(n, now_us);

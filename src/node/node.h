@@ -57,6 +57,8 @@ struct node {
 
     bool tables_stale;           /* the workers' forwarding table has to be made anew */
     struct node_retired retired; /* sessions to free once it is */
+    bool forget[MESH_PEERS_MAX]; /* slots whose addresses the switch is to forget once it is */
+    bool forgetting;             /* any of them */
 
     struct {
         struct addr server, mapped; /* the backbone's STUN address; ours as it sees us */

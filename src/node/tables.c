@@ -4,6 +4,7 @@
 
 #include "node/node.h"
 #include <stdlib.h>
+#include <string.h>
 
 static void count_peer(void *context, uint32_t slot, struct session *tx, const struct path *path)
 {
@@ -46,6 +47,16 @@ void tables_free_retired(struct node *n)
     n->retired.count = 0;
 }
 
+/* Only now: a worker with the old table would teach them anew. */
+static void forget_addresses(struct node *n)
+{
+    for (uint32_t slot = 0; slot < MESH_PEERS_MAX; slot++)
+        if (n->forget[slot])
+            switch_forget(n->sw, slot);
+    memset(n->forget, 0, sizeof n->forget);
+    n->forgetting = false;
+}
+
 void tables_publish(struct node *n)
 {
     size_t counts[2] = {0, 0};
@@ -56,6 +67,8 @@ void tables_publish(struct node *n)
     mesh_forward(n->mesh, build_peer, build_session, &b);
     fwd_publish(n->fwd, b.table);
     n->tables_stale = false;
+    if (n->forgetting)
+        forget_addresses(n);
     tables_free_retired(n);
 }
 

@@ -58,10 +58,9 @@ static int fill(struct channel *ch, size_t want)
     return 1;
 }
 
-int channel_next(struct channel *ch, struct message *out)
+/* The next whole message as bytes: 1, 0 when none is complete, or an error. */
+static int next_body(struct channel *ch, struct slice *body)
 {
-    if (!tls_established(ch->tls))
-        return 0;
     int rc = fill(ch, CHANNEL_PREFIX_LEN);
     if (rc <= 0)
         return rc;
@@ -73,15 +72,26 @@ int channel_next(struct channel *ch, struct message *out)
     if (rc <= 0)
         return rc;
     ch->have = 0;
-    const struct slice body = {ch->buffer + CHANNEL_PREFIX_LEN, len};
-    if (!ch->received_first) {
-        ch->received_first = true;
-        rc = kdf_hash(&body, 1, ch->first_received);
-        if (rc)
+    *body = (struct slice){ch->buffer + CHANNEL_PREFIX_LEN, len};
+    return 1;
+}
+
+int channel_next(struct channel *ch, struct message *out)
+{
+    if (!tls_established(ch->tls))
+        return 0;
+    for (;;) {
+        struct slice body;
+        int rc = next_body(ch, &body);
+        if (rc <= 0)
             return rc;
+        if (!ch->received_first && (rc = kdf_hash(&body, 1, ch->first_received)))
+            return rc;
+        ch->received_first = true;
+        rc = message_decode(body.data, body.len, out);
+        if (rc != ERR_UNSUPPORTED) /* a type of a later version is skipped */
+            return rc ? rc : 1;
     }
-    rc = message_decode(body.data, body.len, out);
-    return rc ? rc : 1;
 }
 
 int channel_send(struct channel *ch, const struct message *m)
