@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Interfaces, addresses and routes over rtnetlink (RFC 3549, linux/rtnetlink.h) through libmnl; change
- * notifications; per-device sysctls. Control thread. */
+/* Interfaces, addresses and routes over rtnetlink (RFC 3549, linux/rtnetlink.h) through libmnl. Control
+ * thread. */
 
 #include "net/rtnl.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
@@ -15,16 +14,14 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <unistd.h>
 
 /* Newer than some distributions' headers (enum values, so no #ifdef can tell). */
 #define LINK_GSO_IPV4_MAX_SIZE 63
 
-#define BUFFER_LEN    32768
-#define REQUEST_LEN   512
-#define ANSWER_SECS   5
-#define DUMP_TRIES    4
-#define MONITOR_READS 1024
+#define BUFFER_LEN  32768
+#define REQUEST_LEN 512
+#define ANSWER_SECS 5
+#define DUMP_TRIES  4
 
 struct rtnl {
     struct mnl_socket *socket;
@@ -364,96 +361,4 @@ int rtnl_route_add(struct rtnl *r, unsigned index, const struct addr *destinatio
 int rtnl_route_del(struct rtnl *r, unsigned index, const struct addr *destination)
 {
     return route_request(r, RTM_DELROUTE, 0, index, destination, NULL);
-}
-
-/* ---- changes ---- */
-
-int rtnl_monitor_open(int *fd)
-{
-    struct sockaddr_nl sa = {.nl_family = AF_NETLINK,
-                             .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
-    int s = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
-    if (s < 0)
-        return ERR_IO;
-    if (bind(s, (struct sockaddr *)&sa, sizeof(sa)) < 0) {
-        int saved = errno;
-        close(s);
-        errno = saved;
-        return ERR_IO;
-    }
-    *fd = s;
-    return 0;
-}
-
-static bool holds_change(const void *data, int len)
-{
-    for (const struct nlmsghdr *h = data; mnl_nlmsg_ok(h, len); h = mnl_nlmsg_next(h, &len)) {
-        uint16_t t = h->nlmsg_type;
-        if (t == RTM_NEWLINK || t == RTM_DELLINK || t == RTM_NEWADDR || t == RTM_DELADDR)
-            return true;
-    }
-    return false;
-}
-
-/* ENOBUFS: the kernel had more to tell than the socket holds, so something changed. */
-bool rtnl_monitor_drain(int fd)
-{
-    _Alignas(struct nlmsghdr) uint8_t buffer[8192];
-    bool changed = false;
-    for (int i = 0; i < MONITOR_READS; i++) {
-        ssize_t n = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT);
-        if (n < 0 && errno == ENOBUFS)
-            changed = true;
-        else if (n < 0 && errno != EINTR)
-            break;
-        else if (n > 0 && holds_change(buffer, (int)n))
-            changed = true;
-    }
-    return changed;
-}
-
-/* ---- sysctls ---- */
-
-static int sysctl_open(const char *family, const char *device, const char *key, int flags, int *fd)
-{
-    char path[192];
-    if (strchr(family, '/') || strchr(device, '/') || strchr(key, '/') || device[0] == '\0')
-        return ERR_ARGUMENT;
-    int n = snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", family, device, key);
-    if (n < 0 || (size_t)n >= sizeof(path))
-        return ERR_ARGUMENT;
-    *fd = open(path, flags | O_CLOEXEC);
-    if (*fd >= 0)
-        return 0;
-    if (errno == ENOENT)
-        return ERR_NOT_FOUND;
-    return errno == EACCES || errno == EPERM || errno == EROFS ? ERR_PERMISSION : ERR_IO;
-}
-
-int rtnl_sysctl_get(const char *family, const char *device, const char *key, char *out, size_t size)
-{
-    int fd, err = sysctl_open(family, device, key, O_RDONLY, &fd);
-    if (err)
-        return err;
-    ssize_t n = read(fd, out, size);
-    close(fd);
-    if (n < 0)
-        return ERR_IO;
-    if ((size_t)n >= size)
-        return ERR_SPACE;
-    out[n] = '\0';
-    out[strcspn(out, "\n")] = '\0';
-    return 0;
-}
-
-int rtnl_sysctl_set(const char *family, const char *device, const char *key, const char *value)
-{
-    int fd, err = sysctl_open(family, device, key, O_WRONLY, &fd);
-    if (err)
-        return err;
-    ssize_t n = write(fd, value, strlen(value));
-    int saved = errno;
-    close(fd);
-    errno = saved;
-    return n < 0 ? ERR_IO : 0;
 }

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Notices of interfaces and addresses that change (linux/rtnetlink.h). Control thread. */
+
+#include "net/rtnl.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Per call, so that a storm of changes cannot hold the thread. */
+#define MONITOR_READS 1024
+
+int rtnl_monitor_open(int *fd)
+{
+    struct sockaddr_nl sa = {.nl_family = AF_NETLINK,
+                             .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
+    int s = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
+    if (s < 0)
+        return ERR_IO;
+    if (bind(s, (struct sockaddr *)&sa, sizeof(sa)) < 0) {
+        int saved = errno;
+        close(s);
+        errno = saved;
+        return ERR_IO;
+    }
+    *fd = s;
+    return 0;
+}
+
+static bool holds_change(const void *data, int len)
+{
+    for (const struct nlmsghdr *h = data; mnl_nlmsg_ok(h, len); h = mnl_nlmsg_next(h, &len)) {
+        uint16_t t = h->nlmsg_type;
+        if (t == RTM_NEWLINK || t == RTM_DELLINK || t == RTM_NEWADDR || t == RTM_DELADDR)
+            return true;
+    }
+    return false;
+}
+
+/* ENOBUFS: the kernel had more to tell than the socket holds, so something changed. */
+bool rtnl_monitor_drain(int fd)
+{
+    _Alignas(struct nlmsghdr) uint8_t buffer[8192];
+    bool changed = false;
+    for (int i = 0; i < MONITOR_READS; i++) {
+        ssize_t n = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+        if (n < 0 && errno == ENOBUFS)
+            changed = true;
+        else if (n < 0 && errno != EINTR)
+            break;
+        else if (n > 0 && holds_change(buffer, (int)n))
+            changed = true;
+    }
+    return changed;
+}
