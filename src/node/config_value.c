@@ -3,6 +3,8 @@
  * text. */
 #include "node/config_value.h"
 
+#include "base/cbor.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -171,39 +173,9 @@ const char *config_read_device(const char *text, char out[IFNAMSIZ])
     return NULL;
 }
 
-/* The length of the UTF-8 sequence at p, shortest form, no surrogates; 0 when it is none. */
-static size_t utf8_length(const unsigned char *p)
-{
-    if (p[0] < 0x80)
-        return 1;
-    size_t n = p[0] >= 0xc2 && p[0] < 0xe0   ? 2
-               : p[0] >= 0xe0 && p[0] < 0xf0 ? 3
-               : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
-                                             : 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] >= 0xa0) || (p[0] == 0xf0 && p[1] < 0x90) ||
-        (p[0] == 0xf4 && p[1] >= 0x90))
-        return 0;
-    return n;
-}
-
-static bool is_utf8_text(const char *text)
-{
-    const unsigned char *p = (const unsigned char *)text;
-    while (*p) {
-        size_t n = utf8_length(p);
-        if (n == 0 || (n == 2 && p[0] == 0xc2 && p[1] < 0xa0)) /* C1 controls are controls too */
-            return false;
-        p += n;
-    }
-    return !has_control(text);
-}
-
 const char *config_read_name(const char *text, char *out, size_t cap)
 {
-    if (text[0] == '\0' || !is_utf8_text(text) || !copy_text(text, strlen(text), out, cap))
+    if (text[0] == '\0' || !cbor_text_ok(text, strlen(text)) || !copy_text(text, strlen(text), out, cap))
         return "no name: give 1 to 63 bytes of printable text";
     return NULL;
 }
