@@ -17,12 +17,13 @@ struct fwd_peer {
     bool has_path;
     struct addr remote;   /* the best path's address … */
     struct udp_remote to; /* … in the socket's form */
-    uint16_t size;        /* UDP payload that the path carries */
+    uint16_t size;        /* UDP payload that the path carries; under 300 bytes it counts as no path */
 };
 
 struct fwd_table;
 
-/* Collects peers and receive sessions, then is sealed by fwd_publish. */
+/* Collects up to so many peers (distinct slots) and receive sessions (distinct indices), then is sealed by
+ * fwd_publish. NULL when out of memory. */
 struct fwd_table *fwd_table_new(size_t peers, size_t sessions);
 void fwd_table_add_peer(struct fwd_table *t, const struct fwd_peer *peer);
 void fwd_table_add_session(struct fwd_table *t, struct session *rx);
