@@ -28,6 +28,8 @@ import wires
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("SHADOWMESH_BUILD", ROOT / "build"))
 PREFIX = "smlab"
+# Nodes log every few frames with -v, which drowns the rest: for the person who looks into one failure.
+VERBOSE = bool(os.environ.get("SHADOWMESH_LAB_VERBOSE"))
 SANITIZED = "none"
 for _flavour in ("asan", "tsan"):
     if _flavour in BUILD.name:
@@ -189,7 +191,7 @@ class PingResult:
 class Node:
     """A shadowmesh-l2 on a host, with keys and an API folder of its own."""
 
-    def __init__(self, host, flags, keydir=None, label="node", environment=None, verbose=True):
+    def __init__(self, host, flags, keydir=None, label="node", environment=None, verbose=VERBOSE):
         self.host = host
         self.lab = host.lab
         self.label = label
@@ -211,7 +213,7 @@ class Node:
 
     def command(self):
         flags = ["-keydir", str(self.keydir), "-run", str(self.run_dir), *self.flags]
-        return [program("shadowmesh-l2"), *flags, *(["-v"] if self.verbose and "-v" not in flags else [])]
+        return [program("shadowmesh-l2"), *flags, *(["-v"] if self.verbose else [])]
 
     def start(self, wait=True):
         assert not self.process or not self.process.running
@@ -418,7 +420,7 @@ class Host:
         server = to_host.start("iperf3", "-s", "-1", "-B", to, "-p", port, "--forceflush", name=f"iperf3-{len(self.lab.processes)}")
         try:
             server.wait_log("Server listening", 5)
-            argv = ["iperf3", "-J", "-c", to, "-p", port, "-t", seconds, *(["-u", "-b", udp] if udp else []),
+            argv = ["iperf3", "-J", "-c", to, "-p", port, "-t", seconds, *(["-u", "-b", udp, "-w", "2M"] if udp else []),
                     *(["-R"] if reverse else []), *flags]
             result = self.run(*argv, check=False, timeout=seconds + 30)
             report = json.loads(result.stdout)
@@ -426,6 +428,15 @@ class Host:
             return report
         finally:
             server.kill()
+
+    def udp_loss(self, to_host, to, *flags, rate="50M", seconds=2, reverse=False):
+        """Percent of UDP datagrams lost at a rate. A machine that was busy with something else gets one more chance."""
+        for _ in range(2):
+            total = self.iperf(to_host, to, *flags, seconds=seconds, udp=rate, reverse=reverse)["end"]["sum"]
+            assert total["packets"] > 100, total
+            if total["lost_percent"] < 1:
+                break
+        return total["lost_percent"]
 
     def throughput(self, to_host, to, *flags, seconds=2):
         """Bits a second that one TCP stream delivered from here."""

@@ -81,7 +81,9 @@ def test_runts_and_forged_sources_are_dropped_and_counted(lab):
     b_packets.send(group)
     assert not a_packets.receive_all(lambda f: f in (forged, group), 0.5)
     assert sum(node.drops().get("source", 0) for node in (a, b)) >= 2, (a.drops(), b.drops())
-    b.host.ping(A_OVERLAY, count=3)
+    # B's switch saw A's address on its own side for a moment: it moves back with A's next frames.
+    a.host.ping(B_OVERLAY, count=3, interval=0.5, check=False)
+    b.host.wait_ping(A_OVERLAY, 5)
 
 
 def test_multicast_reaches_those_who_joined(frames):
@@ -114,8 +116,8 @@ def test_ipv6_neighbours_find_each_other(frames):
     assert a.mac("tap0") in b.run("ip", "-6", "neigh", "show", "fd00:10::4", "dev", "tap0").stdout
     # Link-local, and every node at once.
     result = b.run("ping", "-n", "-c", 3, "-i", 0.1, "ff02::1%tap0", check=False)
-    a_link_local = re.search(r"inet6 (fe80::\S+)/64", a.run("ip", "-6", "addr", "show", "dev", "tap0").stdout)[1]
-    assert a_link_local in result.stdout
+    of_a = re.findall(r"inet6 (\S+)/64", a.run("ip", "-6", "addr", "show", "dev", "tap0").stdout)
+    assert any(f"from {address}" in result.stdout for address in of_a), result.stdout
 
 
 def test_dhcp_gives_an_address_over_an_attached_device(lab):
@@ -189,8 +191,7 @@ def test_full_frames_pass_a_narrow_path_without_icmp(lab, figure, mtu, where):
     b_host.ping(A_OVERLAY, "-s", 1472, "-M", "do", count=20)
     rates = [b_host.iperf(a_host, A_OVERLAY, reverse=reverse)["end"]["sum_received"]["bits_per_second"] for reverse in (False, True)]
     assert min(rates) > 50e6
-    udp = b_host.iperf(a_host, A_OVERLAY, "-l", 1472, udp="20M")["end"]["sum"]
-    assert udp["lost_percent"] < 2
+    assert b_host.udp_loss(a_host, A_OVERLAY, "-l", 1472, rate="20M") < 1
     figure(f"underlay {mtu} ({where}): ping -s 1472 -M do {ping}; TCP {rates[0] / 1e6:.0f} and {rates[1] / 1e6:.0f} Mbit/s")
 
 

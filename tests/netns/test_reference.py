@@ -38,9 +38,8 @@ def test_tcp_and_udp_pass_both_ways(lab, figure):
     rates = []
     for reverse in (False, True):
         tcp = b.host.iperf(a.host, A_OVERLAY, seconds=2, reverse=reverse)["end"]["sum_received"]["bits_per_second"]
-        udp = b.host.iperf(a.host, A_OVERLAY, seconds=2, reverse=reverse, udp="50M" if FAST else "2M")["end"]["sum"]
         assert tcp > (100e6 if FAST else 1e6)
-        assert udp["packets"] > 100 and udp["lost_percent"] < 1
+        assert b.host.udp_loss(a.host, A_OVERLAY, reverse=reverse, rate="50M" if FAST else "2M") < 1
         rates.append(f"{tcp / 1e6:.0f}")
     figure(f"TCP, one stream, B to A and A to B: {' and '.join(rates)} Mbit/s")
 
@@ -124,6 +123,25 @@ def test_peer_id_is_printed_and_matches_the_key(lab):
     assert os.stat(keys / "node.key").st_mode & 0o777 == 0o600
     node = host.node("-tap-ip", A_OVERLAY, keydir=keys)
     assert re.search(printed[0], node.log())
+
+
+def test_verbose_node_shows_frames_but_not_every_one(lab):
+    a, b, _, _ = labs.reference_pair(lab, b_flags=["-v"])
+    b.host.ping(A_OVERLAY, count=3)
+    for direction, source, target in (("TAP→P2P", b, a), ("P2P→TAP", a, b)):
+        b.process.wait_log(rf"{direction}: EthernetFrame\[dst={target.host.mac('tap0')}, src={source.host.mac('tap0')}, "
+                           r"type=0800, len=98\]", 3)
+    before = len(b.log().splitlines())
+    b.host.ping(A_OVERLAY, count=1000, interval=0.002)
+    assert len(b.log().splitlines()) - before < 200
+
+
+def test_profiling_node_tells_percentiles(lab):
+    a, b, _, _ = labs.reference_pair(lab, b_flags=["-profile"])
+    stream = b.host.ping_stream(A_OVERLAY)
+    for part in ("UDP-SEND", "UDP-RECV", "TAP-UDP"):
+        b.process.wait_log(rf"\[PROFILE-{part}\].*p99", 15)
+    stream.stop()
 
 
 def test_exit_undoes_everything(lab):
