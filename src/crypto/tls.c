@@ -10,6 +10,7 @@
 #include "crypto/library.h"
 #include <limits.h>
 #include <openssl/bio.h>
+#include <openssl/buffer.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -30,6 +31,7 @@
 #define CHUNK_LEN      4096
 #define CERT_LIST_MAX  8192
 #define PENDING_MAX    (1 << 20)
+#define IDLE_MAX       4096 /* of an empty BIO's memory */
 #define REASON_MAX     192
 
 struct tls_context {
@@ -154,18 +156,25 @@ void tls_context_free(struct tls_context *context)
     free(context);
 }
 
-/* An empty BIO says "try later", not "end of file". */
+/* When empty it says "try later", not "end of file". */
+static BIO *memory_bio(void)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+
+    if (bio)
+        BIO_set_mem_eof_return(bio, -1);
+    return bio;
+}
+
 static bool attach_bios(struct tls *tls)
 {
-    tls->in = BIO_new(BIO_s_mem());
-    tls->out = BIO_new(BIO_s_mem());
+    tls->in = memory_bio();
+    tls->out = memory_bio();
     if (!tls->in || !tls->out) {
         BIO_free(tls->in);
         BIO_free(tls->out);
         return false;
     }
-    BIO_set_mem_eof_return(tls->in, -1);
-    BIO_set_mem_eof_return(tls->out, -1);
     SSL_set_bio(tls->ssl, tls->in, tls->out);
     return true;
 }
@@ -312,10 +321,31 @@ bool tls_established(const struct tls *tls)
     return tls->established;
 }
 
+/* A memory BIO never shrinks: after a burst an empty one makes room for a new one. A quarter of what a
+ * channel holds would otherwise be left from its handshake. */
+static void trim(struct tls *tls, BIO **bio, void (*attach)(SSL *ssl, BIO *bio))
+{
+    BUF_MEM *memory = NULL;
+    BIO *fresh;
+
+    BIO_get_mem_ptr(*bio, &memory);
+    if (BIO_ctrl_pending(*bio) || !memory || memory->max <= IDLE_MAX)
+        return;
+    fresh = memory_bio();
+    if (!fresh)
+        return;
+    attach(tls->ssl, fresh);
+    *bio = fresh;
+}
+
 size_t tls_take_output(struct tls *tls, uint8_t *out, size_t cap)
 {
     int n = BIO_read(tls->out, out, cap > INT_MAX ? INT_MAX : (int)cap);
 
+    if (n <= 0 && tls->established && !tls->failed) {
+        trim(tls, &tls->in, SSL_set0_rbio);
+        trim(tls, &tls->out, SSL_set0_wbio);
+    }
     return n > 0 ? (size_t)n : 0;
 }
 
