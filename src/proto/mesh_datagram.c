@@ -183,14 +183,17 @@ int mesh_ping(struct mesh *m, uint32_t slot, uint64_t token, uint64_t now_us)
     return 0;
 }
 
+/* datagram_len is that of the whole UDP payload: what a request was sent to measure. */
 static enum drop on_probe(struct mesh *m, struct peer *p, const uint8_t *body, size_t len,
-                          const struct addr *from, uint64_t now_us)
+                          size_t datagram_len, const struct addr *from, uint64_t now_us)
 {
     struct path_probe probe;
     if (path_probe_decode(body, len, &probe))
         return DROP_INNER;
     struct session *s = peer_send_session(p);
     if (probe.kind == PATH_PROBE_REQUEST) {
+        if (probe.size && probe.size != datagram_len)
+            return DROP_INNER;
         struct path_probe answer = probe;
         answer.kind = PATH_PROBE_ANSWER;
         answer.observed = *from;
@@ -250,7 +253,7 @@ enum drop mesh_on_datagram(struct mesh *m, const struct addr *from, uint8_t *dat
     const uint8_t *body = plain + WIRE_INNER_LEN;
     size_t body_len = plain_len - WIRE_INNER_LEN;
     if (h.type == WIRE_PROBE)
-        return on_probe(m, p, body, body_len, from, now_us);
+        return on_probe(m, p, body, body_len, len, from, now_us);
     return on_control(m, r, &h, &inner, body, body_len, now_us);
 }
 
