@@ -8,11 +8,8 @@ MESON_FLAGS ?=
 FUZZ_SECONDS ?= 60
 CHECK_FLAGS ?=
 
-PROGRAMS = shadowmesh shadowmesh-l2 shadowmesh-backbone
-
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
-	@for program in $(PROGRAMS); do ln -sf src/$$program $(BUILD)/$$program; done
 
 $(BUILD)/build.ninja:
 	@tools/deps.sh build
