@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#define NOW_S  1800000000ull
+#define NOW_S     1800000000ull
 #define MINUTE_US 60000000ull
 
 static struct store *store;
@@ -265,6 +265,19 @@ static void lookups_over_the_rate_are_429_with_retry_after(void **state)
     json_decref(ask(&request, 404));
 }
 
+static void page_of_a_listing_costs_ten_lookups(void **state)
+{
+    (void)state;
+    struct request request = request_of("GET", "/v1/nodes");
+    for (int i = 0; i < 10; i++)
+        json_decref(ask(&request, 200));
+    json_decref(ask(&request, 429));
+    request.now_us += 10 * 20000 - 1;
+    json_decref(ask(&request, 429));
+    request.now_us += 1;
+    json_decref(ask(&request, 200));
+}
+
 static void registrations_have_a_rate_of_their_own(void **state)
 {
     (void)state;
@@ -346,6 +359,7 @@ int main(void)
         TEST(pages_of_large_records_are_bounded_in_bytes),
         TEST(bad_page_arguments_are_400),
         TEST(lookups_over_the_rate_are_429_with_retry_after),
+        TEST(page_of_a_listing_costs_ten_lookups),
         TEST(registrations_have_a_rate_of_their_own),
         TEST(failing_store_is_503),
         TEST(metrics_count_answers_by_status),
