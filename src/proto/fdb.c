@@ -12,6 +12,7 @@
 #include "proto/fdb.h"
 
 #include "crypto/secret.h"
+#include <endian.h>
 #include <pthread.h>
 #include <stdalign.h>
 #include <stdatomic.h>
@@ -144,11 +145,12 @@ void fdb_free(struct fdb *fdb)
 
 uint64_t fdb_key(const uint8_t mac[6], uint16_t vlan)
 {
-    uint64_t address = 0;
+    uint32_t high;
+    uint16_t low;
 
-    for (int i = 0; i < 6; i++)
-        address = address << 8 | mac[i];
-    return KEY_VALID | (uint64_t)(vlan & 0xfff) << 48 | address;
+    memcpy(&high, mac, sizeof high);
+    memcpy(&low, mac + sizeof high, sizeof low);
+    return KEY_VALID | (uint64_t)(vlan & 0xfff) << 48 | (uint64_t)be32toh(high) << 16 | be16toh(low);
 }
 
 static uint64_t home(const struct fdb *fdb, uint64_t key)

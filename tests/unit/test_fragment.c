@@ -212,6 +212,11 @@ static void last_part_first_must_agree_with_the_rest(void **state)
 {
     struct fixture *x = *state;
 
+    for (uint16_t g = 10; g < 14; g++)
+        assert_incomplete(x, add(x, g, 0, 1500, LEN));
+    for (uint16_t g = 10; g < 14;
+         g++) /* leaves the frame's bytes in every slot: they must not stand in for it */
+        assert_whole(x, add(x, g, 1500, 1500, LEN), LEN);
     assert_incomplete(x, add(x, 1, 2900, 100, LEN));
     assert_int_equal(add(x, 1, 0, 1000, LEN), DROP_FRAGMENT);
     assert_incomplete(x, add(x, 2, 2900, 100, LEN));

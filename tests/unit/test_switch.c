@@ -250,6 +250,17 @@ static void two_peers_that_fight_move_an_address_once_a_second(void **state)
     assert_in_range(moves, 9, 11);
 }
 
+static void hold_down_holds_for_a_worker_a_little_behind(void **state)
+{
+    struct fixture *x = *state;
+
+    in(x, 1, 100, BROADCAST);
+    in(x, 2, 100, BROADCAST);
+    x->now -= 2000;
+    assert_int_equal(in(x, 1, 100, BROADCAST), DROP_NONE);
+    assert_int_equal(where(x, 100), 2);
+}
+
 static void hold_down_outlives_the_clocks_wrap(void **state)
 {
     struct fixture *x = *state;
@@ -578,6 +589,43 @@ static void workers_learn_while_control_forgets(void **state)
         assert_int_equal(in(x, 1, 10000 + s, 0), DROP_NONE);
 }
 
+static pthread_barrier_t start;
+
+static void *learn_all(void *arg)
+{
+    struct worker *w = arg;
+    enum drop not_learned;
+
+    pthread_barrier_wait(&start);
+    for (uint64_t s = 0; s < SWITCH_PER_PEER / 2; s++)
+        w->wrong += in_full(w->x, 1, 1000 + s, 0, &not_learned) || not_learned;
+    return NULL;
+}
+
+static void address_that_workers_meet_at_once_is_learned_once(void **state)
+{
+    struct fixture *x = *state;
+    struct worker workers[3];
+    pthread_t threads[3];
+
+    out(x, 0, BROADCAST);
+    for (int round = 0; round < 20; round++) {
+        assert_int_equal(pthread_barrier_init(&start, NULL, 3), 0);
+        for (unsigned i = 0; i < 3; i++) {
+            workers[i] = (struct worker){.x = x, .number = i};
+            assert_int_equal(pthread_create(&threads[i], NULL, learn_all, &workers[i]), 0);
+        }
+        for (unsigned i = 0; i < 3; i++) {
+            pthread_join(threads[i], NULL);
+            assert_int_equal(workers[i].wrong, 0);
+        }
+        pthread_barrier_destroy(&start);
+        assert_int_equal(count(x), 1 + SWITCH_PER_PEER / 2);
+        switch_forget(x->sw, 1);
+        assert_int_equal(count(x), 1);
+    }
+}
+
 static void *storm(void *arg)
 {
     struct worker *w = arg;
@@ -626,6 +674,7 @@ int main(void)
         switch_test(silent_device_keeps_its_own_address),
         switch_test(move_between_peers_waits_for_hold_down),
         switch_test(two_peers_that_fight_move_an_address_once_a_second),
+        switch_test(hold_down_holds_for_a_worker_a_little_behind),
         switch_test(hold_down_outlives_the_clocks_wrap),
         switch_test(address_not_seen_for_long_is_removed),
         switch_test(clock_of_a_worker_a_little_ahead_ages_nothing),
@@ -643,6 +692,7 @@ int main(void)
         switch_test(storm_teaches_no_addresses),
         switch_test(forgotten_peers_slot_starts_with_a_whole_budget),
         switch_test(workers_learn_while_control_forgets),
+        switch_test(address_that_workers_meet_at_once_is_learned_once),
         switch_test(workers_share_one_storm_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
