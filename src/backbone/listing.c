@@ -3,7 +3,7 @@
 
 #include "backbone/listing.h"
 
-#include "backbone/base64.h"
+#include "crypto/base64.h"
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>

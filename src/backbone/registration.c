@@ -3,7 +3,7 @@
 
 #include "backbone/registration.h"
 
-#include "backbone/base64.h"
+#include "crypto/base64.h"
 #include <jansson.h>
 
 static int take_base64(const json_t *object, const char *key, uint8_t *out, size_t cap, size_t *len)

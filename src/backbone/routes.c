@@ -7,6 +7,7 @@
 #include "backbone/limits.h"
 #include "backbone/listing.h"
 #include "backbone/registration.h"
+#include "crypto/secret.h"
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,12 +21,14 @@
 #define REGISTRATION_BURST       60
 #define RETRY_FULL_S             60
 #define METRICS_TYPE             "text/plain; version=0.0.4; charset=utf-8"
+#define INSTANCE_LEN             8
 
 struct routes {
     struct directory *directory;
     struct metrics *metrics;
     struct limits *lookups, *registrations;
     uint16_t stun_port;
+    char instance[INSTANCE_LEN * 2 + 1]; /* random: nodes notice a restart by it */
 };
 
 int routes_new(struct directory *directory, struct metrics *metrics, uint16_t stun_port, struct routes **out)
@@ -34,6 +37,10 @@ int routes_new(struct directory *directory, struct metrics *metrics, uint16_t st
     if (!r)
         return ERR_NOMEM;
     *r = (struct routes){.directory = directory, .metrics = metrics, .stun_port = stun_port};
+    uint8_t instance[INSTANCE_LEN];
+    secret_random(instance, sizeof instance);
+    for (size_t i = 0; i < sizeof instance; i++)
+        snprintf(r->instance + 2 * i, 3, "%02x", instance[i]);
     int err = limits_new(SOURCES, LOOKUP_INTERVAL_US, LOOKUP_BURST, &r->lookups);
     if (!err)
         err = limits_new(SOURCES, REGISTRATION_INTERVAL_US, REGISTRATION_BURST, &r->registrations);
@@ -68,8 +75,9 @@ static void get_info(struct routes *r, const struct request *request, struct res
         return;
     }
     answer_json(out, 200,
-                json_pack("{sssssisisI}", "name", "shadowmesh-backbone", "version", SHADOWMESH_VERSION, "api",
-                          1, "stun_port", (int)r->stun_port, "nodes", (json_int_t)nodes));
+                json_pack("{sssssisssisI}", "name", "shadowmesh-backbone", "version", SHADOWMESH_VERSION,
+                          "api", 1, "instance", r->instance, "stun_port", (int)r->stun_port, "nodes",
+                          (json_int_t)nodes));
 }
 
 static void get_metrics(struct routes *r, const struct request *request, struct response *out)

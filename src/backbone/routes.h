@@ -4,7 +4,7 @@
  *
  *   GET  /health                 200 {"status":"ok"}
  *   GET  /v1/info                200
- * {"name":"shadowmesh-backbone","version":TEXT,"api":1,"stun_port":N,"nodes":N} GET  /v1/challenge 200
+ * {"name":"shadowmesh-backbone","version":TEXT,"api":1,"instance":TEXT,"stun_port":N,"nodes":N} GET  /v1/challenge 200
  * {"challenge":"64 hex digits","expires_s":60} POST /v1/nodes               body
  * {"record":BASE64,"signature":BASE64}, at most 32 KiB 201 {"id":ID,"seq":N,"expiry_s":N,"observed":"client's
  * IP address"} 400 malformed, expired, or expiring more than an hour ahead 401 challenge unknown or expired

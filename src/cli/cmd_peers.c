@@ -31,13 +31,14 @@ static void add_peer(const struct cli_options *options, struct table *t, const j
         handshake[FORMAT_MAX], ratchet[FORMAT_MAX];
     char *addresses = nodes_addresses(peer), *path = peer_text_path(peer);
     const char *name = nodes_text(peer, "name");
-    table_add(
-        t, (const char *const[]){
-               name[0] ? name : "-", nodes_id(options, nodes_text(peer, "id"), id), addresses, path,
-               mtu_of(json_object_get(peer, "path"), mtu), format_rtt(nodes_number(peer, "rtt_us"), rtt),
-               format_share(nodes_number(peer, "loss"), loss), bytes_of(peer, "rx_bytes", rx),
-               bytes_of(peer, "tx_bytes", tx), format_age(nodes_number(peer, "handshake_age_s"), handshake),
-               format_age(nodes_number(peer, "ratchet_age_s"), ratchet), nodes_text(peer, "suite")});
+    table_add(t, (const char *const[]){name[0] ? name : "-", nodes_id(options, nodes_text(peer, "id"), id),
+                                       addresses, path, mtu_of(json_object_get(peer, "path"), mtu),
+                                       format_rtt(nodes_number(peer, "rtt_us"), rtt),
+                                       format_share(nodes_number(peer, "loss"), loss),
+                                       bytes_of(peer, "rx_bytes", rx), bytes_of(peer, "tx_bytes", tx),
+                                       format_age(nodes_number(peer, "handshake_age_s"), handshake),
+                                       format_age(nodes_number(peer, "ratchet_age_s"), ratchet),
+                                       options->whole ? nodes_text(peer, "suite") : ""});
     free(addresses);
     free(path);
 }
@@ -63,15 +64,16 @@ static void add_paths(struct table *t, const json_t *peer)
 
 static void print_node(const struct cli_options *options, const json_t *node, bool titled)
 {
-    static const char *const heading[] = {"PEER", "ID", "ADDRESSES", "PATH",      "MTU",     "RTT",
-                                          "LOSS", "RX", "TX",        "HANDSHAKE", "RATCHET", "SUITE"};
+    const char *columns[] = {"PEER", "ID",        "ADDRESSES", "PATH",
+                             "MTU",  "RTT",       "LOSS",      "RX",
+                             "TX",   "HANDSHAKE", "RATCHET",   options->whole ? "SUITE" : ""};
     struct table *t = table_new("llllrrrrrrrl");
     size_t index;
     json_t *peer;
     char *name = format_clean(nodes_text(node, "name"));
     if (titled)
         printf("%s%s%s\n", options->colour ? "\033[1m" : "", name, options->colour ? "\033[0m" : "");
-    table_add(t, heading);
+    table_add(t, columns);
     json_array_foreach(json_object_get(node, "peers"), index, peer)
     {
         add_peer(options, t, peer);

@@ -4,16 +4,14 @@
 #include "node/backbone_client.h"
 
 #include "base/clock.h"
+#include "crypto/base64.h"
 #include "node/http_client.h"
 
 #include <jansson.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#define BASE64_MAX(n) (((n) + 2) / 3 * 4 + 1)
 
 int backbone_client_init(struct backbone_client *c, const char *url)
 {
@@ -122,12 +120,12 @@ static uint64_t next_seq(const struct backbone_client *c)
 static char *make_body(const struct record *record, const struct identity *me)
 {
     uint8_t data[RECORD_MAX], signature[IDENTITY_SIGNATURE_LEN];
-    char data64[BASE64_MAX(RECORD_MAX)], signature64[BASE64_MAX(IDENTITY_SIGNATURE_LEN)];
+    char data64[BASE64_LEN(RECORD_MAX) + 1], signature64[BASE64_LEN(IDENTITY_SIGNATURE_LEN) + 1];
     size_t len = 0;
     if (record_sign(record, me, data, sizeof(data), &len, signature) != 0)
         return NULL;
-    EVP_EncodeBlock((unsigned char *)data64, data, (int)len);
-    EVP_EncodeBlock((unsigned char *)signature64, signature, sizeof(signature));
+    base64_encode(data, len, data64);
+    base64_encode(signature, sizeof(signature), signature64);
     json_t *body = json_pack("{s:s,s:s}", "record", data64, "signature", signature64);
     char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
     json_decref(body);
@@ -168,24 +166,11 @@ enum backbone_verdict backbone_client_register(struct backbone_client *c, struct
     return verdict;
 }
 
-/* Decodes padded base64 of at most cap bytes. */
-static bool base64_decode(const json_t *value, uint8_t *out, size_t cap, size_t *len)
+/* Decodes base64 of at most cap bytes. */
+static bool decode_value(const json_t *value, uint8_t *out, size_t cap, size_t *len)
 {
     const char *text = json_string_value(value);
-    size_t n = json_string_length(value);
-    if (!text || n == 0 || n % 4 != 0 || n / 4 * 3 > cap + 2)
-        return false;
-    uint8_t *whole = malloc(n / 4 * 3);
-    int got = whole ? EVP_DecodeBlock(whole, (const unsigned char *)text, (int)n) : -1;
-    if (got > 0) {
-        *len = (size_t)got - (text[n - 1] == '=') - (text[n - 2] == '=');
-        if (*len <= cap)
-            memcpy(out, whole, *len);
-        else
-            got = -1;
-    }
-    free(whole);
-    return got > 0;
+    return text && base64_decode(text, json_string_length(value), out, cap, len) == 0;
 }
 
 static enum backbone_verdict read_record(struct backbone_client *c, const json_t *answer,
@@ -193,8 +178,8 @@ static enum backbone_verdict read_record(struct backbone_client *c, const json_t
 {
     uint8_t data[RECORD_MAX], signature[IDENTITY_SIGNATURE_LEN];
     size_t len = 0, signature_len = 0;
-    if (!base64_decode(json_object_get(answer, "record"), data, sizeof(data), &len) ||
-        !base64_decode(json_object_get(answer, "signature"), signature, sizeof(signature), &signature_len))
+    if (!decode_value(json_object_get(answer, "record"), data, sizeof(data), &len) ||
+        !decode_value(json_object_get(answer, "signature"), signature, sizeof(signature), &signature_len))
         return fail(c, BACKBONE_FORGED, "it is malformed");
     int err = record_verify(data, len, signature, signature_len, out);
     if (err == ERR_MISMATCH || (!err && id_compare(&out->id, id) != 0))

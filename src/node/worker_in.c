@@ -69,7 +69,7 @@ static enum drop on_frame(struct worker *w, const struct arrival *a, const struc
     if (not_learned)
         worker_drop(w, not_learned, 1);
     if (a->message->ecn == ECN_CE && !offload_ecn_mark(frame, len))
-        return DROP_DEVICE; /* congestion that the packet cannot tell: RFC 6040 §4.2 wants it lost */
+        return DROP_ECN; /* congestion that the packet cannot tell: RFC 6040 §4.2 wants it lost */
     if (w->config.trace)
         worker_trace_frame(w, true, &f, len);
     deliver(w, a, meta, frame, len);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The names of drop reasons, as `status --json`, metrics and docs/PROTOCOL.md §8 spell them. Any thread. */
+/* The names of drop reasons, as `status --json`, metrics and docs/PROTOCOL.md §11 spell them. Any thread. */
 
 #include "proto/drop.h"
 #include <stddef.h>
@@ -30,6 +30,7 @@ static const char *const names[DROP_COUNT] = {
     [DROP_SPLIT] = "split",
     [DROP_SEND] = "send",
     [DROP_TOO_BIG] = "too_big",
+    [DROP_ECN] = "ecn",
 };
 
 const char *drop_name(enum drop drop)

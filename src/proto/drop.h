@@ -31,6 +31,8 @@ enum drop {
     DROP_SPLIT,     /* a super-frame that cannot be cut */
     DROP_SEND,      /* the kernel refused the datagram */
     DROP_TOO_BIG,   /* larger than the path's present size; the path is measured anew */
+    /* from the network, later additions */
+    DROP_ECN, /* marked CE on the way, but the packet inside is not ECN-capable (RFC 6040) */
     DROP_COUNT
 };
 

@@ -3,7 +3,7 @@
 
 #include "backbone/registration.h"
 
-#include "backbone/base64.h"
+#include "crypto/base64.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

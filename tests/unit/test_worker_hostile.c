@@ -368,7 +368,7 @@ static void congestion_on_the_way_marks_the_packet(void **state)
     frame.data[15] = 0;
     seal(&s, &(struct wire_inner){0}, frame.data, frame.len);
     assert_int_equal(udp_send(&s.puppet, &s.to, d.data, d.len, d.len, 3), 0);
-    assert_dropped(&s, DROP_DEVICE, 1);
+    assert_dropped(&s, DROP_ECN, 1);
     stage_close(&s);
 }
 

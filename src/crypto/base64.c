@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Base64 over OpenSSL's block functions, made strict: they skip white space and count padding as bytes. */
 
-#include "backbone/base64.h"
+#include "crypto/base64.h"
 
 #include <openssl/evp.h>
 #include <string.h>
