@@ -34,9 +34,9 @@ enum path_kind { PATH_KIND_DIRECT = 1, PATH_KIND_RELAY = 2, PATH_KIND_TCP = 3 };
 const char *path_kind_name(enum path_kind kind);
 
 /* A PROBE datagram's payload, behind the inner header; a request is padded with zeros to the size under test,
- * an answer is not padded. Whoever answers checks that the datagram had the size that the request names.
- * docs/PROTOCOL.md §9. 0 kind (1 request, 2 answer)   1 zero   2 size of the request's UDP payload   4 token
- * (8)   12 observed address: family, port, ip (1 + 2 + 16)   31 zero padding … */
+ * an answer is not padded. Decoding ignores the padding: the tag vouches for it. docs/PROTOCOL.md §9. 0 kind
+ * (1 request, 2 answer)   1 zero   2 size of the request's UDP payload   4 token (8) 12 observed address:
+ * family, port, ip (1 + 2 + 16; IPv4 in the first 4)   31 zero */
 #define PATH_PROBE_LEN 32
 enum path_probe_kind { PATH_PROBE_REQUEST = 1, PATH_PROBE_ANSWER = 2 };
 struct path_probe {
@@ -46,6 +46,8 @@ struct path_probe {
     struct addr observed; /* answer: the address that the request came from; request: none */
 };
 void path_probe_encode(const struct path_probe *p, uint8_t out[PATH_PROBE_LEN]);
+/* 0 or ERR_FORMAT: short, unknown kind, reserved bytes, an observed address in a request or none in an
+ * answer. */
 int path_probe_decode(const uint8_t *data, size_t len, struct path_probe *out) must_check;
 
 struct path {

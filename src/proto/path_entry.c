@@ -204,7 +204,6 @@ void path_entry_on_answer(struct path_entry *e, struct path_sent *sent, uint16_t
         e->full_lost = 0;
     path_size_on_answer(&e->size, sent->size, now_us);
     e->path.size = e->size.proven;
-    judge_size(e, limit, now_us);
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
