@@ -315,11 +315,11 @@ static void skip(struct reader *r, unsigned depth)
     struct item item = take_item(r);
     if ((item.kind != ITEM_ARRAY && item.kind != ITEM_MAP) || item.value == 0)
         return;
-    /* Every item takes a byte at least. */
-    if (depth == 0 || item.value > reader_left(r)) {
+    if (depth == 0) {
         r->bad = true;
         return;
     }
+    /* Every item takes a byte at least, so that a false count ends with the input. */
     for (uint64_t i = 0; i < item.value && !r->bad; i++) {
         if (item.kind == ITEM_MAP)
             skip(r, depth - 1);

@@ -104,7 +104,7 @@ static int take_header(struct reader *r, enum stun_type type, uint8_t transactio
     uint16_t got = reader_u16(r), body = reader_u16(r);
     uint32_t cookie = reader_u32(r);
     reader_copy(r, transaction, STUN_TRANSACTION_LEN);
-    if (r->bad || got != type || cookie != MAGIC_COOKIE || body != reader_left(r) || (body & PADDING))
+    if (r->bad || got != type || cookie != MAGIC_COOKIE || body != reader_left(r))
         return ERR_FORMAT;
     return 0;
 }

@@ -160,6 +160,59 @@ static void response_without_the_xored_address_is_refused(void **state)
     assert_int_equal(stun_response_decode(plain, sizeof(plain), transaction, &mapped), ERR_FORMAT);
 }
 
+#define HEAD(body) 1, 1, 0, body, 0x21, 0x12, 0xa4, 0x42, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+#define XOR4(last) 0x00, 0x20, 0, 8, 0, 1, 0x21, 0x13, 0x21, 0x12, 0xa4, (0x42 ^ (last))
+#define DECODE(...)                                                                                          \
+    stun_response_decode((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}),             \
+                         transaction, &mapped)
+
+static void of_several_addresses_the_first_counts(void **state)
+{
+    (void)state;
+    uint8_t transaction[STUN_TRANSACTION_LEN];
+    struct addr mapped;
+    assert_int_equal(DECODE(HEAD(24), XOR4(5), XOR4(6)), 0);
+    assert_int_equal(mapped.ip[3], 5);
+    assert_int_equal(mapped.port, 1);
+}
+
+static void malformed_responses_are_refused(void **state)
+{
+    (void)state;
+    uint8_t transaction[STUN_TRANSACTION_LEN];
+    struct addr mapped;
+    assert_int_equal(DECODE(HEAD(12), XOR4(5)), 0);
+    /* A length that is no multiple of four, with as many bytes. */
+    assert_int_equal(DECODE(HEAD(13), XOR4(5), 0), ERR_FORMAT);
+    /* An unknown attribute that must be understood. */
+    assert_int_equal(DECODE(HEAD(16), XOR4(5), 0x00, 0x99, 0, 0), ERR_UNSUPPORTED);
+    /* An address of no known family, and one that is too short or long for its family. */
+    assert_int_equal(DECODE(HEAD(12), 0, 0x20, 0, 8, 0, 3, 0, 1, 1, 2, 3, 4), ERR_FORMAT);
+    assert_int_equal(DECODE(HEAD(12), 0, 0x20, 0, 8, 0, 2, 0, 1, 1, 2, 3, 4), ERR_FORMAT);
+    assert_int_equal(DECODE(HEAD(16), 0, 0x20, 0, 12, 0, 1, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8), ERR_FORMAT);
+    /* An attribute that is longer than the message. */
+    assert_int_equal(DECODE(HEAD(16), XOR4(5), 0x80, 0x22, 0, 1), ERR_FORMAT);
+}
+
+static void wrong_cookie_is_refused(void **state)
+{
+    (void)state;
+    uint8_t transaction[STUN_TRANSACTION_LEN];
+    uint8_t bare[HEADER_LEN] = {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x43};
+    assert_int_equal(stun_request_decode(bare, sizeof(bare), transaction), ERR_FORMAT);
+}
+
+static void nothing_follows_a_fingerprint(void **state)
+{
+    (void)state;
+    /* A right one (the length in the header counts up to the end), then an empty SOFTWARE. */
+    static const uint8_t longer[] = {0x00, 0x01, 0x00, 0x0c, 0x21, 0x12, 0xa4, 0x42, 0, 0,    0,
+                                     0,    0,    0,    0,    0,    0,    0,    0,    0, 0x80, 0x28,
+                                     0x00, 0x04, 0xc1, 0xa2, 0xde, 0x39, 0x80, 0x22, 0, 0};
+    uint8_t transaction[STUN_TRANSACTION_LEN];
+    assert_int_equal(stun_request_decode(longer, sizeof(longer), transaction), ERR_FORMAT);
+}
+
 static void requests_and_responses_are_told_apart(void **state)
 {
     (void)state;
@@ -196,6 +249,10 @@ int main(void)
         cmocka_unit_test(every_flipped_bit_is_noticed),
         cmocka_unit_test(truncated_and_padded_messages_are_refused),
         cmocka_unit_test(response_without_the_xored_address_is_refused),
+        cmocka_unit_test(of_several_addresses_the_first_counts),
+        cmocka_unit_test(malformed_responses_are_refused),
+        cmocka_unit_test(wrong_cookie_is_refused),
+        cmocka_unit_test(nothing_follows_a_fingerprint),
         cmocka_unit_test(requests_and_responses_are_told_apart),
         cmocka_unit_test(mapped_ipv4_becomes_ipv4),
     };
