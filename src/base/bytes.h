@@ -4,6 +4,7 @@
  * once ran over its end stays bad and yields zeros, so a parser checks once, at its end. Network byte order.
  */
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -56,33 +57,31 @@ static inline void reader_copy(struct reader *r, void *out, size_t n)
         memset(out, 0, n);
 }
 
-static inline uint64_t reader_uint(struct reader *r, size_t n)
-{
-    const uint8_t *p = reader_take(r, n);
-    uint64_t v = 0;
-    for (size_t i = 0; p && i < n; i++)
-        v = v << 8 | p[i];
-    return v;
-}
-
 static inline uint8_t reader_u8(struct reader *r)
 {
-    return (uint8_t)reader_uint(r, 1);
+    const uint8_t *p = reader_take(r, 1);
+    return p ? *p : 0;
 }
 
 static inline uint16_t reader_u16(struct reader *r)
 {
-    return (uint16_t)reader_uint(r, 2);
+    uint16_t v;
+    reader_copy(r, &v, sizeof v);
+    return be16toh(v);
 }
 
 static inline uint32_t reader_u32(struct reader *r)
 {
-    return (uint32_t)reader_uint(r, 4);
+    uint32_t v;
+    reader_copy(r, &v, sizeof v);
+    return be32toh(v);
 }
 
 static inline uint64_t reader_u64(struct reader *r)
 {
-    return reader_uint(r, 8);
+    uint64_t v;
+    reader_copy(r, &v, sizeof v);
+    return be64toh(v);
 }
 
 static inline struct writer writer_init(uint8_t *data, size_t len)
@@ -115,29 +114,25 @@ static inline void writer_put(struct writer *w, const void *data, size_t n)
         memcpy(p, data, n);
 }
 
-static inline void writer_uint(struct writer *w, uint64_t v, size_t n)
-{
-    uint8_t *p = writer_reserve(w, n);
-    for (size_t i = 0; p && i < n; i++)
-        p[i] = (uint8_t)(v >> (8 * (n - 1 - i)));
-}
-
 static inline void writer_u8(struct writer *w, uint8_t v)
 {
-    writer_uint(w, v, 1);
+    writer_put(w, &v, 1);
 }
 
 static inline void writer_u16(struct writer *w, uint16_t v)
 {
-    writer_uint(w, v, 2);
+    v = htobe16(v);
+    writer_put(w, &v, sizeof v);
 }
 
 static inline void writer_u32(struct writer *w, uint32_t v)
 {
-    writer_uint(w, v, 4);
+    v = htobe32(v);
+    writer_put(w, &v, sizeof v);
 }
 
 static inline void writer_u64(struct writer *w, uint64_t v)
 {
-    writer_uint(w, v, 8);
+    v = htobe64(v);
+    writer_put(w, &v, sizeof v);
 }
