@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Probes: whatever decodes encodes to the same bytes. */
+
+#include "proto/path.h"
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    uint8_t again[PATH_PROBE_LEN];
+    struct path_probe p;
+    if (path_probe_decode(data, size, &p))
+        return 0;
+    path_probe_encode(&p, again);
+    if (size < sizeof(again) || memcmp(again, data, sizeof(again)) != 0)
+        abort();
+    return 0;
+}

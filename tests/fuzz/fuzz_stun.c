@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* STUN: requests and responses; a response that decodes survives its encoding by us. */
+
+#include "proto/stun.h"
+#include <stdlib.h>
+#include <string.h>
+
+static void check(bool ok)
+{
+    if (!ok)
+        abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    uint8_t transaction[STUN_TRANSACTION_LEN], again[STUN_TRANSACTION_LEN], out[STUN_MESSAGE_MAX];
+    struct addr mapped, same;
+    if (stun_request_decode(data, size, transaction) == 0)
+        check(stun_request_decode(out, stun_request_encode(transaction, out), again) == 0);
+    if (stun_response_decode(data, size, transaction, &mapped))
+        return 0;
+    check(mapped.family == 4 || mapped.family == 6);
+    check(stun_response_decode(out, stun_response_encode(transaction, &mapped, out), again, &same) == 0);
+    check(addr_equal(&mapped, &same) && memcmp(transaction, again, sizeof(again)) == 0);
+    return 0;
+}
