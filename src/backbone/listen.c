@@ -4,6 +4,7 @@
 #include "backbone/listen.h"
 
 #include "base/log.h"
+#include "net/tcp.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -35,8 +36,10 @@ static int set_options(int fd, const struct addr *at, int type)
     if (at->family == 6 &&
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, addr_is_unspecified(at) ? &off : &on, sizeof on))
         return ERR_IO;
-    if (type == SOCK_STREAM)
+    if (type == SOCK_STREAM) {
+        tcp_limit_segments(fd);
         return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) ? ERR_IO : 0;
+    }
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size); /* a wish; the default serves too */
     /* A machine of several addresses must answer from the one that was asked. */
     if (at->family == 6)

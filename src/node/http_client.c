@@ -2,6 +2,8 @@
 /* HTTP with libcurl, bounded in time and size. A thread of libuv's pool at a time. */
 #include "node/http_client.h"
 
+#include "net/tcp.h"
+
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdatomic.h>
@@ -43,10 +45,18 @@ static int on_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, 
     return atomic_load_explicit(&h->aborted, memory_order_relaxed);
 }
 
+static int on_socket(void *context, curl_socket_t fd, curlsocktype purpose)
+{
+    (void)context, (void)purpose;
+    tcp_limit_segments(fd);
+    return CURL_SOCKOPT_OK;
+}
+
 static void set_options(struct http_client *h)
 {
     CURL *c = h->curl;
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1l);
+    curl_easy_setopt(c, CURLOPT_SOCKOPTFUNCTION, on_socket);
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
     curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, TOTAL_TIMEOUT_MS);
     curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0l);

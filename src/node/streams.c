@@ -4,6 +4,7 @@
 #include "node/streams.h"
 
 #include "base/table.h"
+#include "net/tcp.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+1180 /* TCP payload: what every path carries, so that no ICMP is needed to find that out */
 #define LISTEN_BACKLOG   128
 #define LINGER_MS        1000
 #define QUEUE_MAX        (256 * 1024) /* bytes that may wait for a peer that does not read */
@@ -21,7 +23,7 @@
 #define USER_TIMEOUT_MS  15000
 #define READ_BUFFER_SIZE 16384
 
-struct stream {
+    struct stream {
     uv_tcp_t tcp; /* first: handles are cast back */
     uv_connect_t connect;
     struct streams *owner;
@@ -78,12 +80,22 @@ static void destroy(struct stream *st)
     uv_close((uv_handle_t *)&st->report, on_handle_closed);
 }
 
-static struct stream *make(struct streams *s)
+static void limit_segments(uv_tcp_t *tcp)
+{
+    uv_os_fd_t fd;
+    if (uv_fileno((uv_handle_t *)tcp, &fd) == 0)
+        tcp_limit_segments(fd);
+}
+
+/* family 0: the socket comes from accepting. */
+static struct stream *make(struct streams *s, unsigned family)
 {
     struct stream *st = calloc(1, sizeof *st);
     if (!st)
         return NULL;
-    uv_tcp_init(s->loop, &st->tcp);
+    uv_tcp_init_ex(s->loop, &st->tcp, family);
+    if (family)
+        limit_segments(&st->tcp);
     uv_timer_init(s->loop, &st->report);
     st->tcp.data = st->report.data = st;
     st->owner = s;
@@ -176,7 +188,7 @@ static void start_reading(struct stream *st)
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct streams *s = listener->data;
-    struct stream *st = status ? NULL : make(s);
+    struct stream *st = status ? NULL : make(s, 0);
     if (!st)
         return;
     struct sockaddr_storage sa;
@@ -205,6 +217,7 @@ static int bind_and_listen(struct streams *s, uint16_t port)
     int rc = uv_tcp_bind(&s->listener, (struct sockaddr *)&any6, 0);
     if (rc == UV_EAFNOSUPPORT || rc == UV_EADDRNOTAVAIL)
         rc = uv_tcp_bind(&s->listener, (struct sockaddr *)&any4, 0);
+    limit_segments(&s->listener);
     if (!rc)
         rc = uv_listen((uv_stream_t *)&s->listener, LISTEN_BACKLOG, on_connection);
     return rc;
@@ -264,13 +277,13 @@ static void on_connected(uv_connect_t *request, int status)
 
 void streams_dial(struct streams *s, uint64_t conn, const struct addr *to)
 {
-    struct stream *st = make(s);
+    struct sockaddr_storage sa;
+    addr_to_sockaddr(to, false, &sa);
+    struct stream *st = make(s, sa.ss_family);
     if (!st)
         return;
     st->conn = conn;
     st->connect.data = st;
-    struct sockaddr_storage sa;
-    addr_to_sockaddr(to, false, &sa);
     int rc = table_put(s->by_conn, conn, st) ? UV_ENOMEM : 0;
     if (!rc)
         rc = uv_tcp_connect(&st->connect, &st->tcp, (struct sockaddr *)&sa, on_connected);
