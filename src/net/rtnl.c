@@ -16,6 +16,7 @@
 #include <sys/time.h>
 
 /* Newer than some distributions' headers (enum values, so no #ifdef can tell). */
+#define MAC_LEN                6
 #define LINK_GSO_IPV4_MAX_SIZE 63
 
 #define BUFFER_LEN  32768
@@ -233,6 +234,8 @@ int rtnl_link_set(struct rtnl *r, unsigned index, const struct rtnl_link_change 
         mnl_attr_put_u32(&q.header, IFLA_MTU, change->mtu);
     if (change->txqueuelen)
         mnl_attr_put_u32(&q.header, IFLA_TXQLEN, change->txqueuelen);
+    if (change->mac)
+        mnl_attr_put(&q.header, IFLA_ADDRESS, MAC_LEN, change->mac);
     return talk(r, &q, NULL, NULL);
 }
 

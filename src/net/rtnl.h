@@ -33,11 +33,12 @@ struct rtnl_address {
 };
 int rtnl_addresses(struct rtnl *r, struct rtnl_address *out, size_t cap) must_check;
 
-/* up brings the link up, down takes it down, neither leaves it; mtu, txqueuelen, gso_max: 0 leaves them. A
- * kernel that refuses gso_max alone is no error. */
+/* up brings the link up, down takes it down, neither leaves it; mtu, txqueuelen, gso_max: 0 leaves them, mac:
+ * NULL does. A kernel that refuses gso_max alone is no error. */
 struct rtnl_link_change {
     bool up, down;
     uint32_t mtu, txqueuelen, gso_max;
+    const uint8_t *mac; /* 6 bytes */
 };
 int rtnl_link_set(struct rtnl *r, unsigned index, const struct rtnl_link_change *change) must_check;
 

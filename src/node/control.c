@@ -240,6 +240,9 @@ static bool load_identity(const struct config *config, struct identity **out)
     } else if (rc == ERR_EXPOSED) {
         log_error("the key file %s/%s can be read by others: chmod 600 it, or make a new one", config->keydir,
                   IDENTITY_KEY_FILE);
+    } else if (rc == ERR_FORMAT) {
+        log_error("%s/%s holds no ML-DSA-87 private key in PEM: name another -keydir, or move the file away",
+                  config->keydir, IDENTITY_KEY_FILE);
     } else if (rc) {
         log_error("cannot read the key file %s/%s: %s", config->keydir, IDENTITY_KEY_FILE,
                   rc == ERR_IO || rc == ERR_PERMISSION ? strerror(errno) : err_str(rc));
@@ -255,6 +258,7 @@ static bool load_identity(const struct config *config, struct identity **out)
 static bool open_api(struct node *n)
 {
     pid_t holder = 0;
+    char id[ID_TEXT_MAX];
     const struct api_config config = {.loop = &n->loop,
                                       .run_dir = n->config->run_dir,
                                       .id = identity_id(n->identity),
@@ -263,7 +267,8 @@ static bool open_api(struct node *n)
                                       .holder = &holder};
     int rc = api_open(&config, &n->api);
     if (rc == ERR_EXISTS)
-        log_error("this id runs already, as process %ld: stop it, or use another -keydir", (long)holder);
+        log_error("node %s runs already, as process %ld: stop it, or use another -keydir",
+                  id_format(identity_id(n->identity), id), (long)holder);
     else if (rc)
         log_error("cannot open the API socket in %s: %s; -run DIR moves it", n->config->run_dir,
                   strerror(errno));
@@ -402,8 +407,9 @@ static void init_handles(struct node *n)
 
 static bool start(struct node *n)
 {
-    if (!open_api(n) || !open_sockets(n) || device_open(n->config, NODE_WORKERS, &n->device) ||
-        !open_mesh(n) || !start_workers(n))
+    if (!open_api(n) || !open_sockets(n) ||
+        device_open(n->config, identity_id(n->identity), NODE_WORKERS, &n->device) || !open_mesh(n) ||
+        !start_workers(n))
         return false;
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
     mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));

@@ -187,15 +187,24 @@ static int refresh(struct device *d)
 
 /* ---- opening ---- */
 
-static int configure(struct device *d, const struct config *config)
+/* Unicast and locally administered (IEEE 802-2014 §8.4), the rest as random as the id. */
+static void mac_of_id(const struct node_id *id, uint8_t mac[6])
 {
+    memcpy(mac, id->bytes, 6);
+    mac[0] = (uint8_t)((mac[0] & 0xfc) | 0x02);
+}
+
+static int configure(struct device *d, const struct config *config, const struct node_id *id)
+{
+    uint8_t mac[6];
+    mac_of_id(id, mac);
     const struct rtnl_link_change sizes = {
-        .mtu = config->tap_mtu, .txqueuelen = TX_QUEUE_LEN, .gso_max = GSO_MAX};
+        .mtu = config->tap_mtu, .txqueuelen = TX_QUEUE_LEN, .gso_max = GSO_MAX, .mac = mac};
     const struct rtnl_link_change up = {.up = true};
     char text[ADDR_TEXT_MAX];
     int err = rtnl_link_set(d->rtnl, d->tap.ifindex, &sizes);
     if (err) {
-        log_error("device %s: cannot set MTU %u: %s", d->tap.name, config->tap_mtu, reason(err));
+        log_error("device %s: cannot set MTU %u and its MAC: %s", d->tap.name, config->tap_mtu, reason(err));
         return err;
     }
     err = rtnl_address_add(d->rtnl, d->tap.ifindex, &config->tap_address);
@@ -210,7 +219,7 @@ static int configure(struct device *d, const struct config *config)
     return err;
 }
 
-static int create(struct device *d, const struct config *config, unsigned queues)
+static int create(struct device *d, const struct config *config, const struct node_id *id, unsigned queues)
 {
     const char *name = config->tap_name[0] ? config->tap_name : NULL;
     int err = tap_create(name, queues, &d->tap);
@@ -218,7 +227,7 @@ static int create(struct device *d, const struct config *config, unsigned queues
         explain_create(name ? name : "tap0", err);
         return err;
     }
-    return configure(d, config);
+    return configure(d, config, id);
 }
 
 static int attach(struct device *d, const struct config *config, unsigned queues)
@@ -260,12 +269,12 @@ static int open_netlink(struct device *d)
     return err;
 }
 
-static int make(struct device *d, const struct config *config, unsigned queues)
+static int make(struct device *d, const struct config *config, const struct node_id *id, unsigned queues)
 {
     int err = open_netlink(d);
     if (err)
         return err;
-    err = config->tap_address.addr.family ? create(d, config, queues) : attach(d, config, queues);
+    err = config->tap_address.addr.family ? create(d, config, id, queues) : attach(d, config, queues);
     if (err)
         return err;
     err = refresh(d);
@@ -278,7 +287,7 @@ static int make(struct device *d, const struct config *config, unsigned queues)
     return 0;
 }
 
-int device_open(const struct config *config, unsigned queues, struct device **out)
+int device_open(const struct config *config, const struct node_id *id, unsigned queues, struct device **out)
 {
     if (!config->tap_address.addr.family && !config->tap_name[0]) {
         log_error("no device: give -tap-ip ADDR to create one, or -tap NAME to attach to one");
@@ -290,7 +299,7 @@ int device_open(const struct config *config, unsigned queues, struct device **ou
         return ERR_NOMEM;
     }
     d->monitor = -1;
-    int err = make(d, config, queues);
+    int err = make(d, config, id, queues);
     if (err)
         device_close(d);
     else

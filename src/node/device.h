@@ -12,9 +12,11 @@
 
 struct device;
 
-/* Creates or attaches as the flags say, and logs what it did. On failure one line has told the person what is
- * wrong and what to do. The caller closes *out. */
-int device_open(const struct config *config, unsigned queues, struct device **out) must_check;
+/* Creates or attaches as the flags say, and logs what it did. A device that is created has a MAC made from
+ * id, so that the other sites' ARP caches stay right over a restart. On failure one line has told the person
+ * what is wrong and what to do. The caller closes *out. */
+int device_open(const struct config *config, const struct node_id *id, unsigned queues,
+                struct device **out) must_check;
 
 /* Undoes everything: routes, addresses and settings that we made; a TAP that we created goes with its
  * descriptor. NULL is allowed. */

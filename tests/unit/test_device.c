@@ -60,11 +60,13 @@ static struct config flags(const char *name, const char *ip)
     return c;
 }
 
+static const struct node_id id = {{0xff, 0x11, 0x22, 0x33, 0x44, 0x55}};
+
 static struct device *open_device(const char *name, const char *ip)
 {
     struct config c = flags(name, ip);
     struct device *d = NULL;
-    assert_int_equal(device_open(&c, 1, &d), 0);
+    assert_int_equal(device_open(&c, &id, 1, &d), 0);
     return d;
 }
 
@@ -72,7 +74,7 @@ static void refused(const char *name, const char *ip, int err, const char *line)
 {
     struct config c = flags(name, ip);
     struct device *d = NULL;
-    assert_int_equal(device_open(&c, 1, &d), err);
+    assert_int_equal(device_open(&c, &id, 1, &d), err);
     assert_null(d);
     assert_true(said(line));
 }
