@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ratchet's state machine and the life of every session of one link. Control thread. docs/PROTOCOL.md §12.
+/* The ratchet's state machine and the life of every session of one link. Control thread. docs/PROTOCOL.md
+ * §12.
  */
 
 #include "proto/keychain.h"
@@ -191,8 +192,13 @@ static void on_offer(struct keychain *k, const struct message *m, uint64_t now_u
         send_last(k);
         return;
     }
-    if (k->config.opener || k->state != KEYCHAIN_IDLE || m->ratchet.step != k->step + 1)
+    if (k->state == KEYCHAIN_ANSWERED || m->ratchet.step != k->step + 1)
         return;
+    if (k->state == KEYCHAIN_OFFERED) {
+        if (k->config.opener)
+            return; /* both offered at once: the opener's stands */
+        end_step(k);
+    }
     struct message answer = {.type = MESSAGE_RATCHET_ANSWER};
     answer.ratchet.step = m->ratchet.step;
     answer.ratchet.receiver_index = k->ops.new_index(k->ops.context);
@@ -217,7 +223,7 @@ static void send_done(struct keychain *k)
 
 static void on_answer(struct keychain *k, const struct session *s, const struct message *m, uint64_t now_us)
 {
-    if (k->config.opener && k->state == KEYCHAIN_IDLE && m->ratchet.step == k->step) {
+    if (k->state == KEYCHAIN_IDLE && m->ratchet.step == k->step) {
         send_done(k); /* the last one was lost: the peer repeats its answer under the old key */
         return;
     }
@@ -261,12 +267,19 @@ void keychain_on_message(struct keychain *k, const struct session *s, const stru
         on_answer(k, s, m, now_us);
 }
 
+/* The opener is a little sooner, so that offers seldom cross. */
+static uint64_t due_us(const struct keychain *k)
+{
+    uint64_t later = k->config.opener ? 0 : k->config.ratchet_us / 8;
+    return k->current.born_us + k->config.ratchet_us + later;
+}
+
 static bool step_is_due(const struct keychain *k, uint64_t now_us)
 {
     /* The peer has to be known to use the present key before the next one may be offered. */
-    if (!k->config.opener || k->state != KEYCHAIN_IDLE || !k->peer_ready || !has_received(&k->current))
+    if (k->state != KEYCHAIN_IDLE || !k->peer_ready || !has_received(&k->current))
         return false;
-    if (now_us - k->current.born_us >= k->config.ratchet_us)
+    if (now_us >= due_us(k))
         return true;
     struct session_stats stats;
     session_stats(k->current.session, &stats);
@@ -322,11 +335,7 @@ void keychain_tick(struct keychain *k, uint64_t now_us)
 
 uint64_t keychain_next_deadline(const struct keychain *k)
 {
-    uint64_t at = k->current.born_us + k->config.ratchet_us;
-    if (!k->config.opener || k->state != KEYCHAIN_IDLE)
-        at += KEYCHAIN_GRACE_US;
-    if (k->state != KEYCHAIN_IDLE && k->repeat_at_us < at)
-        at = k->repeat_at_us;
+    uint64_t at = k->state == KEYCHAIN_IDLE ? due_us(k) : k->repeat_at_us;
     for (unsigned i = 0; i < k->old_count; i++)
         if (k->old[i].drop_at_us < at)
             at = k->old[i].drop_at_us;

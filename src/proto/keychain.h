@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* The data keys of one link over time: the session made at the handshake, and those that the ratchet makes
- * from it. docs/PROTOCOL.md §12. The side that opened the link offers a step every 120 s of use (or at a key's
- * soft limit); the other answers. Receive keys are always in place before the other side can know the new
- * key, and old ones live on for 5 s, so that no datagram is lost at a change. Sans-I/O, control thread.
+ * from it. docs/PROTOCOL.md §12. Either side offers a step when the key is 120 s old or at its soft
+ * limit, the one that opened the link a little sooner; the other answers. Receive keys are always in place
+ * before the other side can know the new key, and old ones live on for 5 s, so that no datagram is lost at a
+ * change. Sans-I/O, control thread.
  *
- *   opener    IDLE ── due: OFFER ──▶ OFFERED ── ANSWER: install, send under the new key, DONE ──▶ IDLE
- *   acceptor  IDLE ── OFFER: install for receiving, ANSWER ──▶ ANSWERED ── anything under the new key: send
- * under it ──▶ IDLE
+ *   IDLE ── due: OFFER ──▶ OFFERED ── ANSWER: install, send under the new key, DONE ──▶ IDLE
+ *   IDLE ── OFFER: install for receiving, ANSWER ──▶ ANSWERED ── anything under the new key: send so ──▶ IDLE
+ *   OFFERED ── OFFER: the opener ignores it, the other side gives its own up and answers
  */
 
 #include "base/err.h"
