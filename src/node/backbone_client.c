@@ -185,7 +185,8 @@ static enum backbone_verdict read_record(struct backbone_client *c, const json_t
     if (err == ERR_MISMATCH || (!err && id_compare(&out->id, id) != 0))
         return fail(c, BACKBONE_FORGED, "its key is not that node's");
     if (err)
-        return fail(c, BACKBONE_FORGED, err == ERR_CRYPTO ? "its signature does not verify" : err_str(err));
+        return fail(c, BACKBONE_FORGED,
+                    err == ERR_CRYPTO ? "its signature does not verify" : "the record is malformed");
     if (out->expiry_s + BACKBONE_CLOCK_SKEW_S < clock_unix_s())
         return fail(c, BACKBONE_ABSENT, "it expired long ago");
     return BACKBONE_OK;

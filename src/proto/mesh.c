@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define FIND_US                3000000ull /* how long an address may take to be found before it is worth a line */
 #define TICK_MIN_US            10000ull
 #define TICK_MAX_US            500000ull
 #define CONTROL_FRAGMENT_SLOTS 16
@@ -220,9 +221,12 @@ void mesh_network_changed(struct mesh *m, uint16_t local_max, uint64_t now_us)
 
 static void end_round(struct mesh *m, struct peer *p, uint64_t now_us)
 {
+    if (!p->wanted_us)
+        p->wanted_us = now_us;
+    bool early = p->dial.count == 0 && now_us - p->wanted_us < FIND_US; /* the directory is being asked */
     if (p->dial.count == 0)
         peer_dial_error(p, "no address of it is known yet");
-    if (p->dial.error[0] && strcmp(p->dial.error, p->dial.told) != 0 && !p->dial.refused) {
+    if (p->dial.error[0] && strcmp(p->dial.error, p->dial.told) != 0 && !p->dial.refused && !early) {
         snprintf(p->dial.told, sizeof p->dial.told, "%s", p->dial.error);
         mesh_note(m, MESH_NOTICE_FAILED, p, p->dial.error);
     }

@@ -220,7 +220,10 @@ static enum drop on_control(struct mesh *m, const struct mesh_receiver *r, const
         body = whole;
     }
     struct message message;
-    if (message_decode(body, len, &message))
+    int rc = message_decode(body, len, &message);
+    if (rc == ERR_UNSUPPORTED)
+        return DROP_NONE; /* of a later version: skipped */
+    if (rc)
         return DROP_INNER;
     keychain_on_message(r->link->keychain, r->session, &message, now_us);
     return DROP_NONE;

@@ -22,8 +22,9 @@ struct peer {
     struct mesh *mesh;
     struct node_id id;
     uint32_t slot;
-    bool wanted;  /* named in -connect: we dial it and keep it connected */
-    bool allowed; /* may connect to us though we are not public */
+    bool wanted;        /* named in -connect: we dial it and keep it connected */
+    uint64_t wanted_us; /* since when */
+    bool allowed;       /* may connect to us though we are not public */
     char name[MESSAGE_NAME_MAX + 1];
 
     struct link *links[PEER_LINKS_MAX];
