@@ -15,7 +15,6 @@
 #include <string.h>
 #include <unistd.h>
 
-1180 /* TCP payload: what every path carries, so that no ICMP is needed to find that out */
 #define LISTEN_BACKLOG   128
 #define LINGER_MS        1000
 #define QUEUE_MAX        (256 * 1024) /* bytes that may wait for a peer that does not read */
