@@ -53,7 +53,7 @@ show() { local host=$1; shift; printf '\n%s$ %s\n' "$host" "$*"; on "$host" "$@"
 start() {
     local host=$1 log=$2
     shift 2
-    printf '\n%s$ %s &\n' "$host" "$(printf '%s ' "$@" | sed "s|$build/|./|; s|$dir/||g; s| -run [^ ]*||; s| -connect| \\\\\\n         -connect|; s| -tap-ip| \\\\\\n         -tap-ip|")"
+    printf '\n%s$ %s &\n' "$host" "$(echo "$*" | sed "s|$build/|./|; s|$dir/||g; s| -run [^ ]*||; s| -connect| \\\\\\n         -connect|; s| -tap-ip| \\\\\\n         -tap-ip|")"
     on "$host" "$@" >"$dir/$log.log" 2>&1 &
     pids+=($!)
 }
@@ -117,7 +117,7 @@ await "the two nodes to find each other" on site-b ping -n -c 1 -W 0.3 10.10.10.
 show site-b ping -n -c 10 -i 0.2 10.10.10.4 | tee "$dir/ping"
 grep -q ' 0% packet loss' "$dir/ping" || { echo "Pings were lost."; exit 1; }
 
-on site-a iperf3 -s -B 10.10.10.4 >"$dir/iperf3.log" 2>&1 &
+on site-a iperf3 -s --forceflush -B 10.10.10.4 >"$dir/iperf3.log" 2>&1 &
 pids+=($!)
 await "iperf3's server" grep -q listening "$dir/iperf3.log"
 show site-b iperf3 -c 10.10.10.4 -t 5 -f g
