@@ -5,7 +5,7 @@
 
 #include "backbone/reflect.h"
 
-#include "backbone/limits.h"
+#include "proto/limits.h"
 #include "base/clock.h"
 #include "proto/stun.h"
 #include <errno.h>

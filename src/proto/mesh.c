@@ -37,6 +37,8 @@ int mesh_new(const struct mesh_config *config, const struct mesh_ops *ops, struc
     if (!rc)
         rc = table_new(&m->receivers);
     if (!rc)
+        rc = limits_new(MESH_ACCEPT_SOURCES, MESH_ACCEPT_INTERVAL_US, MESH_ACCEPT_BURST, &m->accepts);
+    if (!rc)
         rc = fragment_table_new(CONTROL_FRAGMENT_SLOTS, &m->fragments);
     if (rc) {
         mesh_free(m);
@@ -56,6 +58,7 @@ void mesh_free(struct mesh *m)
         if (m->peers[i])
             peer_free(m->peers[i]);
     fragment_table_free(m->fragments);
+    limits_free(m->accepts);
     table_free(m->receivers);
     table_free(m->streams);
     tls_context_free(m->tls);
@@ -254,6 +257,7 @@ static void forget_peer(struct mesh *m, struct peer *p)
 
 void mesh_tick(struct mesh *m, uint64_t now_us)
 {
+    m->ticked_us = now_us;
     mesh_tick_half_open(m, now_us);
     for (unsigned i = 0; i < m->slot_end; i++) {
         struct peer *p = m->peers[i];
@@ -291,7 +295,8 @@ static uint64_t peer_deadline(const struct peer *p)
 uint64_t mesh_next_deadline(const struct mesh *m, uint64_t now_us)
 {
     bool idle = m->half_open_count == 0;
-    uint64_t at = now_us + TICK_MAX_US;
+    /* from the last tick, not from now: events that come often must not put it off for ever */
+    uint64_t at = m->ticked_us + TICK_MAX_US;
     for (unsigned i = 0; i < m->slot_end; i++) {
         if (!m->peers[i])
             continue;

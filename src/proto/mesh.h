@@ -94,7 +94,8 @@ void mesh_set_overlay(struct mesh *m, const struct addr_prefix *list, unsigned c
 /* Local interfaces changed: all paths are measured anew. */
 void mesh_network_changed(struct mesh *m, uint16_t local_max, uint64_t now_us);
 
-/* Streams. Accepting returns the stream's number, or 0 when it is refused (too many half-open ones). */
+/* Streams. Accepting returns the stream's number, or 0 when it is refused (too many half-open ones, or too
+ * many from that host lately): a handshake costs us more than a stranger may ask for. */
 uint64_t mesh_on_accept(struct mesh *m, const struct addr *remote, uint64_t now_us);
 void mesh_on_connected(struct mesh *m, uint64_t conn, uint64_t now_us);
 void mesh_on_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t len, uint64_t now_us);

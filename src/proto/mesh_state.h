@@ -3,6 +3,7 @@
 /* The mesh's own memory, shared by mesh.c (peers, timers), mesh_stream.c (links), mesh_datagram.c (sessions,
  * probes) and mesh_view.c (what others read). Nobody else includes this. */
 
+#include "proto/limits.h"
 #include "base/table.h"
 #include "crypto/tls.h"
 #include "proto/fragment.h"
@@ -12,6 +13,9 @@
 
 #define MESH_HALF_OPEN_MAX          128
 #define MESH_HALF_OPEN_PER_HOST_MAX 16
+#define MESH_ACCEPT_SOURCES         1024
+#define MESH_ACCEPT_BURST           32
+#define MESH_ACCEPT_INTERVAL_US     250000 /* one stream more every so often */
 #define MESH_PINGS_MAX              32
 
 struct mesh_ping {
@@ -42,7 +46,9 @@ struct mesh {
     struct table *receivers;                    /* receiver index → struct mesh_receiver */
     struct link *half_open[MESH_HALF_OPEN_MAX]; /* accepted, not yet identified */
     unsigned half_open_count;
+    struct limits *accepts; /* streams per source */
     uint64_t last_conn;
+    uint64_t ticked_us; /* when mesh_tick last ran */
     struct fragment_table *fragments; /* of CONTROL datagrams */
     uint16_t fragment_group;
     struct mesh_ping pings[MESH_PINGS_MAX];

@@ -97,6 +97,8 @@ uint64_t mesh_on_accept(struct mesh *m, const struct addr *remote, uint64_t now_
         same_host += addr_same_host(&m->half_open[i]->remote, remote);
     if (m->half_open_count == MESH_HALF_OPEN_MAX || same_host >= MESH_HALF_OPEN_PER_HOST_MAX)
         return 0;
+    if (limits_take(m->accepts, remote, 1, now_us))
+        return 0;
     struct link *l;
     uint64_t conn = ++m->last_conn;
     if (link_new(m->tls, conn, remote, NULL, now_us, &l))

@@ -288,6 +288,43 @@ static void many_nodes_form_a_full_mesh(void **state)
     sim_free(sim);
 }
 
+static void connections_of_one_host_are_limited(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    struct addr stranger = p.b->addr, other = p.b->addr;
+    stranger.ip[3] = 200;
+    other.ip[3] = 201;
+    unsigned accepted = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        uint64_t conn = mesh_on_accept(p.a->mesh, &stranger, sim_now(p.sim));
+        accepted += conn != 0;
+        mesh_on_closed(p.a->mesh, conn, "gone", sim_now(p.sim));
+    }
+    assert_int_equal(accepted, 32);
+    assert_int_not_equal(mesh_on_accept(p.a->mesh, &other, sim_now(p.sim)), 0);
+    sim_run(p.sim, 1 * SECOND, NULL, NULL);
+    assert_int_not_equal(mesh_on_accept(p.a->mesh, &stranger, sim_now(p.sim)), 0);
+    sim_free(p.sim);
+}
+
+static void half_open_connections_are_bounded(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    struct addr stranger = p.b->addr;
+    unsigned accepted = 0;
+    for (unsigned host = 0; host < 64; host++) {
+        stranger.ip[3] = (uint8_t)(100 + host);
+        for (unsigned i = 0; i < 20; i++)
+            accepted += mesh_on_accept(p.a->mesh, &stranger, sim_now(p.sim)) != 0;
+    }
+    assert_int_equal(accepted, 128);
+    sim_run(p.sim, 6 * SECOND, NULL, NULL);
+    assert_int_not_equal(mesh_on_accept(p.a->mesh, &stranger, sim_now(p.sim)), 0);
+    sim_free(p.sim);
+}
+
 static void hostile_datagrams_are_counted_drops(void **state)
 {
     (void)state;
@@ -326,6 +363,8 @@ int main(void)
         cmocka_unit_test(goodbye_ends_the_session_at_once),
         cmocka_unit_test(ping_is_answered),
         cmocka_unit_test(many_nodes_form_a_full_mesh),
+        cmocka_unit_test(connections_of_one_host_are_limited),
+        cmocka_unit_test(half_open_connections_are_bounded),
         cmocka_unit_test(hostile_datagrams_are_counted_drops),
     };
     return cmocka_run_group_tests_name("mesh", tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Token buckets per source. */
 
-#include "backbone/limits.h"
+#include "proto/limits.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  * scheduling form of a leaky bucket), so forgetting an idle source loses nothing. Hashed into sets of eight
  * places. */
 
-#include "backbone/limits.h"
+#include "proto/limits.h"
 
 #include "crypto/secret.h"
 #include <stdbool.h>
