@@ -133,6 +133,12 @@ static void on_path_changed(struct mesh *m, struct peer *p)
 {
     m->ops.publish(m->ops.context);
     const struct path *best = path_best(p->paths);
+    if (best && best->state == PATH_STATE_SUSPECT && p->current) {
+        /* a NAT on the peer's side may have forgotten it: only its own datagrams open the way again */
+        const struct message wake = {.type = MESSAGE_WAKE};
+        link_send(p->current, &wake);
+        mesh_flush(m, p->current);
+    }
     if (!best || addr_equal(&best->remote, &p->path_told))
         return;
     p->path_told = best->remote;

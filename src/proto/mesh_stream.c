@@ -325,6 +325,7 @@ static bool act(struct mesh *m, struct link *l, enum link_event event, uint64_t 
         return true;
     case LINK_EVENT_WAKE:
         path_wake(p->paths, m->config.local_max, now_us);
+        mesh_poll_paths(m, p, now_us);
         return true;
     case LINK_EVENT_BYE:
         on_bye(m, l, now_us);

@@ -13,9 +13,13 @@
 #define DIAL_BACKOFF_MAX_US   15000000ull
 #define DIAL_BACKOFF_KNOWN_US 1000000ull /* for a peer that was connected lately */
 #define DIAL_KNOWN_US         60000000ull
-#define LOOK_US               500000ull
-#define LOSS_SLOT_US          2000000ull
-#define ACTIVE_US             5000000ull
+/* A path that fails mostly heals or has a substitute; if not, the peer may be another process by now and a
+ * new handshake helps. Beyond some time it is the network, and handshakes do not. */
+#define BROKEN_US         2000000ull
+#define BROKEN_GIVE_UP_US 30000000ull
+#define LOOK_US           500000ull
+#define LOSS_SLOT_US      2000000ull
+#define ACTIVE_US         5000000ull
 
 int peer_new(struct mesh *mesh, const struct node_id *id, uint32_t slot, const struct path_set_config *paths,
              struct peer **out)
@@ -107,8 +111,8 @@ static bool wants_link(const struct peer *p, uint64_t now_us)
     const struct link *l = p->current;
     if (!l || !l->has_stream || !peer_send_session(p))
         return true;
-    const struct path *best = path_best(p->paths);
-    bool broken = best && best->state != PATH_STATE_PROVEN;
+    uint64_t since_us = p->stats.broken_since_us;
+    bool broken = since_us && now_us - since_us >= BROKEN_US && now_us - since_us < BROKEN_GIVE_UP_US;
     return broken || (l->opener && now_us >= p->dial.rehandshake_at_us);
 }
 
@@ -229,6 +233,11 @@ void peer_look(struct peer *p, uint64_t now_us)
     if (data != p->stats.data_seen)
         p->stats.active_until_us = now_us + ACTIVE_US;
     p->stats.data_seen = data;
+    const struct path *best = path_best(p->paths);
+    if (best && best->state == PATH_STATE_PROVEN)
+        p->stats.broken_since_us = 0;
+    else if (!p->stats.broken_since_us && p->path_told.family)
+        p->stats.broken_since_us = now_us;
     path_set_active(p->paths, now_us < p->stats.active_until_us, now_us);
     unsigned slot = (unsigned)(now_us / LOSS_SLOT_US % PEER_LOSS_SLOTS);
     if (slot != p->stats.loss_at) {

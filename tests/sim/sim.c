@@ -111,6 +111,7 @@ static uint64_t travel(struct sim *sim)
 static void send_datagram(struct sim_node *n, const struct addr *to, const uint8_t *data, size_t len)
 {
     struct sim *sim = n->sim;
+    n->mapped = true;
     bool fits = !sim->weather.size_max || len <= sim->weather.size_max;
     for (int copies = chance(sim, sim->weather.duplicate) ? 2 : 1; fits && copies > 0; copies--) {
         if (chance(sim, sim->weather.loss))
@@ -468,7 +469,7 @@ bool sim_connected(const struct sim_node *a, const struct sim_node *b)
 static void deliver_datagram(struct sim *sim, struct event *e)
 {
     struct sim_node *n = node_at(sim, &e->to);
-    if (!n || !addr_equal(&n->addr, &e->to))
+    if (!n || !addr_equal(&n->addr, &e->to) || (n->behind_nat && !n->mapped))
         return;
     struct wire_header h;
     if (wire_header_decode(e->data, e->len, &h) == DROP_NONE && h.type == WIRE_DATA)

@@ -25,6 +25,8 @@ struct sim_node {
     struct identity *identity;
     struct mesh *mesh; /* NULL: not running */
     struct addr addr;  /* UDP; the control port is addr.port - 1000 */
+    bool behind_nat;   /* datagrams reach it only once it has sent one … */
+    bool mapped;       /* … since the NAT forgot: set to false to make it forget */
     bool stale;
     /* what the forwarding table would hold */
     struct {

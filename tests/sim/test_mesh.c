@@ -240,6 +240,32 @@ static void a_moved_node_is_back_within_two_seconds(void **state)
     }
 }
 
+static void send_to_b(void *context)
+{
+    struct pair *p = context;
+    sim_send_frame(p->a, p->b, p->frame_len);
+}
+
+static void a_nat_that_forgot_an_idle_node_is_opened_from_inside(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    p.b->behind_nat = true;
+    sim_connect(p.b, p.a, NULL);
+    sim_run(p.sim, 1 * SECOND, NULL, NULL);
+    for (int round = 0; round < 5; round++) {
+        sim_run(p.sim, 27 * SECOND + (uint64_t)round * SECOND, NULL, NULL);
+        p.b->mapped = false;
+        uint64_t before = p.b->frames_received;
+        sim_run(p.sim, 2 * SECOND, send_to_b, &p);
+        assert_true(p.b->frames_received > before);
+    }
+    struct mesh_peer peer;
+    assert_true(sim_peer(p.b, p.a, &peer));
+    assert_int_equal(peer.handshakes, 1);
+    sim_free(p.sim);
+}
+
 static void goodbye_ends_the_session_at_once(void **state)
 {
     (void)state;
@@ -360,6 +386,7 @@ int main(void)
         cmocka_unit_test(a_killed_node_is_back_soon),
         cmocka_unit_test(streams_may_drop_without_harming_the_session),
         cmocka_unit_test(a_moved_node_is_back_within_two_seconds),
+        cmocka_unit_test(a_nat_that_forgot_an_idle_node_is_opened_from_inside),
         cmocka_unit_test(goodbye_ends_the_session_at_once),
         cmocka_unit_test(ping_is_answered),
         cmocka_unit_test(many_nodes_form_a_full_mesh),
