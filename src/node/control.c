@@ -17,6 +17,12 @@
 
 /* ---- what the mesh asks for ---- */
 
+static bool op_usable(void *context, const struct addr *a)
+{
+    struct node *n = context;
+    return !device_is_overlay(n->device, a);
+}
+
 static void op_dial(void *context, uint64_t conn, const struct addr *to)
 {
     struct node *n = context;
@@ -296,7 +302,8 @@ static bool open_sockets(struct node *n)
 static bool open_mesh(struct node *n)
 {
     const struct config *c = n->config;
-    const struct mesh_ops ops = {.dial = op_dial,
+    const struct mesh_ops ops = {.usable = op_usable,
+                                 .dial = op_dial,
                                  .stream_send = op_stream_send,
                                  .stream_close = op_stream_close,
                                  .datagram_send = op_datagram_send,

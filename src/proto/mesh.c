@@ -150,6 +150,26 @@ void mesh_set_given_addresses(struct mesh *m, const struct node_id *id, const st
     mesh_tick(m, now_us);
 }
 
+void mesh_learn_candidates(struct mesh *m, struct peer *p, const struct candidate *list, unsigned count,
+                           uint64_t now_us)
+{
+    struct candidate usable[CANDIDATES_MAX];
+    struct addr targets[CANDIDATES_MAX];
+    unsigned kept = 0, dialled = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (!m->ops.usable(m->ops.context, &list[i].addr))
+            continue;
+        usable[kept++] = list[i];
+        if (!list[i].control_port)
+            continue;
+        targets[dialled] = list[i].addr;
+        targets[dialled++].port = list[i].control_port;
+    }
+    peer_set_targets(p, targets, dialled, false);
+    if (p->current)
+        path_announced(p->paths, usable, kept, now_us);
+}
+
 void mesh_set_record(struct mesh *m, const struct node_id *id, const char *name, const struct candidate *list,
                      unsigned count, uint64_t now_us)
 {
@@ -158,17 +178,7 @@ void mesh_set_record(struct mesh *m, const struct node_id *id, const char *name,
         return;
     if (!p->name[0])
         snprintf(p->name, sizeof p->name, "%s", name);
-    struct addr targets[CANDIDATES_MAX];
-    unsigned n = 0;
-    for (unsigned i = 0; i < count; i++) {
-        if (!list[i].control_port)
-            continue;
-        targets[n] = list[i].addr;
-        targets[n++].port = list[i].control_port;
-    }
-    peer_set_targets(p, targets, n, false);
-    if (p->current)
-        path_announced(p->paths, list, count, now_us);
+    mesh_learn_candidates(m, p, list, count, now_us);
     mesh_tick(m, now_us);
 }
 

@@ -35,6 +35,8 @@ enum mesh_notice {
 };
 
 struct mesh_ops {
+    /* False for an address that would lead through the tunnel itself: it is neither dialled nor probed. */
+    bool (*usable)(void *context, const struct addr *a);
     /* Open a stream to `to`; answered by mesh_on_connected or mesh_on_closed. */
     void (*dial)(void *context, uint64_t conn, const struct addr *to);
     void (*stream_send)(void *context, uint64_t conn, const uint8_t *data, size_t len);

@@ -128,6 +128,17 @@ static void send_probe(struct peer *p, struct session *s, const struct path_prob
     send_sealed(p, s, WIRE_PROBE, pieces, 3, to);
 }
 
+/* A peer that roamed may be dialled where its datagrams come from, at the control port that it had. */
+static void learn_control_address(struct peer *p, const struct addr *remote)
+{
+    struct addr control = *remote;
+    control.port = 0;
+    for (unsigned i = 0; p->current && !control.port && i < p->current->theirs.candidate_count; i++)
+        control.port = p->current->theirs.candidates[i].control_port;
+    if (control.port)
+        peer_add_target(p, &control);
+}
+
 /* The best path, its size or its state changed. */
 static void on_path_changed(struct mesh *m, struct peer *p)
 {
@@ -142,6 +153,7 @@ static void on_path_changed(struct mesh *m, struct peer *p)
     if (!best || addr_equal(&best->remote, &p->path_told))
         return;
     p->path_told = best->remote;
+    learn_control_address(p, &best->remote);
     char text[ADDR_TEXT_MAX + 16], remote[ADDR_TEXT_MAX];
     snprintf(text, sizeof text, "%s %s", path_kind_name(best->kind), addr_format(&best->remote, remote));
     mesh_note(m, MESH_NOTICE_PATH, p, text);

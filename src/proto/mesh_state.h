@@ -48,7 +48,7 @@ struct mesh {
     unsigned half_open_count;
     struct limits *accepts; /* streams per source */
     uint64_t last_conn;
-    uint64_t ticked_us; /* when mesh_tick last ran */
+    uint64_t ticked_us;               /* when mesh_tick last ran */
     struct fragment_table *fragments; /* of CONTROL datagrams */
     uint16_t fragment_group;
     struct mesh_ping pings[MESH_PINGS_MAX];
@@ -58,6 +58,9 @@ struct mesh {
 /* mesh.c */
 struct peer *mesh_find_peer(const struct mesh *m, const struct node_id *id);
 struct peer *mesh_add_peer(struct mesh *m, const struct node_id *id); /* NULL when full */
+/* What a peer says of where it is. */
+void mesh_learn_candidates(struct mesh *m, struct peer *p, const struct candidate *list, unsigned count,
+                           uint64_t now_us);
 void mesh_note(struct mesh *m, enum mesh_notice what, const struct peer *p, const char *text);
 uint32_t mesh_random(void);
 

@@ -203,24 +203,16 @@ static bool on_hello(struct mesh *m, struct link *l, uint64_t now_us)
     return false;
 }
 
-static void learn_addresses(struct peer *p, const struct link *l, uint64_t now_us)
+/* Besides what it says: where its connection comes from, which is more than it may know itself. */
+static void learn_addresses(struct mesh *m, struct peer *p, const struct link *l, uint64_t now_us)
 {
     const struct hello *h = &l->theirs;
-    path_announced(p->paths, h->candidates, h->candidate_count, now_us);
-    struct addr targets[CANDIDATES_MAX + 1];
-    unsigned n = 0;
-    if (l->opener)
-        targets[n++] = l->remote;
+    mesh_learn_candidates(m, p, h->candidates, h->candidate_count, now_us);
     for (unsigned i = 0; i < h->candidate_count; i++) {
         struct addr beside = l->remote;
         beside.port = h->candidates[i].addr.port;
         path_add(p->paths, &beside, CANDIDATE_REFLEXIVE, now_us);
-        if (!h->candidates[i].control_port)
-            continue;
-        targets[n] = h->candidates[i].addr;
-        targets[n++].port = h->candidates[i].control_port;
     }
-    peer_set_targets(p, targets, n, false);
 }
 
 static void tell_connected(struct mesh *m, struct peer *p, const struct link *l, bool first)
@@ -248,7 +240,7 @@ static void adopt(struct mesh *m, struct link *l, uint64_t now_us)
         link_drain(loser, BYE_REPLACED, now_us);
         end_stream(m, loser);
     }
-    learn_addresses(p, l, now_us);
+    learn_addresses(m, p, l, now_us);
     peer_dial_succeeded(p, m->config.rehandshake_us, mesh_random(), now_us);
     m->ops.want(m->ops.context, &p->id, false);
     m->ops.overlay(m->ops.context, p->slot, l->theirs.addresses, l->theirs.address_count);
@@ -321,7 +313,7 @@ static bool act(struct mesh *m, struct link *l, enum link_event event, uint64_t 
         on_refused(m, l);
         return false;
     case LINK_EVENT_CANDIDATES:
-        path_announced(p->paths, l->message.candidates.list, l->message.candidates.count, now_us);
+        mesh_learn_candidates(m, p, l->message.candidates.list, l->message.candidates.count, now_us);
         return true;
     case LINK_EVENT_WAKE:
         path_wake(p->paths, m->config.local_max, now_us);

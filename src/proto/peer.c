@@ -104,6 +104,15 @@ void peer_set_targets(struct peer *p, const struct addr *list, unsigned count, b
     }
 }
 
+void peer_add_target(struct peer *p, const struct addr *target)
+{
+    for (unsigned i = 0; i < p->dial.count; i++)
+        if (addr_equal(&p->dial.targets[i], target))
+            return;
+    unsigned at = p->dial.count < PEER_TARGETS_MAX ? p->dial.count++ : PEER_TARGETS_MAX - 1;
+    p->dial.targets[at] = *target;
+}
+
 static bool wants_link(const struct peer *p, uint64_t now_us)
 {
     if (!p->wanted)

@@ -78,6 +78,9 @@ bool peer_prefers(const struct peer *p, const struct node_id *me, const struct l
 /* Addresses to dial: given by a person (kept for ever), or learned (the last ones replace the earlier). */
 void peer_set_targets(struct peer *p, const struct addr *list, unsigned count, bool given);
 
+/* One more address to dial, learned from where its datagrams come from. */
+void peer_add_target(struct peer *p, const struct addr *target);
+
 /* True when a link should be opened now, and where. */
 bool peer_dial_due(struct peer *p, uint64_t now_us, struct addr *out);
 

@@ -165,6 +165,12 @@ static void publish(struct sim_node *n)
 
 /* ---- ops ---- */
 
+static bool op_usable(void *context, const struct addr *a)
+{
+    (void)context;
+    return a->ip[0] != 10; /* as if 10/8 were the overlay */
+}
+
 static void op_dial(void *context, uint64_t conn, const struct addr *to)
 {
     struct sim_node *n = context;
@@ -290,9 +296,9 @@ static void start(struct sim_node *n, bool is_public, uint64_t ratchet_us, uint6
                                        .ratchet_us = ratchet_us,
                                        .rehandshake_us = rehandshake_us,
                                        .local_max = 1472};
-    const struct mesh_ops ops = {op_dial,   op_stream_send, op_stream_close, op_datagram_send, op_publish,
-                                 op_retire, op_want,        op_overlay,      op_notice,        op_pong,
-                                 n};
+    const struct mesh_ops ops = {op_usable,        op_dial,    op_stream_send, op_stream_close,
+                                 op_datagram_send, op_publish, op_retire,      op_want,
+                                 op_overlay,       op_notice,  op_pong,        n};
     int rc = mesh_new(&config, &ops, &n->mesh);
     assert(rc == 0);
     (void)rc;

@@ -266,6 +266,36 @@ static void a_nat_that_forgot_an_idle_node_is_opened_from_inside(void **state)
     sim_free(p.sim);
 }
 
+static void overlay_addresses_are_never_used_as_underlay(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    struct candidate list[2] = {{CANDIDATE_HOST, p.a->addr, (uint16_t)(p.a->addr.port - 1000)}};
+    list[1] = list[0];
+    list[1].addr.ip[0] = 10;
+    mesh_set_candidates(p.a->mesh, list, 2, sim_now(p.sim));
+    sim_connect(p.b, p.a, NULL);
+    sim_run(p.sim, 2 * SECOND, NULL, NULL);
+    struct mesh_peer peer;
+    assert_true(sim_peer(p.b, p.a, &peer));
+    assert_int_equal(peer.path_count, 1);
+    sim_free(p.sim);
+}
+
+static void a_listener_that_moved_is_dialled_at_its_new_address(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    sim_connect(p.b, p.a, NULL); /* at a's present address, with no directory to ask */
+    sim_run(p.sim, 2 * SECOND, exchange, &p);
+    sim_move(p.a);
+    sim_run(p.sim, 20 * SECOND, exchange, &p);
+    struct mesh_peer peer;
+    assert_true(sim_peer(p.b, p.a, &peer));
+    assert_int_equal(peer.handshakes, 2);
+    sim_free(p.sim);
+}
+
 static void goodbye_ends_the_session_at_once(void **state)
 {
     (void)state;
@@ -387,6 +417,8 @@ int main(void)
         cmocka_unit_test(streams_may_drop_without_harming_the_session),
         cmocka_unit_test(a_moved_node_is_back_within_two_seconds),
         cmocka_unit_test(a_nat_that_forgot_an_idle_node_is_opened_from_inside),
+        cmocka_unit_test(overlay_addresses_are_never_used_as_underlay),
+        cmocka_unit_test(a_listener_that_moved_is_dialled_at_its_new_address),
         cmocka_unit_test(goodbye_ends_the_session_at_once),
         cmocka_unit_test(ping_is_answered),
         cmocka_unit_test(many_nodes_form_a_full_mesh),
