@@ -1,0 +1,241 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Compares ShadowMesh with other tunnels on this machine: what `make bench` does. Needs root; touches nothing outside
+of the network namespaces that it makes, and removes those whatever happens.
+
+    a (10.10.10.4) ── tunnel ── b (10.10.10.3)
+    eth0 198.51.100.1 ── veth ── eth0 198.51.100.2
+
+Every round starts each program alone, in turns, and measures every row of it (rows.py), so that what else the machine
+does in the meantime hits all alike. The table holds medians over the rounds. It is made twice: with the veth as it comes,
+which passes whole trains of packets at once and so flatters programs that send them, and as a "wire", where every packet
+passes alone.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "tests" / "netns")]
+
+import lab as labs  # noqa: E402
+import programs  # noqa: E402
+import report  # noqa: E402
+import rows  # noqa: E402
+
+labs.PREFIX = "smbench"
+LINKS = ("default", "wire")
+QUICK = {"peers": "shadowmesh,openvpn", "seconds": 1.0, "rounds": 1, "link": "default"}
+USUAL = {"peers": ",".join(programs.ALL), "seconds": 2.0, "rounds": 3, "link": "both"}
+TOOLS = ("ip", "iperf3", "ping", "ethtool", "nft", "curl")
+
+
+def options():
+    parser = argparse.ArgumentParser(description="Compares ShadowMesh with other tunnels on this machine.")
+    parser.add_argument("--peers", help=f"programs, with commas between them: {', '.join(programs.ALL)} (default all)")
+    parser.add_argument("--seconds", type=float, help="length of each TCP and ping row (default 2)")
+    parser.add_argument("--rounds", type=int, help="times that everything is measured (default 3)")
+    parser.add_argument("--link", choices=[*LINKS, "both"], help="the underlay's form (default both)")
+    parser.add_argument("--rows", help=f"steps to measure: {', '.join(rows.Meter.STEPS)}, loss (default all)")
+    parser.add_argument("--quick", action="store_true", help="two programs, one second, one round: does it work at all?")
+    parser.add_argument("--out", type=Path, default=HERE / "out", help="folder of the results (default bench/out)")
+    parser.add_argument("--verbose", action="store_true", help="show every command")
+    chosen = parser.parse_args()
+    for name, value in (QUICK if chosen.quick else USUAL).items():
+        if getattr(chosen, name) is None:
+            setattr(chosen, name, value)
+    chosen.peers = [name for name in chosen.peers.split(",") if name]
+    unknown = set(chosen.peers) - set(programs.ALL)
+    if unknown or not chosen.peers or chosen.seconds < 0.5 or chosen.rounds < 1:
+        parser.error(f"no program is called {', '.join(unknown)}" if unknown else
+                     "at least one program, one round and half a second are needed")
+    chosen.links = LINKS if chosen.link == "both" else (chosen.link,)
+    chosen.steps = chosen.rows.split(",") if chosen.rows else [*rows.Meter.STEPS, "loss"]
+    return chosen
+
+
+def guard():
+    """A child that outlives us and takes the namespaces down should we be killed without a chance to do it."""
+    alive, ours = os.pipe()
+    parent = os.getpid()
+    if os.fork():
+        os.close(alive)
+        return ours  # closed by our end, whatever end it is
+    os.setsid()
+    os.close(ours)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    os.read(alive, 1)
+    names = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout.split()
+    for name in names:
+        if name.startswith(f"{labs.PREFIX}-{parent}-"):
+            labs.remove_namespace(name)
+    for path in Path("/tmp").glob(f"{labs.PREFIX}-{parent}-*"):
+        shutil.rmtree(path, ignore_errors=True)
+    for path in Path("/var/run/wireguard").glob(f"wg{parent % 100000}[ab].sock"):
+        path.unlink(missing_ok=True)
+    os._exit(0)
+
+
+def underlay(lab):
+    a, b = lab.host("a"), lab.host("b")
+    lab.link(a, "eth0", b, "eth0")
+    for host, address in ((a, "198.51.100.1"), (b, "198.51.100.2")):
+        host.ip("addr", "add", f"{address}/24", "dev", "eth0")
+        host.address = address
+    return a, b
+
+
+def prepare(chosen, a, b):
+    """The programs that can run here, and why the others cannot."""
+    ready, absent = [], {}
+    for key in chosen.peers:
+        program = programs.ALL[key](a, b)
+        reason = program.missing()
+        if not reason:
+            try:
+                program.prepare()
+                ready.append(program)
+            except Exception as error:  # another program's own failure is a "—" in the table
+                reason = str(error).splitlines()[0]
+        if reason:
+            absent[key] = reason
+            say(f"{program.title}: left out, {reason}")
+    return ready, absent
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def first_ping(host):
+    # ARP that went out before there was somebody to answer would else be asked again a second later.
+    host.run("ip", "neigh", "flush", "to", programs.A, check=False, echo=False)
+    return host.answers(programs.A)
+
+
+def start(program):
+    """Seconds from the start of the second end to the first answered ping."""
+    program.start_a()
+    begin = time.monotonic()
+    program.start_b()
+    labs.wait_for(lambda: first_ping(program.b), 20, "an answer to the first ping")
+    seconds = time.monotonic() - begin
+    program.settled()
+    time.sleep(0.3)
+    return seconds
+
+
+def measure(chosen, a, b, program, link):
+    """One program, once: ({row: value}, {step: why it failed})."""
+    meter = rows.Meter(a, b, program, chosen.seconds, chosen.blast)
+    try:
+        rows.set_offloads((a, b), link == "default")
+        meter.values["start"] = start(program)
+        if "loss" in chosen.steps:
+            rows.set_offloads((a, b), False)
+            meter.one("loss")
+            rows.set_offloads((a, b), link == "default")
+        for step in rows.Meter.STEPS:
+            if step in chosen.steps:
+                meter.one(step)
+    except (programs.Absent, AssertionError, OSError, subprocess.SubprocessError) as error:
+        meter.failed["start"] = str(error).splitlines()[0]
+    finally:
+        program.stop()
+    return meter.values, meter.failed
+
+
+def progress(values, failed):
+    shown = [f"{row.title.split(',')[0]} {values[row.key]:.{row.digits}f}" for row in rows.ROWS
+             if row.key in ("tcp1", "udp64", "load99", "start") and row.key in values]
+    return " · ".join(shown + [f"{step} failed: {why}" for step, why in failed.items()])
+
+
+def run_rounds(chosen, a, b, ready):
+    """{link: {program: {row: [value of each round]}}}, {link: {program: {step: reason}}}"""
+    samples = {link: {p.key: {row.key: [] for row in rows.ROWS} for p in ready} for link in chosen.links}
+    reasons = {link: {p.key: {} for p in ready} for link in chosen.links}
+    for number in range(chosen.rounds):
+        for link in chosen.links:
+            turn = number % len(ready)
+            for program in ready[turn:] + ready[:turn]:
+                values, failed = measure(chosen, a, b, program, link)
+                for key, value in values.items():
+                    samples[link][program.key][key].append(value)
+                reasons[link][program.key].update(failed)
+                say(f"round {number + 1}/{chosen.rounds} {link:<8}{program.title:<16}{progress(values, failed)}")
+    return samples, reasons
+
+
+def machine():
+    def field(path, name):
+        for line in Path(path).read_text().splitlines():
+            if line.startswith(name):
+                return line.split(":", 1)[1].strip()
+        return ""
+    system = next((line.split("=", 1)[1].strip('"') for line in Path("/etc/os-release").read_text().splitlines()
+                   if line.startswith("PRETTY_NAME=")), "")
+    return {"cpu": field("/proc/cpuinfo", "model name") or platform.machine(), "cores": os.cpu_count(),
+            "memory_gb": round(int(field("/proc/meminfo", "MemTotal").split()[0]) / 1e6),
+            "kernel": platform.release(), "system": system, "load": os.getloadavg()[0]}
+
+
+def bench(chosen):
+    with_lab = labs.Lab("bench", echo=say if chosen.verbose else lambda line: None)
+    try:
+        a, b = underlay(with_lab)
+        ready, absent = prepare(chosen, a, b)
+        if not ready:
+            sys.exit("bench: none of the programs can run here")
+        begin, about = time.time(), machine()
+        about["versions"] = {program.key: program.version() for program in ready}
+        samples, reasons = run_rounds(chosen, a, b, ready)
+        about.update(load_after=os.getloadavg()[0], date=time.strftime("%Y-%m-%d", time.gmtime(begin)),
+                     minutes=round((time.time() - begin) / 60, 1), seconds=chosen.seconds, rounds=chosen.rounds)
+        return {"machine": about, "samples": samples, "reasons": reasons, "absent": absent}
+    finally:
+        with_lab.close()
+
+
+def check_machine(chosen):
+    if os.geteuid() != 0:
+        sys.exit("bench: network namespaces need root: run make bench as root or with sudo")
+    lacking = [name for name in TOOLS if not shutil.which(name)]
+    if lacking:
+        sys.exit(f"bench: {', '.join(lacking)} missing: run tools/deps.sh bench")
+    chosen.blast = labs.BUILD / "bench" / "blast"
+    if not chosen.blast.exists():
+        sys.exit(f"bench: {chosen.blast} is not built: run make")
+
+
+def main():
+    chosen = options()
+    check_machine(chosen)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    keep = guard()
+    labs.sweep()
+    try:
+        results = bench(chosen)
+    except KeyboardInterrupt:
+        sys.exit("\nbench: stopped")
+    finally:
+        os.close(keep)
+    say("\n" + report.text(results))
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    (chosen.out / "bench.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    (chosen.out / "bench.svg").write_text(report.svg(results))
+    say(f"written: {chosen.out}/bench.json, {chosen.out}/bench.svg")
+
+
+if __name__ == "__main__":
+    main()

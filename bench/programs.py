@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The programs that `make bench` compares, each set up as its own manual sets up two sites, with nothing tuned against it.
+docs/BENCHMARKS.md says which settings these are.
+
+A program is prepared once (keys), then started and stopped in every round, alone. It joins the hosts `a`, which waits,
+and `b`, which connects. To add one: a class with its start, and its line in ALL.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import lab as labs
+from lab import wait_for
+
+A, B = "10.10.10.4", "10.10.10.3"
+NULL_BUILD = labs.ROOT / "build-bench-null"
+
+
+class Absent(Exception):
+    """The program cannot be measured on this machine; the message says why."""
+
+
+def first_line(*argv):
+    result = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    lines = (result.stdout + result.stderr).strip().splitlines()
+    return lines[0] if lines else ""
+
+
+class Program:
+    key = title = ""
+    needs = ()
+    limit = False  # no tunnel of user space: a bound to compare with
+
+    def __init__(self, a, b):
+        self.a, self.b = a, b
+        self.processes = []
+
+    def missing(self):
+        return next((f"{name} is not installed" for name in self.needs if not shutil.which(name)), None)
+
+    def version(self):
+        return ""
+
+    def prepare(self):
+        """Keys and configuration, once."""
+
+    def start_a(self):
+        """Starts the waiting side; it is ready when this returns."""
+
+    def start_b(self):
+        """Starts the connecting side."""
+
+    def settled(self):
+        """After the first ping: until what the program finds out about the path is found out."""
+
+    def run(self, host, *argv, environment=None):
+        process = host.start(*argv, name=f"{self.key}-{Path(argv[0]).name}", environment=environment)
+        self.processes.append(process)
+        return process
+
+    def stop(self):
+        for process in reversed(self.processes):
+            try:
+                process.stop(seconds=5)
+            except AssertionError:
+                pass  # it had to be killed
+        self.processes = []
+
+    def daemons(self):
+        """What carries the frames at both ends: their CPU time and memory are counted."""
+        return self.processes
+
+    def wait_device(self, host, name, seconds=10):
+        def up():
+            for process in self.processes:
+                if not process.running:
+                    raise Absent(f"{Path(process.argv[4]).name} ended: {last_line(process.log())}")
+            return host.exists(name)
+        wait_for(up, seconds, f"{self.title}'s device {name}")
+
+    def device(self, host, name, address, mtu=None):
+        self.wait_device(host, name)
+        host.ip("addr", "add", f"{address}/24", "dev", name)
+        host.ip("link", "set", name, *(["mtu", str(mtu)] if mtu else []), "up")
+
+
+def last_line(text):
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    return lines[-1][:120] if lines else "without a word"
+
+
+class Veth(Program):
+    """The underlay itself: no tunnel."""
+    key, title, limit = "veth", "veth", True
+
+    def start_a(self):
+        self.a.ip("addr", "add", f"{A}/24", "dev", "eth0")
+
+    def start_b(self):
+        self.b.ip("addr", "add", f"{B}/24", "dev", "eth0")
+
+    def stop(self):
+        self.a.ip("addr", "del", f"{A}/24", "dev", "eth0", check=False)
+        self.b.ip("addr", "del", f"{B}/24", "dev", "eth0", check=False)
+
+
+class Vxlan(Program):
+    """The kernel's own Layer 2 tunnel, without encryption."""
+    key, title, limit = "vxlan", "VXLAN", True
+
+    def add(self, host, far, address):
+        made = host.ip("link", "add", "vx0", "type", "vxlan", "id", "42", "dstport", "4789", "local", host.address,
+                       "remote", far.address, "dev", "eth0", check=False)
+        if made.returncode:
+            raise Absent(f"this kernel has no VXLAN: {last_line(made.stderr)}")
+        self.device(host, "vx0", address)
+
+    def start_a(self):
+        self.add(self.a, self.b, A)
+
+    def start_b(self):
+        self.add(self.b, self.a, B)
+
+    def stop(self):
+        for host in (self.a, self.b):
+            host.ip("link", "del", "vx0", check=False)
+
+
+class ShadowMesh(Program):
+    key, title = "shadowmesh", "ShadowMesh"
+    build = labs.BUILD
+    flags = ()
+    backbone = None
+
+    def missing(self):
+        return None if (self.build / "shadowmesh-l2").exists() else "not built: run make"
+
+    def version(self):
+        return first_line(str(self.build / "shadowmesh-l2"), "-version")
+
+    def node(self, host, address, *more):
+        node = labs.Node(host, [*self.flags, "-backbone", self.backbone.url, "-ip", host.address, "-tap-ip", address, *more],
+                         label=self.key)
+        command = node.command()
+        node.command = lambda: [str(self.build / "shadowmesh-l2"), *command[1:]]
+        return node
+
+    def prepare(self):
+        self.backbone = labs.Backbone(self.a)
+        self.node_a = self.node(self.a, A, "-public")
+        self.node_b = self.node(self.b, B, "-connect", self.node_a.id)
+        assert self.node_b.id
+
+    def start_a(self):
+        self.backbone.start()
+        self.node_a.start(wait=False)
+        self.processes = [self.node_a.process]
+        self.wait_device(self.a, "tap0")
+        self.node_a.wait_ready()
+        wait_for(lambda: self.backbone.knows(self.node_a), 10, "the backbone knows the waiting node")
+
+    def start_b(self):
+        self.node_b.start(wait=False)
+        self.processes.append(self.node_b.process)
+
+    def settled(self):
+        wait_for(lambda: all(node.peer(other).get("path", {}).get("mtu", 0) > 1440 for node, other in
+                             ((self.node_a, self.node_b), (self.node_b, self.node_a))), 15, "the path's size is found")
+
+    def stop(self):
+        super().stop()
+        if self.backbone and self.backbone.process and self.backbone.process.running:
+            self.backbone.stop()
+
+
+class NullCipher(ShadowMesh):
+    """The same program with a cipher that does nothing, which exists in this build only: what encryption costs."""
+    key, title, limit = "null", "own, no cipher", True
+    build = NULL_BUILD
+    flags = ("-test-null-cipher",)
+
+    def missing(self):
+        if "bench_null" not in (labs.ROOT / "meson_options.txt").read_text():
+            return "this source has no null cipher"
+        return None if (self.build / "shadowmesh-l2").exists() else "not built"
+
+
+class WireGuardGo(Program):
+    """Layer 3: it is spared the Ethernet header."""
+    key, title = "wireguard-go", "wireguard-go"
+    needs = ("wireguard-go", "wg")
+
+    def version(self):
+        return first_line("wireguard-go", "--version")
+
+    def names(self, host):
+        # Its control sockets lie in one folder for all namespaces.
+        return f"wg{os.getpid() % 100000}{host.name}"
+
+    def prepare(self):
+        self.keys = {}
+        for host in (self.a, self.b):
+            private = host.run("wg", "genkey").stdout.strip()
+            public = host.run("wg", "pubkey", stdin=private).stdout.strip()
+            path = host.dir / "wg.key"
+            path.write_text(private)
+            self.keys[host.name] = (path, public)
+
+    def side(self, host, far, address, far_address):
+        name = self.names(host)
+        self.run(host, "wireguard-go", name, environment={"WG_PROCESS_FOREGROUND": "1"})
+        self.wait_device(host, name)
+        wait_for(lambda: Path(f"/var/run/wireguard/{name}.sock").exists(), 5, "wireguard-go's control socket")
+        host.run("wg", "set", name, "private-key", self.keys[host.name][0], "listen-port", "51820", "peer",
+                 self.keys[far.name][1], "endpoint", f"{far.address}:51820", "allowed-ips", f"{far_address}/32")
+        self.device(host, name, address, mtu=1420)
+
+    def start_a(self):
+        self.side(self.a, self.b, A, B)
+
+    def start_b(self):
+        self.side(self.b, self.a, B, A)
+
+
+class OpenVpn(Program):
+    """TAP, TLS, AES-256-GCM, over UDP; in user space (DCO has no TAP)."""
+    key, title = "openvpn", "OpenVPN"
+    needs = ("openvpn", "openssl")
+
+    def version(self):
+        return " ".join(first_line("openvpn", "--version").split()[:2])
+
+    def prepare(self):
+        folder = self.a.dir / "openvpn"
+        folder.mkdir()
+        new = ["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:secp384r1", "-nodes", "-days", 2]
+        self.a.run(*new, "-x509", "-subj", "/CN=bench-ca", "-keyout", folder / "ca.key", "-out", folder / "ca.crt")
+        for serial, name in enumerate("ab", 2):
+            self.a.run(*new, "-subj", f"/CN={name}", "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.csr")
+            self.a.run("openssl", "x509", "-req", "-in", folder / f"{name}.csr", "-CA", folder / "ca.crt", "-CAkey",
+                       folder / "ca.key", "-set_serial", serial, "-days", 2, "-out", folder / f"{name}.crt")
+        self.folder = folder
+
+    def side(self, host, far, address, *role):
+        return self.run(host, "openvpn", "--dev", "ovpn0", "--dev-type", "tap", "--proto", "udp", "--remote", far.address,
+                        "--port", 1194, "--ca", self.folder / "ca.crt", "--cert", self.folder / f"{host.name}.crt", "--key",
+                        self.folder / f"{host.name}.key", "--cipher", "AES-256-GCM", "--data-ciphers", "AES-256-GCM",
+                        "--ifconfig", address, "255.255.255.0", *role)
+
+    def start_a(self):
+        self.side(self.a, self.b, A, "--tls-server", "--dh", "none")
+        self.wait_device(self.a, "ovpn0")
+
+    def start_b(self):
+        self.side(self.b, self.a, B, "--tls-client")
+
+
+class Tinc(Program):
+    """Switch mode; ciphers as they come (1.0: AES-256-CBC and HMAC-SHA-256, 1.1: ChaCha20-Poly1305)."""
+    key, title = "tinc", "tinc"
+    needs = ("tincd",)
+
+    def version(self):
+        return first_line("tincd", "--version")
+
+    def prepare(self):
+        hosts = {}
+        for host, far in ((self.a, self.b), (self.b, self.a)):
+            folder = host.dir / "tinc"
+            (folder / "hosts").mkdir(parents=True)
+            connect = f"ConnectTo = {far.name}\n" if host is self.b else ""
+            (folder / "tinc.conf").write_text(f"Name = {host.name}\nMode = switch\nDeviceType = tap\nInterface = tinc0\n"
+                                              f"AddressFamily = ipv4\n{connect}")
+            own = folder / "hosts" / host.name
+            own.write_text(f"Address = {host.address}\n")
+            if shutil.which("tinc"):
+                host.run("tinc", "-b", "-c", folder, "generate-keys", stdin="\n\n\n\n", timeout=60)
+            else:
+                host.run("tincd", "-c", folder, "-K", "2048", stdin="\n\n", timeout=60)
+            hosts[host.name] = own
+        for host, far in ((self.a, self.b), (self.b, self.a)):
+            shutil.copy(hosts[far.name], host.dir / "tinc" / "hosts" / far.name)
+
+    def side(self, host, address):
+        self.run(host, "tincd", "-c", host.dir / "tinc", "-D", "-d1", f"--pidfile={host.dir}/tinc.pid")
+        self.device(host, "tinc0", address)
+
+    def start_a(self):
+        self.side(self.a, A)
+
+    def start_b(self):
+        self.side(self.b, B)
+
+
+class N2n(Program):
+    """Two edges and a supernode, direct between the edges. AES where it has it (-A3, since 2.x), else Twofish."""
+    key, title = "n2n", "n2n"
+    needs = ("edge", "supernode")
+    PORT = 7654
+
+    def __init__(self, a, b):
+        super().__init__(a, b)
+        self.help = ""
+
+    def version(self):
+        match = re.search(r"n2n v\.? ?(\S+)", subprocess.run(["edge", "-h"], capture_output=True, text=True).stdout)
+        return f"n2n {match[1]}" if match else ""
+
+    def prepare(self):
+        result = subprocess.run(["edge", "-h"], capture_output=True, text=True)
+        self.help = result.stdout + result.stderr
+
+    def modern(self):
+        return "-A" in self.help
+
+    def side(self, host, address):
+        # -f is "stay in the foreground" today and was "fork" in 1.x, which stays without it.
+        more = ["-A3", "-f"] if self.modern() else ["-s", "255.255.255.0"]
+        self.run(host, "edge", "-d", "n2n0", "-a", address, "-c", "bench", "-k", "a key for the bench", "-u", "0", "-g", "0",
+                 "-l", f"{self.a.address}:{self.PORT}", *more)
+
+    def start_a(self):
+        self.supernode = self.a.start("supernode", *(["-p", str(self.PORT), "-f"] if self.modern() else ["-l", str(self.PORT)]),
+                                      name="supernode")
+        self.side(self.a, A)
+        self.wait_device(self.a, "n2n0")
+
+    def start_b(self):
+        self.side(self.b, B)
+
+    def stop(self):
+        super().stop()
+        if self.supernode:
+            self.supernode.kill()
+
+    supernode = None
+
+
+class Fastd(Program):
+    """TAP with salsa2012+umac, which its manual recommends, and the MTU that fits 1500."""
+    key, title = "fastd", "fastd"
+    needs = ("fastd",)
+
+    def version(self):
+        return first_line("fastd", "--version")
+
+    def prepare(self):
+        keys = {}
+        for host in (self.a, self.b):
+            text = host.run("fastd", "--generate-key").stdout
+            keys[host.name] = dict(re.findall(r"(Secret|Public): ([0-9a-f]{64})", text))
+        for host, far in ((self.a, self.b), (self.b, self.a)):
+            (host.dir / "fastd.conf").write_text(
+                f'log level info;\nmode tap;\ninterface "fastd0";\nmtu 1406;\nmethod "salsa2012+umac";\n'
+                f'bind {host.address}:10000;\nsecret "{keys[host.name]["Secret"]}";\n'
+                f'peer "{far.name}" {{ key "{keys[far.name]["Public"]}"; remote {far.address} port 10000; }}\n')
+
+    def side(self, host, address):
+        self.run(host, "fastd", "--config", host.dir / "fastd.conf")
+        self.device(host, "fastd0", address)
+
+    def start_a(self):
+        self.side(self.a, A)
+
+    def start_b(self):
+        self.side(self.b, B)
+
+
+ALL = {program.key: program for program in (Veth, Vxlan, NullCipher, ShadowMesh, WireGuardGo, OpenVpn, Tinc, N2n, Fastd)}
