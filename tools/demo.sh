@@ -123,7 +123,7 @@ await "iperf3's server" grep -q listening "$dir/iperf3.log"
 show site-b iperf3 -c 10.10.10.4 -t 5 -f g
 show site-b iperf3 -c 10.10.10.4 -t 5 -f g -R
 
-printf '\nsite-a$ ./shadowmesh status      # the API of every node on this machine; both are\n'
+printf '\nsite-a$ ./shadowmesh status      # every node that runs on this machine\n'
 "$command" status -run "$dir/run"
 
 cat <<'END'

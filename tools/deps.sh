@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# deps.sh SET...: installs the Debian packages of the sets (build, demo, check) that are missing, with apt-get, as root
+# deps.sh SET...: installs the Debian packages of the sets (build, demo, check, bench) that are missing, with apt-get, as root
 # or through sudo. Asks nothing, starts no service, and is silent and quick when nothing is missing. Debian 12 and 13;
 # on other systems it names what it would have installed and leaves that to the person.
 set -eu
@@ -17,7 +17,9 @@ private_openssl="ca-certificates dpkg-dev debian-archive-keyring perl util-linux
 demo="iproute2 iputils-ping iperf3 curl"
 check="$demo clang libclang-rt-dev|libclang-rt-14-dev|libclang-rt-19-dev python3 python3-pytest python3-scapy python3-cbor2
     procps util-linux nftables ethtool tcpdump tshark socat openssl openvpn dnsmasq-base
-    isc-dhcp-client|udhcpc prometheus"
+    isc-dhcp-client|udhcpc prometheus valgrind"
+# What the own programs are compared with, and what measures.
+bench="$demo python3 nftables ethtool openssl valgrind openvpn tinc n2n fastd wireguard-go wireguard-tools"
 
 installed() { # PACKAGE
     case $have in *" $1 "*) ;; *) return 1 ;; esac
@@ -45,7 +47,8 @@ packages() { # SET...
         build) echo "$build" "$(openssl_packages)" ;;
         demo) echo "$demo" ;;
         check) echo "$check" ;;
-        *) die "unknown set '$set': use build, demo or check" ;;
+        bench) echo "$bench" ;;
+        *) die "unknown set '$set': use build, demo, check or bench" ;;
         esac
     done
 }
@@ -76,7 +79,7 @@ as_root() {
     fi
 }
 
-[ $# -gt 0 ] || die "usage: deps.sh SET... (build, demo, check)"
+[ $# -gt 0 ] || die "usage: deps.sh SET... (build, demo, check, bench)"
 for set in "$@"; do
     packages "$set" >/dev/null || exit 1
 done
