@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/udp.h>
@@ -16,6 +17,7 @@
 #define SOCKET_BUFFER (8 * 1024 * 1024)
 #define UDP_LEN_MAX   65507
 #define ECN_MASK      3
+#define TYPE_DATA     0x20 /* docs/PROTOCOL.md §3 */
 /* A burst of ICMP errors may stand before the datagrams in a socket. */
 #define ERRORS_SKIPPED 16
 
@@ -100,25 +102,53 @@ static int open_one(bool v6, uint16_t port, bool first, bool share, struct udp_s
     return err;
 }
 
+/* The program sees the UDP payload; a load from behind its end yields 0, and so the first socket. A group of
+ * one needs none: a number that no socket has falls back to a hash over those that are left. */
+static int steer(const struct udp_socket *s, unsigned count)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TYPE_DATA, 0, 3),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 1), BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count),
+        BPF_STMT(BPF_RET | BPF_A, 0),          BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    const struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
+    if (count < 2)
+        return 0;
+    return setsockopt(s->fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)) < 0 ? ERR_IO
+                                                                                                  : 0;
+}
+
 int udp_open(uint16_t port, unsigned count, struct udp_socket *out)
 {
     assert(count > 0);
     bool share = count > 1;
+    unsigned opened = 1;
     int err = open_one(true, port, true, share, &out[0]);
     if (err == ERR_IO)
         err = open_one(false, port, true, share, &out[0]);
     if (err)
         return err;
-    for (unsigned i = 1; i < count; i++) {
-        err = open_one(out[0].v6, out[0].port, false, share, &out[i]);
-        if (err) {
-            int saved = errno;
-            udp_close(out, i);
-            errno = saved;
-            return err;
-        }
+    while (!err && opened < count) {
+        err = open_one(out[0].v6, out[0].port, false, share, &out[opened]);
+        if (!err)
+            opened++;
     }
-    return 0;
+    if (!err)
+        err = steer(&out[0], count);
+    if (err) {
+        int saved = errno;
+        udp_close(out, opened);
+        errno = saved;
+    }
+    return err;
+}
+
+/* The kernel numbers the sockets of a group; those closed from the end leave the others their numbers. */
+int udp_reduce(struct udp_socket *s, unsigned count, unsigned keep)
+{
+    for (unsigned i = count; i-- > keep;)
+        udp_close(&s[i], 1);
+    return steer(&s[0], keep);
 }
 
 void udp_close(struct udp_socket *s, unsigned count)

@@ -26,10 +26,14 @@ struct udp_socket {
 };
 
 /* Opens count sockets on the same port (SO_REUSEPORT when count > 1). port 0 lets the kernel choose. Buffers
- * are forced to 8 MB where permitted. ERR_BUSY (port in use, also when its owner would share it), ERR_IO
- * (errno). */
+ * are forced to 8 MB where permitted. The kernel hands a datagram of lane i (its type and lane byte:
+ * docs/PROTOCOL.md §3) to socket i modulo count, anything else to the first. ERR_BUSY (port in use, also when
+ * its owner would share it), ERR_IO (errno). */
 int udp_open(uint16_t port, unsigned count, struct udp_socket *out) must_check;
 void udp_close(struct udp_socket *s, unsigned count);
+
+/* Closes all sockets but the first `keep` of count and steers by that number. 0 or ERR_IO. */
+int udp_reduce(struct udp_socket *s, unsigned count, unsigned keep) must_check;
 
 /* A peer's address in the socket's form, made once. */
 struct udp_remote {

@@ -141,6 +141,12 @@ static const char *read_run(struct parse *p, const char *text)
     return config_read_path(text, p->config->run_dir, sizeof(p->config->run_dir));
 }
 
+static const char *read_workers(struct parse *p, const char *text)
+{
+    return config_read_number(text, 1, CONFIG_WORKERS_MAX, "no number of workers: give one from 1 to 8",
+                              &p->config->workers);
+}
+
 static const char *read_verbose(struct parse *p, const char *text)
 {
     return read_switch(text, &p->config->verbose);
@@ -199,6 +205,7 @@ static const struct flag flags[] = {
 
     {NULL, NULL, "Running", NULL},
     {"run", "DIR", "folder of the API socket (default /run/shadowmesh)", read_run},
+    {"workers", "N", "data threads, 1 to 8 (default one per CPU)", read_workers},
     {"v", NULL, "log more: frames (rate-limited) and every change of a path", read_verbose},
     {"profile", NULL, "log [PROFILE-...] lines with latency percentiles", read_profile},
     {"test-ratchet-seconds", "N", NULL, read_test_ratchet},

@@ -16,6 +16,7 @@
 #define CONFIG_MTU_DEFAULT  1500
 #define CONFIG_MTU_MIN      576
 #define CONFIG_MTU_MAX      9000
+#define CONFIG_WORKERS_MAX  8
 
 struct config_connect {
     struct node_id id;
@@ -32,6 +33,7 @@ struct config {
     char tap_name[IFNAMSIZ];        /* -tap; empty when not given */
     struct addr_prefix tap_address; /* -tap-ip and -tap-netmask; family 0 when not given */
     unsigned tap_mtu;
+    unsigned workers; /* 0: one per CPU */
     char name[64];
     bool is_public, verbose, profile;
     char run_dir[256]; /* of the API socket */

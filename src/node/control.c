@@ -6,14 +6,21 @@
 #include "node/control.h"
 
 #include "base/clock.h"
+#include "crypto/aead.h"
 #include "node/node.h"
+#include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SLOW_MS 1000
+
+static_assert(CONFIG_WORKERS_MAX == WORKER_MAX && WORKER_MAX <= TAP_QUEUES_MAX &&
+                  WORKER_MAX <= WIRE_DATA_LANES,
+              "each worker has a queue and a lane");
 
 /* ---- what the mesh asks for ---- */
 
@@ -281,21 +288,49 @@ static bool open_api(struct node *n)
     return rc == 0;
 }
 
+/* A CPU may be online and not ours. */
+static unsigned workers_wanted(const struct config *config)
+{
+    cpu_set_t cpus;
+    if (config->workers)
+        return config->workers;
+    int count = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+    return count < WORKER_MAX ? (unsigned)count : WORKER_MAX;
+}
+
 static bool open_sockets(struct node *n)
 {
     const struct streams_ops ops = {on_accepted, on_connected, on_bytes, on_closed, n};
-    int rc = udp_open(n->config->port, NODE_WORKERS, n->sockets);
+    unsigned workers = workers_wanted(n->config);
+    int rc = udp_open(n->config->port, workers, n->sockets);
     if (rc) {
         log_error("UDP port %u: %s", n->config->port,
                   rc == ERR_BUSY ? "in use by another program; -port N takes another" : strerror(errno));
         return false;
     }
-    n->socket_count = NODE_WORKERS;
+    n->socket_count = workers;
     rc = streams_new(&n->loop, n->config->control_port, &ops, &n->streams);
     if (rc)
         log_error("TCP port %u: %s", n->config->control_port,
                   rc == ERR_BUSY ? "in use by another program; -control-port N takes another"
                                  : strerror(errno));
+    return rc == 0;
+}
+
+/* A TAP that we attach to may have one queue only: then one worker serves it, with one socket. */
+static bool open_device(struct node *n)
+{
+    if (device_open(n->config, identity_id(n->identity), n->socket_count, &n->device))
+        return false;
+    unsigned queues = device_tap(n->device)->queue_count;
+    if (queues == n->socket_count)
+        return true;
+    log_info("%s has %u queue%s: as many data workers", device_tap(n->device)->name, queues,
+             queues == 1 ? "" : "s");
+    int rc = udp_reduce(n->sockets, n->socket_count, queues);
+    n->socket_count = queues;
+    if (rc)
+        log_error("cannot share UDP port %u among %u workers: %s", n->config->port, queues, strerror(errno));
     return rc == 0;
 }
 
@@ -317,7 +352,7 @@ static bool open_mesh(struct node *n)
     struct mesh_config config = {.me = n->identity,
                                  .name = c->name,
                                  .is_public = c->is_public,
-                                 .lanes = NODE_WORKERS,
+                                 .lanes = (uint8_t)n->socket_count,
                                  .mtu = (uint16_t)device_mtu(n->device),
                                  .ratchet_us = c->ratchet_s ? c->ratchet_s * USEC_PER_SEC : MESH_RATCHET_US,
                                  .rehandshake_us =
@@ -335,13 +370,17 @@ static bool start_workers(struct node *n)
     int rc = switch_new(MESH_PEERS_MAX, 65536, &n->sw);
     if (!rc)
         rc = fwd_new(&n->fwd);
-    for (unsigned i = 0; !rc && i < NODE_WORKERS; i++) {
+    if (!rc)
+        rc = reassembly_new(n->socket_count, &n->reassembly);
+    for (unsigned i = 0; !rc && i < n->socket_count; i++) {
         const struct worker_config config = {.index = i,
-                                             .tap_queue = device_tap(n->device)->queues[i],
+                                             .workers = n->socket_count,
+                                             .tap_queues = device_tap(n->device)->queues,
                                              .tap_offloads = device_tap(n->device)->offloads,
                                              .socket = &n->sockets[i],
                                              .sw = n->sw,
                                              .fwd = n->fwd,
+                                             .reassembly = n->reassembly,
                                              .profile = n->config->profile,
                                              .trace = n->config->verbose,
                                              .wake = wake,
@@ -414,9 +453,7 @@ static void init_handles(struct node *n)
 
 static bool start(struct node *n)
 {
-    if (!open_api(n) || !open_sockets(n) ||
-        device_open(n->config, identity_id(n->identity), NODE_WORKERS, &n->device) || !open_mesh(n) ||
-        !start_workers(n))
+    if (!open_api(n) || !open_sockets(n) || !open_device(n) || !open_mesh(n) || !start_workers(n))
         return false;
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
     mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
@@ -462,6 +499,7 @@ static void stop(struct node *n)
     mesh_free(n->mesh);
     tables_free_retired(n);
     free(n->retired.list);
+    reassembly_free(n->reassembly);
     fwd_free(n->fwd);
     switch_free(n->sw);
     device_close(n->device);

@@ -17,7 +17,6 @@
 #include "proto/switch.h"
 #include <uv.h>
 
-#define NODE_WORKERS   1 /* data workers; everything below is an array of them */
 #define NODE_PINGS_MAX 16
 
 struct node_retired {
@@ -35,11 +34,12 @@ struct node {
     const struct config *config;
     struct identity *identity;
     struct device *device;
-    struct udp_socket sockets[NODE_WORKERS];
-    unsigned socket_count;
+    struct udp_socket sockets[WORKER_MAX];
+    unsigned socket_count; /* = the device's queues = workers */
     struct switch_table *sw;
     struct fwd *fwd;
-    struct worker *workers[NODE_WORKERS];
+    struct reassembly *reassembly;
+    struct worker *workers[WORKER_MAX];
     unsigned worker_count;
     struct mesh *mesh;
     struct streams *streams;

@@ -118,7 +118,7 @@ char *worker_trace_format(const struct worker_trace *trace, char out[WORKER_TRAC
 /* The TAP was removed under us. It would keep epoll awake for ever. */
 static void device_gone(struct worker *w)
 {
-    (void)epoll_ctl(w->epoll, EPOLL_CTL_DEL, w->config.tap_queue, NULL);
+    (void)epoll_ctl(w->epoll, EPOLL_CTL_DEL, worker_tap(w), NULL);
     (void)worker_event(w, &(struct worker_event){.kind = WORKER_EVENT_DEVICE_GONE});
 }
 
@@ -171,7 +171,7 @@ static int open_descriptors(struct worker *w)
         return ERR_IO;
     int err = watch(w, w->stop, SOURCE_STOP);
     if (!err)
-        err = watch(w, w->config.tap_queue, SOURCE_TAP);
+        err = watch(w, worker_tap(w), SOURCE_TAP);
     return err ? err : watch(w, w->config.socket->fd, SOURCE_UDP);
 }
 
@@ -184,8 +184,6 @@ static int make_buffers(struct worker *w)
     if (w->config.profile && !(w->profile = calloc(1, sizeof(*w->profile))))
         return ERR_NOMEM;
     int err = udp_batch_new(&w->batch);
-    if (!err)
-        err = fragment_table_new(FRAGMENT_SLOTS, &w->fragments);
     return err ? err : ring_new(EVENT_RING, &w->events);
 }
 
@@ -196,7 +194,6 @@ static void free_worker(struct worker *w)
     if (w->stop >= 0)
         close(w->stop);
     ring_free(w->events);
-    fragment_table_free(w->fragments);
     udp_batch_free(w->batch);
     free(w->profile);
     free(w->send);

@@ -3,11 +3,14 @@
 /* A data worker: one thread with one TAP queue, one UDP socket and one lane, run to completion in both
  * directions. The only coordinator of the data path: docs/ARCHITECTURE.md walks a frame through it. */
 
+#define WORKER_MAX 8 /* of one node */
+
 #include "base/addr.h"
 #include "base/err.h"
 #include "net/tap.h"
 #include "net/udp.h"
 #include "node/fwd.h"
+#include "node/reassembly.h"
 #include "proto/drop.h"
 #include "proto/switch.h"
 #include "proto/wire.h"
@@ -46,16 +49,18 @@ struct worker_event {
 char *worker_trace_format(const struct worker_trace *trace, char out[WORKER_TRACE_MAX]);
 
 struct worker_config {
-    unsigned index; /* = lane, TAP queue and socket */
-    int tap_queue;
+    unsigned index;        /* = lane, TAP queue and socket; below workers */
+    unsigned workers;      /* of this node */
+    const int *tap_queues; /* one per worker: it reads its own, and writes to the one of a frame's lane */
     unsigned tap_offloads;
     struct udp_socket *socket;
     struct switch_table *sw;
     struct fwd *fwd;
-    bool profile;                /* -profile: histograms */
-    bool trace;                  /* -v: WORKER_EVENT_TRACE */
-    void (*wake)(void *context); /* events are waiting: called from the worker's thread, at most once until
-                                    worker_take_events */
+    struct reassembly *reassembly; /* for at least `workers` lanes; all workers' */
+    bool profile;                  /* -profile: histograms */
+    bool trace;                    /* -v: WORKER_EVENT_TRACE */
+    void (*wake)(void *context);   /* events are waiting: called from the worker's thread, at most once until
+                                      worker_take_events */
     void *context;
 };
 

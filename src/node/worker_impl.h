@@ -7,7 +7,6 @@
 #include "node/profile.h"
 #include "node/ring.h"
 #include "node/worker.h"
-#include "proto/fragment.h"
 #include <pthread.h>
 
 #define WORKER_LIMITS 1024 /* peers whose event rate is remembered; more than that share */
@@ -52,10 +51,9 @@ struct worker {
     /* in */
     struct udp_batch *batch;
     struct udp_message messages[UDP_BATCH];
-    struct fragment_table *fragments;
-    struct offload_merge merge;
-    uint32_t merge_receiver; /* whose segments are in merge */
-    uint8_t merge_lane;
+    struct session *held; /* whose lane this worker holds; NULL when none */
+    uint8_t held_lane;
+    struct offload_merge merge; /* segments of that lane */
     uint64_t overflow;
 
     struct worker_counters counters;
@@ -80,6 +78,11 @@ static inline void worker_count(_Atomic uint64_t *counter, uint64_t n)
 static inline void worker_drop(struct worker *w, enum drop reason, uint64_t n)
 {
     worker_count(&w->counters.drops[reason], n);
+}
+
+static inline int worker_tap(const struct worker *w)
+{
+    return w->config.tap_queues[w->config.index];
 }
 
 /* Queues an event, with a copy of event->data; false when there is no room. */

@@ -1,9 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /* From peers to the TAP: receive, find the session, open in place, guard and learn, merge trains, one write
  * per train. docs/PROTOCOL.md §5. The worker's thread. Nothing that a stranger sends gets past session_open,
- * and nothing before it costs more than a hash look-up. */
+ * and nothing before it costs more than a hash look-up.
+ *
+ * Lanes. The kernel steers each lane of a peer to one worker (udp_open). But its GRO joins datagrams of one
+ * UDP flow whatever their lane and steers by the first, so a message for worker 0 may end with datagrams of
+ * lane 1, which worker 1 is opening at the same time. Hence a worker holds a lane (session_hold) from the
+ * first datagram of a run to the write of its last frame: replay window, cipher and the order of frames are
+ * the holder's. What outlives the run follows the lane, not the worker: parts of frames meet in the lane's
+ * reassembly table, and frames go to the TAP queue of the lane, so that the queue which the kernel learns for
+ * a flow does not change. A train is cut by a change of hands, and just written in two pieces. */
 
 #include "node/worker_impl.h"
+
+#include "proto/fragment.h"
 
 /* STUN answers come from strangers: they may fill a part of the queue to the control thread, so that the rest
  * stays for sessions. */
@@ -28,7 +38,7 @@ static void write_merge(struct worker *w)
     size_t bytes = 0;
     for (int i = 1; i < m->count; i++)
         bytes += m->iov[i].iov_len;
-    if (tap_write(w->config.tap_queue, m->iov, m->count)) {
+    if (tap_write(w->config.tap_queues[w->held_lane % w->config.workers], m->iov, m->count)) {
         worker_drop(w, DROP_DEVICE, (uint64_t)m->count - 1);
     } else {
         worker_count(&w->counters.tap_tx_frames, 1);
@@ -38,14 +48,28 @@ static void write_merge(struct worker *w)
 }
 
 /* Trains are named per lane of a session: those of two never meet in one merge. */
-static void deliver(struct worker *w, const struct arrival *a, const struct offload_meta *meta,
-                    uint8_t *frame, size_t len)
+static void lane_leave(struct worker *w)
 {
-    if (w->merge_receiver != a->header.receiver || w->merge_lane != a->header.lane) {
-        write_merge(w);
-        w->merge_receiver = a->header.receiver;
-        w->merge_lane = a->header.lane;
-    }
+    write_merge(w);
+    if (w->held)
+        session_release(w->held, w->held_lane);
+    w->held = NULL;
+}
+
+static bool lane_enter(struct worker *w, struct session *s, uint8_t lane)
+{
+    if (w->held == s && w->held_lane == lane)
+        return true;
+    lane_leave(w);
+    if (!session_hold(s, lane))
+        return false;
+    w->held = s;
+    w->held_lane = lane;
+    return true;
+}
+
+static void deliver(struct worker *w, const struct offload_meta *meta, uint8_t *frame, size_t len)
+{
     if (!offload_merge_add(&w->merge, meta, frame, len, w->config.tap_offloads)) {
         write_merge(w);
         (void)offload_merge_add(&w->merge, meta, frame, len, w->config.tap_offloads);
@@ -72,7 +96,7 @@ static enum drop on_frame(struct worker *w, const struct arrival *a, const struc
         return DROP_ECN; /* congestion that the packet cannot tell: RFC 6040 §4.2 wants it lost */
     if (w->config.trace)
         worker_trace_frame(w, true, &f, len);
-    deliver(w, a, meta, frame, len);
+    deliver(w, meta, frame, len);
     return DROP_NONE;
 }
 
@@ -92,15 +116,17 @@ static enum drop on_fragment(struct worker *w, const struct arrival *a, const st
     uint8_t *frame;
     size_t frame_len;
     struct fragment_lost lost;
-    enum drop drop = fragment_add(w->fragments, a->header.receiver, a->header.lane, in, part, len, w->now_us,
-                                  &frame, &frame_len, &lost);
+    struct fragment_table *table = reassembly_enter(w->config.reassembly, a->header.lane);
+    enum drop drop = fragment_add(table, a->header.receiver, a->header.lane, in, part, len, w->now_us, &frame,
+                                  &frame_len, &lost);
     worker_drop(w, DROP_FRAGMENT_TIMEOUT, lost.timeout);
     worker_drop(w, DROP_FRAGMENT_SPACE, lost.space);
-    if (drop || !frame)
-        return drop;
     const struct offload_meta meta = meta_of(in);
     /* Not of a train, so it is written at once: the table may reuse its memory. */
-    return on_frame(w, a, &meta, frame, frame_len);
+    if (!drop && frame)
+        drop = on_frame(w, a, &meta, frame, frame_len);
+    reassembly_leave(w->config.reassembly, a->header.lane);
+    return drop;
 }
 
 static enum drop on_plain(struct worker *w, const struct arrival *a, uint8_t *plain, size_t len)
@@ -157,6 +183,8 @@ static enum drop on_session(struct worker *w, const struct udp_message *m, uint8
         return DROP_RECEIVER;
     if (a.header.type != WIRE_DATA)
         return to_control(w, m, data, len);
+    if (!lane_enter(w, a.session, a.header.lane))
+        return DROP_LANE;
     uint8_t *plain;
     size_t plain_len;
     drop = session_open(a.session, &a.header, data, len, &plain, &plain_len);
@@ -205,7 +233,7 @@ void worker_in_round(struct worker *w)
         worker_count(&w->counters.socket_overflows, overflow);
     for (int i = 0; i < count; i++)
         on_message(w, &w->messages[i]);
-    write_merge(w); /* its frames live in the batch */
+    lane_leave(w); /* the merge's frames live in the batch */
     if (begin)
         profile_add(&w->profile->udp_recv, profile_clock_ns() - begin);
 }

@@ -10,6 +10,7 @@
 
 #include "node/worker_impl.h"
 
+#include "proto/fragment.h"
 #include <poll.h>
 
 /* One round of this direction: enough to fill runs, little enough that the other direction, which waits
@@ -252,7 +253,7 @@ int worker_out_round(struct worker *w)
     w->send_waited = false;
     for (unsigned i = 0; i < ROUND_FRAMES && bytes < ROUND_BYTES; i++) {
         struct virtio_net_hdr vnet;
-        len = tap_read(w->config.tap_queue, &vnet, w->frame, OFFLOAD_FRAME_MAX);
+        len = tap_read(worker_tap(w), &vnet, w->frame, OFFLOAD_FRAME_MAX);
         if (len < 0)
             break;
         if (w->profile && !i)

@@ -7,6 +7,7 @@
 
 #include "crypto/secret.h"
 #include "proto/replay.h"
+#include <pthread.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ struct rx_lane {
     uint8_t iv[AEAD_NONCE_LEN];
     _Atomic uint64_t bytes;
     struct replay replay;
+    pthread_mutex_t held;
 };
 
 /* The arrays hold the data lanes in order and the control lane behind them. */
@@ -133,6 +135,8 @@ int session_new(const struct session_config *config, const uint8_t root[KDF_LEN]
     int err = ERR_NOMEM;
     s->tx = alloc_lanes(s->tx_lanes + 1, sizeof *s->tx);
     s->rx = alloc_lanes(s->rx_lanes + 1, sizeof *s->rx);
+    for (unsigned i = 0; s->rx && i <= s->rx_lanes; i++)
+        pthread_mutex_init(&s->rx[i].held, NULL);
     if (s->tx && s->rx)
         err = derive_all(s, root, config->initiator);
     if (err) {
@@ -149,8 +153,10 @@ void session_free(struct session *s)
         return;
     for (unsigned i = 0; s->tx && i <= s->tx_lanes; i++)
         aead_free(s->tx[i].aead);
-    for (unsigned i = 0; s->rx && i <= s->rx_lanes; i++)
+    for (unsigned i = 0; s->rx && i <= s->rx_lanes; i++) {
         aead_free(s->rx[i].aead);
+        pthread_mutex_destroy(&s->rx[i].held);
+    }
     if (s->tx)
         secret_wipe(s->tx, (s->tx_lanes + 1) * sizeof *s->tx);
     if (s->rx)
@@ -223,6 +229,19 @@ int session_seal(struct session *s, enum wire_type type, unsigned lane, const st
     if (aead_seal(tx->aead, nonce, out, WIRE_HEADER_LEN, pieces, count, out + WIRE_HEADER_LEN))
         return -DROP_KEY_SPENT;
     return (int)(WIRE_HEADER_LEN + len + WIRE_TAG_LEN);
+}
+
+bool session_hold(struct session *s, unsigned lane)
+{
+    if (lane >= s->rx_lanes)
+        return false;
+    pthread_mutex_lock(&s->rx[lane].held);
+    return true;
+}
+
+void session_release(struct session *s, unsigned lane)
+{
+    pthread_mutex_unlock(&s->rx[lane].held);
 }
 
 enum drop session_open(struct session *s, const struct wire_header *h, uint8_t *datagram, size_t len,

@@ -223,6 +223,17 @@ static void mtu_is_bounded(void **state)
     assert_refused("576 to 9000", "-tap-mtu", "9001");
 }
 
+static void workers_are_counted_by_the_machine_unless_told(void **state)
+{
+    (void)state;
+    assert_taken("-public");
+    assert_int_equal(config.workers, 0);
+    assert_taken("-workers", "8");
+    assert_int_equal(config.workers, 8);
+    assert_refused("from 1 to 8", "-workers", "0");
+    assert_refused("from 1 to 8", "-workers", "9");
+}
+
 static void backbone_is_an_http_url(void **state)
 {
     static const char *const bad[] = {"",
@@ -355,10 +366,10 @@ static void test_options_shorten_the_periods(void **state)
 
 static void help_names_every_flag_but_the_hidden(void **state)
 {
-    static const char *const names[] = {"keydir",   "generate-keys", "backbone", "ip",     "port",
-                                        "udp-port", "control-port",  "tap",      "tap-ip", "tap-netmask",
-                                        "tap-mtu",  "public",        "connect",  "allow",  "profile",
-                                        "v",        "name",          "run",      "help",   "version"};
+    static const char *const names[] = {
+        "keydir", "generate-keys", "backbone", "ip",      "port",    "udp-port", "control-port", "tap",
+        "tap-ip", "tap-netmask",   "tap-mtu",  "public",  "connect", "allow",    "profile",      "v",
+        "name",   "run",           "help",     "version", "workers"};
     (void)state;
     const char *const words[] = {"shadowmesh-l2", "--help", NULL};
     assert_int_equal(parse_words(stdout, words), CONFIG_EXIT_OK);
@@ -395,6 +406,7 @@ int main(void)
         cmocka_unit_test(addresses_are_of_hosts),
         cmocka_unit_test(device_names_are_the_kernels),
         cmocka_unit_test(mtu_is_bounded),
+        cmocka_unit_test(workers_are_counted_by_the_machine_unless_told),
         cmocka_unit_test(backbone_is_an_http_url),
         cmocka_unit_test(connect_names_id_host_and_port),
         cmocka_unit_test(malformed_connect_is_refused),

@@ -314,28 +314,57 @@ static void sockets_share_a_port_among_themselves_only(void **state)
     udp_close(other, 2);
 }
 
-/* Every socket of the group must get its share, the first one included. */
-static void datagrams_spread_over_the_sockets(void **state)
+static unsigned received(struct pair *p, struct udp_socket *s)
+{
+    unsigned count = 0;
+    for (int n; (n = udp_receive(s, p->batch, messages, &p->overflow)) > 0;)
+        count += (unsigned)n;
+    return count;
+}
+
+/* A datagram of these first bytes, over IPv4 and IPv6, from one port and from others, meets this socket. */
+static void assert_steered(struct pair *p, struct udp_socket *s, unsigned count, const uint8_t *bytes,
+                           size_t len, unsigned expected)
+{
+    struct udp_socket one;
+    assert_int_equal(udp_open(0, 1, &one), 0);
+    struct udp_socket *from[] = {&p->a, &one};
+    for (unsigned i = 0; i < 4; i++) {
+        struct udp_remote to = remote(from[i / 2], i & 1, s[0].port);
+        assert_int_equal(udp_send(from[i / 2], &to, bytes, len, len, 0), 0);
+    }
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(received(p, &s[i]), i == expected ? 4 : 0);
+    udp_close(&one, 1);
+}
+
+static void data_goes_to_the_socket_of_its_lane_and_the_rest_to_the_first(void **state)
 {
     struct pair p;
-    struct udp_socket s[2];
-    int got[2] = {0, 0};
+    struct udp_socket s[3];
+    uint8_t bytes[100] = {0x20};
     (void)state;
     pair_open(&p);
-    assert_int_equal(udp_open(0, 2, s), 0);
-    for (int i = 0; i < 64; i++) {
-        struct udp_socket one;
-        assert_int_equal(udp_open(0, 1, &one), 0);
-        struct udp_remote to = remote(&one, i & 1, s[0].port);
-        assert_int_equal(udp_send(&one, &to, data, 10, 10, 0), 0);
-        udp_close(&one, 1);
+    assert_int_equal(udp_open(0, 3, s), 0);
+    for (unsigned lane = 0; lane < 256; lane += lane < 16 ? 1 : 60) {
+        bytes[1] = (uint8_t)lane;
+        assert_steered(&p, s, 3, bytes, sizeof(bytes), lane % 3);
     }
-    for (int i = 0; i < 2; i++)
-        for (int n; (n = udp_receive(&s[i], p.batch, messages, &p.overflow)) > 0;)
-            got[i] += n;
-    assert_int_equal(got[0] + got[1], 64);
-    assert_true(got[0] > 8 && got[1] > 8);
-    udp_close(s, 2);
+    bytes[1] = 1;
+    for (unsigned type = 0; type < 256; type += type < 0x24 ? 1 : 50) {
+        bytes[0] = (uint8_t)type;
+        assert_steered(&p, s, 3, bytes, sizeof(bytes), type == 0x20 ? 1 : 0);
+    }
+    bytes[0] = 0x20;
+    assert_steered(&p, s, 3, bytes, 1, 0);
+    assert_int_equal(udp_reduce(s, 3, 2), 0);
+    bytes[1] = 2;
+    assert_steered(&p, s, 2, bytes, sizeof(bytes), 0);
+    bytes[1] = 5;
+    assert_steered(&p, s, 2, bytes, sizeof(bytes), 1);
+    assert_int_equal(udp_reduce(s, 2, 1), 0);
+    assert_steered(&p, s, 1, bytes, sizeof(bytes), 0);
+    udp_close(s, 1);
     pair_close(&p);
 }
 
@@ -366,7 +395,7 @@ int main(void)
         cmocka_unit_test(empty_datagrams_are_passed_over),
         cmocka_unit_test(what_the_socket_dropped_is_counted),
         cmocka_unit_test(sockets_share_a_port_among_themselves_only),
-        cmocka_unit_test(datagrams_spread_over_the_sockets),
+        cmocka_unit_test(data_goes_to_the_socket_of_its_lane_and_the_rest_to_the_first),
         cmocka_unit_test(buffers_are_forced_to_eight_megabytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

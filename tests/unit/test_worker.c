@@ -65,7 +65,7 @@ static void bursts_keep_their_order(void **state)
             lab_assert_same(&sent, &got);
         }
     }
-    worker_profile_log(p.a.worker);
+    worker_profile_log(p.a.worker[0]);
     assert_int_equal(lab_drops(&p.a) + lab_drops(&p.b), 0);
     pair_close(&p);
 }
@@ -79,7 +79,7 @@ static void frames_that_do_not_fit_are_fragmented_and_rebuilt(void **state)
     cross(&p.a, &p.b, 0xff, 1, 1200 - WIRE_OVERHEAD);
     cross(&p.a, &p.b, 0xff, 1, 1200 - WIRE_OVERHEAD + 1);
     cross(&p.a, &p.b, 0xff, 1, WIRE_FRAME_MAX);
-    lab_await(&worker_counters(p.a.worker)->udp_tx_datagrams, 2 + 1 + 2 + 8);
+    lab_await(&worker_counters(p.a.worker[0])->udp_tx_datagrams, 2 + 1 + 2 + 8);
     lab_frame_make(&sent, 0xff, 1, WIRE_FRAME_MAX + 1, 0);
     lab_put(&p.a, &sent);
     cross(&p.a, &p.b, 0xff, 1, 60);
@@ -187,7 +187,7 @@ static void trains_longer_than_a_group_are_continued(void **state)
         assert_memory_equal(got.data + 54, sent.data + at, got.len - 54);
         at += got.len - 54;
     }
-    lab_await(&worker_counters(p.b.worker)->tap_tx_frames, 2);
+    lab_await(&worker_counters(p.b.worker[0])->tap_tx_frames, 2);
     pair_close(&p);
 }
 
@@ -228,7 +228,7 @@ static void floods_reach_every_peer_and_stop_there(void **state)
     cross(&n[2], &n[0], 9, 7, 60);
     assert_false(lab_has_frame(&n[1]) || lab_has_frame(&n[2]));
     for (unsigned i = 0; i < 3; i++)
-        lab_await(&worker_counters(n[i].worker)->udp_tx_datagrams, i ? 1 : 2);
+        lab_await(&worker_counters(n[i].worker[0])->udp_tx_datagrams, i ? 1 : 2);
     for (unsigned i = 0; i < 3; i++)
         lab_node_close(&n[i]);
 }
@@ -249,7 +249,7 @@ static void frames_without_a_way_are_counted(void **state)
     sent.data[6] |= 1;
     lab_put(&a, &sent);
     lab_connect(&a, 1, &b, 2, LAB_SIZE);
-    for (struct pollfd f = {.fd = a.tap, .events = POLLIN}; poll(&f, 1, 0) == 1;)
+    for (struct pollfd f = {.fd = a.tap[0], .events = POLLIN}; poll(&f, 1, 0) == 1;)
         ; /* the worker has read them all before the tables change */
     lab_publish(&a);
     lab_publish(&b);
@@ -281,7 +281,7 @@ static void a_spent_key_seals_nothing(void **state)
     for (unsigned i = 0; i < 3; i++)
         cross(&a, &b, 0xff, 1, 60);
     lab_put(&a, &sent);
-    lab_await(&worker_counters(a.worker)->drops[DROP_KEY_SPENT], 1);
+    lab_await(&worker_counters(a.worker[0])->drops[DROP_KEY_SPENT], 1);
     assert_false(lab_has_frame(&b));
     lab_node_close(&a);
     lab_node_close(&b);
@@ -298,21 +298,21 @@ static void a_size_that_the_kernel_refuses_is_reported(void **state)
     struct pair p;
     struct worker_event event = {0};
     pair_open(&p, LAB_SIZE, false, false);
-    if (!p.a.socket.v6) {
+    if (!p.a.socket[0].v6) {
         pair_close(&p);
         skip();
     }
     /* Over IPv6 loopback, whose MTU is 65536, a payload of 65,488 bytes is the largest. */
-    p.a.remote[1] = (struct addr){.family = 6, .port = p.b.socket.port, .ip = {[15] = 1}};
+    p.a.remote[1] = (struct addr){.family = 6, .port = p.b.socket[0].port, .ip = {[15] = 1}};
     p.a.size[1] = WIRE_DATAGRAM_MAX;
     lab_publish(&p.a);
     lab_frame_make(&sent, 0xff, 1, 65488 - WIRE_OVERHEAD + 1, 0);
     lab_put(&p.a, &sent);
     lab_wait_wake(&p.a);
-    worker_take_events(p.a.worker, take_kind, &event);
+    worker_take_events(p.a.worker[0], take_kind, &event);
     assert_int_equal(event.kind, WORKER_EVENT_TOO_BIG);
     assert_int_equal(event.slot, 1);
-    lab_await(&worker_counters(p.a.worker)->drops[DROP_TOO_BIG], 1);
+    lab_await(&worker_counters(p.a.worker[0])->drops[DROP_TOO_BIG], 1);
     pair_close(&p);
 }
 
@@ -322,9 +322,9 @@ static void a_removed_device_is_reported_once(void **state)
     struct pair p;
     struct worker_event event = {0};
     pair_open(&p, LAB_SIZE, false, false);
-    assert_int_equal(shutdown(p.a.tap_test, SHUT_RDWR), 0);
+    assert_int_equal(shutdown(p.a.tap_test[0], SHUT_RDWR), 0);
     lab_wait_wake(&p.a);
-    worker_take_events(p.a.worker, take_kind, &event);
+    worker_take_events(p.a.worker[0], take_kind, &event);
     assert_int_equal(event.kind, WORKER_EVENT_DEVICE_GONE);
     pair_close(&p);
 }
@@ -338,13 +338,13 @@ static void traces_name_frames_and_are_limited(void **state)
     pair_open(&p, LAB_SIZE, true, false);
     cross(&p.a, &p.b, 0xff, 1, 98);
     lab_wait_wake(&p.a);
-    worker_take_events(p.a.worker, take_kind, &event);
+    worker_take_events(p.a.worker[0], take_kind, &event);
     assert_int_equal(event.kind, WORKER_EVENT_TRACE);
     assert_string_equal(
         worker_trace_format(&event.trace, text),
         "TAP→P2P: EthernetFrame[dst=ff:ff:ff:ff:ff:ff, src=02:00:00:00:00:01, type=88b5, len=98]");
     lab_wait_wake(&p.b);
-    worker_take_events(p.b.worker, take_kind, &event);
+    worker_take_events(p.b.worker[0], take_kind, &event);
     assert_non_null(strstr(worker_trace_format(&event.trace, text), "P2P→TAP: EthernetFrame[dst=ff:"));
     event.trace.withheld = 12;
     event.trace.frame.vlan = 7;

@@ -32,7 +32,7 @@ static void stage_open(struct stage *s)
     s->node.size[1] = LAB_SIZE;
     lab_publish(&s->node);
     lab_node_start(&s->node, false, false);
-    node = lab_address(&s->node.socket);
+    node = lab_address(s->node.socket);
     udp_remote_init(&s->puppet, &node, &s->to);
 }
 
@@ -276,14 +276,14 @@ static void control_and_stun_reach_the_control_thread(void **state)
     d.len = (size_t)len;
     send_datagram(&s);
     lab_wait_wake(&s.node);
-    worker_take_events(s.node.worker, count_event, &n);
+    worker_take_events(s.node.worker[0], count_event, &n);
     assert_int_equal(n.datagrams, 1);
     assert_int_equal(n.first, WIRE_CONTROL);
     assert_int_equal(n.from.port, s.puppet.port);
     memcpy(d.data, "\1\1\0\0\x21\x12\xa4\x42", 8);
     send_datagram(&s);
     lab_wait_wake(&s.node);
-    worker_take_events(s.node.worker, count_event, &n);
+    worker_take_events(s.node.worker[0], count_event, &n);
     assert_int_equal(n.datagrams, 2);
     assert_int_equal(n.first, 1);
     d.data[0] = WIRE_CONTROL; /* the receiver index is nobody's now */
@@ -312,7 +312,7 @@ static void a_flood_of_stun_leaves_room_for_sessions(void **state)
     send_datagram(&s);
     send_frame(&s, 9);
     lab_get(&s.node, &got);
-    worker_take_events(s.node.worker, count_event, &n);
+    worker_take_events(s.node.worker[0], count_event, &n);
     assert_int_equal(n.first, WIRE_PROBE);
     assert_int_equal(n.datagrams + lab_count(&s.node, DROP_CONTROL_QUEUE), 401);
     assert_true(lab_count(&s.node, DROP_CONTROL_QUEUE) > 300);
@@ -329,18 +329,18 @@ static void a_new_source_is_told_only_after_authentication(void **state)
     assert_int_equal(udp_open(0, 1, &other), 0);
     send_frame(&s, 9);
     lab_get(&s.node, &got);
-    worker_take_events(s.node.worker, count_event, &n);
+    worker_take_events(s.node.worker[0], count_event, &n);
     assert_int_equal(n.sources, 0);
     assert_int_equal(udp_send(&other, &s.to, d.data, d.len, d.len, 0), 0); /* replayed from elsewhere */
     assert_dropped(&s, DROP_REPLAY, 1);
-    worker_take_events(s.node.worker, count_event, &n);
+    worker_take_events(s.node.worker[0], count_event, &n);
     assert_int_equal(n.sources, 0);
     for (unsigned i = 0; i < 5; i++) {
         seal(&s, &(struct wire_inner){0}, frame.data, frame.len);
         assert_int_equal(udp_send(&other, &s.to, d.data, d.len, d.len, 0), 0);
         lab_get(&s.node, &got);
     }
-    worker_take_events(s.node.worker, count_event, &n);
+    worker_take_events(s.node.worker[0], count_event, &n);
     assert_true(n.sources >= 1 && n.sources <= 5);
     assert_int_equal(n.from.port, other.port);
     udp_close(&other, 1);

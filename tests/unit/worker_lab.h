@@ -27,11 +27,13 @@
 #define LAB_FRAME_MAX  OFFLOAD_FRAME_MAX
 
 struct lab_node {
-    int tap, tap_test; /* the worker's end, ours */
-    struct udp_socket socket;
+    unsigned workers;
+    int tap[WORKER_MAX], tap_test[WORKER_MAX]; /* the worker's end, ours */
+    struct udp_socket socket[WORKER_MAX];
     struct switch_table *sw;
     struct fwd *fwd;
-    struct worker *worker;
+    struct reassembly *reassembly;
+    struct worker *worker[WORKER_MAX];
     int woken[2]; /* a pipe: one byte per wake */
     struct session *tx[LAB_PEERS], *rx[LAB_PEERS];
     struct addr remote[LAB_PEERS];
@@ -62,50 +64,66 @@ static inline void lab_set_buffers(int fd)
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 }
 
-static inline void lab_node_open(struct lab_node *n)
+static inline void lab_node_open_lanes(struct lab_node *n, unsigned workers)
 {
     int pair[2];
-    *n = (struct lab_node){.tap = -1};
-    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
-    n->tap = pair[0];
-    n->tap_test = pair[1];
-    lab_set_buffers(pair[0]);
-    lab_set_buffers(pair[1]);
+    *n = (struct lab_node){.workers = workers};
+    for (unsigned i = 0; i < workers; i++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
+        n->tap[i] = pair[0];
+        n->tap_test[i] = pair[1];
+        lab_set_buffers(pair[0]);
+        lab_set_buffers(pair[1]);
+    }
     assert_int_equal(pipe(n->woken), 0);
-    assert_int_equal(udp_open(0, 1, &n->socket), 0);
+    assert_int_equal(udp_open(0, workers, n->socket), 0);
     assert_int_equal(switch_new(LAB_PEERS, 1024, &n->sw), 0);
     assert_int_equal(fwd_new(&n->fwd), 0);
+    assert_int_equal(reassembly_new(workers, &n->reassembly), 0);
+}
+
+static inline void lab_node_open(struct lab_node *n)
+{
+    lab_node_open_lanes(n, 1);
 }
 
 static inline void lab_node_start(struct lab_node *n, bool trace, bool profile)
 {
-    const struct worker_config config = {.index = 0,
-                                         .tap_queue = n->tap,
-                                         .tap_offloads = TAP_OFFLOAD_CSUM | TAP_OFFLOAD_TSO | TAP_OFFLOAD_USO,
-                                         .socket = &n->socket,
-                                         .sw = n->sw,
-                                         .fwd = n->fwd,
-                                         .trace = trace,
-                                         .profile = profile,
-                                         .wake = lab_wake,
-                                         .context = n};
-    assert_int_equal(worker_start(&config, &n->worker), 0);
+    struct worker_config config = {.workers = n->workers,
+                                   .tap_queues = n->tap,
+                                   .tap_offloads = TAP_OFFLOAD_CSUM | TAP_OFFLOAD_TSO | TAP_OFFLOAD_USO,
+                                   .sw = n->sw,
+                                   .fwd = n->fwd,
+                                   .reassembly = n->reassembly,
+                                   .trace = trace,
+                                   .profile = profile,
+                                   .wake = lab_wake,
+                                   .context = n};
+    for (unsigned i = 0; i < n->workers; i++) {
+        config.index = i;
+        config.socket = &n->socket[i];
+        assert_int_equal(worker_start(&config, &n->worker[i]), 0);
+    }
 }
 
-/* The worker goes first: nothing may still be read by it. */
+/* The workers go first: nothing may still be read by them. */
 static inline void lab_node_close(struct lab_node *n)
 {
-    worker_stop(n->worker);
+    for (unsigned i = 0; i < n->workers; i++)
+        worker_stop(n->worker[i]);
+    reassembly_free(n->reassembly);
     fwd_free(n->fwd);
     switch_free(n->sw);
-    udp_close(&n->socket, 1);
+    udp_close(n->socket, n->workers);
     for (unsigned i = 0; i < LAB_PEERS; i++) {
         session_free(n->tx[i]);
         if (n->rx[i] != n->tx[i])
             session_free(n->rx[i]);
     }
-    close(n->tap);
-    close(n->tap_test);
+    for (unsigned i = 0; i < n->workers; i++) {
+        close(n->tap[i]);
+        close(n->tap_test[i]);
+    }
     close(n->woken[0]);
     close(n->woken[1]);
 }
@@ -121,19 +139,22 @@ static inline void lab_publish(struct lab_node *n)
             continue;
         struct fwd_peer p = {
             .slot = i, .tx = n->tx[i], .has_path = true, .remote = n->remote[i], .size = n->size[i]};
-        udp_remote_init(&n->socket, &p.remote, &p.to);
+        udp_remote_init(n->socket, &p.remote, &p.to);
         fwd_table_add_peer(t, &p);
     }
     fwd_publish(n->fwd, t);
 }
 
-/* Two sessions from one root, a pair: a's receiver index is b's transmit index. */
-static inline void lab_sessions(uint32_t slot_at_a, uint32_t slot_at_b, const struct session_limits *limits,
-                                struct session **a, struct session **b)
+/* Two sessions from one root, a pair: a's receiver index is b's transmit index, and its lanes b's to open. */
+static inline void lab_sessions_lanes(uint32_t slot_at_a, unsigned lanes_of_a, uint32_t slot_at_b,
+                                      unsigned lanes_of_b, const struct session_limits *limits,
+                                      struct session **a, struct session **b)
 {
     uint8_t root[KDF_LEN];
-    struct session_config config = {
-        .suite = AEAD_AES_256_GCM, .tx_lanes = 1, .rx_lanes = 1, .limits = limits};
+    struct session_config config = {.suite = AEAD_AES_256_GCM,
+                                    .tx_lanes = (uint8_t)lanes_of_a,
+                                    .rx_lanes = (uint8_t)lanes_of_b,
+                                    .limits = limits};
     secret_random(root, sizeof(root));
     secret_random(&config.rx_index, sizeof(config.rx_index));
     secret_random(&config.tx_index, sizeof(config.tx_index));
@@ -143,50 +164,72 @@ static inline void lab_sessions(uint32_t slot_at_a, uint32_t slot_at_b, const st
     uint32_t swap = config.rx_index;
     config.rx_index = config.tx_index;
     config.tx_index = swap;
+    config.tx_lanes = (uint8_t)lanes_of_b;
+    config.rx_lanes = (uint8_t)lanes_of_a;
     config.initiator = false;
     config.peer_slot = slot_at_b;
     assert_int_equal(session_new(&config, root, b), 0);
+}
+
+static inline void lab_sessions(uint32_t slot_at_a, uint32_t slot_at_b, const struct session_limits *limits,
+                                struct session **a, struct session **b)
+{
+    lab_sessions_lanes(slot_at_a, 1, slot_at_b, 1, limits, a, b);
 }
 
 /* Makes node b the peer slot_at_a of node a, and the reverse; the caller publishes. */
 static inline void lab_connect(struct lab_node *a, uint32_t slot_at_a, struct lab_node *b, uint32_t slot_at_b,
                                uint16_t size)
 {
-    lab_sessions(slot_at_a, slot_at_b, NULL, &a->tx[slot_at_a], &b->tx[slot_at_b]);
+    lab_sessions_lanes(slot_at_a, a->workers, slot_at_b, b->workers, NULL, &a->tx[slot_at_a],
+                       &b->tx[slot_at_b]);
     a->rx[slot_at_a] = a->tx[slot_at_a];
     b->rx[slot_at_b] = b->tx[slot_at_b];
-    a->remote[slot_at_a] = lab_address(&b->socket);
-    b->remote[slot_at_b] = lab_address(&a->socket);
+    a->remote[slot_at_a] = lab_address(b->socket);
+    b->remote[slot_at_b] = lab_address(a->socket);
     a->size[slot_at_a] = b->size[slot_at_b] = size;
 }
 
-/* A frame enters the device. */
-static inline void lab_put(struct lab_node *n, const struct lab_frame *f)
+/* A frame enters the device, where the kernel chose this queue for it. */
+static inline void lab_put_at(struct lab_node *n, unsigned queue, const struct lab_frame *f)
 {
+    int fd = n->tap_test[queue];
     struct iovec iov[] = {{(void *)&f->vnet, sizeof(f->vnet)}, {(void *)f->data, f->len}};
     ssize_t sent;
-    while ((sent = writev(n->tap_test, iov, 2)) < 0 && errno == EAGAIN) {
-        struct pollfd p = {.fd = n->tap_test, .events = POLLOUT};
+    while ((sent = writev(fd, iov, 2)) < 0 && errno == EAGAIN) {
+        struct pollfd p = {.fd = fd, .events = POLLOUT};
         assert_int_equal(poll(&p, 1, LAB_TIMEOUT_MS), 1);
     }
     assert_int_equal(sent, sizeof(f->vnet) + f->len);
 }
 
-/* The next frame that leaves the device. */
-static inline void lab_get(struct lab_node *n, struct lab_frame *f)
+static inline void lab_put(struct lab_node *n, const struct lab_frame *f)
 {
-    struct pollfd p = {.fd = n->tap_test, .events = POLLIN};
+    lab_put_at(n, 0, f);
+}
+
+/* The next frame that leaves the device through a queue. */
+static inline void lab_get_at(struct lab_node *n, unsigned queue, struct lab_frame *f)
+{
+    struct pollfd p = {.fd = n->tap_test[queue], .events = POLLIN};
     assert_int_equal(poll(&p, 1, LAB_TIMEOUT_MS), 1);
     struct iovec iov[] = {{&f->vnet, sizeof(f->vnet)}, {f->data, sizeof(f->data)}};
-    ssize_t got = readv(n->tap_test, iov, 2);
+    ssize_t got = readv(p.fd, iov, 2);
     assert_true(got > (ssize_t)sizeof(f->vnet));
     f->len = (size_t)got - sizeof(f->vnet);
 }
 
+static inline void lab_get(struct lab_node *n, struct lab_frame *f)
+{
+    lab_get_at(n, 0, f);
+}
+
 static inline bool lab_has_frame(struct lab_node *n)
 {
-    struct pollfd p = {.fd = n->tap_test, .events = POLLIN};
-    return poll(&p, 1, 0) == 1;
+    struct pollfd p[WORKER_MAX];
+    for (unsigned i = 0; i < n->workers; i++)
+        p[i] = (struct pollfd){.fd = n->tap_test[i], .events = POLLIN};
+    return poll(p, n->workers, 0) > 0;
 }
 
 /* Waits for the worker to wake us. */
@@ -227,7 +270,10 @@ static inline void lab_await(const _Atomic uint64_t *counter, uint64_t value)
 
 static inline uint64_t lab_count(const struct lab_node *n, enum drop reason)
 {
-    return atomic_load_explicit(&worker_counters(n->worker)->drops[reason], memory_order_relaxed);
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < n->workers; i++)
+        sum += atomic_load_explicit(&worker_counters(n->worker[i])->drops[reason], memory_order_relaxed);
+    return sum;
 }
 
 static inline uint64_t lab_drops(const struct lab_node *n)

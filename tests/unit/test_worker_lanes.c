@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* node/worker, several per node: a flow that enters one queue leaves one queue, in order, whatever the
+ * numbers of workers; and datagrams of several lanes in one received message are each lane's own. */
+
+#include "worker_lab.h"
+
+#include "proto/fragment.h"
+
+static struct lab_frame sent, got;
+
+static void pair_open(struct lab_node *a, unsigned workers_a, struct lab_node *b, unsigned workers_b)
+{
+    lab_node_open_lanes(a, workers_a);
+    lab_node_open_lanes(b, workers_b);
+    lab_connect(a, 1, b, 2, LAB_SIZE);
+    lab_publish(a);
+    lab_publish(b);
+    lab_node_start(a, false, false);
+    lab_node_start(b, false, false);
+}
+
+static void assert_lanes_cross(struct lab_node *from, struct lab_node *to, uint8_t host)
+{
+    for (unsigned lane = 0; lane < from->workers; lane++) {
+        const size_t lens[] = {60, 1400, 3000, WIRE_FRAME_MAX};
+        for (unsigned i = 0; i < 4; i++) {
+            lab_frame_make(&sent, 0xff, (uint8_t)(host + lane), lens[i], (uint8_t)i);
+            lab_put_at(from, lane, &sent);
+            lab_get_at(to, lane % to->workers, &got);
+            lab_assert_same(&sent, &got);
+        }
+        assert_false(lab_has_frame(to));
+    }
+}
+
+static void lanes_cross_between_any_numbers_of_workers(void **state)
+{
+    (void)state;
+    const unsigned numbers[][2] = {{1, 2}, {2, 1}, {2, 2}, {4, 2}, {2, 4}, {8, 3}};
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        struct lab_node a, b;
+        pair_open(&a, numbers[i][0], &b, numbers[i][1]);
+        assert_lanes_cross(&a, &b, 10);
+        assert_lanes_cross(&b, &a, 20);
+        assert_int_equal(lab_drops(&a) + lab_drops(&b), 0);
+        lab_node_close(&a);
+        lab_node_close(&b);
+    }
+}
+
+/* All queues at once, far more frames than fit in one message: none lost, doubled, altered or out of order.
+ */
+static void queues_keep_their_order_side_by_side(void **state)
+{
+    (void)state;
+    enum { WORKERS = 4, BURST = 30, ROUNDS = 20 };
+    struct lab_node a, b;
+    pair_open(&a, WORKERS, &b, WORKERS / 2);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (unsigned i = 0; i < BURST * WORKERS; i++) {
+            lab_frame_make(&sent, 0xff, (uint8_t)(i % WORKERS), 200, (uint8_t)(i / WORKERS));
+            lab_put_at(&a, i % WORKERS, &sent);
+        }
+        unsigned next[WORKERS] = {0};
+        for (unsigned i = 0; i < BURST * WORKERS; i++) {
+            lab_get_at(&b, i % (WORKERS / 2), &got);
+            uint8_t lane = got.data[11];
+            lab_frame_make(&sent, 0xff, lane, 200, (uint8_t)next[lane]++);
+            lab_assert_same(&sent, &got);
+        }
+    }
+    assert_int_equal(lab_drops(&a) + lab_drops(&b), 0);
+    lab_node_close(&a);
+    lab_node_close(&b);
+}
+
+/* ---- several lanes in one message, as GRO makes them: UDP_SEGMENT over loopback does the same ---- */
+
+struct stage {
+    struct lab_node node;
+    struct udp_socket puppet;
+    struct session *session; /* the puppet's */
+    struct udp_remote to;
+    uint8_t data[UDP_BUFFER];
+    size_t len, segment;
+};
+
+#define LANES 2
+
+static struct stage s;
+
+static void stage_open(void)
+{
+    lab_node_open_lanes(&s.node, LANES);
+    assert_int_equal(udp_open(0, 1, &s.puppet), 0);
+    lab_sessions_lanes(1, LANES, 2, LANES + 1, NULL, &s.node.tx[1], &s.session);
+    s.node.rx[1] = s.node.tx[1];
+    s.node.remote[1] = lab_address(&s.puppet);
+    s.node.size[1] = LAB_SIZE;
+    lab_publish(&s.node);
+    lab_node_start(&s.node, false, false);
+    struct addr node = lab_address(s.node.socket);
+    udp_remote_init(&s.puppet, &node, &s.to);
+    s.len = 0;
+}
+
+static void stage_close(void)
+{
+    lab_node_close(&s.node);
+    session_free(s.session);
+    udp_close(&s.puppet, 1);
+}
+
+static void add_part(unsigned lane, const struct wire_inner *inner, const uint8_t *data, size_t len)
+{
+    uint8_t head[WIRE_INNER_LEN];
+    wire_inner_encode(inner, head);
+    const struct slice pieces[] = {{head, sizeof(head)}, {data, len}};
+    int n = session_seal(s.session, WIRE_DATA, lane, pieces, 2, s.data + s.len);
+    assert_true(n > 0);
+    s.segment = s.len ? s.segment : (size_t)n;
+    s.len += (size_t)n;
+}
+
+static void add_frame(unsigned lane, uint8_t number)
+{
+    lab_frame_make(&sent, 0xff, (uint8_t)(0x40 + lane), 100, number);
+    add_part(lane, &(struct wire_inner){0}, sent.data, sent.len);
+}
+
+static void send_message(void)
+{
+    assert_int_equal(udp_send(&s.puppet, &s.to, s.data, s.len, s.segment, 0), 0);
+    s.len = 0;
+}
+
+static void assert_frame_at(unsigned queue, unsigned lane, uint8_t number)
+{
+    lab_frame_make(&sent, 0xff, (uint8_t)(0x40 + lane), 100, number);
+    lab_get_at(&s.node, queue, &got);
+    lab_assert_same(&sent, &got);
+}
+
+static void foreign_lanes_in_a_message_are_written_to_their_own_queue(void **state)
+{
+    (void)state;
+    stage_open();
+    const unsigned lanes[] = {0, 0, 1, 1, 0, 2, 1};
+    uint8_t next[LANES + 1] = {0};
+    for (unsigned i = 0; i < 7; i++)
+        add_frame(lanes[i], next[lanes[i]]++);
+    send_message();
+    for (uint8_t i = 0; i < 3; i++) {
+        assert_frame_at(0, 0, i);
+        assert_frame_at(1, 1, i);
+    }
+    assert_frame_at(0, 2, 0);
+    assert_int_equal(lab_drops(&s.node), 0);
+    stage_close();
+}
+
+/* The first part comes at the end of a message of lane 0, the second one to lane 1's own worker. */
+static void parts_of_a_frame_meet_whichever_worker_received_them(void **state)
+{
+    (void)state;
+    static struct lab_frame whole;
+    stage_open();
+    lab_frame_make(&whole, 0xff, 9, 200, 7);
+    struct wire_inner inner = {.flags = WIRE_FLAG_FRAGMENT, .group = 5, .frag_total = 200};
+    for (unsigned round = 0; round < 50; round++) {
+        add_frame(0, (uint8_t)round);
+        inner.frag_offset = 0;
+        add_part(1, &inner, whole.data, 100);
+        send_message();
+        assert_frame_at(0, 0, (uint8_t)round);
+        inner.frag_offset = 100;
+        add_part(1, &inner, whole.data + 100, 100);
+        send_message();
+        lab_get_at(&s.node, 1, &got);
+        lab_assert_same(&whole, &got);
+        inner.group++;
+    }
+    assert_int_equal(lab_drops(&s.node), 0);
+    stage_close();
+}
+
+/* Both workers open lane 1 at the same time: each datagram is taken once, and its replay by neither. */
+static void two_workers_share_a_lane_without_losing_or_doubling(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 200, EACH = 8 };
+    stage_open();
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        unsigned seen[EACH * 2] = {0};
+        uint8_t lane_1[EACH * 160];
+        add_frame(0, 0);
+        for (uint8_t i = 0; i < EACH; i++)
+            add_frame(1, i);
+        send_message();
+        for (uint8_t i = EACH; i < EACH * 2; i++)
+            add_frame(1, i);
+        assert_true(s.len <= sizeof(lane_1));
+        size_t len = s.len;
+        memcpy(lane_1, s.data, len);
+        send_message();
+        memcpy(s.data, lane_1, len);
+        s.len = len;
+        send_message(); /* replayed */
+        assert_frame_at(0, 0, 0);
+        for (unsigned i = 0; i < EACH * 2; i++) {
+            lab_get_at(&s.node, 1, &got);
+            seen[(uint8_t)(got.data[50] - 50 * 7)]++;
+        }
+        for (unsigned i = 0; i < EACH * 2; i++)
+            assert_int_equal(seen[i], 1);
+    }
+    lab_await(&worker_counters(s.node.worker[1])->drops[DROP_REPLAY], ROUNDS * EACH);
+    assert_false(lab_has_frame(&s.node));
+    assert_int_equal(lab_drops(&s.node), ROUNDS * EACH);
+    stage_close();
+}
+
+/* Lane bytes that no session has reach some worker, which drops them; a lane is steered by its number alone.
+ */
+static void lanes_that_no_session_has_are_dropped(void **state)
+{
+    (void)state;
+    stage_open();
+    for (unsigned lane = LANES + 1; lane < 256; lane++) {
+        add_frame(1, 0);
+        s.data[1] = (uint8_t)lane;
+        send_message();
+    }
+    add_frame(0, 1);
+    send_message();
+    assert_frame_at(0, 0, 1);
+    add_frame(1, 2);
+    send_message();
+    assert_frame_at(1, 1, 2);
+    assert_int_equal(lab_count(&s.node, DROP_LANE), 256 - LANES - 1);
+    stage_close();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lanes_cross_between_any_numbers_of_workers),
+        cmocka_unit_test(queues_keep_their_order_side_by_side),
+        cmocka_unit_test(foreign_lanes_in_a_message_are_written_to_their_own_queue),
+        cmocka_unit_test(parts_of_a_frame_meet_whichever_worker_received_them),
+        cmocka_unit_test(two_workers_share_a_lane_without_losing_or_doubling),
+        cmocka_unit_test(lanes_that_no_session_has_are_dropped),
+    };
+    return cmocka_run_group_tests_name("worker_lanes", tests, NULL, NULL);
+}
