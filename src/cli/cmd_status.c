@@ -37,9 +37,11 @@ static void add_fact(struct table *t, const char *label, char *text)
 static char *device_text(const json_t *node)
 {
     double workers = nodes_number(node, "workers");
+    const char *backend = nodes_text(node, "aead_backend");
     char *out = NULL;
-    if (asprintf(&out, "%s, MTU %.0f, %.0f worker%s, %s%s", nodes_text(node, "device"),
+    if (asprintf(&out, "%s, MTU %.0f, %.0f worker%s, %s%s%s%s", nodes_text(node, "device"),
                  nodes_number(node, "mtu"), workers, workers == 1 ? "" : "s", nodes_text(node, "aead"),
+                 backend[0] ? " by " : "", backend,
                  json_is_true(json_object_get(node, "public")) ? ", public" : "") < 0)
         abort();
     return out;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* AEAD contexts: the suites, and which implementation serves them. One thread at a time per context.
- * docs/PROTOCOL.md, "Data plane". */
+/* AEAD contexts: the suites, and the way to whichever implementation serves them. One thread at a time per
+ * context. docs/PROTOCOL.md §4. */
 
 #include "crypto/aead.h"
 
 #include "crypto/aead_backend.h"
 #include "crypto/secret.h"
 #include <limits.h>
+#include <string.h>
 #if defined(__aarch64__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
@@ -19,8 +20,54 @@ const char *aead_suite_name(enum aead_suite suite)
         return "AES-256-GCM";
     case AEAD_CHACHA20_POLY1305:
         return "ChaCha20-Poly1305";
+#ifdef SHADOWMESH_BENCH_NULL
+    case AEAD_NULL:
+        return "NO ENCRYPTION (benchmark)";
+#endif
     }
     return "unknown";
+}
+
+bool aead_suite_known(unsigned number)
+{
+    switch ((enum aead_suite)number) {
+    case AEAD_AES_256_GCM:
+    case AEAD_CHACHA20_POLY1305:
+#ifdef SHADOWMESH_BENCH_NULL
+    case AEAD_NULL:
+#endif
+        return true;
+    }
+    return false;
+}
+
+static bool offers(const uint8_t *list, size_t count, unsigned number)
+{
+    return count && memchr(list, (int)number, count);
+}
+
+enum aead_suite aead_common(const uint8_t *ours, size_t our_count, const uint8_t *theirs, size_t their_count)
+{
+    bool slow = (our_count && ours[0] == AEAD_CHACHA20_POLY1305) ||
+                (their_count && theirs[0] == AEAD_CHACHA20_POLY1305);
+    enum aead_suite found = 0;
+
+    for (size_t i = 0; i < their_count; i++) {
+        enum aead_suite suite = theirs[i];
+
+        if (!aead_suite_known(suite) || !offers(ours, our_count, suite))
+            continue;
+        if (!found || (suite == AEAD_CHACHA20_POLY1305) == slow)
+            found = suite;
+    }
+    return found;
+}
+
+const char *aead_backend_name(enum aead_suite suite)
+{
+    const struct aead_backend *backend = aead_choose(suite);
+
+    return backend ? backend->name() : "none";
 }
 
 bool aead_cpu_has_aes(void)
@@ -36,14 +83,24 @@ bool aead_cpu_has_aes(void)
 #endif
 }
 
+int aead_new_with(const struct aead_backend *backend, enum aead_suite suite, const uint8_t key[AEAD_KEY_LEN],
+                  struct aead **out)
+{
+    int err;
+
+    if (!backend->serves(suite))
+        return ERR_UNSUPPORTED;
+    err = backend->create(suite, key, out);
+    if (!err)
+        (*out)->backend = backend;
+    return err;
+}
+
 int aead_new(enum aead_suite suite, const uint8_t key[AEAD_KEY_LEN], struct aead **out)
 {
-    switch (suite) {
-    case AEAD_AES_256_GCM:
-    case AEAD_CHACHA20_POLY1305:
-        return aead_evp_backend.create(suite, key, out);
-    }
-    return ERR_UNSUPPORTED;
+    const struct aead_backend *backend = aead_choose(suite);
+
+    return backend ? aead_new_with(backend, suite, key, out) : ERR_UNSUPPORTED;
 }
 
 void aead_free(struct aead *a)

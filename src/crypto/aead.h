@@ -14,12 +14,31 @@
 #define AEAD_TAG_LEN   16
 
 /* Numbers as in HELLO (docs/PROTOCOL.md). */
-enum aead_suite { AEAD_AES_256_GCM = 1, AEAD_CHACHA20_POLY1305 = 2 };
+enum aead_suite {
+    AEAD_AES_256_GCM = 1,
+    AEAD_CHACHA20_POLY1305 = 2,
+#ifdef SHADOWMESH_BENCH_NULL
+    AEAD_NULL =
+        255, /* copies and neither encrypts nor authenticates: what the tunnel costs without a cipher */
+#endif
+};
 
 struct aead;
 
 /* The standard name, "AES-256-GCM"; "unknown" for a number that is no suite. */
 const char *aead_suite_name(enum aead_suite suite);
+
+/* True for the numbers above: no other is offered, accepted or made. */
+bool aead_suite_known(unsigned number);
+
+/* The suite for two that offer these numbers, best first: AES-256-GCM unless one of them puts
+ * ChaCha20-Poly1305 first, because it has no AES instructions. 0: none in common. Unknown numbers are
+ * skipped. */
+enum aead_suite aead_common(const uint8_t *ours, size_t our_count, const uint8_t *theirs, size_t their_count);
+
+/* Which library serves the suite in this process, "OpenSSL 3.5.1" or "ipsec-mb 1.3.0", "none" for a number
+ * that is no suite. The first call of this or of aead_new tries and times them, which takes some 10 ms. */
+const char *aead_backend_name(enum aead_suite suite);
 
 /* True when this CPU has AES and carry-less multiply instructions, so that AES-256-GCM is the faster one. */
 bool aead_cpu_has_aes(void);

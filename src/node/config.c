@@ -168,6 +168,13 @@ static const char *read_test_rehandshake(struct parse *p, const char *text)
                               &p->config->rehandshake_s);
 }
 
+#ifdef SHADOWMESH_BENCH_NULL
+static const char *read_test_null_cipher(struct parse *p, const char *text)
+{
+    return read_switch(text, &p->config->null_cipher);
+}
+#endif
+
 /* A row without a reader is a heading. */
 static const struct flag flags[] = {
     {NULL, NULL, "The device: one of -tap-ip and -tap is needed", NULL},
@@ -210,6 +217,9 @@ static const struct flag flags[] = {
     {"profile", NULL, "log [PROFILE-...] lines with latency percentiles", read_profile},
     {"test-ratchet-seconds", "N", NULL, read_test_ratchet},
     {"test-rehandshake-seconds", "N", NULL, read_test_rehandshake},
+#ifdef SHADOWMESH_BENCH_NULL
+    {"test-null-cipher", NULL, NULL, read_test_null_cipher},
+#endif
 };
 #define FLAG_COUNT (sizeof(flags) / sizeof(flags[0]))
 

@@ -42,6 +42,9 @@ struct config {
     unsigned allow_count;
     struct node_id allow[CONFIG_CONNECT_MAX];
     unsigned ratchet_s, rehandshake_s; /* test options, not in --help; 0 when not given */
+#ifdef SHADOWMESH_BENCH_NULL
+    bool null_cipher; /* likewise */
+#endif
 };
 
 enum config_result { CONFIG_RUN, CONFIG_EXIT_OK, CONFIG_EXIT_USAGE };

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "crypto/aead.h"
+#include "crypto/aead.h"
 #include "node/node.h"
 #include <assert.h>
 #include <errno.h>
@@ -358,6 +359,13 @@ static bool open_mesh(struct node *n)
                                  .rehandshake_us =
                                      c->rehandshake_s ? c->rehandshake_s * USEC_PER_SEC : MESH_REHANDSHAKE_US,
                                  .local_max = device_underlay_max(n->device)};
+    enum aead_suite suite = aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305;
+    log_info("frames are sealed with %s by %s", aead_suite_name(suite), aead_backend_name(suite));
+#ifdef SHADOWMESH_BENCH_NULL
+    config.null_cipher = c->null_cipher;
+    if (c->null_cipher)
+        log_warn("frames travel WITHOUT ENCRYPTION, because of -test-null-cipher: for benchmarks only");
+#endif
     memcpy(config.mac, device_mac(n->device), sizeof config.mac);
     int rc = mesh_new(&config, &ops, &n->mesh);
     if (rc)

@@ -98,25 +98,6 @@ void link_refuse(struct link *l, enum refuse_code code, const char *text)
     l->state = LINK_STATE_CLOSED;
 }
 
-/* AES-256-GCM unless one side puts ChaCha20-Poly1305 first because it has no AES instructions. 0: none in
- * common. */
-static enum aead_suite choose_suite(const struct hello *a, const struct hello *b)
-{
-    bool a_has[256] = {false};
-    for (unsigned i = 0; i < a->aead_count; i++)
-        a_has[a->aeads[i]] = true;
-    enum aead_suite found = 0;
-    bool slow = a->aeads[0] == AEAD_CHACHA20_POLY1305 || b->aeads[0] == AEAD_CHACHA20_POLY1305;
-    for (unsigned i = 0; i < b->aead_count; i++) {
-        enum aead_suite suite = b->aeads[i];
-        if (!a_has[suite] || (suite != AEAD_AES_256_GCM && suite != AEAD_CHACHA20_POLY1305))
-            continue;
-        if (!found || (suite == AEAD_CHACHA20_POLY1305) == slow)
-            found = suite;
-    }
-    return found;
-}
-
 int link_key(struct link *l, const struct keychain_config *config, const struct keychain_ops *ops,
              uint64_t now_us)
 {
@@ -125,7 +106,7 @@ int link_key(struct link *l, const struct keychain_config *config, const struct 
         return ERR_UNSUPPORTED;
     }
     struct keychain_config chosen = *config;
-    chosen.suite = choose_suite(&l->mine, &l->theirs);
+    chosen.suite = aead_common(l->mine.aeads, l->mine.aead_count, l->theirs.aeads, l->theirs.aead_count);
     if (!chosen.suite) {
         link_refuse(l, REFUSE_AEAD, "no common AEAD");
         return ERR_UNSUPPORTED;

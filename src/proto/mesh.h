@@ -69,6 +69,9 @@ struct mesh_config {
     uint8_t mac[6];            /* of the device */
     uint64_t ratchet_us, rehandshake_us;
     uint16_t local_max; /* largest UDP payload that a local interface carries */
+#ifdef SHADOWMESH_BENCH_NULL
+    bool null_cipher; /* offer no encryption, and nothing else */
+#endif
 };
 
 int mesh_new(const struct mesh_config *config, const struct mesh_ops *ops, struct mesh **out) must_check;

@@ -118,6 +118,12 @@ static void say_hello(struct mesh *m, struct link *l)
     enum aead_suite first = aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305;
     h.aeads[h.aead_count++] = (uint8_t)first;
     h.aeads[h.aead_count++] = first == AEAD_AES_256_GCM ? AEAD_CHACHA20_POLY1305 : AEAD_AES_256_GCM;
+#ifdef SHADOWMESH_BENCH_NULL
+    if (m->config.null_cipher) { /* alone, so that nobody who was not told the same agrees to it */
+        h.aeads[0] = AEAD_NULL;
+        h.aead_count = 1;
+    }
+#endif
     h.lanes = m->config.lanes;
     h.mtu = m->config.mtu;
     memcpy(h.name, m->name, sizeof h.name);
