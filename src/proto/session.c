@@ -189,12 +189,18 @@ static int lane_at(unsigned lane, unsigned data_lanes)
     return lane < data_lanes ? (int)lane : -1;
 }
 
-/* IV xor (0⁴ ‖ counter): a counter is used once per key, so is a nonce. */
+/* IV xor (0⁴ ‖ counter): a counter is used once per key, so is a nonce. Written as the ciphers read it, eight
+ * bytes and four: a load that spans two stores waits for both. */
 static void make_nonce(const uint8_t iv[AEAD_NONCE_LEN], uint64_t counter, uint8_t nonce[AEAD_NONCE_LEN])
 {
-    memcpy(nonce, iv, AEAD_NONCE_LEN);
-    for (size_t i = 1; i <= sizeof counter; i++, counter >>= 8)
-        nonce[AEAD_NONCE_LEN - i] ^= (uint8_t)counter;
+    uint64_t head;
+    uint32_t tail;
+    memcpy(&head, iv, sizeof head);
+    memcpy(&tail, iv + sizeof head, sizeof tail);
+    head ^= htobe64(counter >> 32);
+    tail ^= htobe32((uint32_t)counter);
+    memcpy(nonce, &head, sizeof head);
+    memcpy(nonce + sizeof head, &tail, sizeof tail);
 }
 
 static bool spent(const struct session_limits *limits, uint64_t counter, uint64_t bytes, size_t len)
