@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "crypto/aead.h"
-#include "crypto/aead.h"
 #include "node/node.h"
 #include <assert.h>
 #include <errno.h>
