@@ -178,12 +178,12 @@ def programs(results, flavour, wanted):
 
 def pytest(results, suite, folder, paths, build_folder, keyword, as_root):
     """Runs pytest, shows its progress as it comes, and counts its tests from the report that it writes."""
-    report = ROOT / build_folder / f"report-{re.sub('[^a-z]+', '-', suite)}.xml"
+    report = ROOT / build_folder / f"report-{re.sub('[^a-z]+', '-', suite).strip('-')}.xml"
     report.parent.mkdir(exist_ok=True)
     report.unlink(missing_ok=True)
     # Not the python3 of PATH: Debian's, which has the packages.
     command = ["/usr/bin/python3", "-B", "-m", "pytest", "-p", "no:cacheprovider", "--tb=short", "-v", "-ra",
-               "--no-header", f"--junitxml={report}", *paths]
+               "--no-header", "-o", "junit_family=xunit1", f"--junitxml={report}", *paths]
     if keyword:
         command += ["-k", keyword]
     environment = {**os.environ, **SANITIZER_OPTIONS, "SHADOWMESH_BUILD": str(ROOT / build_folder),
@@ -254,7 +254,16 @@ def report(results, seconds):
     say(line)
 
 
-SUITES = ("tree", "unit", "sim", "fuzz", "netns")
+def instructions(results):
+    """What a datagram costs in each step of the data path, against what is recorded."""
+    say("== instructions per datagram")
+    start = time.monotonic()
+    code, output = run(["/usr/bin/python3", "-B", "bench/micro_check.py", "--build", BUILDS["plain"][0]], timeout=PROGRAM_SECONDS)
+    record_program(results, "instructions", "micro", code, output)
+    results.time("instructions", time.monotonic() - start)
+
+
+SUITES = ("tree", "unit", "sim", "fuzz", "bench", "netns")
 
 
 def options():
@@ -289,6 +298,8 @@ def main():
     if suites & {"unit", "sim", "fuzz"}:
         for flavour in built:
             programs(results, flavour, wanted)
+    if "bench" in suites and "plain" in built:
+        instructions(results)
     if "netns" in suites:
         if "plain" in built:
             pytest(results, "labs (plain)", ROOT, ["tests/netns"], "build", chosen.keyword, True)
