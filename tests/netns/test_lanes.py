@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several data workers: whatever their numbers on both sides, frames pass, and a flow stays in order.
+
+    site-a (1 to 4 workers) ──── inet ──── site-b (1 to 4 workers)
+"""
+
+import re
+
+import lab as labs
+import pytest
+from lab import A_OVERLAY, B_OVERLAY
+
+SECONDS = 2
+# What TCP counts when segments overtake each other: detected by time stamps or SACK.
+REORDERED = ("TcpExtTCPSACKReorder", "TcpExtTCPRenoReorder", "TcpExtTCPTSReorder")
+
+
+def counters(host, names):
+    text = host.run("nstat", "-asz", echo=False).stdout
+    values = dict(re.findall(r"^(\w+)\s+(\d+)", text, re.MULTILINE))
+    return sum(int(values.get(name, 0)) for name in names)
+
+
+def pair(lab, workers_a, workers_b):
+    a, b, _, _ = labs.reference_pair(lab, a_flags=("-workers", workers_a), b_flags=("-workers", workers_b))
+    assert a.status()["workers"] == workers_a and b.status()["workers"] == workers_b
+    labs.wait_for(lambda: b.peer(a)["path"]["mtu"] > 1440, 10, "the path's size is found")
+    return a, b
+
+
+@pytest.mark.parametrize("workers", [(1, 2), (2, 1), (4, 2), (2, 2)], ids=lambda w: f"{w[0]}-{w[1]}")
+def test_flows_keep_their_order_between_any_numbers_of_workers(lab, figure, workers):
+    a, b = pair(lab, *workers)
+    # Flows of many addresses and ports, so that every queue has some.
+    for size in (56, 1472, 4000):
+        assert b.host.ping(A_OVERLAY, "-s", size, count=20).lost == 0
+    rates, late = [], 0
+    for reverse in (False, True):
+        before = counters(a.host, REORDERED) + counters(b.host, REORDERED)
+        tcp = b.host.iperf(a.host, A_OVERLAY, seconds=SECONDS, reverse=reverse)
+        rates.append(tcp["end"]["sum_received"]["bits_per_second"] / 1e6)
+        assert counters(a.host, REORDERED) + counters(b.host, REORDERED) == before
+        udp = b.host.iperf(a.host, A_OVERLAY, seconds=SECONDS, udp="200M", reverse=reverse)
+        late += sum(stream["udp"]["out_of_order"] for stream in udp["end"]["streams"])
+    figure(f"{workers[0]} and {workers[1]} workers: TCP {rates[0]:.0f} and {rates[1]:.0f} Mbit/s, {late} UDP datagrams out of order")
+    assert late == 0
+    drops = {**a.drops(), **b.drops()}
+    assert all(drops[reason] == 0 for reason in ("auth", "replay", "old", "lane")), drops
+
+
+def test_a_device_with_one_queue_has_one_worker(lab):
+    a_host, b_host, server, _ = lab.internet()
+    backbone = server.backbone()
+    b_host.run("ip", "tuntap", "add", "dev", "single0", "mode", "tap")
+    b_host.run("ip", "addr", "add", f"{B_OVERLAY}/24", "dev", "single0")
+    b_host.run("ip", "link", "set", "single0", "up")
+    a = labs.receiver(a_host, backbone, "-workers", 2)
+    b = b_host.node("-backbone", backbone.url, "-tap", "single0", "-connect", a.id, "-workers", 4)
+    b_host.wait_ping(A_OVERLAY, 5)
+    assert b.status()["workers"] == 1 and a.status()["workers"] == 2
+    assert "single0 has 1 queue: as many data workers" in b.log()
+    assert b.host.throughput(a.host, A_OVERLAY, seconds=1) > 1e8
