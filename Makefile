@@ -7,6 +7,7 @@ DESTDIR ?=
 MESON_FLAGS ?=
 FUZZ_SECONDS ?= 60
 CHECK_FLAGS ?=
+BENCH_FLAGS ?=
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -24,6 +25,19 @@ demo:
 	@$(MAKE) --no-print-directory all
 	@tools/demo.sh $(BUILD)
 
+# The build without encryption is a column of the table: it shows what encryption costs. It is never installed.
+bench:
+	@tools/deps.sh build bench
+	@$(MAKE) --no-print-directory all
+	@[ -e build-bench-null/build.ninja ] || tools/setup.sh build-bench-null -Dbench_null=true -Dtests=false
+	@ninja -C build-bench-null shadowmesh-l2
+	@/usr/bin/python3 -B bench/bench.py $(BENCH_FLAGS)
+
+bench-micro:
+	@tools/deps.sh build bench
+	@$(MAKE) --no-print-directory all
+	@/usr/bin/python3 -B bench/micro_check.py --build $(BUILD) --times
+
 install: all
 	@tools/install.sh $(BUILD) "$(PREFIX)" "$(DESTDIR)"
 
@@ -39,8 +53,11 @@ help:
 	@echo 'make demo        build, then show two nodes and a backbone at work in network namespaces (root)'
 	@echo 'make check       every test: units, simulations, sanitizers, labs in network namespaces (root)'
 	@echo '                 CHECK_FLAGS="--only unit" or "--only netns -k reference" runs a part'
+	@echo 'make bench       compare with other tunnels, which it installs (root; about 20 minutes)'
+	@echo '                 BENCH_FLAGS="--quick", or "--peers shadowmesh,openvpn --seconds 2 --rounds 3 --link wire"'
+	@echo 'make bench-micro instructions and nanoseconds per datagram of each step of the data path'
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS (60) each'
 	@echo 'make install     into PREFIX (/usr/local), below DESTDIR if given'
 	@echo 'make clean       remove all build folders'
 
-.PHONY: all check demo install fuzz clean help
+.PHONY: all check demo bench bench-micro install fuzz clean help

@@ -189,6 +189,12 @@ def machine():
             "kernel": platform.release(), "system": system, "load": os.getloadavg()[0]}
 
 
+def micro():
+    """{step: nanoseconds per datagram} of micro.c, for the cost model."""
+    result = subprocess.run([labs.BUILD / "bench" / "micro"], capture_output=True, text=True, check=True)
+    return {step: float(ns) for step, ns, _ in (line.split() for line in result.stdout.splitlines() if line[0] != "#")}
+
+
 def bench(chosen):
     with_lab = labs.Lab("bench", echo=say if chosen.verbose else lambda line: None)
     try:
@@ -201,14 +207,16 @@ def bench(chosen):
         samples, reasons = run_rounds(chosen, a, b, ready)
         about.update(load_after=os.getloadavg()[0], date=time.strftime("%Y-%m-%d", time.gmtime(begin)),
                      minutes=round((time.time() - begin) / 60, 1), seconds=chosen.seconds, rounds=chosen.rounds)
-        return {"machine": about, "samples": samples, "reasons": reasons, "absent": absent}
+        return {"machine": about, "samples": samples, "reasons": reasons, "absent": absent, "micro": micro()}
     finally:
         with_lab.close()
 
 
 def check_machine(chosen):
     if os.geteuid() != 0:
-        sys.exit("bench: network namespaces need root: run make bench as root or with sudo")
+        if not shutil.which("sudo"):
+            sys.exit("bench: network namespaces need root: run make bench as root")
+        os.execvp("sudo", ["sudo", "env", f"SHADOWMESH_BUILD={labs.BUILD}", sys.executable, "-B", *sys.argv])
     lacking = [name for name in TOOLS if not shutil.which(name)]
     if lacking:
         sys.exit(f"bench: {', '.join(lacking)} missing: run tools/deps.sh bench")
@@ -234,6 +242,9 @@ def main():
     chosen.out.mkdir(parents=True, exist_ok=True)
     (chosen.out / "bench.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     (chosen.out / "bench.svg").write_text(report.svg(results))
+    if "SUDO_UID" in os.environ:
+        for path in (chosen.out, *chosen.out.iterdir()):
+            os.chown(path, int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"]))
     say(f"written: {chosen.out}/bench.json, {chosen.out}/bench.svg")
 
 

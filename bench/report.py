@@ -115,6 +115,30 @@ def goals(results, link):
     return "\n".join(filter(None, lines))
 
 
+PAYLOAD = 1362  # of TCP in one of micro.c's full datagrams
+COPIES = 4  # TAP to user, user to socket, socket to user, user to TAP
+
+
+def cost_model(results, link):
+    """The least CPU that a gigabyte could cost here: what the kernel's tunnel costs without encryption, a copy at each of
+    the crossings that user space adds, one sealing, one opening."""
+    kernel, own = median(results, link, "vxlan", "machine"), median(results, link, OWN, "machine")
+    if not kernel or not own:
+        return ""
+    per_gb = {step: ns / PAYLOAD for step, ns in results["micro"].items()}  # ns per byte are seconds per GB
+    ciphers, copies = per_gb["seal"] + per_gb["open"], COPIES * per_gb["copy"]
+    least, cores = kernel + ciphers + copies, results["machine"]["cores"]
+    null = median(results, link, "null", "machine")
+    lines = [f"cost model, {link} link, CPU seconds per GB of the whole machine (TCP, 1 stream):",
+             f"  kernel's VXLAN, without encryption{kernel:10.2f}   measured in this run",
+             f"  {COPIES} copies{copies:34.2f}   {results['micro']['copy']:.0f} ns per datagram and copy, in cache",
+             f"  sealing and opening{ciphers:25.2f}   {results['micro']['seal']:.0f} + {results['micro']['open']:.0f} ns per full datagram",
+             f"  the limit{least:35.2f}   = {cores * 8 / least:.2f} Gbit/s with {cores} busy cores",
+             f"  own, no cipher{null:30.2f}" if null else "",
+             f"  ShadowMesh{own:34.2f}   {least / own:.0%} of the limit"]
+    return "\n".join(filter(None, lines))
+
+
 def reasons(results):
     lines = [f"  {programs.ALL[key].title}: {why}" for key, why in results["absent"].items()]
     for link, by_program in results["reasons"].items():
@@ -141,6 +165,7 @@ def text(results):
     for link in results["samples"]:
         parts.append(table(results, link))
         parts.append(ratios(results, link))
+        parts.append(cost_model(results, link))
         parts.append(f"what ShadowMesh is to reach, {link} link:\n{goals(results, link)}" if goals(results, link) else "")
     parts += ["rows:\n" + notes(), reasons(results)]
     return "\n\n".join(filter(None, parts)) + "\n"

@@ -33,6 +33,7 @@ ROWS = [
     Row("load50", "ping p50, 1 TCP stream", "ms", 2, min),
     Row("load99", "ping p99, 1 TCP stream", "ms", 2, min),
     Row("cpu", "CPU of the daemons", "s/GB", 2, min, "user + system of both ends, per 10⁹ bytes of the 1-stream TCP"),
+    Row("machine", "CPU of the whole machine", "s/GB", 2, min, "the same, with the kernel's and iperf3's share: all that ran"),
     Row("rss", "memory of one daemon", "MB", 1, min, "resident, the larger end, after all of the above"),
     Row("start", "start to first ping", "s", 2, min, "from the start of the second end, the first being up"),
 ]
@@ -68,6 +69,12 @@ def cpu_seconds(processes):
     return total / TICKS
 
 
+def busy_seconds():
+    """Of all CPUs since they started, whoever used them."""
+    user, nice, system, idle, iowait, irq, softirq = map(int, Path("/proc/stat").read_text().split(None, 8)[1:8])
+    return (user + nice + system + irq + softirq) / TICKS
+
+
 def resident_mb(processes):
     sizes = [int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) for process in processes]
     return max(sizes) * os.sysconf("SC_PAGE_SIZE") / 1e6
@@ -93,12 +100,14 @@ class Meter:
 
     def tcp1(self):
         daemons = self.program.daemons()
-        before = cpu_seconds(daemons)
+        before, busy = cpu_seconds(daemons), busy_seconds()
         end = self.iperf()
-        spent = cpu_seconds(daemons) - before
+        spent, busy = cpu_seconds(daemons) - before, busy_seconds() - busy
+        gigabytes = end["sum_received"]["bytes"] / 1e9
         self.values["tcp1"] = end["sum_received"]["bits_per_second"] / 1e9
+        self.values["machine"] = busy / gigabytes
         if daemons:
-            self.values["cpu"] = spent / (end["sum_received"]["bytes"] / 1e9)
+            self.values["cpu"] = spent / gigabytes
 
     def tcp4(self):
         self.values["tcp4"] = self.tcp("-P", 4)

@@ -1,0 +1,106 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Counts the instructions of ours that a datagram costs in each step of the data path, and compares them with the
+recorded figures (micro.json): one more than 5 % over its record fails. Counts do not depend on how busy the machine is.
+
+valgrind counts what runs inside of micro.c's measure_ functions, and of that only what lies in our own program: the
+libraries' ciphers and copies choose their instructions by the CPU. Our own code depends on compiler and processor
+family, so each such pair has figures of its own; one without is not judged.
+
+    micro_check.py --build build            compare; the outcome in TAP, as make check reads it
+    micro_check.py --build build --times    also show nanoseconds per datagram
+    micro_check.py --build build --record   write what was counted to micro.json, on purpose
+"""
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+RECORD = HERE / "micro.json"
+ALLOWED = 1.05
+REPEATS = 50  # of a batch each
+NOT_OURS = {"copy"}
+COST = re.compile(r"^[+\-*\d]\S* (\d+)$")
+
+
+def own_instructions(path, program):
+    """The self cost of everything in the program, from a callgrind file without name compression."""
+    total, inside, call = 0, False, False
+    for line in path.read_text().splitlines():
+        if line.startswith("ob="):
+            inside = line[3:].strip() == program
+        elif line.startswith("calls="):
+            call = True  # the next line is what the callee cost
+        elif match := COST.match(line):
+            total += int(match[1]) if inside and not call else 0
+            call = False
+    return total
+
+
+def count(micro, step, batch):
+    """Own instructions per datagram in one step."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out"
+        result = subprocess.run(
+            ["valgrind", "--tool=callgrind", "--collect-atstart=no", "--toggle-collect=measure_*", "--compress-strings=no",
+             "--compress-pos=no", f"--callgrind-out-file={out}", micro, step, str(REPEATS)],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+        if result.returncode:
+            raise SystemExit(f"1..1\nnot ok 1 - {step} under valgrind: {(result.stdout + result.stderr).strip()}")
+        return own_instructions(out, str(micro)) / (REPEATS * batch)
+
+
+def options():
+    parser = argparse.ArgumentParser(description="Counts instructions per datagram and compares them with the record.")
+    parser.add_argument("--build", type=Path, default=Path("build"), help="the build folder (default build)")
+    parser.add_argument("--times", action="store_true", help="also show nanoseconds")
+    parser.add_argument("--record", action="store_true", help="write the counts to micro.json")
+    return parser.parse_args()
+
+
+def judge(number, step, counted, recorded, nanoseconds):
+    """One line of TAP; True when it is good."""
+    figures = f"{step}: {counted:.1f} instructions per datagram" + (f", {nanoseconds:.0f} ns" if nanoseconds else "")
+    if recorded is None:
+        print(f"ok {number} - {figures} # SKIP no figure is recorded for this compiler and processor")
+        return True
+    good = counted <= recorded * ALLOWED
+    advice = "" if good else "; if it is worth it, record it: bench/micro_check.py --record"
+    print(f"{'ok' if good else 'not ok'} {number} - {figures} (recorded {recorded:.1f}, {counted / recorded - 1:+.1%}{advice})")
+    return good
+
+
+def main():
+    chosen = options()
+    micro = (chosen.build / "bench" / "micro").resolve()
+    if not micro.exists() or not shutil.which("valgrind"):
+        raise SystemExit(f"1..1\nnot ok 1 - {micro} and valgrind are needed: run make, and tools/deps.sh check")
+    listed = subprocess.run([micro] if chosen.times else [micro, "all", "1"], capture_output=True, text=True, check=True).stdout
+    head, *lines = listed.splitlines()
+    key, steps = head.lstrip("# "), [line.split() for line in lines]
+    known = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    recorded = known.get(key, {})
+    if chosen.times:
+        print("".join(f"# {step}: {float(nanoseconds):.0f} ns\n" for step, nanoseconds, _ in steps if step in NOT_OURS), end="")
+    steps = [entry for entry in steps if entry[0] not in NOT_OURS]
+    print(f"# {key}; of the program's own code, without the libraries' ciphers and copies\n1..{len(steps)}")
+    counted, good = {}, True
+    for number, (step, nanoseconds, batch) in enumerate(steps, 1):
+        counted[step] = round(count(micro, step, int(batch)), 1)
+        good &= judge(number, step, counted[step], recorded.get(step), float(nanoseconds) if chosen.times else None)
+    if chosen.record:
+        known[key] = counted
+        RECORD.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n")
+        print(f"# recorded in {RECORD}")
+        return 0
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
