@@ -116,7 +116,9 @@ static inline void writer_put(struct writer *w, const void *data, size_t n)
 
 static inline void writer_u8(struct writer *w, uint8_t v)
 {
-    writer_put(w, &v, 1);
+    uint8_t *p = writer_reserve(w, 1);
+    if (p)
+        *p = v;
 }
 
 static inline void writer_u16(struct writer *w, uint16_t v)

@@ -174,7 +174,8 @@ def test_health_info_and_unknown_paths(backbone):
     assert client.get("/health")[:2] == (200, {"status": "ok"})
     status, info, _ = client.get("/v1/info")
     assert status == 200 and info == {"name": "shadowmesh-backbone", "version": info["version"], "api": 1,
-                                      "stun_port": backbone.port, "nodes": 0}
+                                      "instance": info["instance"], "stun_port": backbone.port, "nodes": 0}
+    assert re.fullmatch("[0-9a-f]{16}", info["instance"])
     expect_error(client.get("/nowhere"), 404)
     assert expect_error(client.ask("DELETE", "/v1/nodes"), 405)[2]["Allow"] == "GET, HEAD, POST"
     assert client.ask("HEAD", "/health")[0] == 200
