@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Clocks, read only by node, backbone and cli; proto takes `now` as an argument. */
+/* Clocks, read only by node, backbone and cli, and by crypto once, to time its ciphers; proto takes `now` as
+ * an argument. */
 
 #include <stdint.h>
 
@@ -10,6 +11,9 @@
 
 /* Microseconds of CLOCK_MONOTONIC: every `now` in this program. */
 uint64_t clock_monotonic_us(void);
+
+/* Nanoseconds of CPU that the calling thread has used: what a computation costs whatever else runs. */
+uint64_t clock_thread_ns(void);
 
 /* Seconds since 1970 of CLOCK_REALTIME: only for expiry dates in signed records. */
 uint64_t clock_unix_s(void);
