@@ -49,13 +49,20 @@ trap 'exit 143' TERM HUP
 on() { local host=$1; shift; ip netns exec "$me-$host" "$@"; }
 # Shows a command as one would type it on that host, then runs it.
 show() { local host=$1; shift; printf '\n%s$ %s\n' "$host" "$*"; on "$host" "$@"; }
-# Starts a program there that runs beside the demo.
+# In the background, as a process whose pid is the program's own: a shell between would take the signal for itself.
+run() {
+    local host=$1 log=$2
+    shift 2
+    ip netns exec "$me-$host" "$@" >"$dir/$log.log" 2>&1 &
+    pids+=($!)
+}
+
+# The same, shown as one would type it.
 start() {
     local host=$1 log=$2
     shift 2
     printf '\n%s$ %s &\n' "$host" "$(echo "$*" | sed "s|$build/|./|; s|$dir/||g; s| -run [^ ]*||; s| -connect| \\\\\\n         -connect|; s| -tap-ip| \\\\\\n         -tap-ip|")"
-    on "$host" "$@" >"$dir/$log.log" 2>&1 &
-    pids+=($!)
+    run "$host" "$log" "$@"
 }
 # Waits until the rest of the line succeeds.
 await() {
@@ -117,8 +124,7 @@ await "the two nodes to find each other" on site-b ping -n -c 1 -W 0.3 10.10.10.
 show site-b ping -n -c 10 -i 0.2 10.10.10.4 | tee "$dir/ping"
 grep -q ' 0% packet loss' "$dir/ping" || { echo "Pings were lost."; exit 1; }
 
-on site-a iperf3 -s --forceflush -B 10.10.10.4 >"$dir/iperf3.log" 2>&1 &
-pids+=($!)
+run site-a iperf3 iperf3 -s --forceflush -B 10.10.10.4
 await "iperf3's server" grep -q listening "$dir/iperf3.log"
 show site-b iperf3 -c 10.10.10.4 -t 5 -f g
 show site-b iperf3 -c 10.10.10.4 -t 5 -f g -R
