@@ -137,7 +137,7 @@ static bool has_received(const struct epoch *e)
 {
     struct session_stats stats;
     session_stats(e->session, &stats);
-    return stats.rx_datagrams > 0;
+    return stats.rx_datagrams + stats.rx_control > 0;
 }
 
 /* The successor takes over sending; the present key stays for receiving. */
@@ -283,8 +283,7 @@ static bool step_is_due(const struct keychain *k, uint64_t now_us)
         return true;
     struct session_stats stats;
     session_stats(k->current.session, &stats);
-    return stats.soft_limit || stats.rx_datagrams >= SESSION_SOFT_DATAGRAMS ||
-           stats.rx_bytes >= SESSION_SOFT_BYTES;
+    return stats.soft_limit;
 }
 
 static void repeat_when_due(struct keychain *k, uint64_t now_us)

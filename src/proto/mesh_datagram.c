@@ -70,7 +70,6 @@ static void send_sealed(struct peer *p, struct session *s, enum wire_type type, 
     int len = session_seal(s, type, WIRE_LANE_CONTROL, pieces, count, datagram);
     if (len < 0)
         return;
-    p->stats.control_datagrams++;
     /* Too big for a local interface is what a probe of that size is there to find out. */
     (void)!p->mesh->ops.datagram_send(p->mesh->ops.context, to, datagram, (size_t)len);
 }
@@ -265,7 +264,6 @@ enum drop mesh_on_datagram(struct mesh *m, const struct addr *from, uint8_t *dat
     if (drop)
         return drop;
     struct peer *p = r->link->owner;
-    p->stats.control_datagrams++;
     keychain_on_received(r->link->keychain, r->session, now_us);
     struct wire_inner inner;
     drop = wire_inner_decode(plain, plain_len, &inner);

@@ -238,10 +238,9 @@ void peer_look(struct peer *p, uint64_t now_us)
     struct peer_totals totals;
     uint64_t datagrams;
     sum(p, &totals, &datagrams);
-    uint64_t data = datagrams - p->stats.control_datagrams;
-    if (data != p->stats.data_seen)
+    if (datagrams != p->stats.data_seen)
         p->stats.active_until_us = now_us + ACTIVE_US;
-    p->stats.data_seen = data;
+    p->stats.data_seen = datagrams;
     const struct path *best = path_best(p->paths);
     if (best && best->state == PATH_STATE_PROVEN)
         p->stats.broken_since_us = 0;

@@ -52,8 +52,7 @@ struct peer {
 
     struct {
         uint64_t rx_bytes, tx_bytes, rx_datagrams, rx_expected, datagrams; /* of sessions that are gone */
-        uint64_t data_seen;         /* datagrams at the last look: did data flow? */
-        uint64_t control_datagrams; /* those that were ours, sent and received */
+        uint64_t data_seen; /* datagrams at the last look: did data flow? */
         uint64_t active_until_us, look_at_us;
         uint64_t broken_since_us; /* since when no path is sound; 0: one is */
         uint64_t loss_received[PEER_LOSS_SLOTS], loss_expected[PEER_LOSS_SLOTS];

@@ -293,17 +293,23 @@ void session_stats(const struct session *s, struct session_stats *out)
     *out = (struct session_stats){0};
     for (unsigned i = 0; i <= s->tx_lanes; i++) {
         uint64_t used = get(&s->tx[i].next), bytes = get(&s->tx[i].bytes);
+        out->soft_limit |= soft(&s->limits, used, bytes);
+        if (i == s->tx_lanes)
+            break; /* the control lane is the last */
         out->tx_datagrams += used;
         out->tx_bytes += bytes;
-        out->soft_limit |= soft(&s->limits, used, bytes);
     }
     for (unsigned i = 0; i <= s->rx_lanes; i++) {
         /* received is published after highest and read before it, so that loss never seems negative */
         uint64_t received = atomic_load_explicit(&s->rx[i].replay.received, memory_order_acquire);
         uint64_t highest = get(&s->rx[i].replay.highest), bytes = get(&s->rx[i].bytes);
+        out->soft_limit |= soft(&s->limits, highest, bytes);
+        if (i == s->rx_lanes) {
+            out->rx_control = received;
+            break;
+        }
         out->rx_datagrams += received;
         out->rx_bytes += bytes;
         out->rx_expected += highest;
-        out->soft_limit |= soft(&s->limits, highest, bytes);
     }
 }

@@ -77,12 +77,13 @@ enum drop session_open(struct session *s, const struct wire_header *h, uint8_t *
 void session_stop_sealing(struct session *s);
 
 struct session_stats {
-    uint64_t tx_datagrams, tx_bytes; /* sealed, all lanes; bytes of plaintext */
-    uint64_t rx_datagrams, rx_bytes; /* opened, all lanes */
-    uint64_t rx_expected; /* sum over lanes of the highest counter opened, plus one; minus rx_datagrams: lost
-                             or still on their way */
-    /* a key of either direction is past its soft limit, in bytes of plaintext or in counters: the next to
-     * send, the highest opened */
+    uint64_t tx_datagrams, tx_bytes; /* sealed on the data lanes; bytes of plaintext */
+    uint64_t rx_datagrams, rx_bytes; /* opened on the data lanes */
+    uint64_t rx_expected; /* sum over data lanes of the highest counter opened, plus one; minus rx_datagrams:
+                             lost or still on their way */
+    uint64_t rx_control;  /* opened on the control lane, whose probes are sent to be lost */
+    /* a key of either direction and any lane is past its soft limit, in bytes of plaintext or in counters:
+     * the next to send, the highest opened */
     bool soft_limit;
 };
 void session_stats(const struct session *s, struct session_stats *out);
