@@ -164,6 +164,7 @@ static void on_worker_event(void *context, const struct worker_event *e)
         break;
     case WORKER_EVENT_DEVICE_GONE:
         log_error("device %s is gone: stopping", device_tap(n->device)->name);
+        n->failed = true;
         uv_stop(&n->loop);
         break;
     }
@@ -532,5 +533,5 @@ int control_run(const struct config *config)
         uv_run(&n->loop, UV_RUN_DEFAULT);
     stop(n);
     identity_free(n->identity);
-    return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+    return ok && !n->failed ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -54,6 +54,7 @@ struct node {
     uv_poll_t monitor;   /* interfaces changed */
     uv_signal_t signals[2];
     bool stopping;
+    bool failed; /* it ended by itself, for a reason that was told */
 
     bool tables_stale;           /* the workers' forwarding table has to be made anew */
     struct node_retired retired; /* sessions to free once it is */
