@@ -204,7 +204,8 @@ static bool on_hello(struct mesh *m, struct link *l, uint64_t now_us)
     const struct keychain_ops ops = mesh_keychain_ops(l);
     if (link_key(l, &config, &ops, now_us) == 0)
         return true;
-    peer_dial_error(p, "no keys could be agreed upon with %s", p->name);
+    peer_dial_error(p, "no common version or AEAD, or no memory: no keys could be agreed upon with %s",
+                    p->name);
     mesh_discard_link(m, l);
     return false;
 }
