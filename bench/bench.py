@@ -18,6 +18,7 @@ import os
 import platform
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -45,6 +46,8 @@ def options():
     parser.add_argument("--rounds", type=int, help="times that everything is measured (default 3)")
     parser.add_argument("--link", choices=[*LINKS, "both"], help="the underlay's form (default both)")
     parser.add_argument("--rows", help=f"steps to measure: {', '.join(rows.Meter.STEPS)}, loss (default all)")
+    parser.add_argument("--quiet", type=float, default=0, metavar="SECONDS",
+                        help="wait up to so long before each program until the machine does nothing else (default 0)")
     parser.add_argument("--quick", action="store_true", help="two programs, one second, one round: does it work at all?")
     parser.add_argument("--out", type=Path, default=HERE / "out", help="folder of the results (default bench/out)")
     parser.add_argument("--verbose", action="store_true", help="show every command")
@@ -134,8 +137,19 @@ def start(program):
     return seconds
 
 
+def wait_quiet(seconds):
+    """Waits until others leave the machine alone, but not for ever."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        busy = rows.busy_seconds()
+        time.sleep(0.5)
+        if rows.busy_seconds() - busy < 0.1 * 0.5 * os.cpu_count():
+            return
+
+
 def measure(chosen, a, b, program, link):
-    """One program, once: ({row: value}, {step: why it failed})."""
+    """One program, once: the meter with what it found."""
+    wait_quiet(chosen.quiet)
     meter = rows.Meter(a, b, program, chosen.seconds, chosen.blast)
     try:
         rows.set_offloads((a, b), link == "default")
@@ -151,7 +165,7 @@ def measure(chosen, a, b, program, link):
         meter.failed["start"] = str(error).splitlines()[0]
     finally:
         program.stop()
-    return meter.values, meter.failed
+    return meter
 
 
 def progress(values, failed):
@@ -161,19 +175,21 @@ def progress(values, failed):
 
 
 def run_rounds(chosen, a, b, ready):
-    """{link: {program: {row: [value of each round]}}}, {link: {program: {step: reason}}}"""
+    """{link: {program: {row: [value of each round]}}}, {link: {program: {step: reason}}}, [share that others took]"""
     samples = {link: {p.key: {row.key: [] for row in rows.ROWS} for p in ready} for link in chosen.links}
     reasons = {link: {p.key: {} for p in ready} for link in chosen.links}
+    foreign = []
     for number in range(chosen.rounds):
         for link in chosen.links:
             turn = number % len(ready)
             for program in ready[turn:] + ready[:turn]:
-                values, failed = measure(chosen, a, b, program, link)
-                for key, value in values.items():
+                meter = measure(chosen, a, b, program, link)
+                for key, value in meter.values.items():
                     samples[link][program.key][key].append(value)
-                reasons[link][program.key].update(failed)
-                say(f"round {number + 1}/{chosen.rounds} {link:<8}{program.title:<16}{progress(values, failed)}")
-    return samples, reasons
+                reasons[link][program.key].update(meter.failed)
+                foreign += [meter.foreign] if meter.foreign is not None else []
+                say(f"round {number + 1}/{chosen.rounds} {link:<8}{program.title:<16}{progress(meter.values, meter.failed)}")
+    return samples, reasons, foreign
 
 
 def machine():
@@ -204,8 +220,9 @@ def bench(chosen):
             sys.exit("bench: none of the programs can run here")
         begin, about = time.time(), machine()
         about["versions"] = {program.key: program.version() for program in ready}
-        samples, reasons = run_rounds(chosen, a, b, ready)
-        about.update(load_after=os.getloadavg()[0], date=time.strftime("%Y-%m-%d", time.gmtime(begin)),
+        samples, reasons, foreign = run_rounds(chosen, a, b, ready)
+        about.update(foreign=statistics.median(foreign) if foreign else None,
+                     load_after=os.getloadavg()[0], date=time.strftime("%Y-%m-%d", time.gmtime(begin)),
                      minutes=round((time.time() - begin) / 60, 1), seconds=chosen.seconds, rounds=chosen.rounds)
         return {"machine": about, "samples": samples, "reasons": reasons, "absent": absent, "micro": micro()}
     finally:

@@ -6,8 +6,8 @@
  *   micro                     every step: name, nanoseconds per datagram
  *   micro NAME REPEATS        one step, or all; a repeat is BATCH datagrams
  *
- * Its first line says what it was built by. Nothing in it is random: two runs execute the same instructions
- * of ours. */
+ * Its first line says what it was built by, and which library encrypts. Nothing in it is random: two runs
+ * execute the same instructions of ours. */
 
 #include "net/offload.h"
 #include "node/fwd.h"
@@ -191,6 +191,7 @@ static const struct step {
     {"open", fresh_full, measure_open}, {"open_small", fresh_small, measure_open_small},
     {"split", NULL, measure_split},     {"merge", fresh_train, measure_merge},
     {"lookup", NULL, measure_lookup},   {"replay", NULL, measure_replay},
+    {"copy", NULL, measure_copy},
 };
 
 static struct session *session_of(uint32_t rx, uint32_t tx, bool initiator, uint32_t slot)
@@ -322,7 +323,8 @@ int main(int argc, char **argv)
     struct micro *m = calloc(1, sizeof(*m));
     bool found = argc == 1;
     check(m && (argc == 1 || argc == 3), "usage: micro [NAME REPEATS]");
-    printf("# %s\n", MICRO_BUILD);
+    const char *library = aead_backend_name(AEAD_AES_256_GCM);
+    printf("# %s %.*s\n", MICRO_BUILD, (int)strcspn(library, " "), library);
     make(m);
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         if (argc == 3 && strcmp(argv[1], "all") != 0 && strcmp(argv[1], steps[i].name) != 0)

@@ -16,7 +16,7 @@ import lab as labs
 from lab import wait_for
 
 A, B = "10.10.10.4", "10.10.10.3"
-NULL_BUILD = labs.ROOT / "build-bench-null"
+NULL_BUILD = labs.BUILD.resolve().parent / "build-bench-null"
 
 
 class Absent(Exception):

@@ -37,6 +37,11 @@ def titles(results, link):
            [(key, programs.ALL[key].title) for key in results["absent"]]
 
 
+def shown(results, link):
+    """The rows that were measured: of a run with --rows, not all."""
+    return [row for row in ROWS if any(values[row.key] for values in results["samples"][link].values())]
+
+
 def cell(results, link, key, row):
     value = median(results, link, key, row.key)
     if value is None:
@@ -52,7 +57,7 @@ def line(first, cells):
 def table(results, link):
     columns = titles(results, link)
     lines = [LINK_TITLES[link], line("", [title for _, title in columns])]
-    for row in ROWS:
+    for row in shown(results, link):
         lines.append(line(f"{row.title:<{FIRST}}{row.unit}", [cell(results, link, key, row) for key, _ in columns]))
     return "\n".join(lines)
 
@@ -66,7 +71,7 @@ def ratios(results, link):
     if OWN not in results["samples"][link] or not columns:
         return ""
     lines = ["ShadowMesh / …", line("", [title for _, title in columns])]
-    for row in ROWS:
+    for row in shown(results, link):
         own = median(results, link, OWN, row.key)
         sense = "more is better" if row.better is max else "less is better"
         cells = [ratio(own, median(results, link, key, row.key)) for key, _ in columns]
@@ -121,7 +126,7 @@ COPIES = 4  # TAP to user, user to socket, socket to user, user to TAP
 
 def cost_model(results, link):
     """The least CPU that a gigabyte could cost here: what the kernel's tunnel costs without encryption, a copy at each of
-    the crossings that user space adds, one sealing, one opening."""
+    the crossings into and out of user space, one sealing, one opening."""
     kernel, own = median(results, link, "vxlan", "machine"), median(results, link, OWN, "machine")
     if not kernel or not own:
         return ""
@@ -129,7 +134,7 @@ def cost_model(results, link):
     ciphers, copies = per_gb["seal"] + per_gb["open"], COPIES * per_gb["copy"]
     least, cores = kernel + ciphers + copies, results["machine"]["cores"]
     null = median(results, link, "null", "machine")
-    lines = [f"cost model, {link} link, CPU seconds per GB of the whole machine (TCP, 1 stream):",
+    lines = [f"cost model, {link} link, CPU seconds per GB, both ends, iperf3 included (TCP, 1 stream):",
              f"  kernel's VXLAN, without encryption{kernel:10.2f}   measured in this run",
              f"  {COPIES} copies{copies:34.2f}   {results['micro']['copy']:.0f} ns per datagram and copy, in cache",
              f"  sealing and opening{ciphers:25.2f}   {results['micro']['seal']:.0f} + {results['micro']['open']:.0f} ns per full datagram",
@@ -147,13 +152,19 @@ def reasons(results):
     return "why —:\n" + "\n".join(lines) if lines else ""
 
 
+def busy(m):
+    if m["foreign"] is None:
+        return ""
+    text = f"Other work took {m['foreign']:.0%} of the machine."
+    return text if m["foreign"] < 0.1 else text + " THAT IS TOO MUCH FOR ABSOLUTE FIGURES: ratios alone tell something."
+
+
 def about(results):
     m = results["machine"]
     versions = ", ".join(f"{programs.ALL[key].title}: {version}" for key, version in m["versions"].items() if version)
     return (f"{m['date']}, {m['cpu']}, {m['cores']} cores (both ends and the load share them), {m['memory_gb']} GB, "
             f"Linux {m['kernel']}, {m['system']}\n{versions}\n"
-            f"{m['rounds']} rounds of {m['seconds']:g} s, {m['minutes']:g} minutes; load of the machine {m['load']:.1f} before, "
-            f"{m['load_after']:.1f} after. Median ± half the range of the rounds.")
+            f"{m['rounds']} rounds of {m['seconds']:g} s, {m['minutes']:g} minutes. Median ± half the range of the rounds. {busy(m)}")
 
 
 def notes():
@@ -190,20 +201,20 @@ def bars(results, row, x, y):
         for link in links:
             value = median(results, link, key, row.key)
             width = 0 if value is None else max(value / top * (PANEL_W - LABELS - 60), 1)
-            shown = "—" if value is None else f"{value:.{row.digits}f}"
+            figure = "—" if value is None else f"{value:.{row.digits}f}"
             out.append(f'<rect x="{x + LABELS}" y="{y + 1}" width="{width:.1f}" height="{BAR - 1}" fill="{COLOURS[link]}" '
                        f'opacity="{1 if key == OWN else 0.55}"/>'
-                       f'<text x="{x + LABELS + width + 4:.1f}" y="{y + BAR - 1}" class="v">{shown}</text>')
+                       f'<text x="{x + LABELS + width + 4:.1f}" y="{y + BAR - 1}" class="v">{figure}</text>')
             y += BAR
         y += 4
     return out
 
 
 def svg(results):
-    shown = [row for row in ROWS if row.key in PANELS]
     links = list(results["samples"])
+    panels = [row for row in shown(results, links[0]) if row.key in PANELS]
     panel_h = 40 + len(results["samples"][links[0]]) * (BAR * len(links) + 4)
-    height = MARGIN * 3 + (len(shown) + 1) // 2 * panel_h
+    height = MARGIN * 3 + (len(panels) + 1) // 2 * panel_h
     m = results["machine"]
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{2 * PANEL_W + 3 * MARGIN}" height="{height}" '
            'font-family="sans-serif"><style>.t{font-size:13px;font-weight:bold}.l{font-size:11px;text-anchor:end}'
@@ -214,6 +225,6 @@ def svg(results):
     for number, link in enumerate(links):
         out.append(f'<rect x="{MARGIN + number * 220}" y="{MARGIN + 10}" width="10" height="10" fill="{COLOURS[link]}"/>'
                    f'<text x="{MARGIN + 15 + number * 220}" y="{MARGIN + 19}" class="m">{link} link</text>')
-    for number, row in enumerate(shown):
+    for number, row in enumerate(panels):
         out += bars(results, row, MARGIN + number % 2 * (PANEL_W + MARGIN), MARGIN * 3 + number // 2 * panel_h)
     return "\n".join(out) + "\n</svg>\n"

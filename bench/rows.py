@@ -4,6 +4,7 @@
 import contextlib
 import json
 import os
+import resource
 import time
 from pathlib import Path
 
@@ -33,7 +34,7 @@ ROWS = [
     Row("load50", "ping p50, 1 TCP stream", "ms", 2, min),
     Row("load99", "ping p99, 1 TCP stream", "ms", 2, min),
     Row("cpu", "CPU of the daemons", "s/GB", 2, min, "user + system of both ends, per 10⁹ bytes of the 1-stream TCP"),
-    Row("machine", "CPU of the whole machine", "s/GB", 2, min, "the same, with the kernel's and iperf3's share: all that ran"),
+    Row("machine", "CPU, iperf3 included", "s/GB", 2, min, "likewise, with the kernel's work for it: all that the stream costs"),
     Row("rss", "memory of one daemon", "MB", 1, min, "resident, the larger end, after all of the above"),
     Row("start", "start to first ping", "s", 2, min, "from the start of the second end, the first being up"),
 ]
@@ -71,8 +72,14 @@ def cpu_seconds(processes):
 
 def busy_seconds():
     """Of all CPUs since they started, whoever used them."""
-    user, nice, system, idle, iowait, irq, softirq = map(int, Path("/proc/stat").read_text().split(None, 8)[1:8])
+    user, nice, system, _idle, _iowait, irq, softirq = map(int, Path("/proc/stat").read_text().split(None, 8)[1:8])
     return (user + nice + system + irq + softirq) / TICKS
+
+
+def reaped_seconds():
+    """Of the programs that we started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def resident_mb(processes):
@@ -91,6 +98,7 @@ class Meter:
     def __init__(self, a, b, program, seconds, blast):
         self.a, self.b, self.program, self.seconds, self.blast = a, b, program, seconds, blast
         self.values, self.failed = {}, {}
+        self.foreign = None  # what others took of the machine in the meantime, 0 to 1
 
     def iperf(self, *flags):
         return self.b.iperf(self.a, A, *flags, seconds=self.seconds)["end"]
@@ -100,14 +108,16 @@ class Meter:
 
     def tcp1(self):
         daemons = self.program.daemons()
-        before, busy = cpu_seconds(daemons), busy_seconds()
+        daemons_before, others_before, busy, begin = cpu_seconds(daemons), reaped_seconds(), busy_seconds(), time.monotonic()
         end = self.iperf()
-        spent, busy = cpu_seconds(daemons) - before, busy_seconds() - busy
+        of_daemons, of_iperf = cpu_seconds(daemons) - daemons_before, reaped_seconds() - others_before
+        all_cpus = (time.monotonic() - begin) * os.cpu_count()
         gigabytes = end["sum_received"]["bytes"] / 1e9
         self.values["tcp1"] = end["sum_received"]["bits_per_second"] / 1e9
-        self.values["machine"] = busy / gigabytes
+        self.values["machine"] = (of_daemons + of_iperf) / gigabytes
         if daemons:
-            self.values["cpu"] = spent / gigabytes
+            self.values["cpu"] = of_daemons / gigabytes
+        self.foreign = max(busy_seconds() - busy - of_daemons - of_iperf, 0) / all_cpus
 
     def tcp4(self):
         self.values["tcp4"] = self.tcp("-P", 4)
