@@ -132,6 +132,7 @@ static bool round_of(struct worker *w, const struct epoll_event *ready, int coun
         return false;
     w->table = fwd_worker_quiesce(w->config.fwd);
     w->now_us = clock_monotonic_us();
+    boost_round(&w->boost, w->now_us);
     if (is_ready[SOURCE_UDP])
         worker_in_round(w);
     if (is_ready[SOURCE_TAP] && worker_out_round(w))
@@ -145,6 +146,7 @@ static void *run(void *arg)
     struct worker *w = arg;
     struct epoll_event ready[SOURCE_COUNT];
     int count;
+    boost_begin(&w->boost, clock_monotonic_us());
     fwd_worker_enter(w->config.fwd);
     do {
         fwd_worker_offline(w->config.fwd);

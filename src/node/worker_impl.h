@@ -4,6 +4,7 @@
  * (UDP → TAP); nobody else includes this. All of it belongs to the worker's thread unless said otherwise. */
 
 #include "net/offload.h"
+#include "node/boost.h"
 #include "node/profile.h"
 #include "node/ring.h"
 #include "node/worker.h"
@@ -40,6 +41,7 @@ struct worker {
     struct worker_config config;
     const struct fwd_table *table; /* until the next quiescent state */
     uint64_t now_us;               /* read once per round */
+    struct boost boost;
 
     /* out */
     uint8_t *frame; /* OFFLOAD_FRAME_MAX */
