@@ -60,3 +60,10 @@ void boost_act(struct boost *b, uint64_t now_us)
         return;
     }
 }
+
+void boost_pause(const struct boost *b)
+{
+    static const struct timespec pause = {.tv_nsec = BOOST_PAUSE_NS};
+    if (boost_is_hasty(b))
+        (void)nanosleep(&pause, NULL);
+}

@@ -3,7 +3,10 @@
 /* A worker's right of way. Where permitted (CAP_SYS_NICE) it runs under SCHED_RR, so that a frame does not
  * wait for the time slices of whatever else the machine computes: a kernel forwards before any process, too.
  * A worker that takes a CPU whole, be it by a flood of garbage, loses that right for a while and shares like
- * everybody else. The worker's thread. */
+ * everybody else. The worker's thread.
+ *
+ * Who goes first interrupts the sender at every frame: a flood of small ones then costs a wake-up each on
+ * both ends. So a raised worker that wakes too often pauses before it looks again, as network cards do. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,8 +16,13 @@
 #define BOOST_PENALTY_US     100000u  /* how long it then does without: doubled each time in a row … */
 #define BOOST_PENALTY_MAX_US 6400000u /* … up to this */
 
+#define BOOST_ROUNDS   1u      /* in a millisecond without a pause; */
+#define BOOST_PAUSE_NS 100000u /* before each one more */
+
 struct boost {
     bool permitted, raised;
+    uint64_t pace_us;              /* when the present millisecond began … */
+    unsigned rounds;               /* … and how many there were since */
     uint64_t window_us, cpu_us;    /* when the window began, and the CPU time then */
     uint64_t penalty_us, until_us; /* of the last time; not to be raised before */
 };
@@ -26,10 +34,22 @@ enum boost_verdict boost_judge(struct boost *b, uint64_t now_us, uint64_t cpu_us
 /* Raises the calling thread, if it may be. */
 void boost_begin(struct boost *b, uint64_t now_us);
 
-/* Judges and acts when the time has come. */
+/* Begins a round: judges and acts when the time has come. */
 void boost_act(struct boost *b, uint64_t now_us);
 static inline void boost_round(struct boost *b, uint64_t now_us)
 {
+    if (now_us - b->pace_us >= 1000) {
+        b->pace_us = now_us;
+        b->rounds = 0;
+    }
+    b->rounds++;
     if (b->permitted && now_us - b->window_us >= (b->raised ? BOOST_WINDOW_US : BOOST_PENALTY_US))
         boost_act(b, now_us);
 }
+
+/* Before the worker waits for the next round: whether to pause, and the pause. */
+static inline bool boost_is_hasty(const struct boost *b)
+{
+    return b->raised && b->rounds > BOOST_ROUNDS;
+}
+void boost_pause(const struct boost *b);

@@ -150,6 +150,7 @@ static void *run(void *arg)
     fwd_worker_enter(w->config.fwd);
     do {
         fwd_worker_offline(w->config.fwd);
+        boost_pause(&w->boost);
         count = epoll_wait(w->epoll, ready, SOURCE_COUNT, -1);
         fwd_worker_online(w->config.fwd);
     } while (round_of(w, ready, count));

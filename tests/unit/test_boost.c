@@ -60,6 +60,27 @@ static void one_quiet_window_forgives(void **state)
     assert_int_equal(b.until_us - 7 * (uint64_t)WINDOW, BOOST_PENALTY_US);
 }
 
+static void many_rounds_in_a_millisecond_are_paced_while_raised(void **state)
+{
+    (void)state;
+    struct boost b = raised_at(0);
+    for (unsigned i = 1; i <= BOOST_ROUNDS; i++) {
+        boost_round(&b, 100 + i);
+        assert_false(boost_is_hasty(&b));
+    }
+    boost_round(&b, 999);
+    assert_true(boost_is_hasty(&b));
+    b.raised = false;
+    assert_false(boost_is_hasty(&b));
+    b.raised = true;
+    boost_round(&b, 1101);
+    assert_false(boost_is_hasty(&b));
+    for (uint64_t now = 3000; now < 100000; now += 1000 / BOOST_ROUNDS) {
+        boost_round(&b, now);
+        assert_false(boost_is_hasty(&b));
+    }
+}
+
 static void *begin(void *arg)
 {
     struct sched_param param;
@@ -89,6 +110,7 @@ int main(void)
         cmocka_unit_test(one_that_sleeps_stays_raised),
         cmocka_unit_test(one_that_never_sleeps_loses_its_right_for_ever_longer),
         cmocka_unit_test(one_quiet_window_forgives),
+        cmocka_unit_test(many_rounds_in_a_millisecond_are_paced_while_raised),
         cmocka_unit_test(the_calling_thread_is_raised_where_that_is_permitted),
     };
     return cmocka_run_group_tests_name("boost", tests, NULL, NULL);
