@@ -23,6 +23,7 @@
 #define REQUEST_LEN 512
 #define ANSWER_SECS 5
 #define DUMP_TRIES  4
+#define FLUSH_ROUND 64
 
 struct rtnl {
     struct mnl_socket *socket;
@@ -120,6 +121,7 @@ static void *request_init(union request *q, uint16_t type, uint16_t flags, size_
 struct list {
     void *out;
     size_t cap, count;
+    unsigned index; /* of the interface whose routes are meant */
 };
 
 /* A table that changes while it is read is read again. */
@@ -156,6 +158,8 @@ static void read_link(const struct nlmsghdr *h, struct rtnl_link *out)
             snprintf(out->name, sizeof(out->name), "%.*s", (int)len, mnl_attr_get_str(a));
         else if (mnl_attr_get_type(a) == IFLA_MTU && len == sizeof(uint32_t))
             out->mtu = mnl_attr_get_u32(a);
+        else if (mnl_attr_get_type(a) == IFLA_CARRIER && len == sizeof(uint8_t))
+            out->carrier = mnl_attr_get_u8(a) != 0;
         else if (mnl_attr_get_type(a) == IFLA_ADDRESS && len == sizeof(out->mac))
             memcpy(out->mac, mnl_attr_get_payload(a), sizeof(out->mac));
     }
@@ -346,7 +350,7 @@ static int route_request(struct rtnl *r, uint16_t type, uint16_t flags, unsigned
     route->rtm_family = kernel_family(destination);
     route->rtm_dst_len = (uint8_t)(ip_len(destination) * 8);
     route->rtm_table = RT_TABLE_MAIN;
-    route->rtm_protocol = RTPROT_STATIC;
+    route->rtm_protocol = RTNL_PROTOCOL;
     route->rtm_scope = RT_SCOPE_LINK;
     route->rtm_type = RTN_UNICAST;
     mnl_attr_put(&q.header, RTA_DST, ip_len(destination), destination->ip);
@@ -364,4 +368,61 @@ int rtnl_route_add(struct rtnl *r, unsigned index, const struct addr *destinatio
 int rtnl_route_del(struct rtnl *r, unsigned index, const struct addr *destination)
 {
     return route_request(r, RTM_DELROUTE, 0, index, destination, NULL);
+}
+
+/* True when h shows a host route of ours through the interface. */
+static bool read_route(const struct nlmsghdr *h, unsigned index, struct addr *out)
+{
+    const struct rtmsg *route = mnl_nlmsg_get_payload(h);
+    const struct nlattr *a;
+    bool through = false, found = false;
+    *out = (struct addr){.family = route->rtm_family == AF_INET ? 4 : 6};
+    if ((route->rtm_family != AF_INET && route->rtm_family != AF_INET6) ||
+        route->rtm_dst_len != ip_len(out) * 8 || route->rtm_protocol != RTNL_PROTOCOL ||
+        route->rtm_table != RT_TABLE_MAIN)
+        return false;
+    mnl_attr_for_each(a, h, sizeof(*route))
+    {
+        size_t len = mnl_attr_get_payload_len(a);
+        if (mnl_attr_get_type(a) == RTA_OIF && len == sizeof(uint32_t)) {
+            through = mnl_attr_get_u32(a) == index;
+        } else if (mnl_attr_get_type(a) == RTA_DST && len == ip_len(out)) {
+            memcpy(out->ip, mnl_attr_get_payload(a), len);
+            found = true;
+        }
+    }
+    return through && found;
+}
+
+static int on_route(const struct nlmsghdr *h, void *context)
+{
+    struct list *list = context;
+    struct addr a;
+    if (!is_message(h, RTM_NEWROUTE, sizeof(struct rtmsg)) || !read_route(h, list->index, &a))
+        return MNL_CB_OK;
+    if (list->count < list->cap)
+        ((struct addr *)list->out)[list->count] = a;
+    list->count++;
+    return MNL_CB_OK;
+}
+
+/* In rounds, so that any number fits the same small array; a round that removes nothing is the last. */
+int rtnl_routes_flush(struct rtnl *r, unsigned index)
+{
+    struct addr found[FLUSH_ROUND];
+    int removed = 0, before;
+    do {
+        struct list list = {.out = found, .cap = FLUSH_ROUND, .index = index};
+        int count = dump(r, RTM_GETROUTE, sizeof(struct rtmsg), on_route, &list);
+        before = removed;
+        if (count < 0)
+            return count;
+        for (int i = 0; i < count && i < FLUSH_ROUND; i++) {
+            int err = rtnl_route_del(r, index, &found[i]);
+            if (err && err != ERR_NOT_FOUND)
+                return err;
+            removed += !err;
+        }
+    } while (removed > before);
+    return removed;
 }

@@ -20,6 +20,7 @@ struct rtnl_link {
     char name[IFNAMSIZ];
     uint32_t mtu;
     bool up, loopback;
+    bool carrier; /* of a TAP, in whatever namespace: a process holds it */
     uint8_t mac[6];
 };
 int rtnl_link_find(struct rtnl *r, const char *name, struct rtnl_link *out) must_check;
@@ -48,11 +49,19 @@ int rtnl_link_set(struct rtnl *r, unsigned index, const struct rtnl_link_change 
 int rtnl_address_add(struct rtnl *r, unsigned index, const struct addr_prefix *address) must_check;
 int rtnl_address_del(struct rtnl *r, unsigned index, const struct addr_prefix *address) must_check;
 
+/* Our routes bear this protocol number (rtm_protocol, which the kernel does not interpret; iproute2 shows
+ * "proto 83"): so nobody else's are taken for ours, nor removed. */
+#define RTNL_PROTOCOL 83
+
 /* A host route: destination (/32 or /128) through the interface, preferred source (none when NULL).
  * ERR_EXISTS when the main table holds one already, ERR_NOT_FOUND. */
 int rtnl_route_add(struct rtnl *r, unsigned index, const struct addr *destination,
                    const struct addr *source) must_check;
 int rtnl_route_del(struct rtnl *r, unsigned index, const struct addr *destination) must_check;
+
+/* Removes every host route of ours through the interface, also one that another process added. Returns how
+ * many there were, or an error. */
+int rtnl_routes_flush(struct rtnl *r, unsigned index) must_check;
 
 /* Interface and address changes. The descriptor becomes readable; rtnl_monitor_drain reads all that is
  * pending and returns true when an address or link changed. */

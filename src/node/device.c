@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The node's device: made or attached to, addressed, brought up, and at exit put back as it was; and what it
- * knows of the machine's other interfaces. device_overlap.c deals with those that hold the same subnet.
- * Control thread. */
+ * knows of the machine's other interfaces. device_overlap.c deals with those that hold the same subnet,
+ * device_undo.c with what a run that was killed left. Control thread. */
 
 #include "node/device_impl.h"
 
@@ -238,10 +238,16 @@ static int attach(struct device *d, const struct config *config, unsigned queues
         explain_attach(config->tap_name, err);
         return err;
     }
-    err = rtnl_link_find(d->rtnl, d->tap.name, &d->link);
+    /* Nobody held it, so what bears our mark is of a run that was killed, also where it left no record. */
+    err = rtnl_routes_flush(d->rtnl, d->tap.ifindex);
+    if (err > 0)
+        err = 0;
+    if (!err)
+        err = rtnl_link_find(d->rtnl, d->tap.name, &d->link);
     if (!err && !d->link.up) {
+        d->undo.down = true;
+        device_undo_sync(d);
         err = rtnl_link_set(d->rtnl, d->tap.ifindex, &up);
-        d->brought_up = !err;
     }
     if (err)
         log_error("device %s: cannot bring it up: %s", d->tap.name, reason(err));
@@ -274,6 +280,7 @@ static int make(struct device *d, const struct config *config, const struct node
     int err = open_netlink(d);
     if (err)
         return err;
+    device_undo_heal(d);
     err = config->tap_address.addr.family ? create(d, config, id, queues) : attach(d, config, queues);
     if (err)
         return err;
@@ -299,6 +306,7 @@ int device_open(const struct config *config, const struct node_id *id, unsigned 
         return ERR_NOMEM;
     }
     d->monitor = -1;
+    device_undo_init(d, config, id);
     int err = make(d, config, id, queues);
     if (err)
         device_close(d);
@@ -307,17 +315,28 @@ int device_open(const struct config *config, const struct node_id *id, unsigned 
     return err;
 }
 
-void device_close(struct device *d)
+/* The record goes last: killed in between, the next start does the rest. */
+static void put_back(struct device *d)
 {
     const struct rtnl_link_change down = {.down = true};
+    device_overlap_undo(d);
+    if (d->undo.down) {
+        (void)!rtnl_link_set(d->rtnl, d->tap.ifindex, &down);
+        d->undo.down = false;
+        device_undo_sync(d);
+    }
+}
+
+void device_close(struct device *d)
+{
     if (!d)
         return;
     if (d->tap.queue_count) {
-        device_overlap_undo(d);
-        if (d->brought_up)
-            (void)!rtnl_link_set(d->rtnl, d->tap.ifindex, &down);
+        put_back(d);
         tap_close(&d->tap);
     }
+    if (d->run_dir >= 0)
+        close(d->run_dir);
     if (d->monitor >= 0)
         close(d->monitor);
     if (d->rtnl)

@@ -13,8 +13,9 @@
 struct device;
 
 /* Creates or attaches as the flags say, and logs what it did. A device that is created has a MAC made from
- * id, so that the other sites' ARP caches stay right over a restart. On failure one line has told the person
- * what is wrong and what to do. The caller closes *out. */
+ * id, so that the other sites' ARP caches stay right over a restart. One that a run of the same id left
+ * changed, because it was killed, is put back first (the record is in config's run_dir). On failure one line
+ * has told the person what is wrong and what to do. The caller closes *out. */
 int device_open(const struct config *config, const struct node_id *id, unsigned queues,
                 struct device **out) must_check;
 

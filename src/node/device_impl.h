@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* A device's insides, shared by device.c (opening, addresses, the underlay) and device_overlap.c (living
- * beside an interface that holds the same subnet); nobody else includes this. Control thread. */
+/* A device's insides, shared by device.c (opening, addresses, the underlay), device_overlap.c (living beside
+ * an interface that holds the same subnet) and device_undo.c (what a killed run left); nobody else includes
+ * this. Control thread. */
 
 #include "net/rtnl.h"
 #include "node/device.h"
+#include "node/undo.h"
 
 #define DEVICE_ADDRESSES_MAX 16
 #define DEVICE_OVERLAPS_MAX  16
-#define DEVICE_SYSCTLS       3
 
 /* An address of another interface whose subnet meets ours. */
 struct device_overlap {
@@ -28,7 +29,12 @@ struct device {
     struct tap tap;
     int monitor;
     struct rtnl_link link;
-    bool brought_up; /* an attached device that was down */
+
+    struct undo undo; /* what we changed of an attached TAP, and what is to be put back in any case */
+    int run_dir;      /* the folder of the record, or a negative errno */
+    char run_dir_name[256];
+    char undo_name[ID_TEXT_MAX + 8];
+    bool undo_warned;
 
     unsigned address_count;
     struct addr_prefix addresses[DEVICE_ADDRESSES_MAX]; /* of the TAP, without IPv6 link-local ones */
@@ -41,7 +47,6 @@ struct device {
 
     unsigned overlap_count;
     struct device_overlap overlaps[DEVICE_OVERLAPS_MAX];
-    char sysctl_before[DEVICE_SYSCTLS][16]; /* what overlap changed; empty when it did not */
     struct device_peer_route *routes;
     size_t route_count, route_cap;
 };
@@ -52,5 +57,14 @@ void device_overlap_refresh(struct device *d);
 
 /* Removes host routes and settings. */
 void device_overlap_undo(struct device *d);
+
+/* Where the record of d lies. Before anything else. */
+void device_undo_init(struct device *d, const struct config *config, const struct node_id *id);
+
+/* Puts back what a run that was killed left. Before the device is opened. */
+void device_undo_heal(struct device *d);
+
+/* Makes the record agree with d->undo: before every change, and after every undoing. */
+void device_undo_sync(struct device *d);
 
 const struct rtnl_link *device_link_at(const struct device *d, unsigned index); /* NULL when unknown */

@@ -9,47 +9,48 @@
 #include "node/device_impl.h"
 
 #include "base/log.h"
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
-    const char *key, *value;
-} sysctls[] = {
-    {"rp_filter", "2"},    /* loose: hosts behind a peer have no route of their own */
-    {"arp_ignore", "1"},   /* answer for the device's addresses only */
-    {"arp_announce", "2"}, /* ask with the device's address only */
-};
-static_assert(sizeof(sysctls) / sizeof(sysctls[0]) == DEVICE_SYSCTLS, "one place to remember each");
-
 /* ---- settings of the device ---- */
+
+static int sysctl_set(struct device *d, const struct undo_setting *s, char before[UNDO_VALUE_MAX])
+{
+    int err = rtnl_sysctl_get("ipv4", d->tap.name, s->key, before, UNDO_VALUE_MAX);
+    if (err)
+        before[0] = '\0';
+    device_undo_sync(d);
+    return err ? err : rtnl_sysctl_set("ipv4", d->tap.name, s->key, s->value);
+}
 
 static void sysctls_set(struct device *d)
 {
-    for (unsigned i = 0; i < DEVICE_SYSCTLS; i++) {
-        char *before = d->sysctl_before[i];
-        if (before[0])
-            continue;
-        int err = rtnl_sysctl_get("ipv4", d->tap.name, sysctls[i].key, before, sizeof(d->sysctl_before[i]));
-        if (!err)
-            err = rtnl_sysctl_set("ipv4", d->tap.name, sysctls[i].key, sysctls[i].value);
+    for (unsigned i = 0; i < UNDO_SETTINGS; i++) {
+        const struct undo_setting *s = &undo_settings[i];
+        char *before = d->undo.before[i];
+        int err = before[0] ? 0 : sysctl_set(d, s, before);
         if (!err)
             continue;
-        before[0] = '\0';
         log_warn("%s: cannot set %s=%s: %s; peers may stay unreachable until it is set by hand", d->tap.name,
-                 sysctls[i].key, sysctls[i].value, err == ERR_IO ? strerror(errno) : err_str(err));
+                 s->key, s->value, err == ERR_IO ? strerror(errno) : err_str(err));
+        before[0] = '\0';
+        device_undo_sync(d);
     }
 }
 
 static void sysctls_restore(struct device *d)
 {
-    for (unsigned i = 0; i < DEVICE_SYSCTLS; i++) {
-        char *before = d->sysctl_before[i];
+    bool any = false;
+    for (unsigned i = 0; i < UNDO_SETTINGS; i++) {
+        char *before = d->undo.before[i];
         if (before[0])
-            (void)!rtnl_sysctl_set("ipv4", d->tap.name, sysctls[i].key, before);
+            (void)!rtnl_sysctl_set("ipv4", d->tap.name, undo_settings[i].key, before);
+        any |= before[0] != '\0';
         before[0] = '\0';
     }
+    if (any)
+        device_undo_sync(d);
 }
 
 /* ---- host routes ---- */
@@ -114,8 +115,8 @@ static void route_remove(struct device *d, struct device_peer_route *r)
     r->routed = false;
 }
 
-/* One that exists already on an attached device is of an earlier run of ours that was killed; beside a device
- * that we have just made, it leads elsewhere. */
+/* One that exists already on an attached device was set by the person who made it, for the same end; beside a
+ * device that we have just made, it leads elsewhere. */
 static void route_set(struct device *d, struct device_peer_route *r, const struct addr_prefix *subnet)
 {
     char text[ADDR_TEXT_MAX];

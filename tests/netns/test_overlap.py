@@ -72,6 +72,38 @@ def test_everything_is_as_before_after_exit(lab, end):
     assert a_host.network_state() == before[0]
 
 
+def tap7_state(host):
+    """What is set of the device and around it. Whether it has had a carrier, and so an address of its own, is the kernel's."""
+    flags = re.search(r"<(.*?)>", host.run("ip", "-o", "link", "show", "tap7").stdout)[1].split(",")
+    lines = [line for line in host.network_state().replace(" linkdown", "").splitlines()
+             if not re.search(r"tap7.* (fe80::|ff00::/8)|(fe80::|ff00::/8).* tap7", line)]
+    return ["tap7 is " + ("up" if "UP" in flags else "down"), *lines]
+
+
+@pytest.mark.parametrize("was", ["up", "down"])
+def test_an_attached_device_of_a_killed_node_is_put_back_by_the_next(lab, was):
+    """A persistent TAP does not go with the process: what SIGKILL leaves on it, the next start finds written down."""
+    a_host, b_host, server, _ = overlapped(lab)
+    for host, address in ((a_host, A_OVERLAY), (b_host, B_OVERLAY)):
+        host.add_tap("tap7", f"{address}/24")
+        host.ip("link", "set", "tap7", was)
+    before = [tap7_state(host) for host in (a_host, b_host)]
+    backbone = server.backbone()
+    a = a_host.node("-backbone", backbone.url, "-ip", a_host.address, "-tap", "tap7", "-public")
+    b = b_host.node("-backbone", backbone.url, "-ip", b_host.address, "-tap", "tap7", "-connect", a.id)
+    b_host.wait_ping(A_OVERLAY, 5)
+    for node in (a, b):
+        node.kill()
+    assert [tap7_state(host) for host in (a_host, b_host)] != before
+    for node in (a, b):
+        node.start()
+    b_host.wait_ping(A_OVERLAY, 10)
+    assert b.stop() == 0 and a.stop() == 0
+    after = [tap7_state(host) for host in (a_host, b_host)]
+    assert [sorted(set(new) ^ set(old)) for new, old in zip(after, before)] == [[], []]
+    assert not [path for node in (a, b) for path in node.run_dir.glob("*.undo*")]
+
+
 def test_interface_that_comes_later_is_noticed_and_traffic_goes_on(lab):
     a_host, b_host, server, _ = lab.internet()
     backbone = server.backbone()

@@ -6,10 +6,15 @@
 
 #include "net_lab.h"
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 
 static int log_fd, stderr_fd;
+static char run_dir[64];
 
 static void machine(void)
 {
@@ -22,6 +27,9 @@ static void machine(void)
 static int listen_in(void **state)
 {
     (void)state;
+    snprintf(run_dir, sizeof(run_dir), "/tmp/test_device-XXXXXX");
+    if (!mkdtemp(run_dir))
+        return -1;
     log_fd = memfd_create("log", MFD_CLOEXEC);
     stderr_fd = dup(STDERR_FILENO);
     return log_fd < 0 || stderr_fd < 0 || dup2(log_fd, STDERR_FILENO) < 0 ? -1 : 0;
@@ -32,7 +40,7 @@ static int listen_no_more(void **state)
     (void)state;
     dup2(stderr_fd, STDERR_FILENO);
     close(stderr_fd);
-    return close(log_fd);
+    return rmdir(run_dir) != 0 || close(log_fd) != 0; /* a record left behind would keep the folder */
 }
 
 static bool said(const char *text)
@@ -53,6 +61,7 @@ static struct addr address(const char *text)
 static struct config flags(const char *name, const char *ip)
 {
     struct config c = {.tap_mtu = 1500};
+    snprintf(c.run_dir, sizeof(c.run_dir), "%s", run_dir);
     if (name)
         snprintf(c.tap_name, sizeof(c.tap_name), "%s", name);
     if (ip)
@@ -215,7 +224,7 @@ static void addresses_that_must_not_be_routed_are_not(void **state)
                                  "10.10.10.255", "192.0.2.1",  "198.51.100.1"};
     for (uint32_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
         peer_has(d, i, never[i]);
-    lab_run("! ip route show | grep 'proto static' | grep -q tap0");
+    lab_run("! ip route show | grep 'proto 83' | grep -q tap0");
     assert_true(said("10.10.10.9, which is this machine's own address"));
     device_close(d);
 }
@@ -277,15 +286,223 @@ static void an_attached_device_beside_an_overlap_is_cleaned(void **state)
     lab_run("test $(cat /proc/sys/net/ipv4/conf/tap7/arp_announce) = 0");
 }
 
-/* As after SIGKILL: the route of the last run is still there. */
-static void a_route_left_behind_is_taken_over_and_removed(void **state)
+/* ---- after SIGKILL ---- */
+
+#define CONF "/proc/sys/net/ipv4/conf/tap7"
+
+static const char *record(void)
+{
+    static char path[160];
+    snprintf(path, sizeof(path), "%s/ff11223344550000000000000000000000000000.undo", run_dir);
+    return path;
+}
+
+/* A persistent TAP, down, beside an interface with its subnet, and with a setting that is not the usual one.
+ */
+static void persistent_tap(void)
+{
+    lab_run("ip tuntap add dev tap7 mode tap && ip addr add 10.10.10.3/24 dev tap7");
+    lab_run("echo 1 >" CONF "/rp_filter");
+}
+
+static void beside_chr001(void)
+{
+    machine();
+    make_chr001("10.10.10.9/24");
+    persistent_tap();
+}
+
+static void assert_changed(void)
+{
+    lab_run("test \"$(cat " CONF "/rp_filter " CONF "/arp_ignore " CONF "/arp_announce | xargs)\" = '2 1 2'");
+    lab_run("ip -o link show tap7 | grep -q '[<,]UP[,>]'");
+}
+
+static void assert_as_before(void)
+{
+    lab_run("test \"$(cat " CONF "/rp_filter " CONF "/arp_ignore " CONF "/arp_announce | xargs)\" = '1 0 0'");
+    lab_run("! ip -o link show tap7 | grep -q '[<,]UP[,>]'");
+    lab_run("test -z \"$(ip route show dev tap7)\"");
+    assert_int_equal(access(record(), F_OK), -1);
+}
+
+/* A run that attached to tap7 and was killed. */
+static void killed_run(void)
+{
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct config c = flags("tap7", NULL);
+        struct device *d = NULL;
+        if (device_open(&c, &id, 1, &d))
+            _exit(1);
+        peer_has(d, 1, "10.10.10.4");
+        peer_has(d, 2, "10.10.10.5");
+        raise(SIGKILL);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    assert_changed();
+    lab_run("ip route get 10.10.10.5 | grep -q 'dev tap7'");
+}
+
+static void what_a_killed_run_left_is_undone_by_the_next(void **state)
 {
     (void)state;
-    machine();
-    make_chr001("10.10.10.3/24");
-    lab_run("ip tuntap add dev tap7 mode tap && ip link set tap7 up && ip addr add 10.10.10.3/24 dev tap7");
-    lab_run("ip route add 10.10.10.4/32 dev tap7 src 10.10.10.3 proto static scope link");
+    beside_chr001();
+    killed_run();
     struct device *d = open_device("tap7", NULL);
+    assert_true(said("tap7: put back as it was before a run that was killed"));
+    lab_run("! ip route show dev tap7 | grep -q 10.10.10.5"); /* nobody has announced it to this run */
+    peer_has(d, 1, "10.10.10.4");
+    assert_changed();
+    device_close(d);
+    assert_as_before();
+}
+
+static void a_killed_run_is_undone_also_by_one_with_another_device(void **state)
+{
+    (void)state;
+    beside_chr001();
+    killed_run();
+    struct device *d = open_device("mesh0", "10.99.0.3");
+    assert_as_before();
+    device_close(d);
+}
+
+static void two_killed_runs_are_undone_by_the_third(void **state)
+{
+    (void)state;
+    beside_chr001();
+    killed_run();
+    killed_run();
+    device_close(open_device("tap7", NULL));
+    assert_as_before();
+}
+
+static void another_device_of_that_name_is_not_touched(void **state)
+{
+    (void)state;
+    beside_chr001();
+    killed_run();
+    lab_run("ip tuntap del dev tap7 mode tap");
+    persistent_tap();
+    lab_run("ip link set tap7 up && echo 2 >" CONF "/rp_filter && echo 1 >" CONF "/arp_ignore");
+    struct device *d = open_device("mesh0", "10.99.0.3");
+    lab_run("test $(cat " CONF "/rp_filter) = 2 && test $(cat " CONF "/arp_ignore) = 1");
+    lab_run("ip -o link show tap7 | grep -q '[<,]UP[,>]'");
+    device_close(d);
+    assert_int_equal(access(record(), F_OK), -1);
+}
+
+static void what_a_person_changed_since_stays(void **state)
+{
+    (void)state;
+    beside_chr001();
+    killed_run();
+    lab_run("echo 0 >" CONF "/rp_filter && ip route add 10.10.10.77 dev tap7 proto static");
+    struct device *d = open_device("tap7", NULL);
+    device_close(d);
+    lab_run("test $(cat " CONF "/rp_filter) = 0 && test $(cat " CONF "/arp_ignore) = 0");
+}
+
+static void routes_of_others_through_the_device_stay(void **state)
+{
+    (void)state;
+    beside_chr001();
+    lab_run(
+        "ip link set tap7 up && ip route add 10.10.10.77 dev tap7 proto static scope link src 10.10.10.3");
+    killed_run();
+    struct device *d = open_device("tap7", NULL);
+    device_close(d);
+    lab_run("ip route show dev tap7 | grep -q 10.10.10.77");
+    lab_run("! ip route show dev tap7 | grep -q '10.10.10.[45]'");
+}
+
+static void a_device_that_another_program_took_is_left_to_it(void **state)
+{
+    struct tap held;
+    (void)state;
+    beside_chr001();
+    killed_run();
+    assert_int_equal(tap_attach("tap7", 1, &held), 0);
+    struct device *d = open_device("mesh0", "10.99.0.3");
+    assert_changed();
+    device_close(d);
+    tap_close(&held);
+    device_close(open_device("tap7", NULL));
+    assert_as_before();
+}
+
+static void the_record_is_private_and_goes_with_the_change(void **state)
+{
+    struct stat st;
+    (void)state;
+    beside_chr001();
+    lab_run("ip link set tap7 up && ip link set chr001 down");
+    struct device *d = open_device("tap7", NULL);
+    assert_int_equal(stat(record(), &st), -1); /* nothing was changed */
+    lab_run("ip link set chr001 up");
+    (void)device_on_change(d);
+    assert_int_equal(stat(record(), &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    lab_run("ip link del chr001");
+    (void)device_on_change(d);
+    assert_int_equal(stat(record(), &st), -1);
+    device_close(d);
+}
+
+static void put_record(const char *text, mode_t mode)
+{
+    int fd = open(record(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && fchmod(fd, mode) == 0);
+    close(fd);
+}
+
+static void a_record_that_is_damaged_or_not_ours_changes_nothing(void **state)
+{
+    char text[256];
+    (void)state;
+    beside_chr001();
+    killed_run();
+    put_record("shadowmesh-undo 1\nplace p\ndevice tap7", 0600);
+    device_close(open_device("mesh0", "10.99.0.3"));
+    assert_true(said("is damaged"));
+    killed_run();
+    assert_int_equal(chmod(record(), 0666), 0);
+    device_close(open_device("mesh0", "10.99.0.3"));
+    snprintf(text, sizeof(text),
+             "shadowmesh-undo 1\nplace elsewhere/1\ndevice tap7 %u\ndown\nrp_filter 0\nend\n",
+             if_nametoindex("tap7"));
+    put_record(text, 0600);
+    device_close(open_device("mesh0", "10.99.0.3"));
+    assert_changed();
+    assert_int_equal(access(record(), F_OK), -1);
+}
+
+static void without_a_folder_to_write_in_it_says_so_and_goes_on(void **state)
+{
+    (void)state;
+    beside_chr001();
+    struct config c = flags("tap7", NULL);
+    struct device *d = NULL;
+    snprintf(c.run_dir, sizeof(c.run_dir), "/proc/nobody-has-this");
+    assert_int_equal(device_open(&c, &id, 1, &d), 0);
+    assert_true(said("cannot be remembered"));
+    peer_has(d, 1, "10.10.10.4");
+    assert_changed();
+    device_close(d);
+    assert_as_before();
+}
+
+/* Without a record, too, a route of ours through a device that was nobody's is known by its protocol. */
+static void a_route_left_behind_is_removed(void **state)
+{
+    (void)state;
+    beside_chr001();
+    lab_run("ip link set tap7 up && ip route add 10.10.10.4/32 dev tap7 src 10.10.10.3 proto 83 scope link");
+    struct device *d = open_device("tap7", NULL);
+    lab_run("ip route get 10.10.10.4 | grep -q 'dev chr001'");
     peer_has(d, 1, "10.10.10.4");
     lab_run("ip route get 10.10.10.4 | grep -q 'dev tap7'");
     device_close(d);
@@ -345,8 +562,24 @@ int main(void)
                                         listen_no_more),
         cmocka_unit_test_setup_teardown(an_attached_device_beside_an_overlap_is_cleaned, listen_in,
                                         listen_no_more),
-        cmocka_unit_test_setup_teardown(a_route_left_behind_is_taken_over_and_removed, listen_in,
+        cmocka_unit_test_setup_teardown(what_a_killed_run_left_is_undone_by_the_next, listen_in,
                                         listen_no_more),
+        cmocka_unit_test_setup_teardown(a_killed_run_is_undone_also_by_one_with_another_device, listen_in,
+                                        listen_no_more),
+        cmocka_unit_test_setup_teardown(two_killed_runs_are_undone_by_the_third, listen_in, listen_no_more),
+        cmocka_unit_test_setup_teardown(another_device_of_that_name_is_not_touched, listen_in,
+                                        listen_no_more),
+        cmocka_unit_test_setup_teardown(what_a_person_changed_since_stays, listen_in, listen_no_more),
+        cmocka_unit_test_setup_teardown(routes_of_others_through_the_device_stay, listen_in, listen_no_more),
+        cmocka_unit_test_setup_teardown(a_device_that_another_program_took_is_left_to_it, listen_in,
+                                        listen_no_more),
+        cmocka_unit_test_setup_teardown(the_record_is_private_and_goes_with_the_change, listen_in,
+                                        listen_no_more),
+        cmocka_unit_test_setup_teardown(a_record_that_is_damaged_or_not_ours_changes_nothing, listen_in,
+                                        listen_no_more),
+        cmocka_unit_test_setup_teardown(without_a_folder_to_write_in_it_says_so_and_goes_on, listen_in,
+                                        listen_no_more),
+        cmocka_unit_test_setup_teardown(a_route_left_behind_is_removed, listen_in, listen_no_more),
         cmocka_unit_test_setup_teardown(candidates_are_underlay_addresses_only, listen_in, listen_no_more),
         cmocka_unit_test_setup_teardown(a_new_underlay_address_or_size_is_a_change, listen_in,
                                         listen_no_more),

@@ -49,6 +49,11 @@ static void links_are_found_by_name_and_listed(void **state)
     assert_int_equal(l.mtu, 1500);
     assert_false(l.up);
     assert_false(l.loopback);
+    assert_true(l.carrier);
+    lab_run("ip tuntap add dev idle mode tap && ip link set idle up");
+    assert_int_equal(rtnl_link_find(r, "idle", &l), 0);
+    assert_true(l.up && !l.carrier);
+    lab_run("ip link del idle");
     assert_int_equal(l.mac[0] & 1, 0);
     assert_int_equal(rtnl_link_find(r, "lo", &l), 0);
     assert_true(l.loopback && l.up);
@@ -256,6 +261,31 @@ static void without_rights_everything_is_refused_as_such(void **state)
     leave();
 }
 
+static void flushing_removes_our_host_routes_and_no_others(void **state)
+{
+    struct addr_prefix own = prefix("10.10.10.3", 24);
+    (void)state;
+    enter();
+    assert_int_equal(rtnl_address_add(r, tap.ifindex, &own), 0);
+    lab_run(
+        "ip link set tap0 up && ip link add chr001 type veth peer name chr001-far && ip link set chr001 up");
+    for (uint8_t i = 10; i < 210; i++) {
+        struct addr to = {.family = 4, .ip = {10, 10, 10, i}};
+        assert_int_equal(rtnl_route_add(r, tap.ifindex, &to, &own.addr), 0);
+    }
+    lab_run("ip -6 route add fd09::4 dev tap0 proto 83");
+    lab_run("ip route add 10.10.10.5 dev tap0 scope link proto static");
+    lab_run("ip route add 10.10.10.6 dev chr001 scope link proto 83");
+    lab_run("ip route add 10.11.0.0/16 dev tap0 scope link proto 83");
+    lab_run("ip route add 10.10.10.7 dev tap0 scope link proto 83 table 9");
+    assert_int_equal(rtnl_routes_flush(r, tap.ifindex), 201);
+    assert_int_equal(rtnl_routes_flush(r, tap.ifindex), 0);
+    lab_run("test $(ip route show dev tap0 | grep -c '10.10.10.5 \\|10.11.0.0/16\\|10.10.10.0/24') = 3");
+    lab_run("test $(ip route show dev tap0 | wc -l) = 3 && ip route show dev chr001 | grep -q 10.10.10.6");
+    lab_run("ip route show table 9 | grep -q 10.10.10.7");
+    leave();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +295,7 @@ int main(void)
         cmocka_unit_test(addresses_are_added_listed_and_deleted),
         cmocka_unit_test(impossible_addresses_are_refused),
         cmocka_unit_test(host_route_wins_over_another_interfaces_subnet),
+        cmocka_unit_test(flushing_removes_our_host_routes_and_no_others),
         cmocka_unit_test(changes_wake_the_monitor),
         cmocka_unit_test(monitor_that_overflows_tells_of_a_change),
         cmocka_unit_test(sysctls_are_read_and_written),
