@@ -47,7 +47,7 @@ def test_wire_that_loses_every_fifth_frame_shows_in_the_ping(bench):
     blocked = time.monotonic() - start
     stream.wait_sequence(blocked_at + 100, 5)
     stream.stop()
-    assert 0.5 * blocked < stream.longest_gap() < 1.5 * blocked + 0.1
+    assert 0.1 < stream.longest_gap() < 1.5 * blocked + 0.5
 
 
 def test_capture_sees_plaintext_where_there_is_some(bench):
