@@ -57,7 +57,7 @@ help:
 	@echo '                 BENCH_FLAGS="--quick", or "--peers shadowmesh,openvpn --seconds 2 --rounds 3 --link wire"'
 	@echo 'make bench-micro instructions and nanoseconds per datagram of each step of the data path'
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS (60) each'
-	@echo 'make install     into PREFIX (/usr/local), below DESTDIR if given'
+	@echo 'make install     programs and manual pages into PREFIX (/usr/local), below DESTDIR if given'
 	@echo 'make clean       remove all build folders'
 
 .PHONY: all check demo bench bench-micro install fuzz clean help

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# install.sh BUILD PREFIX DESTDIR: installs the programs and, where they were built with a private OpenSSL, a copy of its
-# two libraries in PREFIX/lib/shadowmesh, which is where the installed programs look for them.
+# install.sh BUILD PREFIX DESTDIR: installs the programs, their manual pages and, where they were built with a private
+# OpenSSL, a copy of its two libraries in PREFIX/lib/shadowmesh, which is where the installed programs look for them.
 set -eu
 build=$1 prefix=$2 destdir=$3
 
@@ -19,4 +19,4 @@ if [ -n "$openssl" ]; then
     install -d "$destdir$prefix/lib/shadowmesh"
     install -m 644 "$openssl/lib/libssl.so.3" "$openssl/lib/libcrypto.so.3" "$destdir$prefix/lib/shadowmesh/"
 fi
-echo "installed in $destdir$prefix: shadowmesh, shadowmesh-l2, shadowmesh-backbone"
+echo "installed in $destdir$prefix: shadowmesh, shadowmesh-l2, shadowmesh-backbone, and a manual page for each"

@@ -47,6 +47,11 @@ def test_links_lead_somewhere(document):
     assert not [link for link in links if not (document.parent / link).exists()]
 
 
+def test_every_manual_page_is_installed():
+    installed = re.search(r"^install_man\((.*?)\)", (ROOT / "meson.build").read_text(), flags=re.MULTILINE | re.DOTALL)[1]
+    assert sorted(re.findall(r"'docs/man/([^']+)'", installed)) == sorted(path.name for path in MAN.iterdir())
+
+
 def flags_of_the_node():
     """{name: hidden} from the table that -help is printed from."""
     table = (ROOT / "src/node/config.c").read_text().split("static const struct flag flags[]", 1)[1].split("};", 1)[0]
