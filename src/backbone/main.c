@@ -4,10 +4,15 @@
 #include "backbone/config.h"
 #include "backbone/server.h"
 #include "base/log.h"
+#include "net/process.h"
+#include <errno.h>
+#include <string.h>
 
 int main(int argc, char **argv)
 {
     struct backbone_config config;
+    if (process_harden())
+        log_warn("this process can be looked into, and core dumps may be written: %s", strerror(errno));
     switch (backbone_config_parse(argc, argv, &config)) {
     case BACKBONE_CONFIG_EXIT_OK:
         return 0;

@@ -142,6 +142,32 @@ static int dump(struct rtnl *r, uint16_t type, size_t extra, mnl_cb_t handler, s
 
 /* ---- links ---- */
 
+/* Only a device with several queues tells. */
+static void read_tun(const struct nlattr *data, struct rtnl_link *out)
+{
+    const struct nlattr *a;
+    mnl_attr_for_each_nested(a, data)
+    {
+        uint16_t type = mnl_attr_get_type(a);
+        if ((type == IFLA_TUN_NUM_QUEUES || type == IFLA_TUN_NUM_DISABLED_QUEUES) &&
+            mnl_attr_get_payload_len(a) == sizeof(uint32_t))
+            out->held_queues += mnl_attr_get_u32(a);
+    }
+}
+
+static void read_kind(const struct nlattr *info, struct rtnl_link *out)
+{
+    const struct nlattr *a;
+    bool tun = false;
+    mnl_attr_for_each_nested(a, info)
+    {
+        if (mnl_attr_get_type(a) == IFLA_INFO_KIND)
+            tun = mnl_attr_get_payload_len(a) == sizeof("tun") && !strcmp(mnl_attr_get_str(a), "tun");
+        else if (mnl_attr_get_type(a) == IFLA_INFO_DATA && tun)
+            read_tun(a, out);
+    }
+}
+
 static void read_link(const struct nlmsghdr *h, struct rtnl_link *out)
 {
     const struct ifinfomsg *info = mnl_nlmsg_get_payload(h);
@@ -160,6 +186,8 @@ static void read_link(const struct nlmsghdr *h, struct rtnl_link *out)
             out->mtu = mnl_attr_get_u32(a);
         else if (mnl_attr_get_type(a) == IFLA_CARRIER && len == sizeof(uint8_t))
             out->carrier = mnl_attr_get_u8(a) != 0;
+        else if (mnl_attr_get_type(a) == IFLA_LINKINFO)
+            read_kind(a, out);
         else if (mnl_attr_get_type(a) == IFLA_ADDRESS && len == sizeof(out->mac))
             memcpy(out->mac, mnl_attr_get_payload(a), sizeof(out->mac));
     }

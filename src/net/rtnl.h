@@ -20,7 +20,8 @@ struct rtnl_link {
     char name[IFNAMSIZ];
     uint32_t mtu;
     bool up, loopback;
-    bool carrier; /* of a TAP, in whatever namespace: a process holds it */
+    bool carrier;         /* of a TAP, in whatever namespace: a process holds it */
+    unsigned held_queues; /* of a TAP with several queues; 0 for everything else */
     uint8_t mac[6];
 };
 int rtnl_link_find(struct rtnl *r, const char *name, struct rtnl_link *out) must_check;

@@ -2,13 +2,18 @@
 /* shadowmesh-l2: one foreground node, driven by flags alone. */
 
 #include "base/log.h"
+#include "net/process.h"
 #include "node/config.h"
 #include "node/control.h"
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 int main(int argc, char **argv)
 {
     static struct config config;
+    if (process_harden())
+        log_warn("this process can be looked into, and core dumps may hold its keys: %s", strerror(errno));
     switch (config_parse(argc, argv, &config)) {
     case CONFIG_EXIT_OK:
         return EXIT_SUCCESS;

@@ -54,6 +54,16 @@ static void links_are_found_by_name_and_listed(void **state)
     assert_int_equal(rtnl_link_find(r, "idle", &l), 0);
     assert_true(l.up && !l.carrier);
     lab_run("ip link del idle");
+    struct tap several;
+    assert_int_equal(l.held_queues, 0);
+    assert_int_equal(tap_create("several", 3, &several), 0);
+    assert_int_equal(rtnl_link_find(r, "several", &l), 0);
+    assert_int_equal(l.held_queues, 3);
+    tap_close(&several);
+    lab_run("ip tuntap add dev several mode tap multi_queue");
+    assert_int_equal(rtnl_link_find(r, "several", &l), 0);
+    assert_int_equal(l.held_queues, 0);
+    lab_run("ip link del several");
     assert_int_equal(l.mac[0] & 1, 0);
     assert_int_equal(rtnl_link_find(r, "lo", &l), 0);
     assert_true(l.loopback && l.up);

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* net/process: what another process of the same user may see of one, before and after. */
+
+#include "net/process.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define NOBODY 65534
+
+static const struct rlimit some = {1 << 20, 1 << 20};
+
+/* An ordinary user's process: to root everything is open. */
+static void become_nobody(void)
+{
+    if (setrlimit(RLIMIT_CORE, &some) != 0 ||
+        (geteuid() == 0 &&
+         (setresgid(NOBODY, NOBODY, NOBODY) != 0 || setresuid(NOBODY, NOBODY, NOBODY) != 0)) ||
+        prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0)
+        _exit(100);
+}
+
+/* A process that waits to be looked at, hardened or not. */
+static pid_t start(bool hardened)
+{
+    int ready[2];
+    char byte;
+    assert_int_equal(pipe(ready), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        become_nobody();
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || (hardened && process_harden()) ||
+            write(ready[1], "", 1) != 1)
+            _exit(101);
+        pause();
+        _exit(0);
+    }
+    close(ready[1]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    return pid;
+}
+
+static void end(pid_t pid)
+{
+    int status;
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+}
+
+/* The errno that a process of the same user meets at /proc/PID/<file>. */
+static int refusal_at(pid_t pid, const char *file, int flags)
+{
+    char path[64];
+    int status;
+    snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+    pid_t looker = fork();
+    if (looker == 0) {
+        become_nobody();
+        _exit(open(path, flags | O_CLOEXEC) >= 0 ? 0 : errno);
+    }
+    assert_int_equal(waitpid(looker, &status, 0), looker);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static uid_t owner_of_fds(pid_t pid)
+{
+    char path[64];
+    struct stat st;
+    snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_uid;
+}
+
+static void the_same_user_sees_nothing_of_a_hardened_process(void **state)
+{
+    (void)state;
+    pid_t open_one = start(false), hardened = start(true);
+    assert_int_equal(refusal_at(open_one, "fd", O_RDONLY | O_DIRECTORY), 0);
+    assert_int_equal(refusal_at(open_one, "environ", O_RDONLY), 0);
+    assert_int_not_equal(owner_of_fds(open_one), 0);
+    assert_int_equal(refusal_at(hardened, "fd", O_RDONLY | O_DIRECTORY), EACCES);
+    assert_int_equal(refusal_at(hardened, "environ", O_RDONLY), EACCES);
+    assert_int_equal(refusal_at(hardened, "mem", O_RDONLY), EACCES);
+    assert_int_equal(owner_of_fds(hardened), 0);
+    end(open_one);
+    end(hardened);
+}
+
+static void a_hardened_process_still_reaches_its_own(void **state)
+{
+    int status;
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0) {
+        become_nobody();
+        if (process_harden())
+            _exit(101);
+        int dir = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC), tmp = open("/tmp", O_PATH);
+        char path[64];
+        struct stat st;
+        snprintf(path, sizeof(path), "/proc/self/fd/%d/.", tmp);
+        _exit(dir >= 0 && stat(path, &st) == 0 && stat("/proc/thread-self/ns/net", &st) == 0 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void a_hardened_process_dumps_no_core(void **state)
+{
+    int status;
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct rlimit now;
+        become_nobody();
+        if (process_harden() || getrlimit(RLIMIT_CORE, &now) != 0 || now.rlim_max != 0 ||
+            prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0)
+            _exit(101);
+        signal(SIGABRT, SIG_DFL);
+        abort();
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && !WCOREDUMP(status));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_same_user_sees_nothing_of_a_hardened_process),
+        cmocka_unit_test(a_hardened_process_still_reaches_its_own),
+        cmocka_unit_test(a_hardened_process_dumps_no_core),
+    };
+    return cmocka_run_group_tests_name("process", tests, NULL, NULL);
+}
