@@ -6,7 +6,8 @@
  * everybody else. The worker's thread.
  *
  * Who goes first interrupts the sender at every frame: a flood of small ones then costs a wake-up each on
- * both ends. So a raised worker that wakes too often pauses before it looks again, as network cards do. */
+ * both ends. So a raised worker that wakes far more often than requests and answers could make it pauses
+ * before it looks again, as network cards do. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,7 +17,7 @@
 #define BOOST_PENALTY_US     100000u  /* how long it then does without: doubled each time in a row … */
 #define BOOST_PENALTY_MAX_US 6400000u /* … up to this */
 
-#define BOOST_ROUNDS   1u      /* in a millisecond without a pause; */
+#define BOOST_ROUNDS   24u /* in a millisecond without a pause: more than any dialogue of two ends takes; */
 #define BOOST_PAUSE_NS 100000u /* before each one more */
 
 struct boost {
