@@ -255,14 +255,16 @@ def main():
         sys.exit("\nbench: stopped")
     finally:
         os.close(keep)
-    say("\n" + report.text(results))
+    text = report.text(results)
+    say("\n" + text)
     chosen.out.mkdir(parents=True, exist_ok=True)
+    (chosen.out / "bench.txt").write_text(text)
     (chosen.out / "bench.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     (chosen.out / "bench.svg").write_text(report.svg(results))
     if "SUDO_UID" in os.environ:
         for path in (chosen.out, *chosen.out.iterdir()):
             os.chown(path, int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"]))
-    say(f"written: {chosen.out}/bench.json, {chosen.out}/bench.svg")
+    say(f"written: bench.txt, bench.json and bench.svg in {chosen.out}")
 
 
 if __name__ == "__main__":
