@@ -8,7 +8,7 @@
 /* {"record":…,"signature":…}; NULL without memory. */
 struct json_t *listing_signed_record(const struct store_entry *e);
 
-/* Answers with one page of a network's members, whole records, or (network NULL) of public nodes, in short.
- */
+/* Answers with one page of a network's members, whole records,
+ * or (network NULL) of public nodes, in short. */
 void listing_answer(struct directory *d, const char *network, const struct request *request,
                     struct response *out);

@@ -3,18 +3,22 @@
 /* The HTTP API, without HTTP's transport: a request in, an answer out. HTTP thread. docs/PROTOCOL.md §8.
  *
  *   GET  /health                 200 {"status":"ok"}
- *   GET  /v1/info                200
- * {"name":"shadowmesh-backbone","version":TEXT,"api":1,"instance":TEXT,"stun_port":N,"nodes":N} GET  /v1/challenge 200
- * {"challenge":"64 hex digits","expires_s":60} POST /v1/nodes               body
- * {"record":BASE64,"signature":BASE64}, at most 32 KiB 201 {"id":ID,"seq":N,"expiry_s":N,"observed":"client's
- * IP address"} 400 malformed, expired, or expiring more than an hour ahead 401 challenge unknown or expired
+ *   GET  /v1/info                200 {"name":"shadowmesh-backbone","version":TEXT,"api":1,
+ *                                     "instance":TEXT,"stun_port":N,"nodes":N}
+ *   GET  /v1/challenge           200 {"challenge":"64 hex digits","expires_s":60}
+ *   POST /v1/nodes               body {"record":BASE64,"signature":BASE64}, at most 32 KiB
+ *                                201 {"id":ID,"seq":N,"expiry_s":N,"observed":"client's IP address"}
+ *                                400 malformed, expired, or expiring more than an hour ahead
+ *                                401 challenge unknown or expired
  *                                403 the key does not hash to the id, or the signature is wrong
  *                                409 {"error":TEXT,"seq":N}: seq is not above N, the stored one
  *                                503 no room for more nodes, or the database fails
  *   GET  /v1/nodes/ID            200 {"record":BASE64,"signature":BASE64}, or 404
  *   GET  /v1/nodes               200 {"nodes":[{"id":ID,"name":TEXT,"seq":N,"expiry_s":N},…],"next":ID}:
- * public nodes GET  /v1/networks/NET/nodes  200 {"nodes":[{"record":BASE64,"signature":BASE64},…],"next":ID}:
- * members of NET GET  /metrics                200, Prometheus text
+ *                                public nodes
+ *   GET  /v1/networks/NET/nodes  200 {"nodes":[{"record":BASE64,"signature":BASE64},…],"next":ID}:
+ *                                members of NET
+ *   GET  /metrics                200, Prometheus text
  *
  * Listings run in the order of ids and take ?after=ID and ?limit=N (1 to 100, 100 when absent). A page may be
  * shorter than limit, because its size is bounded too; "next", the value for the next `after`, is there if

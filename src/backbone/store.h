@@ -52,8 +52,8 @@ struct store {
 };
 
 /* Adds, or replaces an entry of a lower seq, and keeps it over a crash. ERR_EXISTS when the stored entry is
- * not older
- * (*stored_seq is its seq), ERR_SPACE when there are as many entries as the store may hold, ERR_IO. */
+ * not older (*stored_seq is its seq), ERR_SPACE when there are as many entries as the store may hold,
+ * ERR_IO. */
 static inline must_check int store_put(struct store *s, const struct store_entry *entry, uint64_t *stored_seq)
 {
     return s->ops->put(s, entry, stored_seq);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* Cursors: every byte that comes from or goes to a wire passes through these. A reader or writer that
- * once ran over its end stays bad and yields zeros, so a parser checks once, at its end. Network byte order.
- */
+ * once ran over its end stays bad and yields zeros, so a parser checks once, at its end.
+ * Network byte order. */
 
 #include <endian.h>
 #include <stdbool.h>

@@ -51,8 +51,8 @@ void tls_shutdown(struct tls *tls);
 const struct node_id *tls_peer_id(const struct tls *tls);
 const uint8_t *tls_peer_spki(const struct tls *tls);
 
-/* TLS exporter (RFC 8446 §7.5), label "EXPORTER-shadowmesh-data". ERR_CRYPTO, and zeros, before established.
- */
+/* TLS exporter (RFC 8446 §7.5), label "EXPORTER-shadowmesh-data".
+ * ERR_CRYPTO, and zeros, before established. */
 int tls_export(struct tls *tls, const uint8_t *context, size_t context_len, uint8_t *out,
                size_t len) must_check;
 

@@ -54,8 +54,7 @@ struct offload_split {
  *
  * UDP super-frames (USO) are cut strictly at gso_size, which is the application's datagram: when such a
  * segment does not fit, the verdict is still OFFLOAD_TRAIN, with segment_len > room; then the caller sends
- * each segment longer than room as a fragmented frame of its own (with its csum) and marks none of them as a
- * train.
+ * each segment longer than room as a fragmented frame of its own (with its csum) and marks none as a train.
  *
  * A super-frame of a single segment is OFFLOAD_WHOLE or OFFLOAD_FRAGMENT. OFFLOAD_FRAGMENT is also what TCP
  * with SYN, RST or URG, IP fragments, and frames whose lengths do not agree get when they do not fit. */

@@ -46,8 +46,8 @@ struct offload_headers {
     bool v6, udp;
 };
 
-/* Finds the IP header behind up to two VLAN tags: its offset, or 0 when the frame holds no (whole) IP header.
- */
+/* Finds the IP header behind up to two VLAN tags:
+ * its offset, or 0 when the frame holds no (whole) IP header. */
 size_t offload_find_ip(const uint8_t *frame, size_t len, bool *v6);
 
 /* True when the frame is an unfragmented TCP segment or UDP datagram whose lengths all agree with len. */

@@ -5,6 +5,6 @@
 #include "base/err.h"
 
 /* From here on memory, descriptors and registers of this process are root's alone to see, also for other
- * processes of the same user, and no core dump holds its keys. Before any key is read. ERR_IO with errno set.
- */
+ * processes of the same user, and no core dump holds its keys. Before any key is read.
+ * ERR_IO with errno set. */
 int process_harden(void) must_check;

@@ -233,8 +233,8 @@ static int create(struct device *d, const struct config *config, const struct no
 static int attach(struct device *d, const struct config *config, unsigned queues)
 {
     const struct rtnl_link_change up = {.up = true};
-    /* A device with several queues would let us in beside its owner, whom /proc hides from an ordinary user.
-     */
+    /* A device with several queues would let us in beside its owner,
+     * whom /proc hides from an ordinary user. */
     bool held = !rtnl_link_find(d->rtnl, config->tap_name, &d->link) && d->link.held_queues;
     int err = held ? ERR_BUSY : tap_attach(config->tap_name, queues, &d->tap);
     if (err) {

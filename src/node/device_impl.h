@@ -51,8 +51,8 @@ struct device {
     size_t route_count, route_cap;
 };
 
-/* Looks for overlaps in the snapshots, tells the person of new ones, and sets or removes what they call for.
- */
+/* Looks for overlaps in the snapshots, tells the person of new ones,
+ * and sets or removes what they call for. */
 void device_overlap_refresh(struct device *d);
 
 /* Removes host routes and settings. */

@@ -3,8 +3,8 @@
 /* The node's dealings with the backbone over HTTP: registers the signed record, refreshes it at half-life,
  * looks up ids. Requests run on libuv's thread pool with libcurl; results arrive on the control thread.
  * A backbone that answers is asked every 8 s whether it still is there; one that does not, after 0.25 s to
- * 2 s in the first minute, then up to 15 s. The log tells the first failure, changes of cause, and recovery.
- */
+ * 2 s in the first minute, then up to 15 s. The log tells the first failure,
+ * changes of cause, and recovery. */
 
 #include "base/err.h"
 #include "base/id.h"

@@ -16,8 +16,8 @@ struct streams_ops {
     uint64_t (*accepted)(void *context, const struct addr *remote);
     void (*connected)(void *context, uint64_t conn);
     void (*bytes)(void *context, uint64_t conn, const uint8_t *data, size_t len);
-    /* The stream failed or ended; never for streams_close. Never from within a call of the functions below.
-     */
+    /* The stream failed or ended; never for streams_close.
+     * Never from within a call of the functions below. */
     void (*closed)(void *context, uint64_t conn, const char *reason);
     void *context;
 };
@@ -40,6 +40,6 @@ void streams_send(struct streams *s, uint64_t conn, const uint8_t *data, size_t 
 /* Closes once what was sent is out. */
 void streams_close(struct streams *s, uint64_t conn);
 
-/* Ends the streams whose local address is no longer one of the machine's: they would hang until a time-out.
- */
+/* Ends the streams whose local address is no longer one of the machine's:
+ * they would hang until a time-out. */
 void streams_drop_homeless(struct streams *s);

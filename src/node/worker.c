@@ -2,9 +2,9 @@
 /* A worker's thread: start, the loop that alternates between the two directions, what it tells the control
  * thread, stop. The directions themselves are worker_out.c and worker_in.c.
  *
- *   epoll ──▶ read the clock, take the published tables ──▶ one batch of UDP → TAP ──▶ one of TAP → UDP ──▶
- * wake ▲                                                                                        control ──┐
- *     └──────────────────────────────────────────────────────────────────────────────────────────────────┘
+ *   epoll ──▶ read the clock, take the published tables ──▶ one batch of UDP → TAP ──▶ one of TAP → UDP ──┐
+ *     ▲                                                                                      wake control │
+ *     └───────────────────────────────────────────────────────────────────────────────────────────────────┘
  *
  * Each batch is bounded, so neither direction starves the other, and what is left keeps epoll awake. */
 

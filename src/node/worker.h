@@ -20,8 +20,7 @@
 
 /* What a worker hands to the control thread. */
 enum worker_event_kind {
-    WORKER_EVENT_DATAGRAM, /* CONTROL, PROBE (of a known receiver index) or STUN, as it came: from, len, data
-                            */
+    WORKER_EVENT_DATAGRAM, /* CONTROL, PROBE (receiver index known) or STUN, as it came: from, len, data */
     WORKER_EVENT_SOURCE,   /* an authenticated datagram of peer slot came from an address that is not its
                               path: slot, from; at most one per 100 ms and peer */
     WORKER_EVENT_TOO_BIG,  /* the kernel refused the path's size towards peer slot: slot; likewise limited */
@@ -39,8 +38,7 @@ struct worker_event {
     uint32_t slot;
     struct addr from;
     uint32_t len;
-    uint8_t
-        *data; /* DATAGRAM: len bytes, valid until the handler returns; the handler may open them in place */
+    uint8_t *data; /* DATAGRAM: len bytes, valid until the handler returns, which may open them in place */
     struct worker_trace trace;
 };
 

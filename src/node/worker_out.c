@@ -20,8 +20,8 @@
 
 /* A full socket buffer means that the underlay is slower than we are. Waiting keeps the rest in the TAP's
  * queue, where it holds local senders back or meets their queueing discipline; dropping would only waste the
- * sealing. But the wait also stops the other direction, so it is short, and in vain once per round at most.
- */
+ * sealing. But the wait also stops the other direction, so it is short,
+ * and in vain once per round at most. */
 #define SEND_WAIT_MS 2
 
 static int send_run(struct worker *w)

@@ -2,11 +2,11 @@
 /* The address table: linear probing at half load, keyed hash, backward-shift removal (no tombstones). Any
  * thread reads and refreshes; changes of a key or a port are made under the mutex. docs/PROTOCOL.md §6.
  *
- *   key word    63       60 59    48 47                      0      value word  63     48 47    28 27 0
- *              +-----------+--------+-------------------------+ +---------+--------+------------+ | 1 = valid
- * | VLAN   | MAC                     |                | port    | seen s | moved ms   |
- *              +-----------+--------+-------------------------+ +---------+--------+------------+ 0: free,
- * KEY_BUSY: being rewritten                             times modulo their width
+ *   key word   63     60   59  48   47                    0       63   48   47  28   27       0
+ *            +-----------+--------+-------------------------+   +---------+--------+------------+
+ *            | 1 = valid | VLAN   | MAC                     |   | port    | seen s | moved ms   |
+ *            +-----------+--------+-------------------------+   +---------+--------+------------+
+ *            0: free, KEY_BUSY: being rewritten                 value word; times modulo their width
  */
 
 #include "proto/fdb.h"

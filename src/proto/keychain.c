@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ratchet's state machine and the life of every session of one link. Control thread. docs/PROTOCOL.md
- * §12.
- */
+/* The ratchet's state machine and the life of every session of one link. Control thread.
+ * docs/PROTOCOL.md §12. */
 
 #include "proto/keychain.h"
 

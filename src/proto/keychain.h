@@ -48,8 +48,8 @@ struct keychain_config {
 
 struct keychain;
 
-/* Makes the first session from root; it receives at once and sends after keychain_peer_ready. ops is copied.
- */
+/* Makes the first session from root; it receives at once and sends after
+ * keychain_peer_ready. ops is copied. */
 int keychain_new(const struct keychain_config *config, const struct keychain_ops *ops,
                  const uint8_t root[KDF_LEN], uint32_t rx_index, uint32_t tx_index, uint64_t now_us,
                  struct keychain **out) must_check;

@@ -3,9 +3,12 @@
 /* A link: one control connection to a peer and the data keys that came from it. The keys outlive the
  * connection. docs/PROTOCOL.md §6. Sans-I/O, control thread.
  *
- *   DIALING ── connected ──▶ SECURING ── TLS done ──▶ GREETING ── both HELLOs: keys ──▶ KEYED ── READY both
- * ways ──▶ LIVE ──▶ DRAINING └───────────┴──────────────────────┴────── error, REFUSE, time-out
- * ────────────────┴──▶ CLOSED
+ *   DIALING ── connected ──▶ SECURING ── TLS done ──▶ GREETING ── both HELLOs: keys ──▶ KEYED
+ *      │                        │                        │                                │ │
+ *      └────────────────────────┴────────────────────────┴────────────────────────────────┘ │ READY both ways
+ *                               │ error, REFUSE, time-out                                   ▼
+ *                               ▼                                                         LIVE
+ *                            CLOSED ◀───────── 5 s ───────── DRAINING ◀─────────────────────┘
  */
 
 #include "base/addr.h"
@@ -30,8 +33,7 @@ enum link_state {
 /* What the owner has to act upon. */
 enum link_event {
     LINK_EVENT_NONE,
-    LINK_EVENT_IDENTIFIED, /* TLS is complete: link_peer_id is proven; link_greet or link_refuse is called for
-                            */
+    LINK_EVENT_IDENTIFIED, /* TLS is complete, link_peer_id proven; link_greet or link_refuse is called for */
     LINK_EVENT_HELLO,      /* the peer's HELLO is in, link_key is called for */
     LINK_EVENT_LIVE,
     LINK_EVENT_REFUSED,    /* the peer will not talk to us: link_refusal */
@@ -87,8 +89,8 @@ int link_greet(struct link *l, const struct hello *mine) must_check;
 void link_refuse(struct link *l, enum refuse_code code, const char *text);
 
 /* After HELLO: derives the keys, tells the peer READY. config's suite and lanes are chosen here; opener, slot
- * and ratchet time are the caller's. Returns 0, or an error: REFUSE_VERSION and REFUSE_AEAD were then sent.
- */
+ * and ratchet time are the caller's. Returns 0, or an error:
+ * REFUSE_VERSION and REFUSE_AEAD were then sent. */
 int link_key(struct link *l, const struct keychain_config *config, const struct keychain_ops *ops,
              uint64_t now_us) must_check;
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define FIND_US                3000000ull /* how long an address may take to be found before it is worth a line */
+#define FIND_US                3000000ull /* how long finding an address may take before it is worth a line */
 #define TICK_MIN_US            10000ull
 #define TICK_MAX_US            500000ull
 #define CONTROL_FRAGMENT_SLOTS 16

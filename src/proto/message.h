@@ -97,6 +97,6 @@ struct message {
  * Equal messages give equal bytes. */
 void message_encode(const struct message *m, struct writer *w);
 
-/* 0, ERR_FORMAT, or ERR_UNSUPPORTED for a well-formed head with a type that is not known here: to be ignored.
- */
+/* 0, ERR_FORMAT, or ERR_UNSUPPORTED for a well-formed head with a type that is not known
+ * here: to be ignored. */
 int message_decode(const uint8_t *data, size_t len, struct message *out) must_check;

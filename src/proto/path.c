@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The paths to one peer: which candidates are probed when, and which carries. Pure; control thread.
- * docs/PROTOCOL.md §9. One candidate's own part is proto/path_entry.c; the search for sizes
- * proto/path_size.c.
+ * docs/PROTOCOL.md §9. One candidate's own part is proto/path_entry.c, the search for sizes path_size.c.
  *
  * An address costs us little before it has answered: what goes to unproven ones is bounded per peer (below),
  * small, and caused only by authenticated datagrams, so nobody can be flooded through us. */

@@ -8,8 +8,9 @@
  * second. Answers are shorter than what they answer.
  *
  *   UNTRIED ──probe──▶ PROBING ──answer──▶ PROVEN ──3 unanswered──▶ SUSPECT ──answer──▶ PROVEN
- *                         └── no answer ─▶ FAILED (tried again rarely, or at once by path_wake)  ◀── 5 s
- * unanswered ─┘
+ *                         │                                            │
+ *                         └─── no answer ───▶ FAILED ◀──5 s unanswered─┘
+ *                              (tried again rarely, or at once by path_wake)
  */
 
 #include "base/addr.h"
@@ -34,9 +35,15 @@ enum path_kind { PATH_KIND_DIRECT = 1, PATH_KIND_RELAY = 2, PATH_KIND_TCP = 3 };
 const char *path_kind_name(enum path_kind kind);
 
 /* A PROBE datagram's payload, behind the inner header; a request is padded with zeros to the size under test,
- * an answer is not padded. Decoding ignores the padding: the tag vouches for it. docs/PROTOCOL.md §9. 0 kind
- * (1 request, 2 answer)   1 zero   2 size of the request's UDP payload   4 token (8) 12 observed address:
- * family, port, ip (1 + 2 + 16; IPv4 in the first 4)   31 zero */
+ * an answer is not padded. Decoding ignores the padding: the tag vouches for it. docs/PROTOCOL.md §9.
+ *
+ *    0  kind (1 request, 2 answer)
+ *    1  zero
+ *    2  size of the request's UDP payload
+ *    4  token (8)
+ *   12  observed address: family, port, ip (1 + 2 + 16; IPv4 in the first 4)
+ *   31  zero
+ */
 #define PATH_PROBE_LEN 32
 enum path_probe_kind { PATH_PROBE_REQUEST = 1, PATH_PROBE_ANSWER = 2 };
 struct path_probe {

@@ -30,6 +30,6 @@ struct path_entry *path_set_next(const struct path_set *set, const struct path_e
 /* Makes the right path the best, now that states or round trips may have changed. */
 void path_choose(struct path_set *set, uint64_t now_us);
 
-/* A challenged source may have answered, or the old path may have had its time to: moves to it, or does not.
- */
+/* A challenged source may have answered, or the old path may have had its time to:
+ * moves to it, or does not. */
 void path_decide_roam(struct path_set *set, struct path_entry *e, uint64_t now_us);

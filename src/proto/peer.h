@@ -99,14 +99,14 @@ struct session *peer_send_session(const struct peer *p);
 /* Adds a session that ends to the totals. */
 void peer_account(struct peer *p, const struct session *s);
 
-/* Totals since the peer was first met; loss is the share of datagrams of the last ~16 s that did not arrive.
- */
+/* Totals since the peer was first met; loss is the share of datagrams of the last ~16 s
+ * that did not arrive. */
 struct peer_totals {
     uint64_t rx_bytes, tx_bytes, rx_datagrams, rx_expected;
     double loss;
 };
 void peer_totals(const struct peer *p, struct peer_totals *out);
 
-/* Looks at the counters: tells the paths whether data flows, and keeps the loss figures. About every 500 ms.
- */
+/* Looks at the counters: tells the paths whether data flows, and keeps the loss figures.
+ * About every 500 ms. */
 void peer_look(struct peer *p, uint64_t now_us);

@@ -38,12 +38,12 @@ struct switch_frame {
 enum drop switch_parse(const uint8_t *frame, size_t len, struct switch_frame *out) must_check;
 
 /* A frame from the device: learns its source as local, also when a peer had it, and returns the port of its
- * destination: a peer slot, SWITCH_PORT_FLOOD, or SWITCH_PORT_DEVICE (both behind our device: do not send).
- */
+ * destination: a peer slot, SWITCH_PORT_FLOOD,
+ * or SWITCH_PORT_DEVICE (both behind our device: do not send). */
 int switch_from_device(struct switch_table *sw, const struct switch_frame *f, uint64_t now_us);
 
-/* An untagged address of the device itself: ours though it is silent. Control thread, along with switch_age.
- */
+/* An untagged address of the device itself: ours though it is silent.
+ * Control thread, along with switch_age. */
 void switch_local(struct switch_table *sw, const uint8_t mac[6], uint64_t now_us);
 
 /* A frame from an authenticated peer, before it goes to the device (never to another peer): learns its

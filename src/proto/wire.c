@@ -62,8 +62,8 @@ void wire_inner_encode(const struct wire_inner *in, uint8_t out[WIRE_INNER_LEN])
     writer_u16(&w, in->frag_total);
 }
 
-/* Each flag stands alone with its fields: a train's segments are never fragmented, since both name a group.
- */
+/* Each flag stands alone with its fields: a train's segments are never fragmented,
+ * since both name a group. */
 static bool flags_valid(const struct wire_inner *in)
 {
     bool csum = in->flags & WIRE_FLAG_CSUM, train = in->flags & WIRE_FLAG_TRAIN;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The switch: the input is a script of frames from the device and from peers, and of what control does
- * between them. A port that comes out must be one that taught it, and the list must agree with the look-ups.
- */
+ * between them. A port that comes out must be one that taught it,
+ * and the list must agree with the look-ups. */
 
 #include "proto/switch.h"
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Entries for tests of the backbone's store and listings: ids in order of `number`, contents derived from it.
- */
+/* Entries for tests of the backbone's store and listings:
+ * ids in order of `number`, contents derived from it. */
 
 #include "backbone/store.h"
 #include <stdio.h>

@@ -90,8 +90,8 @@ static void *begin(void *arg)
     return policy == SCHED_RR ? arg : NULL;
 }
 
-/* As root the thread is scheduled ahead of others; without the capability it is told so and never asks again.
- */
+/* As root the thread is scheduled ahead of others;
+ * without the capability it is told so and never asks again. */
 static void the_calling_thread_is_raised_where_that_is_permitted(void **state)
 {
     (void)state;

@@ -297,8 +297,8 @@ static const char *record(void)
     return path;
 }
 
-/* A persistent TAP, down, beside an interface with its subnet, and with a setting that is not the usual one.
- */
+/* A persistent TAP, down, beside an interface with its subnet,
+ * and with a setting that is not the usual one. */
 static void persistent_tap(void)
 {
     lab_run("ip tuntap add dev tap7 mode tap && ip addr add 10.10.10.3/24 dev tap7");

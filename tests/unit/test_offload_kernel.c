@@ -48,8 +48,8 @@ static void make_bridge(struct tap *in, struct tap *out)
     lab_run("ip link set in master br0 up && ip link set out master br0 up && ip link set br0 up");
 }
 
-/* Splits p at mss, merges the segments as they would arrive, and writes the result. Returns the segment size.
- */
+/* Splits p at mss, merges the segments as they would arrive, and writes the result.
+ * Returns the segment size. */
 static size_t write_train(const struct tap *in, struct packet *p, uint16_t mss)
 {
     struct offload_split s;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The HTTP API without HTTP: paths, methods, rates, pages, and what a failing store looks like from outside.
- */
+/* The HTTP API without HTTP: paths, methods, rates, pages,
+ * and what a failing store looks like from outside. */
 
 #include "backbone/routes.h"
 

@@ -66,8 +66,8 @@ static void rfc_sample_request_is_well_formed_but_asks_too_much(void **state)
     assert_int_equal(stun_request_decode(bent, sizeof(bent), transaction), ERR_FORMAT);
 }
 
-/* The attributes in front of XOR-MAPPED-ADDRESS and the checksum differ; the address must be the RFC's bytes.
- */
+/* The attributes in front of XOR-MAPPED-ADDRESS and the checksum differ;
+ * the address must be the RFC's bytes. */
 static void response_encodes_the_address_as_the_rfc_does(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node/undo: the record that a start finds after a node was killed is taken whole and exact, or not at all.
- */
+/* node/undo: the record that a start finds after a node was killed is taken whole and
+ * exact, or not at all. */
 
 #include "node/undo.h"
 

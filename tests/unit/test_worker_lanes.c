@@ -48,8 +48,8 @@ static void lanes_cross_between_any_numbers_of_workers(void **state)
     }
 }
 
-/* All queues at once, far more frames than fit in one message: none lost, doubled, altered or out of order.
- */
+/* All queues at once, far more frames than fit in one message:
+ * none lost, doubled, altered or out of order. */
 static void queues_keep_their_order_side_by_side(void **state)
 {
     (void)state;
@@ -220,8 +220,8 @@ static void two_workers_share_a_lane_without_losing_or_doubling(void **state)
     stage_close();
 }
 
-/* Lane bytes that no session has reach some worker, which drops them; a lane is steered by its number alone.
- */
+/* Lane bytes that no session has reach some worker, which drops them;
+ * a lane is steered by its number alone. */
 static void lanes_that_no_session_has_are_dropped(void **state)
 {
     (void)state;

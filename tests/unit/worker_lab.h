@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* Whole data workers without root, for test_worker*.c: the TAP queue is one end of a socket pair (a virtio
- * header and a frame per message, as the kernel's), the underlay is loopback, sessions come from a shared
- * root.
+ * header and a frame per message, as the kernel's), the underlay is loopback, sessions share a root.
  *
  *   test ──socketpair──▶ worker A ──UDP on 127.0.0.1──▶ worker B ──socketpair──▶ test
  */
