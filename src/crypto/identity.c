@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ML-DSA-87 identities: making, signing, verifying (FIPS 204). Any thread once made. The key's file is
- * keyfile.c's. docs/PROTOCOL.md, "Identity". */
+ * keyfile.c's. docs/PROTOCOL.md §1. */
 
 #include "crypto/identity.h"
 

@@ -22,8 +22,9 @@ int identity_generate(struct identity **out) must_check;
  * can read it, ERR_FORMAT when it holds no ML-DSA-87 key, ERR_PERMISSION or ERR_IO (errno). */
 int identity_load(const char *dir, struct identity **out) must_check;
 
-/* Writes DIR/node.key: mode 0600, temporary file, fsync, rename, so a full disk leaves no half key and loses
- * none. Makes DIR (0700) when missing. ERR_EXISTS when a key is there already, ERR_IO (errno). */
+/* Writes DIR/node.key: mode 0600, temporary file, fsync, link(2), so a full disk leaves no half key, and a key
+ * that is there already, or comes at that moment, is kept (ERR_EXISTS). Makes DIR (0700) when missing.
+ * ERR_PERMISSION, also where the file system has no hard links; ERR_IO (errno). */
 int identity_save(const struct identity *me, const char *dir) must_check;
 
 /* NULL is allowed. Wipes the key. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Frame headers, one's complement sums and ECN (RFC 6040): what splitting and merging stand on. Worker
- * threads; pure. docs/PROTOCOL.md §4. */
+ * threads; pure. docs/PROTOCOL.md §5. */
 
 #include "net/offload.h"
 

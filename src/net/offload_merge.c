@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Segments of a train put back into one super-frame for the TAP. What comes from a peer is checked here field
  * by field: a segment joins only when it repeats the first one's headers and continues its payload. Worker
- * threads; pure. docs/PROTOCOL.md §4. */
+ * threads; pure. docs/PROTOCOL.md §5. */
 
 #include "net/offload.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Super-frames from the TAP cut into segments. Worker threads; pure. docs/PROTOCOL.md §4. */
+/* Super-frames from the TAP cut into segments. Worker threads; pure. docs/PROTOCOL.md §5. */
 
 #include "net/offload.h"
 

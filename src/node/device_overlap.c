@@ -4,7 +4,7 @@
  * send. So every peer's overlay address gets a host route through the device, which wins by its length; the
  * device's own reverse-path filter becomes loose; and it answers and asks ARP with its own addresses alone,
  * since the kernel otherwise lends it those of the other interface. Nothing of the other interface is
- * touched. Control thread. docs/PROTOCOL.md §10. */
+ * touched. Control thread. docs/ARCHITECTURE.md, "Control". */
 
 #include "node/device_impl.h"
 

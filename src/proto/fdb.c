@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The address table: linear probing at half load, keyed hash, backward-shift removal (no tombstones). Any
- * thread reads and refreshes; changes of a key or a port are made under the mutex. docs/PROTOCOL.md §6.
+ * thread reads and refreshes; changes of a key or a port are made under the mutex. docs/PROTOCOL.md §13.
  *
  *   key word   63     60   59  48   47                    0       63   48   47  28   27       0
  *            +-----------+--------+-------------------------+   +---------+--------+------------+

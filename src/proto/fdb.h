@@ -2,7 +2,7 @@
 #pragma once
 /* The switch's address table: a fixed open-addressing hash table of (MAC, VLAN) → port and times. Finding and
  * refreshing take no lock and no writer ever waits for a reader; a reader that meets a change in the making
- * may miss an address once, which costs one flooded frame. Used by switch.c alone. docs/PROTOCOL.md §6. */
+ * may miss an address once, which costs one flooded frame. Used by switch.c alone. docs/PROTOCOL.md §13. */
 
 #include "base/err.h"
 #include "proto/switch.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The switch's decisions: learning, moving, guarding, and where a frame goes. docs/PROTOCOL.md §6. Workers
+/* The switch's decisions: learning, moving, guarding, and where a frame goes. docs/PROTOCOL.md §13. Workers
  * call it for every frame, the control thread ages and lists; the table itself is fdb.c's. */
 
 #include "proto/switch.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* The Ethernet switch of one device: (MAC, VLAN) → port, where a port is a peer's slot or the device itself.
- * docs/PROTOCOL.md §6. Lookups and refreshing of a known entry take no lock (atomics on a fixed table);
+ * docs/PROTOCOL.md §13. Lookups and refreshing of a known entry take no lock (atomics on a fixed table);
  * learning something new takes one. Any worker; sizes fixed at creation. */
 
 #include "base/err.h"
