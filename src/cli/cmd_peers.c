@@ -62,7 +62,7 @@ static void add_paths(struct table *t, const json_t *peer)
     }
 }
 
-static void print_node(const struct cli_options *options, const json_t *node, bool titled)
+static void print_node(const struct cli_options *options, json_t *node, bool titled)
 {
     const char *columns[] = {"PEER", "ID",        "ADDRESSES", "PATH",
                              "MTU",  "RTT",       "LOSS",      "RX",
@@ -88,40 +88,8 @@ static void print_node(const struct cli_options *options, const json_t *node, bo
     table_free(t);
 }
 
-/* Every peer of every node, each told whose it is. */
-static json_t *flat_list(const json_t *nodes)
-{
-    json_t *out = json_array(), *node, *peer;
-    size_t i, j;
-    json_array_foreach(nodes, i, node) json_array_foreach(json_object_get(node, "peers"), j, peer)
-    {
-        if (json_object_set(peer, "node", json_object_get(node, "id")) == 0)
-            json_array_append(out, peer);
-    }
-    return out;
-}
-
 int cmd_peers(const struct cli_options *options)
 {
-    struct nodes nodes;
-    size_t index;
-    json_t *node;
-    enum cli_exit verdict = nodes_collect(options, &nodes);
-    if (verdict != CLI_OK) {
-        if (options->json && verdict == CLI_NO_NODE)
-            nodes_print_json(json_array());
-        return verdict;
-    }
-    bool partial = nodes.partial;
-    if (options->json) {
-        nodes_print_json(flat_list(nodes.list));
-    } else {
-        json_array_foreach(nodes.list, index, node)
-        {
-            fputs(index ? "\n" : "", stdout);
-            print_node(options, node, nodes.count > 1);
-        }
-    }
-    nodes_free(&nodes);
-    return partial ? CLI_FAILURE : CLI_OK;
+    static const struct nodes_listing listing = {.member = "peers", .print = print_node};
+    return nodes_show(options, &listing);
 }

@@ -122,12 +122,13 @@ static void add_peer(const struct cli_options *options, struct table *t, const j
     free(path);
 }
 
-static void print_node(const struct cli_options *options, json_t *node)
+static void print_node(const struct cli_options *options, json_t *node, bool titled)
 {
     struct table *facts = table_new("ll"), *peers = table_new("llllrrll");
     const json_t *list = json_object_get(node, "peers");
     size_t index;
     json_t *peer;
+    (void)titled; /* one node has as much of a title as several */
     print_title(options, node);
     add_fact(facts, "device", device_text(node));
     add_fact(facts, "backbone", backbone_text(node));
@@ -146,25 +147,6 @@ static void print_node(const struct cli_options *options, json_t *node)
 
 int cmd_status(const struct cli_options *options)
 {
-    struct nodes nodes;
-    size_t index;
-    json_t *node;
-    enum cli_exit verdict = nodes_collect(options, &nodes);
-    if (verdict != CLI_OK) {
-        if (options->json && verdict == CLI_NO_NODE)
-            nodes_print_json(json_array());
-        return verdict;
-    }
-    bool partial = nodes.partial;
-    if (options->json) {
-        nodes_print_json(json_incref(nodes.list));
-    } else {
-        json_array_foreach(nodes.list, index, node)
-        {
-            fputs(index ? "\n" : "", stdout);
-            print_node(options, node);
-        }
-    }
-    nodes_free(&nodes);
-    return partial ? CLI_FAILURE : CLI_OK;
+    static const struct nodes_listing listing = {.print = print_node};
+    return nodes_show(options, &listing);
 }

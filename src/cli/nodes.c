@@ -142,13 +142,85 @@ void nodes_free(struct nodes *nodes)
     *nodes = (struct nodes){0};
 }
 
-json_t *nodes_ask(const struct cli_options *options, const struct nodes *nodes, size_t i, const char *command)
+/* ---- verbs that list ---- */
+
+/* Makes entries the node's own; false when it complained. */
+static bool ask(const struct cli_options *options, const struct node_id *id, const char *command,
+                json_t *node)
 {
     char error[API_ERROR_MAX];
     json_t *result = NULL;
-    int err = api_client_call(options->run_dir, &nodes->ids[i], json_pack("{s:s}", "cmd", command),
-                              TIMEOUT_MS, &result, error);
+    int err =
+        api_client_call(options->run_dir, id, json_pack("{s:s}", "cmd", command), TIMEOUT_MS, &result, error);
     if (err)
-        complain_node(options, &nodes->ids[i], err, error);
-    return result;
+        complain_node(options, id, err, error);
+    else
+        json_object_set(node, "entries", json_object_get(result, "entries"));
+    json_decref(result);
+    return !err;
+}
+
+static void ask_all(const struct cli_options *options, struct nodes *nodes, const char *command)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < nodes->count; i++) {
+        if (ask(options, &nodes->ids[i], command, json_array_get(nodes->list, kept))) {
+            nodes->ids[kept++] = nodes->ids[i];
+        } else {
+            json_array_remove(nodes->list, kept);
+            nodes->partial = true;
+        }
+    }
+    nodes->count = kept;
+}
+
+/* Every item of every node, each told whose it is. */
+static json_t *flatten(const json_t *nodes, const char *member)
+{
+    json_t *out = json_array(), *node, *item;
+    size_t i, j;
+    json_array_foreach(nodes, i, node)
+    {
+        json_array_foreach(json_object_get(node, member), j, item)
+        {
+            if (json_object_set(item, "node", json_object_get(node, "id")) == 0)
+                json_array_append(out, item);
+        }
+    }
+    return out;
+}
+
+static void print_all(const struct cli_options *options, const struct nodes *nodes,
+                      const struct nodes_listing *listing, bool titled)
+{
+    size_t index;
+    json_t *node;
+    json_array_foreach(nodes->list, index, node)
+    {
+        fputs(index ? "\n" : "", stdout);
+        listing->print(options, node, titled);
+    }
+}
+
+enum cli_exit nodes_show(const struct cli_options *options, const struct nodes_listing *listing)
+{
+    struct nodes nodes;
+    enum cli_exit verdict = nodes_collect(options, &nodes);
+    if (verdict != CLI_OK) {
+        if (options->json && verdict == CLI_NO_NODE)
+            nodes_print_json(json_array());
+        return verdict;
+    }
+    bool titled = nodes.count > 1;
+    if (listing->command)
+        ask_all(options, &nodes, listing->command);
+    if (!options->json)
+        print_all(options, &nodes, listing, titled);
+    else if (listing->member)
+        nodes_print_json(flatten(nodes.list, listing->member));
+    else
+        nodes_print_json(json_incref(nodes.list));
+    verdict = nodes.partial ? CLI_FAILURE : CLI_OK;
+    nodes_free(&nodes);
+    return verdict;
 }

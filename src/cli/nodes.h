@@ -24,10 +24,6 @@ void nodes_free(struct nodes *nodes);
 /* True when text is the name of object, or a prefix of its id. */
 bool nodes_match(const json_t *object, const char *text);
 
-/* Sends {"cmd": command} to node i; NULL when it complained. The caller decrefs. */
-json_t *nodes_ask(const struct cli_options *options, const struct nodes *nodes, size_t i,
-                  const char *command);
-
 /* The id of object for people: 10 digits, or 40 with -l. out holds ID_TEXT_MAX. */
 const char *nodes_id(const struct cli_options *options, const char *id, char *out);
 
@@ -42,3 +38,15 @@ double nodes_number(const json_t *object, const char *key);
 
 /* Prints root, indented, and decrefs it. */
 void nodes_print_json(json_t *root);
+
+/* How a verb that lists shows what it lists. */
+struct nodes_listing {
+    const char
+        *command; /* asked of every node, whose "entries" then are the node's; NULL: status has it all */
+    const char *member; /* the node's list that --json flattens over all nodes; NULL: --json shows nodes */
+    void (*print)(const struct cli_options *options, json_t *node, bool titled);
+};
+
+/* Such a verb, whole: collects, asks, and prints the nodes, or JSON, which is an empty array where no node
+ * runs. What a node does not answer is missing, complained about, and a CLI_FAILURE. */
+enum cli_exit nodes_show(const struct cli_options *options, const struct nodes_listing *listing);

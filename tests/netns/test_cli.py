@@ -232,6 +232,16 @@ def test_fdb_shows_what_is_behind_whom(api, cli):
     assert [e["node"] for e in json.loads(cli("fdb", "--json"))] == [ID_A, ID_A]
 
 
+def test_fdb_of_the_nodes_that_answer_is_shown_with_an_error_for_the_other(api, cli):
+    entry = {"mac": "02:00:00:00:00:01", "vlan": 0, "port": "device", "peer_id": None, "peer_name": None, "age_s": 0}
+    api(ID_A, fdb="not now")
+    api(ID_C, status=node(id=ID_C, name="site-c"), fdb={"entries": [entry]})
+    lines = cli("fdb", code=1).splitlines()
+    assert lines[0] == "site-c" and "02:00:00:00:00:01" in lines[2] and len(lines) == 3
+    assert one_line(cli.err) and ID_A in cli.err and "not now" in cli.err
+    assert [e["node"] for e in json.loads(cli("fdb", "--json", code=1))] == [ID_C]
+
+
 def pong(request):
     return {"peer_id": ID_B, "name": "site-b", "rtt_us": 420, "path": peer()["path"]}
 
