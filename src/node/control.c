@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The loop and its events: streams, worker events, timers, signals and interface changes go into the mesh;
- * what the mesh wants goes out. Before any byte leaves, the workers' tables are made to agree with what the
- * peer is about to learn. docs/ARCHITECTURE.md, "Control". */
+/* The loop and its events: streams, worker events, timers, signals and interface changes go into the mesh; what it
+ * asks for is done in node_ops.c. Start and stop. docs/ARCHITECTURE.md, "Control". */
 
 #include "node/control.h"
 
@@ -21,85 +20,6 @@
 static_assert(CONFIG_WORKERS_MAX == WORKER_MAX && WORKER_MAX <= TAP_QUEUES_MAX &&
                   WORKER_MAX <= WIRE_DATA_LANES,
               "each worker has a queue and a lane");
-
-/* ---- what the mesh asks for ---- */
-
-static bool op_usable(void *context, const struct addr *a)
-{
-    struct node *n = context;
-    return !device_is_overlay(n->device, a);
-}
-
-static void op_dial(void *context, uint64_t conn, const struct addr *to)
-{
-    struct node *n = context;
-    streams_dial(n->streams, conn, to);
-}
-
-static void op_stream_send(void *context, uint64_t conn, const uint8_t *data, size_t len)
-{
-    struct node *n = context;
-    if (n->tables_stale)
-        tables_publish(n);
-    streams_send(n->streams, conn, data, len);
-}
-
-static void op_stream_close(void *context, uint64_t conn)
-{
-    struct node *n = context;
-    streams_close(n->streams, conn);
-}
-
-static int op_datagram_send(void *context, const struct addr *to, const uint8_t *data, size_t len)
-{
-    struct node *n = context;
-    if (device_is_overlay(n->device, to))
-        return 0; /* the tunnel's own endpoints are never reached through the tunnel */
-    if (n->tables_stale)
-        tables_publish(n);
-    struct udp_remote remote;
-    udp_remote_init(&n->sockets[0], to, &remote);
-    return udp_send(&n->sockets[0], &remote, data, len, len, 0) == ERR_SPACE ? ERR_SPACE : 0;
-}
-
-static void op_publish(void *context)
-{
-    struct node *n = context;
-    n->tables_stale = true;
-}
-
-static void op_retire(void *context, struct session *s)
-{
-    tables_retire(context, s);
-}
-
-static void op_want(void *context, const struct node_id *id, bool wanted)
-{
-    struct node *n = context;
-    if (n->rendezvous && wanted)
-        rendezvous_want(n->rendezvous, id);
-    else if (n->rendezvous)
-        rendezvous_forget(n->rendezvous, id);
-}
-
-static void op_overlay(void *context, uint32_t slot, const struct addr_prefix *list, unsigned count)
-{
-    struct node *n = context;
-    device_peer_addresses(n->device, slot, list, count);
-    if (count == 0)
-        n->forget[slot] = n->forgetting = n->tables_stale = true;
-}
-
-static void op_notice(void *context, enum mesh_notice what, const struct node_id *id, const char *name,
-                      const char *text)
-{
-    report_notice(context, what, id, name, text);
-}
-
-static void op_pong(void *context, uint64_t token, uint32_t rtt_us)
-{
-    status_pong(context, token, rtt_us);
-}
 
 /* ---- events ---- */
 
@@ -338,18 +258,7 @@ static bool open_device(struct node *n)
 static bool open_mesh(struct node *n)
 {
     const struct config *c = n->config;
-    const struct mesh_ops ops = {.usable = op_usable,
-                                 .dial = op_dial,
-                                 .stream_send = op_stream_send,
-                                 .stream_close = op_stream_close,
-                                 .datagram_send = op_datagram_send,
-                                 .publish = op_publish,
-                                 .retire = op_retire,
-                                 .want = op_want,
-                                 .overlay = op_overlay,
-                                 .notice = op_notice,
-                                 .pong = op_pong,
-                                 .context = n};
+    const struct mesh_ops ops = node_mesh_ops(n);
     struct mesh_config config = {.me = n->identity,
                                  .name = c->name,
                                  .is_public = c->is_public,

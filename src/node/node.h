@@ -75,6 +75,9 @@ struct node {
     uint64_t last_ping;
 };
 
+/* node_ops.c */
+struct mesh_ops node_mesh_ops(struct node *n);
+
 /* tables.c */
 void tables_publish(struct node *n);
 void tables_retire(struct node *n, struct session *s); /* takes s */
