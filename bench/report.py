@@ -156,7 +156,7 @@ def busy(m):
     if m["foreign"] is None:
         return ""
     text = f"Other work took {m['foreign']:.0%} of the machine."
-    return text if m["foreign"] < 0.1 else text + " THAT IS TOO MUCH FOR ABSOLUTE FIGURES: ratios alone tell something."
+    return text if m["foreign"] < 0.1 else text + " THAT IS TOO MUCH: compare CPU times, and rates only roughly."
 
 
 def about(results):
