@@ -31,7 +31,7 @@ bench:
 	@$(MAKE) --no-print-directory all
 	@[ -e build-bench-null/build.ninja ] || tools/setup.sh build-bench-null -Dbench_null=true -Dtests=false
 	@ninja -C build-bench-null shadowmesh-l2
-	@/usr/bin/python3 -B bench/bench.py $(BENCH_FLAGS)
+	@SHADOWMESH_BUILD="$(abspath $(BUILD))" /usr/bin/python3 -B bench/bench.py $(BENCH_FLAGS)
 
 bench-micro:
 	@tools/deps.sh build bench
