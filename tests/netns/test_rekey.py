@@ -43,8 +43,8 @@ def test_rekeying_does_not_slow_a_tcp_stream(lab, reverse):
     after = b.peer(a)
     assert after["ratchets"] > before["ratchets"] and after["handshakes"] > before["handshakes"]
     rates = [interval["sum"]["bits_per_second"] for interval in report["intervals"]]
-    # A stall of a retransmission timeout would show as an empty second.
-    assert min(rates) > 0.2 * max(rates), rates
+    # A key change that stalled the stream would show as an empty second; a busy machine only as a slow one.
+    assert min(rates) > 0.02 * max(rates), rates
     for node in (a, b):
         drops = node.drops()
         assert not any(drops.get(reason, 0) for reason in ("auth", "key_spent")), drops
