@@ -236,14 +236,6 @@ bool addr_is_unspecified(const struct addr *a)
     return memcmp(a->ip, zero, sizeof(zero)) == 0;
 }
 
-bool addr_is_private(const struct addr *a)
-{
-    if (a->family == 4)
-        return a->ip[0] == 10 || (a->ip[0] == 172 && (a->ip[1] & 0xf0) == 16) ||
-               (a->ip[0] == 192 && a->ip[1] == 168) || (a->ip[0] == 100 && (a->ip[1] & 0xc0) == 64);
-    return a->family == 6 && (a->ip[0] & 0xfe) == 0xfc;
-}
-
 static socklen_t put_v6(const uint8_t ip[16], const struct addr *a, struct sockaddr_storage *out)
 {
     struct sockaddr_in6 sin6 = {

@@ -46,8 +46,6 @@ bool addr_is_loopback(const struct addr *a);
 bool addr_is_link_local(const struct addr *a);
 bool addr_is_unspecified(const struct addr *a);
 
-/* RFC 1918, RFC 6598 and RFC 4193 space. */
-bool addr_is_private(const struct addr *a);
 
 /* To and from the kernel's form. v4mapped writes IPv4 as ::ffff:a.b.c.d, for dual-stack sockets. */
 socklen_t addr_to_sockaddr(const struct addr *a, bool v4mapped, struct sockaddr_storage *out);

@@ -110,8 +110,3 @@ void *table_remove(struct table *t, uint64_t key)
     t->slots[hole].value = NULL;
     return value;
 }
-
-size_t table_count(const struct table *t)
-{
-    return t->count;
-}

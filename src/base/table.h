@@ -19,5 +19,3 @@ void *table_get(const struct table *t, uint64_t key);
 
 /* The value that was removed, or NULL. */
 void *table_remove(struct table *t, uint64_t key);
-
-size_t table_count(const struct table *t);

@@ -67,7 +67,6 @@ uint32_t mesh_random(void);
 /* mesh_stream.c */
 void mesh_dial(struct mesh *m, struct peer *p, const struct addr *to, uint64_t now_us);
 void mesh_flush(struct mesh *m, struct link *l);
-void mesh_discard_link(struct mesh *m, struct link *l); /* frees l */
 void mesh_tick_links(struct mesh *m, struct peer *p, uint64_t now_us);
 void mesh_tick_half_open(struct mesh *m, uint64_t now_us);
 bool mesh_has_attempts(const struct peer *p); /* dialled links that are not LIVE yet */

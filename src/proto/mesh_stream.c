@@ -34,7 +34,8 @@ static void leave_half_open(struct mesh *m, const struct link *l)
     m->half_open_count = kept;
 }
 
-void mesh_discard_link(struct mesh *m, struct link *l)
+/* Frees l. */
+static void discard_link(struct mesh *m, struct link *l)
 {
     end_stream(m, l);
     leave_half_open(m, l);
@@ -56,7 +57,7 @@ void mesh_discard_link(struct mesh *m, struct link *l)
 static void lose(struct mesh *m, struct peer *p, struct link *l, const char *why, uint64_t now_us)
 {
     bool carried = p->current == l;
-    mesh_discard_link(m, l);
+    discard_link(m, l);
     if (!carried)
         return;
     mesh_note(m, MESH_NOTICE_LOST, p, why);
@@ -172,7 +173,7 @@ static bool admit(struct mesh *m, struct link *l)
                  : text);
     m->ops.notice(m->ops.context, MESH_NOTICE_REFUSED, &id, p ? p->name : "", note);
     link_refuse(l, code, text);
-    mesh_discard_link(m, l);
+    discard_link(m, l);
     return false;
 }
 
@@ -182,7 +183,7 @@ static void drop_other_attempts(struct mesh *m, struct peer *p, const struct lin
     for (unsigned i = p->link_count; i-- > 0;) {
         struct link *l = p->links[i];
         if (l != keep && l->opener && l->state <= LINK_STATE_SECURING)
-            mesh_discard_link(m, l);
+            discard_link(m, l);
     }
 }
 
@@ -206,7 +207,7 @@ static bool on_hello(struct mesh *m, struct link *l, uint64_t now_us)
         return true;
     peer_dial_error(p, "no common version or AEAD, or no memory: no keys could be agreed upon with %s",
                     p->name);
-    mesh_discard_link(m, l);
+    discard_link(m, l);
     return false;
 }
 
@@ -267,7 +268,7 @@ static void on_refused(struct mesh *m, struct link *l)
             mesh_note(m, MESH_NOTICE_REFUSED_US, p, text);
         p->dial.refused = true;
     }
-    mesh_discard_link(m, l);
+    discard_link(m, l);
 }
 
 /* Returns true when the link lives on (with its keys, without its stream). */
@@ -280,7 +281,7 @@ static bool on_failed(struct mesh *m, struct link *l, uint64_t now_us)
             peer_dial_error(p, "%s is another node: %s", addr_format(&l->remote, at), l->reason);
         else if (p && l->opener)
             peer_dial_error(p, "%s: %s", addr_format(&l->remote, at), l->reason);
-        mesh_discard_link(m, l);
+        discard_link(m, l);
         return false;
     }
     end_stream(m, l);
@@ -301,7 +302,7 @@ static void on_bye(struct mesh *m, struct link *l, uint64_t now_us)
     if (p)
         lose(m, p, l, "it said goodbye", now_us);
     else
-        mesh_discard_link(m, l);
+        discard_link(m, l);
 }
 
 /* False: the link is gone. */
@@ -377,7 +378,7 @@ void mesh_tick_half_open(struct mesh *m, uint64_t now_us)
 {
     for (unsigned i = m->half_open_count; i-- > 0;)
         if (now_us >= m->half_open[i]->deadline_us)
-            mesh_discard_link(m, m->half_open[i]);
+            discard_link(m, m->half_open[i]);
 }
 
 static void tick_link(struct mesh *m, struct peer *p, struct link *l, uint64_t now_us)

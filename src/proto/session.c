@@ -176,11 +176,6 @@ uint32_t session_peer_slot(const struct session *s)
     return s->peer_slot;
 }
 
-enum aead_suite session_suite(const struct session *s)
-{
-    return s->suite;
-}
-
 /* Where the lane is in an array of data lanes and the control lane, or -1. */
 static int lane_at(unsigned lane, unsigned data_lanes)
 {

@@ -50,7 +50,6 @@ void session_free(struct session *s);
 
 uint32_t session_rx_index(const struct session *s);
 uint32_t session_peer_slot(const struct session *s);
-enum aead_suite session_suite(const struct session *s);
 
 /* Seals the pieces (inner header first, WIRE_INNER_LEN bytes or more in all) as one datagram of this type and
  * lane: writes WIRE_HEADER_LEN + their sum + WIRE_TAG_LEN bytes to out. The control lane takes WIRE_CONTROL
