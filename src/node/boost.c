@@ -1,28 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SCHED_RR for workers that sleep often enough. docs/ARCHITECTURE.md, "Latency". */
+/* SCHED_RR for workers that carry much and sleep often enough. docs/ARCHITECTURE.md, "Latency". */
 
 #include "node/boost.h"
 
-#include <pthread.h>
-#include <sched.h>
+#include <linux/sched.h>
+#include <linux/sched/types.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
-enum boost_verdict boost_judge(struct boost *b, uint64_t now_us, uint64_t cpu_us)
+static enum boost_verdict judge_fair(const struct boost *b, bool busy, uint64_t now_us)
 {
-    uint64_t window = now_us - b->window_us, used = cpu_us - b->cpu_us;
-    b->window_us = now_us;
-    b->cpu_us = cpu_us;
-    if (!b->raised)
-        return now_us >= b->until_us ? BOOST_RAISE : BOOST_KEEP;
-    if (used * 100 <= window * BOOST_SHARE) {
+    return busy && now_us >= b->until_us ? BOOST_RAISE : BOOST_KEEP;
+}
+
+static enum boost_verdict judge_raised(struct boost *b, bool busy, bool greedy, uint64_t now_us)
+{
+    if (!greedy) {
         b->penalty_us = 0;
-        return BOOST_KEEP;
+        return busy ? BOOST_KEEP : BOOST_LOWER;
     }
     b->penalty_us = b->penalty_us ? b->penalty_us * 2 : BOOST_PENALTY_US;
     if (b->penalty_us > BOOST_PENALTY_MAX_US)
         b->penalty_us = BOOST_PENALTY_MAX_US;
     b->until_us = now_us + b->penalty_us;
     return BOOST_LOWER;
+}
+
+enum boost_verdict boost_judge(struct boost *b, uint64_t now_us, uint64_t cpu_us)
+{
+    uint64_t window = now_us - b->window_us, used = cpu_us - b->cpu_us;
+    bool busy = used * 100 >= window * BOOST_WORTH, greedy = used * 100 > window * BOOST_SHARE;
+    b->window_us = now_us;
+    b->cpu_us = cpu_us;
+    return b->raised ? judge_raised(b, busy, greedy, now_us) : judge_fair(b, busy, now_us);
 }
 
 static uint64_t cpu_time_us(void)
@@ -32,19 +44,35 @@ static uint64_t cpu_time_us(void)
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-static void set(struct boost *b, bool raised)
+/* The C library has no function for it before glibc 2.41. */
+static bool schedule(const struct sched_attr *attr)
 {
-    const struct sched_param param = {.sched_priority = raised ? sched_get_priority_min(SCHED_RR) : 0};
-    if (pthread_setschedparam(pthread_self(), raised ? SCHED_RR : SCHED_OTHER, &param) == 0)
-        b->raised = raised;
-    else
-        b->permitted = b->raised; /* not asked again, unless it is to be given back */
+    return syscall(SYS_sched_setattr, 0, attr, 0) == 0;
+}
+
+static void raise_thread(struct boost *b)
+{
+    b->raised = schedule(
+        &(struct sched_attr){.size = SCHED_ATTR_SIZE_VER0, .sched_policy = SCHED_RR, .sched_priority = 1});
+    b->permitted = b->raised; /* else it is never asked for again */
+}
+
+static void lower_thread(struct boost *b)
+{
+    b->raised = !schedule(&(struct sched_attr){.size = SCHED_ATTR_SIZE_VER0,
+                                               .sched_policy = SCHED_NORMAL,
+                                               .sched_nice = b->nice,
+                                               .sched_runtime = BOOST_SLICE_NS}) &&
+                b->raised;
 }
 
 void boost_begin(struct boost *b, uint64_t now_us)
 {
-    *b = (struct boost){.permitted = true, .window_us = now_us, .cpu_us = cpu_time_us()};
-    set(b, true);
+    *b = (struct boost){.permitted = true,
+                        .nice = getpriority(PRIO_PROCESS, 0),
+                        .window_us = now_us,
+                        .cpu_us = cpu_time_us()};
+    lower_thread(b);
 }
 
 void boost_act(struct boost *b, uint64_t now_us)
@@ -53,10 +81,10 @@ void boost_act(struct boost *b, uint64_t now_us)
     case BOOST_KEEP:
         return;
     case BOOST_RAISE:
-        set(b, true);
+        raise_thread(b);
         return;
     case BOOST_LOWER:
-        set(b, false);
+        lower_thread(b);
         return;
     }
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* A worker's right of way. Where permitted (CAP_SYS_NICE) it runs under SCHED_RR, so that a frame does not
- * wait for the time slices of whatever else the machine computes: a kernel forwards before any process, too.
- * A worker that takes a CPU whole, be it by a flood of garbage, loses that right for a while and shares like
- * everybody else. The worker's thread.
+/* A worker's right of way. One with little to do is scheduled fairly, in short slices: the kernel then wakes it
+ * on whichever CPU is idle, and a frame finds it there. One that carries a stream competes with the programs at
+ * the stream's ends; where permitted (CAP_SYS_NICE) it runs under SCHED_RR meanwhile, so that frames queue where
+ * the stream comes from and not here, before everybody else's: a kernel forwards before any process, too. But it
+ * wakes where it ran last, which is why it is no good for the former. A worker that takes a CPU whole, be it by
+ * a flood of garbage, loses that right for a while and shares like everybody else. The worker's thread.
  *
  * Who goes first interrupts the sender at every frame: a flood of small ones then costs a wake-up each on
  * both ends. So a raised worker that wakes far more often than requests and answers could make it pauses
@@ -12,16 +14,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BOOST_WINDOW_US      500000u  /* over which its use of the CPU is judged */
-#define BOOST_SHARE          90u      /* percent of the window: more is too much */
-#define BOOST_PENALTY_US     100000u  /* how long it then does without: doubled each time in a row … */
+#define BOOST_SLICE_NS       100000u /* of the fair scheduler, Linux 6.12 and later; others ignore it */
+#define BOOST_NOTICE_US      10000u  /* over which its use of a CPU is judged while it is scheduled fairly: */
+#define BOOST_WORTH          10u     /* percent from which it is raised, and below which no longer */
+#define BOOST_WINDOW_US      500000u /* over which it is judged while raised: */
+#define BOOST_SHARE          90u     /* percent: more is too much */
+#define BOOST_PENALTY_US     100000u /* how long it then does without: doubled each time in a row … */
 #define BOOST_PENALTY_MAX_US 6400000u /* … up to this */
 
 #define BOOST_ROUNDS   24u /* in a millisecond without a pause: more than any dialogue of two ends takes; */
 #define BOOST_PAUSE_NS 100000u /* before each one more */
 
 struct boost {
-    bool permitted, raised;
+    bool permitted, raised;        /* permitted: as far as is known */
+    int nice;                      /* as the person who started it wants it */
     uint64_t pace_us;              /* when the present millisecond began … */
     unsigned rounds;               /* … and how many there were since */
     uint64_t window_us, cpu_us;    /* when the window began, and the CPU time then */
@@ -32,7 +38,7 @@ struct boost {
 enum boost_verdict { BOOST_KEEP, BOOST_RAISE, BOOST_LOWER };
 enum boost_verdict boost_judge(struct boost *b, uint64_t now_us, uint64_t cpu_us);
 
-/* Raises the calling thread, if it may be. */
+/* The calling thread is to be raised when it is worth it; until then it is scheduled fairly. */
 void boost_begin(struct boost *b, uint64_t now_us);
 
 /* Begins a round: judges and acts when the time has come. */
@@ -44,7 +50,7 @@ static inline void boost_round(struct boost *b, uint64_t now_us)
         b->rounds = 0;
     }
     b->rounds++;
-    if (b->permitted && now_us - b->window_us >= (b->raised ? BOOST_WINDOW_US : BOOST_PENALTY_US))
+    if (b->permitted && now_us - b->window_us >= (b->raised ? BOOST_WINDOW_US : BOOST_NOTICE_US))
         boost_act(b, now_us);
 }
 

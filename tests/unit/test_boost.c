@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node/boost: a worker that sleeps now and then goes first, one that takes a CPU whole shares it, the longer
- * the more often it does. */
+/* node/boost: a worker that carries much goes first, one with little to do does not; one that takes a CPU whole
+ * shares it, the longer the more often it does. */
 
 #include "node/boost.h"
 
@@ -18,15 +18,41 @@ static struct boost raised_at(uint64_t now_us)
     return (struct boost){.permitted = true, .raised = true, .window_us = now_us};
 }
 
-static void one_that_sleeps_stays_raised(void **state)
+static void one_that_carries_much_and_sleeps_stays_raised(void **state)
 {
     (void)state;
     struct boost b = raised_at(0);
     uint64_t cpu = 0;
     for (uint64_t now = WINDOW; now < 100 * WINDOW; now += WINDOW) {
-        cpu += WINDOW * BOOST_SHARE / 100;
+        cpu += WINDOW * (now / WINDOW % 2 ? BOOST_SHARE : BOOST_WORTH) / 100;
         assert_int_equal(boost_judge(&b, now, cpu), BOOST_KEEP);
     }
+}
+
+/* Requests and answers a few hundred times a second, then a stream, then silence. */
+static void one_is_raised_while_it_carries_much(void **state)
+{
+    (void)state;
+    struct boost b = {.permitted = true};
+    uint64_t now = 0, cpu = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        now += BOOST_NOTICE_US;
+        cpu += BOOST_NOTICE_US * (BOOST_WORTH - 1) / 100;
+        assert_int_equal(boost_judge(&b, now, cpu), BOOST_KEEP);
+    }
+    now += BOOST_NOTICE_US;
+    cpu += BOOST_NOTICE_US / 2;
+    assert_int_equal(boost_judge(&b, now, cpu), BOOST_RAISE);
+    b.raised = true;
+    now += WINDOW;
+    cpu += WINDOW / 2;
+    assert_int_equal(boost_judge(&b, now, cpu), BOOST_KEEP);
+    now += 10 * WINDOW;
+    assert_int_equal(boost_judge(&b, now, cpu), BOOST_LOWER);
+    b.raised = false;
+    now += BOOST_NOTICE_US;
+    cpu += BOOST_NOTICE_US / 2;
+    assert_int_equal(boost_judge(&b, now, cpu), BOOST_RAISE); /* it was no penalty */
 }
 
 /* Always busy: each time it does without for twice as long, up to the limit. */
@@ -41,7 +67,7 @@ static void one_that_never_sleeps_loses_its_right_for_ever_longer(void **state)
         b.raised = false;
         uint64_t since = now;
         do
-            now += BOOST_PENALTY_US;
+            now += BOOST_NOTICE_US;
         while (boost_judge(&b, now, now) == BOOST_KEEP);
         b.raised = true;
         assert_int_equal(now - since, expected);
@@ -49,14 +75,14 @@ static void one_that_never_sleeps_loses_its_right_for_ever_longer(void **state)
     }
 }
 
-static void one_quiet_window_forgives(void **state)
+static void one_moderate_window_forgives(void **state)
 {
     (void)state;
     struct boost b = raised_at(0);
     for (unsigned i = 0; i < 5; i++)
         (void)boost_judge(&b, (i + 1) * (uint64_t)WINDOW, (i + 1) * (uint64_t)WINDOW);
-    assert_int_equal(boost_judge(&b, 6 * (uint64_t)WINDOW, 5 * (uint64_t)WINDOW), BOOST_KEEP);
-    assert_int_equal(boost_judge(&b, 7 * (uint64_t)WINDOW, 6 * (uint64_t)WINDOW), BOOST_LOWER);
+    assert_int_equal(boost_judge(&b, 6 * (uint64_t)WINDOW, 11 * (uint64_t)WINDOW / 2), BOOST_KEEP);
+    assert_int_equal(boost_judge(&b, 7 * (uint64_t)WINDOW, 13 * (uint64_t)WINDOW / 2), BOOST_LOWER);
     assert_int_equal(b.until_us - 7 * (uint64_t)WINDOW, BOOST_PENALTY_US);
 }
 
@@ -81,35 +107,50 @@ static void many_rounds_in_a_millisecond_are_paced_while_raised(void **state)
     }
 }
 
-static void *begin(void *arg)
+static bool may_be_raised(void)
 {
-    struct sched_param param;
-    int policy;
-    boost_begin(arg, 1);
-    pthread_getschedparam(pthread_self(), &policy, &param);
-    return policy == SCHED_RR ? arg : NULL;
+    const struct sched_param rr = {.sched_priority = 1}, fair = {.sched_priority = 0};
+    return pthread_setschedparam(pthread_self(), SCHED_RR, &rr) == 0 &&
+           pthread_setschedparam(pthread_self(), SCHED_OTHER, &fair) == 0;
 }
 
-/* As root the thread is scheduled ahead of others;
- * without the capability it is told so and never asks again. */
+/* A whole life as its thread sees it: what should have been and was not, or NULL. */
+static void *live(void *arg)
+{
+    struct boost *b = arg;
+    bool may = may_be_raised();
+    boost_begin(b, 1);
+    if (sched_getscheduler(0) != SCHED_OTHER || b->raised || !b->permitted)
+        return (void *)"begins fairly";
+    b->cpu_us = b->window_us = 0; /* a busy window: all the thread's CPU time within a microsecond */
+    boost_act(b, 1);
+    if (b->raised != may || b->permitted != may || sched_getscheduler(0) != (may ? SCHED_RR : SCHED_OTHER))
+        return (void *)"is raised where that is permitted, else never asks again";
+    boost_act(b, 1000 * (uint64_t)WINDOW);
+    if (b->raised || sched_getscheduler(0) != SCHED_OTHER)
+        return (void *)"returns to fair scheduling";
+    return NULL;
+}
+
 static void the_calling_thread_is_raised_where_that_is_permitted(void **state)
 {
     (void)state;
     struct boost b;
     pthread_t thread;
-    void *is_raised;
-    assert_int_equal(pthread_create(&thread, NULL, begin, &b), 0);
-    pthread_join(thread, &is_raised);
-    assert_int_equal(b.raised, is_raised != NULL);
-    assert_int_equal(b.permitted, b.raised);
+    void *wrong;
+    assert_int_equal(pthread_create(&thread, NULL, live, &b), 0);
+    pthread_join(thread, &wrong);
+    if (wrong)
+        fail_msg("not so: it %s", (const char *)wrong);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_that_sleeps_stays_raised),
+        cmocka_unit_test(one_that_carries_much_and_sleeps_stays_raised),
+        cmocka_unit_test(one_is_raised_while_it_carries_much),
         cmocka_unit_test(one_that_never_sleeps_loses_its_right_for_ever_longer),
-        cmocka_unit_test(one_quiet_window_forgives),
+        cmocka_unit_test(one_moderate_window_forgives),
         cmocka_unit_test(many_rounds_in_a_millisecond_are_paced_while_raised),
         cmocka_unit_test(the_calling_thread_is_raised_where_that_is_permitted),
     };
