@@ -281,7 +281,14 @@ int udp_send(struct udp_socket *s, const struct udp_remote *to, const uint8_t *d
     (CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(int)) +                           \
      CMSG_SPACE(sizeof(uint32_t)))
 
+#define TAKE_BYTES 262144 /* by one call, by guess */
+#define TAKE_MIN   4
+
+/* Slots of 64 KB one behind the other would have all their first lines in the same few sets of the caches. */
+#define SLOT_LEN (UDP_BUFFER + 1664)
+
 struct udp_batch {
+    unsigned take; /* messages that the next call asks for */
     struct mmsghdr msgs[UDP_BATCH];
     struct iovec iov[UDP_BATCH];
     struct sockaddr_storage from[UDP_BATCH];
@@ -306,13 +313,14 @@ int udp_batch_new(struct udp_batch **out)
     struct udp_batch *b = calloc(1, sizeof(*b));
     if (!b)
         return ERR_NOMEM;
-    b->buffers = malloc((size_t)UDP_BATCH * UDP_BUFFER);
+    b->take = UDP_BATCH;
+    b->buffers = malloc((size_t)UDP_BATCH * SLOT_LEN);
     if (!b->buffers) {
         free(b);
         return ERR_NOMEM;
     }
     for (unsigned i = 0; i < UDP_BATCH; i++) {
-        b->iov[i] = (struct iovec){b->buffers + (size_t)i * UDP_BUFFER, UDP_BUFFER};
+        b->iov[i] = (struct iovec){b->buffers + (size_t)i * SLOT_LEN, UDP_BUFFER};
         batch_arm(b, i);
     }
     *out = b;
@@ -379,20 +387,31 @@ static bool is_icmp_error(int e)
            e == ENOPROTOOPT || e == EMSGSIZE || e == EPROTO || e == EACCES || e == EPERM;
 }
 
+/* What comes next is likely like what came last. */
+static void plan_next(struct udp_batch *b, size_t bytes, unsigned count)
+{
+    size_t fit = TAKE_BYTES / (bytes / count + 1);
+    b->take = fit < TAKE_MIN ? TAKE_MIN : fit > UDP_BATCH ? UDP_BATCH : (unsigned)fit;
+}
+
 int udp_receive(struct udp_socket *s, struct udp_batch *b, struct udp_message *out, uint64_t *overflow)
 {
     int n;
     unsigned errors = 0;
     do
-        n = recvmmsg(s->fd, b->msgs, UDP_BATCH, MSG_DONTWAIT, NULL);
+        n = recvmmsg(s->fd, b->msgs, b->take, MSG_DONTWAIT, NULL);
     while (n < 0 && (errno == EINTR || is_icmp_error(errno)) && ++errors < ERRORS_SKIPPED);
     if (n < 0)
         return errno == EAGAIN || errno == EINTR || is_icmp_error(errno) ? 0 : ERR_IO;
     int count = 0;
+    size_t bytes = 0;
     for (int i = 0; i < n; i++) {
+        bytes += b->msgs[i].msg_len;
         if (read_message(s, b, (unsigned)i, &out[count], overflow))
             count++;
         batch_arm(b, (unsigned)i);
     }
+    if (n > 0)
+        plan_next(b, bytes, (unsigned)n);
     return count;
 }

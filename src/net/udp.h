@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#define UDP_BATCH        16    /* messages per recvmmsg */
+#define UDP_BATCH        64    /* messages per recvmmsg, at most */
 #define UDP_BUFFER       65536 /* bytes per message */
 #define UDP_SEGMENTS_MAX 64
 
@@ -63,7 +63,8 @@ int udp_batch_new(struct udp_batch **out) must_check;
 void udp_batch_free(struct udp_batch *b);
 
 /* Receives what is there without waiting into out[UDP_BATCH]: the number of messages (0 when none), or
- * ERR_IO. Messages are valid until the next call, and never empty: segment > 0. ICMP errors are no errors
- * here. *overflow grows by what the socket dropped (SO_RXQ_OVFL). */
+ * ERR_IO. Takes about as many as a core's cache holds beside their plaintext, by the length of the last ones,
+ * so what is there may be more. Messages are valid until the next call, and never empty: segment > 0. ICMP
+ * errors are no errors here. *overflow grows by what the socket dropped (SO_RXQ_OVFL). */
 int udp_receive(struct udp_socket *s, struct udp_batch *b, struct udp_message *out,
                 uint64_t *overflow) must_check;
