@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keeping the process's memory to itself (prctl(2), proc(5), core(5)). The main thread, before all others. */
+/* Keeping the process's memory to itself (prctl(2), proc(5), core(5)), and small (madvise(2)). */
 
 #include "net/process.h"
 
+#include <link.h>
+#include <malloc.h>
+#include <stdint.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* Both: a core_pattern that is a pipe asks for no limit, and a debugger that is let in makes us dumpable. */
 int process_harden(void)
@@ -13,4 +18,26 @@ int process_harden(void)
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || setrlimit(RLIMIT_CORE, &none) != 0)
         return ERR_IO;
     return 0;
+}
+
+/* Writable segments hold relocated data even where they are read-only by now: those pages exist nowhere else. */
+static int unmap_object(struct dl_phdr_info *object, size_t size, void *context)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    (void)size, (void)context;
+    for (unsigned i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        if (segment->p_type != PT_LOAD || segment->p_flags & PF_W)
+            continue;
+        uintptr_t begin = object->dlpi_addr + segment->p_vaddr, end = begin + segment->p_filesz;
+        begin &= ~(page - 1);
+        (void)madvise((void *)begin, end - begin, MADV_DONTNEED); /* may be refused: then it stays mapped */
+    }
+    return 0;
+}
+
+void process_trim(void)
+{
+    (void)dl_iterate_phdr(unmap_object, NULL);
+    (void)malloc_trim(0);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What the process asks of the kernel for itself. */
+/* What the process asks of the kernel for itself, and gives back to it. */
 
 #include "base/err.h"
 
@@ -8,3 +8,8 @@
  * processes of the same user, and no core dump holds its keys. Before any key is read.
  * ERR_IO with errno set. */
 int process_harden(void) must_check;
+
+/* Unmaps code and constants that were needed before, of the program and its libraries, and frees what the
+ * allocator holds unused: what is needed again is mapped again at its first use, from the page cache. Any
+ * thread; the others go on. */
+void process_trim(void);

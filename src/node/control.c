@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "crypto/aead.h"
+#include "net/process.h"
 #include "node/node.h"
 #include <assert.h>
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <string.h>
 
 #define SLOW_MS 1000
+#define TRIM_US (5 * USEC_PER_SEC)
 
 static_assert(CONFIG_WORKERS_MAX == WORKER_MAX && WORKER_MAX <= TAP_QUEUES_MAX &&
                   WORKER_MAX <= WIRE_DATA_LANES,
@@ -107,6 +109,15 @@ static void on_timer(uv_timer_t *timer)
     mesh_tick(((struct node *)timer->data)->mesh, clock_monotonic_us());
 }
 
+/* Most of the resident pages after a start are libraries' code that ran once: self-tests, handshakes. */
+static void trim_once(struct node *n, uint64_t now_us)
+{
+    if (n->trimmed || now_us - n->started_us < TRIM_US)
+        return;
+    n->trimmed = true;
+    process_trim();
+}
+
 static void on_slow(uv_timer_t *timer)
 {
     struct node *n = timer->data;
@@ -116,6 +127,7 @@ static void on_slow(uv_timer_t *timer)
     reflexive_tick(n, now_us);
     status_tick(n, now_us);
     addresses_tick(n);
+    trim_once(n, now_us);
     for (unsigned i = 0; n->config->profile && i < n->worker_count; i++)
         worker_profile_log(n->workers[i]);
 }

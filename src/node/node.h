@@ -53,6 +53,7 @@ struct node {
     uv_async_t wake;     /* workers have events */
     uv_poll_t monitor;   /* interfaces changed */
     uv_signal_t signals[2];
+    bool trimmed; /* of what only starting needed */
     bool stopping;
     bool failed; /* it ended by itself, for a reason that was told */
 

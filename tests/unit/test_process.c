@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* net/process: what another process of the same user may see of one, before and after. */
+/* net/process: what another process of the same user may see of one, before and after; what is left
+ * resident of code that has run. */
 
 #include "net/process.h"
 
@@ -140,12 +141,46 @@ static void a_hardened_process_dumps_no_core(void **state)
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && !WCOREDUMP(status));
 }
 
+/* KiB of files that are mapped and not written to. */
+static unsigned resident_code(void)
+{
+    char line[4096], flags[5] = "";
+    unsigned long inode = 0;
+    unsigned kib, sum = 0;
+    FILE *f = fopen("/proc/self/smaps", "re");
+    assert_non_null(f);
+    while (fgets(line, sizeof(line), f)) {
+        if (sscanf(line, "%*x-%*x %4s %*x %*s %lu", flags, &inode) == 2)
+            continue;
+        if (inode && flags[1] == '-' && sscanf(line, "Rss: %u", &kib) == 1)
+            sum += kib;
+    }
+    fclose(f);
+    return sum;
+}
+
+static void a_trimmed_process_runs_on_with_less(void **state)
+{
+    (void)state;
+    volatile char *zeros = calloc(1, 4 << 20);
+    unsigned before = resident_code();
+    process_trim();
+    unsigned after = resident_code();
+    if (after * 4 > before * 3)
+        fail_msg("%u KiB of %u are left", after, before);
+    assert_int_equal(zeros[4095], 0);
+    free((void *)zeros);
+    process_trim();
+    assert_true(resident_code() > 0); /* this very function, at least */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_user_sees_nothing_of_a_hardened_process),
         cmocka_unit_test(a_hardened_process_still_reaches_its_own),
         cmocka_unit_test(a_hardened_process_dumps_no_core),
+        cmocka_unit_test(a_trimmed_process_runs_on_with_less),
     };
     return cmocka_run_group_tests_name("process", tests, NULL, NULL);
 }
