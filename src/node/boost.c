@@ -10,16 +10,24 @@
 #include <time.h>
 #include <unistd.h>
 
-static enum boost_verdict judge_fair(const struct boost *b, bool busy, uint64_t now_us)
+/* Whether any worker of the node carries a stream. Those of them that do keep it known. */
+static bool in_stream(struct boost *b, bool busy, uint64_t now_us)
 {
-    return busy && now_us >= b->until_us ? BOOST_RAISE : BOOST_KEEP;
+    if (busy)
+        atomic_store_explicit(b->stream_until_us, now_us + BOOST_LINGER_US, memory_order_relaxed);
+    return busy || now_us < atomic_load_explicit(b->stream_until_us, memory_order_relaxed);
 }
 
-static enum boost_verdict judge_raised(struct boost *b, bool busy, bool greedy, uint64_t now_us)
+static enum boost_verdict judge_fair(const struct boost *b, bool wanted, uint64_t now_us)
+{
+    return wanted && now_us >= b->until_us ? BOOST_RAISE : BOOST_KEEP;
+}
+
+static enum boost_verdict judge_raised(struct boost *b, bool wanted, bool greedy, uint64_t now_us)
 {
     if (!greedy) {
         b->penalty_us = 0;
-        return busy ? BOOST_KEEP : BOOST_LOWER;
+        return wanted ? BOOST_KEEP : BOOST_LOWER;
     }
     b->penalty_us = b->penalty_us ? b->penalty_us * 2 : BOOST_PENALTY_US;
     if (b->penalty_us > BOOST_PENALTY_MAX_US)
@@ -31,10 +39,11 @@ static enum boost_verdict judge_raised(struct boost *b, bool busy, bool greedy, 
 enum boost_verdict boost_judge(struct boost *b, uint64_t now_us, uint64_t cpu_us)
 {
     uint64_t window = now_us - b->window_us, used = cpu_us - b->cpu_us;
-    bool busy = used * 100 >= window * BOOST_WORTH, greedy = used * 100 > window * BOOST_SHARE;
+    bool wanted = in_stream(b, used * 100 >= window * BOOST_WORTH, now_us);
     b->window_us = now_us;
     b->cpu_us = cpu_us;
-    return b->raised ? judge_raised(b, busy, greedy, now_us) : judge_fair(b, busy, now_us);
+    return b->raised ? judge_raised(b, wanted, used * 100 > window * BOOST_SHARE, now_us)
+                     : judge_fair(b, wanted, now_us);
 }
 
 static uint64_t cpu_time_us(void)
@@ -66,9 +75,10 @@ static void lower_thread(struct boost *b)
                 b->raised;
 }
 
-void boost_begin(struct boost *b, uint64_t now_us)
+void boost_begin(struct boost *b, _Atomic uint64_t *stream_until_us, uint64_t now_us)
 {
     *b = (struct boost){.permitted = true,
+                        .stream_until_us = stream_until_us,
                         .nice = getpriority(PRIO_PROCESS, 0),
                         .window_us = now_us,
                         .cpu_us = cpu_time_us()};

@@ -3,43 +3,48 @@
 /* A worker's right of way. One with little to do is scheduled fairly, in short slices: the kernel then wakes it
  * on whichever CPU is idle, and a frame finds it there. One that carries a stream competes with the programs at
  * the stream's ends; where permitted (CAP_SYS_NICE) it runs under SCHED_RR meanwhile, so that frames queue where
- * the stream comes from and not here, before everybody else's: a kernel forwards before any process, too. But it
- * wakes where it ran last, which is why it is no good for the former. A worker that takes a CPU whole, be it by
- * a flood of garbage, loses that right for a while and shares like everybody else. The worker's thread.
+ * the stream comes from and not here, before everybody else's: a kernel forwards before any process, too. All
+ * workers of the node do then, lest the others' frames wait for that one. But it wakes where it ran last, which
+ * is why it is no good for the former. A worker that takes a CPU whole, be it by a flood of garbage, loses that
+ * right for a while and shares like everybody else. The worker's thread.
  *
  * Who goes first interrupts the sender at every frame: a flood of small ones then costs a wake-up each on
  * both ends. So a raised worker that wakes far more often than requests and answers could make it pauses
  * before it looks again, as network cards do. */
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #define BOOST_SLICE_NS       100000u /* of the fair scheduler, Linux 6.12 and later; others ignore it */
 #define BOOST_NOTICE_US      10000u  /* over which its use of a CPU is judged while it is scheduled fairly: */
-#define BOOST_WORTH          10u     /* percent from which it is raised, and below which no longer */
-#define BOOST_WINDOW_US      500000u /* over which it is judged while raised: */
-#define BOOST_SHARE          90u     /* percent: more is too much */
-#define BOOST_PENALTY_US     100000u /* how long it then does without: doubled each time in a row … */
+#define BOOST_WORTH          10u     /* percent that make a stream: workers are raised … */
+#define BOOST_LINGER_US      1000000u /* … until so long after its last such window */
+#define BOOST_WINDOW_US      500000u  /* over which it is judged while raised: */
+#define BOOST_SHARE          90u      /* percent: more is too much */
+#define BOOST_PENALTY_US     100000u  /* how long it then does without: doubled each time in a row … */
 #define BOOST_PENALTY_MAX_US 6400000u /* … up to this */
 
 #define BOOST_ROUNDS   24u /* in a millisecond without a pause: more than any dialogue of two ends takes; */
 #define BOOST_PAUSE_NS 100000u /* before each one more */
 
 struct boost {
-    bool permitted, raised;        /* permitted: as far as is known */
-    int nice;                      /* as the person who started it wants it */
-    uint64_t pace_us;              /* when the present millisecond began … */
-    unsigned rounds;               /* … and how many there were since */
-    uint64_t window_us, cpu_us;    /* when the window began, and the CPU time then */
-    uint64_t penalty_us, until_us; /* of the last time; not to be raised before */
+    bool permitted, raised;            /* permitted: as far as is known */
+    int nice;                          /* as the person who started it wants it */
+    _Atomic uint64_t *stream_until_us; /* shared with the node's other workers */
+    uint64_t pace_us;                  /* when the present millisecond began … */
+    unsigned rounds;                   /* … and how many there were since */
+    uint64_t window_us, cpu_us;        /* when the window began, and the CPU time then */
+    uint64_t penalty_us, until_us;     /* of the last time; not to be raised before */
 };
 
 /* What to do at now_us, after cpu_us of CPU time in all. Moves the window on. */
 enum boost_verdict { BOOST_KEEP, BOOST_RAISE, BOOST_LOWER };
 enum boost_verdict boost_judge(struct boost *b, uint64_t now_us, uint64_t cpu_us);
 
-/* The calling thread is to be raised when it is worth it; until then it is scheduled fairly. */
-void boost_begin(struct boost *b, uint64_t now_us);
+/* The calling thread is to be raised when it is worth it; until then it is scheduled fairly. *stream_until_us is
+ * one for all workers of a node, 0 at first, and outlives them. */
+void boost_begin(struct boost *b, _Atomic uint64_t *stream_until_us, uint64_t now_us);
 
 /* Begins a round: judges and acts when the time has come. */
 void boost_act(struct boost *b, uint64_t now_us);

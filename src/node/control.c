@@ -310,6 +310,7 @@ static bool start_workers(struct node *n)
                                              .sw = n->sw,
                                              .fwd = n->fwd,
                                              .reassembly = n->reassembly,
+                                             .stream_until_us = &n->stream_until_us,
                                              .profile = n->config->profile,
                                              .trace = n->config->verbose,
                                              .wake = wake,

@@ -41,6 +41,7 @@ struct node {
     struct reassembly *reassembly;
     struct worker *workers[WORKER_MAX];
     unsigned worker_count;
+    _Atomic uint64_t stream_until_us; /* theirs */
     struct mesh *mesh;
     struct streams *streams;
     struct rendezvous *rendezvous; /* NULL without -backbone */

@@ -146,7 +146,7 @@ static void *run(void *arg)
     struct worker *w = arg;
     struct epoll_event ready[SOURCE_COUNT];
     int count;
-    boost_begin(&w->boost, clock_monotonic_us());
+    boost_begin(&w->boost, w->config.stream_until_us, clock_monotonic_us());
     fwd_worker_enter(w->config.fwd);
     do {
         fwd_worker_offline(w->config.fwd);

@@ -54,10 +54,11 @@ struct worker_config {
     struct udp_socket *socket;
     struct switch_table *sw;
     struct fwd *fwd;
-    struct reassembly *reassembly; /* for at least `workers` lanes; all workers' */
-    bool profile;                  /* -profile: histograms */
-    bool trace;                    /* -v: WORKER_EVENT_TRACE */
-    void (*wake)(void *context);   /* events are waiting: called from the worker's thread, at most once until
+    struct reassembly *reassembly;     /* for at least `workers` lanes; all workers' */
+    _Atomic uint64_t *stream_until_us; /* boost.h; 0, all workers' */
+    bool profile;                      /* -profile: histograms */
+    bool trace;                        /* -v: WORKER_EVENT_TRACE */
+    void (*wake)(void *context); /* events are waiting: called from the worker's thread, at most once until
                                       worker_take_events */
     void *context;
 };

@@ -13,9 +13,20 @@
 
 #define WINDOW BOOST_WINDOW_US
 
+static _Atomic uint64_t stream;
+
+static struct boost fair(void)
+{
+    atomic_store(&stream, 0);
+    return (struct boost){.permitted = true, .stream_until_us = &stream};
+}
+
 static struct boost raised_at(uint64_t now_us)
 {
-    return (struct boost){.permitted = true, .raised = true, .window_us = now_us};
+    struct boost b = fair();
+    b.raised = true;
+    b.window_us = now_us;
+    return b;
 }
 
 static void one_that_carries_much_and_sleeps_stays_raised(void **state)
@@ -33,7 +44,7 @@ static void one_that_carries_much_and_sleeps_stays_raised(void **state)
 static void one_is_raised_while_it_carries_much(void **state)
 {
     (void)state;
-    struct boost b = {.permitted = true};
+    struct boost b = fair();
     uint64_t now = 0, cpu = 0;
     for (unsigned i = 0; i < 100; i++) {
         now += BOOST_NOTICE_US;
@@ -73,6 +84,19 @@ static void one_that_never_sleeps_loses_its_right_for_ever_longer(void **state)
         assert_int_equal(now - since, expected);
         expected = expected * 2 < BOOST_PENALTY_MAX_US ? expected * 2 : BOOST_PENALTY_MAX_US;
     }
+}
+
+/* One that carries nothing to speak of, beside one that does. */
+static void all_are_raised_while_one_carries_much(void **state)
+{
+    (void)state;
+    struct boost busy = fair(), calm = busy;
+    assert_int_equal(boost_judge(&busy, BOOST_NOTICE_US, BOOST_NOTICE_US / 2), BOOST_RAISE);
+    assert_int_equal(boost_judge(&calm, BOOST_NOTICE_US, 0), BOOST_RAISE);
+    busy.raised = calm.raised = true;
+    assert_int_equal(boost_judge(&calm, BOOST_LINGER_US, 0), BOOST_KEEP);
+    assert_int_equal(boost_judge(&calm, BOOST_NOTICE_US + BOOST_LINGER_US, 0), BOOST_LOWER);
+    assert_int_equal(boost_judge(&busy, BOOST_NOTICE_US + BOOST_LINGER_US, BOOST_NOTICE_US), BOOST_LOWER);
 }
 
 static void one_moderate_window_forgives(void **state)
@@ -119,7 +143,7 @@ static void *live(void *arg)
 {
     struct boost *b = arg;
     bool may = may_be_raised();
-    boost_begin(b, 1);
+    boost_begin(b, &stream, 1);
     if (sched_getscheduler(0) != SCHED_OTHER || b->raised || !b->permitted)
         return (void *)"begins fairly";
     b->cpu_us = b->window_us = 0; /* a busy window: all the thread's CPU time within a microsecond */
@@ -150,6 +174,7 @@ int main(void)
         cmocka_unit_test(one_that_carries_much_and_sleeps_stays_raised),
         cmocka_unit_test(one_is_raised_while_it_carries_much),
         cmocka_unit_test(one_that_never_sleeps_loses_its_right_for_ever_longer),
+        cmocka_unit_test(all_are_raised_while_one_carries_much),
         cmocka_unit_test(one_moderate_window_forgives),
         cmocka_unit_test(many_rounds_in_a_millisecond_are_paced_while_raised),
         cmocka_unit_test(the_calling_thread_is_raised_where_that_is_permitted),

@@ -32,6 +32,7 @@ struct lab_node {
     struct switch_table *sw;
     struct fwd *fwd;
     struct reassembly *reassembly;
+    _Atomic uint64_t stream_until_us;
     struct worker *worker[WORKER_MAX];
     int woken[2]; /* a pipe: one byte per wake */
     struct session *tx[LAB_PEERS], *rx[LAB_PEERS];
@@ -94,6 +95,7 @@ static inline void lab_node_start(struct lab_node *n, bool trace, bool profile)
                                    .sw = n->sw,
                                    .fwd = n->fwd,
                                    .reassembly = n->reassembly,
+                                   .stream_until_us = &n->stream_until_us,
                                    .trace = trace,
                                    .profile = profile,
                                    .wake = lab_wake,
