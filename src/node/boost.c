@@ -3,6 +3,7 @@
 
 #include "node/boost.h"
 
+#include "base/clock.h"
 #include <linux/sched.h>
 #include <linux/sched/types.h>
 #include <sys/resource.h>
@@ -36,12 +37,13 @@ static enum boost_verdict judge_raised(struct boost *b, bool wanted, bool greedy
     return BOOST_LOWER;
 }
 
-enum boost_verdict boost_judge(struct boost *b, uint64_t now_us, uint64_t cpu_us)
+enum boost_verdict boost_judge(struct boost *b, uint64_t now_us, uint64_t cpu_us, uint64_t bytes)
 {
-    uint64_t window = now_us - b->window_us, used = cpu_us - b->cpu_us;
-    bool wanted = in_stream(b, used * 100 >= window * BOOST_WORTH, now_us);
+    uint64_t window = now_us - b->window_us, used = cpu_us - b->cpu_us, carried = bytes - b->bytes;
+    bool wanted = in_stream(b, carried * USEC_PER_SEC >= window * BOOST_RATE, now_us);
     b->window_us = now_us;
     b->cpu_us = cpu_us;
+    b->bytes = bytes;
     return b->raised ? judge_raised(b, wanted, used * 100 > window * BOOST_SHARE, now_us)
                      : judge_fair(b, wanted, now_us);
 }
@@ -85,9 +87,9 @@ void boost_begin(struct boost *b, _Atomic uint64_t *stream_until_us, uint64_t no
     lower_thread(b);
 }
 
-void boost_act(struct boost *b, uint64_t now_us)
+void boost_act(struct boost *b, uint64_t now_us, uint64_t bytes)
 {
-    switch (boost_judge(b, now_us, cpu_time_us())) {
+    switch (boost_judge(b, now_us, cpu_time_us(), bytes)) {
     case BOOST_KEEP:
         return;
     case BOOST_RAISE:

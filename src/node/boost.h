@@ -16,12 +16,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BOOST_SLICE_NS       100000u /* of the fair scheduler, Linux 6.12 and later; others ignore it */
-#define BOOST_NOTICE_US      10000u  /* over which its use of a CPU is judged while it is scheduled fairly: */
-#define BOOST_WORTH          10u     /* percent that make a stream: workers are raised … */
+#define BOOST_SLICE_NS       100000u  /* of the fair scheduler, Linux 6.12 and later; others ignore it */
+#define BOOST_NOTICE_US      10000u   /* over which it is judged while it is scheduled fairly, */
+#define BOOST_WINDOW_US      500000u  /* … and while it is raised */
+#define BOOST_RATE           4000000u /* bytes a second that make a stream: workers are raised … */
 #define BOOST_LINGER_US      1000000u /* … until so long after its last such window */
-#define BOOST_WINDOW_US      500000u  /* over which it is judged while raised: */
-#define BOOST_SHARE          90u      /* percent: more is too much */
+#define BOOST_SHARE          90u      /* percent of a CPU while raised: more is too much */
 #define BOOST_PENALTY_US     100000u  /* how long it then does without: doubled each time in a row … */
 #define BOOST_PENALTY_MAX_US 6400000u /* … up to this */
 
@@ -34,21 +34,21 @@ struct boost {
     _Atomic uint64_t *stream_until_us; /* shared with the node's other workers */
     uint64_t pace_us;                  /* when the present millisecond began … */
     unsigned rounds;                   /* … and how many there were since */
-    uint64_t window_us, cpu_us;        /* when the window began, and the CPU time then */
+    uint64_t window_us, cpu_us, bytes; /* when the window began, CPU time and bytes carried then */
     uint64_t penalty_us, until_us;     /* of the last time; not to be raised before */
 };
 
-/* What to do at now_us, after cpu_us of CPU time in all. Moves the window on. */
+/* What to do at now_us, after cpu_us of CPU time and so many bytes of frames in all. Moves the window on. */
 enum boost_verdict { BOOST_KEEP, BOOST_RAISE, BOOST_LOWER };
-enum boost_verdict boost_judge(struct boost *b, uint64_t now_us, uint64_t cpu_us);
+enum boost_verdict boost_judge(struct boost *b, uint64_t now_us, uint64_t cpu_us, uint64_t bytes);
 
 /* The calling thread is to be raised when it is worth it; until then it is scheduled fairly. *stream_until_us is
  * one for all workers of a node, 0 at first, and outlives them. */
 void boost_begin(struct boost *b, _Atomic uint64_t *stream_until_us, uint64_t now_us);
 
-/* Begins a round: judges and acts when the time has come. */
-void boost_act(struct boost *b, uint64_t now_us);
-static inline void boost_round(struct boost *b, uint64_t now_us)
+/* Begins a round, after so many bytes of frames carried in all: judges and acts when the time has come. */
+void boost_act(struct boost *b, uint64_t now_us, uint64_t bytes);
+static inline void boost_round(struct boost *b, uint64_t now_us, uint64_t bytes)
 {
     if (now_us - b->pace_us >= 1000) {
         b->pace_us = now_us;
@@ -56,7 +56,7 @@ static inline void boost_round(struct boost *b, uint64_t now_us)
     }
     b->rounds++;
     if (b->permitted && now_us - b->window_us >= (b->raised ? BOOST_WINDOW_US : BOOST_NOTICE_US))
-        boost_act(b, now_us);
+        boost_act(b, now_us, bytes);
 }
 
 /* Before the worker waits for the next round: whether to pause, and the pause. */

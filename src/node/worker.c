@@ -122,6 +122,12 @@ static void device_gone(struct worker *w)
     (void)worker_event(w, &(struct worker_event){.kind = WORKER_EVENT_DEVICE_GONE});
 }
 
+static uint64_t bytes_carried(const struct worker *w)
+{
+    return atomic_load_explicit(&w->counters.tap_rx_bytes, memory_order_relaxed) +
+           atomic_load_explicit(&w->counters.tap_tx_bytes, memory_order_relaxed);
+}
+
 /* False when it is time to stop. */
 static bool round_of(struct worker *w, const struct epoll_event *ready, int count)
 {
@@ -132,7 +138,7 @@ static bool round_of(struct worker *w, const struct epoll_event *ready, int coun
         return false;
     w->table = fwd_worker_quiesce(w->config.fwd);
     w->now_us = clock_monotonic_us();
-    boost_round(&w->boost, w->now_us);
+    boost_round(&w->boost, w->now_us, bytes_carried(w));
     if (is_ready[SOURCE_UDP])
         worker_in_round(w);
     if (is_ready[SOURCE_TAP] && worker_out_round(w))

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#define WINDOW BOOST_WINDOW_US
+#define WINDOW ((uint64_t)BOOST_WINDOW_US)
 
 static _Atomic uint64_t stream;
 
@@ -29,41 +29,44 @@ static struct boost raised_at(uint64_t now_us)
     return b;
 }
 
+/* What a stream that is just worth it has carried by now. */
+static uint64_t streamed(uint64_t now_us)
+{
+    return now_us * BOOST_RATE / 1000000;
+}
+
 static void one_that_carries_much_and_sleeps_stays_raised(void **state)
 {
     (void)state;
     struct boost b = raised_at(0);
-    uint64_t cpu = 0;
-    for (uint64_t now = WINDOW; now < 100 * WINDOW; now += WINDOW) {
-        cpu += WINDOW * (now / WINDOW % 2 ? BOOST_SHARE : BOOST_WORTH) / 100;
-        assert_int_equal(boost_judge(&b, now, cpu), BOOST_KEEP);
-    }
+    for (uint64_t now = WINDOW; now < 100 * WINDOW; now += WINDOW)
+        assert_int_equal(boost_judge(&b, now, now * BOOST_SHARE / 100, streamed(now)), BOOST_KEEP);
 }
 
-/* Requests and answers a few hundred times a second, then a stream, then silence. */
+/* Requests and answers, however long they take a CPU; then a stream, silence, a stream. */
 static void one_is_raised_while_it_carries_much(void **state)
 {
     (void)state;
     struct boost b = fair();
-    uint64_t now = 0, cpu = 0;
+    uint64_t now = 0, bytes = 0;
     for (unsigned i = 0; i < 100; i++) {
         now += BOOST_NOTICE_US;
-        cpu += BOOST_NOTICE_US * (BOOST_WORTH - 1) / 100;
-        assert_int_equal(boost_judge(&b, now, cpu), BOOST_KEEP);
+        bytes += streamed(BOOST_NOTICE_US) - 1;
+        assert_int_equal(boost_judge(&b, now, now, bytes), BOOST_KEEP);
     }
     now += BOOST_NOTICE_US;
-    cpu += BOOST_NOTICE_US / 2;
-    assert_int_equal(boost_judge(&b, now, cpu), BOOST_RAISE);
+    bytes += streamed(BOOST_NOTICE_US);
+    assert_int_equal(boost_judge(&b, now, now, bytes), BOOST_RAISE);
     b.raised = true;
+    uint64_t cpu = now;
     now += WINDOW;
-    cpu += WINDOW / 2;
-    assert_int_equal(boost_judge(&b, now, cpu), BOOST_KEEP);
-    now += 10 * WINDOW;
-    assert_int_equal(boost_judge(&b, now, cpu), BOOST_LOWER);
+    assert_int_equal(boost_judge(&b, now, cpu, bytes + streamed(WINDOW)), BOOST_KEEP);
+    now += BOOST_LINGER_US;
+    assert_int_equal(boost_judge(&b, now, cpu, bytes + streamed(WINDOW)), BOOST_LOWER);
     b.raised = false;
     now += BOOST_NOTICE_US;
-    cpu += BOOST_NOTICE_US / 2;
-    assert_int_equal(boost_judge(&b, now, cpu), BOOST_RAISE); /* it was no penalty */
+    assert_int_equal(boost_judge(&b, now, cpu, bytes + 2 * streamed(WINDOW)),
+                     BOOST_RAISE); /* it was no penalty */
 }
 
 /* Always busy: each time it does without for twice as long, up to the limit. */
@@ -74,40 +77,43 @@ static void one_that_never_sleeps_loses_its_right_for_ever_longer(void **state)
     uint64_t now = 0, expected = BOOST_PENALTY_US;
     for (unsigned i = 0; i < 10; i++) {
         now += WINDOW;
-        assert_int_equal(boost_judge(&b, now, now), BOOST_LOWER);
+        assert_int_equal(boost_judge(&b, now, now, streamed(now)), BOOST_LOWER);
         b.raised = false;
         uint64_t since = now;
         do
             now += BOOST_NOTICE_US;
-        while (boost_judge(&b, now, now) == BOOST_KEEP);
+        while (boost_judge(&b, now, now, streamed(now)) == BOOST_KEEP);
         b.raised = true;
         assert_int_equal(now - since, expected);
         expected = expected * 2 < BOOST_PENALTY_MAX_US ? expected * 2 : BOOST_PENALTY_MAX_US;
     }
 }
 
-/* One that carries nothing to speak of, beside one that does. */
+/* One that carries nothing, beside one that does. */
 static void all_are_raised_while_one_carries_much(void **state)
 {
     (void)state;
     struct boost busy = fair(), calm = busy;
-    assert_int_equal(boost_judge(&busy, BOOST_NOTICE_US, BOOST_NOTICE_US / 2), BOOST_RAISE);
-    assert_int_equal(boost_judge(&calm, BOOST_NOTICE_US, 0), BOOST_RAISE);
+    uint64_t now = BOOST_NOTICE_US, bytes = streamed(now);
+    assert_int_equal(boost_judge(&busy, now, 0, bytes), BOOST_RAISE);
+    assert_int_equal(boost_judge(&calm, now, 0, 0), BOOST_RAISE);
     busy.raised = calm.raised = true;
-    assert_int_equal(boost_judge(&calm, BOOST_LINGER_US, 0), BOOST_KEEP);
-    assert_int_equal(boost_judge(&calm, BOOST_NOTICE_US + BOOST_LINGER_US, 0), BOOST_LOWER);
-    assert_int_equal(boost_judge(&busy, BOOST_NOTICE_US + BOOST_LINGER_US, BOOST_NOTICE_US), BOOST_LOWER);
+    assert_int_equal(boost_judge(&calm, now + BOOST_LINGER_US - 1, 0, 0), BOOST_KEEP);
+    assert_int_equal(boost_judge(&calm, now + BOOST_LINGER_US, 0, 0), BOOST_LOWER);
+    assert_int_equal(boost_judge(&busy, now + BOOST_LINGER_US, 0, bytes), BOOST_LOWER);
 }
 
 static void one_moderate_window_forgives(void **state)
 {
     (void)state;
     struct boost b = raised_at(0);
-    for (unsigned i = 0; i < 5; i++)
-        (void)boost_judge(&b, (i + 1) * (uint64_t)WINDOW, (i + 1) * (uint64_t)WINDOW);
-    assert_int_equal(boost_judge(&b, 6 * (uint64_t)WINDOW, 11 * (uint64_t)WINDOW / 2), BOOST_KEEP);
-    assert_int_equal(boost_judge(&b, 7 * (uint64_t)WINDOW, 13 * (uint64_t)WINDOW / 2), BOOST_LOWER);
-    assert_int_equal(b.until_us - 7 * (uint64_t)WINDOW, BOOST_PENALTY_US);
+    uint64_t now, cpu = 0;
+    for (now = WINDOW; now <= 5 * WINDOW; now += WINDOW)
+        (void)boost_judge(&b, now, cpu += WINDOW, streamed(now));
+    assert_int_equal(boost_judge(&b, now, cpu += WINDOW / 2, streamed(now)), BOOST_KEEP);
+    now += WINDOW;
+    assert_int_equal(boost_judge(&b, now, cpu + WINDOW, streamed(now)), BOOST_LOWER);
+    assert_int_equal(b.until_us - now, BOOST_PENALTY_US);
 }
 
 static void many_rounds_in_a_millisecond_are_paced_while_raised(void **state)
@@ -115,18 +121,18 @@ static void many_rounds_in_a_millisecond_are_paced_while_raised(void **state)
     (void)state;
     struct boost b = raised_at(0);
     for (unsigned i = 1; i <= BOOST_ROUNDS; i++) {
-        boost_round(&b, 100 + i);
+        boost_round(&b, 100 + i, 0);
         assert_false(boost_is_hasty(&b));
     }
-    boost_round(&b, 999);
+    boost_round(&b, 999, 0);
     assert_true(boost_is_hasty(&b));
     b.raised = false;
     assert_false(boost_is_hasty(&b));
     b.raised = true;
-    boost_round(&b, 1101);
+    boost_round(&b, 1101, 0);
     assert_false(boost_is_hasty(&b));
     for (uint64_t now = 3000; now < 100000; now += 1000 / BOOST_ROUNDS + 1) {
-        boost_round(&b, now);
+        boost_round(&b, now, 0);
         assert_false(boost_is_hasty(&b));
     }
 }
@@ -146,11 +152,10 @@ static void *live(void *arg)
     boost_begin(b, &stream, 1);
     if (sched_getscheduler(0) != SCHED_OTHER || b->raised || !b->permitted)
         return (void *)"begins fairly";
-    b->cpu_us = b->window_us = 0; /* a busy window: all the thread's CPU time within a microsecond */
-    boost_act(b, 1);
+    boost_act(b, 2, BOOST_RATE);
     if (b->raised != may || b->permitted != may || sched_getscheduler(0) != (may ? SCHED_RR : SCHED_OTHER))
         return (void *)"is raised where that is permitted, else never asks again";
-    boost_act(b, 1000 * (uint64_t)WINDOW);
+    boost_act(b, 1000 * WINDOW, BOOST_RATE);
     if (b->raised || sched_getscheduler(0) != SCHED_OTHER)
         return (void *)"returns to fair scheduling";
     return NULL;
