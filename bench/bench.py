@@ -34,6 +34,7 @@ import rows  # noqa: E402
 
 labs.PREFIX = "smbench"
 LINKS = ("default", "wire")
+CONGESTION = Path("/proc/sys/net/ipv4/tcp_congestion_control")
 QUICK = {"peers": "shadowmesh,openvpn", "seconds": 1.0, "rounds": 1, "link": "default"}
 USUAL = {"peers": ",".join(programs.ALL), "seconds": 2.0, "rounds": 3, "link": "both"}
 TOOLS = ("ip", "iperf3", "ping", "ethtool", "nft", "curl")
@@ -48,6 +49,7 @@ def options():
     parser.add_argument("--rows", help=f"steps to measure: {', '.join(rows.Meter.STEPS)}, loss (default all)")
     parser.add_argument("--quiet", type=float, default=0, metavar="SECONDS",
                         help="wait up to so long before each program until the machine does nothing else (default 0)")
+    parser.add_argument("--congestion", metavar="NAME", help="TCP's congestion control (default the system's)")
     parser.add_argument("--quick", action="store_true", help="two programs, one second, one round: does it work at all?")
     parser.add_argument("--out", type=Path, default=HERE / "out", help="folder of the results (default bench/out)")
     parser.add_argument("--verbose", action="store_true", help="show every command")
@@ -60,6 +62,10 @@ def options():
     if unknown or not chosen.peers or chosen.seconds < 0.5 or chosen.rounds < 1:
         parser.error(f"no program is called {', '.join(unknown)}" if unknown else
                      "at least one program, one round and half a second are needed")
+    known = CONGESTION.with_name("tcp_available_congestion_control").read_text().split()
+    chosen.congestion = chosen.congestion or CONGESTION.read_text().strip()
+    if chosen.congestion not in known:
+        parser.error(f"this kernel has no congestion control '{chosen.congestion}', but {', '.join(known)}")
     chosen.links = LINKS if chosen.link == "both" else (chosen.link,)
     chosen.steps = chosen.rows.split(",") if chosen.rows else [*rows.Meter.STEPS, "loss"]
     return chosen
@@ -150,7 +156,7 @@ def wait_quiet(seconds):
 def measure(chosen, a, b, program, link):
     """One program, once: the meter with what it found."""
     wait_quiet(chosen.quiet)
-    meter = rows.Meter(a, b, program, chosen.seconds, chosen.blast)
+    meter = rows.Meter(a, b, program, chosen.seconds, chosen.blast, chosen.congestion)
     try:
         rows.set_offloads((a, b), link == "default")
         meter.values["start"] = start(program)
@@ -206,9 +212,9 @@ def machine():
 
 
 def micro():
-    """{step: nanoseconds per datagram} of micro.c, for the cost model."""
+    """{step: nanoseconds per datagram, medians} of micro.c, for the cost model."""
     result = subprocess.run([labs.BUILD / "bench" / "micro"], capture_output=True, text=True, check=True)
-    return {step: float(ns) for step, ns, _ in (line.split() for line in result.stdout.splitlines() if line[0] != "#")}
+    return {step: float(median) for step, median, _, _ in (line.split() for line in result.stdout.splitlines() if line[0] != "#")}
 
 
 def bench(chosen):
@@ -223,7 +229,7 @@ def bench(chosen):
         samples, reasons, foreign = run_rounds(chosen, a, b, ready)
         about.update(foreign=statistics.median(foreign) if foreign else None,
                      load_after=os.getloadavg()[0], date=time.strftime("%Y-%m-%d", time.gmtime(begin)),
-                     minutes=round((time.time() - begin) / 60, 1), seconds=chosen.seconds, rounds=chosen.rounds)
+                     minutes=round((time.time() - begin) / 60, 1), seconds=chosen.seconds, rounds=chosen.rounds, congestion=chosen.congestion)
         return {"machine": about, "samples": samples, "reasons": reasons, "absent": absent, "micro": micro()}
     finally:
         with_lab.close()

@@ -68,9 +68,13 @@ def options():
     return parser.parse_args()
 
 
-def judge(number, step, counted, recorded, nanoseconds):
+def times(median, fastest):
+    return f"{float(median):.0f} ns, fastest {float(fastest):.0f}"
+
+
+def judge(number, step, counted, recorded, took):
     """One line of TAP; True when it is good."""
-    figures = f"{step}: {counted:.1f} instructions per datagram" + (f", {nanoseconds:.0f} ns" if nanoseconds else "")
+    figures = f"{step}: {counted:.1f} instructions per datagram" + (f", {took}" if took else "")
     if recorded is None:
         print(f"ok {number} - {figures} # SKIP no figure is recorded for this compiler and processor")
         return True
@@ -90,13 +94,13 @@ def main():
     key, steps = head.lstrip("# "), [line.split() for line in lines]
     known = json.loads(RECORD.read_text()) if RECORD.exists() else {}
     if chosen.times:
-        print("".join(f"# {step}: {float(nanoseconds):.0f} ns\n" for step, nanoseconds, _ in steps if step in NOT_OURS), end="")
+        print("".join(f"# {step}: {times(median, fastest)}\n" for step, median, fastest, _ in steps if step in NOT_OURS), end="")
     steps = [entry for entry in steps if entry[0] not in NOT_OURS]
     print(f"# {key}; of the program's own code, without the libraries' ciphers and copies\n1..{len(steps)}")
     recorded, counts, good = known.get(key, {}), {}, True
-    for number, (step, nanoseconds, batch) in enumerate(steps, 1):
+    for number, (step, median, fastest, batch) in enumerate(steps, 1):
         counts[step] = count(micro, step, int(batch))
-        good &= judge(number, step, counts[step], recorded.get(step), float(nanoseconds) if chosen.times else None)
+        good &= judge(number, step, counts[step], recorded.get(step), times(median, fastest) if chosen.times else None)
     if chosen.record:
         known.setdefault(key, {}).update(counts)
         RECORD.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n")

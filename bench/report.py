@@ -136,8 +136,8 @@ def cost_model(results, link):
     null = median(results, link, "null", "machine")
     lines = [f"cost model, {link} link, CPU seconds per GB, both ends, iperf3 included (TCP, 1 stream):",
              f"  kernel's VXLAN, without encryption{kernel:10.2f}   measured in this run",
-             f"  {COPIES} copies{copies:34.2f}   {results['micro']['copy']:.0f} ns per datagram and copy, in cache",
-             f"  sealing and opening{ciphers:25.2f}   {results['micro']['seal']:.0f} + {results['micro']['open']:.0f} ns per full datagram",
+             f"  {COPIES} copies{copies:34.2f}   {results['micro']['copy']:.0f} ns per datagram and copy, in cache, median",
+             f"  sealing and opening{ciphers:25.2f}   {results['micro']['seal']:.0f} + {results['micro']['open']:.0f} ns per full datagram, medians",
              f"  the limit{least:35.2f}   = {cores * 8 / least:.2f} Gbit/s with {cores} busy cores",
              f"  own, no cipher{null:30.2f}" if null else "",
              f"  ShadowMesh{own:34.2f}   {least / own:.0%} of the limit"]
@@ -163,7 +163,7 @@ def about(results):
     m = results["machine"]
     versions = ", ".join(f"{programs.ALL[key].title}: {version}" for key, version in m["versions"].items() if version)
     return (f"{m['date']}, {m['cpu']}, {m['cores']} cores (both ends and the load share them), {m['memory_gb']} GB, "
-            f"Linux {m['kernel']}, {m['system']}\n{versions}\n"
+            f"Linux {m['kernel']}, {m['system']}, TCP with {m['congestion']}\n{versions}\n"
             f"{m['rounds']} rounds of {m['seconds']:g} s, {m['minutes']:g} minutes. Median ± half the range of the rounds. {busy(m)}")
 
 

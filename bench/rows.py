@@ -95,13 +95,14 @@ def percentile(values, share):
 class Meter:
     """Measures one program, which runs. What fails leaves its row empty, with the reason in `failed`."""
 
-    def __init__(self, a, b, program, seconds, blast):
+    def __init__(self, a, b, program, seconds, blast, congestion):
         self.a, self.b, self.program, self.seconds, self.blast = a, b, program, seconds, blast
+        self.congestion = congestion
         self.values, self.failed = {}, {}
         self.foreign = None  # what others took of the machine in the meantime, 0 to 1
 
     def iperf(self, *flags):
-        return self.b.iperf(self.a, A, *flags, seconds=self.seconds)["end"]
+        return self.b.iperf(self.a, A, "-C", self.congestion, *flags, seconds=self.seconds)["end"]
 
     def tcp(self, *flags):
         return self.iperf(*flags)["sum_received"]["bits_per_second"] / 1e9
