@@ -9,8 +9,8 @@
  * right for a while and shares like everybody else. The worker's thread.
  *
  * Who goes first interrupts the sender at every frame: a flood of small ones then costs a wake-up each on
- * both ends. So a raised worker that wakes far more often than requests and answers could make it pauses
- * before it looks again, as network cards do. */
+ * both ends, and a stream one for every super-frame. So a raised worker that wakes far more often than requests
+ * and answers could make it pauses before it looks again, as network cards do. */
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -25,15 +25,18 @@
 #define BOOST_PENALTY_US     100000u  /* how long it then does without: doubled each time in a row … */
 #define BOOST_PENALTY_MAX_US 6400000u /* … up to this */
 
-#define BOOST_ROUNDS   24u /* in a millisecond without a pause: more than any dialogue of two ends takes; */
-#define BOOST_PAUSE_NS 100000u /* before each one more */
+#define BOOST_ROUNDS     24u /* in a millisecond without a pause: more than any dialogue of two ends takes, … */
+#define BOOST_BULK       32768u /* … where one that carries so many bytes counts as … */
+#define BOOST_BULK_COUNT 6u
+#define BOOST_PAUSE_NS   100000u /* before each one more */
 
 struct boost {
     bool permitted, raised;            /* permitted: as far as is known */
     int nice;                          /* as the person who started it wants it */
     _Atomic uint64_t *stream_until_us; /* shared with the node's other workers */
     uint64_t pace_us;                  /* when the present millisecond began … */
-    unsigned rounds;                   /* … and how many there were since */
+    unsigned rounds;                   /* … how many there were since … */
+    uint64_t carried;                  /* … and the bytes carried before the last one */
     uint64_t window_us, cpu_us, bytes; /* when the window began, CPU time and bytes carried then */
     uint64_t penalty_us, until_us;     /* of the last time; not to be raised before */
 };
@@ -54,7 +57,8 @@ static inline void boost_round(struct boost *b, uint64_t now_us, uint64_t bytes)
         b->pace_us = now_us;
         b->rounds = 0;
     }
-    b->rounds++;
+    b->rounds += bytes - b->carried >= BOOST_BULK ? BOOST_BULK_COUNT : 1;
+    b->carried = bytes;
     if (b->permitted && now_us - b->window_us >= (b->raised ? BOOST_WINDOW_US : BOOST_NOTICE_US))
         boost_act(b, now_us, bytes);
 }

@@ -137,6 +137,20 @@ static void many_rounds_in_a_millisecond_are_paced_while_raised(void **state)
     }
 }
 
+static void rounds_of_a_stream_are_paced_sooner(void **state)
+{
+    (void)state;
+    struct boost b = raised_at(0);
+    uint64_t bytes = 0;
+    for (unsigned i = 0; i < BOOST_ROUNDS / BOOST_BULK_COUNT; i++) {
+        assert_false(boost_is_hasty(&b));
+        boost_round(&b, 100, bytes += BOOST_BULK);
+    }
+    assert_false(boost_is_hasty(&b));
+    boost_round(&b, 100, bytes += BOOST_BULK - 1);
+    assert_true(boost_is_hasty(&b));
+}
+
 static bool may_be_raised(void)
 {
     const struct sched_param rr = {.sched_priority = 1}, fair = {.sched_priority = 0};
@@ -182,6 +196,7 @@ int main(void)
         cmocka_unit_test(all_are_raised_while_one_carries_much),
         cmocka_unit_test(one_moderate_window_forgives),
         cmocka_unit_test(many_rounds_in_a_millisecond_are_paced_while_raised),
+        cmocka_unit_test(rounds_of_a_stream_are_paced_sooner),
         cmocka_unit_test(the_calling_thread_is_raised_where_that_is_permitted),
     };
     return cmocka_run_group_tests_name("boost", tests, NULL, NULL);
