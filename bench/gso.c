@@ -7,19 +7,11 @@
 
 #include "base/addr.h"
 #include "net/udp.h"
+#include "timing.h"
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 #define REPEATS 4001
-
-static double now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
 
 static void check(bool good, const char *what)
 {
@@ -46,19 +38,13 @@ static void empty(struct bench *b)
 
 static double send_ns(struct bench *b, size_t size, unsigned count, bool gso)
 {
-    double begin = now_ns();
+    double begin = timing_now_ns();
     if (gso)
         check(udp_send(&b->from, &b->remote, b->data, count * size, size, 0) == 0, "a send failed");
     else
         for (unsigned i = 0; i < count; i++)
             check(udp_send(&b->from, &b->remote, b->data + i * size, size, size, 0) == 0, "a send failed");
-    return (now_ns() - begin) / count;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    return (timing_now_ns() - begin) / count;
 }
 
 static double median(struct bench *b, size_t size, unsigned count, bool gso)
@@ -68,8 +54,7 @@ static double median(struct bench *b, size_t size, unsigned count, bool gso)
         took[i] = send_ns(b, size, count, gso);
         empty(b);
     }
-    qsort(took, REPEATS, sizeof(took[0]), by_value);
-    return took[REPEATS / 2];
+    return timing_of(took, REPEATS).median;
 }
 
 int main(int argc, char **argv)

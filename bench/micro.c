@@ -16,10 +16,10 @@
 #include "proto/session.h"
 #include "proto/switch.h"
 #include "proto/wire.h"
+#include "timing.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define BATCH     44   /* about what a super-frame is cut to */
 #define FULL      1362 /* of TCP in a datagram of 1472, which fills 1500 of IPv4 */
@@ -324,25 +324,7 @@ static void unmake(struct micro *m)
     session_free(m->far);
 }
 
-static double now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Nanoseconds per datagram. The fastest repeat is what the processor can do; the median is what it does here,
- * where others share its core, its clock and its caches. */
-struct timing {
-    double median, fastest;
-};
-
+/* Nanoseconds per datagram. */
 static struct timing run(struct micro *m, const struct step *step, unsigned repeats)
 {
     double *took = calloc(repeats, sizeof(*took));
@@ -350,12 +332,11 @@ static struct timing run(struct micro *m, const struct step *step, unsigned repe
     for (unsigned i = 0; i < repeats; i++) {
         if (step->before)
             step->before(m);
-        double begin = now_ns();
+        double begin = timing_now_ns();
         step->run(m);
-        took[i] = now_ns() - begin;
+        took[i] = (timing_now_ns() - begin) / BATCH;
     }
-    qsort(took, repeats, sizeof(*took), by_value);
-    struct timing t = {took[repeats / 2] / BATCH, took[0] / BATCH};
+    struct timing t = timing_of(took, repeats);
     free(took);
     return t;
 }

@@ -109,6 +109,27 @@ static void segments_are_sent_and_received_together(void **state)
     pair_close(&p);
 }
 
+/* Long messages fill the cache, short ones do not: one call takes few of the former and many of the latter. */
+static void a_call_takes_what_the_cache_holds(void **state)
+{
+    struct pair p;
+    (void)state;
+    pair_open(&p);
+    if (!p.a.gso || !p.b.gro)
+        skip();
+    struct udp_remote to = remote(&p.a, false, p.b.port);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(udp_send(&p.a, &to, data, 44 * 1400, 1400, 0), 0);
+    assert_int_equal(receive(&p), 3);
+    for (unsigned i = 0; i < 40; i++)
+        assert_int_equal(udp_send(&p.a, &to, data, 100 + i, 1400, 0), 0);
+    assert_int_equal(receive(&p), 4);
+    assert_int_equal(receive(&p), 36); /* nothing is left behind, and in its order */
+    for (unsigned i = 0; i < 36; i++)
+        assert_int_equal(messages[i].len, 104 + i);
+    pair_close(&p);
+}
+
 /* SO_NO_CHECK makes the kernel refuse UDP_SEGMENT with EINVAL, as older ones do for some devices. */
 static void refused_segmentation_falls_back_for_good(void **state)
 {
@@ -386,6 +407,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(burst_arrives_whole_with_its_segments_and_ecn),
         cmocka_unit_test(segments_are_sent_and_received_together),
+        cmocka_unit_test(a_call_takes_what_the_cache_holds),
         cmocka_unit_test(refused_segmentation_falls_back_for_good),
         cmocka_unit_test(unreachable_peer_does_not_end_segmentation),
         cmocka_unit_test(datagram_beyond_the_interface_is_refused_and_segmentation_kept),
