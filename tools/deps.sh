@@ -12,7 +12,6 @@ die() { say "$*"; exit 1; }
 # Alternatives are written a|b: any one installed will do, else the first that this release has.
 build="build-essential pkg-config meson ninja-build libuv1-dev liburcu-dev libmicrohttpd-dev libcurl4-openssl-dev
     libjansson-dev libcbor-dev libsqlite3-dev libmnl-dev libcmocka-dev"
-[ "$(dpkg --print-architecture 2>/dev/null)" != amd64 ] || build="$build libipsec-mb-dev"
 # For tools/openssl.sh, where the system's OpenSSL is older than 3.5.
 private_openssl="ca-certificates dpkg-dev debian-archive-keyring perl util-linux xz-utils"
 demo="iproute2 iputils-ping iperf3 curl"
@@ -42,10 +41,21 @@ openssl_packages() {
     fi
 }
 
+# What intel-ipsec-mb >= 2.0 takes here, likewise (tools/ipsec_mb.sh). Other machines than x86-64 do not have it.
+ipsec_mb_packages() {
+    [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ] || return 0
+    version=$(candidate libipsec-mb-dev)
+    if [ -n "$version" ] && dpkg --compare-versions "$version" ge 2.0; then
+        echo libipsec-mb-dev
+    else
+        echo "debian-archive-keyring util-linux"
+    fi
+}
+
 packages() { # SET...
     for set in "$@"; do
         case $set in
-        build) echo "$build" "$(openssl_packages)" ;;
+        build) echo "$build" "$(openssl_packages)" "$(ipsec_mb_packages)" ;;
         demo) echo "$demo" ;;
         check) echo "$check" ;;
         bench) echo "$bench" ;;

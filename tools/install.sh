@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# install.sh BUILD PREFIX DESTDIR: installs the programs, their manual pages and, where they were built with a private
-# OpenSSL, a copy of its two libraries in PREFIX/lib/shadowmesh, which is where the installed programs look for them.
+# install.sh BUILD PREFIX DESTDIR: installs the programs, their manual pages and, where they were built with
+# libraries of a private prefix, copies of those in PREFIX/lib/shadowmesh, which is where the installed programs look.
 set -eu
 build=$1 prefix=$2 destdir=$3
 
@@ -14,9 +14,14 @@ print(next(o["value"] for o in json.load(sys.stdin) if o["name"] == sys.argv[1])
 
 [ "$(configured prefix)" = "$prefix" ] || meson configure "$build" -Dprefix="$prefix"
 DESTDIR=$destdir meson install -C "$build" --quiet
-openssl=$(configured openssl_prefix)
-if [ -n "$openssl" ]; then
-    install -d "$destdir$prefix/lib/shadowmesh"
-    install -m 644 "$openssl/lib/libssl.so.3" "$openssl/lib/libcrypto.so.3" "$destdir$prefix/lib/shadowmesh/"
-fi
+private() { # OPTION LIBRARY...
+    from=$(configured "$1")
+    shift
+    [ -n "$from" ] || return 0
+    for library in "$@"; do
+        install -D -m 644 "$from/lib/$library" "$destdir$prefix/lib/shadowmesh/$library"
+    done
+}
+private openssl_prefix libssl.so.3 libcrypto.so.3
+private ipsec_mb_prefix libIPSec_MB.so.2
 echo "installed in $destdir$prefix: shadowmesh, shadowmesh-l2, shadowmesh-backbone, and a manual page for each"

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Prints where OpenSSL >= 3.5 is: "system", or the prefix of a build of our own. The build is made
-# once per user from the source package of Debian's current stable release, fetched with a private
-# apt configuration that borrows the mirror and the keyring this machine already trusts.
-# Progress goes to stderr, the answer alone to stdout.
+# once per user from the source package of Debian's current stable release. Progress goes to stderr, the
+# answer alone to stdout.
 set -eu
+tools=$(dirname "$0")
 
 say() { echo "openssl.sh: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -37,38 +37,14 @@ work=$(mktemp -d "$cache/openssl-build.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 
-debian_mirror() {
-    # shellcheck disable=SC2016 # apt's variables, not ours
-    apt-get indextargets --format '$(ORIGIN)|$(CODENAME)|$(REPO_URI)' 'Created-By: Packages' |
-        awk -F'|' '$1 == "Debian" && $2 !~ /-/ { print $3; exit }'
-}
-mirror=$(debian_mirror)
-if [ -z "$mirror" ] && [ "$(id -u)" = 0 ]; then
-    # An image whose package lists were removed: apt knows its mirrors' origin only from them.
-    apt-get -q update >/dev/null 2>&1 || true
-    mirror=$(debian_mirror)
-fi
-[ -n "$mirror" ] || die "no Debian mirror among this machine's apt sources: run 'apt-get update', or install OpenSSL >= 3.5"
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-[ -r "$keyring" ] || die "$keyring is missing: apt-get install debian-archive-keyring"
-
 say "this machine's OpenSSL is older than 3.5: building 3.5 once, in $prefix (2-4 minutes)"
-mkdir -p "$work/apt/lists/partial" "$work/apt/cache/archives/partial" "$work/src"
-cat >"$work/apt/sources.list" <<LIST
-deb-src [signed-by=$keyring] $mirror stable main
-LIST
-cat >"$work/apt/apt.conf" <<CONF
-Dir::Etc::SourceList "$work/apt/sources.list";
-Dir::Etc::SourceParts "/dev/null";
-Dir::State::Lists "$work/apt/lists";
-Dir::Cache "$work/apt/cache";
-APT::Sandbox::User "root";
-CONF
-export APT_CONFIG="$work/apt/apt.conf"
 log=$work/log
 fail() { tail -n 30 "$log" >&2; die "$1"; }
 
-apt-get -q update >"$log" 2>&1 || fail "cannot read the package list of Debian's stable release"
+# shellcheck source=tools/stable.sh
+. "$tools/stable.sh"
+stable_open "$work" "$log" deb-src || die "or install OpenSSL >= 3.5"
+mkdir "$work/src"
 (cd "$work/src" && apt-get -q source --download-only openssl >>"$log" 2>&1) || fail "cannot fetch the source of openssl"
 dsc=$(ls "$work"/src/openssl_*.dsc)
 case $(basename "$dsc") in

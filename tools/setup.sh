@@ -1,11 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Configures a build folder: setup.sh DIR [meson options]. Finds OpenSSL >= 3.5 first.
+# Configures a build folder: setup.sh DIR [meson options]. Finds OpenSSL >= 3.5 and intel-ipsec-mb first.
 set -eu
+tools=$(dirname "$0")
 dir=$1
 shift
-prefix=$("$(dirname "$0")/openssl.sh")
-if [ "$prefix" = system ]; then
-    exec meson setup "$dir" "$@"
+openssl=$("$tools/openssl.sh")
+if [ "$openssl" != system ]; then
+    set -- --pkg-config-path "$openssl/lib/pkgconfig" -Dopenssl_prefix="$openssl" "$@"
 fi
-exec meson setup "$dir" --pkg-config-path "$prefix/lib/pkgconfig" -Dopenssl_prefix="$prefix" "$@"
+ipsec_mb=$("$tools/ipsec_mb.sh")
+if [ "$ipsec_mb" != system ]; then
+    set -- -Dipsec_mb_prefix="$ipsec_mb" "$@"
+fi
+exec meson setup "$dir" "$@"
