@@ -287,23 +287,29 @@ int udp_send(struct udp_socket *s, const struct udp_remote *to, const uint8_t *d
 /* Slots of 64 KB one behind the other would have all their first lines in the same few sets of the caches. */
 #define SLOT_LEN (UDP_BUFFER + 1664)
 
+/* What belongs to one message lies together: a wake-up for one touches few pages. */
+struct udp_slot {
+    struct iovec iov;
+    struct sockaddr_storage from;
+    _Alignas(struct cmsghdr) uint8_t control[CONTROL_SPACE];
+};
+
 struct udp_batch {
     unsigned take; /* messages that the next call asks for */
-    struct mmsghdr msgs[UDP_BATCH];
-    struct iovec iov[UDP_BATCH];
-    struct sockaddr_storage from[UDP_BATCH];
-    _Alignas(struct cmsghdr) uint8_t control[UDP_BATCH][CONTROL_SPACE];
     uint8_t *buffers;
+    struct udp_slot slots[UDP_BATCH];
+    struct mmsghdr msgs[UDP_BATCH];
 };
 
 static void batch_arm(struct udp_batch *b, unsigned i)
 {
+    struct udp_slot *slot = &b->slots[i];
     b->msgs[i].msg_hdr = (struct msghdr){
-        .msg_name = &b->from[i],
-        .msg_namelen = sizeof(b->from[i]),
-        .msg_iov = &b->iov[i],
+        .msg_name = &slot->from,
+        .msg_namelen = sizeof(slot->from),
+        .msg_iov = &slot->iov,
         .msg_iovlen = 1,
-        .msg_control = b->control[i],
+        .msg_control = slot->control,
         .msg_controllen = CONTROL_SPACE,
     };
 }
@@ -320,7 +326,7 @@ int udp_batch_new(struct udp_batch **out)
         return ERR_NOMEM;
     }
     for (unsigned i = 0; i < UDP_BATCH; i++) {
-        b->iov[i] = (struct iovec){b->buffers + (size_t)i * SLOT_LEN, UDP_BUFFER};
+        b->slots[i].iov = (struct iovec){b->buffers + (size_t)i * SLOT_LEN, UDP_BUFFER};
         batch_arm(b, i);
     }
     *out = b;
@@ -371,13 +377,13 @@ static bool read_message(struct udp_socket *s, struct udp_batch *b, unsigned i, 
                          uint64_t *overflow)
 {
     struct msghdr *h = &b->msgs[i].msg_hdr;
-    *m = (struct udp_message){.data = b->iov[i].iov_base, .len = b->msgs[i].msg_len};
+    *m = (struct udp_message){.data = b->slots[i].iov.iov_base, .len = b->msgs[i].msg_len};
     read_control(s, h, m, overflow);
     if (m->len == 0 || (h->msg_flags & MSG_TRUNC))
         return false;
     if (m->segment == 0 || m->segment > m->len)
         m->segment = m->len;
-    return addr_from_sockaddr((struct sockaddr *)&b->from[i], &m->from) == 0;
+    return addr_from_sockaddr((struct sockaddr *)&b->slots[i].from, &m->from) == 0;
 }
 
 /* What an ICMP message left on the socket; it concerns an earlier datagram, not receiving. */

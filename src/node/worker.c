@@ -138,11 +138,12 @@ static bool round_of(struct worker *w, const struct epoll_event *ready, int coun
         return false;
     w->table = fwd_worker_quiesce(w->config.fwd);
     w->now_us = clock_monotonic_us();
-    boost_round(&w->boost, w->now_us, bytes_carried(w));
-    if (is_ready[SOURCE_UDP])
-        worker_in_round(w);
-    if (is_ready[SOURCE_TAP] && worker_out_round(w))
+    /* What this machine answers to what was delivered is in the TAP's queue by now: the kernel's own answers,
+     * such as acknowledgements, need no process. */
+    bool answered = is_ready[SOURCE_UDP] && worker_in_round(w);
+    if ((is_ready[SOURCE_TAP] || answered) && worker_out_round(w))
         device_gone(w);
+    boost_round(&w->boost, w->now_us, bytes_carried(w));
     wake_control(w);
     return true;
 }

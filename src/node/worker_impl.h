@@ -98,5 +98,5 @@ void worker_trace_frame(struct worker *w, bool to_device, const struct switch_fr
 /* worker_out.c: moves a bounded number of frames from the TAP to peers. ERR_IO when the TAP is gone. */
 int worker_out_round(struct worker *w) must_check;
 
-/* worker_in.c: receives and delivers one batch of datagrams. */
-void worker_in_round(struct worker *w);
+/* worker_in.c: receives and delivers one batch of datagrams. True when a frame reached the TAP. */
+bool worker_in_round(struct worker *w);

@@ -224,8 +224,9 @@ static void on_message(struct worker *w, const struct udp_message *m)
     }
 }
 
-void worker_in_round(struct worker *w)
+bool worker_in_round(struct worker *w)
 {
+    uint64_t before = atomic_load_explicit(&w->counters.tap_tx_frames, memory_order_relaxed);
     uint64_t overflow = 0;
     int count = udp_receive(w->config.socket, w->batch, w->messages, &overflow);
     uint64_t begin = w->profile && count > 0 ? profile_clock_ns() : 0;
@@ -236,4 +237,5 @@ void worker_in_round(struct worker *w)
     lane_leave(w); /* the merge's frames live in the batch */
     if (begin)
         profile_add(&w->profile->udp_recv, profile_clock_ns() - begin);
+    return atomic_load_explicit(&w->counters.tap_tx_frames, memory_order_relaxed) != before;
 }
