@@ -128,7 +128,7 @@ def say(text):
 def first_ping(host):
     # ARP that went out before there was somebody to answer would else be asked again a second later.
     host.run("ip", "neigh", "flush", "to", programs.A, check=False, echo=False)
-    return host.answers(programs.A)
+    return host.answers(programs.A, "-W", 0.1)
 
 
 def start(program):
@@ -136,7 +136,7 @@ def start(program):
     program.start_a()
     begin = time.monotonic()
     program.start_b()
-    labs.wait_for(lambda: first_ping(program.b), 20, "an answer to the first ping")
+    labs.wait_for(lambda: first_ping(program.b), 20, "an answer to the first ping", every=0.01)
     seconds = time.monotonic() - begin
     program.settled()
     time.sleep(0.3)
