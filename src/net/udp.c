@@ -7,11 +7,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define SOCKET_BUFFER (8 * 1024 * 1024)
@@ -273,6 +275,12 @@ int udp_send(struct udp_socket *s, const struct udp_remote *to, const uint8_t *d
     if (!err)
         atomic_store_explicit(&s->gso, false, memory_order_relaxed);
     return err;
+}
+
+size_t udp_unsent(const struct udp_socket *s)
+{
+    int unsent = 0;
+    return ioctl(s->fd, SIOCOUTQ, &unsent) == 0 && unsent > 0 ? (size_t)unsent : 0;
 }
 
 /* ---- receiving ---- */

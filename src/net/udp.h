@@ -50,6 +50,9 @@ void udp_remote_init(const struct udp_socket *s, const struct addr *a, struct ud
 int udp_send(struct udp_socket *s, const struct udp_remote *to, const uint8_t *data, size_t len,
              size_t segment, uint8_t ecn) must_check;
 
+/* Bytes that wait in the socket, or below it for its interface, with the kernel's bookkeeping (SIOCOUTQ). */
+size_t udp_unsent(const struct udp_socket *s);
+
 struct udp_message {
     uint8_t *data;  /* UDP_BUFFER bytes, writable, the batch's */
     size_t len;     /* of all datagrams */

@@ -236,6 +236,7 @@ int worker_start(const struct worker_config *config, struct worker **out)
     memset(w, 0, size);
     w->config = *config;
     w->epoll = w->stop = -1;
+    backlog_init(&w->backlog);
     int err = make_buffers(w);
     if (!err)
         err = open_descriptors(w);

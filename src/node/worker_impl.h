@@ -4,6 +4,7 @@
  * (UDP → TAP); nobody else includes this. All of it belongs to the worker's thread unless said otherwise. */
 
 #include "net/offload.h"
+#include "node/backlog.h"
 #include "node/boost.h"
 #include "node/profile.h"
 #include "node/ring.h"
@@ -47,8 +48,11 @@ struct worker {
     uint8_t *frame; /* OFFLOAD_FRAME_MAX */
     uint8_t *send;  /* WIRE_DATAGRAM_MAX */
     struct worker_run run;
-    uint16_t group;   /* of the next train or fragmented frame */
-    bool send_waited; /* this round has waited for the socket in vain: it will not again */
+    uint16_t group; /* of the next train or fragmented frame */
+    struct backlog backlog;
+    uint64_t sent;      /* bytes given to the socket … */
+    uint64_t sent_seen; /* … until the last look at what waits there */
+    bool send_waited;   /* this round has waited for the socket in vain: it will not again */
 
     /* in */
     struct udp_batch *batch;

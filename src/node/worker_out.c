@@ -55,9 +55,10 @@ static void flush(struct worker *w)
     int err = send_run(w);
     if (w->profile)
         profile_add(&w->profile->udp_send, profile_clock_ns() - begin);
-    if (!err)
+    if (!err) {
         worker_count(&w->counters.udp_tx_datagrams, r->count);
-    else if (err == ERR_SPACE)
+        w->sent += r->len;
+    } else if (err == ERR_SPACE)
         too_big(w);
     else
         worker_drop(w, DROP_SEND, r->count);
@@ -211,6 +212,25 @@ static void send_to(struct worker *w, const struct fwd_peer *peer, const struct 
     }
 }
 
+/* Whether the underlay takes a frame now. One that it does not take is marked, which its ends understand
+ * (RFC 3168), or lost before any work is spent on it. */
+static bool backlog_takes(struct worker *w, size_t len)
+{
+    if (w->backlog.state != BACKLOG_FREE || w->sent - w->sent_seen >= BACKLOG_LOOK) {
+        w->sent_seen = w->sent;
+        backlog_look(&w->backlog, w->now_us, w->sent, udp_unsent(w->config.socket));
+    }
+    switch (w->backlog.state) {
+    case BACKLOG_FREE:
+        return true;
+    case BACKLOG_OVER:
+        return len <= BACKLOG_SPARSE || (offload_ecn(w->frame, len) && offload_ecn_mark(w->frame, len));
+    case BACKLOG_FULL:
+        return false;
+    }
+    return false;
+}
+
 static void send_flood(struct worker *w, const struct virtio_net_hdr *vnet, size_t len)
 {
     size_t count;
@@ -232,12 +252,16 @@ static void forward(struct worker *w, const struct virtio_net_hdr *vnet, size_t 
     if (w->config.trace)
         worker_trace_frame(w, false, &f, len);
     int port = switch_from_device(w->config.sw, &f, w->now_us);
+    if (port < 0 && port != SWITCH_PORT_FLOOD)
+        return;
+    if (!backlog_takes(w, len)) {
+        worker_drop(w, DROP_BACKLOG, 1);
+        return;
+    }
     if (port == SWITCH_PORT_FLOOD) {
         send_flood(w, vnet, len);
         return;
     }
-    if (port < 0)
-        return;
     const struct fwd_peer *peer = fwd_peer(w->table, (uint32_t)port);
     if (peer && peer->tx && peer->has_path)
         send_to(w, peer, vnet, len);

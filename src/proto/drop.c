@@ -29,6 +29,7 @@ static const char *const names[DROP_COUNT] = {
     [DROP_KEY_SPENT] = "key_spent",
     [DROP_SPLIT] = "split",
     [DROP_SEND] = "send",
+    [DROP_BACKLOG] = "backlog",
     [DROP_TOO_BIG] = "too_big",
     [DROP_ECN] = "ecn",
 };

@@ -30,6 +30,7 @@ enum drop {
     DROP_KEY_SPENT, /* the key is past its hard limit */
     DROP_SPLIT,     /* a super-frame that cannot be cut */
     DROP_SEND,      /* the kernel refused the datagram */
+    DROP_BACKLOG,   /* more waits for the underlay than it takes in 20 ms */
     DROP_TOO_BIG,   /* larger than the path's present size; the path is measured anew */
     /* from the network, later additions */
     DROP_ECN, /* marked CE on the way, but the packet inside is not ECN-capable (RFC 6040) */
