@@ -45,7 +45,7 @@ def test_flows_keep_their_order_between_any_numbers_of_workers(lab, figure, work
     rates, late = [], 0
     for reverse in (False, True):
         rate, overtaken = tcp_run(a, b, reverse)
-        # Between 4 and 2 workers a single super-frame is overtaken in one run of twenty (README, Limits). A flow that changes its
+        # Between 4 and 2 workers a single super-frame is overtaken in one run of thirteen (README, Limits). A flow that changes its
         # lane all the time would show in every run.
         for _ in range(2):
             if overtaken:
