@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Prints where intel-ipsec-mb is to be taken from: "system", or the prefix of a copy of our own. From 2.0 on it has
-# AES-GCM for CPUs with VAES and without AVX-512, in half the time; a release that has an older one gets the signed
-# binary packages of Debian's current stable release, unpacked once per user. It needs nothing of a newer system. A build goes
-# without it, or with the older one, when they cannot be had. Progress goes to stderr, the answer alone to stdout.
+# AES-GCM for CPUs with VAES and without AVX-512, in little more than half the time. A release that has an older one gets
+# the signed binary packages of Debian's current stable release, unpacked once per user; they need nothing of a newer
+# system. A build goes without the library, or with the older one, when they cannot be had. Progress goes to stderr, the
+# answer alone to stdout.
 set -eu
 tools=$(dirname "$0")
 

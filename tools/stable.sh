@@ -3,7 +3,7 @@
 #
 # To be sourced by the scripts that fetch a newer library than this release has: apt-get on the packages of Debian's
 # current stable release, by the mirror and the keyring this machine already trusts, without touching its own lists.
-# The sourcing script has say and die.
+# The sourcing script has say.
 
 stable_mirror() {
     # shellcheck disable=SC2016 # apt's variables, not ours
