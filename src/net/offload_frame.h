@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What splitting and merging share: where the headers of a frame are, and one's complement sums (RFC 1071).
- * Private to src/net/offload*.c. */
+/* What splitting, merging and flow.c share: where the headers of a frame are, and one's complement sums
+ * (RFC 1071). Private to src/net. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -49,7 +49,7 @@ char *worker_trace_format(const struct worker_trace *trace, char out[WORKER_TRAC
 struct worker_config {
     unsigned index;        /* = lane, TAP queue and socket; below workers */
     unsigned workers;      /* of this node */
-    const int *tap_queues; /* one per worker: it reads its own, and writes to the one of a frame's lane */
+    const int *tap_queues; /* one per worker: it reads its own, and writes to the one of a frame's flow */
     unsigned tap_offloads;
     struct udp_socket *socket;
     struct switch_table *sw;

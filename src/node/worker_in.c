@@ -8,11 +8,17 @@
  * lane 1, which worker 1 is opening at the same time. Hence a worker holds a lane (session_hold) from the
  * first datagram of a run to the write of its last frame: replay window, cipher and the order of frames are
  * the holder's. What outlives the run follows the lane, not the worker: parts of frames meet in the lane's
- * reassembly table, and frames go to the TAP queue of the lane, so that the queue which the kernel learns for
- * a flow does not change. A train is cut by a change of hands, and just written in two pieces. */
+ * reassembly table. A train is cut by a change of hands, and just written in two pieces.
+ *
+ * Queues. The kernel hands a flow's frames out on the queue where it last took one of the other direction, so
+ * the queue that is written to decides which worker, and hence which lane, carries the answers. It is a
+ * function of the flow alone (flow.h). Were it the queue of the lane, two lanes would go round for ever as each
+ * other's answers: the first frames of a flow, which the kernel spreads by a hash of its own, differ on both
+ * ends, and so segments would overtake each other. */
 
 #include "node/worker_impl.h"
 
+#include "net/flow.h"
 #include "proto/fragment.h"
 
 /* STUN answers come from strangers: they may fill a part of the queue to the control thread, so that the rest
@@ -29,6 +35,12 @@ struct arrival {
     struct session *session;
 };
 
+/* The queue where the kernel shall hand out what the frame's flow answers. */
+static int queue_of(const struct worker *w, const uint8_t *frame, size_t len)
+{
+    return w->config.tap_queues[flow_hash(frame, len) % w->config.workers];
+}
+
 static void write_merge(struct worker *w)
 {
     struct offload_merge *m = &w->merge;
@@ -38,7 +50,7 @@ static void write_merge(struct worker *w)
     size_t bytes = 0;
     for (int i = 1; i < m->count; i++)
         bytes += m->iov[i].iov_len;
-    if (tap_write(w->config.tap_queues[w->held_lane % w->config.workers], m->iov, m->count)) {
+    if (tap_write(queue_of(w, m->iov[1].iov_base, m->iov[1].iov_len), m->iov, m->count)) {
         worker_drop(w, DROP_DEVICE, (uint64_t)m->count - 1);
     } else {
         worker_count(&w->counters.tap_tx_frames, 1);

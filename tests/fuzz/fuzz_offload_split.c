@@ -3,6 +3,7 @@
  * segments must cover the payload exactly, agree with their own lengths, and be taken by a merge without
  * harm. */
 
+#include "net/flow.h"
 #include "net/offload.h"
 #include "net/tap.h"
 
@@ -79,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require((size_t)s.csum.start + s.csum.offset + 2 <= len);
     (void)offload_ecn(frame + 1, len);
     (void)offload_ecn_mark(frame + 1, len);
+    (void)flow_hash(frame + 1, len);
     free(frame);
     return 0;
 }

@@ -415,12 +415,12 @@ class Host:
                              name=f"ping-{len(self.lab.processes)}")
         return PingStream(process, interval)
 
-    def iperf(self, to_host, to, *flags, seconds=2, udp=None, reverse=False, port=5201):
-        """One iperf3 run from here; returns its JSON. udp is a rate such as 50M."""
+    def iperf(self, to_host, to, *flags, seconds=2, amount=None, udp=None, reverse=False, port=5201):
+        """One iperf3 run from here; returns its JSON. amount, such as 8M, ends it instead of seconds; udp is a rate such as 50M."""
         server = to_host.start("iperf3", "-s", "-1", "-B", to, "-p", port, "--forceflush", name=f"iperf3-{len(self.lab.processes)}")
         try:
             server.wait_log("Server listening", 5)
-            argv = ["iperf3", "-J", "-c", to, "-p", port, "-t", seconds, *(["-u", "-b", udp, "-w", "2M"] if udp else []),
+            argv = ["iperf3", "-J", "-c", to, "-p", port, *(["-n", amount] if amount else ["-t", seconds]), *(["-u", "-b", udp, "-w", "2M"] if udp else []),
                     *(["-R"] if reverse else []), *flags]
             result = self.run(*argv, check=False, timeout=seconds + 30)
             report = json.loads(result.stdout)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node/worker, several per node: a flow that enters one queue leaves one queue, in order, whatever the
- * numbers of workers; and datagrams of several lanes in one received message are each lane's own. */
+/* node/worker, several per node: a flow leaves by its own queue, in order, whatever the numbers of workers and
+ * the lanes that it came in; and datagrams of several lanes in one received message are each lane's own. */
 
 #include "worker_lab.h"
 
@@ -19,18 +19,24 @@ static void pair_open(struct lab_node *a, unsigned workers_a, struct lab_node *b
     lab_node_start(b, false, false);
 }
 
+static void assert_flow_crosses(struct lab_node *from, unsigned lane, struct lab_node *to, unsigned queue,
+                                uint8_t host)
+{
+    const size_t lens[] = {60, 1400, 3000, WIRE_FRAME_MAX};
+    for (unsigned i = 0; i < 4; i++) {
+        lab_flow_make(&sent, queue, to->workers, host, lens[i], (uint8_t)i);
+        lab_put_at(from, lane, &sent);
+        lab_get_at(to, queue, &got);
+        lab_assert_same(&sent, &got);
+    }
+    assert_false(lab_has_frame(to));
+}
+
 static void assert_lanes_cross(struct lab_node *from, struct lab_node *to, uint8_t host)
 {
-    for (unsigned lane = 0; lane < from->workers; lane++) {
-        const size_t lens[] = {60, 1400, 3000, WIRE_FRAME_MAX};
-        for (unsigned i = 0; i < 4; i++) {
-            lab_frame_make(&sent, 0xff, (uint8_t)(host + lane), lens[i], (uint8_t)i);
-            lab_put_at(from, lane, &sent);
-            lab_get_at(to, lane % to->workers, &got);
-            lab_assert_same(&sent, &got);
-        }
-        assert_false(lab_has_frame(to));
-    }
+    for (unsigned lane = 0; lane < from->workers; lane++)
+        for (unsigned queue = 0; queue < to->workers; queue++)
+            assert_flow_crosses(from, lane, to, queue, host);
 }
 
 static void lanes_cross_between_any_numbers_of_workers(void **state)
@@ -58,14 +64,15 @@ static void queues_keep_their_order_side_by_side(void **state)
     pair_open(&a, WORKERS, &b, WORKERS / 2);
     for (unsigned round = 0; round < ROUNDS; round++) {
         for (unsigned i = 0; i < BURST * WORKERS; i++) {
-            lab_frame_make(&sent, 0xff, (uint8_t)(i % WORKERS), 200, (uint8_t)(i / WORKERS));
-            lab_put_at(&a, i % WORKERS, &sent);
+            unsigned lane = i % WORKERS;
+            lab_flow_make(&sent, lane % b.workers, b.workers, (uint8_t)lane, 200, (uint8_t)(i / WORKERS));
+            lab_put_at(&a, lane, &sent);
         }
         unsigned next[WORKERS] = {0};
         for (unsigned i = 0; i < BURST * WORKERS; i++) {
-            lab_get_at(&b, i % (WORKERS / 2), &got);
+            lab_get_at(&b, i % b.workers, &got);
             uint8_t lane = got.data[11];
-            lab_frame_make(&sent, 0xff, lane, 200, (uint8_t)next[lane]++);
+            lab_flow_make(&sent, lane % b.workers, b.workers, lane, 200, (uint8_t)next[lane]++);
             lab_assert_same(&sent, &got);
         }
     }
@@ -122,9 +129,15 @@ static void add_part(unsigned lane, const struct wire_inner *inner, const uint8_
     s.len += (size_t)n;
 }
 
+/* Each lane has a flow, that of the queue with its number. */
+static void make_frame(unsigned lane, uint8_t number)
+{
+    lab_flow_make(&sent, lane % LANES, LANES, (uint8_t)(0x40 + lane), 100, number);
+}
+
 static void add_frame(unsigned lane, uint8_t number)
 {
-    lab_frame_make(&sent, 0xff, (uint8_t)(0x40 + lane), 100, number);
+    make_frame(lane, number);
     add_part(lane, &(struct wire_inner){0}, sent.data, sent.len);
 }
 
@@ -136,12 +149,12 @@ static void send_message(void)
 
 static void assert_frame_at(unsigned queue, unsigned lane, uint8_t number)
 {
-    lab_frame_make(&sent, 0xff, (uint8_t)(0x40 + lane), 100, number);
+    make_frame(lane, number);
     lab_get_at(&s.node, queue, &got);
     lab_assert_same(&sent, &got);
 }
 
-static void foreign_lanes_in_a_message_are_written_to_their_own_queue(void **state)
+static void foreign_lanes_in_a_message_are_written_to_the_queues_of_their_flows(void **state)
 {
     (void)state;
     stage_open();
@@ -159,13 +172,31 @@ static void foreign_lanes_in_a_message_are_written_to_their_own_queue(void **sta
     stage_close();
 }
 
+/* Else the kernel, which learns a flow's queue from what is written, would move its answers about. */
+static void a_flow_leaves_by_one_queue_whatever_its_lanes(void **state)
+{
+    (void)state;
+    stage_open();
+    for (unsigned queue = 0; queue < LANES; queue++)
+        for (unsigned i = 0; i < 20; i++) {
+            lab_flow_make(&sent, queue, LANES, 0x50, 100, (uint8_t)i);
+            add_part(i % 3, &(struct wire_inner){0}, sent.data, sent.len);
+            send_message();
+            lab_get_at(&s.node, queue, &got);
+            lab_assert_same(&sent, &got);
+        }
+    assert_false(lab_has_frame(&s.node));
+    assert_int_equal(lab_drops(&s.node), 0);
+    stage_close();
+}
+
 /* The first part comes at the end of a message of lane 0, the second one to lane 1's own worker. */
 static void parts_of_a_frame_meet_whichever_worker_received_them(void **state)
 {
     (void)state;
     static struct lab_frame whole;
     stage_open();
-    lab_frame_make(&whole, 0xff, 9, 200, 7);
+    lab_flow_make(&whole, 1, LANES, 9, 200, 7);
     struct wire_inner inner = {.flags = WIRE_FLAG_FRAGMENT, .group = 5, .frag_total = 200};
     for (unsigned round = 0; round < 50; round++) {
         add_frame(0, (uint8_t)round);
@@ -246,7 +277,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lanes_cross_between_any_numbers_of_workers),
         cmocka_unit_test(queues_keep_their_order_side_by_side),
-        cmocka_unit_test(foreign_lanes_in_a_message_are_written_to_their_own_queue),
+        cmocka_unit_test(foreign_lanes_in_a_message_are_written_to_the_queues_of_their_flows),
+        cmocka_unit_test(a_flow_leaves_by_one_queue_whatever_its_lanes),
         cmocka_unit_test(parts_of_a_frame_meet_whichever_worker_received_them),
         cmocka_unit_test(two_workers_share_a_lane_without_losing_or_doubling),
         cmocka_unit_test(lanes_that_no_session_has_are_dropped),

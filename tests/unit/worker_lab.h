@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "crypto/secret.h"
+#include "net/flow.h"
 #include "net/offload.h"
 #include "node/worker.h"
 #include <errno.h>
@@ -252,6 +253,20 @@ static inline void lab_frame_make(struct lab_frame *f, uint8_t dst, uint8_t src,
     memcpy(f->data, (uint8_t[]){2, 0, 0, 0, 0, dst, 2, 0, 0, 0, 0, src, 0x88, 0xb5}, 14);
     if (dst == 0xff)
         memset(f->data, 0xff, 6);
+}
+
+/* Such a frame to everybody as UDP over IPv4, of a flow that belongs to one of a node's queues. */
+static inline void lab_flow_make(struct lab_frame *f, unsigned queue, unsigned workers, uint8_t src,
+                                 size_t len, uint8_t seed)
+{
+    lab_frame_make(f, 0xff, src, len, seed);
+    memcpy(f->data + 12, (uint8_t[]){8, 0, 0x45, 0}, 4);
+    memset(f->data + 20, 0, 2); /* not a fragment */
+    f->data[23] = 17;
+    memcpy(f->data + 26, (uint8_t[]){10, 0, 0, 1, 10, 0, 0, 2, 0, 1, 0, 0}, 12);
+    do
+        f->data[37]++;
+    while (flow_hash(f->data, len) % workers != queue);
 }
 
 static inline void lab_assert_same(const struct lab_frame *a, const struct lab_frame *b)
