@@ -18,6 +18,7 @@
 
 #define SLOW_MS 1000
 #define TRIM_US (5 * USEC_PER_SEC)
+#define AGE_US  (10 * USEC_PER_SEC) /* a sweep reads the switch's whole table, 2 MB */
 
 static_assert(CONFIG_WORKERS_MAX == WORKER_MAX && WORKER_MAX <= TAP_QUEUES_MAX &&
                   WORKER_MAX <= WIRE_DATA_LANES,
@@ -123,7 +124,10 @@ static void on_slow(uv_timer_t *timer)
     struct node *n = timer->data;
     uint64_t now_us = clock_monotonic_us();
     switch_local(n->sw, device_mac(n->device), now_us);
-    switch_age(n->sw, now_us);
+    if (now_us - n->aged_us >= AGE_US) {
+        n->aged_us = now_us;
+        switch_age(n->sw, now_us);
+    }
     reflexive_tick(n, now_us);
     status_tick(n, now_us);
     addresses_tick(n);

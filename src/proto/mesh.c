@@ -247,12 +247,17 @@ static void end_round(struct mesh *m, struct peer *p, uint64_t now_us)
     m->ops.want(m->ops.context, &p->id, true);
 }
 
+static bool round_is_over(const struct peer *p)
+{
+    return p->dial.running && p->dial.next >= p->dial.count && !mesh_has_attempts(p);
+}
+
 static void tick_dialling(struct mesh *m, struct peer *p, uint64_t now_us)
 {
     struct addr to;
     while (peer_dial_due(p, now_us, &to))
         mesh_dial(m, p, &to, now_us);
-    if (p->dial.running && p->dial.next >= p->dial.count && !mesh_has_attempts(p))
+    if (round_is_over(p))
         end_round(m, p, now_us);
 }
 
@@ -287,11 +292,12 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-static uint64_t peer_deadline(const struct peer *p)
+static uint64_t peer_deadline(const struct peer *p, uint64_t now_us)
 {
     uint64_t at = peer_send_session(p) ? path_next_deadline(p->paths) : TIME_NEVER;
-    if (p->wanted)
-        at = earlier(at, p->dial.at_us);
+    at = earlier(at, peer_dial_next(p, now_us));
+    if (round_is_over(p))
+        at = now_us;
     for (unsigned i = 0; i < p->link_count; i++) {
         const struct link *l = p->links[i];
         if (l->state != LINK_STATE_LIVE)
@@ -311,7 +317,7 @@ uint64_t mesh_next_deadline(const struct mesh *m, uint64_t now_us)
         if (!m->peers[i])
             continue;
         idle = idle && !m->peers[i]->wanted && m->peers[i]->link_count == 0;
-        at = earlier(at, peer_deadline(m->peers[i]));
+        at = earlier(at, peer_deadline(m->peers[i], now_us));
     }
     if (idle)
         return TIME_NEVER;

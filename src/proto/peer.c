@@ -125,13 +125,19 @@ static bool wants_link(const struct peer *p, uint64_t now_us)
     return broken || (l->opener && now_us >= p->dial.rehandshake_at_us);
 }
 
+/* For our own attempts; the peer's need room, too. */
+static bool links_full(const struct peer *p)
+{
+    return p->link_count >= PEER_LINKS_MAX - 2;
+}
+
 bool peer_dial_due(struct peer *p, uint64_t now_us, struct addr *out)
 {
     if (!wants_link(p, now_us)) {
         p->dial.running = false;
         return false;
     }
-    if (now_us < p->dial.at_us || p->link_count >= PEER_LINKS_MAX - 2)
+    if (now_us < p->dial.at_us || links_full(p))
         return false;
     if (!p->dial.running) {
         p->dial.running = true;
@@ -142,6 +148,16 @@ bool peer_dial_due(struct peer *p, uint64_t now_us, struct addr *out)
     *out = p->dial.targets[p->dial.next++];
     p->dial.at_us = now_us + DIAL_STAGGER_US;
     return true;
+}
+
+uint64_t peer_dial_next(const struct peer *p, uint64_t now_us)
+{
+    if (!wants_link(p, now_us)) {
+        bool renews = p->wanted && p->current && p->current->opener;
+        return renews ? p->dial.rehandshake_at_us : TIME_NEVER;
+    }
+    bool all_tried = p->dial.running && p->dial.next >= p->dial.count;
+    return all_tried || links_full(p) ? TIME_NEVER : p->dial.at_us;
 }
 
 void peer_dial_succeeded(struct peer *p, uint64_t rehandshake_us, uint32_t jitter, uint64_t now_us)

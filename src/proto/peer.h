@@ -83,6 +83,10 @@ void peer_add_target(struct peer *p, const struct addr *target);
 /* True when a link should be opened now, and where. */
 bool peer_dial_due(struct peer *p, uint64_t now_us, struct addr *out);
 
+/* When that may next be true; TIME_NEVER while it depends on events alone: news of addresses, the end of the
+ * attempts that run, paths that break. */
+uint64_t peer_dial_next(const struct peer *p, uint64_t now_us);
+
 /* Dialling has succeeded, or a whole round has failed. jitter is a random number. */
 void peer_dial_succeeded(struct peer *p, uint64_t rehandshake_us, uint32_t jitter, uint64_t now_us);
 void peer_dial_round_failed(struct peer *p, uint32_t jitter, uint64_t now_us);

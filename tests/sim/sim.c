@@ -526,8 +526,10 @@ static void tick_all(struct sim *sim)
 {
     for (unsigned i = 0; i < sim->node_count; i++) {
         struct sim_node *n = &sim->nodes[i];
-        if (n->mesh && mesh_next_deadline(n->mesh, sim->now_us) <= sim->now_us + 10000)
+        if (n->mesh && mesh_next_deadline(n->mesh, sim->now_us) <= sim->now_us + 10000) {
             mesh_tick(n->mesh, sim->now_us);
+            n->ticks++;
+        }
         if (n->stale)
             publish(n);
     }

@@ -42,6 +42,7 @@ struct sim_node {
     struct session *retired[256];
     size_t retired_count;
     /* what happened */
+    unsigned ticks;
     unsigned notes[8]; /* by enum mesh_notice */
     char last_note[SIM_NOTES_MAX][256];
     uint64_t frames_sent, frames_received, frames_duplicate;

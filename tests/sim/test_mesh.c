@@ -60,6 +60,21 @@ static void nodes_connect_and_find_a_path(void **state)
     sim_free(p.sim);
 }
 
+/* Twice a second, and what probes need. */
+static void connected_nodes_rest(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    sim_connect(p.b, p.a, NULL);
+    sim_run(p.sim, 30 * SECOND, NULL, NULL);
+    assert_true(sim_connected(p.b, p.a));
+    p.a->ticks = p.b->ticks = 0;
+    sim_run(p.sim, 60 * SECOND, NULL, NULL);
+    assert_in_range(p.a->ticks, 120, 180);
+    assert_in_range(p.b->ticks, 120, 180);
+    sim_free(p.sim);
+}
+
 static void a_smaller_path_is_measured(void **state)
 {
     (void)state;
@@ -405,6 +420,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nodes_connect_and_find_a_path),
+        cmocka_unit_test(connected_nodes_rest),
         cmocka_unit_test(a_smaller_path_is_measured),
         cmocka_unit_test(both_dialling_at_once_agree_on_one_session),
         cmocka_unit_test(key_changes_lose_nothing),
