@@ -17,20 +17,9 @@ if [ "$(dpkg --print-architecture 2>/dev/null)" != amd64 ] || dpkg --compare-ver
     exit 0
 fi
 
-cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/shadowmesh
-prefix=$cache/ipsec-mb-2
-mkdir -p "$cache"
-# Two makes at once share one copy.
-exec 9>"$cache/ipsec-mb.lock"
-flock 9
-if [ -e "$prefix" ]; then
-    echo "$prefix"
-    exit 0
-fi
-
-work=$(mktemp -d "$cache/ipsec-mb.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' INT TERM
+# shellcheck source=tools/stable.sh
+. "$tools/stable.sh"
+private_prefix ipsec-mb-2
 without() {
     say "$1; going on with ${version:-none at all}: encryption is slower on CPUs with VAES"
     echo system
@@ -38,8 +27,6 @@ without() {
 }
 
 say "fetching intel-ipsec-mb 2 once, into $prefix"
-# shellcheck source=tools/stable.sh
-. "$tools/stable.sh"
 stable_open "$work" "$work/log" deb || without "it cannot be fetched"
 library=$(apt-cache show libipsec-mb-dev 2>/dev/null | sed -n 's/^Depends:.*\(libipsec-mb[0-9][0-9]*\).*/\1/p' | head -n 1)
 [ "$library" = libipsec-mb2 ] || without "Debian's stable release has ${library:-none}, not libipsec-mb2"
@@ -48,10 +35,9 @@ apt-get -q download "$library" libipsec-mb-dev >>log 2>&1 || { tail -n 10 log >&
 for package in *.deb; do
     dpkg-deb -x "$package" tree
 done
-mkdir made
-mv tree/usr/include made/include
-mv tree/usr/lib/*-linux-gnu made/lib
-rm made/lib/*.a
-mv made "$prefix"
+mkdir "$prefix"
+mv tree/usr/include "$prefix/include"
+mv tree/usr/lib/*-linux-gnu "$prefix/lib"
+rm "$prefix"/lib/*.a
 say "$(basename "$prefix"/lib/libIPSec_MB.so.2.*) is in $prefix"
-echo "$prefix"
+private_done

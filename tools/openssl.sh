@@ -15,34 +15,13 @@ if pkg-config --exists 'openssl >= 3.5.0' 2>/dev/null; then
     exit 0
 fi
 
-cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/shadowmesh
-prefix=$cache/openssl-3.5
-# The stamp is written last: a build that was interrupted is made anew.
-stamp=$prefix/.complete
-if [ -e "$stamp" ]; then
-    echo "$prefix"
-    exit 0
-fi
-
-mkdir -p "$cache"
-# Two makes at once share one build.
-exec 9>"$cache/openssl.lock"
-flock 9
-if [ -e "$stamp" ]; then
-    echo "$prefix"
-    exit 0
-fi
-
-work=$(mktemp -d "$cache/openssl-build.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' INT TERM
-
+# shellcheck source=tools/stable.sh
+. "$tools/stable.sh"
+private_prefix openssl-3.5
 say "this machine's OpenSSL is older than 3.5: building 3.5 once, in $prefix (2-4 minutes)"
 log=$work/log
 fail() { tail -n 30 "$log" >&2; die "$1"; }
 
-# shellcheck source=tools/stable.sh
-. "$tools/stable.sh"
 stable_open "$work" "$log" deb-src || die "or install OpenSSL >= 3.5"
 mkdir "$work/src"
 (cd "$work/src" && apt-get -q source --download-only openssl >>"$log" 2>&1) || fail "cannot fetch the source of openssl"
@@ -54,13 +33,11 @@ esac
 
 cd "$work/src/tree"
 # The ABI stays whole (no no-engine and the like): the system's libcurl loads this libssl too.
-rm -rf "$prefix"
 ./Configure --prefix="$prefix" --libdir=lib --openssldir=/etc/ssl shared \
     enable-ec_nistp_64_gcc_128 no-tests no-docs \
     "-Wl,-rpath,$prefix/lib" >>"$log" 2>&1 || fail "Configure failed"
 make -j"$(nproc)" >>"$log" 2>&1 || fail "the build failed"
 make install_sw >>"$log" 2>&1 || fail "the installation failed"
 "$prefix/bin/openssl" version >>"$log" 2>&1 || fail "the new openssl does not run"
-touch "$stamp"
 say "$("$prefix/bin/openssl" version) is in $prefix"
-echo "$prefix"
+private_done

@@ -1,9 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# To be sourced by the scripts that fetch a newer library than this release has: apt-get on the packages of Debian's
-# current stable release, by the mirror and the keyring this machine already trusts, without touching its own lists.
-# The sourcing script has say.
+# To be sourced by the scripts that fetch a newer library than this release has: a place for it, and apt-get on the
+# packages of Debian's current stable release, by the mirror and the keyring this machine already trusts, without touching
+# its own lists. The sourcing script has say.
+
+# private_prefix NAME: sets prefix, a folder of this user's for one library, which is whole once private_done was called:
+# one that is, is the script's answer and its end. Two runs at once wait for each other, and an interrupted one is begun
+# anew. Sets work, a folder that goes with the script.
+private_prefix() {
+    prefix=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/shadowmesh/$1
+    mkdir -p "$(dirname "$prefix")"
+    exec 9>"$prefix.lock"
+    flock 9
+    if [ -e "$prefix/.complete" ]; then
+        echo "$prefix"
+        exit 0
+    fi
+    rm -rf "$prefix"
+    work=$(mktemp -d "$prefix.XXXXXX")
+    trap 'rm -rf "$work"' EXIT
+    trap 'exit 1' INT TERM
+}
+
+private_done() {
+    touch "$prefix/.complete"
+    echo "$prefix"
+}
 
 stable_mirror() {
     # shellcheck disable=SC2016 # apt's variables, not ours
