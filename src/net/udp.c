@@ -19,7 +19,11 @@
 #define SOCKET_BUFFER (8 * 1024 * 1024)
 #define UDP_LEN_MAX   65507
 #define ECN_MASK      3
-#define TYPE_DATA     0x20 /* docs/PROTOCOL.md §3 */
+/* docs/PROTOCOL.md §3 */
+#define TYPE_AT      0
+#define TYPE_DATA    0x20
+#define LANE_AT      1
+#define INDEX_END_AT 7 /* the last byte of the receiver index */
 /* A burst of ICMP errors may stand before the datagrams in a socket. */
 #define ERRORS_SKIPPED 16
 
@@ -109,9 +113,15 @@ static int open_one(bool v6, uint16_t port, bool first, bool share, struct udp_s
 static int steer(const struct udp_socket *s, unsigned count)
 {
     struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TYPE_DATA, 0, 3),
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 1), BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count),
-        BPF_STMT(BPF_RET | BPF_A, 0),          BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TYPE_AT),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TYPE_DATA, 0, 6),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, INDEX_END_AT),
+        BPF_STMT(BPF_MISC | BPF_TAX, 0),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, LANE_AT),
+        BPF_STMT(BPF_ALU | BPF_ADD | BPF_X, 0),
+        BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count),
+        BPF_STMT(BPF_RET | BPF_A, 0),
+        BPF_STMT(BPF_RET | BPF_K, 0),
     };
     const struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
     if (count < 2)

@@ -9,29 +9,29 @@
 #include <stdalign.h>
 #include <stdlib.h>
 
-struct lane {
+struct part {
     alignas(64) pthread_mutex_t held;
     struct fragment_table *table;
 };
 
 struct reassembly {
-    unsigned lanes;
-    struct lane *lane;
+    unsigned workers;
+    struct part *parts; /* one for each worker */
 };
 
-int reassembly_new(unsigned lanes, struct reassembly **out)
+int reassembly_new(unsigned workers, struct reassembly **out)
 {
     struct reassembly *r = malloc(sizeof *r);
-    struct lane *list = aligned_alloc(alignof(struct lane), lanes * sizeof *list);
+    struct part *list = aligned_alloc(alignof(struct part), workers * sizeof *list);
     if (!r || !list) {
         free(r);
         free(list);
         return ERR_NOMEM;
     }
-    *r = (struct reassembly){lanes, list};
+    *r = (struct reassembly){workers, list};
     int err = 0;
-    for (unsigned i = 0; i < lanes; i++) {
-        list[i] = (struct lane){.table = NULL};
+    for (unsigned i = 0; i < workers; i++) {
+        list[i] = (struct part){.table = NULL};
         pthread_mutex_init(&list[i].held, NULL);
         if (!err)
             err = fragment_table_new(FRAGMENT_SLOTS, &list[i].table);
@@ -48,22 +48,21 @@ void reassembly_free(struct reassembly *r)
 {
     if (!r)
         return;
-    for (unsigned i = 0; i < r->lanes; i++) {
-        fragment_table_free(r->lane[i].table);
-        pthread_mutex_destroy(&r->lane[i].held);
+    for (unsigned i = 0; i < r->workers; i++) {
+        fragment_table_free(r->parts[i].table);
+        pthread_mutex_destroy(&r->parts[i].held);
     }
-    free(r->lane);
+    free(r->parts);
     free(r);
 }
 
-struct fragment_table *reassembly_enter(struct reassembly *r, unsigned lane)
+struct fragment_table *reassembly_enter(struct reassembly *r, unsigned worker)
 {
-    struct lane *l = &r->lane[lane % r->lanes];
-    pthread_mutex_lock(&l->held);
-    return l->table;
+    pthread_mutex_lock(&r->parts[worker].held);
+    return r->parts[worker].table;
 }
 
-void reassembly_leave(struct reassembly *r, unsigned lane)
+void reassembly_leave(struct reassembly *r, unsigned worker)
 {
-    pthread_mutex_unlock(&r->lane[lane % r->lanes].held);
+    pthread_mutex_unlock(&r->parts[worker].held);
 }

@@ -47,14 +47,14 @@ struct worker_event {
 char *worker_trace_format(const struct worker_trace *trace, char out[WORKER_TRACE_MAX]);
 
 struct worker_config {
-    unsigned index;        /* = lane, TAP queue and socket; below workers */
+    unsigned index;        /* = TAP queue and socket; below workers */
     unsigned workers;      /* of this node */
     const int *tap_queues; /* one per worker: it reads its own, and writes to the one of a frame's flow */
     unsigned tap_offloads;
     struct udp_socket *socket;
     struct switch_table *sw;
     struct fwd *fwd;
-    struct reassembly *reassembly;     /* for at least `workers` lanes; all workers' */
+    struct reassembly *reassembly;     /* for at least `workers`; all workers' */
     _Atomic uint64_t *stream_until_us; /* boost.h; 0, all workers' */
     bool profile;                      /* -profile: histograms */
     bool trace;                        /* -v: WORKER_EVENT_TRACE */

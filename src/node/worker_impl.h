@@ -8,6 +8,7 @@
 #include "node/boost.h"
 #include "node/profile.h"
 #include "node/ring.h"
+#include "node/spread.h"
 #include "node/worker.h"
 #include <pthread.h>
 
@@ -18,7 +19,7 @@ struct worker_run {
     const struct fwd_peer *peer;
     size_t len, segment;
     unsigned count; /* 0 when empty; then the rest means nothing */
-    uint8_t ecn;
+    uint8_t ecn, lane;
 };
 
 /* When a peer's next event of a kind may be sent. */

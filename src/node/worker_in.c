@@ -7,12 +7,12 @@
  * UDP flow whatever their lane and steers by the first, so a message for worker 0 may end with datagrams of
  * lane 1, which worker 1 is opening at the same time. Hence a worker holds a lane (session_hold) from the
  * first datagram of a run to the write of its last frame: replay window, cipher and the order of frames are
- * the holder's. What outlives the run follows the lane, not the worker: parts of frames meet in the lane's
- * reassembly table. A train is cut by a change of hands, and just written in two pieces.
+ * the holder's. What outlives the run follows the lane, not the worker: parts of frames meet in the
+ * reassembly table of the worker that the lane is steered to. A train is cut by a change of hands, and just written in two pieces.
  *
  * Queues. The kernel hands a flow's frames out on the queue where it last took one of the other direction, so
  * the queue that is written to decides which worker, and hence which lane, carries the answers. It is a
- * function of the flow alone (flow.h). Were it the queue of the lane, two lanes would go round for ever as each
+ * function of the flow alone (spread.h). Were it the queue of the lane, two lanes would go round for ever as each
  * other's answers: the first frames of a flow, which the kernel spreads by a hash of its own, differ on both
  * ends, and so segments would overtake each other. */
 
@@ -38,7 +38,7 @@ struct arrival {
 /* The queue where the kernel shall hand out what the frame's flow answers. */
 static int queue_of(const struct worker *w, const uint8_t *frame, size_t len)
 {
-    return w->config.tap_queues[flow_hash(frame, len) % w->config.workers];
+    return w->config.tap_queues[spread_queue(w->held, flow_hash(frame, len), w->config.workers)];
 }
 
 static void write_merge(struct worker *w)
@@ -128,7 +128,8 @@ static enum drop on_fragment(struct worker *w, const struct arrival *a, const st
     uint8_t *frame;
     size_t frame_len;
     struct fragment_lost lost;
-    struct fragment_table *table = reassembly_enter(w->config.reassembly, a->header.lane);
+    unsigned worker = spread_worker(a->session, a->header.lane, w->config.workers);
+    struct fragment_table *table = reassembly_enter(w->config.reassembly, worker);
     enum drop drop = fragment_add(table, a->header.receiver, a->header.lane, in, part, len, w->now_us, &frame,
                                   &frame_len, &lost);
     worker_drop(w, DROP_FRAGMENT_TIMEOUT, lost.timeout);
@@ -137,7 +138,7 @@ static enum drop on_fragment(struct worker *w, const struct arrival *a, const st
     /* Not of a train, so it is written at once: the table may reuse its memory. */
     if (!drop && frame)
         drop = on_frame(w, a, &meta, frame, frame_len);
-    reassembly_leave(w->config.reassembly, a->header.lane);
+    reassembly_leave(w->config.reassembly, worker);
     return drop;
 }
 

@@ -95,11 +95,14 @@ static void put(struct worker *w, const struct fwd_peer *peer, uint8_t ecn, cons
     if (r->count && !run_takes(r, peer, ecn, size))
         flush(w);
     if (!r->count)
-        *r = (struct worker_run){.peer = peer, .ecn = ecn, .segment = size};
+        *r = (struct worker_run){.peer = peer,
+                                 .ecn = ecn,
+                                 .segment = size,
+                                 .lane = (uint8_t)spread_lane(peer->tx, w->config.index, w->config.workers)};
     uint8_t inner[WIRE_INNER_LEN];
     wire_inner_encode(&p->inner, inner);
     const struct slice pieces[] = {{inner, sizeof(inner)}, p->head, p->body};
-    int sealed = session_seal(peer->tx, WIRE_DATA, w->config.index, pieces, 3, w->send + r->len);
+    int sealed = session_seal(peer->tx, WIRE_DATA, r->lane, pieces, 3, w->send + r->len);
     if (sealed < 0) {
         worker_drop(w, (enum drop) - sealed, 1);
         return;

@@ -25,7 +25,7 @@
 
 /* What a keychain needs of its owner. */
 struct keychain_ops {
-    /* A random receiver index that no other session of this node has. */
+    /* A receiver index that no other session of this node has. */
     uint32_t (*new_index)(void *context);
     /* s may receive from now on. */
     int (*session_added)(void *context, struct session *s);

@@ -16,18 +16,19 @@ static struct peer *peer_of(const struct link *l)
     return l->owner;
 }
 
-uint32_t mesh_new_index(struct mesh *m)
+/* Random but for its last byte, by which workers share the peers among them (node/spread.h). */
+uint32_t mesh_new_index(const struct peer *p)
 {
     uint32_t index;
     do
-        index = mesh_random();
-    while (index == 0 || table_get(m->receivers, index));
+        index = (mesh_random() & ~0xffu) | (p->slot & 0xff);
+    while (index == 0 || table_get(p->mesh->receivers, index));
     return index;
 }
 
 static uint32_t new_index(void *context)
 {
-    return mesh_new_index(peer_of(context)->mesh);
+    return mesh_new_index(peer_of(context));
 }
 
 static int session_added(void *context, struct session *s)

@@ -73,5 +73,5 @@ bool mesh_has_attempts(const struct peer *p); /* dialled links that are not LIVE
 
 /* mesh_datagram.c */
 struct keychain_ops mesh_keychain_ops(struct link *l);
-uint32_t mesh_new_index(struct mesh *m);
+uint32_t mesh_new_index(const struct peer *p);
 void mesh_poll_paths(struct mesh *m, struct peer *p, uint64_t now_us);

@@ -134,7 +134,7 @@ static void say_hello(struct mesh *m, struct link *l)
     memcpy(h.macs[0], m->config.mac, sizeof h.macs[0]);
     h.candidate_count = m->candidate_count;
     memcpy(h.candidates, m->candidates, sizeof h.candidates);
-    h.receiver_index = mesh_new_index(m);
+    h.receiver_index = mesh_new_index(p);
     memcpy(h.boot, m->boot, sizeof h.boot);
     h.generation = p->generation + 1;
     if (link_greet(l, &h))

@@ -176,6 +176,11 @@ uint32_t session_peer_slot(const struct session *s)
     return s->peer_slot;
 }
 
+unsigned session_rx_lanes(const struct session *s)
+{
+    return s->rx_lanes;
+}
+
 /* Where the lane is in an array of data lanes and the control lane, or -1. */
 static int lane_at(unsigned lane, unsigned data_lanes)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* The keys and counters of one epoch between two nodes: made from one root at a handshake or a ratchet step,
- * used until the next. docs/PROTOCOL.md §4. Our lane i is sealed by worker i alone. The peer's lanes are
+ * used until the next. docs/PROTOCOL.md §4. Each of our lanes is sealed by one worker alone. The peer's lanes are
  * opened by whoever holds them (session_hold): the kernel steers a lane's datagrams to one worker's socket,
  * but its GRO may hand a few of another lane along with them. The control lane belongs to the control thread
  * in both directions. Everything else is constant after session_new. Counters have one writer at a time and
@@ -50,6 +50,7 @@ void session_free(struct session *s);
 
 uint32_t session_rx_index(const struct session *s);
 uint32_t session_peer_slot(const struct session *s);
+unsigned session_rx_lanes(const struct session *s); /* data lanes of the peer */
 
 /* Seals the pieces (inner header first, WIRE_INNER_LEN bytes or more in all) as one datagram of this type and
  * lane: writes WIRE_HEADER_LEN + their sum + WIRE_TAG_LEN bytes to out. The control lane takes WIRE_CONTROL

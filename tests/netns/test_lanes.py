@@ -12,6 +12,8 @@ from lab import A_OVERLAY, B_OVERLAY
 
 SECONDS = 2
 CONNECTIONS = 20
+PINGS = 100
+HUB = "10.10.10.100"
 # What TCP counts when segments overtake each other: detected by time stamps or SACK.
 REORDERED = ("TcpExtTCPSACKReorder", "TcpExtTCPRenoReorder", "TcpExtTCPTSReorder")
 
@@ -70,3 +72,22 @@ def test_a_device_with_one_queue_has_one_worker(lab):
     assert b.status()["workers"] == 1 and a.status()["workers"] == 2
     assert "single0 has 1 queue: as many data workers" in b.log()
     assert b.host.throughput(a.host, A_OVERLAY, seconds=1) > 1e8
+
+
+def test_peers_of_one_worker_keep_all_workers_of_a_hub_busy(lab):
+    *spokes, hub_host, server, _ = lab.internet(sites=("p0", "p1", "p2", "p3", "hub"))
+    backbone = server.backbone()
+    hub = labs.receiver(hub_host, backbone, "-workers", 4, "-profile", address=HUB)
+    nodes = [labs.sender(spoke, backbone, hub, "-workers", 1, address=f"10.10.10.{10 + n}") for n, spoke in enumerate(spokes)]
+    for node in nodes:
+        node.host.wait_ping(HUB, 10)
+    since = len(hub.log())
+    for node in nodes:
+        assert node.host.ping(HUB, count=PINGS, interval=0.005).lost == 0
+
+    def received():
+        counts = re.findall(r"\[PROFILE-UDP-RECV\] worker=(\d) n=(\d+)", hub.log()[since:])
+        return {worker: sum(int(count) for of, count in counts if of == worker) for worker, _ in counts}
+
+    labs.wait_for(lambda: sum(received().values()) >= len(nodes) * PINGS, 5, "the hub's profile tells of every ping")
+    assert len(received()) == 4 and min(received().values()) >= PINGS, received()

@@ -359,7 +359,7 @@ static void assert_steered(struct pair *p, struct udp_socket *s, unsigned count,
     udp_close(&one, 1);
 }
 
-static void data_goes_to_the_socket_of_its_lane_and_the_rest_to_the_first(void **state)
+static void data_goes_to_the_socket_of_its_lane_and_index_and_the_rest_to_the_first(void **state)
 {
     struct pair p;
     struct udp_socket s[3];
@@ -371,6 +371,11 @@ static void data_goes_to_the_socket_of_its_lane_and_the_rest_to_the_first(void *
         bytes[1] = (uint8_t)lane;
         assert_steered(&p, s, 3, bytes, sizeof(bytes), lane % 3);
     }
+    for (unsigned shift = 0; shift < 256; shift += 51) {
+        bytes[7] = (uint8_t)shift;
+        assert_steered(&p, s, 3, bytes, sizeof(bytes), (bytes[1] + shift) % 3);
+    }
+    memset(bytes, 0, sizeof(bytes));
     bytes[1] = 1;
     for (unsigned type = 0; type < 256; type += type < 0x24 ? 1 : 50) {
         bytes[0] = (uint8_t)type;
@@ -378,6 +383,7 @@ static void data_goes_to_the_socket_of_its_lane_and_the_rest_to_the_first(void *
     }
     bytes[0] = 0x20;
     assert_steered(&p, s, 3, bytes, 1, 0);
+    assert_steered(&p, s, 3, bytes, 7, 0);
     assert_int_equal(udp_reduce(s, 3, 2), 0);
     bytes[1] = 2;
     assert_steered(&p, s, 2, bytes, sizeof(bytes), 0);
@@ -417,7 +423,7 @@ int main(void)
         cmocka_unit_test(empty_datagrams_are_passed_over),
         cmocka_unit_test(what_the_socket_dropped_is_counted),
         cmocka_unit_test(sockets_share_a_port_among_themselves_only),
-        cmocka_unit_test(data_goes_to_the_socket_of_its_lane_and_the_rest_to_the_first),
+        cmocka_unit_test(data_goes_to_the_socket_of_its_lane_and_index_and_the_rest_to_the_first),
         cmocka_unit_test(buffers_are_forced_to_eight_megabytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,54 +1,102 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* node/worker, several per node: a flow leaves by its own queue, in order, whatever the numbers of workers and
- * the lanes that it came in; and datagrams of several lanes in one received message are each lane's own. */
+ * the lanes that it came in, and has one worker at each end; and datagrams of several lanes in one received message are each lane's own. */
 
 #include "worker_lab.h"
 
 #include "proto/fragment.h"
 
+#define SLOT_AT_A 1
+#define SLOT_AT_B 2
+
+static const unsigned NUMBERS[][2] = {{1, 2}, {2, 1}, {2, 2}, {4, 2}, {2, 4}, {8, 3}};
+#define NUMBER_COUNT (sizeof(NUMBERS) / sizeof(NUMBERS[0]))
+
 static struct lab_frame sent, got;
+
+/* There are as many classes of flows as the node with fewer workers has of them. */
+static unsigned classes_of(const struct lab_node *a, const struct lab_node *b)
+{
+    return a->workers < b->workers ? a->workers : b->workers;
+}
+
+/* The worker, and queue, of a class of flows at a node that has the other end in a slot. */
+static unsigned place_of(unsigned class, unsigned slot, unsigned workers)
+{
+    return (class + slot) % workers;
+}
 
 static void pair_open(struct lab_node *a, unsigned workers_a, struct lab_node *b, unsigned workers_b)
 {
     lab_node_open_lanes(a, workers_a);
     lab_node_open_lanes(b, workers_b);
-    lab_connect(a, 1, b, 2, LAB_SIZE);
+    lab_connect(a, SLOT_AT_A, b, SLOT_AT_B, LAB_SIZE);
     lab_publish(a);
     lab_publish(b);
     lab_node_start(a, false, false);
     lab_node_start(b, false, false);
 }
 
-static void assert_flow_crosses(struct lab_node *from, unsigned lane, struct lab_node *to, unsigned queue,
-                                uint8_t host)
+static void assert_flow_crosses(struct lab_node *from, unsigned queue, struct lab_node *to, unsigned slot,
+                                unsigned class, uint8_t host)
 {
     const size_t lens[] = {60, 1400, 3000, WIRE_FRAME_MAX};
     for (unsigned i = 0; i < 4; i++) {
-        lab_flow_make(&sent, queue, to->workers, host, lens[i], (uint8_t)i);
-        lab_put_at(from, lane, &sent);
-        lab_get_at(to, queue, &got);
+        lab_flow_make(&sent, class, classes_of(from, to), host, lens[i], (uint8_t)i);
+        lab_put_at(from, queue, &sent);
+        lab_get_at(to, place_of(class, slot, to->workers), &got);
         lab_assert_same(&sent, &got);
     }
     assert_false(lab_has_frame(to));
 }
 
-static void assert_lanes_cross(struct lab_node *from, struct lab_node *to, uint8_t host)
+static void assert_lanes_cross(struct lab_node *from, struct lab_node *to, unsigned slot, uint8_t host)
 {
-    for (unsigned lane = 0; lane < from->workers; lane++)
-        for (unsigned queue = 0; queue < to->workers; queue++)
-            assert_flow_crosses(from, lane, to, queue, host);
+    for (unsigned queue = 0; queue < from->workers; queue++)
+        for (unsigned class = 0; class < classes_of(from, to); class ++)
+            assert_flow_crosses(from, queue, to, slot, class, (uint8_t)(host + queue));
 }
 
 static void lanes_cross_between_any_numbers_of_workers(void **state)
 {
     (void)state;
-    const unsigned numbers[][2] = {{1, 2}, {2, 1}, {2, 2}, {4, 2}, {2, 4}, {8, 3}};
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+    for (size_t i = 0; i < NUMBER_COUNT; i++) {
         struct lab_node a, b;
-        pair_open(&a, numbers[i][0], &b, numbers[i][1]);
-        assert_lanes_cross(&a, &b, 10);
-        assert_lanes_cross(&b, &a, 20);
+        pair_open(&a, NUMBERS[i][0], &b, NUMBERS[i][1]);
+        assert_lanes_cross(&a, &b, SLOT_AT_B, 10);
+        assert_lanes_cross(&b, &a, SLOT_AT_A, 20);
         assert_int_equal(lab_drops(&a) + lab_drops(&b), 0);
+        lab_node_close(&a);
+        lab_node_close(&b);
+    }
+}
+
+/* The frame enters by the queue where the kernel has learned its flow. Only a worker's own count grows. */
+static void assert_stays_with(struct lab_node *from, unsigned slot_at_from, struct lab_node *to,
+                              unsigned slot_at_to, unsigned class, uint8_t host)
+{
+    unsigned out = place_of(class, slot_at_from, from->workers),
+             in = place_of(class, slot_at_to, to->workers);
+    const _Atomic uint64_t *written = &worker_counters(to->worker[in])->tap_tx_frames;
+    uint64_t before = atomic_load(written);
+    lab_flow_make(&sent, class, classes_of(from, to), host, 100, 1);
+    lab_put_at(from, out, &sent);
+    lab_get_at(to, in, &got);
+    lab_assert_same(&sent, &got);
+    lab_await(written, before + 1);
+}
+
+/* A worker finds the kernel's answers in its own queue. */
+static void a_flow_stays_with_one_worker_at_each_end(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < NUMBER_COUNT; i++) {
+        struct lab_node a, b;
+        pair_open(&a, NUMBERS[i][0], &b, NUMBERS[i][1]);
+        for (unsigned class = 0; class < classes_of(&a, &b); class ++) {
+            assert_stays_with(&a, SLOT_AT_A, &b, SLOT_AT_B, class, (uint8_t)(30 + class));
+            assert_stays_with(&b, SLOT_AT_B, &a, SLOT_AT_A, class, (uint8_t)(40 + class));
+        }
         lab_node_close(&a);
         lab_node_close(&b);
     }
@@ -64,15 +112,15 @@ static void queues_keep_their_order_side_by_side(void **state)
     pair_open(&a, WORKERS, &b, WORKERS / 2);
     for (unsigned round = 0; round < ROUNDS; round++) {
         for (unsigned i = 0; i < BURST * WORKERS; i++) {
-            unsigned lane = i % WORKERS;
-            lab_flow_make(&sent, lane % b.workers, b.workers, (uint8_t)lane, 200, (uint8_t)(i / WORKERS));
-            lab_put_at(&a, lane, &sent);
+            unsigned queue = i % WORKERS;
+            lab_flow_make(&sent, queue % b.workers, b.workers, (uint8_t)queue, 200, (uint8_t)(i / WORKERS));
+            lab_put_at(&a, queue, &sent);
         }
         unsigned next[WORKERS] = {0};
         for (unsigned i = 0; i < BURST * WORKERS; i++) {
             lab_get_at(&b, i % b.workers, &got);
-            uint8_t lane = got.data[11];
-            lab_flow_make(&sent, lane % b.workers, b.workers, lane, 200, (uint8_t)next[lane]++);
+            uint8_t queue = got.data[11];
+            lab_flow_make(&sent, queue % b.workers, b.workers, queue, 200, (uint8_t)next[queue]++);
             lab_assert_same(&sent, &got);
         }
     }
@@ -100,7 +148,7 @@ static void stage_open(void)
 {
     lab_node_open_lanes(&s.node, LANES);
     assert_int_equal(udp_open(0, 1, &s.puppet), 0);
-    lab_sessions_lanes(1, LANES, 2, LANES + 1, NULL, &s.node.tx[1], &s.session);
+    lab_sessions_lanes(SLOT_AT_A, LANES, SLOT_AT_B, LANES + 1, NULL, &s.node.tx[1], &s.session);
     s.node.rx[1] = s.node.tx[1];
     s.node.remote[1] = lab_address(&s.puppet);
     s.node.size[1] = LAB_SIZE;
@@ -129,7 +177,13 @@ static void add_part(unsigned lane, const struct wire_inner *inner, const uint8_
     s.len += (size_t)n;
 }
 
-/* Each lane has a flow, that of the queue with its number. */
+/* The worker that receives a lane. */
+static unsigned place_of_lane(unsigned lane)
+{
+    return place_of(lane, SLOT_AT_A, LANES);
+}
+
+/* Each lane has a flow, one that belongs there. */
 static void make_frame(unsigned lane, uint8_t number)
 {
     lab_flow_make(&sent, lane % LANES, LANES, (uint8_t)(0x40 + lane), 100, number);
@@ -147,10 +201,10 @@ static void send_message(void)
     s.len = 0;
 }
 
-static void assert_frame_at(unsigned queue, unsigned lane, uint8_t number)
+static void assert_frame(unsigned lane, uint8_t number)
 {
     make_frame(lane, number);
-    lab_get_at(&s.node, queue, &got);
+    lab_get_at(&s.node, place_of_lane(lane), &got);
     lab_assert_same(&sent, &got);
 }
 
@@ -164,10 +218,10 @@ static void foreign_lanes_in_a_message_are_written_to_the_queues_of_their_flows(
         add_frame(lanes[i], next[lanes[i]]++);
     send_message();
     for (uint8_t i = 0; i < 3; i++) {
-        assert_frame_at(0, 0, i);
-        assert_frame_at(1, 1, i);
+        assert_frame(0, i);
+        assert_frame(1, i);
     }
-    assert_frame_at(0, 2, 0);
+    assert_frame(2, 0);
     assert_int_equal(lab_drops(&s.node), 0);
     stage_close();
 }
@@ -177,12 +231,12 @@ static void a_flow_leaves_by_one_queue_whatever_its_lanes(void **state)
 {
     (void)state;
     stage_open();
-    for (unsigned queue = 0; queue < LANES; queue++)
+    for (unsigned class = 0; class < LANES; class ++)
         for (unsigned i = 0; i < 20; i++) {
-            lab_flow_make(&sent, queue, LANES, 0x50, 100, (uint8_t)i);
+            lab_flow_make(&sent, class, LANES, 0x50, 100, (uint8_t)i);
             add_part(i % 3, &(struct wire_inner){0}, sent.data, sent.len);
             send_message();
-            lab_get_at(&s.node, queue, &got);
+            lab_get_at(&s.node, place_of(class, SLOT_AT_A, LANES), &got);
             lab_assert_same(&sent, &got);
         }
     assert_false(lab_has_frame(&s.node));
@@ -203,11 +257,11 @@ static void parts_of_a_frame_meet_whichever_worker_received_them(void **state)
         inner.frag_offset = 0;
         add_part(1, &inner, whole.data, 100);
         send_message();
-        assert_frame_at(0, 0, (uint8_t)round);
+        assert_frame(0, (uint8_t)round);
         inner.frag_offset = 100;
         add_part(1, &inner, whole.data + 100, 100);
         send_message();
-        lab_get_at(&s.node, 1, &got);
+        lab_get_at(&s.node, place_of_lane(1), &got);
         lab_assert_same(&whole, &got);
         inner.group++;
     }
@@ -237,22 +291,22 @@ static void two_workers_share_a_lane_without_losing_or_doubling(void **state)
         memcpy(s.data, lane_1, len);
         s.len = len;
         send_message(); /* replayed */
-        assert_frame_at(0, 0, 0);
+        assert_frame(0, 0);
         for (unsigned i = 0; i < EACH * 2; i++) {
-            lab_get_at(&s.node, 1, &got);
+            lab_get_at(&s.node, place_of_lane(1), &got);
             seen[(uint8_t)(got.data[50] - 50 * 7)]++;
         }
         for (unsigned i = 0; i < EACH * 2; i++)
             assert_int_equal(seen[i], 1);
     }
-    lab_await(&worker_counters(s.node.worker[1])->drops[DROP_REPLAY], ROUNDS * EACH);
+    lab_await(&worker_counters(s.node.worker[place_of_lane(1)])->drops[DROP_REPLAY], ROUNDS * EACH);
     assert_false(lab_has_frame(&s.node));
     assert_int_equal(lab_drops(&s.node), ROUNDS * EACH);
     stage_close();
 }
 
 /* Lane bytes that no session has reach some worker, which drops them;
- * a lane is steered by its number alone. */
+ * a lane is steered by its number and the receiver index alone. */
 static void lanes_that_no_session_has_are_dropped(void **state)
 {
     (void)state;
@@ -264,10 +318,10 @@ static void lanes_that_no_session_has_are_dropped(void **state)
     }
     add_frame(0, 1);
     send_message();
-    assert_frame_at(0, 0, 1);
+    assert_frame(0, 1);
     add_frame(1, 2);
     send_message();
-    assert_frame_at(1, 1, 2);
+    assert_frame(1, 2);
     assert_int_equal(lab_count(&s.node, DROP_LANE), 256 - LANES - 1);
     stage_close();
 }
@@ -276,6 +330,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lanes_cross_between_any_numbers_of_workers),
+        cmocka_unit_test(a_flow_stays_with_one_worker_at_each_end),
         cmocka_unit_test(queues_keep_their_order_side_by_side),
         cmocka_unit_test(foreign_lanes_in_a_message_are_written_to_the_queues_of_their_flows),
         cmocka_unit_test(a_flow_leaves_by_one_queue_whatever_its_lanes),

@@ -147,7 +147,8 @@ static inline void lab_publish(struct lab_node *n)
     fwd_publish(n->fwd, t);
 }
 
-/* Two sessions from one root, a pair: a's receiver index is b's transmit index, and its lanes b's to open. */
+/* Two sessions from one root, a pair: a's receiver index is b's transmit index, and its lanes b's to open. The
+ * indices end with the slots, as a node's do. */
 static inline void lab_sessions_lanes(uint32_t slot_at_a, unsigned lanes_of_a, uint32_t slot_at_b,
                                       unsigned lanes_of_b, const struct session_limits *limits,
                                       struct session **a, struct session **b)
@@ -160,6 +161,8 @@ static inline void lab_sessions_lanes(uint32_t slot_at_a, unsigned lanes_of_a, u
     secret_random(root, sizeof(root));
     secret_random(&config.rx_index, sizeof(config.rx_index));
     secret_random(&config.tx_index, sizeof(config.tx_index));
+    config.rx_index = (config.rx_index & ~0xffu) | slot_at_a;
+    config.tx_index = (config.tx_index & ~0xffu) | slot_at_b;
     config.initiator = true;
     config.peer_slot = slot_at_a;
     assert_int_equal(session_new(&config, root, a), 0);
@@ -255,8 +258,8 @@ static inline void lab_frame_make(struct lab_frame *f, uint8_t dst, uint8_t src,
         memset(f->data, 0xff, 6);
 }
 
-/* Such a frame to everybody as UDP over IPv4, of a flow that belongs to one of a node's queues. */
-static inline void lab_flow_make(struct lab_frame *f, unsigned queue, unsigned workers, uint8_t src,
+/* Such a frame to everybody as UDP over IPv4, of a flow of one of so many classes. */
+static inline void lab_flow_make(struct lab_frame *f, unsigned class, unsigned classes, uint8_t src,
                                  size_t len, uint8_t seed)
 {
     lab_frame_make(f, 0xff, src, len, seed);
@@ -266,7 +269,7 @@ static inline void lab_flow_make(struct lab_frame *f, unsigned queue, unsigned w
     memcpy(f->data + 26, (uint8_t[]){10, 0, 0, 1, 10, 0, 0, 2, 0, 1, 0, 0}, 12);
     do
         f->data[37]++;
-    while (flow_hash(f->data, len) % workers != queue);
+    while (flow_hash(f->data, len) % classes != class);
 }
 
 static inline void lab_assert_same(const struct lab_frame *a, const struct lab_frame *b)
