@@ -19,14 +19,25 @@ static bool in_stream(struct boost *b, bool busy, uint64_t now_us)
     return busy || now_us < atomic_load_explicit(b->stream_until_us, memory_order_relaxed);
 }
 
-static enum boost_verdict judge_fair(const struct boost *b, bool wanted, uint64_t now_us)
+static void begin_share(struct boost *b, uint64_t now_us, uint64_t cpu_us)
 {
+    b->share_us = now_us;
+    b->cpu_us = cpu_us;
+}
+
+static enum boost_verdict judge_fair(struct boost *b, bool wanted, uint64_t now_us, uint64_t cpu_us)
+{
+    begin_share(b, now_us, cpu_us);
     return wanted && now_us >= b->until_us ? BOOST_RAISE : BOOST_KEEP;
 }
 
-static enum boost_verdict judge_raised(struct boost *b, bool wanted, bool greedy, uint64_t now_us)
+static enum boost_verdict judge_raised(struct boost *b, bool wanted, uint64_t now_us, uint64_t cpu_us)
 {
-    if (!greedy) {
+    uint64_t window = now_us - b->share_us, used = cpu_us - b->cpu_us;
+    if (window < BOOST_WINDOW_US)
+        return wanted ? BOOST_KEEP : BOOST_LOWER;
+    begin_share(b, now_us, cpu_us);
+    if (used * 100 <= window * BOOST_SHARE) {
         b->penalty_us = 0;
         return wanted ? BOOST_KEEP : BOOST_LOWER;
     }
@@ -39,13 +50,11 @@ static enum boost_verdict judge_raised(struct boost *b, bool wanted, bool greedy
 
 enum boost_verdict boost_judge(struct boost *b, uint64_t now_us, uint64_t cpu_us, uint64_t bytes)
 {
-    uint64_t window = now_us - b->window_us, used = cpu_us - b->cpu_us, carried = bytes - b->bytes;
+    uint64_t window = now_us - b->window_us, carried = bytes - b->bytes;
     bool wanted = in_stream(b, carried * USEC_PER_SEC >= window * BOOST_RATE, now_us);
     b->window_us = now_us;
-    b->cpu_us = cpu_us;
     b->bytes = bytes;
-    return b->raised ? judge_raised(b, wanted, used * 100 > window * BOOST_SHARE, now_us)
-                     : judge_fair(b, wanted, now_us);
+    return b->raised ? judge_raised(b, wanted, now_us, cpu_us) : judge_fair(b, wanted, now_us, cpu_us);
 }
 
 static uint64_t cpu_time_us(void)
@@ -83,6 +92,7 @@ void boost_begin(struct boost *b, _Atomic uint64_t *stream_until_us, uint64_t no
                         .stream_until_us = stream_until_us,
                         .nice = getpriority(PRIO_PROCESS, 0),
                         .window_us = now_us,
+                        .share_us = now_us,
                         .cpu_us = cpu_time_us()};
     lower_thread(b);
 }

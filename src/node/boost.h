@@ -17,11 +17,11 @@
 #include <stdint.h>
 
 #define BOOST_SLICE_NS       100000u  /* of the fair scheduler, Linux 6.12 and later; others ignore it */
-#define BOOST_NOTICE_US      10000u   /* over which it is judged while it is scheduled fairly, */
-#define BOOST_WINDOW_US      500000u  /* … and while it is raised */
-#define BOOST_RATE           4000000u /* bytes a second that make a stream: workers are raised … */
-#define BOOST_LINGER_US      1000000u /* … until so long after its last such window */
-#define BOOST_SHARE          90u      /* percent of a CPU while raised: more is too much */
+#define BOOST_NOTICE_US      10000u   /* over which it is judged whether there is a stream … */
+#define BOOST_RATE           4000000u /* … of so many bytes a second: then workers are raised … */
+#define BOOST_LINGER_US      100000u  /* … until so long after the last such window */
+#define BOOST_SHARE          90u      /* percent of a CPU while raised: more is too much … */
+#define BOOST_WINDOW_US      500000u  /* … over so long */
 #define BOOST_PENALTY_US     100000u  /* how long it then does without: doubled each time in a row … */
 #define BOOST_PENALTY_MAX_US 6400000u /* … up to this */
 
@@ -37,11 +37,12 @@ struct boost {
     uint64_t pace_us;                  /* when the present millisecond began … */
     unsigned rounds;                   /* … how many there were since … */
     uint64_t carried;                  /* … and the bytes carried before the last one */
-    uint64_t window_us, cpu_us, bytes; /* when the window began, CPU time and bytes carried then */
-    uint64_t penalty_us, until_us;     /* of the last time; not to be raised before */
+    uint64_t window_us, bytes;         /* when the window of the rate began, and bytes carried then … */
+    uint64_t share_us, cpu_us;     /* … that of the CPU's share, since it was raised, and CPU time then */
+    uint64_t penalty_us, until_us; /* of the last time; not to be raised before */
 };
 
-/* What to do at now_us, after cpu_us of CPU time and so many bytes of frames in all. Moves the window on. */
+/* What to do at now_us, after cpu_us of CPU time and so many bytes of frames in all. Moves the windows on. */
 enum boost_verdict { BOOST_KEEP, BOOST_RAISE, BOOST_LOWER };
 enum boost_verdict boost_judge(struct boost *b, uint64_t now_us, uint64_t cpu_us, uint64_t bytes);
 
@@ -59,7 +60,7 @@ static inline void boost_round(struct boost *b, uint64_t now_us, uint64_t bytes)
     }
     b->rounds += bytes - b->carried >= BOOST_BULK ? BOOST_BULK_COUNT : 1;
     b->carried = bytes;
-    if (b->permitted && now_us - b->window_us >= (b->raised ? BOOST_WINDOW_US : BOOST_NOTICE_US))
+    if (b->permitted && now_us - b->window_us >= BOOST_NOTICE_US)
         boost_act(b, now_us, bytes);
 }
 

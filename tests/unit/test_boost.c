@@ -25,7 +25,7 @@ static struct boost raised_at(uint64_t now_us)
 {
     struct boost b = fair();
     b.raised = true;
-    b.window_us = now_us;
+    b.window_us = b.share_us = now_us;
     return b;
 }
 
@@ -169,9 +169,9 @@ static void *live(void *arg)
     boost_act(b, 2, BOOST_RATE);
     if (b->raised != may || b->permitted != may || sched_getscheduler(0) != (may ? SCHED_RR : SCHED_OTHER))
         return (void *)"is raised where that is permitted, else never asks again";
-    boost_act(b, 1000 * WINDOW, BOOST_RATE);
+    boost_round(b, 2 + BOOST_LINGER_US, BOOST_RATE);
     if (b->raised || sched_getscheduler(0) != SCHED_OTHER)
-        return (void *)"returns to fair scheduling";
+        return (void *)"returns to fair scheduling soon after a stream";
     return NULL;
 }
 
