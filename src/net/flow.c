@@ -33,6 +33,17 @@ static size_t find_ports(const uint8_t *frame, size_t len, size_t l3, bool v6)
     return at + PORTS_LEN <= len ? at : 0;
 }
 
+/* Every bit of the sum moves every bit of the hash, whose remainders by small numbers are then as good as any
+ * (the finalizer of MurmurHash3). */
+static uint32_t mix(uint32_t x)
+{
+    x ^= x >> 16;
+    x *= 0x85ebca6b;
+    x ^= x >> 13;
+    x *= 0xc2b2ae35;
+    return x ^ x >> 16;
+}
+
 uint32_t flow_hash(const uint8_t *frame, size_t len)
 {
     bool v6;
@@ -44,6 +55,5 @@ uint32_t flow_hash(const uint8_t *frame, size_t len)
     size_t ports = find_ports(frame, len, l3, v6);
     if (ports)
         sum += ((uint32_t)get16(frame + ports) + get16(frame + ports + 2)) << 16 | 1;
-    /* Fibonacci hashing: neighbouring sums fall far apart in the upper bits. */
-    return (uint32_t)((sum * 0x9e3779b97f4a7c15ull) >> 32);
+    return mix(sum);
 }
