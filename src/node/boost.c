@@ -25,9 +25,11 @@ static void begin_share(struct boost *b, uint64_t now_us, uint64_t cpu_us)
     b->cpu_us = cpu_us;
 }
 
+/* The share's window runs on through short fair spells: a stream's pulses do not hide what is used meanwhile. */
 static enum boost_verdict judge_fair(struct boost *b, bool wanted, uint64_t now_us, uint64_t cpu_us)
 {
-    begin_share(b, now_us, cpu_us);
+    if (now_us - b->share_us >= BOOST_WINDOW_US)
+        begin_share(b, now_us, cpu_us);
     return wanted && now_us >= b->until_us ? BOOST_RAISE : BOOST_KEEP;
 }
 

@@ -38,8 +38,8 @@ struct boost {
     unsigned rounds;                   /* … how many there were since … */
     uint64_t carried;                  /* … and the bytes carried before the last one */
     uint64_t window_us, bytes;         /* when the window of the rate began, and bytes carried then … */
-    uint64_t share_us, cpu_us;     /* … that of the CPU's share, since it was raised, and CPU time then */
-    uint64_t penalty_us, until_us; /* of the last time; not to be raised before */
+    uint64_t share_us, cpu_us;         /* … that of the CPU's share, and CPU time then */
+    uint64_t penalty_us, until_us;     /* of the last time; not to be raised before */
 };
 
 /* What to do at now_us, after cpu_us of CPU time and so many bytes of frames in all. Moves the windows on. */

@@ -76,8 +76,11 @@ static void one_that_never_sleeps_loses_its_right_for_ever_longer(void **state)
     struct boost b = raised_at(0);
     uint64_t now = 0, expected = BOOST_PENALTY_US;
     for (unsigned i = 0; i < 10; i++) {
-        now += WINDOW;
-        assert_int_equal(boost_judge(&b, now, now, streamed(now)), BOOST_LOWER);
+        uint64_t raised_us = now;
+        do
+            now += BOOST_NOTICE_US;
+        while (boost_judge(&b, now, now, streamed(now)) == BOOST_KEEP);
+        assert_true(i ? now - raised_us <= WINDOW : now == WINDOW);
         b.raised = false;
         uint64_t since = now;
         do
@@ -87,6 +90,30 @@ static void one_that_never_sleeps_loses_its_right_for_ever_longer(void **state)
         assert_int_equal(now - since, expected);
         expected = expected * 2 < BOOST_PENALTY_MAX_US ? expected * 2 : BOOST_PENALTY_MAX_US;
     }
+}
+
+static void live_on(struct boost *b, uint64_t now_us, uint64_t cpu_us, uint64_t bytes)
+{
+    enum boost_verdict verdict = boost_judge(b, now_us, cpu_us, bytes);
+    if (verdict != BOOST_KEEP)
+        b->raised = verdict == BOOST_RAISE;
+}
+
+/* Small bursts to one worker that never last a window of the share, beside a worker that never sleeps. */
+static void pulses_of_a_stream_do_not_hide_greed(void **state)
+{
+    (void)state;
+    enum { SECONDS = 60, PULSE = 12 };
+    struct boost pulsed = fair(), greedy = pulsed;
+    uint64_t bytes = 0, raised_us = 0;
+    for (uint64_t i = 1; i <= SECONDS * 1000000ull / BOOST_NOTICE_US; i++) {
+        uint64_t now = i * BOOST_NOTICE_US;
+        bytes += i % PULSE ? 0 : streamed(BOOST_NOTICE_US);
+        live_on(&pulsed, now, 0, bytes);
+        live_on(&greedy, now, now, 0);
+        raised_us += greedy.raised ? BOOST_NOTICE_US : 0;
+    }
+    assert_in_range(raised_us, 1, SECONDS * 1000000ull / 4);
 }
 
 /* One that carries nothing, beside one that does. */
@@ -193,6 +220,7 @@ int main(void)
         cmocka_unit_test(one_that_carries_much_and_sleeps_stays_raised),
         cmocka_unit_test(one_is_raised_while_it_carries_much),
         cmocka_unit_test(one_that_never_sleeps_loses_its_right_for_ever_longer),
+        cmocka_unit_test(pulses_of_a_stream_do_not_hide_greed),
         cmocka_unit_test(all_are_raised_while_one_carries_much),
         cmocka_unit_test(one_moderate_window_forgives),
         cmocka_unit_test(many_rounds_in_a_millisecond_are_paced_while_raised),
