@@ -309,9 +309,14 @@ static void drop_old(struct keychain *k, uint64_t now_us)
     k->old_count = kept;
 }
 
+static uint64_t spent_us(const struct keychain *k)
+{
+    return k->current.born_us + k->config.ratchet_us + KEYCHAIN_GRACE_US;
+}
+
 static void retire_when_spent(struct keychain *k, uint64_t now_us)
 {
-    if (!k->peer_ready || now_us - k->current.born_us < k->config.ratchet_us + KEYCHAIN_GRACE_US)
+    if (!k->peer_ready || now_us < spent_us(k))
         return;
     session_stop_sealing(k->current.session);
     k->peer_ready = false;
@@ -334,6 +339,8 @@ void keychain_tick(struct keychain *k, uint64_t now_us)
 uint64_t keychain_next_deadline(const struct keychain *k)
 {
     uint64_t at = k->state == KEYCHAIN_IDLE ? due_us(k) : k->repeat_at_us;
+    if (k->peer_ready && spent_us(k) < at)
+        at = spent_us(k);
     for (unsigned i = 0; i < k->old_count; i++)
         if (k->old[i].drop_at_us < at)
             at = k->old[i].drop_at_us;

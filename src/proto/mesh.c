@@ -279,8 +279,8 @@ void mesh_tick(struct mesh *m, uint64_t now_us)
         if (!p)
             continue;
         mesh_tick_links(m, p, now_us);
-        tick_dialling(m, p, now_us);
         peer_look(p, now_us);
+        tick_dialling(m, p, now_us);
         mesh_poll_paths(m, p, now_us);
         if (!p->wanted && !p->allowed && p->link_count == 0)
             forget_peer(m, p);
@@ -298,6 +298,8 @@ static uint64_t peer_deadline(const struct peer *p, uint64_t now_us)
     at = earlier(at, peer_dial_next(p, now_us));
     if (round_is_over(p))
         at = now_us;
+    if (p->current)
+        at = earlier(at, p->stats.look_at_us);
     for (unsigned i = 0; i < p->link_count; i++) {
         const struct link *l = p->links[i];
         if (l->state != LINK_STATE_LIVE)

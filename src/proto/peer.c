@@ -152,12 +152,15 @@ bool peer_dial_due(struct peer *p, uint64_t now_us, struct addr *out)
 
 uint64_t peer_dial_next(const struct peer *p, uint64_t now_us)
 {
-    if (!wants_link(p, now_us)) {
-        bool renews = p->wanted && p->current && p->current->opener;
-        return renews ? p->dial.rehandshake_at_us : TIME_NEVER;
+    if (!p->wanted)
+        return TIME_NEVER;
+    if (wants_link(p, now_us)) {
+        bool all_tried = p->dial.running && p->dial.next >= p->dial.count;
+        return all_tried || links_full(p) ? TIME_NEVER : p->dial.at_us;
     }
-    bool all_tried = p->dial.running && p->dial.next >= p->dial.count;
-    return all_tried || links_full(p) ? TIME_NEVER : p->dial.at_us;
+    uint64_t renewal_us = p->current->opener ? p->dial.rehandshake_at_us : TIME_NEVER;
+    uint64_t broken_us = p->stats.broken_since_us ? p->stats.broken_since_us + BROKEN_US : TIME_NEVER;
+    return now_us < broken_us && broken_us < renewal_us ? broken_us : renewal_us;
 }
 
 void peer_dial_succeeded(struct peer *p, uint64_t rehandshake_us, uint32_t jitter, uint64_t now_us)

@@ -83,8 +83,8 @@ void peer_add_target(struct peer *p, const struct addr *target);
 /* True when a link should be opened now, and where. */
 bool peer_dial_due(struct peer *p, uint64_t now_us, struct addr *out);
 
-/* When that may next be true; TIME_NEVER while it depends on events alone: news of addresses, the end of the
- * attempts that run, paths that break. */
+/* When that may next be true; TIME_NEVER while it depends on events alone, such as news of addresses or the end
+ * of the attempts that run. */
 uint64_t peer_dial_next(const struct peer *p, uint64_t now_us);
 
 /* Dialling has succeeded, or a whole round has failed. jitter is a random number. */

@@ -158,6 +158,9 @@ static void publish(struct sim_node *n)
     if (n->mesh)
         mesh_forward(n->mesh, collect_peer, collect_session, n);
     n->stale = false;
+    /* By which workers share the peers: the same after every change of keys. */
+    for (size_t i = 0; i < n->in_count; i++)
+        assert((session_rx_index(n->in[i]) & 0xff) == (session_peer_slot(n->in[i]) & 0xff));
     for (size_t i = 0; i < n->retired_count; i++)
         session_free(n->retired[i]);
     n->retired_count = 0;
@@ -587,6 +590,11 @@ void sim_free(struct sim *sim)
 struct sim_weather *sim_weather(struct sim *sim)
 {
     return &sim->weather;
+}
+
+unsigned sim_dialled(const struct sim *sim)
+{
+    return sim->pipe_count;
 }
 
 uint64_t sim_now(const struct sim *sim)

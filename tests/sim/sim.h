@@ -56,6 +56,7 @@ struct sim;
 struct sim *sim_new(uint64_t seed, const struct sim_weather *weather);
 void sim_free(struct sim *sim);
 struct sim_weather *sim_weather(struct sim *sim);
+unsigned sim_dialled(const struct sim *sim); /* how often in all */
 uint64_t sim_now(const struct sim *sim);
 
 /* Adds a node with a fresh key and starts it. */
