@@ -35,6 +35,7 @@ apt-get -q download "$library" libipsec-mb-dev >>log 2>&1 || { tail -n 10 log >&
 for package in *.deb; do
     dpkg-deb -x "$package" tree
 done
+rm -rf "$prefix"
 mkdir "$prefix"
 mv tree/usr/include "$prefix/include"
 mv tree/usr/lib/*-linux-gnu "$prefix/lib"

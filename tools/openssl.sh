@@ -33,6 +33,7 @@ esac
 
 cd "$work/src/tree"
 # The ABI stays whole (no no-engine and the like): the system's libcurl loads this libssl too.
+rm -rf "$prefix"
 ./Configure --prefix="$prefix" --libdir=lib --openssldir=/etc/ssl shared \
     enable-ec_nistp_64_gcc_128 no-tests no-docs \
     "-Wl,-rpath,$prefix/lib" >>"$log" 2>&1 || fail "Configure failed"

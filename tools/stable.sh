@@ -6,21 +6,24 @@
 # its own lists. The sourcing script has say.
 
 # private_prefix NAME: sets prefix, a folder of this user's for one library, which is whole once private_done was called:
-# one that is, is the script's answer and its end. Two runs at once wait for each other, and an interrupted one is begun
-# anew. Sets work, a folder that goes with the script.
+# one that is, is the script's answer and its end. Two runs at once wait for each other. What an interrupted one left there,
+# the script removes when it has what it needs. Sets work, a folder that goes with the script.
 private_prefix() {
     prefix=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/shadowmesh/$1
+    private_answer
     mkdir -p "$(dirname "$prefix")"
     exec 9>"$prefix.lock"
     flock 9
-    if [ -e "$prefix/.complete" ]; then
-        echo "$prefix"
-        exit 0
-    fi
-    rm -rf "$prefix"
+    private_answer
     work=$(mktemp -d "$prefix.XXXXXX")
     trap 'rm -rf "$work"' EXIT
     trap 'exit 1' INT TERM
+}
+
+private_answer() {
+    [ -e "$prefix/.complete" ] || return 0
+    echo "$prefix"
+    exit 0
 }
 
 private_done() {
