@@ -27,8 +27,8 @@ struct udp_socket {
 
 /* Opens count sockets on the same port (SO_REUSEPORT when count > 1). port 0 lets the kernel choose. Buffers
  * are forced to 8 MB where permitted. The kernel hands DATA (docs/PROTOCOL.md §3) to the socket whose
- * number is the sum of its lane and the last byte of its receiver index, modulo count; anything else to the first. ERR_BUSY (port in use, also when
- * its owner would share it), ERR_IO (errno). */
+ * number is the sum of its lane and the last byte of its receiver index, modulo count; anything else to the
+ * first. ERR_BUSY (port in use, also when its owner would share it), ERR_IO (errno). */
 int udp_open(uint16_t port, unsigned count, struct udp_socket *out) must_check;
 void udp_close(struct udp_socket *s, unsigned count);
 

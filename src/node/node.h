@@ -49,7 +49,7 @@ struct node {
 
     uv_loop_t loop;
     uv_timer_t timer;    /* the mesh's next deadline */
-    uv_timer_t slow;     /* once a second: ageing, STUN, profile */
+    uv_timer_t slow;     /* once a second: STUN, profile, now and then ageing */
     uint64_t aged_us;    /* when the switch was last swept */
     uv_prepare_t settle; /* after every round of events: publish, set the timer */
     uv_async_t wake;     /* workers have events */

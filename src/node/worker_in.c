@@ -7,14 +7,14 @@
  * UDP flow whatever their lane and steers by the first, so a message for worker 0 may end with datagrams of
  * lane 1, which worker 1 is opening at the same time. Hence a worker holds a lane (session_hold) from the
  * first datagram of a run to the write of its last frame: replay window, cipher and the order of frames are
- * the holder's. What outlives the run follows the lane, not the worker: parts of frames meet in the
- * reassembly table of the worker that the lane is steered to. A train is cut by a change of hands, and just written in two pieces.
+ * the holder's. What outlives the run follows the lane, not the worker: parts of frames meet in the table of
+ * the worker that the lane is steered to. A train is cut by a change of hands, and just written in two pieces.
  *
  * Queues. The kernel hands a flow's frames out on the queue where it last took one of the other direction, so
- * the queue that is written to decides which worker, and hence which lane, carries the answers. It is a
- * function of the flow alone (spread.h). Were it the queue of the lane, two lanes would go round for ever as each
- * other's answers: the first frames of a flow, which the kernel spreads by a hash of its own, differ on both
- * ends, and so segments would overtake each other. */
+ * the queue that is written to decides which worker, and hence which lane, carries the answers. It is always
+ * the same for a flow of a peer (spread.h). Were it the queue of the lane, two lanes would go round for ever
+ * as each other's answers: the first frames of a flow, which the kernel spreads by a hash of its own, differ
+ * on both ends, and so segments would overtake each other. */
 
 #include "node/worker_impl.h"
 

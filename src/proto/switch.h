@@ -58,7 +58,7 @@ enum drop switch_from_peer(struct switch_table *sw, uint32_t slot, const struct 
  * (fwd_publish), else they teach its addresses anew. */
 void switch_forget(struct switch_table *sw, uint32_t slot);
 
-/* Removes what was not seen for SWITCH_AGE_S. Control thread, every some seconds. */
+/* Removes what was not seen for SWITCH_AGE_S. Control thread, every 10 s or so. */
 void switch_age(struct switch_table *sw, uint64_t now_us);
 
 struct switch_entry {

@@ -371,7 +371,7 @@ static void data_goes_to_the_socket_of_its_lane_and_index_and_the_rest_to_the_fi
         bytes[1] = (uint8_t)lane;
         assert_steered(&p, s, 3, bytes, sizeof(bytes), lane % 3);
     }
-    for (unsigned shift = 0; shift < 256; shift += 51) {
+    for (unsigned shift = 0; shift < 256; shift += 50) {
         bytes[7] = (uint8_t)shift;
         assert_steered(&p, s, 3, bytes, sizeof(bytes), (bytes[1] + shift) % 3);
     }
