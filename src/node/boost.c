@@ -19,44 +19,43 @@ static bool in_stream(struct boost *b, bool busy, uint64_t now_us)
     return busy || now_us < atomic_load_explicit(b->stream_until_us, memory_order_relaxed);
 }
 
-static void begin_share(struct boost *b, uint64_t now_us, uint64_t cpu_us)
-{
-    b->share_us = now_us;
-    b->cpu_us = cpu_us;
-}
-
-/* The share's window runs on through short fair spells: a stream's pulses do not hide what is used meanwhile. */
-static enum boost_verdict judge_fair(struct boost *b, bool wanted, uint64_t now_us, uint64_t cpu_us)
-{
-    if (now_us - b->share_us >= BOOST_WINDOW_US)
-        begin_share(b, now_us, cpu_us);
-    return wanted && now_us >= b->until_us ? BOOST_RAISE : BOOST_KEEP;
-}
-
-static enum boost_verdict judge_raised(struct boost *b, bool wanted, uint64_t now_us, uint64_t cpu_us)
+/* Whether a window of the share is over and was too much. It runs on through short fair spells, so that a
+ * stream's pulses do not hide what is used meanwhile. A moderate one forgives, unless it was so for being
+ * scheduled fairly beside a stream. */
+static bool is_greedy(struct boost *b, bool wanted, uint64_t now_us, uint64_t cpu_us)
 {
     uint64_t window = now_us - b->share_us, used = cpu_us - b->cpu_us;
     if (window < BOOST_WINDOW_US)
-        return wanted ? BOOST_KEEP : BOOST_LOWER;
-    begin_share(b, now_us, cpu_us);
-    if (used * 100 <= window * BOOST_SHARE) {
+        return false;
+    b->share_us = now_us;
+    b->cpu_us = cpu_us;
+    if (used * 100 > window * BOOST_SHARE)
+        return true;
+    if (b->raised || !wanted)
         b->penalty_us = 0;
-        return wanted ? BOOST_KEEP : BOOST_LOWER;
-    }
+    return false;
+}
+
+static void punish(struct boost *b, uint64_t now_us)
+{
     b->penalty_us = b->penalty_us ? b->penalty_us * 2 : BOOST_PENALTY_US;
     if (b->penalty_us > BOOST_PENALTY_MAX_US)
         b->penalty_us = BOOST_PENALTY_MAX_US;
     b->until_us = now_us + b->penalty_us;
-    return BOOST_LOWER;
 }
 
 enum boost_verdict boost_judge(struct boost *b, uint64_t now_us, uint64_t cpu_us, uint64_t bytes)
 {
     uint64_t window = now_us - b->window_us, carried = bytes - b->bytes;
     bool wanted = in_stream(b, carried * USEC_PER_SEC >= window * BOOST_RATE, now_us);
+    bool greedy = is_greedy(b, wanted, now_us, cpu_us);
     b->window_us = now_us;
     b->bytes = bytes;
-    return b->raised ? judge_raised(b, wanted, now_us, cpu_us) : judge_fair(b, wanted, now_us, cpu_us);
+    if (!b->raised)
+        return wanted && now_us >= b->until_us ? BOOST_RAISE : BOOST_KEEP;
+    if (greedy)
+        punish(b, now_us);
+    return greedy || !wanted ? BOOST_LOWER : BOOST_KEEP;
 }
 
 static uint64_t cpu_time_us(void)

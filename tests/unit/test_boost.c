@@ -99,6 +99,25 @@ static void live_on(struct boost *b, uint64_t now_us, uint64_t cpu_us, uint64_t 
         b->raised = verdict == BOOST_RAISE;
 }
 
+/* A stream that takes the CPU whole, a second of silence, another such stream: none pays for the one before. */
+static void silence_forgives(void **state)
+{
+    (void)state;
+    struct boost b = fair();
+    uint64_t now = 0, cpu = 0, bytes = 0;
+    for (unsigned streams = 0; streams < 3; streams++) {
+        uint64_t worst = 0;
+        for (unsigned i = 0; i < 150; i++) {
+            live_on(&b, now += BOOST_NOTICE_US, cpu += BOOST_NOTICE_US, bytes += streamed(BOOST_NOTICE_US));
+            worst = b.penalty_us > worst ? b.penalty_us : worst;
+        }
+        assert_in_range(worst, BOOST_PENALTY_US, 4 * BOOST_PENALTY_US);
+        for (unsigned i = 0; i < 100; i++)
+            live_on(&b, now += BOOST_NOTICE_US, cpu, bytes);
+        assert_int_equal(b.penalty_us, 0);
+    }
+}
+
 /* Small bursts to one worker that never last a window of the share, beside a worker that never sleeps. */
 static void pulses_of_a_stream_do_not_hide_greed(void **state)
 {
@@ -220,6 +239,7 @@ int main(void)
         cmocka_unit_test(one_that_carries_much_and_sleeps_stays_raised),
         cmocka_unit_test(one_is_raised_while_it_carries_much),
         cmocka_unit_test(one_that_never_sleeps_loses_its_right_for_ever_longer),
+        cmocka_unit_test(silence_forgives),
         cmocka_unit_test(pulses_of_a_stream_do_not_hide_greed),
         cmocka_unit_test(all_are_raised_while_one_carries_much),
         cmocka_unit_test(one_moderate_window_forgives),
