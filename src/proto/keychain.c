@@ -31,7 +31,7 @@ struct keychain {
     struct epoch old[KEYCHAIN_OLD_MAX];
     unsigned old_count;
     struct ratchet_offer *offer; /* OFFERED: our ephemeral keys */
-    uint32_t offer_index;        /* OFFERED: the receiver index that we offered */
+    uint32_t offer_index;        /* OFFERED: the receiver index that we offered; else 0 */
     struct message last;         /* the offer or answer to repeat */
     uint8_t answered_offer[RATCHET_OFFER_LEN];
     uint64_t repeat_at_us, repeat_us;
@@ -92,6 +92,10 @@ static void end_step(struct keychain *k)
     k->state = KEYCHAIN_IDLE;
     ratchet_offer_free(k->offer);
     k->offer = NULL;
+    if (k->offer_index)
+        k->ops.release_index(k->ops.context, k->offer_index);
+    k->offer_index = 0;
+    k->repeat_at_us = 0;
     secret_wipe(k->next_root, sizeof k->next_root);
 }
 
@@ -171,12 +175,13 @@ static void make_offer(struct keychain *k, uint64_t now_us)
 {
     k->last = (struct message){.type = MESSAGE_RATCHET_OFFER};
     k->last.ratchet.step = k->step + 1;
-    if (ratchet_offer_new(&k->offer, k->last.ratchet.key)) {
+    k->offer_index = k->ops.reserve_index(k->ops.context);
+    if (!k->offer_index || ratchet_offer_new(&k->offer, k->last.ratchet.key)) {
         /* Out of memory or randomness: the key is good for a while yet, so try again later. */
+        end_step(k);
         k->repeat_at_us = now_us + REPEAT_MAX_US;
         return;
     }
-    k->offer_index = k->ops.new_index(k->ops.context);
     k->last.ratchet.receiver_index = k->offer_index;
     k->state = KEYCHAIN_OFFERED;
     repeat_from(k, now_us);
@@ -199,13 +204,16 @@ static void on_offer(struct keychain *k, const struct message *m, uint64_t now_u
         end_step(k);
     }
     struct message answer = {.type = MESSAGE_RATCHET_ANSWER};
+    uint32_t index = k->ops.reserve_index(k->ops.context);
     answer.ratchet.step = m->ratchet.step;
-    answer.ratchet.receiver_index = k->ops.new_index(k->ops.context);
-    if (ratchet_answer(m->ratchet.key, k->root, answer.ratchet.key, k->next_root))
+    answer.ratchet.receiver_index = index;
+    if (!index)
         return;
-    if (make_session(k, k->next_root, answer.ratchet.receiver_index, m->ratchet.receiver_index, now_us,
-                     &k->next))
+    if (ratchet_answer(m->ratchet.key, k->root, answer.ratchet.key, k->next_root) ||
+        make_session(k, k->next_root, index, m->ratchet.receiver_index, now_us, &k->next)) {
+        k->ops.release_index(k->ops.context, index);
         return;
+    }
     memcpy(k->answered_offer, m->ratchet.key, RATCHET_OFFER_LEN);
     k->last = answer;
     k->state = KEYCHAIN_ANSWERED;
@@ -233,6 +241,7 @@ static void on_answer(struct keychain *k, const struct session *s, const struct 
     struct epoch successor;
     if (make_session(k, k->next_root, k->offer_index, m->ratchet.receiver_index, now_us, &successor))
         return;
+    k->offer_index = 0; /* the session has it now */
     uint8_t root[KDF_LEN];
     memcpy(root, k->next_root, KDF_LEN);
     advance(k, &successor, root);
@@ -276,7 +285,7 @@ static uint64_t due_us(const struct keychain *k)
 static bool step_is_due(const struct keychain *k, uint64_t now_us)
 {
     /* The peer has to be known to use the present key before the next one may be offered. */
-    if (k->state != KEYCHAIN_IDLE || !k->peer_ready || !has_received(&k->current))
+    if (k->state != KEYCHAIN_IDLE || !k->peer_ready || !has_received(&k->current) || now_us < k->repeat_at_us)
         return false;
     if (now_us >= due_us(k))
         return true;

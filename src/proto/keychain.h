@@ -25,9 +25,11 @@
 
 /* What a keychain needs of its owner. */
 struct keychain_ops {
-    /* A receiver index that no other session of this node has. */
-    uint32_t (*new_index)(void *context);
-    /* s may receive from now on. */
+    /* Reserves a receiver index that no session of this node has and that is promised to nobody; 0 when out of
+     * memory. A session that is added takes it over; it is given back otherwise. */
+    uint32_t (*reserve_index)(void *context);
+    void (*release_index)(void *context, uint32_t index);
+    /* s, whose receiver index was reserved, may receive from now on. */
     int (*session_added)(void *context, struct session *s);
     /* Takes s: it is used no more and to be freed as soon as no worker holds it. */
     void (*session_dropped)(void *context, struct session *s);
@@ -48,8 +50,8 @@ struct keychain_config {
 
 struct keychain;
 
-/* Makes the first session from root; it receives at once and sends after
- * keychain_peer_ready. ops is copied. */
+/* Makes the first session from root; it receives at once and sends after keychain_peer_ready. rx_index was
+ * reserved by the caller, who keeps it when this fails. ops is copied. */
 int keychain_new(const struct keychain_config *config, const struct keychain_ops *ops,
                  const uint8_t root[KDF_LEN], uint32_t rx_index, uint32_t tx_index, uint64_t now_us,
                  struct keychain **out) must_check;

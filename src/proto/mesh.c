@@ -54,9 +54,13 @@ void mesh_free(struct mesh *m)
         return;
     for (unsigned i = 0; i < m->half_open_count; i++)
         link_free(m->half_open[i]);
-    for (unsigned i = 0; i < m->slot_end; i++)
-        if (m->peers[i])
-            peer_free(m->peers[i]);
+    for (unsigned i = 0; i < m->slot_end; i++) {
+        struct peer *p = m->peers[i];
+        for (unsigned j = 0; p && j < p->link_count; j++)
+            mesh_release_promise(m, p->links[j]);
+        if (p)
+            peer_free(p);
+    }
     fragment_table_free(m->fragments);
     limits_free(m->accepts);
     table_free(m->receivers);

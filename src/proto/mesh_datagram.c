@@ -16,34 +16,46 @@ static struct peer *peer_of(const struct link *l)
     return l->owner;
 }
 
-/* Random but for its last byte, by which workers share the peers among them (node/spread.h). */
-uint32_t mesh_new_index(const struct peer *p)
+/* Random but for its last byte, by which workers share the peers among them (node/spread.h). What is promised to
+ * a peer is taken: two promises of one index would become two sessions with one index. */
+uint32_t mesh_reserve_index(const struct peer *p)
 {
     uint32_t index;
     do
         index = (mesh_random() & ~0xffu) | (p->slot & 0xff);
     while (index == 0 || table_get(p->mesh->receivers, index));
-    return index;
+    struct mesh_receiver *r = calloc(1, sizeof *r);
+    if (r && table_put(p->mesh->receivers, index, r) == 0)
+        return index;
+    free(r);
+    return 0;
 }
 
-static uint32_t new_index(void *context)
+void mesh_release_index(struct mesh *m, uint32_t index)
 {
-    return mesh_new_index(peer_of(context));
+    const struct mesh_receiver *r = table_get(m->receivers, index);
+    if (r && !r->session)
+        free(table_remove(m->receivers, index));
+}
+
+static uint32_t reserve_index(void *context)
+{
+    return mesh_reserve_index(peer_of(context));
+}
+
+static void release_index(void *context, uint32_t index)
+{
+    mesh_release_index(peer_of(context)->mesh, index);
 }
 
 static int session_added(void *context, struct session *s)
 {
     struct link *l = context;
     struct mesh *m = peer_of(l)->mesh;
-    struct mesh_receiver *r = calloc(1, sizeof *r);
-    if (!r)
-        return ERR_NOMEM;
+    struct mesh_receiver *r = table_get(m->receivers, session_rx_index(s));
+    if (!r || r->session)
+        return ERR_EXISTS;
     *r = (struct mesh_receiver){s, l};
-    int rc = table_put(m->receivers, session_rx_index(s), r);
-    if (rc) {
-        free(r);
-        return rc;
-    }
     m->ops.publish(m->ops.context);
     return 0;
 }
@@ -105,7 +117,8 @@ static void send_control(void *context, struct session *s, const struct message 
 
 struct keychain_ops mesh_keychain_ops(struct link *l)
 {
-    return (struct keychain_ops){.new_index = new_index,
+    return (struct keychain_ops){.reserve_index = reserve_index,
+                                 .release_index = release_index,
                                  .session_added = session_added,
                                  .session_dropped = session_dropped,
                                  .send_changed = send_changed,
@@ -257,7 +270,7 @@ enum drop mesh_on_datagram(struct mesh *m, const struct addr *from, uint8_t *dat
     if (h.type != WIRE_CONTROL && h.type != WIRE_PROBE)
         return DROP_TYPE;
     const struct mesh_receiver *r = table_get(m->receivers, h.receiver);
-    if (!r)
+    if (!r || !r->session)
         return DROP_RECEIVER;
     uint8_t *plain;
     size_t plain_len;

@@ -23,7 +23,7 @@ struct mesh_ping {
     uint64_t caller;         /* the caller's token */
 };
 
-/* Where a receiver index leads. */
+/* Where a receiver index leads; session NULL: nowhere yet, it is promised to the peer. */
 struct mesh_receiver {
     struct session *session;
     struct link *link;
@@ -67,11 +67,13 @@ uint32_t mesh_random(void);
 /* mesh_stream.c */
 void mesh_dial(struct mesh *m, struct peer *p, const struct addr *to, uint64_t now_us);
 void mesh_flush(struct mesh *m, struct link *l);
+void mesh_release_promise(struct mesh *m, const struct link *l); /* of a link that ends before it has keys */
 void mesh_tick_links(struct mesh *m, struct peer *p, uint64_t now_us);
 void mesh_tick_half_open(struct mesh *m, uint64_t now_us);
 bool mesh_has_attempts(const struct peer *p); /* dialled links that are not LIVE yet */
 
 /* mesh_datagram.c */
 struct keychain_ops mesh_keychain_ops(struct link *l);
-uint32_t mesh_new_index(const struct peer *p);
+uint32_t mesh_reserve_index(const struct peer *p); /* 0 when out of memory */
+void mesh_release_index(struct mesh *m, uint32_t index);
 void mesh_poll_paths(struct mesh *m, struct peer *p, uint64_t now_us);

@@ -34,12 +34,19 @@ static void leave_half_open(struct mesh *m, const struct link *l)
     m->half_open_count = kept;
 }
 
+void mesh_release_promise(struct mesh *m, const struct link *l)
+{
+    if (!l->keychain && l->mine.receiver_index)
+        mesh_release_index(m, l->mine.receiver_index);
+}
+
 /* Frees l. */
 static void discard_link(struct mesh *m, struct link *l)
 {
     end_stream(m, l);
     leave_half_open(m, l);
     struct peer *p = l->owner;
+    mesh_release_promise(m, l);
     if (p) {
         bool carried = p->current == l;
         if (l->keychain)
@@ -134,10 +141,10 @@ static void say_hello(struct mesh *m, struct link *l)
     memcpy(h.macs[0], m->config.mac, sizeof h.macs[0]);
     h.candidate_count = m->candidate_count;
     memcpy(h.candidates, m->candidates, sizeof h.candidates);
-    h.receiver_index = mesh_new_index(p);
+    h.receiver_index = mesh_reserve_index(p);
     memcpy(h.boot, m->boot, sizeof h.boot);
     h.generation = p->generation + 1;
-    if (link_greet(l, &h))
+    if (!h.receiver_index || link_greet(l, &h))
         link_on_closed(l, "cannot send on the control channel");
 }
 
