@@ -4,6 +4,7 @@
 #include "proto/channel.h"
 
 #include "base/bytes.h"
+#include "crypto/secret.h"
 #include <stdlib.h>
 
 #define CHANNEL_PREFIX_LEN 2
@@ -11,7 +12,7 @@
 struct channel {
     struct tls *tls;
     bool server;
-    bool sent_first, received_first;
+    bool sent_first, received_first, rooted;
     uint8_t first_sent[KDF_LEN], first_received[KDF_LEN]; /* SHA-384 of the two HELLOs */
     size_t have;                                          /* bytes in buffer */
     uint8_t buffer[CHANNEL_PREFIX_LEN + MESSAGE_MAX];     /* one message in the making */
@@ -145,14 +146,18 @@ const char *channel_reason(const struct channel *ch)
 
 int channel_root(struct channel *ch, uint8_t root[KDF_LEN])
 {
-    if (!ch->sent_first || !ch->received_first)
+    if (!ch->sent_first || !ch->received_first || ch->rooted)
         return ERR_AGAIN;
     const uint8_t *client = ch->server ? ch->first_received : ch->first_sent;
     const uint8_t *server = ch->server ? ch->first_sent : ch->first_received;
     const struct slice both[] = {{client, KDF_LEN}, {server, KDF_LEN}};
     uint8_t context[KDF_LEN];
     int rc = kdf_hash(both, 2, context);
-    if (rc)
-        return rc;
-    return tls_export(ch->tls, context, sizeof context, root, KDF_LEN);
+    if (!rc)
+        rc = tls_export(ch->tls, context, sizeof context, root, KDF_LEN);
+    ch->rooted = true;
+    secret_wipe(context, sizeof context);
+    secret_wipe(ch->first_sent, sizeof ch->first_sent);
+    secret_wipe(ch->first_received, sizeof ch->first_received);
+    return rc;
 }

@@ -41,6 +41,6 @@ const char *channel_suite(const struct channel *ch);
 const char *channel_reason(const struct channel *ch);
 
 /* The first root of the data keys: the TLS exporter over the hash of both sides' first messages, so that
- * nothing in a HELLO can be altered without the keys coming out different. Once a message was sent and one
- * received. */
+ * nothing in a HELLO can be altered without the keys coming out different. Once, after a message was sent and one
+ * received: what it is made from is wiped. ERR_AGAIN before and after that. */
 int channel_root(struct channel *ch, uint8_t root[KDF_LEN]) must_check;

@@ -4,6 +4,7 @@
 #include "proto/link.h"
 
 #include "base/clock.h"
+#include "crypto/ratchet.h"
 #include "crypto/secret.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@ void link_free(struct link *l)
     if (!l)
         return;
     keychain_free(l->keychain);
+    ratchet_offer_free(l->offer);
     channel_free(l->channel);
     free(l);
 }
@@ -83,7 +85,13 @@ const struct node_id *link_peer_id(const struct link *l)
 int link_greet(struct link *l, const struct hello *mine)
 {
     l->mine = *mine;
-    const struct message m = {.type = MESSAGE_HELLO, .hello = *mine};
+    struct message m = {.type = MESSAGE_HELLO, .hello = *mine};
+    if (l->opener && mine->features & HELLO_FEATURE_FRESH_ROOT) {
+        int rc = ratchet_offer_new(&l->offer, m.offer.key);
+        if (rc)
+            return rc;
+        m.offer.present = true;
+    }
     return channel_send(l->channel, &m);
 }
 
@@ -96,6 +104,31 @@ void link_refuse(struct link *l, enum refuse_code code, const char *text)
     if (l->channel)
         channel_shutdown(l->channel);
     l->state = LINK_STATE_CLOSED;
+}
+
+/* TLS keeps the exporter's secret as long as the connection lives, so what comes from it alone could be computed
+ * again from stolen memory. A ratchet step over it, whose private keys are gone right after, could not. */
+static int first_root(struct link *l, struct message_share *answer, uint8_t root[KDF_LEN])
+{
+    uint8_t exported[KDF_LEN];
+    int rc = channel_root(l->channel, exported);
+    if (!rc && !l->fresh_root)
+        memcpy(root, exported, KDF_LEN);
+    else if (!rc && l->opener)
+        rc = ratchet_finish(l->offer, l->message.answer.key, exported, root);
+    else if (!rc)
+        rc = ratchet_answer(l->message.offer.key, exported, answer->key, root);
+    answer->present = !rc && l->fresh_root && !l->opener;
+    ratchet_offer_free(l->offer);
+    l->offer = NULL;
+    secret_wipe(exported, sizeof exported);
+    return rc;
+}
+
+static void name_suite(struct link *l, enum aead_suite aead)
+{
+    snprintf(l->suite, sizeof l->suite, "%s %s%s", channel_suite(l->channel), aead_suite_name(aead),
+             l->fresh_root ? "" : ", first keys without a fresh share: its version is older");
 }
 
 int link_key(struct link *l, const struct keychain_config *config, const struct keychain_ops *ops,
@@ -114,8 +147,9 @@ int link_key(struct link *l, const struct keychain_config *config, const struct 
     chosen.opener = l->opener;
     chosen.tx_lanes = l->mine.lanes;
     chosen.rx_lanes = l->theirs.lanes;
+    struct message ready = {.type = MESSAGE_READY};
     uint8_t root[KDF_LEN];
-    int rc = channel_root(l->channel, root);
+    int rc = first_root(l, &ready.answer, root);
     if (!rc)
         rc = keychain_new(&chosen, ops, root, l->mine.receiver_index, l->theirs.receiver_index, now_us,
                           &l->keychain);
@@ -123,10 +157,8 @@ int link_key(struct link *l, const struct keychain_config *config, const struct 
     if (rc)
         return rc;
     l->generation = l->opener ? l->mine.generation : l->theirs.generation;
-    snprintf(l->suite, sizeof l->suite, "%s %s", channel_suite(l->channel), aead_suite_name(chosen.suite));
+    name_suite(l, chosen.suite);
     l->state = LINK_STATE_KEYED;
-    const struct message ready = {.type = MESSAGE_READY};
-    l->ready_sent = true;
     return channel_send(l->channel, &ready);
 }
 
@@ -173,20 +205,35 @@ static enum link_event out_of_turn(struct link *l)
     return LINK_EVENT_FAILED;
 }
 
+/* An acceptor that has the offer can make the keys; an opener that made one waits for the answer. */
+static enum link_event on_hello(struct link *l)
+{
+    if (l->state != LINK_STATE_GREETING || l->theirs.version_max)
+        return out_of_turn(l);
+    l->theirs = l->message.hello;
+    bool waits = l->offer && l->theirs.features & HELLO_FEATURE_FRESH_ROOT;
+    bool answers = !l->opener && l->message.offer.present && l->mine.features & HELLO_FEATURE_FRESH_ROOT;
+    l->fresh_root = waits || answers;
+    return waits ? LINK_EVENT_NONE : LINK_EVENT_KEYABLE;
+}
+
+static enum link_event on_ready(struct link *l, uint64_t now_us)
+{
+    bool waits = l->state == LINK_STATE_GREETING && l->opener && l->fresh_root;
+    if (l->ready_received || l->message.answer.present != waits || (!waits && l->state != LINK_STATE_KEYED))
+        return out_of_turn(l);
+    l->ready_received = true;
+    return waits ? LINK_EVENT_KEYABLE : become_live(l, now_us);
+}
+
 static enum link_event on_message(struct link *l, uint64_t now_us)
 {
     bool running = l->state == LINK_STATE_LIVE || l->state == LINK_STATE_DRAINING;
     switch (l->message.type) {
     case MESSAGE_HELLO:
-        if (l->state != LINK_STATE_GREETING || l->theirs.version_max)
-            return out_of_turn(l);
-        l->theirs = l->message.hello;
-        return LINK_EVENT_HELLO;
+        return on_hello(l);
     case MESSAGE_READY:
-        if (l->state != LINK_STATE_KEYED)
-            return out_of_turn(l);
-        l->ready_received = true;
-        return become_live(l, now_us);
+        return on_ready(l, now_us);
     case MESSAGE_REFUSE:
         l->state = LINK_STATE_CLOSED;
         return LINK_EVENT_REFUSED;
@@ -212,9 +259,14 @@ enum link_event link_next(struct link *l, uint64_t now_us)
         l->state = LINK_STATE_GREETING;
         return LINK_EVENT_IDENTIFIED;
     }
-    int rc = l->state >= LINK_STATE_GREETING ? channel_next(l->channel, &l->message) : 0;
-    if (rc > 0)
-        return on_message(l, now_us);
+    if (l->state == LINK_STATE_KEYED && l->ready_received)
+        return become_live(l, now_us);
+    int rc = 0;
+    while (l->state >= LINK_STATE_GREETING && (rc = channel_next(l->channel, &l->message)) > 0) {
+        enum link_event event = on_message(l, now_us);
+        if (event != LINK_EVENT_NONE)
+            return event;
+    }
     if (rc < 0)
         fail(l, rc, rc == ERR_CLOSED ? "the peer closed the connection" : channel_reason(l->channel));
     return l->error ? LINK_EVENT_FAILED : LINK_EVENT_NONE;

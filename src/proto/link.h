@@ -3,7 +3,7 @@
 /* A link: one control connection to a peer and the data keys that came from it. The keys outlive the
  * connection. docs/PROTOCOL.md §6. Sans-I/O, control thread.
  *
- *   DIALING ── connected ──▶ SECURING ── TLS done ──▶ GREETING ── both HELLOs: keys ──▶ KEYED
+ *   DIALING ── connected ──▶ SECURING ── TLS done ──▶ GREETING ── both shares: keys ──▶ KEYED
  *      │                        │                        │                                │ │
  *      └────────────────────────┴────────────────────────┴────────────────────────────────┘ │ READY both ways
  *                               │ error, REFUSE, time-out                                   ▼
@@ -34,7 +34,7 @@ enum link_state {
 enum link_event {
     LINK_EVENT_NONE,
     LINK_EVENT_IDENTIFIED, /* TLS is complete, link_peer_id proven; link_greet or link_refuse is called for */
-    LINK_EVENT_HELLO,      /* the peer's HELLO is in, link_key is called for */
+    LINK_EVENT_KEYABLE, /* the peer's HELLO is in, and its answer if we wait for one; link_key is called for */
     LINK_EVENT_LIVE,
     LINK_EVENT_REFUSED,    /* the peer will not talk to us: link_refusal */
     LINK_EVENT_CANDIDATES, /* link_message holds the peer's new candidates */
@@ -52,12 +52,14 @@ struct link {
     struct channel *channel;   /* NULL once the stream is gone */
     struct keychain *keychain; /* from KEYED on */
     struct hello mine, theirs;
-    uint32_t generation; /* of handshakes between these two processes: the opener's word */
+    struct ratchet_offer *offer; /* the opener's, until the keys are made */
+    bool fresh_root;             /* a fresh secret is mixed into the first root */
+    uint32_t generation;         /* of handshakes between these two processes: the opener's word */
     uint64_t born_us, live_us, deadline_us;
-    bool ready_sent, ready_received;
+    bool ready_received;
     int error;
     char reason[160];
-    char suite[96];
+    char suite[160];
     struct message message; /* the last one received */
     void *owner;            /* the peer that it belongs to, once known */
 };
@@ -84,11 +86,12 @@ void link_detach(struct link *l);
 
 const struct node_id *link_peer_id(const struct link *l);
 
-/* After IDENTIFIED: sends our HELLO (copied), or refuses and ends the stream. */
+/* After IDENTIFIED: sends our HELLO (copied; an opener with HELLO_FEATURE_FRESH_ROOT adds its offer), or refuses
+ * and ends the stream. */
 int link_greet(struct link *l, const struct hello *mine) must_check;
 void link_refuse(struct link *l, enum refuse_code code, const char *text);
 
-/* After HELLO: derives the keys, tells the peer READY. config's suite and lanes are chosen here; opener, slot
+/* After KEYABLE: derives the keys, tells the peer READY. config's suite and lanes are chosen here; opener, slot
  * and ratchet time are the caller's. Returns 0, or an error:
  * REFUSE_VERSION and REFUSE_AEAD were then sent. */
 int link_key(struct link *l, const struct keychain_config *config, const struct keychain_ops *ops,

@@ -139,6 +139,7 @@ struct mesh_peer {
     enum mesh_peer_state state;
     const char *error; /* borrowed; empty when there is none */
     const char *suite; /* borrowed; empty without a session */
+    bool fresh_root;   /* a fresh secret went into the session's first root */
     unsigned address_count;
     struct addr_prefix addresses[MESSAGE_ADDRS_MAX];
     struct path path; /* kind 0 when there is none */

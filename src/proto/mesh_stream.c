@@ -132,6 +132,7 @@ static void say_hello(struct mesh *m, struct link *l)
         h.aead_count = 1;
     }
 #endif
+    h.features = HELLO_FEATURE_FRESH_ROOT;
     h.lanes = m->config.lanes;
     h.mtu = m->config.mtu;
     memcpy(h.name, m->name, sizeof h.name);
@@ -204,7 +205,7 @@ static bool on_identified(struct mesh *m, struct link *l)
     return true;
 }
 
-static bool on_hello(struct mesh *m, struct link *l, uint64_t now_us)
+static bool on_keyable(struct mesh *m, struct link *l, uint64_t now_us)
 {
     struct peer *p = l->owner;
     snprintf(p->name, sizeof p->name, "%s", l->theirs.name);
@@ -232,7 +233,7 @@ static void learn_addresses(struct mesh *m, struct peer *p, const struct link *l
 
 static void tell_connected(struct mesh *m, struct peer *p, const struct link *l, bool first)
 {
-    char text[200], remote[ADDR_TEXT_MAX];
+    char text[256], remote[ADDR_TEXT_MAX];
     snprintf(text, sizeof text, "%s %s, %s", l->opener ? "dialled" : "accepted from",
              addr_format(&l->remote, remote), l->suite);
     mesh_note(m, first ? MESH_NOTICE_CONNECTED : MESH_NOTICE_HANDSHAKE, p, text);
@@ -319,8 +320,8 @@ static bool act(struct mesh *m, struct link *l, enum link_event event, uint64_t 
     switch (event) {
     case LINK_EVENT_IDENTIFIED:
         return on_identified(m, l);
-    case LINK_EVENT_HELLO:
-        return on_hello(m, l, now_us);
+    case LINK_EVENT_KEYABLE:
+        return on_keyable(m, l, now_us);
     case LINK_EVENT_LIVE:
         adopt(m, l, now_us);
         return true;

@@ -56,6 +56,7 @@ static void view_session(const struct peer *p, struct mesh_peer *out)
     if (!l)
         return;
     out->suite = l->suite;
+    out->fresh_root = l->fresh_root;
     out->address_count = l->theirs.address_count;
     memcpy(out->addresses, l->theirs.addresses, sizeof out->addresses);
     out->handshake_us = l->live_us;

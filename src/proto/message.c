@@ -21,7 +21,9 @@ enum hello_key {
     HELLO_RECEIVER_INDEX = 11,
     HELLO_BOOT = 12,
     HELLO_GENERATION = 13,
+    HELLO_OFFER = 14,
 };
+enum ready_key { READY_ANSWER = 1 };
 enum refuse_key { REFUSE_CODE = 1, REFUSE_TEXT = 2 };
 enum bye_key { BYE_CODE = 1 };
 enum candidates_key { CANDIDATES_LIST = 1 };
@@ -88,6 +90,14 @@ static void put_macs(struct writer *w, const struct hello *h)
         cbor_put_bytes(w, h->macs[i], sizeof(h->macs[i]));
 }
 
+static void put_share(struct writer *w, uint64_t key, const struct message_share *share)
+{
+    if (!share->present)
+        return;
+    cbor_put_uint(w, key);
+    cbor_put_bytes(w, share->key, sizeof(share->key));
+}
+
 static void put_hello(struct writer *w, const struct hello *h)
 {
     put_key_uint(w, HELLO_VERSION_MIN, h->version_min);
@@ -118,8 +128,9 @@ static size_t pairs(const struct message *m)
 {
     switch (m->type) {
     case MESSAGE_HELLO:
-        return hello_pairs(&m->hello);
+        return hello_pairs(&m->hello) + m->offer.present;
     case MESSAGE_READY:
+        return m->answer.present;
     case MESSAGE_WAKE:
         return 0;
     case MESSAGE_REFUSE:
@@ -141,8 +152,11 @@ static void put_body(struct writer *w, const struct message *m)
     switch (m->type) {
     case MESSAGE_HELLO:
         put_hello(w, &m->hello);
+        put_share(w, HELLO_OFFER, &m->offer);
         break;
     case MESSAGE_READY:
+        put_share(w, READY_ANSWER, &m->answer);
+        break;
     case MESSAGE_WAKE:
         break;
     case MESSAGE_REFUSE:
@@ -221,8 +235,15 @@ static void take_versions(struct reader *r, struct hello *h)
         r->bad = true;
 }
 
-static void take_hello(struct reader *r, uint64_t key, struct hello *h)
+static void take_share(struct reader *r, struct message_share *share)
 {
+    cbor_take_exact(r, share->key, sizeof(share->key));
+    share->present = true;
+}
+
+static void take_hello(struct reader *r, uint64_t key, struct message *m)
+{
+    struct hello *h = &m->hello;
     switch (key) {
     case HELLO_VERSION_MIN:
         h->version_min = (uint8_t)cbor_take_uint(r, UINT8_MAX);
@@ -263,8 +284,19 @@ static void take_hello(struct reader *r, uint64_t key, struct hello *h)
     case HELLO_GENERATION:
         h->generation = (uint32_t)cbor_take_uint(r, UINT32_MAX);
         return;
+    case HELLO_OFFER:
+        take_share(r, &m->offer);
+        return;
     }
     cbor_skip(r);
+}
+
+static void take_ready(struct reader *r, uint64_t key, struct message *m)
+{
+    if (key == READY_ANSWER)
+        take_share(r, &m->answer);
+    else
+        cbor_skip(r);
 }
 
 static void take_refuse(struct reader *r, uint64_t key, struct message *m)
@@ -310,9 +342,11 @@ static void take_value(struct reader *r, uint64_t key, struct message *m)
 {
     switch (m->type) {
     case MESSAGE_HELLO:
-        take_hello(r, key, &m->hello);
+        take_hello(r, key, m);
         return;
     case MESSAGE_READY:
+        take_ready(r, key, m);
+        return;
     case MESSAGE_WAKE:
         cbor_skip(r);
         return;

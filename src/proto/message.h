@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "crypto/ratchet.h"
 #include "proto/candidate.h"
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -26,6 +27,10 @@
 #define MESSAGE_AEADS_MAX 4
 #define MESSAGE_BOOT_LEN  8
 #define MESSAGE_VERSION   1
+
+/* HELLO's feature bits. */
+#define HELLO_FEATURE_FRESH_ROOT                                                                             \
+    1u /* as the opener I send an offer in HELLO, as the acceptor I answer one in READY */
 
 enum message_type {
     /* control channel */
@@ -70,10 +75,22 @@ struct hello {
     uint32_t generation; /* [13] of handshakes between these two processes, chosen by the side that dials */
 };
 
+/* One side's part of the ratchet step that makes the first root. */
+struct message_share {
+    bool present;
+    uint8_t key[RATCHET_OFFER_LEN];
+};
+
+static_assert(RATCHET_OFFER_LEN == RATCHET_ANSWER_LEN, "one kind of share");
+
 struct message {
     enum message_type type;
     union {
-        struct hello hello;
+        struct {
+            struct hello hello;
+            struct message_share offer; /* [14?] of the opener */
+        };
+        struct message_share answer; /* READY: [1?] of the acceptor */
         struct {
             uint8_t code;                    /* [1] enum refuse_code, or a later one */
             char text[MESSAGE_TEXT_MAX + 1]; /* [2?] cbor_text_ok */

@@ -33,7 +33,7 @@ def peer(**changes):
 def node(**changes):
     return {
         "id": ID_A, "name": "site-a", "device": "tap0", "mtu": 1500, "addresses": ["10.10.10.3/24"], "workers": 2,
-        "aead": "AES-256-GCM", "version": "0.1.0", "uptime_s": 7505,
+        "aead": "AES-256-GCM", "version": "0.2.0", "uptime_s": 7505,
         "backbone": {"url": "http://192.0.2.1:8080", "reachable": True}, "reflexive": "198.51.100.9:9443",
         "port": 9443, "control_port": 8443, "public": False, "peers": [peer()],
         "drops": {"replay": 3, "auth": 0, "no_peer": 17},

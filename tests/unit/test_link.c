@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* proto/link: what the first keys are made of, and which messages are out of turn. Two links talk over memory. The
+ * linker puts the __wrap_ functions below between the link and what it calls, so that a test sees what an attacker
+ * who reads memory would see. */
+
+#include "crypto/identity.h"
+#include "crypto/secret.h"
+#include "proto/link.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* What the last two exports and roots were: [0] the opener's, [1] the acceptor's. */
+static uint8_t exported[2][KDF_LEN], rooted[2][KDF_LEN];
+static bool of_acceptor; /* whose turn it is */
+
+int __real_tls_export(struct tls *tls, const uint8_t *context, size_t context_len, uint8_t *out, size_t len);
+int __wrap_tls_export(struct tls *tls, const uint8_t *context, size_t context_len, uint8_t *out, size_t len);
+int __real_keychain_new(const struct keychain_config *config, const struct keychain_ops *ops,
+                        const uint8_t root[KDF_LEN], uint32_t rx_index, uint32_t tx_index, uint64_t now_us,
+                        struct keychain **out);
+int __wrap_keychain_new(const struct keychain_config *config, const struct keychain_ops *ops,
+                        const uint8_t root[KDF_LEN], uint32_t rx_index, uint32_t tx_index, uint64_t now_us,
+                        struct keychain **out);
+
+int __wrap_tls_export(struct tls *tls, const uint8_t *context, size_t context_len, uint8_t *out, size_t len)
+{
+    int rc = __real_tls_export(tls, context, context_len, out, len);
+    memcpy(exported[of_acceptor], out, KDF_LEN);
+    return rc;
+}
+
+int __wrap_keychain_new(const struct keychain_config *config, const struct keychain_ops *ops,
+                        const uint8_t root[KDF_LEN], uint32_t rx_index, uint32_t tx_index, uint64_t now_us,
+                        struct keychain **out)
+{
+    memcpy(rooted[of_acceptor], root, KDF_LEN);
+    return __real_keychain_new(config, ops, root, rx_index, tx_index, now_us, out);
+}
+
+static uint32_t reserve_index(void *context)
+{
+    (void)context;
+    return 7;
+}
+
+static void release_index(void *context, uint32_t index)
+{
+    (void)context, (void)index;
+}
+
+static int session_added(void *context, struct session *s)
+{
+    (void)context, (void)s;
+    return 0;
+}
+
+static void session_dropped(void *context, struct session *s)
+{
+    (void)context;
+    session_free(s);
+}
+
+static void send_changed(void *context)
+{
+    (void)context;
+}
+
+static void send_control(void *context, struct session *s, const struct message *message)
+{
+    (void)context, (void)s, (void)message;
+}
+
+static const struct keychain_ops ops = {.reserve_index = reserve_index,
+                                        .release_index = release_index,
+                                        .session_added = session_added,
+                                        .session_dropped = session_dropped,
+                                        .send_changed = send_changed,
+                                        .send_control = send_control};
+
+struct pair {
+    struct identity *identity[2];
+    struct tls_context *tls[2];
+    struct link *link[2]; /* the opener, the acceptor */
+    uint64_t features[2];
+    enum link_event last[2];
+};
+
+static void setup(struct pair *p, uint64_t opener_features, uint64_t acceptor_features)
+{
+    static const struct addr somewhere = {.family = 4, .port = 8443, .ip = {192, 0, 2, 1}};
+    *p = (struct pair){.features = {opener_features, acceptor_features}};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(identity_generate(&p->identity[i]), 0);
+        assert_int_equal(tls_context_new(p->identity[i], &p->tls[i]), 0);
+    }
+    assert_int_equal(link_new(p->tls[0], 1, &somewhere, identity_id(p->identity[1]), 0, &p->link[0]), 0);
+    assert_int_equal(link_new(p->tls[1], 2, &somewhere, NULL, 0, &p->link[1]), 0);
+    memset(exported, 0, sizeof exported);
+    memset(rooted, 0, sizeof rooted);
+}
+
+static void teardown(struct pair *p)
+{
+    for (int i = 0; i < 2; i++) {
+        link_free(p->link[i]);
+        tls_context_free(p->tls[i]);
+        identity_free(p->identity[i]);
+    }
+}
+
+static void greet(struct pair *p, int side)
+{
+    struct hello h = {.version_min = MESSAGE_VERSION,
+                      .version_max = MESSAGE_VERSION,
+                      .features = p->features[side],
+                      .aead_count = 1,
+                      .aeads = {AEAD_AES_256_GCM},
+                      .lanes = 1,
+                      .mtu = 1500,
+                      .receiver_index = 1 + (uint32_t)side};
+    assert_int_equal(link_greet(p->link[side], &h), 0);
+}
+
+/* What the mesh does with a link's events. */
+static void act(struct pair *p, int side)
+{
+    static const struct keychain_config config = {.ratchet_us = 1000000};
+    enum link_event event;
+    of_acceptor = side == 1;
+    while ((event = link_next(p->link[side], 0)) != LINK_EVENT_NONE) {
+        p->last[side] = event;
+        if (event == LINK_EVENT_IDENTIFIED)
+            greet(p, side);
+        else if (event == LINK_EVENT_KEYABLE)
+            assert_int_equal(link_key(p->link[side], &config, &ops, 0), 0);
+        else
+            return;
+    }
+}
+
+static bool carry(struct pair *p, int from)
+{
+    uint8_t chunk[4096];
+    size_t n, total = 0;
+    while ((n = link_take_output(p->link[from], chunk, sizeof chunk)) > 0) {
+        link_on_bytes(p->link[1 - from], chunk, n);
+        total += n;
+    }
+    return total > 0;
+}
+
+static void run(struct pair *p)
+{
+    link_on_connected(p->link[0]);
+    for (int turn = 0, quiet = 0; quiet < 2; turn = 1 - turn) {
+        quiet = carry(p, turn) ? 0 : quiet + 1;
+        act(p, 1 - turn);
+        act(p, turn);
+    }
+}
+
+static void assert_live(const struct pair *p)
+{
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(p->link[i]->state, LINK_STATE_LIVE);
+    assert_memory_equal(rooted[0], rooted[1], KDF_LEN);
+    assert_memory_equal(exported[0], exported[1], KDF_LEN);
+}
+
+/* The exporter's secret can be had from memory as long as the connection lives. */
+static void the_first_root_is_more_than_the_exporter_gives(void **state)
+{
+    (void)state;
+    struct pair p;
+    setup(&p, HELLO_FEATURE_FRESH_ROOT, HELLO_FEATURE_FRESH_ROOT);
+    run(&p);
+    assert_live(&p);
+    assert_memory_not_equal(rooted[0], exported[0], KDF_LEN);
+    for (int i = 0; i < 2; i++) {
+        assert_true(p.link[i]->fresh_root);
+        assert_null(p.link[i]->offer);
+    }
+    teardown(&p);
+}
+
+static void the_hashes_of_the_hellos_serve_once(void **state)
+{
+    (void)state;
+    uint8_t root[KDF_LEN];
+    struct pair p;
+    setup(&p, HELLO_FEATURE_FRESH_ROOT, HELLO_FEATURE_FRESH_ROOT);
+    run(&p);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(channel_root(p.link[i]->channel, root), ERR_AGAIN);
+    teardown(&p);
+}
+
+static void an_older_version_gets_the_exporters_root_and_is_named(void **state)
+{
+    (void)state;
+    for (int older = 0; older < 2; older++) {
+        struct pair p;
+        setup(&p, older == 0 ? 0 : HELLO_FEATURE_FRESH_ROOT, older == 1 ? 0 : HELLO_FEATURE_FRESH_ROOT);
+        run(&p);
+        assert_live(&p);
+        assert_memory_equal(rooted[0], exported[0], KDF_LEN);
+        for (int i = 0; i < 2; i++) {
+            assert_false(p.link[i]->fresh_root);
+            assert_non_null(strstr(p.link[i]->suite, "its version is older"));
+        }
+        teardown(&p);
+    }
+}
+
+/* An acceptor that announced the step and leaves it out would have data under keys of the exporter alone. */
+static void ready_without_the_announced_answer_is_out_of_turn(void **state)
+{
+    (void)state;
+    struct pair p;
+    setup(&p, HELLO_FEATURE_FRESH_ROOT, HELLO_FEATURE_FRESH_ROOT);
+    link_on_connected(p.link[0]);
+    for (int i = 0; i < 4 && p.link[1]->state != LINK_STATE_GREETING; i++) {
+        carry(&p, 0);
+        link_next(p.link[1], 0);
+        carry(&p, 1);
+        act(&p, 0);
+    }
+    greet(&p, 1);
+    const struct message bare = {.type = MESSAGE_READY};
+    link_send(p.link[1], &bare);
+    carry(&p, 1);
+    act(&p, 0);
+    assert_int_equal(p.last[0], LINK_EVENT_FAILED);
+    assert_null(p.link[0]->keychain);
+    teardown(&p);
+}
+
+static void an_answer_that_nobody_asked_for_is_out_of_turn(void **state)
+{
+    (void)state;
+    struct pair p;
+    setup(&p, 0, HELLO_FEATURE_FRESH_ROOT);
+    link_on_connected(p.link[0]);
+    for (int i = 0; i < 4 && p.link[1]->state != LINK_STATE_GREETING; i++) {
+        carry(&p, 0);
+        link_next(p.link[1], 0);
+        carry(&p, 1);
+        act(&p, 0);
+    }
+    greet(&p, 1);
+    struct message answer = {.type = MESSAGE_READY, .answer = {.present = true}};
+    link_send(p.link[1], &answer);
+    carry(&p, 1);
+    act(&p, 0);
+    assert_int_equal(p.last[0], LINK_EVENT_FAILED);
+    teardown(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_root_is_more_than_the_exporter_gives),
+        cmocka_unit_test(the_hashes_of_the_hellos_serve_once),
+        cmocka_unit_test(an_older_version_gets_the_exporters_root_and_is_named),
+        cmocka_unit_test(ready_without_the_announced_answer_is_out_of_turn),
+        cmocka_unit_test(an_answer_that_nobody_asked_for_is_out_of_turn),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
