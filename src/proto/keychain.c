@@ -188,6 +188,12 @@ static void make_offer(struct keychain *k, uint64_t now_us)
     send_last(k);
 }
 
+/* When the next step may be taken, whoever asks for it. */
+static uint64_t least_us(const struct keychain *k)
+{
+    return k->current.born_us + k->config.ratchet_us / KEYCHAIN_LEAST_PART;
+}
+
 static void on_offer(struct keychain *k, const struct message *m, uint64_t now_us)
 {
     bool repeated = k->state == KEYCHAIN_ANSWERED && m->ratchet.step == k->step + 1 &&
@@ -196,7 +202,7 @@ static void on_offer(struct keychain *k, const struct message *m, uint64_t now_u
         send_last(k);
         return;
     }
-    if (k->state == KEYCHAIN_ANSWERED || m->ratchet.step != k->step + 1)
+    if (k->state == KEYCHAIN_ANSWERED || m->ratchet.step != k->step + 1 || now_us < least_us(k))
         return;
     if (k->state == KEYCHAIN_OFFERED) {
         if (k->config.opener)
@@ -291,7 +297,7 @@ static bool step_is_due(const struct keychain *k, uint64_t now_us)
         return true;
     struct session_stats stats;
     session_stats(k->current.session, &stats);
-    return stats.soft_limit;
+    return stats.soft_limit && now_us >= least_us(k);
 }
 
 static void repeat_when_due(struct keychain *k, uint64_t now_us)

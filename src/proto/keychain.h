@@ -2,7 +2,8 @@
 #pragma once
 /* The data keys of one link over time: the session made at the handshake, and those that the ratchet makes
  * from it. docs/PROTOCOL.md §12. Either side offers a step when the key is 120 s old or at its soft
- * limit, the one that opened the link a little sooner; the other answers. Receive keys are always in place
+ * limit, the one that opened the link a little sooner; the other answers. An offer that comes too soon after the last
+ * step is ignored: a step costs both sides CPU time. Receive keys are always in place
  * before the other side can know the new key, and old ones live on for 5 s, so that no datagram is lost at a
  * change. Sans-I/O, control thread.
  *
@@ -22,6 +23,7 @@
 #define KEYCHAIN_GRACE_US    60000000ull /* how long a step may take before the key is never used again */
 #define KEYCHAIN_OLD_KEEP_US 5000000ull  /* how long receive keys outlive the change */
 #define KEYCHAIN_OLD_MAX     8
+#define KEYCHAIN_LEAST_PART  16 /* no step sooner than this part of ratchet_us after the last: 7.5 s */
 
 /* What a keychain needs of its owner. */
 struct keychain_ops {

@@ -129,6 +129,22 @@ static void key_changes_lose_nothing(void **state)
     sim_free(p.sim);
 }
 
+/* b offers a step every millisecond. */
+static void a_peer_in_haste_does_not_set_the_pace_of_key_changes(void **state)
+{
+    (void)state;
+    struct pair p = {.sim = sim_new(7, &fair), .frame_len = 100};
+    p.a = sim_add(p.sim, true, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    p.b = sim_add(p.sim, false, 1000, MESH_REHANDSHAKE_US);
+    sim_connect(p.b, p.a, NULL);
+    sim_run(p.sim, 31 * SECOND, exchange, &p);
+    struct mesh_peer peer;
+    assert_true(sim_peer(p.a, p.b, &peer));
+    assert_in_range(peer.ratchets, 3, 4);
+    assert_int_equal(p.a->notes[MESH_NOTICE_LOST] + p.b->notes[MESH_NOTICE_LOST], 0);
+    sim_free(p.sim);
+}
+
 static void key_changes_survive_loss_and_reordering(void **state)
 {
     (void)state;
@@ -446,6 +462,7 @@ int main(void)
         cmocka_unit_test(a_smaller_path_is_measured),
         cmocka_unit_test(both_dialling_at_once_agree_on_one_session),
         cmocka_unit_test(key_changes_lose_nothing),
+        cmocka_unit_test(a_peer_in_haste_does_not_set_the_pace_of_key_changes),
         cmocka_unit_test(key_changes_survive_loss_and_reordering),
         cmocka_unit_test(a_stranger_is_refused_and_both_are_told),
         cmocka_unit_test(an_allowed_id_is_no_stranger),
