@@ -58,5 +58,10 @@ void report_notice(struct node *n, enum mesh_notice what, const struct node_id *
     case MESH_NOTICE_HANDSHAKE:
         log_debug("peer %s: new handshake, %s", peer, text);
         break;
+    case MESH_NOTICE_STALE:
+        log_warn("peer %s: has not proven its key for %s, though asked to: update or restart it, or take it "
+                 "off the lists",
+                 peer, text);
+        break;
     }
 }

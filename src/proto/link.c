@@ -241,6 +241,8 @@ static enum link_event on_message(struct link *l, uint64_t now_us)
         return running ? LINK_EVENT_CANDIDATES : out_of_turn(l);
     case MESSAGE_WAKE:
         return running ? LINK_EVENT_WAKE : out_of_turn(l);
+    case MESSAGE_RENEW:
+        return running && l->opener ? LINK_EVENT_RENEW : out_of_turn(l);
     case MESSAGE_BYE:
         return LINK_EVENT_BYE;
     case MESSAGE_RATCHET_OFFER:

@@ -39,6 +39,7 @@ enum link_event {
     LINK_EVENT_REFUSED,    /* the peer will not talk to us: link_refusal */
     LINK_EVENT_CANDIDATES, /* link_message holds the peer's new candidates */
     LINK_EVENT_WAKE,
+    LINK_EVENT_RENEW, /* the peer wants a new handshake */
     LINK_EVENT_BYE,
     LINK_EVENT_FAILED, /* err in link_error, words in link_reason; the stream is of no more use */
 };
@@ -56,6 +57,7 @@ struct link {
     bool fresh_root;             /* a fresh secret is mixed into the first root */
     uint32_t generation;         /* of handshakes between these two processes: the opener's word */
     uint64_t born_us, live_us, deadline_us;
+    uint64_t asked_us; /* when the opener was last asked to renew it; 0: never */
     bool ready_received;
     int error;
     char reason[160];

@@ -2,11 +2,13 @@
 /* Streams and the links on them: admission, handshakes, which link carries, and their end. docs/PROTOCOL.md
  * §6. Control thread. */
 
+#include "base/clock.h"
 #include "crypto/aead.h"
 #include "proto/mesh_state.h"
 #include <stdio.h>
 
-#define STREAM_CHUNK 4096
+#define STREAM_CHUNK      4096
+#define RENEW_REPEAT_PART 65 /* of the hard age: a minute */
 
 void mesh_flush(struct mesh *m, struct link *l)
 {
@@ -279,6 +281,30 @@ static void on_refused(struct mesh *m, struct link *l)
     discard_link(m, l);
 }
 
+/* The opener is told once an interval has passed since it last proved its key; never sooner, whatever a peer says. */
+static void on_renew(struct mesh *m, const struct link *l, uint64_t now_us)
+{
+    struct peer *p = l->owner;
+    if (p->current == l && now_us - l->live_us >= m->config.rehandshake_us / 2)
+        p->dial.rehandshake_at_us = now_us;
+}
+
+/* Only the opener handshakes anew. One that never does is asked, each minute, and told of once. */
+static void ask_to_renew(struct mesh *m, struct peer *p, struct link *l, uint64_t now_us)
+{
+    uint64_t hard_us = peer_hard_age_us(m->config.rehandshake_us), repeat_us = hard_us / RENEW_REPEAT_PART;
+    if (l->opener || now_us - l->live_us < hard_us || now_us - l->asked_us < repeat_us)
+        return;
+    if (l->asked_us && l->asked_us - l->live_us < hard_us + repeat_us) {
+        char text[64];
+        snprintf(text, sizeof text, "%u minutes", (unsigned)((now_us - l->live_us) / (60 * USEC_PER_SEC)));
+        mesh_note(m, MESH_NOTICE_STALE, p, text);
+    }
+    l->asked_us = now_us;
+    link_send(l, &(struct message){.type = MESSAGE_RENEW});
+    mesh_flush(m, l);
+}
+
 /* Returns true when the link lives on (with its keys, without its stream). */
 static bool on_failed(struct mesh *m, struct link *l, uint64_t now_us)
 {
@@ -334,6 +360,9 @@ static bool act(struct mesh *m, struct link *l, enum link_event event, uint64_t 
     case LINK_EVENT_WAKE:
         path_wake(p->paths, m->config.local_max, now_us);
         mesh_poll_paths(m, p, now_us);
+        return true;
+    case LINK_EVENT_RENEW:
+        on_renew(m, l, now_us);
         return true;
     case LINK_EVENT_BYE:
         on_bye(m, l, now_us);
@@ -401,6 +430,8 @@ static void tick_link(struct mesh *m, struct peer *p, struct link *l, uint64_t n
         on_failed(m, l, now_us);
     } else if (l->state == LINK_STATE_LIVE && !keychain_send_session(l->keychain)) {
         lose(m, p, l, "its keys could not be renewed in time", now_us);
+    } else if (p->current == l && l->state == LINK_STATE_LIVE) {
+        ask_to_renew(m, p, l, now_us);
     }
 }
 

@@ -132,6 +132,7 @@ static size_t pairs(const struct message *m)
     case MESSAGE_READY:
         return m->answer.present;
     case MESSAGE_WAKE:
+    case MESSAGE_RENEW:
         return 0;
     case MESSAGE_REFUSE:
         return 1 + (m->refuse.text[0] != '\0');
@@ -158,6 +159,7 @@ static void put_body(struct writer *w, const struct message *m)
         put_share(w, READY_ANSWER, &m->answer);
         break;
     case MESSAGE_WAKE:
+    case MESSAGE_RENEW:
         break;
     case MESSAGE_REFUSE:
         put_key_uint(w, REFUSE_CODE, m->refuse.code);
@@ -348,6 +350,7 @@ static void take_value(struct reader *r, uint64_t key, struct message *m)
         take_ready(r, key, m);
         return;
     case MESSAGE_WAKE:
+    case MESSAGE_RENEW:
         cbor_skip(r);
         return;
     case MESSAGE_REFUSE:
@@ -379,6 +382,7 @@ static bool required_keys(uint64_t type, uint32_t *required)
     case MESSAGE_READY:
     case MESSAGE_CANDIDATES:
     case MESSAGE_WAKE:
+    case MESSAGE_RENEW:
         return true;
     case MESSAGE_REFUSE:
         *required = BIT(REFUSE_CODE);

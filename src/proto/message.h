@@ -40,6 +40,7 @@ enum message_type {
     MESSAGE_CANDIDATES = 4, /* my addresses have changed */
     MESSAGE_WAKE = 5,       /* your datagrams do not reach me or mine not you: probe all paths now */
     MESSAGE_BYE = 6,        /* this session ends: code */
+    MESSAGE_RENEW = 7,      /* you opened this link too long ago: prove your key anew, by a new handshake */
     /* CONTROL datagrams */
     MESSAGE_RATCHET_OFFER = 16,
     MESSAGE_RATCHET_ANSWER = 17,

@@ -122,7 +122,7 @@ static bool wants_link(const struct peer *p, uint64_t now_us)
         return true;
     uint64_t since_us = p->stats.broken_since_us;
     bool broken = since_us && now_us - since_us >= BROKEN_US && now_us - since_us < BROKEN_GIVE_UP_US;
-    return broken || (l->opener && now_us >= p->dial.rehandshake_at_us);
+    return broken || now_us >= p->dial.rehandshake_at_us;
 }
 
 /* For our own attempts; the peer's need room, too. */
@@ -158,9 +158,14 @@ uint64_t peer_dial_next(const struct peer *p, uint64_t now_us)
         bool all_tried = p->dial.running && p->dial.next >= p->dial.count;
         return all_tried || links_full(p) ? TIME_NEVER : p->dial.at_us;
     }
-    uint64_t renewal_us = p->current->opener ? p->dial.rehandshake_at_us : TIME_NEVER;
+    uint64_t renewal_us = p->dial.rehandshake_at_us;
     uint64_t broken_us = p->stats.broken_since_us ? p->stats.broken_since_us + BROKEN_US : TIME_NEVER;
     return now_us < broken_us && broken_us < renewal_us ? broken_us : renewal_us;
+}
+
+uint64_t peer_hard_age_us(uint64_t rehandshake_us)
+{
+    return rehandshake_us + rehandshake_us / 12;
 }
 
 void peer_dial_succeeded(struct peer *p, uint64_t rehandshake_us, uint32_t jitter, uint64_t now_us)
@@ -169,8 +174,9 @@ void peer_dial_succeeded(struct peer *p, uint64_t rehandshake_us, uint32_t jitte
     p->dial.refused = false;
     p->dial.backoff_us = 0;
     p->dial.error[0] = p->dial.told[0] = '\0';
-    p->dial.rehandshake_at_us =
-        now_us + rehandshake_us * 9 / 10 + rehandshake_us / 5 * (jitter % 1024) / 1024;
+    uint64_t planned_us = rehandshake_us * 9 / 10 + rehandshake_us / 5 * (jitter % 1024) / 1024;
+    bool opener = p->current && p->current->opener;
+    p->dial.rehandshake_at_us = now_us + (opener ? planned_us : peer_hard_age_us(rehandshake_us));
 }
 
 void peer_dial_round_failed(struct peer *p, uint32_t jitter, uint64_t now_us)

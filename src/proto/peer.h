@@ -87,6 +87,9 @@ bool peer_dial_due(struct peer *p, uint64_t now_us, struct addr *out);
  * of the attempts that run. */
 uint64_t peer_dial_next(const struct peer *p, uint64_t now_us);
 
+/* A handshake should not be older than that, whoever opened the link: its opener renews it sooner. */
+uint64_t peer_hard_age_us(uint64_t rehandshake_us);
+
 /* Dialling has succeeded, or a whole round has failed. jitter is a random number. */
 void peer_dial_succeeded(struct peer *p, uint64_t rehandshake_us, uint32_t jitter, uint64_t now_us);
 void peer_dial_round_failed(struct peer *p, uint32_t jitter, uint64_t now_us);

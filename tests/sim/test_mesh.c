@@ -129,6 +129,56 @@ static void key_changes_lose_nothing(void **state)
     sim_free(p.sim);
 }
 
+/* Only the opener, b, can handshake anew; a's interval is shorter. */
+static struct pair make_lazy_pair(uint64_t openers_rehandshake_us)
+{
+    struct pair p = {.sim = sim_new(7, &fair), .frame_len = 100};
+    p.a = sim_add(p.sim, true, MESH_RATCHET_US, 12 * SECOND);
+    p.b = sim_add(p.sim, false, MESH_RATCHET_US, openers_rehandshake_us);
+    sim_connect(p.b, p.a, NULL);
+    return p;
+}
+
+static void an_opener_that_is_late_handshakes_anew_when_asked(void **state)
+{
+    (void)state;
+    struct pair p = make_lazy_pair(24 * SECOND);
+    sim_run(p.sim, 16 * SECOND, exchange, &p);
+    struct mesh_peer peer;
+    assert_true(sim_peer(p.a, p.b, &peer));
+    assert_int_equal(peer.handshakes, 2);
+    assert_int_equal(p.a->notes[MESH_NOTICE_STALE], 0);
+    assert_int_equal(p.a->notes[MESH_NOTICE_LOST], 0);
+    sim_free(p.sim);
+}
+
+static void an_opener_that_never_proves_its_key_again_is_told_of_once(void **state)
+{
+    (void)state;
+    struct pair p = make_lazy_pair(MESH_REHANDSHAKE_US);
+    sim_run(p.sim, 12 * SECOND, exchange, &p);
+    assert_int_equal(p.a->notes[MESH_NOTICE_STALE], 0);
+    sim_run(p.sim, 30 * SECOND, exchange, &p);
+    assert_int_equal(p.a->notes[MESH_NOTICE_STALE], 1);
+    assert_int_equal(p.b->notes[MESH_NOTICE_HANDSHAKE], 0);
+    sim_free(p.sim);
+}
+
+/* Who can dial need not wait for the other side. */
+static void an_acceptor_that_can_dial_renews_by_itself(void **state)
+{
+    (void)state;
+    struct pair p = make_lazy_pair(MESH_REHANDSHAKE_US);
+    sim_run(p.sim, 1 * SECOND, exchange, &p);
+    sim_connect(p.a, p.b, NULL);
+    sim_run(p.sim, 16 * SECOND, exchange, &p);
+    struct mesh_peer peer;
+    assert_true(sim_peer(p.a, p.b, &peer));
+    assert_true(peer.handshakes >= 2);
+    assert_int_equal(p.a->notes[MESH_NOTICE_STALE], 0);
+    sim_free(p.sim);
+}
+
 /* b offers a step every millisecond. */
 static void a_peer_in_haste_does_not_set_the_pace_of_key_changes(void **state)
 {
@@ -462,6 +512,9 @@ int main(void)
         cmocka_unit_test(a_smaller_path_is_measured),
         cmocka_unit_test(both_dialling_at_once_agree_on_one_session),
         cmocka_unit_test(key_changes_lose_nothing),
+        cmocka_unit_test(an_opener_that_is_late_handshakes_anew_when_asked),
+        cmocka_unit_test(an_opener_that_never_proves_its_key_again_is_told_of_once),
+        cmocka_unit_test(an_acceptor_that_can_dial_renews_by_itself),
         cmocka_unit_test(a_peer_in_haste_does_not_set_the_pace_of_key_changes),
         cmocka_unit_test(key_changes_survive_loss_and_reordering),
         cmocka_unit_test(a_stranger_is_refused_and_both_are_told),

@@ -87,6 +87,8 @@ static void every_message_round_trips(void **state)
     assert_round_trip(&m);
     m = (struct message){.type = MESSAGE_WAKE};
     assert_round_trip(&m);
+    m = (struct message){.type = MESSAGE_RENEW};
+    assert_round_trip(&m);
     m = (struct message){.type = MESSAGE_REFUSE, .refuse = {REFUSE_STRANGER, "not on the list"}};
     assert_round_trip(&m);
     m = (struct message){.type = MESSAGE_BYE, .bye = {BYE_SHUTDOWN}};
