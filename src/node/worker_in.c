@@ -20,6 +20,7 @@
 
 #include "net/flow.h"
 #include "proto/fragment.h"
+#include "proto/stun.h"
 
 /* STUN answers come from strangers: they may fill a part of the queue to the control thread, so that the rest
  * stays for sessions. */
@@ -178,6 +179,8 @@ static enum drop to_control(struct worker *w, const struct udp_message *m, uint8
 
 static enum drop stun_to_control(struct worker *w, const struct udp_message *m, uint8_t *data, size_t len)
 {
+    if (!stun_looks_like_response(data, len))
+        return DROP_TYPE;
     if (ring_used(w->events) > STRANGER_SHARE)
         return DROP_CONTROL_QUEUE;
     return to_control(w, m, data, len);

@@ -5,11 +5,13 @@
 
 #include "base/addr.h"
 #include "base/err.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define STUN_TRANSACTION_LEN 12
-#define STUN_MESSAGE_MAX     128
+#define STUN_MESSAGE_MAX     128 /* of those that we make */
+#define STUN_RESPONSE_MAX    576 /* of those that we take: other servers add their names and more */
 
 /* Writes a Binding request with FINGERPRINT. Returns its length. */
 size_t stun_request_encode(const uint8_t transaction[STUN_TRANSACTION_LEN], uint8_t out[STUN_MESSAGE_MAX]);
@@ -25,7 +27,11 @@ int stun_request_decode(const uint8_t *data, size_t len,
 size_t stun_response_encode(const uint8_t transaction[STUN_TRANSACTION_LEN], const struct addr *mapped,
                             uint8_t out[STUN_MESSAGE_MAX]);
 
-/* 0 when data is a success response with XOR-MAPPED-ADDRESS (MAPPED-ADDRESS alone is not believed: NATs
- * rewrite it); ERR_FORMAT, ERR_UNSUPPORTED. The caller compares the transaction with those it sent. */
-int stun_response_decode(const uint8_t *data, size_t len, uint8_t transaction[STUN_TRANSACTION_LEN],
+/* True when data begins like a success response: a glance that keeps the rest from whom it does not concern. */
+bool stun_looks_like_response(const uint8_t *data, size_t len);
+
+/* The answer to our own request with that transaction: 0 when data is a success response with
+ * XOR-MAPPED-ADDRESS (MAPPED-ADDRESS alone is not believed: NATs rewrite it). ERR_MISMATCH when the transaction
+ * is another one: it is compared before any attribute or checksum is looked at. ERR_FORMAT, ERR_UNSUPPORTED. */
+int stun_response_decode(const uint8_t *data, size_t len, const uint8_t transaction[STUN_TRANSACTION_LEN],
                          struct addr *mapped) must_check;

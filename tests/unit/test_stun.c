@@ -47,12 +47,10 @@ static void rfc_sample_responses_decode(void **state)
                                           .port = 32853,
                                           .ip = {0x20, 0x01, 0x0d, 0xb8, 0x12, 0x34, 0x56, 0x78, 0x00, 0x11,
                                                  0x22, 0x33, 0x44, 0x55, 0x66, 0x77}};
-    uint8_t transaction[STUN_TRANSACTION_LEN];
     struct addr mapped;
-    assert_int_equal(stun_response_decode(rfc_response4, sizeof(rfc_response4), transaction, &mapped), 0);
+    assert_int_equal(stun_response_decode(rfc_response4, sizeof(rfc_response4), rfc_transaction, &mapped), 0);
     assert_true(addr_equal(&mapped, &expected4));
-    assert_memory_equal(transaction, rfc_transaction, sizeof(transaction));
-    assert_int_equal(stun_response_decode(rfc_response6, sizeof(rfc_response6), transaction, &mapped), 0);
+    assert_int_equal(stun_response_decode(rfc_response6, sizeof(rfc_response6), rfc_transaction, &mapped), 0);
     assert_true(addr_equal(&mapped, &expected6));
 }
 
@@ -93,11 +91,11 @@ static void responses_round_trip(void **state)
     static const struct addr mapped[] = {{.family = 4, .port = 1, .ip = {203, 0, 113, 7}},
                                          {.family = 6, .port = 65535, .ip = {0xfe, 0x80, [15] = 1}}};
     for (size_t i = 0; i < 2; i++) {
-        uint8_t out[STUN_MESSAGE_MAX], transaction[STUN_TRANSACTION_LEN];
+        uint8_t out[STUN_MESSAGE_MAX];
         struct addr got;
         size_t len = stun_response_encode(rfc_transaction, &mapped[i], out);
         assert_int_equal(len, i ? 52 : 40);
-        assert_int_equal(stun_response_decode(out, len, transaction, &got), 0);
+        assert_int_equal(stun_response_decode(out, len, rfc_transaction, &got), 0);
         assert_true(addr_equal(&got, &mapped[i]));
     }
 }
@@ -126,7 +124,6 @@ static void unknown_optional_attributes_are_skipped(void **state)
 static void every_flipped_bit_is_noticed(void **state)
 {
     (void)state;
-    uint8_t transaction[STUN_TRANSACTION_LEN];
     struct addr mapped;
     for (size_t bit = 0; bit < 8 * sizeof(rfc_response4); bit++) {
         uint8_t bent[sizeof(rfc_response4)];
@@ -135,19 +132,51 @@ static void every_flipped_bit_is_noticed(void **state)
             continue;
         memcpy(bent, rfc_response4, sizeof(bent));
         bent[at] ^= (uint8_t)(1 << bit % 8);
-        assert_int_equal(stun_response_decode(bent, sizeof(bent), transaction, &mapped), ERR_FORMAT);
+        assert_int_equal(stun_response_decode(bent, sizeof(bent), rfc_transaction, &mapped),
+                         at >= 8 && at < HEADER_LEN ? ERR_MISMATCH : ERR_FORMAT);
     }
+}
+
+/* What a stranger sends costs a comparison: neither the missing attributes nor the wrong checksum is found. */
+static void answer_to_another_request_is_refused_before_its_attributes_are_read(void **state)
+{
+    (void)state;
+    static const uint8_t other[STUN_TRANSACTION_LEN] = {1};
+    uint8_t bent[sizeof(rfc_response4)];
+    struct addr mapped;
+    memcpy(bent, rfc_response4, sizeof(bent));
+    bent[HEADER_LEN + 3] = 0xff;
+    bent[sizeof(bent) - 1] ^= 1;
+    assert_int_equal(stun_response_decode(bent, sizeof(bent), other, &mapped), ERR_MISMATCH);
+    assert_int_equal(mapped.family, 0);
+    assert_int_equal(stun_response_decode(rfc_response4, sizeof(rfc_response4), other, &mapped),
+                     ERR_MISMATCH);
+}
+
+static void only_success_responses_look_like_one(void **state)
+{
+    (void)state;
+    uint8_t large[STUN_RESPONSE_MAX + 1];
+    memset(large, 0, sizeof(large));
+    memcpy(large, rfc_response4, sizeof(rfc_response4));
+    assert_true(stun_looks_like_response(rfc_response4, sizeof(rfc_response4)));
+    assert_true(stun_looks_like_response(large, STUN_RESPONSE_MAX));
+    assert_false(stun_looks_like_response(large, sizeof(large)));
+    assert_false(stun_looks_like_response(rfc_response4, 7));
+    assert_false(stun_looks_like_response(rfc_request, sizeof(rfc_request)));
+    large[4] ^= 1;
+    assert_false(stun_looks_like_response(large, sizeof(rfc_response4)));
 }
 
 static void truncated_and_padded_messages_are_refused(void **state)
 {
     (void)state;
-    uint8_t transaction[STUN_TRANSACTION_LEN], longer[sizeof(rfc_response4) + 4] = {0};
+    uint8_t longer[sizeof(rfc_response4) + 4] = {0};
     struct addr mapped;
     for (size_t len = 0; len < sizeof(rfc_response4); len++)
-        assert_int_equal(stun_response_decode(rfc_response4, len, transaction, &mapped), ERR_FORMAT);
+        assert_int_equal(stun_response_decode(rfc_response4, len, rfc_transaction, &mapped), ERR_FORMAT);
     memcpy(longer, rfc_response4, sizeof(rfc_response4));
-    assert_int_equal(stun_response_decode(longer, sizeof(longer), transaction, &mapped), ERR_FORMAT);
+    assert_int_equal(stun_response_decode(longer, sizeof(longer), rfc_transaction, &mapped), ERR_FORMAT);
 }
 
 static void response_without_the_xored_address_is_refused(void **state)
@@ -155,21 +184,20 @@ static void response_without_the_xored_address_is_refused(void **state)
     (void)state;
     static const uint8_t plain[] = {1, 1, 0, 12, 0x21, 0x12, 0xa4, 0x42, 0, 0, 0, 0, 0,   0, 0, 0,
                                     0, 0, 0, 0,  0,    1,    0,    8,    0, 1, 4, 1, 192, 0, 2, 1};
-    uint8_t transaction[STUN_TRANSACTION_LEN];
     struct addr mapped;
-    assert_int_equal(stun_response_decode(plain, sizeof(plain), transaction, &mapped), ERR_FORMAT);
+    static const uint8_t zeros[STUN_TRANSACTION_LEN];
+    assert_int_equal(stun_response_decode(plain, sizeof(plain), zeros, &mapped), ERR_FORMAT);
 }
 
 #define HEAD(body) 1, 1, 0, body, 0x21, 0x12, 0xa4, 0x42, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
 #define XOR4(last) 0x00, 0x20, 0, 8, 0, 1, 0x21, 0x13, 0x21, 0x12, 0xa4, (0x42 ^ (last))
 #define DECODE(...)                                                                                          \
     stun_response_decode((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}),             \
-                         transaction, &mapped)
+                         (const uint8_t[STUN_TRANSACTION_LEN]){0}, &mapped)
 
 static void of_several_addresses_the_first_counts(void **state)
 {
     (void)state;
-    uint8_t transaction[STUN_TRANSACTION_LEN];
     struct addr mapped;
     assert_int_equal(DECODE(HEAD(24), XOR4(5), XOR4(6)), 0);
     assert_int_equal(mapped.ip[3], 5);
@@ -179,7 +207,6 @@ static void of_several_addresses_the_first_counts(void **state)
 static void malformed_responses_are_refused(void **state)
 {
     (void)state;
-    uint8_t transaction[STUN_TRANSACTION_LEN];
     struct addr mapped;
     assert_int_equal(DECODE(HEAD(12), XOR4(5)), 0);
     /* A length that is no multiple of four, with as many bytes. */
@@ -219,7 +246,7 @@ static void requests_and_responses_are_told_apart(void **state)
     uint8_t out[STUN_MESSAGE_MAX], transaction[STUN_TRANSACTION_LEN];
     struct addr mapped;
     size_t len = stun_request_encode(rfc_transaction, out);
-    assert_int_equal(stun_response_decode(out, len, transaction, &mapped), ERR_FORMAT);
+    assert_int_equal(stun_response_decode(out, len, rfc_transaction, &mapped), ERR_FORMAT);
     assert_int_equal(stun_request_decode(rfc_response4, sizeof(rfc_response4), transaction), ERR_FORMAT);
 }
 
@@ -228,10 +255,10 @@ static void mapped_ipv4_becomes_ipv4(void **state)
     (void)state;
     static const struct addr in = {.family = 6, .port = 7, .ip = {[10] = 0xff, 0xff, 192, 0, 2, 1}};
     static const struct addr expected = {.family = 4, .port = 7, .ip = {192, 0, 2, 1}};
-    uint8_t out[STUN_MESSAGE_MAX], transaction[STUN_TRANSACTION_LEN];
+    uint8_t out[STUN_MESSAGE_MAX];
     struct addr mapped;
     size_t len = stun_response_encode(rfc_transaction, &in, out);
-    assert_int_equal(stun_response_decode(out, len, transaction, &mapped), 0);
+    assert_int_equal(stun_response_decode(out, len, rfc_transaction, &mapped), 0);
     assert_true(addr_equal(&mapped, &expected));
     assert_memory_equal(mapped.ip, expected.ip, sizeof(mapped.ip));
 }
@@ -247,6 +274,8 @@ int main(void)
         cmocka_unit_test(bare_request_of_another_client_is_served),
         cmocka_unit_test(unknown_optional_attributes_are_skipped),
         cmocka_unit_test(every_flipped_bit_is_noticed),
+        cmocka_unit_test(answer_to_another_request_is_refused_before_its_attributes_are_read),
+        cmocka_unit_test(only_success_responses_look_like_one),
         cmocka_unit_test(truncated_and_padded_messages_are_refused),
         cmocka_unit_test(response_without_the_xored_address_is_refused),
         cmocka_unit_test(of_several_addresses_the_first_counts),

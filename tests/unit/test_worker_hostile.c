@@ -302,8 +302,9 @@ static void a_flood_of_stun_leaves_room_for_sessions(void **state)
     uint8_t inner[WIRE_INNER_LEN] = {0};
     const struct slice pieces[] = {{inner, sizeof(inner)}};
     stage_open(&s);
-    memset(d.data, 0, 1000);
-    d.len = 1000;
+    memset(d.data, 0, 500);
+    memcpy(d.data, "\1\1\0\0\x21\x12\xa4\x42", 8);
+    d.len = 500;
     for (unsigned i = 0; i < 400; i++)
         send_datagram(&s);
     int len = session_seal(s.session, WIRE_PROBE, WIRE_LANE_CONTROL, pieces, 1, d.data);
@@ -316,6 +317,26 @@ static void a_flood_of_stun_leaves_room_for_sessions(void **state)
     assert_int_equal(n.first, WIRE_PROBE);
     assert_int_equal(n.datagrams + lab_count(&s.node, DROP_CONTROL_QUEUE), 401);
     assert_true(lab_count(&s.node, DROP_CONTROL_QUEUE) > 300);
+    stage_close(&s);
+}
+
+static void stun_that_is_no_answer_stays_with_the_worker(void **state)
+{
+    (void)state;
+    struct stage s;
+    struct events n = {0};
+    stage_open(&s);
+    memset(d.data, 0, 1000);
+    d.len = 20;
+    memcpy(d.data, "\0\1\0\0\x21\x12\xa4\x42", 8); /* a request */
+    send_datagram(&s);
+    assert_dropped(&s, DROP_TYPE, 1);
+    d.len = 1000;
+    d.data[0] = 1; /* larger than an answer */
+    send_datagram(&s);
+    assert_dropped(&s, DROP_TYPE, 2);
+    worker_take_events(s.node.worker[0], count_event, &n);
+    assert_int_equal(n.datagrams, 0);
     stage_close(&s);
 }
 
@@ -385,6 +406,7 @@ int main(void)
         cmocka_unit_test(a_torn_train_loses_only_its_gap),
         cmocka_unit_test(control_and_stun_reach_the_control_thread),
         cmocka_unit_test(a_flood_of_stun_leaves_room_for_sessions),
+        cmocka_unit_test(stun_that_is_no_answer_stays_with_the_worker),
         cmocka_unit_test(a_new_source_is_told_only_after_authentication),
         cmocka_unit_test(congestion_on_the_way_marks_the_packet),
     };
