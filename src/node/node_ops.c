@@ -30,6 +30,12 @@ static void op_stream_close(void *context, uint64_t conn)
     streams_close(n->streams, conn);
 }
 
+static void op_stream_abort(void *context, uint64_t conn)
+{
+    struct node *n = context;
+    streams_abort(n->streams, conn);
+}
+
 static int op_datagram_send(void *context, const struct addr *to, const uint8_t *data, size_t len)
 {
     struct node *n = context;
@@ -87,6 +93,7 @@ struct mesh_ops node_mesh_ops(struct node *n)
                              .dial = op_dial,
                              .stream_send = op_stream_send,
                              .stream_close = op_stream_close,
+                             .stream_abort = op_stream_abort,
                              .datagram_send = op_datagram_send,
                              .publish = op_publish,
                              .retire = op_retire,

@@ -15,14 +15,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LISTEN_BACKLOG   128
+#define LISTEN_BACKLOG   512
+#define ACCEPT_ROUND     16 /* connections accepted in a round of … */
+#define ACCEPT_ROUND_MS  5  /* so long: 3,200 a second, so that a flood leaves time for everything else */
 #define LINGER_MS        1000
 #define QUEUE_MAX        (256 * 1024) /* bytes that may wait for a peer that does not read */
 #define KEEPALIVE_IDLE_S 10
 #define USER_TIMEOUT_MS  15000
 #define READ_BUFFER_SIZE 16384
 
-    struct stream {
+struct stream {
     uv_tcp_t tcp; /* first: handles are cast back */
     uv_connect_t connect;
     struct streams *owner;
@@ -37,17 +39,22 @@
 
 struct streams {
     uv_tcp_t listener;
+    uv_timer_t next_round; /* of accepting, when one is held back */
+    bool held;
+    uint64_t round_ms; /* when the present one began */
+    unsigned round_left;
     uv_loop_t *loop;
     struct streams_ops ops;
     struct table *by_conn;
     struct stream *first;
-    bool closing, listener_closed;
+    bool closing;
+    int handles; /* of the listener, still to be closed */
     uint8_t buffer[READ_BUFFER_SIZE];
 };
 
 static void release_owner(struct streams *s)
 {
-    if (!s->closing || !s->listener_closed || s->first)
+    if (!s->closing || s->handles || s->first)
         return;
     table_free(s->by_conn);
     free(s);
@@ -76,6 +83,18 @@ static void destroy(struct stream *st)
     st->open = false;
     table_remove(st->owner->by_conn, st->conn);
     uv_close((uv_handle_t *)&st->tcp, on_handle_closed);
+    uv_close((uv_handle_t *)&st->report, on_handle_closed);
+}
+
+/* Nothing is owed to the other end: no queue, no state of the kernel's is kept for it. */
+static void reset(struct stream *st)
+{
+    if (!st->open)
+        return;
+    st->open = false;
+    table_remove(st->owner->by_conn, st->conn);
+    if (uv_tcp_close_reset(&st->tcp, on_handle_closed))
+        uv_close((uv_handle_t *)&st->tcp, on_handle_closed);
     uv_close((uv_handle_t *)&st->report, on_handle_closed);
 }
 
@@ -184,27 +203,58 @@ static void start_reading(struct stream *st)
         fail(st, reason_of(rc));
 }
 
-static void on_connection(uv_stream_t *listener, int status)
+static void accept_one(struct streams *s)
 {
-    struct streams *s = listener->data;
-    struct stream *st = status ? NULL : make(s, 0);
+    struct stream *st = make(s, 0);
     if (!st)
         return;
     struct sockaddr_storage sa;
     int len = sizeof sa;
     struct addr remote;
-    bool known = uv_accept(listener, (uv_stream_t *)&st->tcp) == 0 &&
+    bool known = uv_accept((uv_stream_t *)&s->listener, (uv_stream_t *)&st->tcp) == 0 &&
                  uv_tcp_getpeername(&st->tcp, (struct sockaddr *)&sa, &len) == 0 &&
                  addr_from_sockaddr((struct sockaddr *)&sa, &remote) == 0;
     st->conn = known ? s->ops.accepted(s->ops.context, &remote) : 0;
     if (!st->conn) {
-        destroy(st);
+        reset(st);
         return;
     }
     if (table_put(s->by_conn, st->conn, st))
         fail(st, "out of memory");
     else
         start_reading(st);
+}
+
+static void begin_round(struct streams *s)
+{
+    s->round_ms = uv_now(s->loop);
+    s->round_left = ACCEPT_ROUND;
+}
+
+static void on_next_round(uv_timer_t *timer)
+{
+    struct streams *s = timer->data;
+    begin_round(s);
+    s->held = false;
+    s->round_left--;
+    accept_one(s);
+}
+
+/* A connection that is not accepted stays with libuv, which listens no further until it is. */
+static void on_connection(uv_stream_t *listener, int status)
+{
+    struct streams *s = listener->data;
+    if (status || s->held)
+        return;
+    if (uv_now(s->loop) - s->round_ms >= ACCEPT_ROUND_MS)
+        begin_round(s);
+    if (s->round_left == 0) {
+        s->held = true;
+        uv_timer_start(&s->next_round, on_next_round, ACCEPT_ROUND_MS, 0);
+        return;
+    }
+    s->round_left--;
+    accept_one(s);
 }
 
 static int bind_and_listen(struct streams *s, uint16_t port)
@@ -225,7 +275,7 @@ static int bind_and_listen(struct streams *s, uint16_t port)
 static void on_listener_closed(uv_handle_t *handle)
 {
     struct streams *s = handle->data;
-    s->listener_closed = true;
+    s->handles--;
     release_owner(s);
 }
 
@@ -241,7 +291,9 @@ int streams_new(uv_loop_t *loop, uint16_t port, const struct streams_ops *ops, s
         return ERR_NOMEM;
     }
     uv_tcp_init(loop, &s->listener);
-    s->listener.data = s;
+    uv_timer_init(loop, &s->next_round);
+    s->listener.data = s->next_round.data = s;
+    s->handles = 2;
     int rc = bind_and_listen(s, port);
     if (rc) {
         streams_close_all(s);
@@ -259,6 +311,7 @@ void streams_close_all(struct streams *s)
         if (st->open)
             streams_close(s, st->conn);
     uv_close((uv_handle_t *)&s->listener, on_listener_closed);
+    uv_close((uv_handle_t *)&s->next_round, on_listener_closed);
 }
 
 static void on_connected(uv_connect_t *request, int status)
@@ -350,6 +403,13 @@ void streams_close(struct streams *s, uint64_t conn)
         free(request);
         destroy(st);
     }
+}
+
+void streams_abort(struct streams *s, uint64_t conn)
+{
+    struct stream *st = table_get(s->by_conn, conn);
+    if (st)
+        reset(st);
 }
 
 /* An address that can be bound is the machine's. */

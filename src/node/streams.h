@@ -40,6 +40,9 @@ void streams_send(struct streams *s, uint64_t conn, const uint8_t *data, size_t 
 /* Closes once what was sent is out. */
 void streams_close(struct streams *s, uint64_t conn);
 
+/* Resets it: nothing of it is left, neither here nor in the kernel. */
+void streams_abort(struct streams *s, uint64_t conn);
+
 /* Ends the streams whose local address is no longer one of the machine's:
  * they would hang until a time-out. */
 void streams_drop_homeless(struct streams *s);

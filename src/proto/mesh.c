@@ -39,6 +39,12 @@ int mesh_new(const struct mesh_config *config, const struct mesh_ops *ops, struc
     if (!rc)
         rc = limits_new(MESH_ACCEPT_SOURCES, MESH_ACCEPT_INTERVAL_US, MESH_ACCEPT_BURST, &m->accepts);
     if (!rc)
+        rc = known_new(MESH_KNOWN_SOURCES, &m->known);
+    if (!rc)
+        rc = lobby_new(&m->lobby);
+    if (!rc)
+        rc = crowd_new(MESH_HALF_OPEN_MAX, MESH_HALF_OPEN_PER_HOST_MAX, &m->half_open_crowd);
+    if (!rc)
         rc = fragment_table_new(CONTROL_FRAGMENT_SLOTS, &m->fragments);
     if (rc) {
         mesh_free(m);
@@ -52,7 +58,7 @@ void mesh_free(struct mesh *m)
 {
     if (!m)
         return;
-    for (unsigned i = 0; i < m->half_open_count; i++)
+    for (unsigned i = 0; i < MESH_HALF_OPEN_MAX; i++)
         link_free(m->half_open[i]);
     for (unsigned i = 0; i < m->slot_end; i++) {
         struct peer *p = m->peers[i];
@@ -62,6 +68,9 @@ void mesh_free(struct mesh *m)
             peer_free(p);
     }
     fragment_table_free(m->fragments);
+    crowd_free(m->half_open_crowd);
+    lobby_free(m->lobby);
+    known_free(m->known);
     limits_free(m->accepts);
     table_free(m->receivers);
     table_free(m->streams);
@@ -151,6 +160,8 @@ void mesh_set_given_addresses(struct mesh *m, const struct node_id *id, const st
     if (!p)
         return;
     peer_set_targets(p, list, count, true);
+    for (unsigned i = 0; i < count; i++)
+        mesh_expect_peer_at(m, p, &(struct candidate){.addr = list[i]}, 1);
     mesh_tick(m, now_us);
 }
 
@@ -183,6 +194,7 @@ void mesh_set_record(struct mesh *m, const struct node_id *id, const char *name,
     if (!p->name[0])
         snprintf(p->name, sizeof p->name, "%s", name);
     mesh_learn_candidates(m, p, list, count, now_us);
+    mesh_expect_peer_at(m, p, list, count);
     mesh_tick(m, now_us);
 }
 
@@ -277,7 +289,7 @@ static void forget_peer(struct mesh *m, struct peer *p)
 void mesh_tick(struct mesh *m, uint64_t now_us)
 {
     m->ticked_us = now_us;
-    mesh_tick_half_open(m, now_us);
+    mesh_tick_accepted(m, now_us);
     for (unsigned i = 0; i < m->slot_end; i++) {
         struct peer *p = m->peers[i];
         if (!p)
@@ -316,9 +328,9 @@ static uint64_t peer_deadline(const struct peer *p, uint64_t now_us)
 
 uint64_t mesh_next_deadline(const struct mesh *m, uint64_t now_us)
 {
-    bool idle = m->half_open_count == 0;
+    bool idle = lobby_empty(m->lobby) && crowd_oldest(m->half_open_crowd) < 0;
     /* from the last tick, not from now: events that come often must not put it off for ever */
-    uint64_t at = m->ticked_us + TICK_MAX_US;
+    uint64_t at = earlier(m->ticked_us + TICK_MAX_US, lobby_next_deadline(m->lobby, now_us));
     for (unsigned i = 0; i < m->slot_end; i++) {
         if (!m->peers[i])
             continue;

@@ -43,6 +43,8 @@ struct mesh_ops {
     void (*stream_send)(void *context, uint64_t conn, const uint8_t *data, size_t len);
     /* Close once what was sent is out. No event follows. */
     void (*stream_close)(void *context, uint64_t conn);
+    /* Close at once, whatever was sent. No event follows. */
+    void (*stream_abort)(void *context, uint64_t conn);
     /* 0, or ERR_SPACE when it is larger than a local interface carries; other losses are losses. */
     int (*datagram_send)(void *context, const struct addr *to, const uint8_t *data, size_t len);
     /* Sessions, paths or peers changed: workers need a new forwarding table (mesh_forward). */
@@ -100,8 +102,8 @@ void mesh_set_overlay(struct mesh *m, const struct addr_prefix *list, unsigned c
 /* Local interfaces changed: all paths are measured anew. */
 void mesh_network_changed(struct mesh *m, uint16_t local_max, uint64_t now_us);
 
-/* Streams. Accepting returns the stream's number, or 0 when it is refused (too many half-open ones, or too
- * many from that host lately): a handshake costs us more than a stranger may ask for. */
+/* Streams. Accepting returns the stream's number, or 0 when it is refused (too many of late from that host or its
+ * neighbourhood): a handshake costs us more than a stranger may ask for. */
 uint64_t mesh_on_accept(struct mesh *m, const struct addr *remote, uint64_t now_us);
 void mesh_on_connected(struct mesh *m, uint64_t conn, uint64_t now_us);
 void mesh_on_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t len, uint64_t now_us);

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The mesh's own memory, shared by mesh.c (peers, timers), mesh_stream.c (links), mesh_datagram.c (sessions,
+/* The mesh's own memory, shared by mesh.c (peers, timers), mesh_accept.c (who
+ * comes), mesh_stream.c (links), mesh_datagram.c (sessions,
  * probes) and mesh_view.c (what others read). Nobody else includes this. */
 
-#include "proto/limits.h"
 #include "base/table.h"
 #include "crypto/tls.h"
+#include "proto/crowd.h"
 #include "proto/fragment.h"
+#include "proto/known.h"
+#include "proto/limits.h"
 #include "proto/link.h"
+#include "proto/lobby.h"
 #include "proto/mesh.h"
 #include "proto/peer.h"
 
@@ -16,6 +20,7 @@
 #define MESH_ACCEPT_SOURCES         1024
 #define MESH_ACCEPT_BURST           32
 #define MESH_ACCEPT_INTERVAL_US     250000 /* one stream more every so often */
+#define MESH_KNOWN_SOURCES          8192
 #define MESH_PINGS_MAX              32
 
 struct mesh_ping {
@@ -44,9 +49,11 @@ struct mesh {
     unsigned slot_end;                          /* no peer at or above */
     struct table *streams;                      /* conn → struct link */
     struct table *receivers;                    /* receiver index → struct mesh_receiver */
-    struct link *half_open[MESH_HALF_OPEN_MAX]; /* accepted, not yet identified */
-    unsigned half_open_count;
-    struct limits *accepts; /* streams per source */
+    struct lobby *lobby;                        /* accepted, their handshake has not begun */
+    struct crowd *half_open_crowd;              /* it has begun, they are not yet identified … */
+    struct link *half_open[MESH_HALF_OPEN_MAX]; /* … by place; NULL: free */
+    struct limits *accepts;                     /* streams per source */
+    struct known *known;                        /* where the peers of our lists are expected */
     uint64_t last_conn;
     uint64_t ticked_us;               /* when mesh_tick last ran */
     struct fragment_table *fragments; /* of CONTROL datagrams */
@@ -69,8 +76,16 @@ void mesh_dial(struct mesh *m, struct peer *p, const struct addr *to, uint64_t n
 void mesh_flush(struct mesh *m, struct link *l);
 void mesh_release_promise(struct mesh *m, const struct link *l); /* of a link that ends before it has keys */
 void mesh_tick_links(struct mesh *m, struct peer *p, uint64_t now_us);
-void mesh_tick_half_open(struct mesh *m, uint64_t now_us);
-bool mesh_has_attempts(const struct peer *p); /* dialled links that are not LIVE yet */
+void mesh_advance(struct mesh *m, struct link *l, uint64_t now_us); /* acts upon what l has received */
+void mesh_discard_link(struct mesh *m, struct link *l);             /* frees l */
+bool mesh_has_attempts(const struct peer *p);                       /* dialled links that are not LIVE yet */
+
+/* mesh_accept.c */
+void mesh_on_guest_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t len, uint64_t now_us);
+void mesh_leave_half_open(struct mesh *m, const struct link *l);
+void mesh_tick_accepted(struct mesh *m, uint64_t now_us);
+/* Where p will dial us from, if it is on our lists. */
+void mesh_expect_peer_at(struct mesh *m, const struct peer *p, const struct candidate *list, unsigned count);
 
 /* mesh_datagram.c */
 struct keychain_ops mesh_keychain_ops(struct link *l);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Streams and the links on them: admission, handshakes, which link carries, and their end. docs/PROTOCOL.md
+/* Links on streams: admission, handshakes, which link carries, and their end. docs/PROTOCOL.md
  * §6. Control thread. */
 
 #include "base/clock.h"
@@ -27,26 +27,16 @@ static void end_stream(struct mesh *m, struct link *l)
     link_detach(l);
 }
 
-static void leave_half_open(struct mesh *m, const struct link *l)
-{
-    unsigned kept = 0;
-    for (unsigned i = 0; i < m->half_open_count; i++)
-        if (m->half_open[i] != l)
-            m->half_open[kept++] = m->half_open[i];
-    m->half_open_count = kept;
-}
-
 void mesh_release_promise(struct mesh *m, const struct link *l)
 {
     if (!l->keychain && l->mine.receiver_index)
         mesh_release_index(m, l->mine.receiver_index);
 }
 
-/* Frees l. */
-static void discard_link(struct mesh *m, struct link *l)
+void mesh_discard_link(struct mesh *m, struct link *l)
 {
     end_stream(m, l);
-    leave_half_open(m, l);
+    mesh_leave_half_open(m, l);
     struct peer *p = l->owner;
     mesh_release_promise(m, l);
     if (p) {
@@ -66,7 +56,7 @@ static void discard_link(struct mesh *m, struct link *l)
 static void lose(struct mesh *m, struct peer *p, struct link *l, const char *why, uint64_t now_us)
 {
     bool carried = p->current == l;
-    discard_link(m, l);
+    mesh_discard_link(m, l);
     if (!carried)
         return;
     mesh_note(m, MESH_NOTICE_LOST, p, why);
@@ -98,27 +88,6 @@ void mesh_dial(struct mesh *m, struct peer *p, const struct addr *to, uint64_t n
         return;
     }
     m->ops.dial(m->ops.context, conn, to);
-}
-
-uint64_t mesh_on_accept(struct mesh *m, const struct addr *remote, uint64_t now_us)
-{
-    unsigned same_host = 0;
-    for (unsigned i = 0; i < m->half_open_count; i++)
-        same_host += addr_same_host(&m->half_open[i]->remote, remote);
-    if (m->half_open_count == MESH_HALF_OPEN_MAX || same_host >= MESH_HALF_OPEN_PER_HOST_MAX)
-        return 0;
-    if (limits_take(m->accepts, remote, 1, now_us))
-        return 0;
-    struct link *l;
-    uint64_t conn = ++m->last_conn;
-    if (link_new(m->tls, conn, remote, NULL, now_us, &l))
-        return 0;
-    if (table_put(m->streams, conn, l)) {
-        link_free(l);
-        return 0;
-    }
-    m->half_open[m->half_open_count++] = l;
-    return conn;
 }
 
 static void say_hello(struct mesh *m, struct link *l)
@@ -173,7 +142,7 @@ static bool admit(struct mesh *m, struct link *l)
         text = "too many connections from your id at once";
     }
     if (!code) {
-        leave_half_open(m, l);
+        mesh_leave_half_open(m, l);
         return true;
     }
     char remote[ADDR_TEXT_MAX], note[320];
@@ -183,7 +152,7 @@ static bool admit(struct mesh *m, struct link *l)
                  : text);
     m->ops.notice(m->ops.context, MESH_NOTICE_REFUSED, &id, p ? p->name : "", note);
     link_refuse(l, code, text);
-    discard_link(m, l);
+    mesh_discard_link(m, l);
     return false;
 }
 
@@ -193,7 +162,7 @@ static void drop_other_attempts(struct mesh *m, struct peer *p, const struct lin
     for (unsigned i = p->link_count; i-- > 0;) {
         struct link *l = p->links[i];
         if (l != keep && l->opener && l->state <= LINK_STATE_SECURING)
-            discard_link(m, l);
+            mesh_discard_link(m, l);
     }
 }
 
@@ -217,7 +186,7 @@ static bool on_keyable(struct mesh *m, struct link *l, uint64_t now_us)
         return true;
     peer_dial_error(p, "no common version or AEAD, or no memory: no keys could be agreed upon with %s",
                     p->name);
-    discard_link(m, l);
+    mesh_discard_link(m, l);
     return false;
 }
 
@@ -226,6 +195,8 @@ static void learn_addresses(struct mesh *m, struct peer *p, const struct link *l
 {
     const struct hello *h = &l->theirs;
     mesh_learn_candidates(m, p, h->candidates, h->candidate_count, now_us);
+    mesh_expect_peer_at(m, p, h->candidates, h->candidate_count);
+    mesh_expect_peer_at(m, p, &(struct candidate){.addr = l->remote}, 1);
     for (unsigned i = 0; i < h->candidate_count; i++) {
         struct addr beside = l->remote;
         beside.port = h->candidates[i].addr.port;
@@ -278,7 +249,7 @@ static void on_refused(struct mesh *m, struct link *l)
             mesh_note(m, MESH_NOTICE_REFUSED_US, p, text);
         p->dial.refused = true;
     }
-    discard_link(m, l);
+    mesh_discard_link(m, l);
 }
 
 /* The opener is told once an interval has passed since it last proved its key; never sooner, whatever a peer says. */
@@ -315,7 +286,7 @@ static bool on_failed(struct mesh *m, struct link *l, uint64_t now_us)
             peer_dial_error(p, "%s is another node: %s", addr_format(&l->remote, at), l->reason);
         else if (p && l->opener)
             peer_dial_error(p, "%s: %s", addr_format(&l->remote, at), l->reason);
-        discard_link(m, l);
+        mesh_discard_link(m, l);
         return false;
     }
     end_stream(m, l);
@@ -336,7 +307,7 @@ static void on_bye(struct mesh *m, struct link *l, uint64_t now_us)
     if (p)
         lose(m, p, l, "it said goodbye", now_us);
     else
-        discard_link(m, l);
+        mesh_discard_link(m, l);
 }
 
 /* False: the link is gone. */
@@ -375,7 +346,7 @@ static bool act(struct mesh *m, struct link *l, enum link_event event, uint64_t 
     return true;
 }
 
-static void advance(struct mesh *m, struct link *l, uint64_t now_us)
+void mesh_advance(struct mesh *m, struct link *l, uint64_t now_us)
 {
     enum link_event event;
     while ((event = link_next(l, now_us)) != LINK_EVENT_NONE)
@@ -390,32 +361,29 @@ void mesh_on_connected(struct mesh *m, uint64_t conn, uint64_t now_us)
     if (!l)
         return;
     link_on_connected(l);
-    advance(m, l, now_us);
+    mesh_advance(m, l, now_us);
 }
 
 void mesh_on_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t len, uint64_t now_us)
 {
     struct link *l = table_get(m->streams, conn);
-    if (!l)
+    if (!l) {
+        mesh_on_guest_bytes(m, conn, data, len, now_us);
         return;
+    }
     link_on_bytes(l, data, len);
-    advance(m, l, now_us);
+    mesh_advance(m, l, now_us);
 }
 
 void mesh_on_closed(struct mesh *m, uint64_t conn, const char *reason, uint64_t now_us)
 {
     struct link *l = table_get(m->streams, conn);
-    if (!l)
+    if (!l) {
+        lobby_leave(m->lobby, conn);
         return;
+    }
     link_on_closed(l, reason);
-    advance(m, l, now_us);
-}
-
-void mesh_tick_half_open(struct mesh *m, uint64_t now_us)
-{
-    for (unsigned i = m->half_open_count; i-- > 0;)
-        if (now_us >= m->half_open[i]->deadline_us)
-            discard_link(m, m->half_open[i]);
+    mesh_advance(m, l, now_us);
 }
 
 static void tick_link(struct mesh *m, struct peer *p, struct link *l, uint64_t now_us)

@@ -236,6 +236,11 @@ static void op_stream_close(void *context, uint64_t conn)
     on_pipe(context, conn, EVENT_CLOSED, (const uint8_t *)"", 0);
 }
 
+static void op_stream_abort(void *context, uint64_t conn)
+{
+    op_stream_close(context, conn);
+}
+
 static int op_datagram_send(void *context, const struct addr *to, const uint8_t *data, size_t len)
 {
     struct sim_node *n = context;
@@ -299,9 +304,10 @@ static void start(struct sim_node *n, bool is_public, uint64_t ratchet_us, uint6
                                        .ratchet_us = ratchet_us,
                                        .rehandshake_us = rehandshake_us,
                                        .local_max = 1472};
-    const struct mesh_ops ops = {op_usable,        op_dial,    op_stream_send, op_stream_close,
-                                 op_datagram_send, op_publish, op_retire,      op_want,
-                                 op_overlay,       op_notice,  op_pong,        n};
+    const struct mesh_ops ops = {
+        op_usable,  op_dial,   op_stream_send, op_stream_close, op_stream_abort, op_datagram_send,
+        op_publish, op_retire, op_want,        op_overlay,      op_notice,       op_pong,
+        n};
     int rc = mesh_new(&config, &ops, &n->mesh);
     assert(rc == 0);
     (void)rc;

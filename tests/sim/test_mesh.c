@@ -2,6 +2,7 @@
 /* Whole control planes under a virtual network and clock: TLS, keys, paths and all. Times are virtual. */
 
 #include "base/clock.h"
+#include "crypto/tls.h"
 #include "sim.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -467,21 +468,77 @@ static void connections_of_one_host_are_limited(void **state)
     sim_free(p.sim);
 }
 
-static void half_open_connections_are_bounded(void **state)
+/* Strangers at a's door: 1,000 connections a second from 256 /64s, kept until a gives them up. */
+struct flood {
+    struct pair pair;
+    unsigned prefix_byte; /* of the address, by which the /64s differ */
+    unsigned next;
+    const uint8_t *hello; /* what each says; NULL: nothing */
+    size_t hello_len;
+};
+
+static void ten_strangers(void *context)
+{
+    struct flood *f = context;
+    struct mesh *mesh = f->pair.a->mesh;
+    uint64_t now_us = sim_now(f->pair.sim);
+    for (unsigned i = 0; i < 10; i++, f->next++) {
+        struct addr stranger = {.family = 6, .port = 1000, .ip = {0x20, 0x01, 0x0d, 0xb8}};
+        stranger.ip[f->prefix_byte] = (uint8_t)f->next;
+        stranger.ip[15] = (uint8_t)(f->next >> 8);
+        uint64_t conn = mesh_on_accept(mesh, &stranger, now_us);
+        if (conn && f->hello)
+            mesh_on_bytes(mesh, conn, f->hello, f->hello_len, now_us);
+    }
+}
+
+static size_t make_client_hello(const struct sim_node *n, uint8_t *out, size_t cap)
+{
+    struct tls_context *context;
+    struct tls *tls;
+    assert_int_equal(tls_context_new(n->identity, &context), 0);
+    assert_int_equal(tls_new(context, false, NULL, &tls), 0);
+    assert_int_equal(tls_feed(tls, NULL, 0), 0);
+    size_t len = tls_take_output(tls, out, cap);
+    tls_free(tls);
+    tls_context_free(context);
+    return len;
+}
+
+/* Peer b, of whom a knows no address, comes when the flood has stood for six seconds. */
+static void allowed_peer_comes_during(struct flood f)
+{
+    f.pair = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    struct sim_node *stranger = sim_add(f.pair.sim, false, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    struct sim_node *guarded = f.pair.b; /* is not public */
+    uint8_t hello[8192];
+    if (f.hello) {
+        f.hello_len = make_client_hello(stranger, hello, sizeof hello);
+        f.hello = hello;
+    }
+    f.pair.b = f.pair.a;
+    f.pair.a = guarded;
+    assert_int_equal(mesh_allow(guarded->mesh, identity_id(f.pair.b->identity)), 0);
+    sim_run(f.pair.sim, 6 * SECOND, ten_strangers, &f);
+    sim_connect(f.pair.b, guarded, NULL);
+    sim_run(f.pair.sim, 3 * SECOND, ten_strangers, &f);
+    assert_true(sim_connected(f.pair.b, guarded));
+    sim_free(f.pair.sim);
+}
+
+static void silent_strangers_of_256_subnets_keep_no_peer_out(void **state)
 {
     (void)state;
-    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
-    struct addr stranger = p.b->addr;
-    unsigned accepted = 0;
-    for (unsigned host = 0; host < 64; host++) {
-        stranger.ip[3] = (uint8_t)(100 + host);
-        for (unsigned i = 0; i < 20; i++)
-            accepted += mesh_on_accept(p.a->mesh, &stranger, sim_now(p.sim)) != 0;
-    }
-    assert_int_equal(accepted, 128);
-    sim_run(p.sim, 6 * SECOND, NULL, NULL);
-    assert_int_not_equal(mesh_on_accept(p.a->mesh, &stranger, sim_now(p.sim)), 0);
-    sim_free(p.sim);
+    allowed_peer_comes_during((struct flood){.prefix_byte = 7}); /* of one /56 */
+    allowed_peer_comes_during((struct flood){.prefix_byte = 5}); /* of as many /48s */
+}
+
+static void handshakes_of_256_subnets_keep_no_peer_out(void **state)
+{
+    (void)state;
+    static const uint8_t yes[1];
+    allowed_peer_comes_during((struct flood){.prefix_byte = 7, .hello = yes});
+    allowed_peer_comes_during((struct flood){.prefix_byte = 5, .hello = yes});
 }
 
 static void hostile_datagrams_are_counted_drops(void **state)
@@ -532,7 +589,8 @@ int main(void)
         cmocka_unit_test(ping_is_answered),
         cmocka_unit_test(many_nodes_form_a_full_mesh),
         cmocka_unit_test(connections_of_one_host_are_limited),
-        cmocka_unit_test(half_open_connections_are_bounded),
+        cmocka_unit_test(silent_strangers_of_256_subnets_keep_no_peer_out),
+        cmocka_unit_test(handshakes_of_256_subnets_keep_no_peer_out),
         cmocka_unit_test(hostile_datagrams_are_counted_drops),
     };
     return cmocka_run_group_tests_name("mesh", tests, NULL, NULL);

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Strangers without number at a door: IPv6 addresses cost them nothing.
+
+    strangers ── 2001:db8:a::/64 ──┐
+    (2001:db8:1::/48 and others)   ├── guard      which runs the node, or the backbone
+    friend ───── 2001:db8:b::/64 ──┘
+"""
+
+import json
+import os
+import re
+
+import lab as labs
+import pytest
+from lab import wait_for
+
+STRANGERS = os.path.join(os.path.dirname(__file__), "strangers.py")
+RATE = 1000
+SUBNETS_OF_ONE_CUSTOMER = "2001:db8:1:1%02x::%x"
+SUBNETS_OF_MANY = "2001:db8:1%02x::%x"
+GUARD = "2001:db8:a::1"
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Door:
+    """The three hosts."""
+
+    def __init__(self, lab):
+        self.guard, self.strangers, self.friend = lab.host("guard"), lab.host("strangers"), lab.host("friend")
+        for host, subnet in ((self.strangers, "a"), (self.friend, "b")):
+            lab.link(self.guard, host.name, host, "eth0")
+            self.guard.ip("-6", "addr", "add", f"2001:db8:{subnet}::1/64", "dev", host.name, "nodad")
+            host.ip("-6", "addr", "add", f"2001:db8:{subnet}::2/64", "dev", "eth0", "nodad")
+            host.ip("-6", "route", "add", "default", "via", f"2001:db8:{subnet}::1")
+        self.guard.ip("-6", "route", "add", "2001:db8::/32", "via", "2001:db8:a::2")
+        self.strangers.ip("-6", "route", "add", "local", "2001:db8:1::/48", "dev", "lo")
+        self.strangers.ip("-6", "route", "add", "local", "2001:db8:100::/40", "dev", "lo")
+
+    def come(self, port, seconds, sources, words="-", rate=RATE, keep=3000, name="strangers"):
+        """Strangers knock until they are told to stop, or for so many seconds."""
+        crowd = self.strangers.start("/usr/bin/python3", STRANGERS, GUARD, str(port), str(rate), str(seconds), str(keep), str(words),
+                                     sources, name=name)
+        crowd.wait_log("coming")
+        return crowd
+
+
+def cpu_seconds(process):
+    """What the node's control thread, its first one, has used."""
+    with open(f"/proc/{process.pid}/task/{process.pid}/stat") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+
+
+def client_hello(door):
+    """What a node says first, taken down by a listener that never answers."""
+    path = door.strangers.dir / "client-hello"
+    script = ("import socket, sys\n"
+              "s = socket.create_server(('::', 8443), family=socket.AF_INET6)\n"
+              "print('listening', flush=True)\n"
+              "c, _ = s.accept()\n"
+              "data = c.recv(5)\n"
+              "while len(data) < 5 + int.from_bytes(data[3:5], 'big'): data += c.recv(65536)\n"
+              "open(sys.argv[1], 'wb').write(data)\n"
+              "print('written', flush=True)\n")
+    listener = door.guard.start("/usr/bin/python3", "-c", script, str(path), name="listener")
+    listener.wait_log("listening")
+    bait = door.friend.node("-ip", "2001:db8:b::2", "-port", 9443, "-tap-ip", "10.10.10.9", "-tap-netmask", 24, "-connect",
+                            f"{'0' * 40}@[2001:db8:b::1]:8443", label="bait", wait=False)
+    listener.wait_log("written")
+    bait.kill()
+    return path
+
+
+@pytest.mark.parametrize("sources", [SUBNETS_OF_ONE_CUSTOMER, SUBNETS_OF_MANY], ids=["one-customer", "many-customers"])
+@pytest.mark.parametrize("speaks", [False, True], ids=["silent", "handshakes"])
+def test_a_known_peer_is_admitted_while_strangers_crowd_the_door(lab, sources, speaks):
+    door = Door(lab)
+    words = client_hello(door) if speaks else "-"
+    friend = door.friend.node("-ip", "2001:db8:b::2", "-port", 9443, "-tap-ip", labs.B_OVERLAY, "-tap-netmask", 24, "-connect",
+                              "0" * 40 + "@192.0.2.1", start=False)
+    guard = door.guard.node("-ip", GUARD, "-port", 9443, "-tap-ip", labs.A_OVERLAY, "-tap-netmask", 24, "-allow", friend.id)
+    crowd = door.come(8443, 60, sources, words)
+    labs.wait_for(lambda: len(door.guard.run("ss", "-6tnH", "sport", "=", "8443", echo=False).stdout.splitlines()) > 100, 10,
+                  "a crowd at the door")
+    before, begin = cpu_seconds(guard.process), os.times().elapsed
+    labs.wait_for(lambda: os.times().elapsed - begin > 6, 10, "six seconds of crowd")
+    spent = (cpu_seconds(guard.process) - before) / (os.times().elapsed - begin)
+    friend.flags[-1] = f"{guard.id}@[2001:db8:b::1]:8443"
+    friend.start()
+    wait_for(lambda: friend.peer(guard).get("state") == "connected", 3, f"the friend is admitted\n{friend.log()}")
+    assert crowd.running
+    assert spent < 0.5, f"the control thread took {spent:.0%} of a core"
+    print(f"control thread: {spent:.0%} of a core")
+    crowd.stop()
