@@ -3,33 +3,41 @@
 
 #include "backbone/connections.h"
 
-#include "base/clock.h"
+#include "proto/crowd.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#define NO_PLACE (-1)
+
 struct connection {
     int fd;
-    uint64_t since_us; /* begin, or end of the last answer; TIME_NEVER when cut */
+    int place; /* in the crowd; NO_PLACE once it was shut down */
     struct connection *next_free;
 };
 
 struct connections {
     pthread_mutex_t lock;
-    struct connection *free; /* list */
-    unsigned max;
-    struct connection all[]; /* fd -1: free */
+    struct crowd *crowd;
+    struct connection **holders; /* by place */
+    struct connection *free;     /* list */
+    struct connection all[];
 };
 
-int connections_new(unsigned max, struct connections **out)
+int connections_new(unsigned max, unsigned per_source, unsigned leaving, struct connections **out)
 {
-    struct connections *c = calloc(1, sizeof *c + max * sizeof *c->all);
+    unsigned count = max + leaving;
+    struct connections *c = calloc(1, sizeof *c + count * sizeof *c->all);
     if (!c)
         return ERR_NOMEM;
     pthread_mutex_init(&c->lock, NULL);
-    c->max = max;
-    for (unsigned i = 0; i < max; i++) {
-        c->all[i].fd = -1;
+    c->holders = calloc(max, sizeof *c->holders);
+    int rc = c->holders ? crowd_new(max, per_source, &c->crowd) : ERR_NOMEM;
+    if (rc) {
+        connections_free(c);
+        return rc;
+    }
+    for (unsigned i = 0; i < count; i++) {
         c->all[i].next_free = c->free;
         c->free = &c->all[i];
     }
@@ -42,16 +50,49 @@ void connections_free(struct connections *c)
     if (!c)
         return;
     pthread_mutex_destroy(&c->lock);
+    crowd_free(c->crowd);
+    free(c->holders);
     free(c);
 }
 
-struct connection *connections_add(struct connections *c, int fd, uint64_t now_us)
+static void leave(struct connections *c, struct connection *one)
 {
+    if (one->place == NO_PLACE)
+        return;
+    crowd_leave(c->crowd, (unsigned)one->place);
+    one->place = NO_PLACE;
+}
+
+static void shut_down(struct connections *c, unsigned place)
+{
+    struct connection *one = c->holders[place];
+    shutdown(one->fd, SHUT_RDWR);
+    leave(c, one);
+}
+
+/* A place for one; returns whether another connection lost it. */
+static bool enter(struct connections *c, struct connection *one, const struct addr *source, uint64_t now_us)
+{
+    unsigned place = crowd_place(c->crowd, source);
+    bool held = crowd_held(c->crowd, place);
+    if (held)
+        shut_down(c, place);
+    crowd_enter(c->crowd, place, source, false, now_us);
+    c->holders[place] = one;
+    one->place = (int)place;
+    return held;
+}
+
+struct connection *connections_add(struct connections *c, int fd, const struct addr *source, uint64_t now_us,
+                                   bool *pushed)
+{
+    *pushed = false;
     pthread_mutex_lock(&c->lock);
     struct connection *one = c->free;
     if (one) {
         c->free = one->next_free;
-        *one = (struct connection){.fd = fd, .since_us = now_us};
+        *one = (struct connection){.fd = fd};
+        *pushed = enter(c, one, source, now_us);
     }
     pthread_mutex_unlock(&c->lock);
     return one;
@@ -62,7 +103,8 @@ void connections_served(struct connections *c, struct connection *one, uint64_t 
     if (!one)
         return;
     pthread_mutex_lock(&c->lock);
-    one->since_us = now_us;
+    if (one->place != NO_PLACE)
+        crowd_renew(c->crowd, (unsigned)one->place, now_us);
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -71,7 +113,7 @@ void connections_remove(struct connections *c, struct connection *one)
     if (!one)
         return;
     pthread_mutex_lock(&c->lock);
-    one->fd = -1;
+    leave(c, one);
     one->next_free = c->free;
     c->free = one;
     pthread_mutex_unlock(&c->lock);
@@ -80,12 +122,10 @@ void connections_remove(struct connections *c, struct connection *one)
 unsigned connections_cut(struct connections *c, uint64_t limit_us)
 {
     unsigned count = 0;
+    int oldest;
     pthread_mutex_lock(&c->lock);
-    for (struct connection *one = c->all; one < c->all + c->max; one++) {
-        if (one->fd < 0 || one->since_us == TIME_NEVER || one->since_us >= limit_us)
-            continue;
-        shutdown(one->fd, SHUT_RDWR);
-        one->since_us = TIME_NEVER;
+    while ((oldest = crowd_oldest(c->crowd)) >= 0 && crowd_since(c->crowd, (unsigned)oldest) < limit_us) {
+        shut_down(c, (unsigned)oldest);
         count++;
     }
     pthread_mutex_unlock(&c->lock);

@@ -41,13 +41,26 @@ static void on_log(void *context, const char *format, va_list args)
     log_debug("http: %s", line);
 }
 
+static struct connection *add(struct http *h, struct MHD_Connection *c)
+{
+    const union MHD_ConnectionInfo *fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *from = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    struct addr source;
+    bool pushed;
+    if (!fd || !from || addr_from_sockaddr(from->client_addr, &source) != 0)
+        return NULL;
+    struct connection *one =
+        connections_add(h->connections, fd->connect_fd, &source, clock_monotonic_us(), &pushed);
+    atomic_fetch_add_explicit(&h->metrics->pushed, pushed, memory_order_relaxed);
+    return one;
+}
+
 static void on_connection(void *context, struct MHD_Connection *c, void **slot,
                           enum MHD_ConnectionNotificationCode code)
 {
     struct http *h = context;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
-        *slot = info ? connections_add(h->connections, info->connect_fd, clock_monotonic_us()) : NULL;
+        *slot = add(h, c);
         atomic_fetch_add_explicit(&h->metrics->connections, 1, memory_order_relaxed);
     } else {
         connections_remove(h->connections, *slot);
@@ -183,10 +196,10 @@ static struct MHD_Daemon *start_daemon(struct http *h, int tcp)
     return MHD_start_daemon(
         MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, h,
         MHD_OPTION_EXTERNAL_LOGGER, on_log, h, MHD_OPTION_LISTEN_SOCKET, tcp, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)HTTP_PER_ADDRESS_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)HEADER_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
-        h, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END);
+        (unsigned)(HTTP_CONNECTIONS_MAX + HTTP_LEAVING_MAX), MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)HTTP_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MEMORY,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END);
 }
 
 int http_start(int tcp, struct routes *routes, struct metrics *metrics, struct http **out)
@@ -196,7 +209,7 @@ int http_start(int tcp, struct routes *routes, struct metrics *metrics, struct h
         return ERR_NOMEM;
     h->routes = routes;
     h->metrics = metrics;
-    int err = connections_new(HTTP_CONNECTIONS_MAX, &h->connections);
+    int err = connections_new(HTTP_CONNECTIONS_MAX, HTTP_PER_SOURCE_MAX, HTTP_LEAVING_MAX, &h->connections);
     if (!err && !(h->daemon = start_daemon(h, tcp)))
         err = ERR_IO;
     if (err) {

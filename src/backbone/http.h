@@ -7,8 +7,9 @@
 #include "backbone/routes.h"
 #include "base/err.h"
 
-#define HTTP_CONNECTIONS_MAX 1000 /* open at once */
-#define HTTP_PER_ADDRESS_MAX 64   /* of one source address */
+#define HTTP_CONNECTIONS_MAX 1000 /* served at once */
+#define HTTP_LEAVING_MAX     256  /* besides: shut down, and not yet closed by libmicrohttpd */
+#define HTTP_PER_SOURCE_MAX  64   /* of one source; its neighbourhoods have four and sixteen times as many */
 #define HTTP_IDLE_S          30   /* without a byte */
 #define HTTP_REQUEST_S       40   /* from a connection's begin, or the last answer, to the end of an answer */
 

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BACKLOG     256
+#define BACKLOG     1024
 #define PORT_TRIES  16 /* for a port that the kernel chose for TCP and that is taken for UDP */
 #define UDP_RECEIVE (1 << 20)
 

@@ -4,7 +4,7 @@ is done with it or it is the oldest of too many.
 
     strangers.py HOST PORT RATE SECONDS KEEP FILE SOURCE
 
-SOURCE is an IPv6 address with %x where the number of one of 256 subnets goes, and another behind it for the connection. Each says what
+SOURCE is an IPv6 address with %x where the number of one of 256 parts goes, and another behind it for the connection. Each says what
 is in FILE ('-': nothing). Ends with a line of JSON: how many connections were begun, and how many were made."""
 
 import collections
@@ -17,8 +17,7 @@ import socket
 import sys
 import time
 
-IP_FREEBIND = 15
-SUBNETS = 256
+PARTS = 256
 
 
 class Crowd:
@@ -31,7 +30,6 @@ class Crowd:
     def begin(self, source):
         s = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
         s.setblocking(False)
-        s.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
         s.bind((source, 0))
         if s.connect_ex(self.to) not in (0, errno.EINPROGRESS):
             s.close()
@@ -72,7 +70,7 @@ def main():
     count = 0
     while (now := time.monotonic() - begin) < float(seconds):
         while count < now * float(rate):
-            crowd.begin(source % (count % SUBNETS, count // SUBNETS % 65535 + 1))
+            crowd.begin(source % (count % PARTS, count // PARTS % 65535 + 1))
             count += 1
         crowd.look()
         time.sleep(0.001)
