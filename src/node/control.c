@@ -46,7 +46,10 @@ static void on_backbone(void *context, bool reachable, const struct addr *udp)
 
 static uint64_t on_accepted(void *context, const struct addr *remote)
 {
-    return mesh_on_accept(((struct node *)context)->mesh, remote, clock_monotonic_us());
+    struct node *n = context;
+    uint64_t conn = mesh_on_accept(n->mesh, remote, clock_monotonic_us());
+    n->drops[DROP_STRANGER] += conn == 0;
+    return conn;
 }
 
 static void on_connected(void *context, uint64_t conn)

@@ -33,6 +33,7 @@ static void op_stream_close(void *context, uint64_t conn)
 static void op_stream_abort(void *context, uint64_t conn)
 {
     struct node *n = context;
+    n->drops[DROP_STRANGER]++;
     streams_abort(n->streams, conn);
 }
 

@@ -21,7 +21,8 @@ struct tally {
 };
 
 struct crowd {
-    unsigned places, per_source, first_free; /* = places: none */
+    unsigned places, per_source, held;
+    unsigned first_free; /* = places: none */
     uint64_t seed[2];
     unsigned tally_mask;
     struct tally *tallies;
@@ -169,6 +170,7 @@ void crowd_enter(struct crowd *c, unsigned place, const struct addr *source, boo
     while (*at != place)
         at = &c->all[*at].next_free;
     *at = p->next_free;
+    c->held++;
     *p = (struct place){.since_us = now_us, .held = true, .favoured = favoured};
     set_prefixes(p->prefixes, source);
 }
@@ -181,14 +183,14 @@ void crowd_renew(struct crowd *c, unsigned place, uint64_t now_us)
 void crowd_leave(struct crowd *c, unsigned place)
 {
     c->all[place].held = false;
+    c->held--;
     c->all[place].next_free = c->first_free;
     c->first_free = place;
 }
 
 int crowd_oldest(const struct crowd *c)
 {
-    unsigned oldest = oldest_within(c, NULL, true);
-    return oldest < c->places ? (int)oldest : -1;
+    return c->held ? (int)oldest_within(c, NULL, true) : -1;
 }
 
 uint64_t crowd_since(const struct crowd *c, unsigned place)

@@ -32,6 +32,7 @@ static const char *const names[DROP_COUNT] = {
     [DROP_BACKLOG] = "backlog",
     [DROP_TOO_BIG] = "too_big",
     [DROP_ECN] = "ecn",
+    [DROP_STRANGER] = "stranger",
 };
 
 const char *drop_name(enum drop drop)

@@ -33,7 +33,8 @@ enum drop {
     DROP_BACKLOG,   /* more waits for the underlay than it takes in 20 ms */
     DROP_TOO_BIG,   /* larger than the path's present size; the path is measured anew */
     /* from the network, later additions */
-    DROP_ECN, /* marked CE on the way, but the packet inside is not ECN-capable (RFC 6040) */
+    DROP_ECN,      /* marked CE on the way, but the packet inside is not ECN-capable (RFC 6040) */
+    DROP_STRANGER, /* a connection to the control port, turned away, or reset before it had proved an id */
     DROP_COUNT
 };
 

@@ -95,6 +95,7 @@ def test_a_known_peer_is_admitted_while_strangers_crowd_the_door(lab, figure, so
     friend.start()
     wait_for(lambda: friend.peer(guard).get("state") == "connected", 3, f"the friend is admitted\n{friend.log()}")
     assert crowd.running
+    assert guard.drops()["stranger"] > 1000
     assert spent < 0.5, f"the control thread took {spent:.0%} of a core"
     figure(f"control thread, {RATE} strangers a second: {spent:.0%} of a core")
     crowd.stop()
