@@ -541,6 +541,25 @@ static void handshakes_of_256_subnets_keep_no_peer_out(void **state)
     allowed_peer_comes_during((struct flood){.prefix_byte = 5, .hello = yes});
 }
 
+static void strangers_do_not_use_up_what_a_known_peer_beside_them_is_granted(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    struct addr stranger = p.a->addr, other = p.a->addr;
+    stranger.ip[3] = other.ip[3] ^ 1;
+    assert_int_equal(mesh_allow(p.b->mesh, identity_id(p.a->identity)), 0);
+    sim_connect(p.a, p.b, NULL); /* from where a is known henceforth */
+    sim_run(p.sim, 1 * SECOND, NULL, NULL);
+    assert_true(sim_connected(p.a, p.b));
+    for (unsigned i = 0; i < 1000; i++, stranger.ip[3] = (stranger.ip[3] + 1) & 15)
+        if (!addr_same_host(&stranger, &p.a->addr))
+            mesh_on_accept(p.b->mesh, &stranger, sim_now(p.sim));
+    other.ip[3] ^= 15;
+    assert_int_equal(mesh_on_accept(p.b->mesh, &other, sim_now(p.sim)), 0);
+    assert_int_not_equal(mesh_on_accept(p.b->mesh, &p.a->addr, sim_now(p.sim)), 0);
+    sim_free(p.sim);
+}
+
 static void hostile_datagrams_are_counted_drops(void **state)
 {
     (void)state;
@@ -591,6 +610,7 @@ int main(void)
         cmocka_unit_test(connections_of_one_host_are_limited),
         cmocka_unit_test(silent_strangers_of_256_subnets_keep_no_peer_out),
         cmocka_unit_test(handshakes_of_256_subnets_keep_no_peer_out),
+        cmocka_unit_test(strangers_do_not_use_up_what_a_known_peer_beside_them_is_granted),
         cmocka_unit_test(hostile_datagrams_are_counted_drops),
     };
     return cmocka_run_group_tests_name("mesh", tests, NULL, NULL);
