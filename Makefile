@@ -8,6 +8,7 @@ MESON_FLAGS ?=
 FUZZ_SECONDS ?= 60
 CHECK_FLAGS ?=
 BENCH_FLAGS ?=
+MODEL_FLAGS ?=
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -41,6 +42,10 @@ bench-micro:
 install: all
 	@tools/install.sh $(BUILD) "$(PREFIX)" "$(DESTDIR)"
 
+model:
+	@tools/deps.sh model
+	@/usr/bin/python3 docs/model/check.py $(MODEL_FLAGS)
+
 fuzz:
 	@tools/deps.sh build check
 	@tools/fuzz.sh build-fuzz $(FUZZ_SECONDS)
@@ -57,7 +62,8 @@ help:
 	@echo '                 BENCH_FLAGS="--quick", or "--peers shadowmesh,openvpn --seconds 2 --rounds 3 --link wire"'
 	@echo 'make bench-micro instructions and nanoseconds per datagram of each step of the data path'
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS (60) each'
+	@echo 'make model       search the model of the handshake and the ratchet (docs/model)'
 	@echo 'make install     programs and manual pages into PREFIX (/usr/local), below DESTDIR if given'
 	@echo 'make clean       remove all build folders'
 
-.PHONY: all check demo bench bench-micro install fuzz clean help
+.PHONY: all check demo bench bench-micro model install fuzz clean help

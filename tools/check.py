@@ -3,9 +3,9 @@
 """Runs every test and counts each: what `make check` does.
 
 Builds three times (plain, ASan+UBSan, TSan); runs the unit and simulation programs and the replay of the fuzz corpora
-in each, the checks of the source tree, then the labs in network namespaces. Prints the failures with the ends of their
-output, a table, and as its last line `N passed, N failed` (and `, N skipped` if any were). Exits 0 only if tests ran and
-none failed.
+in each, the checks of the source tree and of the protocol's model, then the labs in network namespaces. Prints the
+failures with the ends of their output, a table, and as its last line `N passed, N failed` (and `, N skipped` if any
+were). Exits 0 only if tests ran and none failed.
 """
 
 import argparse
@@ -263,7 +263,16 @@ def instructions(results):
     results.time("instructions", time.monotonic() - start)
 
 
-SUITES = ("tree", "unit", "sim", "fuzz", "bench", "netns")
+def model(results):
+    """The quick part of the searches of docs/model; `make model` runs them all."""
+    say("== the model of the handshake and the ratchet")
+    start = time.monotonic()
+    code, output = run(["/usr/bin/python3", "-B", "docs/model/check.py", "--quick"], timeout=PROGRAM_SECONDS)
+    record_program(results, "model", "maude", code, output)
+    results.time("model", time.monotonic() - start)
+
+
+SUITES = ("tree", "model", "unit", "sim", "fuzz", "bench", "netns")
 
 
 def options():
@@ -292,8 +301,10 @@ def main():
 
     if "tree" in suites:
         pytest(results, "tree", ROOT, ["tests/tree"], "build", chosen.keyword, False)
+    if "model" in suites:
+        model(results)
     built = []
-    if suites - {"tree"}:
+    if suites - {"tree", "model"}:
         built = [flavour for flavour in flavours if build(results, flavour)]
     if suites & {"unit", "sim", "fuzz"}:
         for flavour in built:

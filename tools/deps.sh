@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# deps.sh SET...: installs the Debian packages of the sets (build, demo, check, bench) that are missing, with apt-get, as root
-# or through sudo. Asks nothing, starts no service, and is silent and quick when nothing is missing. Debian 12 and 13;
-# on other systems it names what it would have installed and leaves that to the person.
+# deps.sh SET...: installs the Debian packages of the sets (build, demo, check, model, bench) that are missing, with
+# apt-get, as root or through sudo. Asks nothing, starts no service, and is silent and quick when nothing is missing.
+# Debian 12 and 13; on other systems it names what it would have installed and leaves that to the person.
 set -eu
 
 say() { echo "deps.sh: $*" >&2; }
@@ -15,7 +15,9 @@ build="build-essential pkg-config meson ninja-build libuv1-dev liburcu-dev libmi
 # For tools/openssl.sh, where the system's OpenSSL is older than 3.5.
 private_openssl="ca-certificates dpkg-dev debian-archive-keyring perl util-linux xz-utils"
 demo="iproute2 iputils-ping iperf3 curl"
-check="$demo clang libclang-rt-dev|libclang-rt-14-dev|libclang-rt-19-dev python3 python3-pytest python3-scapy python3-cbor2
+# What searches the model of the protocol (docs/model).
+model="maude python3"
+check="$demo $model clang libclang-rt-dev|libclang-rt-14-dev|libclang-rt-19-dev python3 python3-pytest python3-scapy python3-cbor2
     procps util-linux nftables ethtool tcpdump tshark socat openssl openvpn dnsmasq-base
     isc-dhcp-client|udhcpc prometheus valgrind"
 # What the own programs are compared with, and what measures.
@@ -58,8 +60,9 @@ packages() { # SET...
         build) echo "$build" "$(openssl_packages)" "$(ipsec_mb_packages)" ;;
         demo) echo "$demo" ;;
         check) echo "$check" ;;
+        model) echo "$model" ;;
         bench) echo "$bench" ;;
-        *) die "unknown set '$set': use build, demo, check or bench" ;;
+        *) die "unknown set '$set': use build, demo, check, model or bench" ;;
         esac
     done
 }
@@ -90,7 +93,7 @@ as_root() {
     fi
 }
 
-[ $# -gt 0 ] || die "usage: deps.sh SET... (build, demo, check, bench)"
+[ $# -gt 0 ] || die "usage: deps.sh SET... (build, demo, check, model, bench)"
 for set in "$@"; do
     packages "$set" >/dev/null || exit 1
 done
