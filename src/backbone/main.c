@@ -6,11 +6,13 @@
 #include "base/log.h"
 #include "net/process.h"
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 int main(int argc, char **argv)
 {
     struct backbone_config config;
+    signal(SIGPIPE, SIG_IGN); /* readers of the log and clients hang up */
     if (process_harden())
         log_warn("this process can be looked into, and core dumps may be written: %s", strerror(errno));
     switch (backbone_config_parse(argc, argv, &config)) {

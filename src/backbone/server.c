@@ -37,7 +37,6 @@ static void prepare_process(sigset_t *ends)
 {
     struct rlimit files;
     umask(077);
-    signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is then a full disk, which is answered with 503 */
     sigemptyset(ends);
     sigaddset(ends, SIGTERM);
@@ -106,6 +105,8 @@ int server_run(const struct backbone_config *config)
     int err = listen_open(&config->listen, &s.sockets);
     if (!err)
         err = open_directory(config->data_dir, &s.directory);
+    if (!err)
+        err = log_start_writer();
     if (!err)
         err = start_serving(&s);
     if (!err) {

@@ -7,7 +7,6 @@
 #include "node/api_socket.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -244,7 +243,6 @@ int api_open(const struct api_config *config, struct api **out)
         free(api);
         return err;
     }
-    signal(SIGPIPE, SIG_IGN);
     int uv_err = listen_on_loop(api);
     if (uv_err) {
         api_close(api);

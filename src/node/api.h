@@ -28,7 +28,7 @@ struct api_config {
 
 /* Binds the socket: a dead one is removed, and it appears only once it is private and listens. ERR_EXISTS
  * when a live process holds this id, ERR_PERMISSION or ERR_IO (errno) otherwise. Makes run_dir (0755) when
- * missing. SIGPIPE is ignored from here on: callers hang up. */
+ * missing. The program ignores SIGPIPE: callers hang up. */
 int api_open(const struct api_config *config, struct api **out) must_check;
 
 /* Closes and removes the socket. Memory goes when the loop has closed its handles. Calls that are not yet

@@ -390,7 +390,8 @@ static void init_handles(struct node *n)
 
 static bool start(struct node *n)
 {
-    if (!open_api(n) || !open_sockets(n) || !open_device(n) || !open_mesh(n) || !start_workers(n))
+    if (!open_api(n) || !open_sockets(n) || !open_device(n) || !open_mesh(n) || log_start_writer() ||
+        !start_workers(n))
         return false;
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
     mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));

@@ -6,12 +6,14 @@
 #include "node/config.h"
 #include "node/control.h"
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 int main(int argc, char **argv)
 {
     static struct config config;
+    signal(SIGPIPE, SIG_IGN); /* readers of the log and callers hang up */
     if (process_harden())
         log_warn("this process can be looked into, and core dumps may hold its keys: %s", strerror(errno));
     switch (config_parse(argc, argv, &config)) {

@@ -67,13 +67,13 @@ def _die_with_parent():
 
 
 class Process:
-    """A program of the lab, in a process group of its own, that logs to a file."""
+    """A program of the lab, in a process group of its own, that logs to a file, or to the descriptor stderr."""
 
-    def __init__(self, argv, log, environment=None):
+    def __init__(self, argv, log, environment=None, stderr=subprocess.STDOUT):
         self.argv = argv
         self.log_path = log
         self.log_file = open(log, "ab")
-        self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=self.log_file, stderr=subprocess.STDOUT,
+        self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=self.log_file, stderr=stderr,
                                       start_new_session=True, preexec_fn=_die_with_parent, env=environment)
 
     @property
@@ -274,9 +274,11 @@ class Backbone:
     def url(self):
         return f"http://{self.host.address}:{self.port}"
 
+    def command(self):
+        return [program("shadowmesh-backbone"), "-listen", str(self.port), "-data", str(self.data), "-v"]
+
     def start(self, wait=True):
-        self.process = self.host.start(program("shadowmesh-backbone"), "-listen", str(self.port), "-data", str(self.data),
-                                       "-v", name="backbone")
+        self.process = self.host.start(*self.command(), name="backbone")
         if wait:
             wait_for(lambda: self.get("/health")[0] == 200, 10, "the backbone's /health")
         return self
@@ -332,12 +334,12 @@ class Host:
             f"[{self.name}] {' '.join(map(str, argv))}: exit code {result.returncode}\n{result.stdout}{result.stderr}"
         return result
 
-    def start(self, *argv, name=None, environment=None):
+    def start(self, *argv, name=None, environment=None, stderr=subprocess.STDOUT):
         """Starts a program that runs beside the test."""
         name = name or Path(str(argv[0])).name
         self.lab.echo(f"[{self.name}] {' '.join(map(str, argv))} &")
         full = {**os.environ, **environment} if environment else None
-        process = Process(self._argv(self._sanitized(argv)), self.dir / f"{name}.log", full)
+        process = Process(self._argv(self._sanitized(argv)), self.dir / f"{name}.log", full, stderr)
         self.lab.processes.append(process)
         return process
 

@@ -6,6 +6,9 @@
               server
 """
 
+import contextlib
+import fcntl
+import os
 import signal
 import time
 
@@ -131,3 +134,73 @@ def test_node_restarts_while_the_backbone_is_away(lab):
     b.kill()
     b.start()
     b_host.wait_ping(A_OVERLAY, 5)
+
+
+@contextlib.contextmanager
+def small_pipe():
+    """(read end, write end) of a pipe that holds 4,096 bytes."""
+    reader, writer = os.pipe()
+    try:
+        fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+        yield reader, writer
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def read_until(reader, word, seconds):
+    """Reads a pipe until a word came."""
+    os.set_blocking(reader, False)
+    text = b""
+
+    def found():
+        nonlocal text
+        with contextlib.suppress(BlockingIOError):
+            while more := os.read(reader, 65536):
+                text += more
+        return word.encode() in text
+    labs.wait_for(found, seconds, f"{word!r} on stderr")
+
+
+def test_log_that_nobody_reads_stops_nothing(lab):
+    a_host, b_host, server, _ = lab.internet()
+    backbone = server.backbone()
+    a = labs.receiver(a_host, backbone)
+    b = labs.sender(b_host, backbone, a, start=False, verbose=True)
+    with small_pipe() as (reader, writer):
+        b.process = b_host.start(*b.command(), name="node", stderr=writer)
+        b.wait_ready()
+        b_host.wait_ping(A_OVERLAY, 5)
+        b_host.ping(A_OVERLAY, count=1000, interval=0.005)
+        assert b.peer(a).get("state") == "connected"
+        read_until(reader, "lost: the reader of the log is slow", 5)
+        b_host.ping(A_OVERLAY, count=1000, interval=0.005)
+        assert b.process.stop(seconds=2) == 0
+
+
+def test_backbone_whose_log_nobody_reads_serves_and_ends(lab):
+    _, _, server, _ = lab.internet()
+    backbone = server.backbone(start=False)
+    with small_pipe() as (_, writer):
+        assert os.write(writer, bytes(4096)) == 4096
+        backbone.process = server.start(*backbone.command(), name="backbone", stderr=writer)
+        labs.wait_for(lambda: backbone.get("/health")[0] == 200, 10, "the backbone's /health")
+        assert backbone.process.stop(seconds=2) == 0
+
+
+@pytest.mark.parametrize("program", ["node", "backbone"])
+def test_reader_of_the_log_that_leaves_ends_nothing(lab, program):
+    _, _, server, _ = lab.internet()
+    backbone = server.backbone(start=False)
+    node = server.node("-tap-ip", B_OVERLAY, "-tap-netmask", 24, "-public", start=False, verbose=True)
+    with small_pipe() as (reader, writer):
+        nobody = os.dup(writer)
+        os.dup2(os.open("/dev/null", os.O_RDONLY), reader)
+        if program == "node":
+            node.process = server.start(*node.command(), name="node", stderr=nobody)
+            process = node.wait_ready().process
+        else:
+            process = backbone.process = server.start(*backbone.command(), name="backbone", stderr=nobody)
+            labs.wait_for(lambda: backbone.get("/health")[0] == 200, 10, "the backbone's /health")
+        os.close(nobody)
+        assert process.stop() == 0

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -359,6 +360,7 @@ static void folder_that_cannot_be_made_is_an_error(void **state)
 
 int main(void)
 {
+    signal(SIGPIPE, SIG_IGN); /* as the node does */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(request_is_answered_with_one_line, setup, teardown),
         cmocka_unit_test_setup_teardown(requests_in_one_write_are_answered_in_order, setup, teardown),

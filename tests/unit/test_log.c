@@ -5,11 +5,15 @@
 
 #include "base/err.h"
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -130,6 +134,162 @@ static void limit_lets_one_line_through_per_interval_and_counts_the_rest(void **
     assert_int_equal(suppressed, 1);
 }
 
+#define LINES   10000
+#define STALL_S 20 /* a child that waits for its reader is ended by SIGALRM */
+
+/* Runs write_lines in a process of its own, which logs to pipe_fd[1]. */
+static pid_t start_child(void (*write_lines)(void))
+{
+    pid_t child = fork();
+    if (child == 0) {
+        signal(SIGPIPE, SIG_IGN);
+        signal(SIGALRM, SIG_DFL);
+        alarm(STALL_S);
+        close(pipe_fd[0]);
+        write_lines();
+        exit(0);
+    }
+    assert_true(child > 0);
+    return child;
+}
+
+static int end_of_child(pid_t child)
+{
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+/* Reads lines until the writer is gone or `until` was among them. */
+static size_t read_lines(char *out, size_t cap, const char *until)
+{
+    size_t len = 0;
+    for (;;) {
+        ssize_t n = read(pipe_fd[0], out + len, cap - 1 - len);
+        assert_true(n >= 0);
+        len += (size_t)n;
+        out[len] = '\0';
+        if (n == 0 || (until && strstr(out, until)))
+            return len;
+    }
+}
+
+static unsigned count(const char *text, const char *word)
+{
+    unsigned found = 0;
+    while ((text = strstr(text, word)) != NULL) {
+        text++;
+        found++;
+    }
+    return found;
+}
+
+static void write_more_than_is_read(void)
+{
+    if (log_start_writer() != 0)
+        _exit(1);
+    for (int i = 0; i < LINES; i++)
+        log_info("line number %d", i);
+    raise(SIGSTOP); /* nobody reads before */
+    pause();        /* until SIGALRM or the parent ends it */
+}
+
+static void lines_never_wait_and_every_one_is_written_or_told_as_lost(void **state)
+{
+    static char text[1 << 20];
+    unsigned long lost = 0;
+    char *told;
+    pid_t child = start_child(write_more_than_is_read);
+
+    (void)state;
+    assert_int_equal(waitpid(child, NULL, WUNTRACED), child);
+    kill(child, SIGCONT);
+    dup2(saved_stderr, STDERR_FILENO);
+    close(pipe_fd[1]);
+    read_lines(text, sizeof(text), "the reader of the log is slow");
+    told = strstr(text, "lost: the reader");
+    assert_non_null(told);
+    while (told > text && told[-1] != '\n')
+        told--;
+    assert_int_equal(sscanf(told, "%*s warn %lu lines were lost", &lost), 1);
+    assert_int_equal(count(text, "line number") + lost, LINES);
+    kill(child, SIGKILL);
+    end_of_child(child);
+}
+
+static void fill_the_pipe(void)
+{
+    int flags = fcntl(STDERR_FILENO, F_GETFL);
+    fcntl(STDERR_FILENO, F_SETFL, flags | O_NONBLOCK);
+    while (write(STDERR_FILENO, "x", 1) == 1)
+        ;
+    fcntl(STDERR_FILENO, F_SETFL, flags);
+}
+
+static void write_into_a_full_pipe(void)
+{
+    fill_the_pipe();
+    log_info("before there is a writer");
+    if (log_start_writer() != 0)
+        _exit(1);
+    log_info("afterwards");
+}
+
+static void reader_that_never_reads_holds_up_neither_start_nor_end(void **state)
+{
+    int status = end_of_child(start_child(write_into_a_full_pipe));
+    (void)state;
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void write_to_nobody(void)
+{
+    log_info("before there is a writer");
+    if (log_start_writer() != 0)
+        _exit(1);
+    for (int i = 0; i < LINES; i++)
+        log_info("line number %d", i);
+}
+
+static void reader_that_left_ends_nothing(void **state)
+{
+    (void)state;
+    int nobody = open("/dev/null", O_RDONLY), status;
+    dup2(nobody, pipe_fd[0]);
+    close(nobody);
+    status = end_of_child(start_child(write_to_nobody));
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void write_and_exit(void)
+{
+    if (log_start_writer() != 0)
+        _exit(1);
+    for (int i = 0; i < 100; i++)
+        log_info("line number %d", i);
+    log_error("the last words");
+}
+
+static void write_and_abort(void)
+{
+    write_and_exit();
+    abort();
+}
+
+static void what_waits_leaves_before_the_end(void **state)
+{
+    static char text[1 << 16];
+    void (*const ends[])(void) = {write_and_exit, write_and_abort};
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        int status = end_of_child(start_child(ends[i]));
+        read_lines(text, sizeof(text), "the last words\n");
+        assert_int_equal(count(text, "line number"), 100);
+        assert_true(i == 0 ? WIFEXITED(status) : WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    }
+}
+
 static void every_error_has_a_phrase_of_its_own(void **state)
 {
     (void)state;
@@ -152,6 +312,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(long_line_is_cut_and_says_so, capture, release),
         cmocka_unit_test_setup_teardown(errno_survives_and_can_be_told, capture, release),
         cmocka_unit_test(limit_lets_one_line_through_per_interval_and_counts_the_rest),
+        cmocka_unit_test_setup_teardown(lines_never_wait_and_every_one_is_written_or_told_as_lost, capture,
+                                        release),
+        cmocka_unit_test_setup_teardown(reader_that_never_reads_holds_up_neither_start_nor_end, capture,
+                                        release),
+        cmocka_unit_test_setup_teardown(reader_that_left_ends_nothing, capture, release),
+        cmocka_unit_test_setup_teardown(what_waits_leaves_before_the_end, capture, release),
         cmocka_unit_test(every_error_has_a_phrase_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
