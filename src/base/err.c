@@ -36,6 +36,12 @@ static const char *phrase(enum err err)
         return "secret file readable by others";
     case ERR_MISMATCH:
         return "key does not match the id";
+    case ERR_FOREIGN:
+        return "secret file of another user";
+    case ERR_SYMLINK:
+        return "symbolic link instead of a file";
+    case ERR_FOLDER:
+        return "folder that others can change";
     }
     return "unknown error";
 }

@@ -18,6 +18,9 @@ enum err {
     ERR_CLOSED = -13,      /* the other side closed */
     ERR_EXPOSED = -14,     /* a secret file that others can read */
     ERR_MISMATCH = -15,    /* a key does not hash to the id that was asked for */
+    ERR_FOREIGN = -16,     /* a secret file of another user */
+    ERR_SYMLINK = -17,     /* a symbolic link where a file must be */
+    ERR_FOLDER = -18,      /* a folder in which others can replace files */
 };
 
 /* A short English phrase for err, for log lines; never NULL. */

@@ -19,12 +19,14 @@ struct evp_pkey_st;
 int identity_generate(struct identity **out) must_check;
 
 /* Reads DIR/node.key, PKCS#8 PEM. ERR_NOT_FOUND when there is no such file, ERR_EXPOSED when group or others
- * can read it, ERR_FORMAT when it holds no ML-DSA-87 key, ERR_PERMISSION or ERR_IO (errno). */
+ * can read it, ERR_FOREIGN when it belongs neither to us nor to root, ERR_SYMLINK when it is one, ERR_FORMAT when
+ * it holds no ML-DSA-87 key, ERR_PERMISSION or ERR_IO (errno). ERR_FOLDER when DIR belongs neither to us nor to
+ * root, or others can write to it and it is not sticky. DIR itself may be a symbolic link. */
 int identity_load(const char *dir, struct identity **out) must_check;
 
 /* Writes DIR/node.key: mode 0600, temporary file, fsync, link(2), so a full disk leaves no half key, and a key
  * that is there already, or comes at that moment, is kept (ERR_EXISTS). Makes DIR (0700) when missing.
- * ERR_PERMISSION, also where the file system has no hard links; ERR_IO (errno). */
+ * ERR_FOLDER as identity_load; ERR_PERMISSION, also where the file system has no hard links; ERR_IO (errno). */
 int identity_save(const struct identity *me, const char *dir) must_check;
 
 /* NULL is allowed. Wipes the key. */

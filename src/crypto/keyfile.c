@@ -34,39 +34,69 @@ static int system_error(void)
         return ERR_PERMISSION;
     case EEXIST:
         return ERR_EXISTS;
+    case ELOOP:
+        return ERR_SYMLINK;
     default:
         return ERR_IO;
     }
 }
 
-static int open_dir(const char *dir)
+static bool is_ours(const struct stat *st)
 {
-    return open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return st->st_uid == geteuid() || st->st_uid == 0;
 }
 
-/* Opens for reading, or fails before a secret that others may have seen is used. */
-static int open_key(const char *dir, int *out)
+/* Who else may put a file into the folder could choose our key. In a sticky one nobody removes ours. */
+static int check_dir(int fd)
 {
-    int dir_fd = open_dir(dir), fd, err;
     struct stat st;
 
-    if (dir_fd < 0)
-        return system_error();
-    /* O_NONBLOCK: a FIFO of that name must not stall the start. */
-    fd = openat(dir_fd, IDENTITY_KEY_FILE, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    err = fd < 0 ? system_error() : 0;
-    close(dir_fd);
+    if (fstat(fd, &st) != 0)
+        return ERR_IO;
+    bool others = st.st_mode & (S_IWGRP | S_IWOTH) && !(st.st_mode & S_ISVTX);
+    return is_ours(&st) && !others ? 0 : ERR_FOLDER;
+}
+
+/* The way to dir may lead through symbolic links: what is judged is the folder that was opened. */
+static int open_dir(const char *dir, int *out)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int err = fd < 0 ? system_error() : check_dir(fd);
+
+    if (err && fd >= 0)
+        close(fd);
+    if (!err)
+        *out = fd;
+    return err;
+}
+
+static int check_key(int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0)
+        return ERR_IO;
+    if (!S_ISREG(st.st_mode))
+        return ERR_FORMAT;
+    if (!is_ours(&st))
+        return ERR_FOREIGN;
+    return st.st_mode & (S_IRWXG | S_IRWXO) ? ERR_EXPOSED : 0;
+}
+
+/* Opens for reading, or fails before a secret that others may have seen or chosen is used. */
+static int open_key(const char *dir, int *out)
+{
+    int dir_fd, fd, err = open_dir(dir, &dir_fd);
+
     if (err)
         return err;
-    if (fstat(fd, &st) != 0)
-        err = ERR_IO;
-    else if (!S_ISREG(st.st_mode))
-        err = ERR_FORMAT;
-    else if (st.st_mode & (S_IRWXG | S_IRWXO))
-        err = ERR_EXPOSED;
-    if (err)
+    /* O_NONBLOCK: a FIFO of that name must not stall the start. */
+    fd = openat(dir_fd, IDENTITY_KEY_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    err = fd < 0 ? system_error() : check_key(fd);
+    close(dir_fd);
+    if (err && fd >= 0)
         close(fd);
-    else
+    if (!err)
         *out = fd;
     return err;
 }
@@ -193,16 +223,14 @@ static int save_pem(int dir_fd, const char *pem, size_t len)
 /* Opens dir, making it first when missing; a new directory's entry is on disk before any key is. */
 static int open_or_make_dir(const char *dir, bool *made, int *out)
 {
-    int parent;
+    int parent, err;
 
     *made = mkdir(dir, S_IRWXU) == 0;
     if (!*made && errno != EEXIST)
         return system_error();
-    *out = open_dir(dir);
-    if (*out < 0)
-        return system_error();
-    if (!*made)
-        return 0;
+    err = open_dir(dir, out);
+    if (err || !*made)
+        return err;
     parent = openat(*out, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (parent >= 0) {
         fsync(parent); /* not every file system can; the key's own directory counts */

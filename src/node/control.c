@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "crypto/aead.h"
 #include "net/process.h"
+#include "node/keydir.h"
 #include "node/node.h"
 #include <assert.h>
 #include <errno.h>
@@ -182,27 +183,9 @@ static void on_signal(uv_signal_t *handle, int number)
 
 static bool load_identity(const struct config *config, struct identity **out)
 {
-    int rc = identity_load(config->keydir, out);
-    if (rc == ERR_NOT_FOUND) {
-        rc = identity_generate(out);
-        if (!rc && (rc = identity_save(*out, config->keydir)))
-            log_error("cannot write the key file %s/%s: %s", config->keydir, IDENTITY_KEY_FILE,
-                      rc == ERR_IO ? strerror(errno) : err_str(rc));
-        else if (!rc)
-            log_info("made a new key: %s/%s", config->keydir, IDENTITY_KEY_FILE);
-    } else if (rc == ERR_EXPOSED) {
-        log_error("the key file %s/%s can be read by others: chmod 600 it, or make a new one", config->keydir,
-                  IDENTITY_KEY_FILE);
-    } else if (rc == ERR_FORMAT) {
-        log_error("%s/%s holds no ML-DSA-87 private key in PEM: name another -keydir, or move the file away",
-                  config->keydir, IDENTITY_KEY_FILE);
-    } else if (rc) {
-        log_error("cannot read the key file %s/%s: %s", config->keydir, IDENTITY_KEY_FILE,
-                  rc == ERR_IO || rc == ERR_PERMISSION ? strerror(errno) : err_str(rc));
-    }
-    if (rc)
-        return false;
     char id[ID_TEXT_MAX];
+    if (keydir_load(config->keydir, out))
+        return false;
     printf("Peer ID: %s\n", id_format(identity_id(*out), id));
     fflush(stdout);
     return true;

@@ -104,6 +104,20 @@ def test_key_of_another_kind_is_refused(host):
     assert "ML-DSA-87" in complaint(l2(host, "-tap-ip", A_OVERLAY))
 
 
+@pytest.mark.parametrize("spoil,said", [
+    ("chown nobody keys/node.key", "node.key.*chown 0"),
+    ("mv keys/node.key real.key; ln -s ../real.key keys/node.key", "node.key.*symbolic link"),
+    ("chmod 777 keys", "keys .*mode 0777.*chmod go-w"),
+    ("chmod 775 keys; rm keys/node.key", "keys .*mode 0775.*chmod go-w"),
+    ("chown nobody keys", "keys .*chown 0"),
+], ids=["another user's file", "symbolic link", "folder of all", "folder of the group, no key yet", "another user's folder"])
+def test_key_that_others_may_have_chosen_is_refused(host, spoil, said):
+    assert l2(host, "-generate-keys").returncode == 0
+    host.run("sh", "-c", spoil, cwd=host.dir)
+    assert re.search(said, complaint(l2(host, "-tap-ip", A_OVERLAY)))
+    assert re.search(said, complaint(l2(host, "-generate-keys")))
+
+
 def test_unreadable_key_file_is_refused(host):
     """Another user's: root's own rights to read anything are taken away first."""
     assert l2(host, "-generate-keys").returncode == 0

@@ -297,6 +297,83 @@ static void key_that_others_can_read_is_refused(void **state)
     identity_free(loaded);
 }
 
+static void key_of_another_user_is_refused(void **state)
+{
+    struct identity *loaded;
+
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(identity_save(me, dir), 0);
+    assert_int_equal(chown(path_of(IDENTITY_KEY_FILE), 65534, 65534), 0);
+    assert_int_equal(identity_load(dir, &loaded), ERR_FOREIGN);
+}
+
+static void key_behind_a_symbolic_link_is_refused(void **state)
+{
+    struct identity *loaded;
+    char real[128];
+
+    (void)state;
+    assert_int_equal(identity_save(me, dir), 0);
+    snprintf(real, sizeof(real), "%s", path_of("real.key"));
+    assert_int_equal(rename(path_of(IDENTITY_KEY_FILE), real), 0);
+    assert_int_equal(symlink("real.key", path_of(IDENTITY_KEY_FILE)), 0);
+    assert_int_equal(identity_load(dir, &loaded), ERR_SYMLINK);
+    assert_int_equal(identity_save(me, dir), ERR_EXISTS);
+    unlink(real);
+    assert_int_equal(identity_load(dir, &loaded), ERR_SYMLINK); /* never taken for missing */
+}
+
+static void folder_that_others_can_change_holds_no_key(void **state)
+{
+    static const struct {
+        mode_t mode;
+        int err;
+    } modes[] = {{0777, ERR_FOLDER}, {0775, ERR_FOLDER}, {0702, ERR_FOLDER}, {02770, ERR_FOLDER},
+                 {0755, 0},          {0500, 0},          {01777, 0},         {0700, 0}};
+    struct identity *loaded;
+
+    (void)state;
+    assert_int_equal(identity_save(me, dir), 0);
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        assert_int_equal(chmod(dir, modes[i].mode), 0);
+        assert_int_equal(identity_load(dir, &loaded), modes[i].err);
+        assert_int_equal(identity_save(me, dir), modes[i].err ? modes[i].err : ERR_EXISTS);
+        if (!modes[i].err)
+            identity_free(loaded);
+    }
+}
+
+static void folder_of_another_user_holds_no_key(void **state)
+{
+    struct identity *loaded;
+    int err;
+
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(identity_save(me, dir), 0);
+    assert_int_equal(chown(dir, 65534, 65534), 0);
+    err = identity_load(dir, &loaded);
+    assert_int_equal(chown(dir, 0, 0), 0);
+    assert_int_equal(err, ERR_FOLDER);
+}
+
+static void folder_may_be_reached_by_a_symbolic_link(void **state)
+{
+    struct identity *loaded;
+    char link[128];
+
+    (void)state;
+    assert_int_equal(identity_save(me, dir), 0);
+    snprintf(link, sizeof(link), "%s.link", dir);
+    assert_int_equal(symlink(dir, link), 0);
+    assert_int_equal(identity_load(link, &loaded), 0);
+    identity_free(loaded);
+    unlink(link);
+}
+
 static void file_without_our_kind_of_key_is_malformed(void **state)
 {
     static const char *const texts[] = {"", "hello\n", "-----BEGIN PRIVATE KEY-----\n",
@@ -407,6 +484,11 @@ int main(void)
         cmocka_unit_test(missing_directory_is_made_for_its_owner_only),
         cmocka_unit_test(missing_key_is_not_found),
         cmocka_unit_test_teardown(key_that_others_can_read_is_refused, remove_key),
+        cmocka_unit_test_teardown(key_of_another_user_is_refused, remove_key),
+        cmocka_unit_test_teardown(key_behind_a_symbolic_link_is_refused, remove_key),
+        cmocka_unit_test_teardown(folder_that_others_can_change_holds_no_key, remove_key),
+        cmocka_unit_test_teardown(folder_of_another_user_holds_no_key, remove_key),
+        cmocka_unit_test_teardown(folder_may_be_reached_by_a_symbolic_link, remove_key),
         cmocka_unit_test_teardown(file_without_our_kind_of_key_is_malformed, remove_key),
         cmocka_unit_test_teardown(other_and_encrypted_keys_are_refused, remove_key),
         cmocka_unit_test_teardown(full_disk_leaves_nothing_behind, remove_key),

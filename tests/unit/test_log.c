@@ -294,12 +294,12 @@ static void every_error_has_a_phrase_of_its_own(void **state)
 {
     (void)state;
     assert_string_equal(err_str(0), "success");
-    for (int a = ERR_NOMEM; a >= ERR_MISMATCH; a--) {
+    for (int a = ERR_NOMEM; a >= ERR_FOLDER; a--) {
         assert_string_not_equal(err_str(a), "unknown error");
-        for (int b = a - 1; b >= ERR_MISMATCH; b--)
+        for (int b = a - 1; b >= ERR_FOLDER; b--)
             assert_string_not_equal(err_str(a), err_str(b));
     }
-    assert_string_equal(err_str(ERR_MISMATCH - 1), "unknown error");
+    assert_string_equal(err_str(ERR_FOLDER - 1), "unknown error");
     assert_string_equal(err_str(1), "unknown error");
 }
 

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One line for whatever is wrong with the key file or its folder (crypto/keyfile.c judges). Main thread. */
+
+#include "node/keydir.h"
+
+#include "base/log.h"
+#include "crypto/identity.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ELSE "or name another -keydir"
+
+static const char *reason(int err)
+{
+    return err == ERR_IO || err == ERR_PERMISSION ? strerror(errno) : err_str(err);
+}
+
+static void tell_owner(const char *dir)
+{
+    char path[4096];
+    struct stat st = {0};
+    snprintf(path, sizeof path, "%s/%s", dir, IDENTITY_KEY_FILE);
+    (void)lstat(path, &st);
+    log_error("the key file %s belongs to user %u, who may know it: chown %u it if you trust it, " ELSE, path,
+              st.st_uid, geteuid());
+}
+
+static void tell_folder(const char *dir)
+{
+    struct stat st = {0};
+    (void)stat(dir, &st);
+    log_error(
+        "others can put a key of theirs into %s (owner %u, mode %04o): chown %u and chmod go-w it, " ELSE,
+        dir, st.st_uid, st.st_mode & 07777, geteuid());
+}
+
+static void tell(int err, const char *dir)
+{
+    if (err == ERR_EXPOSED)
+        log_error("the key file %s/%s can be read by others: chmod 600 it, or make a new one", dir,
+                  IDENTITY_KEY_FILE);
+    else if (err == ERR_FOREIGN)
+        tell_owner(dir);
+    else if (err == ERR_FOLDER)
+        tell_folder(dir);
+    else if (err == ERR_SYMLINK)
+        log_error("the key file %s/%s is a symbolic link: put the file itself there, " ELSE, dir,
+                  IDENTITY_KEY_FILE);
+    else if (err == ERR_FORMAT)
+        log_error("%s/%s holds no ML-DSA-87 private key in PEM: move the file away, " ELSE, dir,
+                  IDENTITY_KEY_FILE);
+    else
+        log_error("cannot read the key file %s/%s: %s", dir, IDENTITY_KEY_FILE, reason(err));
+}
+
+static int make(const char *dir, struct identity **out)
+{
+    int err = identity_generate(out);
+    if (!err)
+        err = identity_save(*out, dir);
+    if (!err)
+        log_info("made a new key: %s/%s", dir, IDENTITY_KEY_FILE);
+    else if (err == ERR_FOLDER)
+        tell_folder(dir);
+    else
+        log_error("cannot write the key file %s/%s: %s", dir, IDENTITY_KEY_FILE, reason(err));
+    return err;
+}
+
+int keydir_load(const char *dir, struct identity **out)
+{
+    int err = identity_load(dir, out);
+    if (err == ERR_NOT_FOUND)
+        return make(dir, out);
+    if (err)
+        tell(err, dir);
+    return err;
+}
