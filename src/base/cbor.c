@@ -3,6 +3,8 @@
  * items costs nothing. Any thread. docs/PROTOCOL.md §7. */
 
 #include "base/cbor.h"
+
+#include "base/text.h"
 #include <cbor.h>
 
 /* The longest head: one byte and a 64-bit argument. */
@@ -53,7 +55,7 @@ void cbor_put_bytes(struct writer *w, const void *data, size_t len)
 void cbor_put_text(struct writer *w, const char *text)
 {
     size_t len = strlen(text);
-    if (!cbor_text_ok(text, len)) {
+    if (!text_ok(text, len)) {
         w->bad = true;
         return;
     }
@@ -69,47 +71,6 @@ void cbor_put_array(struct writer *w, size_t count)
 void cbor_put_map(struct writer *w, size_t pairs)
 {
     put_head(w, cbor_encode_map_start, pairs);
-}
-
-/* The next code point of well-formed UTF-8, or -1: truncated, overlong, surrogate, above U+10FFFF. */
-static int32_t utf8_next(struct reader *r)
-{
-    static const int32_t lowest[] = {0, 0x80, 0x800, 0x10000};
-    uint8_t lead = reader_u8(r);
-    unsigned more = lead < 0x80   ? 0
-                    : lead < 0xc2 ? 4
-                    : lead < 0xe0 ? 1
-                    : lead < 0xf0 ? 2
-                    : lead < 0xf5 ? 3
-                                  : 4;
-    if (more == 4)
-        return -1;
-    int32_t c = more ? lead & (0x3f >> more) : lead;
-    for (unsigned i = 0; i < more; i++) {
-        uint8_t next = reader_u8(r);
-        if ((next & 0xc0) != 0x80)
-            return -1;
-        c = c << 6 | (next & 0x3f);
-    }
-    bool surrogate = c >= 0xd800 && c <= 0xdfff;
-    return c < lowest[more] || surrogate || c > 0x10ffff ? -1 : c;
-}
-
-static bool terminal_obeys(int32_t c)
-{
-    return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x61c || c == 0x200e || c == 0x200f ||
-           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
-}
-
-bool cbor_text_ok(const char *text, size_t len)
-{
-    struct reader r = reader_init((const uint8_t *)text, len);
-    while (reader_left(&r)) {
-        int32_t c = utf8_next(&r);
-        if (c < 0 || terminal_obeys(c))
-            return false;
-    }
-    return true;
 }
 
 static void set_item(void *context, enum item_kind kind, uint64_t value, const uint8_t *data)
@@ -297,7 +258,7 @@ void cbor_take_text(struct reader *r, char *out, size_t cap)
     out[0] = '\0';
     if (!item.data)
         return;
-    if (!cbor_text_ok((const char *)item.data, item.value)) {
+    if (!text_ok((const char *)item.data, item.value)) {
         r->bad = true;
         return;
     }

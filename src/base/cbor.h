@@ -18,16 +18,12 @@ void cbor_put_uint(struct writer *w, uint64_t v);
 void cbor_put_bool(struct writer *w, bool v);
 void cbor_put_bytes(struct writer *w, const void *data, size_t len);
 
-/* The writer goes bad when text is not cbor_text_ok: the other side would refuse it. */
+/* The writer goes bad when text is not text_ok (base/text.h): the other side would refuse it. */
 void cbor_put_text(struct writer *w, const char *text);
 
 /* Heads; count items, or pairs with ascending keys, follow. */
 void cbor_put_array(struct writer *w, size_t count);
 void cbor_put_map(struct writer *w, size_t pairs);
-
-/* True when len bytes are well-formed UTF-8 (RFC 3629) without anything that a terminal would obey: C0 and C1
- * controls, DEL, line and paragraph separators, direction overrides. */
-bool cbor_text_ok(const char *text, size_t len);
 
 /* At most max, else the cursor goes bad. */
 uint64_t cbor_take_uint(struct reader *r, uint64_t max);
@@ -39,7 +35,7 @@ const uint8_t *cbor_take_bytes(struct reader *r, size_t max, size_t *len);
 /* A byte string of exactly len bytes; zeros when it is not. */
 void cbor_take_exact(struct reader *r, void *out, size_t len);
 
-/* Text that is cbor_text_ok, shorter than cap, with a NUL behind it; empty when it is not. */
+/* Text that is text_ok, shorter than cap, with a NUL behind it; empty when it is not. */
 void cbor_take_text(struct reader *r, char *out, size_t cap);
 
 /* The number of items of an array that starts here, at most max; 0 when there is none. */

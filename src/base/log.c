@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Log lines: time, level, text, on stderr. Any thread: a line is built on the stack and leaves in one
  * write(2), by a thread of its own once log_start_writer was called: who reads the log may stall or leave. Text
- * may quote names that strangers chose, so control characters never reach the terminal. */
+ * may quote names that strangers chose, so every line is cleaned. */
 
 #include "base/log.h"
 
 #include "base/log_queue.h"
+#include "base/text.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -52,20 +53,6 @@ bool log_enabled(enum log_level level)
     return (int)level <= atomic_load_explicit(&max_level, memory_order_relaxed);
 }
 
-/* C0, DEL, and the C1 controls in their UTF-8 form (c2 80 to c2 9f). */
-static void replace_controls(char *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-        unsigned char next = i + 1 < len ? (unsigned char)text[i + 1] : 0;
-
-        if (c < 0x20 || c == 0x7f)
-            text[i] = '?';
-        else if (c == 0xc2 && next >= 0x80 && next <= 0x9f)
-            text[i] = text[i + 1] = '?';
-    }
-}
-
 static size_t put_stamp(char *out, size_t cap, enum log_level level)
 {
     struct timespec t;
@@ -88,8 +75,7 @@ static size_t put_text(char *out, size_t cap, const char *format, va_list args)
         len = cap - 1;
         memcpy(out + len - (sizeof(cut) - 1), cut, sizeof(cut) - 1);
     }
-    replace_controls(out, len);
-    return len;
+    return text_clean(out, len);
 }
 
 static size_t compose(char line[LOG_LINE_MAX], enum log_level level, const char *format, va_list args)

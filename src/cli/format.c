@@ -3,7 +3,7 @@
  * cleaned. */
 #include "cli/format.h"
 
-#include <stdbool.h>
+#include "base/text.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,65 +75,25 @@ char *format_share(double share, char out[FORMAT_MAX])
     return out;
 }
 
-/* Decodes one character of UTF-8 at p, bytes long; 0 when it is malformed. */
-static size_t decode(const unsigned char *p, uint32_t *code)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t n = p[0] < 0x80 ? 1 : p[0] >> 5 == 6 ? 2 : p[0] >> 4 == 14 ? 3 : p[0] >> 3 == 30 ? 4 : 0;
-    if (n == 0)
-        return 0;
-    uint32_t c = n == 1 ? p[0] : p[0] & (0x7fu >> n);
-    for (size_t i = 1; i < n; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-        c = c << 6 | (p[i] & 0x3f);
-    }
-    if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-        return 0;
-    *code = c;
-    return n;
-}
-
-/* What moves a cursor, turns the text around or cannot be seen. */
-static bool is_unprintable(uint32_t c)
-{
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c || c == 0x180e ||
-           (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) ||
-           c == 0xfeff || (c >= 0xfff0 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe0fff);
-}
-
 char *format_clean(const char *text)
 {
-    const unsigned char *p = (const unsigned char *)(text ? text : "");
-    char *out = malloc(strlen((const char *)p) + 1), *to = out;
+    char *out = strdup(text ? text : "");
     if (!out)
         abort();
-    while (*p) {
-        uint32_t code = 0;
-        size_t n = decode(p, &code);
-        if (n == 0 || is_unprintable(code)) {
-            *to++ = '?';
-            p += n ? n : 1;
-            continue;
-        }
-        memcpy(to, p, n);
-        to += n;
-        p += n;
-    }
-    *to = '\0';
+    out[text_clean(out, strlen(out))] = '\0';
     return out;
 }
 
 size_t format_width(const char *text)
 {
-    const unsigned char *p = (const unsigned char *)text;
-    size_t width = 0;
-    while (*p) {
+    size_t width = 0, left = strlen(text);
+    while (left) {
         uint32_t code = 0;
-        size_t n = decode(p, &code);
+        size_t n = text_decode(text, left, &code);
         int columns = n > 1 ? wcwidth((wchar_t)code) : 1;
         width += columns >= 0 ? (size_t)columns : 1;
-        p += n ? n : 1;
+        text += n ? n : 1;
+        left -= n ? n : 1;
     }
     return width;
 }

@@ -23,8 +23,7 @@ char *format_age(double seconds, char out[FORMAT_MAX]);
 /* A share from 0 to 1 as "0.0 %"; "-" below zero. */
 char *format_share(double share, char out[FORMAT_MAX]);
 
-/* A copy of text, for the caller to free, that no terminal obeys: controls, direction overrides, invisible
- * characters and malformed UTF-8 become '?'. NULL text gives "". Never returns NULL. */
+/* A copy of text, for the caller to free, cleaned (text_clean). NULL text gives "". Never returns NULL. */
 char *format_clean(const char *text);
 
 /* Columns that text, clean, takes on a terminal. */

@@ -3,7 +3,7 @@
  * text. */
 #include "node/config_value.h"
 
-#include "base/cbor.h"
+#include "base/text.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -175,7 +175,7 @@ const char *config_read_device(const char *text, char out[IFNAMSIZ])
 
 const char *config_read_name(const char *text, char *out, size_t cap)
 {
-    if (text[0] == '\0' || !cbor_text_ok(text, strlen(text)) || !copy_text(text, strlen(text), out, cap))
+    if (text[0] == '\0' || !text_ok(text, strlen(text)) || !copy_text(text, strlen(text), out, cap))
         return "no name: give 1 to 63 bytes of printable text";
     return NULL;
 }

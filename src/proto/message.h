@@ -64,7 +64,7 @@ struct hello {
     uint8_t aeads[MESSAGE_AEADS_MAX]; /* [4?] enum aead_suite, best first; may hold unknown numbers */
     uint8_t lanes;                    /* [5] data lanes, 1..WIRE_DATA_LANES */
     uint16_t mtu;                     /* [6] of the device */
-    char name[MESSAGE_NAME_MAX + 1];  /* [7?] cbor_text_ok */
+    char name[MESSAGE_NAME_MAX + 1];  /* [7?] text_ok */
     unsigned address_count;
     struct addr_prefix addresses[MESSAGE_ADDRS_MAX]; /* [8?] overlay addresses */
     unsigned mac_count;
@@ -94,7 +94,7 @@ struct message {
         struct message_share answer; /* READY: [1?] of the acceptor */
         struct {
             uint8_t code;                    /* [1] enum refuse_code, or a later one */
-            char text[MESSAGE_TEXT_MAX + 1]; /* [2?] cbor_text_ok */
+            char text[MESSAGE_TEXT_MAX + 1]; /* [2?] text_ok */
         } refuse;
         struct {
             uint8_t code; /* [1] enum bye_code, or a later one */
@@ -111,7 +111,7 @@ struct message {
     };
 };
 
-/* Writes the message through w; w goes bad when there is no room, or when a name or text is not cbor_text_ok.
+/* Writes the message through w; w goes bad when there is no room, or when a name or text is not text_ok.
  * Equal messages give equal bytes. */
 void message_encode(const struct message *m, struct writer *w);
 

@@ -3,6 +3,7 @@
 
 #include "proto/record.h"
 #include "base/cbor.h"
+#include "base/text.h"
 
 #define SIGNATURE_CONTEXT "shadowmesh record v1"
 #define VERSION           1
@@ -73,7 +74,7 @@ int record_sign(const struct record *r, const struct identity *me, uint8_t *out,
 {
     struct writer w = writer_init(out, cap < RECORD_MAX ? cap : RECORD_MAX);
     *len = 0;
-    if (!cbor_text_ok(r->name, strlen(r->name)) || !cbor_text_ok(r->network, strlen(r->network)))
+    if (!text_ok(r->name, strlen(r->name)) || !text_ok(r->network, strlen(r->network)))
         return ERR_ARGUMENT;
     encode(r, &w);
     if (w.bad)

@@ -23,7 +23,7 @@ struct record {
     uint8_t spki[IDENTITY_SPKI_LEN];         /* [2] */
     uint64_t seq;                            /* [3] grows with every record of a node, also over restarts */
     uint64_t expiry_s;                       /* [4] seconds since 1970 */
-    char name[RECORD_NAME_MAX + 1];          /* [5?] cbor_text_ok */
+    char name[RECORD_NAME_MAX + 1];          /* [5?] text_ok */
     char network[RECORD_NETWORK_MAX + 1];    /* [6?] id of the network; empty when in none */
     bool is_public;                          /* [7?] listed, accepts any authenticated node */
     uint8_t challenge[RECORD_CHALLENGE_LEN]; /* [8] the directory's, that made this registration fresh */
@@ -32,7 +32,7 @@ struct record {
 };
 
 /* Encodes and signs. *len is the encoded length, at most RECORD_MAX. Equal records give equal bytes.
- * ERR_ARGUMENT when name or network is not cbor_text_ok, ERR_SPACE. */
+ * ERR_ARGUMENT when name or network is not text_ok, ERR_SPACE. */
 int record_sign(const struct record *r, const struct identity *me, uint8_t *out, size_t cap, size_t *len,
                 uint8_t signature[IDENTITY_SIGNATURE_LEN]) must_check;
 

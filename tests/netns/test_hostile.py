@@ -268,3 +268,26 @@ def test_garbage_on_the_control_port_is_closed_and_bounded(attacker, port):
     assert b.process.running
     assert len(b.log()) - log_before < 40_000, "garbage does not flood the log"
     source.ping(A_OVERLAY, count=10)
+
+
+LIAR = r"""
+import http.server
+
+class Liar(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = rb'{"error": "\u202efdp.exe\u2066\u2028\u001b[2J\n2026-01-01 error owned\u200b"}'
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+http.server.ThreadingHTTPServer(("127.0.0.1", 8080), Liar).serve_forever()
+"""
+
+
+def test_backbones_words_reach_the_log_clean(lab):
+    host = lab.host("site-a")
+    host.start("/usr/bin/python3", "-c", LIAR, name="liar")
+    node = host.node("-backbone", "http://127.0.0.1:8080", "-tap-ip", "10.10.10.4", "-public")
+    line = node.process.wait_log(r"^.*backbone http://127\.0\.0\.1:8080: .*fdp\.exe.*$", 10)[0]
+    assert "?fdp.exe???[2J?2026-01-01 error owned?" in line

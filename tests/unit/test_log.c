@@ -83,13 +83,16 @@ static void lines_above_the_level_are_discarded(void **state)
     assert_non_null(strstr(captured(), "error shown\n"));
 }
 
-/* Names come from strangers: no line breaks, no escape sequences; accents and arrows stay. */
+/* Names come from strangers: no line breaks, no escape sequences, no change of direction; accents and arrows
+ * stay. */
 static void control_characters_do_not_reach_the_terminal(void **state)
 {
     (void)state;
     log_info("name %s", "a\x1b[2J\r\nb\t\x7f\xc2\x9b"
                         "é→\xc2");
-    assert_non_null(strstr(captured(), "info  name a?[2J??b????é→\xc2\n"));
+    assert_non_null(strstr(captured(), "info  name a?[2J??b???é→?\n"));
+    log_info("cause %s", "\u202efdp.exe\u2066a\u2028b\u200bc");
+    assert_non_null(strstr(captured(), "info  cause ?fdp.exe?a?b?c\n"));
 }
 
 static void long_line_is_cut_and_says_so(void **state)
