@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The API's socket file. It is bound under another name, made private, made to listen, and only then renamed
+/* The API's socket file. It is made private, bound under another name, made to listen, and only then renamed
  * to its own: nobody can connect to it earlier, and a reader of the folder never sees half of it. Paths go
  * through /proc/self/fd, as sun_path ends at 107 bytes and folders do not. */
 #include "node/api_socket.h"
@@ -72,6 +72,14 @@ static int check_free(const struct api_socket *s, pid_t *holder)
     return err;
 }
 
+static int stat_socket(int dir_fd, const char *name, struct stat *out)
+{
+    if (fstatat(dir_fd, name, out, AT_SYMLINK_NOFOLLOW) != 0)
+        return -1;
+    errno = EEXIST;
+    return S_ISSOCK(out->st_mode) ? 0 : -1;
+}
+
 static int bind_private(struct api_socket *s, const char *temporary)
 {
     struct sockaddr_un address;
@@ -82,10 +90,12 @@ static int bind_private(struct api_socket *s, const char *temporary)
     socket_address(s, temporary, &address);
     if (unlinkat(s->dir_fd, temporary, 0) != 0 && errno != ENOENT)
         return error_of_errno();
-    if (bind(s->fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+    /* The file takes the socket's mode: it is never chmod'ed by name, where a link could have been put. */
+    if (fchmod(s->fd, S_IRUSR | S_IWUSR) != 0 ||
+        bind(s->fd, (struct sockaddr *)&address, sizeof(address)) != 0)
         return error_of_errno();
-    if (fchmodat(s->dir_fd, temporary, 0600, 0) != 0 || fstatat(s->dir_fd, temporary, &st, 0) != 0 ||
-        listen(s->fd, BACKLOG) != 0 || renameat(s->dir_fd, temporary, s->dir_fd, s->name) != 0) {
+    if (stat_socket(s->dir_fd, temporary, &st) != 0 || listen(s->fd, BACKLOG) != 0 ||
+        renameat(s->dir_fd, temporary, s->dir_fd, s->name) != 0) {
         int err = error_of_errno(), saved = errno;
         unlinkat(s->dir_fd, temporary, 0);
         errno = saved;

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -46,6 +47,20 @@ static void handle(void *context, const char *command, const json_t *request, st
         api_fail(call, "%s", "Köl\xc3"); /* a name that was cut inside a character */
     else
         api_fail(call, "no command \"%s\"", command);
+}
+
+/* Between bind(2) and what follows somebody may exchange the file: here they do, for a link to a file of ours. */
+static const char *link_to;
+
+int bind(int fd, const struct sockaddr *address, socklen_t len)
+{
+    long rc = syscall(SYS_bind, fd, address, len);
+    if (rc == 0 && link_to) {
+        const char *path = ((const struct sockaddr_un *)address)->sun_path;
+        unlink(path);
+        assert_return_code(symlink(link_to, path), errno);
+    }
+    return (int)rc;
 }
 
 static struct api_config config_of(struct fixture *f)
@@ -266,6 +281,28 @@ static void socket_is_private_and_goes_at_close(void **state)
     assert_int_equal(stat(f->path, &st), -1);
 }
 
+static void link_put_in_the_sockets_place_is_not_followed(void **state)
+{
+    struct fixture *f = *state;
+    const struct api_config config = config_of(f);
+    struct stat st;
+    char victim[64];
+    api_close(f->api);
+    f->api = NULL;
+    turn(f);
+    snprintf(victim, sizeof(victim), "%s/victim", f->run_dir);
+    int fd = open(victim, O_WRONLY | O_CREAT, 0644);
+    assert_return_code(fd, errno);
+    assert_return_code(fchmod(fd, 0644), errno);
+    link_to = victim;
+    assert_int_equal(api_open(&config, &f->api), ERR_IO);
+    link_to = NULL;
+    assert_return_code(fstat(fd, &st), errno);
+    assert_int_equal(st.st_mode & 07777, 0644);
+    assert_return_code(unlink(victim), errno);
+    close(fd);
+}
+
 static void second_node_with_the_id_is_refused_and_told_who_holds_it(void **state)
 {
     struct fixture *f = *state;
@@ -373,6 +410,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(error_with_a_cut_name_is_still_an_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(callers_are_bounded_and_their_place_is_given_again, setup, teardown),
         cmocka_unit_test_setup_teardown(socket_is_private_and_goes_at_close, setup, teardown),
+        cmocka_unit_test_setup_teardown(link_put_in_the_sockets_place_is_not_followed, setup, teardown),
         cmocka_unit_test_setup_teardown(second_node_with_the_id_is_refused_and_told_who_holds_it, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(socket_of_a_dead_process_is_replaced, setup, teardown),
