@@ -13,11 +13,11 @@
 #include "backbone/store_sqlite.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/process.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,17 +35,13 @@ struct server {
 
 static void prepare_process(sigset_t *ends)
 {
-    struct rlimit files;
     umask(077);
     signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is then a full disk, which is answered with 503 */
     sigemptyset(ends);
     sigaddset(ends, SIGTERM);
     sigaddset(ends, SIGINT);
     pthread_sigmask(SIG_BLOCK, ends, NULL);
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < DESCRIPTORS) {
-        files.rlim_cur = files.rlim_max < DESCRIPTORS ? files.rlim_max : DESCRIPTORS;
-        setrlimit(RLIMIT_NOFILE, &files);
-    }
+    (void)process_raise_files(DESCRIPTORS);
 }
 
 static int open_directory(const char *data_dir, struct directory **out)

@@ -3,6 +3,7 @@
 
 #include "net/process.h"
 
+#include <limits.h>
 #include <link.h>
 #include <malloc.h>
 #include <stdint.h>
@@ -18,6 +19,17 @@ int process_harden(void)
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || setrlimit(RLIMIT_CORE, &none) != 0)
         return ERR_IO;
     return 0;
+}
+
+unsigned process_raise_files(unsigned wanted)
+{
+    struct rlimit files = {0, 0};
+    (void)getrlimit(RLIMIT_NOFILE, &files);
+    struct rlimit raised = {.rlim_cur = files.rlim_max < wanted ? files.rlim_max : wanted,
+                            .rlim_max = files.rlim_max};
+    if (files.rlim_cur < raised.rlim_cur && setrlimit(RLIMIT_NOFILE, &raised) == 0)
+        files = raised;
+    return files.rlim_cur < UINT_MAX ? (unsigned)files.rlim_cur : UINT_MAX;
 }
 
 /* Writable segments hold relocated data even where they are read-only by now: those pages exist nowhere else. */

@@ -9,6 +9,10 @@
  * ERR_IO with errno set. */
 int process_harden(void) must_check;
 
+/* Raises the soft limit on open files to wanted, or to the hard limit if that is less; never lowers it. Returns
+ * what it is now. */
+unsigned process_raise_files(unsigned wanted);
+
 /* Unmaps code and constants that were needed before, of the program and its libraries, and frees what the
  * allocator holds unused: what is needed again is mapped again at its first use, from the page cache. Any
  * thread; the others go on. */

@@ -17,9 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOW_MS 1000
-#define TRIM_US (5 * USEC_PER_SEC)
-#define AGE_US  (10 * USEC_PER_SEC) /* a sweep reads the switch's whole table, 2 MB */
+#define SLOW_MS        1000
+#define TRIM_US        (5 * USEC_PER_SEC)
+#define FILES_OWN      512 /* the lobby, half-open connections, queues, sockets, callers of the API, the backbone */
+#define FILES_PER_PEER 2   /* its connection, and the one that replaces it */
+#define AGE_US         (10 * USEC_PER_SEC) /* a sweep reads the switch's whole table, 2 MB */
 
 static_assert(CONFIG_WORKERS_MAX == WORKER_MAX && WORKER_MAX <= TAP_QUEUES_MAX &&
                   WORKER_MAX <= WIRE_DATA_LANES,
@@ -257,15 +259,30 @@ static bool open_device(struct node *n)
     return rc == 0;
 }
 
+/* Each peer's control connection is a descriptor. */
+static unsigned peers_that_fit(void)
+{
+    unsigned files = process_raise_files(FILES_OWN + MESH_PEERS_MAX * FILES_PER_PEER);
+    unsigned fit = files > FILES_OWN + FILES_PER_PEER ? (files - FILES_OWN) / FILES_PER_PEER : 1;
+    if (fit >= MESH_PEERS_MAX)
+        return MESH_PEERS_MAX;
+    log_warn("only %u files may be open: at most %u peers instead of %d; `ulimit -Hn %u`, or LimitNOFILE= of "
+             "the service, allows all",
+             files, fit, MESH_PEERS_MAX, FILES_OWN + MESH_PEERS_MAX * FILES_PER_PEER);
+    return fit;
+}
+
 static bool open_mesh(struct node *n)
 {
     const struct config *c = n->config;
     const struct mesh_ops ops = node_mesh_ops(n);
+    n->peers_max = peers_that_fit();
     struct mesh_config config = {.me = n->identity,
                                  .name = c->name,
                                  .is_public = c->is_public,
                                  .lanes = (uint8_t)n->socket_count,
                                  .mtu = (uint16_t)device_mtu(n->device),
+                                 .peers_max = n->peers_max,
                                  .ratchet_us = c->ratchet_s ? c->ratchet_s * USEC_PER_SEC : MESH_RATCHET_US,
                                  .rehandshake_us =
                                      c->rehandshake_s ? c->rehandshake_s * USEC_PER_SEC : MESH_REHANDSHAKE_US,
@@ -319,15 +336,17 @@ static bool name_peers(struct node *n)
     const struct config *c = n->config;
     for (unsigned i = 0; i < c->allow_count; i++) {
         if (mesh_allow(n->mesh, &c->allow[i]) == ERR_SPACE) {
-            log_error("-allow: too many peers, at most %d", MESH_PEERS_MAX);
+            log_error("-allow: too many peers, at most %u", n->peers_max);
             return false;
         }
     }
     for (unsigned i = 0; i < c->connect_count; i++) {
         int rc = mesh_connect(n->mesh, &c->connect[i].id);
         if (rc) {
-            log_error("-connect: %s",
-                      rc == ERR_EXISTS ? "that id is our own: name the other node's" : "too many peers");
+            if (rc == ERR_EXISTS)
+                log_error("-connect: that id is our own: name the other node's");
+            else
+                log_error("-connect: too many peers, at most %u", n->peers_max);
             return false;
         }
         if (c->connect[i].host[0])

@@ -42,6 +42,7 @@ struct node {
     struct worker *workers[WORKER_MAX];
     unsigned worker_count;
     _Atomic uint64_t stream_until_us; /* theirs */
+    unsigned peers_max;               /* as many as there are files to open for */
     struct mesh *mesh;
     struct streams *streams;
     struct rendezvous *rendezvous; /* NULL without -backbone */

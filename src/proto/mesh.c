@@ -28,6 +28,8 @@ int mesh_new(const struct mesh_config *config, const struct mesh_ops *ops, struc
     if (!m)
         return ERR_NOMEM;
     m->config = *config;
+    if (m->config.peers_max == 0 || m->config.peers_max > MESH_PEERS_MAX)
+        m->config.peers_max = MESH_PEERS_MAX;
     m->ops = *ops;
     snprintf(m->name, sizeof m->name, "%s", config->name);
     secret_random(m->boot, sizeof m->boot);
@@ -108,7 +110,7 @@ struct peer *mesh_add_peer(struct mesh *m, const struct node_id *id)
     unsigned slot = 0;
     while (slot < m->slot_end && m->peers[slot])
         slot++;
-    if (slot == MESH_PEERS_MAX)
+    if (slot == m->config.peers_max)
         return NULL;
     const struct path_set_config paths = {.random = random_for_paths, .local_max = m->config.local_max};
     if (peer_new(m, id, slot, &paths, &m->peers[slot]))

@@ -70,6 +70,7 @@ struct mesh_config {
     uint8_t lanes;             /* = workers */
     uint16_t mtu;              /* of the device */
     uint8_t mac[6];            /* of the device */
+    unsigned peers_max;        /* 0: MESH_PEERS_MAX, which it is never above */
     uint64_t ratchet_us, rehandshake_us;
     uint16_t local_max; /* largest UDP payload that a local interface carries */
 #ifdef SHADOWMESH_BENCH_NULL

@@ -36,3 +36,38 @@ def test_who_holds_a_device_or_an_id_is_still_named(site):
     twice = host.run(*other, "-keydir", node.keydir, "-tap-ip", "10.9.9.1", check=False)
     assert f"runs already, as process {node.process.pid}" in twice.stderr
     assert busy.returncode and twice.returncode
+
+
+def file_limits(process):
+    """(soft, hard)"""
+    line = re.search(r"^Max open files\s+(\d+)\s+(\d+)", labs.Path(f"/proc/{process.pid}/limits").read_text(), re.MULTILINE)
+    return int(line[1]), int(line[2])
+
+
+def limited(node, soft, hard):
+    return node.host.start("prlimit", f"--nofile={soft}:{hard}", *node.command(), name=node.label)
+
+
+def test_as_many_files_may_be_open_as_peers_may_come(site):
+    host, _, _ = site
+    node = host.node("-tap-ip", A_OVERLAY, "-public", start=False)
+    node.process = limited(node, 256, 20000)
+    node.wait_ready()
+    assert file_limits(node.process) == (512 + 2 * 4096, 20000)
+    assert "files may be open" not in node.log()
+
+
+def test_fewer_files_are_fewer_peers_and_it_is_said(site):
+    host, _, _ = site
+    ids = ["".join(digit * 40) for digit in "123"]
+    flags = ["-tap-ip", A_OVERLAY, "-allow", ids[0], "-allow", ids[1]]
+    node = host.node(*flags, start=False)
+    node.process = limited(node, 100, 516)
+    node.process.wait_log(r"only 516 files may be open: at most 2 peers instead of 4096; `ulimit -Hn 8704`")
+    node.wait_ready()
+    assert file_limits(node.process) == (516, 516)
+    assert node.stop() == 0
+    fuller = host.node(*flags, "-allow", ids[2], start=False)
+    fuller.process = limited(fuller, 100, 516)
+    fuller.process.wait_log("-allow: too many peers, at most 2")
+    assert fuller.process.wait() == 1

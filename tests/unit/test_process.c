@@ -141,6 +141,38 @@ static void a_hardened_process_dumps_no_core(void **state)
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && !WCOREDUMP(status));
 }
 
+/* The soft limit after asking for wanted files, in a process that has these limits. */
+static unsigned files_after(unsigned soft, unsigned hard, unsigned wanted)
+{
+    int result[2];
+    unsigned told = 0;
+    assert_int_equal(pipe(result), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        const struct rlimit given = {soft, hard};
+        struct rlimit now;
+        bool ok = setrlimit(RLIMIT_NOFILE, &given) == 0;
+        told = process_raise_files(wanted);
+        ok = ok && getrlimit(RLIMIT_NOFILE, &now) == 0 && now.rlim_cur == told && now.rlim_max == hard;
+        _exit(ok && write(result[1], &told, sizeof(told)) == sizeof(told) ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_int_equal(read(result[0], &told, sizeof(told)), sizeof(told));
+    close(result[0]);
+    close(result[1]);
+    return told;
+}
+
+static void files_are_raised_as_far_as_the_hard_limit_goes(void **state)
+{
+    (void)state;
+    assert_int_equal(files_after(64, 512, 256), 256);
+    assert_int_equal(files_after(64, 512, 1000), 512);
+    assert_int_equal(files_after(300, 512, 256), 300); /* never lowered */
+}
+
 /* KiB of files that are mapped and not written to. */
 static unsigned resident_code(void)
 {
@@ -180,6 +212,7 @@ int main(void)
         cmocka_unit_test(the_same_user_sees_nothing_of_a_hardened_process),
         cmocka_unit_test(a_hardened_process_still_reaches_its_own),
         cmocka_unit_test(a_hardened_process_dumps_no_core),
+        cmocka_unit_test(files_are_raised_as_far_as_the_hard_limit_goes),
         cmocka_unit_test(a_trimmed_process_runs_on_with_less),
     };
     return cmocka_run_group_tests_name("process", tests, NULL, NULL);
