@@ -5,12 +5,21 @@
 
 #include "crypto/library.h"
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
 
 void secret_random(void *out, size_t len)
 {
     if (RAND_priv_bytes_ex(library_context(), out, len, 0) != 1)
+        abort();
+}
+
+/* The threads' generators notice that the one which seeds them was reseeded. */
+void secret_reseed(void)
+{
+    EVP_RAND_CTX *primary = RAND_get0_primary(library_context());
+    if (!primary || EVP_RAND_reseed(primary, 1, NULL, 0, NULL, 0) != 1)
         abort();
 }
 

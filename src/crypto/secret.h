@@ -9,6 +9,10 @@
 /* Fills out from OpenSSL's CSPRNG. Aborts when there is no randomness: nothing can go on without. */
 void secret_random(void *out, size_t len);
 
+/* Every generator takes fresh entropy from the system before its next byte: this process may be a copy of another
+ * one. Aborts as secret_random. */
+void secret_reseed(void);
+
 /* Not optimised away. */
 void secret_wipe(void *secret, size_t len);
 

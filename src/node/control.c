@@ -9,6 +9,7 @@
 #include "net/process.h"
 #include "node/keydir.h"
 #include "node/node.h"
+#include "node/snapshot.h"
 #include <assert.h>
 #include <errno.h>
 #include <sched.h>
@@ -382,7 +383,7 @@ static void init_handles(struct node *n)
     uv_timer_init(&n->loop, &n->slow);
     uv_prepare_init(&n->loop, &n->settle);
     uv_async_init(&n->loop, &n->wake, on_wake);
-    n->timer.data = n->slow.data = n->settle.data = n->wake.data = n->monitor.data = n;
+    n->timer.data = n->slow.data = n->settle.data = n->wake.data = n->monitor.data = n->uevents.data = n;
     for (unsigned i = 0; i < 2; i++) {
         uv_signal_init(&n->loop, &n->signals[i]);
         n->signals[i].data = n;
@@ -404,6 +405,7 @@ static bool start(struct node *n)
     uv_prepare_start(&n->settle, on_settle);
     uv_poll_init(&n->loop, &n->monitor, device_monitor_fd(n->device));
     uv_poll_start(&n->monitor, UV_READABLE, on_monitor);
+    snapshot_watch(n);
     return true;
 }
 
@@ -436,6 +438,7 @@ static void stop(struct node *n)
     n->worker_count = 0;
     uv_walk(&n->loop, close_handle, n);
     uv_run(&n->loop, UV_RUN_DEFAULT);
+    snapshot_unwatch(n);
     mesh_free(n->mesh);
     tables_free_retired(n);
     free(n->retired.list);
@@ -453,6 +456,7 @@ int control_run(const struct config *config)
     struct node *n = &node;
     n->config = config;
     n->started_us = clock_monotonic_us();
+    n->uevent_fd = -1;
     if (!load_identity(config, &n->identity))
         return EXIT_FAILURE;
     if (config->generate_keys) {

@@ -55,6 +55,8 @@ struct node {
     uv_prepare_t settle; /* after every round of events: publish, set the timer */
     uv_async_t wake;     /* workers have events */
     uv_poll_t monitor;   /* interfaces changed */
+    uv_poll_t uevents;   /* the machine was resumed from a snapshot */
+    int uevent_fd;       /* -1: the kernel does not tell */
     uv_signal_t signals[2];
     bool trimmed; /* of what only starting needed */
     bool stopping;

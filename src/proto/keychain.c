@@ -124,6 +124,13 @@ struct session *keychain_send_session(const struct keychain *k)
     return k->peer_ready ? k->current.session : NULL;
 }
 
+void keychain_stop_sealing(struct keychain *k)
+{
+    session_stop_sealing(k->current.session);
+    if (k->next.session)
+        session_stop_sealing(k->next.session);
+}
+
 size_t keychain_sessions(const struct keychain *k, struct session **out, size_t cap)
 {
     size_t n = 0;

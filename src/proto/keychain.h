@@ -67,6 +67,9 @@ void keychain_peer_ready(struct keychain *k, uint64_t now_us);
 /* The session to send under, NULL before keychain_peer_ready and once the key is past its time. */
 struct session *keychain_send_session(const struct keychain *k);
 
+/* From now on nothing is sealed under any of its keys. */
+void keychain_stop_sealing(struct keychain *k);
+
 /* Every session that may receive, for publishing. Returns how many were copied. */
 size_t keychain_sessions(const struct keychain *k, struct session **out, size_t cap);
 

@@ -103,6 +103,11 @@ void mesh_set_overlay(struct mesh *m, const struct addr_prefix *list, unsigned c
 /* Local interfaces changed: all paths are measured anew. */
 void mesh_network_changed(struct mesh *m, uint16_t local_max, uint64_t now_us);
 
+/* This process may run twice from here on, with the same keys and counters: a virtual machine was resumed from a
+ * snapshot. Nothing is sealed any more under keys of before, neither on sessions nor on streams; all are ended
+ * without a word, and wanted peers are dialled anew. The caller has seen to fresh randomness. */
+void mesh_rekey_all(struct mesh *m, uint64_t now_us);
+
 /* Streams. Accepting returns the stream's number, or 0 when it is refused (too many of late from that host or its
  * neighbourhood): a handshake costs us more than a stranger may ask for. */
 uint64_t mesh_on_accept(struct mesh *m, const struct addr *remote, uint64_t now_us);

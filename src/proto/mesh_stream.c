@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "crypto/aead.h"
+#include "crypto/secret.h"
 #include "proto/mesh_state.h"
 #include <stdio.h>
 
@@ -64,6 +65,43 @@ static void lose(struct mesh *m, struct peer *p, struct link *l, const char *why
     peer_dial_soon(p, now_us);
     if (p->wanted)
         m->ops.want(m->ops.context, &p->id, true);
+}
+
+/* Ends l without a byte more from its keys, of sessions or TLS. */
+static void abandon(struct mesh *m, struct link *l)
+{
+    if (l->keychain)
+        keychain_stop_sealing(l->keychain);
+    if (table_remove(m->streams, l->conn) && l->has_stream)
+        m->ops.stream_close(m->ops.context, l->conn);
+    link_detach(l);
+}
+
+static void abandon_peer(struct mesh *m, struct peer *p, uint64_t now_us)
+{
+    while (p->link_count > 0) {
+        struct link *l = p->links[p->link_count - 1];
+        abandon(m, l);
+        lose(m, p, l, "this machine was resumed from a snapshot", now_us);
+    }
+    p->dial.running = false;
+    peer_dial_soon(p, now_us);
+}
+
+void mesh_rekey_all(struct mesh *m, uint64_t now_us)
+{
+    secret_random(m->boot, sizeof m->boot); /* to peers we are another process: what we open wins */
+    for (unsigned i = 0; i < MESH_HALF_OPEN_MAX; i++) {
+        struct link *l = m->half_open[i];
+        if (!l)
+            continue;
+        abandon(m, l);
+        mesh_discard_link(m, l);
+    }
+    for (unsigned i = 0; i < m->slot_end; i++)
+        if (m->peers[i])
+            abandon_peer(m, m->peers[i], now_us);
+    mesh_tick(m, now_us);
 }
 
 bool mesh_has_attempts(const struct peer *p)

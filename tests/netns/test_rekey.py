@@ -4,6 +4,9 @@
     site-a ──── inet ──── site-b      shortened: a ratchet every second, a handshake every six
 """
 
+import socket
+import struct
+
 import lab as labs
 import pytest
 from lab import A_OVERLAY, B_OVERLAY
@@ -65,3 +68,29 @@ def test_idle_session_goes_on_after_its_keys_are_old(lab):
     start = b.peer(a)["handshakes"]
     labs.wait_for(lambda: b.peer(a)["handshakes"] >= start + 2, 20, "handshakes without traffic", every=0.5)
     b.host.ping(A_OVERLAY, count=10)
+
+
+NETLINK_KOBJECT_UEVENT = 15
+
+
+def kernel_event(host, **properties):
+    """Makes the kernel tell the host of a changed device. What it tells comes from itself, as from its own drivers."""
+    path = "/devices/platform/QEMUVGID:00"
+    strings = [f"change@{path}", "ACTION=change", f"DEVPATH={path}", *(f"{key}={value}" for key, value in properties.items())]
+    payload = b"".join(text.encode() + b"\0" for text in strings)
+    with host.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, NETLINK_KOBJECT_UEVENT) as netlink:
+        netlink.sendto(struct.pack("=IHHII", 16 + len(payload), 16, 1, 0, 0) + payload, (0, 0))
+
+
+@pytest.mark.parametrize("who", ["A", "B"])
+def test_machine_resumed_from_a_snapshot_makes_every_session_anew(lab, figure, who):
+    a, b, _, _ = labs.reference_pair(lab)
+    resumed, other = (a, b) if who == "A" else (b, a)
+    before = other.peer(resumed)
+    kernel_event(resumed.host, SUBSYSTEM="net")
+    kernel_event(resumed.host, SUBSYSTEM="acpi", NEW_VMGENID=1)
+    resumed.process.wait_log("resumed from a snapshot: every session is made anew")
+    labs.wait_for(lambda: other.peer(resumed).get("handshakes", 0) > before["handshakes"], 5, "a new handshake")
+    seconds = b.host.wait_ping(A_OVERLAY, 5)
+    assert resumed.log().count("every session is made anew") == 1
+    figure(f"{who} resumed from a snapshot: traffic {seconds:.2f} s after the new handshake")

@@ -228,6 +228,7 @@ static void op_stream_send(void *context, uint64_t conn, const uint8_t *data, si
     struct sim_node *n = context;
     if (n->stale)
         publish(n);
+    n->stream_bytes += len;
     on_pipe(n, conn, EVENT_BYTES, data, len);
 }
 

@@ -49,6 +49,7 @@ struct sim_node {
     uint64_t drops[DROP_COUNT];
     uint64_t last_frame_us;
     uint32_t pong_us;
+    uint64_t stream_bytes; /* sent */
 };
 
 struct sim;

@@ -286,6 +286,59 @@ static void a_killed_node_is_back_soon(void **state)
     }
 }
 
+/* In the copy of a machine keys and counters of the original must seal nothing more. */
+static void a_resumed_copy_seals_nothing_under_old_keys_and_connects_anew(void **state)
+{
+    (void)state;
+    for (int who = 0; who < 2; who++) {
+        struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+        struct sim_node *resumed = who ? p.a : p.b, *other = who ? p.b : p.a;
+        struct mesh_peer peer;
+        sim_connect(p.b, p.a, NULL);
+        sim_run(p.sim, 1 * SECOND, NULL, NULL);
+        sim_run(p.sim, 3 * SECOND, exchange, &p);
+        struct session *tx = resumed->out[0].tx;
+        uint8_t inner[100] = {0}, out[200];
+        const struct slice piece = {inner, sizeof inner};
+        assert_true(session_seal(tx, WIRE_DATA, 0, &piece, 1, out) > 0);
+        uint64_t bytes = resumed->stream_bytes;
+        mesh_rekey_all(resumed->mesh, sim_now(p.sim));
+        assert_int_equal(resumed->stream_bytes, bytes); /* no goodbye: TLS has counters, too */
+        assert_int_equal(session_seal(tx, WIRE_DATA, 0, &piece, 1, out), -DROP_KEY_SPENT);
+        assert_false(sim_connected(resumed, other));
+        assert_int_equal(resumed->notes[MESH_NOTICE_LOST], 1);
+        sim_run(p.sim, SECOND / 100, NULL, NULL);
+        assert_false(sim_send_frame(resumed, other, 100));
+        assert_int_equal(resumed->in_count, 0);
+        sim_run(p.sim, 1 * SECOND, NULL, NULL);
+        assert_true(sim_connected(resumed, other) && sim_connected(other, resumed));
+        uint64_t before_a = p.a->frames_received, before_b = p.b->frames_received;
+        sim_run(p.sim, 1 * SECOND, exchange, &p);
+        assert_true(p.a->frames_received >= before_a + 95 && p.b->frames_received >= before_b + 95);
+        assert_true(sim_peer(other, resumed, &peer));
+        assert_int_equal(peer.handshakes, 2);
+        sim_free(p.sim);
+    }
+}
+
+static void a_copy_resumed_amid_a_handshake_begins_another(void **state)
+{
+    (void)state;
+    for (int who = 0; who < 2; who++) {
+        struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+        struct sim_node *resumed = who ? p.a : p.b;
+        sim_connect(p.b, p.a, NULL);
+        sim_run(p.sim, SECOND / 50, NULL, NULL);
+        uint64_t bytes = resumed->stream_bytes;
+        assert_true(bytes > 0 && !sim_connected(p.b, p.a));
+        mesh_rekey_all(resumed->mesh, sim_now(p.sim));
+        assert_int_equal(resumed->stream_bytes, bytes);
+        sim_run(p.sim, 2 * SECOND, NULL, NULL);
+        assert_true(sim_connected(p.a, p.b) && sim_connected(p.b, p.a));
+        sim_free(p.sim);
+    }
+}
+
 static void streams_may_drop_without_harming_the_session(void **state)
 {
     (void)state;
@@ -598,6 +651,8 @@ int main(void)
         cmocka_unit_test(another_key_than_the_one_dialled_is_refused),
         cmocka_unit_test(own_id_is_refused),
         cmocka_unit_test(a_killed_node_is_back_soon),
+        cmocka_unit_test(a_resumed_copy_seals_nothing_under_old_keys_and_connects_anew),
+        cmocka_unit_test(a_copy_resumed_amid_a_handshake_begins_another),
         cmocka_unit_test(streams_may_drop_without_harming_the_session),
         cmocka_unit_test(a_peer_without_paths_is_dialled_anew_in_time),
         cmocka_unit_test(a_moved_node_is_back_within_two_seconds),
