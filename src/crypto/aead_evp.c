@@ -83,8 +83,11 @@ static int evp_create(enum aead_suite suite, const uint8_t key[AEAD_KEY_LEN], st
         return ERR_NOMEM;
     a->tag[0] = OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, NULL, AEAD_TAG_LEN);
     a->tag[1] = OSSL_PARAM_construct_end();
+    library_begin_secret();
     a->ctx = EVP_CIPHER_CTX_new();
-    if (!a->ctx || EVP_EncryptInit_ex2(a->ctx, cipher_of(suite), key, NULL, NULL) != 1) {
+    bool keyed = a->ctx && EVP_EncryptInit_ex2(a->ctx, cipher_of(suite), key, NULL, NULL) == 1;
+    library_end_secret();
+    if (!keyed) {
         evp_destroy(&a->base);
         return ERR_CRYPTO;
     }

@@ -7,13 +7,13 @@
 
 #include "crypto/aead_backend.h"
 
+#include "base/vault.h"
 #include "crypto/aead_gather.h"
 #include "crypto/secret.h"
 #include <intel-ipsec-mb.h>
 #include <pthread.h>
 #include <stdalign.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 /* Measured: below this, copying a piece and one call on the whole beat a call for each part. */
 #define BULK_MIN  768
@@ -114,7 +114,7 @@ static struct aead_imb *imb(struct aead *a)
 
 static int imb_create(enum aead_suite suite, const uint8_t key[AEAD_KEY_LEN], struct aead **out)
 {
-    struct aead_imb *a = aligned_alloc(alignof(struct aead_imb), sizeof *a);
+    struct aead_imb *a = vault_alloc(sizeof *a);
 
     (void)suite;
     if (!a)
@@ -126,8 +126,7 @@ static int imb_create(enum aead_suite suite, const uint8_t key[AEAD_KEY_LEN], st
 
 static void imb_destroy(struct aead *base)
 {
-    secret_wipe(imb(base), sizeof(struct aead_imb));
-    free(imb(base));
+    vault_free(imb(base));
 }
 
 static int imb_seal(struct aead *base, const uint8_t nonce[AEAD_NONCE_LEN], const uint8_t *aad,

@@ -75,8 +75,11 @@ out:
 
 int identity_generate(struct identity **out)
 {
-    EVP_PKEY *pkey = EVP_PKEY_Q_keygen(library_context(), NULL, ALGORITHM);
+    EVP_PKEY *pkey;
 
+    library_begin_secret();
+    pkey = EVP_PKEY_Q_keygen(library_context(), NULL, ALGORITHM);
+    library_end_secret();
     return pkey ? identity_from_pkey(pkey, out) : ERR_CRYPTO;
 }
 
@@ -132,12 +135,14 @@ int identity_sign(const struct identity *me, const char *context, const uint8_t 
     if (params[0].data_size > CONTEXT_MAX)
         return ERR_ARGUMENT;
     pthread_once(&once, fetch);
+    library_begin_secret();
     ctx = EVP_PKEY_CTX_new_from_pkey(library_context(), me->pkey, NULL);
     if (ctx && mldsa87 && EVP_PKEY_sign_message_init(ctx, mldsa87, params) == 1 &&
         EVP_PKEY_sign(ctx, signature, &signature_len, message, len) == 1 &&
         signature_len == IDENTITY_SIGNATURE_LEN)
         err = 0;
     EVP_PKEY_CTX_free(ctx);
+    library_end_secret();
     if (err)
         memset(signature, 0, IDENTITY_SIGNATURE_LEN);
     return err;

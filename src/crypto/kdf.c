@@ -37,12 +37,14 @@ static int run_hkdf(OSSL_PARAM *params, uint8_t *out, size_t len)
     int err = ERR_CRYPTO;
 
     pthread_once(&once, fetch);
+    library_begin_secret();
     ctx = hkdf ? EVP_KDF_CTX_new(hkdf) : NULL;
     if (!ctx)
         err = ERR_NOMEM;
     else if (EVP_KDF_derive(ctx, out, len, params) == 1)
         err = 0;
     EVP_KDF_CTX_free(ctx);
+    library_end_secret();
     if (err)
         secret_wipe(out, len);
     return err;

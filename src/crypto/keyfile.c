@@ -4,6 +4,7 @@
 
 #include "crypto/identity.h"
 
+#include "base/vault.h"
 #include "crypto/identity_internal.h"
 #include "crypto/library.h"
 #include "crypto/secret.h"
@@ -125,31 +126,36 @@ static int no_password(char *buffer, int size, int writing, void *arg)
 
 static int decode(const uint8_t *pem, size_t len, struct identity **out)
 {
-    BIO *bio = BIO_new_mem_buf(pem, (int)len);
-    EVP_PKEY *pkey;
+    BIO *bio;
+    EVP_PKEY *pkey = NULL;
 
+    library_begin_secret();
+    bio = BIO_new_mem_buf(pem, (int)len);
+    if (bio)
+        pkey = PEM_read_bio_PrivateKey_ex(bio, NULL, no_password, NULL, library_context(), NULL);
+    BIO_free(bio);
+    library_end_secret();
     if (!bio)
         return ERR_NOMEM;
-    pkey = PEM_read_bio_PrivateKey_ex(bio, NULL, no_password, NULL, library_context(), NULL);
-    BIO_free(bio);
     ERR_clear_error();
     return pkey ? identity_from_pkey(pkey, out) : ERR_FORMAT;
 }
 
 int identity_load(const char *dir, struct identity **out)
 {
-    uint8_t pem[FILE_MAX];
+    uint8_t *pem;
     size_t len = 0;
     int fd, saved_errno, err = open_key(dir, &fd);
 
     if (err)
         return err;
-    err = read_all(fd, pem, sizeof(pem), &len);
+    pem = vault_alloc(FILE_MAX);
+    err = pem ? read_all(fd, pem, FILE_MAX, &len) : ERR_NOMEM;
     saved_errno = errno;
     close(fd);
     if (!err)
         err = decode(pem, len, out);
-    secret_wipe(pem, sizeof(pem));
+    vault_free(pem);
     errno = saved_errno;
     return err;
 }
@@ -257,13 +263,16 @@ static int save_in_dir(const char *dir, const char *pem, size_t len)
 
 int identity_save(const struct identity *me, const char *dir)
 {
-    BIO *bio = BIO_new(BIO_s_secmem()); /* wiped when freed */
-    int err = ERR_CRYPTO, saved_errno;
+    BIO *bio;
+    int err = ERR_NOMEM, saved_errno;
     char *pem;
     long len;
 
+    library_begin_secret();
+    bio = BIO_new(BIO_s_secmem()); /* wiped when freed */
     if (!bio)
-        return ERR_NOMEM;
+        goto out;
+    err = ERR_CRYPTO;
     if (PEM_write_bio_PKCS8PrivateKey(bio, identity_pkey(me), NULL, NULL, 0, NULL, NULL) != 1)
         goto out;
     len = BIO_get_mem_data(bio, &pem);
@@ -272,6 +281,7 @@ int identity_save(const struct identity *me, const char *dir)
 out:
     saved_errno = errno;
     BIO_free(bio);
+    library_end_secret();
     errno = saved_errno;
     return err;
 }

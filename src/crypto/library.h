@@ -8,3 +8,8 @@ struct ossl_lib_ctx_st;
 /* The one context of the process, made on first use by any thread, never freed. Aborts when out of memory:
  * falling back to the default context would silently bring openssl.cnf back. */
 struct ossl_lib_ctx_st *library_context(void);
+
+/* Between the two whatever OpenSSL allocates in this thread lies in the vault (base/vault.h): keys, and what is
+ * computed from them. They nest. */
+void library_begin_secret(void);
+void library_end_secret(void);

@@ -116,6 +116,7 @@ int ratchet_offer_new(struct ratchet_offer **out, uint8_t message[RATCHET_OFFER_
     struct ratchet_offer *offer = calloc(1, sizeof(*offer));
     int err = ERR_NOMEM;
 
+    library_begin_secret();
     if (!offer)
         goto out;
     err = ERR_CRYPTO;
@@ -126,8 +127,10 @@ int ratchet_offer_new(struct ratchet_offer **out, uint8_t message[RATCHET_OFFER_
         goto out;
     memcpy(message, offer->message, RATCHET_OFFER_LEN);
     *out = offer;
+    library_end_secret();
     return 0;
 out:
+    library_end_secret();
     memset(message, 0, RATCHET_OFFER_LEN);
     ratchet_offer_free(offer);
     ERR_clear_error();
@@ -146,10 +149,12 @@ void ratchet_offer_free(struct ratchet_offer *offer)
 int ratchet_answer(const uint8_t offer[RATCHET_OFFER_LEN], const uint8_t root[KDF_LEN],
                    uint8_t answer[RATCHET_ANSWER_LEN], uint8_t new_root[KDF_LEN])
 {
-    EVP_PKEY *mine = EVP_PKEY_Q_keygen(library_context(), NULL, "X25519");
+    EVP_PKEY *mine;
     struct shared shared;
     int err = ERR_CRYPTO;
 
+    library_begin_secret();
+    mine = EVP_PKEY_Q_keygen(library_context(), NULL, "X25519");
     if (!mine || !put_public(mine, answer, X25519_LEN))
         goto out;
     err = agree(mine, offer, shared.x25519);
@@ -159,6 +164,7 @@ int ratchet_answer(const uint8_t offer[RATCHET_OFFER_LEN], const uint8_t root[KD
         err = mix(&shared, root, offer, answer, new_root);
 out:
     EVP_PKEY_free(mine);
+    library_end_secret();
     secret_wipe(&shared, sizeof(shared));
     if (err) {
         ERR_clear_error();
@@ -172,12 +178,15 @@ int ratchet_finish(const struct ratchet_offer *offer, const uint8_t answer[RATCH
                    const uint8_t root[KDF_LEN], uint8_t new_root[KDF_LEN])
 {
     struct shared shared;
-    int err = agree(offer->x25519, answer, shared.x25519);
+    int err;
 
+    library_begin_secret();
+    err = agree(offer->x25519, answer, shared.x25519);
     if (!err)
         err = decapsulate(offer->mlkem, answer + X25519_LEN, shared.mlkem);
     if (!err)
         err = mix(&shared, root, offer->message, answer, new_root);
+    library_end_secret();
     secret_wipe(&shared, sizeof(shared));
     if (err) {
         ERR_clear_error();

@@ -11,8 +11,10 @@
 
 void secret_random(void *out, size_t len)
 {
+    library_begin_secret(); /* the thread's generator is made at its first use */
     if (RAND_priv_bytes_ex(library_context(), out, len, 0) != 1)
         abort();
+    library_end_secret();
 }
 
 /* The threads' generators notice that the one which seeds them was reseeded. */

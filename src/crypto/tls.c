@@ -185,7 +185,9 @@ int tls_new(struct tls_context *context, bool server, const struct node_id *expe
 
     if (!tls)
         return ERR_NOMEM;
+    library_begin_secret();
     tls->ssl = SSL_new(context->ssl);
+    library_end_secret();
     if (!tls->ssl || !attach_bios(tls)) {
         tls_free(tls);
         return ERR_NOMEM;
@@ -277,10 +279,13 @@ static int settle(struct tls *tls)
 
 static int step(struct tls *tls)
 {
-    int err = tls->established ? 0 : advance(tls);
+    int err;
 
+    library_begin_secret();
+    err = tls->established ? 0 : advance(tls);
     if (!err && tls->established)
         err = settle(tls);
+    library_end_secret();
     return err;
 }
 
@@ -363,7 +368,9 @@ int tls_write(struct tls *tls, const uint8_t *data, size_t len)
     if (len == 0)
         return 0;
     ERR_clear_error();
+    library_begin_secret();
     result = SSL_write_ex(tls->ssl, data, len, &written);
+    library_end_secret();
     return result == 1 ? 0 : fail_library(tls);
 }
 
@@ -376,7 +383,9 @@ int tls_read(struct tls *tls, uint8_t *out, size_t cap)
     if (!tls->established || cap == 0)
         return 0;
     ERR_clear_error();
+    library_begin_secret();
     result = SSL_read(tls->ssl, out, cap > INT_MAX ? INT_MAX : (int)cap);
+    library_end_secret();
     return result > 0 ? result : outcome(tls, result);
 }
 
@@ -400,9 +409,14 @@ const uint8_t *tls_peer_spki(const struct tls *tls)
 
 int tls_export(struct tls *tls, const uint8_t *context, size_t context_len, uint8_t *out, size_t len)
 {
-    if (tls->established &&
-        SSL_export_keying_material(tls->ssl, out, len, EXPORTER_LABEL, sizeof(EXPORTER_LABEL) - 1, context,
-                                   context_len, 1) == 1)
+    bool exported;
+
+    library_begin_secret();
+    exported = tls->established &&
+               SSL_export_keying_material(tls->ssl, out, len, EXPORTER_LABEL, sizeof(EXPORTER_LABEL) - 1,
+                                          context, context_len, 1) == 1;
+    library_end_secret();
+    if (exported)
         return 0;
     memset(out, 0, len);
     return ERR_CRYPTO;

@@ -21,6 +21,15 @@ int process_harden(void)
     return 0;
 }
 
+void process_raise_locked(void)
+{
+    struct rlimit locked = {RLIM_INFINITY, RLIM_INFINITY};
+    if (setrlimit(RLIMIT_MEMLOCK, &locked) == 0 || getrlimit(RLIMIT_MEMLOCK, &locked) != 0)
+        return;
+    locked.rlim_cur = locked.rlim_max;
+    (void)setrlimit(RLIMIT_MEMLOCK, &locked);
+}
+
 unsigned process_raise_files(unsigned wanted)
 {
     struct rlimit files = {0, 0};

@@ -9,6 +9,10 @@
  * ERR_IO with errno set. */
 int process_harden(void) must_check;
 
+/* Lets the process lock as much memory as the system allows it to: all, where CAP_SYS_RESOURCE holds. Before rights
+ * are given up. */
+void process_raise_locked(void);
+
 /* Raises the soft limit on open files to wanted, or to the hard limit if that is less; never lowers it. Returns
  * what it is now. */
 unsigned process_raise_files(unsigned wanted);

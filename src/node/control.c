@@ -5,6 +5,7 @@
 #include "node/control.h"
 
 #include "base/clock.h"
+#include "base/vault.h"
 #include "crypto/aead.h"
 #include "net/process.h"
 #include "node/keydir.h"
@@ -126,6 +127,18 @@ static void trim_once(struct node *n, uint64_t now_us)
     process_trim();
 }
 
+static void tell_unlocked(struct node *n)
+{
+    struct vault_stats keys;
+    vault_stats(&keys);
+    if (n->unlocked_told || !keys.unlocked)
+        return;
+    n->unlocked_told = true;
+    log_warn("%zu kB of memory with keys may not be locked, so swap may hold them: allow it with `ulimit -Hl "
+             "unlimited`, or LimitMEMLOCK=infinity of the service",
+             keys.unlocked / 1000);
+}
+
 static void on_slow(uv_timer_t *timer)
 {
     struct node *n = timer->data;
@@ -139,6 +152,7 @@ static void on_slow(uv_timer_t *timer)
     status_tick(n, now_us);
     addresses_tick(n);
     trim_once(n, now_us);
+    tell_unlocked(n);
     for (unsigned i = 0; n->config->profile && i < n->worker_count; i++)
         worker_profile_log(n->workers[i]);
 }

@@ -16,6 +16,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* readers of the log and callers hang up */
     if (process_harden())
         log_warn("this process can be looked into, and core dumps may hold its keys: %s", strerror(errno));
+    process_raise_locked();
     switch (config_parse(argc, argv, &config)) {
     case CONFIG_EXIT_OK:
         return EXIT_SUCCESS;

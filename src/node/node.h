@@ -59,6 +59,7 @@ struct node {
     int uevent_fd;       /* -1: the kernel does not tell */
     uv_signal_t signals[2];
     bool trimmed; /* of what only starting needed */
+    bool unlocked_told;
     bool stopping;
     bool failed; /* it ended by itself, for a reason that was told */
 

@@ -3,6 +3,7 @@
  * §11. Control thread. */
 
 #include "base/clock.h"
+#include "base/vault.h"
 #include "crypto/aead.h"
 #include "node/node.h"
 #include <stdio.h>
@@ -124,6 +125,13 @@ static json_t *describe_frames(const struct node *n)
                      "bytes_from_device", (json_int_t)in_bytes, "bytes_to_device", (json_int_t)out_bytes);
 }
 
+static json_t *describe_key_memory(void)
+{
+    struct vault_stats stats;
+    vault_stats(&stats);
+    return json_pack("{s:I, s:I}", "bytes", (json_int_t)stats.bytes, "unlocked", (json_int_t)stats.unlocked);
+}
+
 static json_t *describe_backbone(const struct node *n)
 {
     if (!n->rendezvous)
@@ -139,15 +147,15 @@ static json_t *describe_node(struct node *n)
     mesh_peers(n->mesh, describe_peer, peers);
     enum aead_suite suite = aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305;
     return json_pack(
-        "{s:o, s:s, s:s, s:i, s:o, s:i, s:s, s:s, s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:o, s:o, s:o}", "id",
-        text_of_id(identity_id(n->identity)), "name", n->config->name, "device", device_tap(n->device)->name,
-        "mtu", (int)device_mtu(n->device), "addresses", prefixes(overlay, overlay_count), "workers",
-        (int)n->worker_count, "aead", aead_suite_name(suite), "aead_backend", aead_backend_name(suite),
-        "version", SHADOWMESH_VERSION, "uptime_s",
+        "{s:o, s:s, s:s, s:i, s:o, s:i, s:s, s:s, s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:o, s:o, s:o, s:o}",
+        "id", text_of_id(identity_id(n->identity)), "name", n->config->name, "device",
+        device_tap(n->device)->name, "mtu", (int)device_mtu(n->device), "addresses",
+        prefixes(overlay, overlay_count), "workers", (int)n->worker_count, "aead", aead_suite_name(suite),
+        "aead_backend", aead_backend_name(suite), "version", SHADOWMESH_VERSION, "uptime_s",
         (json_int_t)((clock_monotonic_us() - n->started_us) / USEC_PER_SEC), "backbone", describe_backbone(n),
         "reflexive", text_of_addr(&n->reflexive.mapped), "port", (int)n->config->port, "control_port",
         (int)n->config->control_port, "public", n->config->is_public, "peers", peers, "drops",
-        describe_drops(n), "frames", describe_frames(n));
+        describe_drops(n), "frames", describe_frames(n), "key_memory", describe_key_memory());
 }
 
 /* ---- fdb ---- */

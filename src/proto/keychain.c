@@ -5,9 +5,9 @@
 #include "proto/keychain.h"
 
 #include "base/clock.h"
+#include "base/vault.h"
 #include "crypto/ratchet.h"
 #include "crypto/secret.h"
-#include <stdlib.h>
 
 #define REPEAT_FIRST_US 250000ull
 #define REPEAT_MAX_US   2000000ull
@@ -71,7 +71,7 @@ int keychain_new(const struct keychain_config *config, const struct keychain_ops
                  const uint8_t root[KDF_LEN], uint32_t rx_index, uint32_t tx_index, uint64_t now_us,
                  struct keychain **out)
 {
-    struct keychain *k = calloc(1, sizeof *k);
+    struct keychain *k = vault_alloc(sizeof *k);
     if (!k)
         return ERR_NOMEM;
     k->config = *config;
@@ -79,8 +79,7 @@ int keychain_new(const struct keychain_config *config, const struct keychain_ops
     memcpy(k->root, root, KDF_LEN);
     int rc = make_session(k, root, rx_index, tx_index, now_us, &k->current);
     if (rc) {
-        secret_wipe(k, sizeof *k);
-        free(k);
+        vault_free(k);
         return rc;
     }
     *out = k;
@@ -108,8 +107,7 @@ void keychain_free(struct keychain *k)
     drop_epoch(k, &k->next);
     for (unsigned i = 0; i < k->old_count; i++)
         drop_epoch(k, &k->old[i]);
-    secret_wipe(k, sizeof *k);
-    free(k);
+    vault_free(k);
 }
 
 void keychain_peer_ready(struct keychain *k, uint64_t now_us)

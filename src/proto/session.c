@@ -5,15 +5,19 @@
 
 #include "proto/session.h"
 
+#include "base/vault.h"
 #include "crypto/secret.h"
 #include "proto/replay.h"
 #include <pthread.h>
+#include <assert.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define CACHE_LINE 64
+
+static_assert(CACHE_LINE == VAULT_ALIGN, "lanes begin at a cache line of their own");
 
 struct tx_lane {
     alignas(CACHE_LINE) struct aead *aead;
@@ -101,15 +105,6 @@ out:
     return err;
 }
 
-static void *alloc_lanes(size_t lanes, size_t size)
-{
-    void *p = aligned_alloc(CACHE_LINE, lanes * size);
-
-    if (p)
-        memset(p, 0, lanes * size);
-    return p;
-}
-
 static bool lanes_valid(unsigned lanes)
 {
     return lanes >= 1 && lanes <= WIRE_DATA_LANES;
@@ -133,8 +128,8 @@ int session_new(const struct session_config *config, const uint8_t root[KDF_LEN]
     s->limits = config->limits ? *config->limits : default_limits;
 
     int err = ERR_NOMEM;
-    s->tx = alloc_lanes(s->tx_lanes + 1, sizeof *s->tx);
-    s->rx = alloc_lanes(s->rx_lanes + 1, sizeof *s->rx);
+    s->tx = vault_alloc((s->tx_lanes + 1) * sizeof *s->tx);
+    s->rx = vault_alloc((s->rx_lanes + 1) * sizeof *s->rx);
     for (unsigned i = 0; s->rx && i <= s->rx_lanes; i++)
         pthread_mutex_init(&s->rx[i].held, NULL);
     if (s->tx && s->rx)
@@ -157,12 +152,8 @@ void session_free(struct session *s)
         aead_free(s->rx[i].aead);
         pthread_mutex_destroy(&s->rx[i].held);
     }
-    if (s->tx)
-        secret_wipe(s->tx, (s->tx_lanes + 1) * sizeof *s->tx);
-    if (s->rx)
-        secret_wipe(s->rx, (s->rx_lanes + 1) * sizeof *s->rx);
-    free(s->tx);
-    free(s->rx);
+    vault_free(s->tx);
+    vault_free(s->rx);
     free(s);
 }
 

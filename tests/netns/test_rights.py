@@ -38,6 +38,39 @@ def test_who_holds_a_device_or_an_id_is_still_named(site):
     assert busy.returncode and twice.returncode
 
 
+def key_memory(process):
+    """Bytes of the mappings that are locked, left out of dumps and wiped on fork, and how much of them is in use."""
+    size = used = 0
+    for mapping in re.split(r"^(?=[0-9a-f]+-[0-9a-f]+ )", labs.Path(f"/proc/{process.pid}/smaps").read_text(), flags=re.MULTILINE):
+        flags = re.search(r"^VmFlags: (.*)$", mapping, re.MULTILINE)
+        if flags and {"lo", "dd", "wf"} <= set(flags[1].split()):
+            size += int(re.search(r"^Size:\s+(\d+)", mapping, re.MULTILINE)[1]) * 1024
+            used += int(re.search(r"^Rss:\s+(\d+)", mapping, re.MULTILINE)[1]) * 1024
+    return size, used
+
+
+def test_memory_with_keys_is_locked(lab):
+    a, b, _, _ = labs.reference_pair(lab)
+    for node in (a, b):
+        size, used = key_memory(node.process)
+        memory = node.status()["key_memory"]
+        assert size == memory["bytes"] > 0 and memory["unlocked"] == 0
+        assert 50_000 < used < 2_000_000
+        assert "may not be locked" not in node.log()
+
+
+def test_memory_with_keys_that_may_not_be_locked_is_told_once(site):
+    host, _, _ = site
+    node = host.node("-tap-ip", A_OVERLAY, "-public", start=False)
+    node.process = host.start("prlimit", "--memlock=0:0", "setpriv", "--bounding-set=-ipc_lock,-sys_resource", "--inh-caps=-all",
+                              *node.command(), name=node.label)
+    node.wait_ready()
+    node.process.wait_log("memory with keys may not be locked, so swap may hold them")
+    memory = node.status()["key_memory"]
+    assert memory["unlocked"] == memory["bytes"] > 0 and key_memory(node.process) == (0, 0)
+    assert node.stop() == 0 and node.log().count("may not be locked") == 1
+
+
 def file_limits(process):
     """(soft, hard)"""
     line = re.search(r"^Max open files\s+(\d+)\s+(\d+)", labs.Path(f"/proc/{process.pid}/limits").read_text(), re.MULTILINE)

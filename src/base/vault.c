@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The vault: addresses for RESERVE bytes are taken once, and pages in them as they are needed, CHUNK bytes at a
+ * time. They are handed out in slabs of SLAB bytes, each cut into objects of one size, or several in a row for a
+ * larger object. What belongs to which slab is kept outside, so nothing that is written behind an object's end
+ * leads the allocator astray. A size's slabs stay that size's. Any thread, under one lock. */
+
+#include "base/vault.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/lsan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(p, len)   ((void)(p), (void)(len))
+#define ASAN_UNPOISON_MEMORY_REGION(p, len) ((void)(p), (void)(len))
+#define __lsan_register_root_region(p, len) ((void)(p), (void)(len))
+#endif
+
+#define SLAB    ((size_t)16 << 10)
+#define CHUNK   ((size_t)256 << 10)
+#define RESERVE ((size_t)2 << 30) /* more than 4,096 peers need; addresses cost nothing */
+#define SLABS   (RESERVE / SLAB)
+
+static const uint16_t sizes[] = {64,   128,  192,  256,  320,  384,  448,  512,  640,  768, 896,
+                                 1024, 1280, 1536, 1792, 2048, 2688, 3264, 4096, 5440, 8192};
+
+#define KINDS (sizeof(sizes) / sizeof(sizes[0]))
+
+enum { SLAB_FREE, SLAB_CUT, SLAB_FIRST, SLAB_FOLLOWS };
+
+struct slab {
+    void *freed;    /* CUT: objects that were given back, each with the next one's address in it */
+    uint32_t next;  /* CUT: the next one in the list of its size, plus one; FIRST: how many in a row */
+    uint16_t fresh; /* CUT: objects from here on were never handed out */
+    uint8_t state, kind;
+    bool listed; /* CUT: among those of its size that may have room */
+};
+
+static struct {
+    pthread_mutex_t lock;
+    _Atomic(uint8_t *) base; /* NULL: nothing reserved yet, or nothing to be had */
+    size_t grown;            /* slabs that are backed by memory */
+    size_t unlocked;         /* bytes of them */
+    size_t lowest;           /* no free slab below */
+    uint32_t open[KINDS];    /* the first listed slab of each size: index plus one */
+    struct slab slabs[SLABS];
+} vault = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void reserve(void)
+{
+    uint8_t *p =
+        mmap(NULL, RESERVE + 2 * SLAB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+        return;
+    (void)madvise(p, RESERVE + 2 * SLAB, MADV_DONTDUMP);
+    (void)madvise(p, RESERVE + 2 * SLAB, MADV_WIPEONFORK);
+    vault.base = p + SLAB; /* a guard before it, and one behind */
+    __lsan_register_root_region(vault.base, RESERVE);
+}
+
+static bool grow(size_t slabs)
+{
+    size_t len = (slabs * SLAB + CHUNK - 1) / CHUNK * CHUNK;
+    uint8_t *at = vault.base + vault.grown * SLAB;
+    if (vault.grown * SLAB + len > RESERVE || mprotect(at, len, PROT_READ | PROT_WRITE) != 0)
+        return false;
+    if (mlock2(at, len, MLOCK_ONFAULT) != 0)
+        vault.unlocked += len;
+    vault.grown += len / SLAB;
+    return true;
+}
+
+/* The first of count free slabs in a row, or SLABS. */
+static size_t find_run(size_t count)
+{
+    size_t run = 0;
+    for (size_t i = vault.lowest; i < vault.grown; i++) {
+        run = vault.slabs[i].state == SLAB_FREE ? run + 1 : 0;
+        if (run == count)
+            return i + 1 - count;
+    }
+    return SLABS;
+}
+
+static struct slab *take_slabs(size_t count)
+{
+    size_t at = find_run(count);
+    if (at == SLABS && (!grow(count) || (at = find_run(count)) == SLABS))
+        return NULL;
+    if (at == vault.lowest)
+        vault.lowest = at + count;
+    for (size_t i = 1; i < count; i++)
+        vault.slabs[at + i].state = SLAB_FOLLOWS;
+    vault.slabs[at] = (struct slab){.state = SLAB_FIRST, .next = (uint32_t)count};
+    return &vault.slabs[at];
+}
+
+static uint8_t *memory_of(const struct slab *s)
+{
+    return vault.base + (size_t)(s - vault.slabs) * SLAB;
+}
+
+static void list(struct slab *s)
+{
+    s->next = vault.open[s->kind];
+    s->listed = true;
+    vault.open[s->kind] = (uint32_t)(s - vault.slabs) + 1;
+}
+
+static struct slab *cut_slab(size_t kind)
+{
+    struct slab *s = take_slabs(1);
+    if (!s)
+        return NULL;
+    *s = (struct slab){.state = SLAB_CUT, .kind = (uint8_t)kind};
+    list(s);
+    ASAN_POISON_MEMORY_REGION(memory_of(s), SLAB);
+    return s;
+}
+
+static bool has_room(const struct slab *s)
+{
+    return s->freed || s->fresh < SLAB / sizes[s->kind];
+}
+
+static struct slab *open_slab(size_t kind)
+{
+    while (vault.open[kind]) {
+        struct slab *s = &vault.slabs[vault.open[kind] - 1];
+        if (has_room(s))
+            return s;
+        vault.open[kind] = s->next;
+        s->listed = false;
+    }
+    return cut_slab(kind);
+}
+
+static void *alloc_small(size_t kind)
+{
+    struct slab *s = open_slab(kind);
+    if (!s)
+        return NULL;
+    void *p = s->freed;
+    if (!p)
+        p = memory_of(s) + (size_t)s->fresh++ * sizes[kind];
+    ASAN_UNPOISON_MEMORY_REGION(p, sizes[kind]);
+    if (p == s->freed) {
+        s->freed = *(void **)p;
+        *(void **)p = NULL;
+    }
+    return p;
+}
+
+static size_t kind_of(size_t size)
+{
+    size_t kind = 0;
+    while (kind < KINDS && sizes[kind] < size)
+        kind++;
+    return kind;
+}
+
+static void *alloc_locked(size_t size)
+{
+    size_t kind = kind_of(size);
+    if (!vault.base)
+        reserve();
+    if (!vault.base || size > RESERVE)
+        return NULL;
+    if (kind < KINDS)
+        return alloc_small(kind);
+    struct slab *s = take_slabs((size + SLAB - 1) / SLAB);
+    if (!s)
+        return NULL;
+    ASAN_UNPOISON_MEMORY_REGION(memory_of(s), s->next * SLAB);
+    return memory_of(s);
+}
+
+void *vault_alloc(size_t size)
+{
+    size_t wanted = size ? size : 1;
+    pthread_mutex_lock(&vault.lock);
+    void *p = alloc_locked(wanted);
+    pthread_mutex_unlock(&vault.lock);
+    if (p)
+        ASAN_POISON_MEMORY_REGION((uint8_t *)p + wanted, vault_size(p) - wanted);
+    return p;
+}
+
+/* The slab that p begins in, or NULL. Its state does not change while p is in use. */
+static struct slab *slab_of(const void *p)
+{
+    uintptr_t at = (uintptr_t)p, base = (uintptr_t)atomic_load_explicit(&vault.base, memory_order_relaxed);
+    return base && at >= base && at - base < RESERVE ? &vault.slabs[(at - base) / SLAB] : NULL;
+}
+
+size_t vault_size(const void *p)
+{
+    const struct slab *s = slab_of(p);
+    if (!s)
+        return 0;
+    return s->state == SLAB_CUT ? sizes[s->kind] : s->next * SLAB;
+}
+
+void *vault_resize(void *p, size_t size)
+{
+    size_t had = p ? vault_size(p) : 0;
+    if (p && size <= had) {
+        ASAN_UNPOISON_MEMORY_REGION(p, size);
+        return p;
+    }
+    void *larger = vault_alloc(size);
+    if (!larger || !p)
+        return larger;
+    ASAN_UNPOISON_MEMORY_REGION(p, had);
+    memcpy(larger, p, had);
+    vault_free(p);
+    return larger;
+}
+
+static void give_back(struct slab *s, void *p)
+{
+    if (s->state == SLAB_FIRST) {
+        size_t at = (size_t)(s - vault.slabs);
+        for (size_t i = s->next; i-- > 0;)
+            s[i].state = SLAB_FREE;
+        if (at < vault.lowest)
+            vault.lowest = at;
+        return;
+    }
+    *(void **)p = s->freed;
+    ASAN_POISON_MEMORY_REGION(p, sizes[s->kind]);
+    s->freed = p;
+    if (!s->listed)
+        list(s);
+}
+
+void vault_free(void *p)
+{
+    if (!p)
+        return;
+    ASAN_UNPOISON_MEMORY_REGION(p, vault_size(p));
+    explicit_bzero(p, vault_size(p));
+    pthread_mutex_lock(&vault.lock);
+    give_back(slab_of(p), p);
+    pthread_mutex_unlock(&vault.lock);
+}
+
+void vault_stats(struct vault_stats *out)
+{
+    pthread_mutex_lock(&vault.lock);
+    *out = (struct vault_stats){vault.grown * SLAB, vault.unlocked};
+    pthread_mutex_unlock(&vault.lock);
+}
