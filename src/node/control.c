@@ -407,6 +407,7 @@ static void init_handles(struct node *n)
 
 static bool start(struct node *n)
 {
+    snapshot_watch(n);
     if (!open_api(n) || !open_sockets(n) || !open_device(n) || !open_mesh(n) || log_start_writer() ||
         !start_workers(n))
         return false;
@@ -419,7 +420,6 @@ static bool start(struct node *n)
     uv_prepare_start(&n->settle, on_settle);
     uv_poll_init(&n->loop, &n->monitor, device_monitor_fd(n->device));
     uv_poll_start(&n->monitor, UV_READABLE, on_monitor);
-    snapshot_watch(n);
     return true;
 }
 
