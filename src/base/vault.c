@@ -27,6 +27,10 @@
 #define __lsan_register_root_region(p, len) ((void)(p), (void)(len))
 #endif
 
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24 /* Linux 5.18; before, the pages stay */
+#endif
+
 #define SLAB    ((size_t)16 << 10)
 #define CHUNK   ((size_t)256 << 10)
 #define RESERVE ((size_t)2 << 30) /* more than 4,096 peers need; addresses cost nothing */
@@ -232,6 +236,7 @@ static void give_back(struct slab *s, void *p)
 {
     if (s->state == SLAB_FIRST) {
         size_t at = (size_t)(s - vault.slabs);
+        (void)madvise(p, s->next * SLAB, MADV_DONTNEED_LOCKED); /* handshakes need much, and seldom */
         for (size_t i = s->next; i-- > 0;)
             s[i].state = SLAB_FREE;
         if (at < vault.lowest)

@@ -13,7 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -138,6 +140,33 @@ static void memory_of_what_was_freed_is_used_again(void **state)
     assert_int_equal(after.bytes, before.bytes);
 }
 
+static unsigned resident_pages(void *p, size_t len)
+{
+    unsigned char pages[256];
+    unsigned count = 0;
+    assert_true(len / 4096 <= sizeof(pages));
+    assert_int_equal(mincore(p, len, pages), 0);
+    for (size_t i = 0; i < len / 4096; i++)
+        count += pages[i] & 1;
+    return count;
+}
+
+static void large_objects_give_their_pages_back(void **state)
+{
+    unsigned major = 0, minor = 0;
+    struct utsname kernel;
+    (void)state;
+    assert_int_equal(uname(&kernel), 0);
+    if (sscanf(kernel.release, "%u.%u", &major, &minor) != 2 || major * 100 + minor < 518 ||
+        sysconf(_SC_PAGESIZE) != 4096)
+        skip(); /* MADV_DONTNEED_LOCKED */
+    char *p = vault_alloc(1 << 20);
+    memset(p, 's', 1 << 20);
+    assert_int_equal(resident_pages(p, 1 << 20), 256);
+    vault_free(p);
+    assert_int_equal(resident_pages(p, 1 << 20), 0);
+}
+
 static void *use_it(void *arg)
 {
     unsigned seed = (unsigned)(uintptr_t)arg;
@@ -227,6 +256,7 @@ int main(void)
         cmocka_unit_test(objects_are_aligned_zero_and_never_overlap),
         cmocka_unit_test(resized_objects_keep_their_bytes),
         cmocka_unit_test(memory_of_what_was_freed_is_used_again),
+        cmocka_unit_test(large_objects_give_their_pages_back),
         cmocka_unit_test(threads_share_it),
         cmocka_unit_test(memory_of_others_is_told_apart),
         cmocka_unit_test(what_the_vault_cannot_hold_is_out_of_memory),
