@@ -1,83 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The address table: linear probing at half load, keyed hash, backward-shift removal (no tombstones). Any
- * thread reads and refreshes; changes of a key or a port are made under the mutex. docs/PROTOCOL.md §13.
- *
- *   key word   63     60   59  48   47                    0       63   48   47  28   27       0
- *            +-----------+--------+-------------------------+   +---------+--------+------------+
- *            | 1 = valid | VLAN   | MAC                     |   | port    | seen s | moved ms   |
- *            +-----------+--------+-------------------------+   +---------+--------+------------+
- *            0: free, KEY_BUSY: being rewritten                 value word; times modulo their width
- */
+/* The address table: finding, learning, moving, forgetting. Its layout and who may change what: fdb_impl.h.
+ * docs/PROTOCOL.md §13. */
 
-#include "proto/fdb.h"
+#include "proto/fdb_impl.h"
 
 #include "crypto/secret.h"
 #include <endian.h>
-#include <pthread.h>
-#include <stdalign.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define KEY_VALID    (1ull << 60)
 #define KEY_BUSY     (1ull << 61)
-#define DEVICE_PORT  UINT16_MAX
 #define SEEN_MASK    0xfffffull
 #define MOVED_MASK   0xfffffffull
 #define SEEN_SHIFT   28
-#define PORT_SHIFT   48
 #define HOLD_DOWN_MS (SWITCH_HOLD_DOWN_US / 1000)
 #define LOCKED_CELLS 1024 /* looked at in one go with the lock held */
-
-struct cell {
-    _Atomic uint64_t key, value;
-};
-
-struct fdb {
-    struct cell *cells;
-    uint64_t mask;
-    uint64_t seed[3]; /* random: nobody outside can aim at one cell */
-    unsigned entries, peers_max, local_max;
-    /* written under the lock, read without */
-    alignas(64) pthread_mutex_t lock;
-    _Atomic uint32_t local_count, peers_count;
-    _Atomic uint32_t *count; /* per peer */
-};
-
-static uint64_t load(const _Atomic uint64_t *v)
-{
-    return atomic_load_explicit(v, memory_order_acquire);
-}
 
 static void store(_Atomic uint64_t *v, uint64_t to)
 {
     atomic_store_explicit(v, to, memory_order_release);
 }
 
-static uint32_t count_of(const _Atomic uint32_t *count)
-{
-    return atomic_load_explicit(count, memory_order_relaxed);
-}
-
-static void count_add(_Atomic uint32_t *count, int n)
-{
-    atomic_store_explicit(count, count_of(count) + (uint32_t)n, memory_order_relaxed);
-}
-
 /* ---- the value word ---- */
 
 static uint64_t value_make(int port, uint64_t now_us, uint64_t moved_ms)
 {
-    uint64_t number = port == SWITCH_PORT_DEVICE ? DEVICE_PORT : (uint64_t)port;
+    uint64_t number = port == SWITCH_PORT_DEVICE ? FDB_DEVICE_PORT : (uint64_t)port;
 
-    return number << PORT_SHIFT | (now_us / 1000000 & SEEN_MASK) << SEEN_SHIFT | (moved_ms & MOVED_MASK);
-}
-
-static int value_port(uint64_t value)
-{
-    uint64_t number = value >> PORT_SHIFT;
-
-    return number == DEVICE_PORT ? SWITCH_PORT_DEVICE : (int)number;
+    return number << FDB_PORT_SHIFT | (now_us / 1000000 & SEEN_MASK) << SEEN_SHIFT | (moved_ms & MOVED_MASK);
 }
 
 /* 0 also when another thread's clock was a little ahead. */
@@ -163,19 +114,19 @@ static uint64_t home(const struct fdb *fdb, uint64_t key)
 
 /* The cell that holds key, with its value; NULL when there is none. A cell whose key changes while it is read
  * is passed over: its value may be another key's. */
-static struct cell *lookup(const struct fdb *fdb, uint64_t key, uint64_t *value)
+static struct fdb_cell *lookup(const struct fdb *fdb, uint64_t key, uint64_t *value)
 {
     uint64_t at = home(fdb, key);
 
     for (uint64_t steps = 0; steps <= fdb->mask; steps++, at = (at + 1) & fdb->mask) {
-        struct cell *cell = &fdb->cells[at];
-        uint64_t there = load(&cell->key);
+        struct fdb_cell *cell = &fdb->cells[at];
+        uint64_t there = fdb_load(&cell->key);
         if (there == 0)
             return NULL;
         if (there != key)
             continue;
-        *value = load(&cell->value);
-        if (load(&cell->key) == key)
+        *value = fdb_load(&cell->value);
+        if (fdb_load(&cell->key) == key)
             return cell;
     }
     return NULL;
@@ -185,36 +136,13 @@ int fdb_find(const struct fdb *fdb, uint64_t key)
 {
     uint64_t value;
 
-    return lookup(fdb, key, &value) ? value_port(value) : SWITCH_PORT_FLOOD;
+    return lookup(fdb, key, &value) ? fdb_value_port(value) : SWITCH_PORT_FLOOD;
 }
 
 /* ---- learning ---- */
 
-static void account(struct fdb *fdb, int port, int n)
-{
-    if (port == SWITCH_PORT_DEVICE) {
-        count_add(&fdb->local_count, n);
-        return;
-    }
-    count_add(&fdb->peers_count, n);
-    count_add(&fdb->count[port], n);
-}
-
-/* Whether port may have one address more, which it takes from another port or, when that is
- * SWITCH_PORT_FLOOD, which is new. Our own side always gets back what a peer had. */
-static bool room_for(const struct fdb *fdb, int port, int from)
-{
-    uint32_t local = count_of(&fdb->local_count), peers = count_of(&fdb->peers_count);
-
-    if (from == SWITCH_PORT_FLOOD && local + peers >= fdb->entries)
-        return false;
-    if (port == SWITCH_PORT_DEVICE)
-        return from >= 0 || local < fdb->local_max;
-    return count_of(&fdb->count[port]) < SWITCH_PER_PEER && (from >= 0 || peers < fdb->peers_max);
-}
-
 /* Rewrites a cell so that no reader can take one key's value for another's. */
-static void cell_set(struct cell *cell, uint64_t key, uint64_t value)
+static void cell_set(struct fdb_cell *cell, uint64_t key, uint64_t value)
 {
     store(&cell->key, KEY_BUSY);
     store(&cell->value, value);
@@ -225,7 +153,7 @@ static void insert(struct fdb *fdb, uint64_t key, uint64_t value)
 {
     uint64_t at = home(fdb, key);
 
-    while (load(&fdb->cells[at].key))
+    while (fdb_load(&fdb->cells[at].key))
         at = (at + 1) & fdb->mask;
     cell_set(&fdb->cells[at], key, value);
 }
@@ -235,11 +163,11 @@ enum claim { CLAIM_SAME, CLAIM_MOVE, CLAIM_HELD, CLAIM_OURS };
 /* What a frame from port says about an address that the table has. */
 static enum claim claim(uint64_t value, int port, uint64_t now_us)
 {
-    if (value_port(value) == port)
+    if (fdb_value_port(value) == port)
         return CLAIM_SAME;
     if (port == SWITCH_PORT_DEVICE)
         return CLAIM_MOVE;
-    if (value_port(value) == SWITCH_PORT_DEVICE && value_age_s(value, now_us) < SWITCH_LOCAL_S)
+    if (fdb_value_port(value) == SWITCH_PORT_DEVICE && value_age_s(value, now_us) < SWITCH_LOCAL_S)
         return CLAIM_OURS;
     return value_held(value, now_us) ? CLAIM_HELD : CLAIM_MOVE;
 }
@@ -247,26 +175,29 @@ static enum claim claim(uint64_t value, int port, uint64_t now_us)
 static int learn_locked(struct fdb *fdb, uint64_t key, int port, uint64_t now_us)
 {
     uint64_t value, now_ms = now_us / 1000;
-    struct cell *cell = lookup(fdb, key, &value);
-    int from = cell ? value_port(value) : SWITCH_PORT_FLOOD;
+    struct fdb_cell *cell = lookup(fdb, key, &value);
+    int from = cell ? fdb_value_port(value) : SWITCH_PORT_FLOOD;
 
     enum claim what = cell ? claim(value, port, now_us) : CLAIM_MOVE;
     if (what != CLAIM_MOVE) /* another worker was first */
         return what == CLAIM_OURS ? ERR_PERMISSION : 0;
-    if (!room_for(fdb, port, from))
+    enum fdb_room room = fdb_room(fdb, port, from);
+    if (room == FDB_ROOM_NONE || (room == FDB_ROOM_DISPLACE && !fdb_displace(fdb, port)))
         return ERR_SPACE;
+    if (room == FDB_ROOM_DISPLACE && cell)
+        cell = lookup(fdb, key, &value); /* it may have moved up */
     if (cell) {
-        account(fdb, from, -1);
+        fdb_account(fdb, from, -1);
         store(&cell->value, value_make(port, now_us, now_ms));
     } else {
         insert(fdb, key, value_make(port, now_us, now_ms - HOLD_DOWN_MS));
     }
-    account(fdb, port, 1);
+    fdb_account(fdb, port, 1);
     return 0;
 }
 
 /* Once a second and address, whoever comes first. */
-static void refresh(struct cell *cell, uint64_t value, uint64_t now_us)
+static void refresh(struct fdb_cell *cell, uint64_t value, uint64_t now_us)
 {
     uint64_t seen = value_seen_now(value, now_us);
 
@@ -278,7 +209,7 @@ static void refresh(struct cell *cell, uint64_t value, uint64_t now_us)
 int fdb_learn(struct fdb *fdb, uint64_t key, int port, uint64_t now_us)
 {
     uint64_t value;
-    struct cell *cell = lookup(fdb, key, &value);
+    struct fdb_cell *cell = lookup(fdb, key, &value);
 
     if (cell) {
         switch (claim(value, port, now_us)) {
@@ -293,7 +224,7 @@ int fdb_learn(struct fdb *fdb, uint64_t key, int port, uint64_t now_us)
             break;
         }
     }
-    if (!room_for(fdb, port, cell ? value_port(value) : SWITCH_PORT_FLOOD))
+    if (fdb_room(fdb, port, cell ? fdb_value_port(value) : SWITCH_PORT_FLOOD) == FDB_ROOM_NONE)
         return ERR_SPACE; /* a flood of made-up addresses does not come as far as the lock */
     pthread_mutex_lock(&fdb->lock);
     int err = learn_locked(fdb, key, port, now_us);
@@ -303,17 +234,16 @@ int fdb_learn(struct fdb *fdb, uint64_t key, int port, uint64_t now_us)
 
 /* ---- forgetting ---- */
 
-/* Empties a cell and moves up those behind it that would otherwise be cut off from their home. */
-static void remove_at(struct fdb *fdb, uint64_t hole)
+void fdb_remove_at(struct fdb *fdb, uint64_t hole)
 {
-    account(fdb, value_port(load(&fdb->cells[hole].value)), -1);
+    fdb_account(fdb, fdb_value_port(fdb_load(&fdb->cells[hole].value)), -1);
     for (uint64_t at = (hole + 1) & fdb->mask;; at = (at + 1) & fdb->mask) {
-        uint64_t key = load(&fdb->cells[at].key);
+        uint64_t key = fdb_load(&fdb->cells[at].key);
         if (key == 0)
             break;
         if (((at - home(fdb, key)) & fdb->mask) < ((at - hole) & fdb->mask))
             continue; /* its home lies behind the hole */
-        cell_set(&fdb->cells[hole], key, load(&fdb->cells[at].value));
+        cell_set(&fdb->cells[hole], key, fdb_load(&fdb->cells[at].value));
         hole = at;
     }
     store(&fdb->cells[hole].key, 0);
@@ -327,7 +257,7 @@ struct sweep {
 
 static bool doomed(const struct sweep *sweep, uint64_t value)
 {
-    return sweep->by_port ? value_port(value) == sweep->port
+    return sweep->by_port ? fdb_value_port(value) == sweep->port
                           : value_age_s(value, sweep->now_us) >= SWITCH_AGE_S;
 }
 
@@ -335,8 +265,8 @@ static void sweep_cells(struct fdb *fdb, const struct sweep *sweep, uint64_t fro
 {
     pthread_mutex_lock(&fdb->lock);
     for (uint64_t at = from; at < to; at++)
-        while (load(&fdb->cells[at].key) && doomed(sweep, load(&fdb->cells[at].value)))
-            remove_at(fdb, at); /* what moves up into the cell is looked at in its turn */
+        while (fdb_load(&fdb->cells[at].key) && doomed(sweep, fdb_load(&fdb->cells[at].value)))
+            fdb_remove_at(fdb, at); /* what moves up into the cell is looked at in its turn */
     pthread_mutex_unlock(&fdb->lock);
 }
 
@@ -365,7 +295,7 @@ static void entry_fill(struct switch_entry *e, uint64_t key, uint64_t value, uin
     for (int i = 0; i < 6; i++)
         e->mac[i] = (uint8_t)(key >> (40 - 8 * i));
     e->vlan = key >> 48 & 0xfff;
-    e->port = value_port(value);
+    e->port = fdb_value_port(value);
     e->age_s = value_age_s(value, now_us);
 }
 
@@ -375,11 +305,11 @@ size_t fdb_list(struct fdb *fdb, uint64_t now_us, struct switch_entry *out, size
 
     pthread_mutex_lock(&fdb->lock);
     for (uint64_t at = 0; at <= fdb->mask; at++) {
-        uint64_t key = load(&fdb->cells[at].key);
+        uint64_t key = fdb_load(&fdb->cells[at].key);
         if (!key)
             continue;
         if (n < cap)
-            entry_fill(&out[n], key, load(&fdb->cells[at].value), now_us);
+            entry_fill(&out[n], key, fdb_load(&fdb->cells[at].value), now_us);
         n++;
     }
     pthread_mutex_unlock(&fdb->lock);

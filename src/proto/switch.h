@@ -23,7 +23,8 @@
 struct switch_table;
 
 /* For peer slots 0..peers-1 and up to entries addresses: all peers together fill at most seven eighths of
- * them, our own side at most half, so that neither crowds the other out. ERR_ARGUMENT or ERR_NOMEM. */
+ * them, our own side at most half, so that neither crowds the other out. Where the peers' part is full, one that
+ * has less than its fair share of it takes a place from one that has more. ERR_ARGUMENT or ERR_NOMEM. */
 int switch_new(unsigned peers, unsigned entries, struct switch_table **out) must_check;
 void switch_free(struct switch_table *sw);
 

@@ -403,6 +403,46 @@ static void all_peers_together_leave_room_for_our_side(void **state)
     assert_int_equal(out(x, 1, 2), SWITCH_PORT_DEVICE);
 }
 
+/* Peers 0 to 3 fill all that peers may have. */
+static void crowd(struct fixture *x)
+{
+    out(x, 0, BROADCAST);
+    for (uint64_t s = 0; s < ENTRIES - ENTRIES / 8; s++)
+        assert_int_equal(in(x, (uint32_t)(s % 4), 1000000 + s, 0), DROP_NONE);
+}
+
+static void newcomer_gets_its_share_of_a_crowded_table(void **state)
+{
+    struct fixture *x = *state;
+    enum drop not_learned;
+    unsigned fair = (ENTRIES - ENTRIES / 8) / 5, learned = 0;
+
+    crowd(x);
+    size_t before = count(x);
+    for (uint64_t s = 1; s <= 2 * fair; s++) {
+        assert_int_equal(in_full(x, 5, s, 0, &not_learned), DROP_NONE);
+        assert_int_equal(where(x, s), not_learned ? SWITCH_PORT_FLOOD : 5);
+        learned += !not_learned;
+    }
+    assert_int_equal(learned, fair); /* and no more */
+    assert_int_equal(count(x), before);
+}
+
+static void crowd_at_its_share_takes_nothing_back(void **state)
+{
+    struct fixture *x = *state;
+    enum drop not_learned;
+    unsigned fair = (ENTRIES - ENTRIES / 8) / 5;
+
+    crowd(x);
+    for (uint64_t s = 1; s <= fair; s++)
+        assert_int_equal(in(x, 5, s, 0), DROP_NONE);
+    for (uint64_t s = 0; s < ENTRIES; s++)
+        assert_int_equal(in_full(x, (uint32_t)(s % 4), 2000000 + s, 0, &not_learned), DROP_NONE);
+    for (uint64_t s = 1; s <= fair; s++)
+        assert_int_equal(where(x, s), 5);
+}
+
 static void flood_of_local_addresses_leaves_room_for_peers(void **state)
 {
     struct fixture *x = *state;
@@ -683,6 +723,8 @@ int main(void)
         switch_test(years_of_churn_leave_the_table_sound),
         switch_test(peer_over_its_cap_is_passed_but_not_learned),
         switch_test(all_peers_together_leave_room_for_our_side),
+        switch_test(newcomer_gets_its_share_of_a_crowded_table),
+        switch_test(crowd_at_its_share_takes_nothing_back),
         switch_test(flood_of_local_addresses_leaves_room_for_peers),
         switch_test(counts_survive_every_kind_of_move),
         switch_test(storm_is_cut_to_the_budget),
