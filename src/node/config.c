@@ -102,6 +102,12 @@ static const char *read_tap_mtu(struct parse *p, const char *text)
                               &p->config->tap_mtu);
 }
 
+static const char *read_bpdu(struct parse *p, const char *text)
+{
+    p->config->pass_bpdus = strcmp(text, "pass") == 0;
+    return p->config->pass_bpdus || strcmp(text, "drop") == 0 ? NULL : "is unknown: give drop or pass";
+}
+
 static const char *read_public(struct parse *p, const char *text)
 {
     return read_switch(text, &p->config->is_public);
@@ -185,6 +191,10 @@ static const struct flag flags[] = {
      "tap0, tap1, ...); alone: attach to an existing TAP device",
      read_tap},
     {"tap-mtu", "BYTES", "the device's MTU, 576 to 9000 (default 1500)", read_tap_mtu},
+    {"bpdu", "drop|pass",
+     "spanning tree, pause and LACP frames of bridges, both ways\n"
+     "(default drop: no peer reshapes a LAN bridged here)",
+     read_bpdu},
 
     {NULL, NULL, "Peers", NULL},
     {"backbone", "URL", "the rendezvous server, http://HOST[:PORT] or https", read_backbone},

@@ -33,6 +33,7 @@ struct config {
     char tap_name[IFNAMSIZ];        /* -tap; empty when not given */
     struct addr_prefix tap_address; /* -tap-ip and -tap-netmask; family 0 when not given */
     unsigned tap_mtu;
+    bool pass_bpdus; /* -bpdu pass */
     unsigned workers; /* 0: one per CPU */
     char name[64];
     bool is_public, verbose, profile;

@@ -320,6 +320,8 @@ static bool start_workers(struct node *n)
 {
     int rc = switch_new(MESH_PEERS_MAX, 65536, &n->sw);
     if (!rc)
+        switch_pass_bpdus(n->sw, n->config->pass_bpdus);
+    if (!rc)
         rc = fwd_new(&n->fwd);
     if (!rc)
         rc = reassembly_new(n->socket_count, &n->reassembly);

@@ -255,6 +255,8 @@ static void forward(struct worker *w, const struct virtio_net_hdr *vnet, size_t 
     if (w->config.trace)
         worker_trace_frame(w, false, &f, len);
     int port = switch_from_device(w->config.sw, &f, w->now_us);
+    if (port == SWITCH_PORT_BPDU)
+        worker_drop(w, DROP_BPDU, 1);
     if (port < 0 && port != SWITCH_PORT_FLOOD)
         return;
     if (!backlog_takes(w, len)) {

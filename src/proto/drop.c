@@ -33,6 +33,7 @@ static const char *const names[DROP_COUNT] = {
     [DROP_TOO_BIG] = "too_big",
     [DROP_ECN] = "ecn",
     [DROP_STRANGER] = "stranger",
+    [DROP_BPDU] = "bpdu",
 };
 
 const char *drop_name(enum drop drop)

@@ -35,6 +35,7 @@ enum drop {
     /* from the network, later additions */
     DROP_ECN,      /* marked CE on the way, but the packet inside is not ECN-capable (RFC 6040) */
     DROP_STRANGER, /* a connection to the control port, turned away, or reset before it had proved an id */
+    DROP_BPDU, /* of bridges among themselves (spanning tree, pause, LACP), from either side: -bpdu pass lets it by */
     DROP_COUNT
 };
 

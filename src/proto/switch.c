@@ -26,6 +26,7 @@ struct bucket {
 
 struct switch_table {
     struct fdb *fdb;
+    bool pass_bpdus;
     unsigned peers;
     struct bucket *buckets;
 };
@@ -80,12 +81,32 @@ enum drop switch_parse(const uint8_t *frame, size_t len, struct switch_frame *ou
     return out->src[0] & GROUP_BIT ? DROP_SOURCE : DROP_NONE;
 }
 
+void switch_pass_bpdus(struct switch_table *sw, bool pass)
+{
+    sw->pass_bpdus = pass;
+}
+
+/* What bridges say to each other and never forward (IEEE 802.1Q §8.6.3): spanning tree, pause frames, slow
+ * protocols such as LACP, spanning tree of provider bridges; and Cisco's spanning tree per VLAN. A root or a
+ * link beyond the tunnel would reshape the LAN behind it. 802.1X (:03) and LLDP (:0e) harm nobody. */
+static bool is_bpdu(const uint8_t dst[6])
+{
+    static const uint8_t reserved[5] = {0x01, 0x80, 0xc2, 0x00, 0x00};
+    static const uint8_t pvst[6] = {0x01, 0x00, 0x0c, 0xcc, 0xcc, 0xcd};
+
+    if (memcmp(dst, reserved, sizeof reserved) == 0)
+        return dst[5] <= 0x02 || dst[5] == 0x08;
+    return memcmp(dst, pvst, sizeof pvst) == 0;
+}
+
 int switch_from_device(struct switch_table *sw, const struct switch_frame *f, uint64_t now_us)
 {
+    bool group = f->dst[0] & GROUP_BIT;
+
+    if (group && is_bpdu(f->dst) && !sw->pass_bpdus)
+        return SWITCH_PORT_BPDU;
     fdb_learn(sw->fdb, fdb_key(f->src, f->vlan), SWITCH_PORT_DEVICE, now_us);
-    if (f->dst[0] & GROUP_BIT)
-        return SWITCH_PORT_FLOOD;
-    return fdb_find(sw->fdb, fdb_key(f->dst, f->vlan));
+    return group ? SWITCH_PORT_FLOOD : fdb_find(sw->fdb, fdb_key(f->dst, f->vlan));
 }
 
 void switch_local(struct switch_table *sw, const uint8_t mac[6], uint64_t now_us)
@@ -107,9 +128,16 @@ static bool bucket_take(struct bucket *b, uint64_t now_us)
     return true;
 }
 
-static bool known_here(struct switch_table *sw, const struct switch_frame *f)
+/* Whether what is flooded here, and what is a bridge's own, may come in. */
+static enum drop admit(struct switch_table *sw, uint32_t slot, const struct switch_frame *f, uint64_t now_us)
 {
-    return !(f->dst[0] & GROUP_BIT) && fdb_find(sw->fdb, fdb_key(f->dst, f->vlan)) == SWITCH_PORT_DEVICE;
+    if (f->dst[0] & GROUP_BIT) {
+        if (is_bpdu(f->dst) && !sw->pass_bpdus)
+            return DROP_BPDU;
+    } else if (fdb_find(sw->fdb, fdb_key(f->dst, f->vlan)) == SWITCH_PORT_DEVICE) {
+        return DROP_NONE;
+    }
+    return bucket_take(&sw->buckets[slot], now_us) ? DROP_NONE : DROP_STORM;
 }
 
 enum drop switch_from_peer(struct switch_table *sw, uint32_t slot, const struct switch_frame *f,
@@ -118,8 +146,9 @@ enum drop switch_from_peer(struct switch_table *sw, uint32_t slot, const struct 
     *not_learned = DROP_NONE;
     if (slot >= sw->peers)
         return DROP_RECEIVER;
-    if (!known_here(sw, f) && !bucket_take(&sw->buckets[slot], now_us))
-        return DROP_STORM; /* before learning: a storm of made-up sources is not learned */
+    enum drop drop = admit(sw, slot, f, now_us);
+    if (drop)
+        return drop; /* before learning: a storm of made-up sources is not learned */
     int err = fdb_learn(sw->fdb, fdb_key(f->src, f->vlan), (int)slot, now_us);
     if (err == ERR_PERMISSION)
         return DROP_SOURCE;

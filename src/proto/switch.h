@@ -12,6 +12,7 @@
 
 #define SWITCH_PORT_FLOOD   (-1) /* not known, or a group address: to every peer */
 #define SWITCH_PORT_DEVICE  (-2) /* our own side */
+#define SWITCH_PORT_BPDU    (-3) /* of bridges among themselves: not sent */
 #define SWITCH_AGE_S        300
 #define SWITCH_LOCAL_S      30         /* an address seen on our side so lately is ours: refused from peers */
 #define SWITCH_HOLD_DOWN_US 1000000ull /* an address that just moved stays where it is for so long */
@@ -28,6 +29,10 @@ struct switch_table;
 int switch_new(unsigned peers, unsigned entries, struct switch_table **out) must_check;
 void switch_free(struct switch_table *sw);
 
+/* Whether frames of bridges among themselves pass, both ways; they do not by default. Before any worker
+ * starts. */
+void switch_pass_bpdus(struct switch_table *sw, bool pass);
+
 /* The Ethernet header, as far as a switch reads it. */
 struct switch_frame {
     uint8_t dst[6], src[6];
@@ -40,7 +45,8 @@ enum drop switch_parse(const uint8_t *frame, size_t len, struct switch_frame *ou
 
 /* A frame from the device: learns its source as local, also when a peer had it, and returns the port of its
  * destination: a peer slot, SWITCH_PORT_FLOOD,
- * or SWITCH_PORT_DEVICE (both behind our device: do not send). */
+ * SWITCH_PORT_DEVICE (both behind our device: do not send), or SWITCH_PORT_BPDU (do not send either, nothing was
+ * learned). */
 int switch_from_device(struct switch_table *sw, const struct switch_frame *f, uint64_t now_us);
 
 /* An untagged address of the device itself: ours though it is silent.
@@ -48,7 +54,8 @@ int switch_from_device(struct switch_table *sw, const struct switch_frame *f, ui
 void switch_local(struct switch_table *sw, const uint8_t mac[6], uint64_t now_us);
 
 /* A frame from an authenticated peer, before it goes to the device (never to another peer): learns its
- * source. DROP_NONE: deliver. DROP_SOURCE: the source is one of our own addresses. DROP_STORM: over the
+ * source. DROP_NONE: deliver. DROP_SOURCE: the source is one of our own addresses. DROP_BPDU: a bridge's
+ * own frame. DROP_STORM: over the
  * peer's budget of group and unknown unicast frames, whose destination is not known on our side. *not_learned
  * is DROP_FDB_FULL when the frame is fine but its source could not be learned, else DROP_NONE. An address
  * that moves from peer to peer within its hold-down is delivered and stays where it is. */

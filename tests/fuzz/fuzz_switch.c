@@ -69,10 +69,10 @@ static size_t step(struct switch_table *sw, const uint8_t *data, size_t size, ui
     check(drop == expected_of(data + 2, len));
     if (!drop && (data[0] & 7) == 4) {
         int port = switch_from_device(sw, &f, *now);
-        check(port >= SWITCH_PORT_DEVICE && port < PEERS);
+        check(port >= SWITCH_PORT_BPDU && port < PEERS);
     } else if (!drop) {
         drop = switch_from_peer(sw, data[0] & 7, &f, *now, &not_learned);
-        check(drop == DROP_NONE || drop == DROP_SOURCE || drop == DROP_STORM);
+        check(drop == DROP_NONE || drop == DROP_SOURCE || drop == DROP_STORM || drop == DROP_BPDU);
     }
     return 2 + len;
 }

@@ -187,3 +187,52 @@ def test_host_bridged_behind_a_node_is_reached(lab):
     printer.wait_ping(A_OVERLAY, 8)
     a_host.ping("10.10.10.50", count=5)
     assert printer.throughput(a_host, A_OVERLAY) > 50e6
+
+
+def bridge(host, device, name, priority):
+    """The device in a bridge that speaks spanning tree."""
+    host.ip("link", "add", name, "type", "bridge", "stp_state", "1", "hello_time", "100", "priority", str(priority))
+    host.ip("link", "set", device, "master", name)
+    host.ip("link", "set", name, "up")
+
+
+def bridged_pair(lab, *flags):
+    """Each site's TAP is a port of a bridge; site B's bridge would be the better root.
+
+        br-a ── lab0 ══ tunnel ══ lab0 ── br-b (priority 0)
+    """
+    a_host, b_host, server, _ = lab.internet()
+    backbone = server.backbone()
+    for host in (a_host, b_host):
+        host.add_tap("lab0")
+    bridge(a_host, "lab0", "br-a", 32768)
+    bridge(b_host, "lab0", "br-b", 0)
+    a = a_host.node("-backbone", backbone.url, "-tap", "lab0", "-public", *flags)
+    b = b_host.node("-backbone", backbone.url, "-tap", "lab0", "-connect", a.id, *flags)
+    labs.wait_for(lambda: [p["state"] for p in a.status()["peers"]] == ["connected"], 8, "the two sites are connected")
+    return a, b
+
+
+def bridge_file(node, name, what):
+    return node.host.run("cat", f"/sys/class/net/{name}/bridge/{what}").stdout.strip()
+
+
+def test_peer_does_not_become_root_of_a_bridged_lan(lab):
+    a, b = bridged_pair(lab)
+    spanning_tree, lldp = bytes.fromhex("0180c2000000"), bytes.fromhex("0180c200000e")
+    sockets = {node: PacketSocket(node.host, "lab0") for node in (a, b)}
+    frame = lldp + b"\x02\0\0\0\0\x07" + b"\x88\xcc" + bytes(46)
+
+    def enough():
+        sockets[b].send(frame)
+        return b.status()["drops"].get("bpdu", 0) >= 3 or bridge_file(a, "br-a", "root_id") != bridge_file(a, "br-a", "bridge_id")
+
+    labs.wait_for(enough, 10, "B's bridge has spoken", every=0.2)
+    assert bridge_file(a, "br-a", "root_id") == bridge_file(a, "br-a", "bridge_id")
+    came = sockets[a].receive_all(lambda f: f[:6] in (spanning_tree, lldp), 0.3)
+    assert came and all(f[:6] == lldp for f in came)
+
+
+def test_bridges_form_one_tree_where_both_nodes_let_them(lab):
+    a, b = bridged_pair(lab, "-bpdu", "pass")
+    labs.wait_for(lambda: bridge_file(a, "br-a", "root_id") == bridge_file(b, "br-b", "bridge_id"), 10, "B's bridge is the root")

@@ -218,6 +218,11 @@ static void device_names_are_the_kernels(void **state)
 static void mtu_is_bounded(void **state)
 {
     (void)state;
+    assert_taken("-bpdu", "pass");
+    assert_true(config.pass_bpdus);
+    assert_taken("-bpdu=drop");
+    assert_false(config.pass_bpdus);
+    assert_refused("drop or pass", "-bpdu", "on");
     assert_taken("-tap-mtu", "576");
     assert_refused("576 to 9000", "-tap-mtu", "575");
     assert_refused("576 to 9000", "-tap-mtu", "9001");

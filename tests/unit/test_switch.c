@@ -176,6 +176,55 @@ static void unknown_slot_teaches_nothing(void **state)
     switch_forget(x->sw, UINT32_MAX);
 }
 
+/* ---- frames of bridges among themselves ---- */
+
+static const struct {
+    uint64_t dst;
+    bool refused;
+} bridges[] = {{0x0180c2000000, true},  {0x0180c2000001, true},  {0x0180c2000002, true},
+               {0x0180c2000008, true},  {0x01000ccccccd, true},  {0x0180c2000003, false},
+               {0x0180c200000e, false}, {0x01000ccccccc, false}, {0x0180c2000100, false}};
+
+static void check_bridges(struct fixture *x, bool passed)
+{
+    for (size_t i = 0; i < sizeof bridges / sizeof bridges[0]; i++)
+        for (uint16_t vlan = 0; vlan < 2; vlan++) {
+            struct switch_frame f = frame(100, BROADCAST, vlan);
+            bool refused = bridges[i].refused && !passed;
+            enum drop not_learned;
+            put_mac(f.dst, bridges[i].dst);
+            assert_int_equal(switch_from_peer(x->sw, 1, &f, x->now, &not_learned),
+                             refused ? DROP_BPDU : DROP_NONE);
+            put_mac(f.src, 0x020000000001);
+            assert_int_equal(switch_from_device(x->sw, &f, x->now),
+                             refused ? SWITCH_PORT_BPDU : SWITCH_PORT_FLOOD);
+        }
+}
+
+static void bridges_own_frames_pass_in_neither_direction(void **state)
+{
+    check_bridges(*state, false);
+}
+
+static void bridges_own_frames_pass_for_who_wants_them(void **state)
+{
+    struct fixture *x = *state;
+
+    switch_pass_bpdus(x->sw, true);
+    check_bridges(x, true);
+}
+
+static void refused_bridges_frame_teaches_nothing(void **state)
+{
+    struct fixture *x = *state;
+    struct switch_frame f = frame(100, 0, 0);
+    enum drop not_learned;
+
+    put_mac(f.dst, bridges[0].dst);
+    assert_int_equal(switch_from_peer(x->sw, 1, &f, x->now, &not_learned), DROP_BPDU);
+    assert_int_equal(where(x, 100), SWITCH_PORT_FLOOD);
+}
+
 /* ---- moving ---- */
 
 static void own_address_from_a_peer_is_refused(void **state)
@@ -708,6 +757,9 @@ int main(void)
         switch_test(destination_on_our_own_side_is_not_sent),
         switch_test(vlans_are_told_apart),
         switch_test(unknown_slot_teaches_nothing),
+        switch_test(bridges_own_frames_pass_in_neither_direction),
+        switch_test(bridges_own_frames_pass_for_who_wants_them),
+        switch_test(refused_bridges_frame_teaches_nothing),
         switch_test(own_address_from_a_peer_is_refused),
         switch_test(station_that_went_to_a_peer_is_found_there),
         switch_test(station_that_came_to_us_is_taken_over_at_once),
