@@ -90,6 +90,9 @@ static void on_worker_event(void *context, const struct worker_event *e)
     case WORKER_EVENT_TOO_BIG:
         mesh_on_too_big(n->mesh, e->slot, now_us);
         break;
+    case WORKER_EVENT_CLAIM:
+        report_claim(n, e);
+        break;
     case WORKER_EVENT_TRACE:
         log_debug("%s", worker_trace_format(&e->trace, text));
         break;
@@ -319,8 +322,10 @@ static bool open_mesh(struct node *n)
 static bool start_workers(struct node *n)
 {
     int rc = switch_new(MESH_PEERS_MAX, 65536, &n->sw);
-    if (!rc)
+    if (!rc) {
         switch_pass_bpdus(n->sw, n->config->pass_bpdus);
+        switch_local(n->sw, device_mac(n->device), clock_monotonic_us());
+    }
     if (!rc)
         rc = fwd_new(&n->fwd);
     if (!rc)

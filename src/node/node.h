@@ -77,7 +77,7 @@ struct node {
 
     uint64_t started_us;
     uint64_t drops[DROP_COUNT]; /* of datagrams that the control thread took */
-    struct log_limit refused_limit, failed_limit, trace_limit;
+    struct log_limit unpinned_limit, claim_limit, refused_limit, failed_limit, trace_limit;
     struct node_ping pings[NODE_PINGS_MAX];
     uint64_t last_ping;
 };
@@ -104,6 +104,9 @@ void reflexive_on_datagram(struct node *n, const uint8_t *data, size_t len);
 /* report.c */
 void report_notice(struct node *n, enum mesh_notice what, const struct node_id *id, const char *name,
                    const char *text);
+void report_unpinned(struct node *n, uint32_t slot,
+                     const struct switch_pin *pin); /* an address that it may not announce */
+void report_claim(struct node *n, const struct worker_event *claim);
 
 /* status.c */
 void status_handle(void *context, const char *command, const json_t *request, struct api_call *call);

@@ -3,6 +3,7 @@
  * tables are made to agree with what the peer is about to learn. Control thread. docs/ARCHITECTURE.md, "Control". */
 
 #include "node/node.h"
+#include <string.h>
 
 static bool op_usable(void *context, const struct addr *a)
 {
@@ -69,12 +70,30 @@ static void op_want(void *context, const struct node_id *id, bool wanted)
         rendezvous_forget(n->rendezvous, id);
 }
 
-static void op_overlay(void *context, uint32_t slot, const struct addr_prefix *list, unsigned count)
+_Static_assert(SWITCH_PINS_PER_PEER == MESSAGE_MACS_MAX, "the switch has room for what HELLO announces");
+
+static void pin_addresses(struct node *n, uint32_t slot, const struct hello *theirs)
+{
+    struct switch_pin pins[MESSAGE_MACS_MAX];
+    for (unsigned i = 0; i < theirs->mac_count; i++)
+        memcpy(pins[i].mac, theirs->macs[i], sizeof pins[i].mac);
+    switch_pin(n->sw, slot, pins, theirs->mac_count);
+    for (unsigned i = 0; i < theirs->mac_count; i++)
+        if (pins[i].err)
+            report_unpinned(n, slot, &pins[i]);
+}
+
+static void op_overlay(void *context, uint32_t slot, const struct hello *theirs)
 {
     struct node *n = context;
-    device_peer_addresses(n->device, slot, list, count);
-    if (count == 0)
-        n->forget[slot] = n->forgetting = n->tables_stale = true;
+    device_peer_addresses(n->device, slot, theirs ? theirs->addresses : NULL,
+                          theirs ? theirs->address_count : 0);
+    if (theirs) {
+        pin_addresses(n, slot, theirs);
+        return;
+    }
+    switch_pin(n->sw, slot, NULL, 0);
+    n->forget[slot] = n->forgetting = n->tables_stale = true;
 }
 
 static void op_notice(void *context, enum mesh_notice what, const struct node_id *id, const char *name,

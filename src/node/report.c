@@ -5,7 +5,8 @@
 #include "node/node.h"
 #include <stdio.h>
 
-#define LIMIT_US 1000000ull /* between lines that a stranger can cause */
+#define LIMIT_US       1000000ull  /* between lines that a stranger can cause */
+#define CLAIM_LIMIT_US 10000000ull /* … and of addresses that two peers use */
 
 /* "site-b (a1b2c3d4e5)", or the id alone. */
 static const char *who(const struct node_id *id, const char *name, char *out, size_t size)
@@ -19,10 +20,10 @@ static const char *who(const struct node_id *id, const char *name, char *out, si
     return out;
 }
 
-static void limited(struct log_limit *limit, const char *line)
+static void limited(struct log_limit *limit, uint64_t interval_us, const char *line)
 {
     uint64_t withheld;
-    if (!log_limit_pass(limit, clock_monotonic_us(), LIMIT_US, &withheld))
+    if (!log_limit_pass(limit, clock_monotonic_us(), interval_us, &withheld))
         return;
     if (withheld)
         log_warn("%s (and %llu like it)", line, (unsigned long long)withheld);
@@ -53,7 +54,7 @@ void report_notice(struct node *n, enum mesh_notice what, const struct node_id *
         break;
     case MESH_NOTICE_REFUSED:
         snprintf(line, sizeof line, "peer %s: refused, at %s", peer, text);
-        limited(&n->refused_limit, line);
+        limited(&n->refused_limit, LIMIT_US, line);
         break;
     case MESH_NOTICE_HANDSHAKE:
         log_debug("peer %s: new handshake, %s", peer, text);
@@ -64,4 +65,69 @@ void report_notice(struct node *n, enum mesh_notice what, const struct node_id *
                  peer, text);
         break;
     }
+}
+
+#define WHO_MAX (ID_TEXT_MAX + MESSAGE_NAME_MAX + 8)
+
+struct holder {
+    int slot;
+    char *out;
+};
+
+static void name_holder(void *context, const struct mesh_peer *peer)
+{
+    struct holder *h = context;
+    if (h->slot == (int)peer->slot)
+        who(&peer->id, peer->name, h->out, WHO_MAX);
+}
+
+static const char *who_is_in(const struct node *n, int slot, char out[WHO_MAX])
+{
+    snprintf(out, WHO_MAX, "that is gone");
+    mesh_peers(n->mesh, name_holder, &(struct holder){slot, out});
+    return out;
+}
+
+static const char *text_of_mac(const uint8_t mac[6], char out[18])
+{
+    snprintf(out, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+    return out;
+}
+
+void report_unpinned(struct node *n, uint32_t slot, const struct switch_pin *pin)
+{
+    char peer[WHO_MAX], owner[WHO_MAX], mac[18], line[640];
+    who_is_in(n, (int)slot, peer);
+    text_of_mac(pin->mac, mac);
+    if (pin->err == ERR_EXISTS)
+        snprintf(
+            line, sizeof line,
+            "peer %s: announces the MAC address %s, which peer %s announced first and keeps: give one of "
+            "them another",
+            peer, mac, who_is_in(n, (int)pin->owner, owner));
+    else
+        snprintf(line, sizeof line, "peer %s: announces the MAC address %s, which is %s: give it another",
+                 peer, mac, pin->err == ERR_PERMISSION ? "our device's" : "no station's");
+    limited(&n->unpinned_limit, LIMIT_US, line);
+}
+
+void report_claim(struct node *n, const struct worker_event *claim)
+{
+    char peer[WHO_MAX], holder[WHO_MAX], mac[18], line[640];
+    who_is_in(n, (int)claim->slot, peer);
+    who_is_in(n, claim->claim.holder, holder);
+    text_of_mac(claim->claim.mac, mac);
+    if (claim->claim.why == DROP_PINNED)
+        snprintf(
+            line, sizeof line,
+            "peer %s: sends with the MAC address %s (VLAN %u) of peer %s, which announced it: dropped; look "
+            "for a loop or a forger there",
+            peer, mac, claim->claim.vlan, holder);
+    else
+        snprintf(
+            line, sizeof line,
+            "peer %s: the MAC address %s (VLAN %u) moves between it and peer %s, more than %d times in %d s: "
+            "it stays there; look for a loop, or for two machines with one address",
+            peer, mac, claim->claim.vlan, holder, SWITCH_MOVES_MAX, SWITCH_MOVES_S);
+    limited(&n->claim_limit, CLAIM_LIMIT_US, line);
 }

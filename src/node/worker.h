@@ -24,6 +24,7 @@ enum worker_event_kind {
     WORKER_EVENT_SOURCE,   /* an authenticated datagram of peer slot came from an address that is not its
                               path: slot, from; at most one per 100 ms and peer */
     WORKER_EVENT_TOO_BIG,  /* the kernel refused the path's size towards peer slot: slot; likewise limited */
+    WORKER_EVENT_CLAIM,    /* peer slot uses an address of another: slot, claim, holder; likewise limited */
     WORKER_EVENT_TRACE,    /* a frame passed, for -v: trace; at most 10 per second and direction */
     WORKER_EVENT_DEVICE_GONE, /* the TAP cannot be read any more (removed): the worker serves UDP alone */
 };
@@ -40,6 +41,12 @@ struct worker_event {
     uint32_t len;
     uint8_t *data; /* DATAGRAM: len bytes, valid until the handler returns, which may open them in place */
     struct worker_trace trace;
+    struct {
+        enum drop why; /* DROP_PINNED or DROP_FLAPPING */
+        uint8_t mac[6];
+        uint16_t vlan;
+        int holder; /* a slot */
+    } claim;
 };
 
 /* "TAP→P2P: EthernetFrame[dst=…, src=…, type=0800, len=98]", for the log; returns out. */

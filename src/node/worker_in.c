@@ -21,6 +21,7 @@
 #include "net/flow.h"
 #include "proto/fragment.h"
 #include "proto/stun.h"
+#include <string.h>
 
 /* STUN answers come from strangers: they may fill a part of the queue to the control thread, so that the rest
  * stays for sessions. */
@@ -91,6 +92,19 @@ static void deliver(struct worker *w, const struct offload_meta *meta, uint8_t *
         write_merge(w);
 }
 
+/* The peer uses an address that is another's, for people. */
+static void tell_claim(struct worker *w, uint32_t slot, enum drop why, const struct switch_frame *f)
+{
+    if (!worker_limit_pass(w->claim_limits, slot, w->now_us))
+        return;
+    struct worker_event event = {.kind = WORKER_EVENT_CLAIM, .slot = slot};
+    event.claim.why = why;
+    event.claim.vlan = f->vlan;
+    event.claim.holder = switch_find(w->config.sw, f->src, f->vlan);
+    memcpy(event.claim.mac, f->src, sizeof event.claim.mac);
+    (void)worker_event(w, &event);
+}
+
 static enum drop on_frame(struct worker *w, const struct arrival *a, const struct offload_meta *meta,
                           uint8_t *frame, size_t len)
 {
@@ -100,7 +114,10 @@ static enum drop on_frame(struct worker *w, const struct arrival *a, const struc
     enum drop not_learned, drop = switch_parse(frame, len, &f);
     if (drop)
         return drop;
-    drop = switch_from_peer(w->config.sw, session_peer_slot(a->session), &f, w->now_us, &not_learned);
+    uint32_t slot = session_peer_slot(a->session);
+    drop = switch_from_peer(w->config.sw, slot, &f, w->now_us, &not_learned);
+    if (drop == DROP_PINNED || not_learned == DROP_FLAPPING)
+        tell_claim(w, slot, drop ? drop : not_learned, &f);
     if (drop)
         return drop;
     if (not_learned)

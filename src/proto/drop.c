@@ -34,6 +34,8 @@ static const char *const names[DROP_COUNT] = {
     [DROP_ECN] = "ecn",
     [DROP_STRANGER] = "stranger",
     [DROP_BPDU] = "bpdu",
+    [DROP_PINNED] = "pinned",
+    [DROP_FLAPPING] = "flapping",
 };
 
 const char *drop_name(enum drop drop)

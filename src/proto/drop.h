@@ -36,6 +36,8 @@ enum drop {
     DROP_ECN,      /* marked CE on the way, but the packet inside is not ECN-capable (RFC 6040) */
     DROP_STRANGER, /* a connection to the control port, turned away, or reset before it had proved an id */
     DROP_BPDU, /* of bridges among themselves (spanning tree, pause, LACP), from either side: -bpdu pass lets it by */
+    DROP_PINNED, /* the source address is another peer's, who announced it in HELLO */
+    DROP_FLAPPING, /* the source moves from peer to peer too often: it stays where it is; the frame itself is passed */
     DROP_COUNT
 };
 

@@ -12,10 +12,12 @@
 #define KEY_VALID    (1ull << 60)
 #define KEY_BUSY     (1ull << 61)
 #define SEEN_MASK    0xfffffull
-#define MOVED_MASK   0xfffffffull
+#define SINCE_MASK   0x3ffffffull
 #define SEEN_SHIFT   28
-#define HOLD_DOWN_MS (SWITCH_HOLD_DOWN_US / 1000)
-#define LOCKED_CELLS 1024 /* looked at in one go with the lock held */
+#define MOVES_SHIFT  26
+#define MOVES_MASK   3u
+#define WINDOW       (SWITCH_MOVES_S * 10ull) /* in tenths of a second */
+#define LOCKED_CELLS 1024                     /* looked at in one go with the lock held */
 
 static void store(_Atomic uint64_t *v, uint64_t to)
 {
@@ -24,11 +26,10 @@ static void store(_Atomic uint64_t *v, uint64_t to)
 
 /* ---- the value word ---- */
 
-static uint64_t value_make(int port, uint64_t now_us, uint64_t moved_ms)
+static uint64_t value_make(int port, uint64_t now_us, unsigned moves, uint64_t since)
 {
-    uint64_t number = port == SWITCH_PORT_DEVICE ? FDB_DEVICE_PORT : (uint64_t)port;
-
-    return number << FDB_PORT_SHIFT | (now_us / 1000000 & SEEN_MASK) << SEEN_SHIFT | (moved_ms & MOVED_MASK);
+    return fdb_value_of_port(port) | (now_us / 1000000 & SEEN_MASK) << SEEN_SHIFT |
+           (uint64_t)moves << MOVES_SHIFT | (since & SINCE_MASK);
 }
 
 /* 0 also when another thread's clock was a little ahead. */
@@ -39,11 +40,22 @@ static uint32_t value_age_s(uint64_t value, uint64_t now_us)
     return age > SEEN_MASK / 2 ? 0 : (uint32_t)age;
 }
 
-static bool value_held(uint64_t value, uint64_t now_us)
+/* How often the address moved in the window that is open, 0 when none is. A clock a little behind the one that
+ * opened it is in it. */
+static unsigned value_moves(uint64_t value, uint64_t now_us)
 {
-    uint64_t since = (now_us / 1000 - value) & MOVED_MASK;
+    uint64_t open = (now_us / 100000 - value) & SINCE_MASK;
 
-    return since < HOLD_DOWN_MS || since > MOVED_MASK - HOLD_DOWN_MS;
+    return open < WINDOW || open > SINCE_MASK - WINDOW ? value >> MOVES_SHIFT & MOVES_MASK : 0;
+}
+
+static uint64_t value_moved(uint64_t value, int port, uint64_t now_us)
+{
+    unsigned moves = value_moves(value, now_us);
+
+    if (port == SWITCH_PORT_DEVICE || !moves)
+        return value_make(port, now_us, port != SWITCH_PORT_DEVICE, now_us / 100000);
+    return value_make(port, now_us, moves < SWITCH_MOVES_MAX ? moves + 1 : moves, value);
 }
 
 static uint64_t value_seen_now(uint64_t value, uint64_t now_us)
@@ -65,7 +77,8 @@ int fdb_new(unsigned peers, unsigned entries, struct fdb **out)
     memset(fdb, 0, sizeof *fdb);
     pthread_mutex_init(&fdb->lock, NULL);
     size_t size = 4;
-    while (size < (size_t)entries * 2)
+    size_t most = (size_t)entries + (size_t)(peers + 1) * SWITCH_PINS_PER_PEER;
+    while (size < (size_t)entries * 2 || size < most + most / 2)
         size *= 2;
     fdb->mask = size - 1;
     fdb->entries = entries;
@@ -114,7 +127,7 @@ static uint64_t home(const struct fdb *fdb, uint64_t key)
 
 /* The cell that holds key, with its value; NULL when there is none. A cell whose key changes while it is read
  * is passed over: its value may be another key's. */
-static struct fdb_cell *lookup(const struct fdb *fdb, uint64_t key, uint64_t *value)
+struct fdb_cell *fdb_lookup(const struct fdb *fdb, uint64_t key, uint64_t *value)
 {
     uint64_t at = home(fdb, key);
 
@@ -136,7 +149,7 @@ int fdb_find(const struct fdb *fdb, uint64_t key)
 {
     uint64_t value;
 
-    return lookup(fdb, key, &value) ? fdb_value_port(value) : SWITCH_PORT_FLOOD;
+    return fdb_lookup(fdb, key, &value) ? fdb_value_port(value) : fdb_pin_owner(fdb, key);
 }
 
 /* ---- learning ---- */
@@ -149,7 +162,7 @@ static void cell_set(struct fdb_cell *cell, uint64_t key, uint64_t value)
     store(&cell->key, key);
 }
 
-static void insert(struct fdb *fdb, uint64_t key, uint64_t value)
+void fdb_insert(struct fdb *fdb, uint64_t key, uint64_t value)
 {
     uint64_t at = home(fdb, key);
 
@@ -158,42 +171,54 @@ static void insert(struct fdb *fdb, uint64_t key, uint64_t value)
     cell_set(&fdb->cells[at], key, value);
 }
 
-enum claim { CLAIM_SAME, CLAIM_MOVE, CLAIM_HELD, CLAIM_OURS };
-
-/* What a frame from port says about an address that the table has. */
-static enum claim claim(uint64_t value, int port, uint64_t now_us)
+/* Whether port may learn an address, which the table has with value (NULL: not at all). The order of belief: our
+ * own side, who announced the address, what was learned. Without the lock: another worker may be first. */
+static enum drop judge(const struct fdb *fdb, uint64_t key, const uint64_t *value, int port, uint64_t now_us)
 {
-    if (fdb_value_port(value) == port)
-        return CLAIM_SAME;
-    if (port == SWITCH_PORT_DEVICE)
-        return CLAIM_MOVE;
-    if (fdb_value_port(value) == SWITCH_PORT_DEVICE && value_age_s(value, now_us) < SWITCH_LOCAL_S)
-        return CLAIM_OURS;
-    return value_held(value, now_us) ? CLAIM_HELD : CLAIM_MOVE;
+    int from = value ? fdb_value_port(*value) : SWITCH_PORT_FLOOD;
+
+    if (port != SWITCH_PORT_DEVICE) {
+        int owner = fdb_pin_owner(fdb, key);
+        if (owner == SWITCH_PORT_DEVICE ||
+            (from == SWITCH_PORT_DEVICE && value_age_s(*value, now_us) < SWITCH_LOCAL_S))
+            return DROP_SOURCE;
+        if (owner >= 0 && owner != port)
+            return DROP_PINNED;
+        if (value && owner != port && value_moves(*value, now_us) == SWITCH_MOVES_MAX)
+            return DROP_FLAPPING;
+    }
+    return fdb_room(fdb, port, from) == FDB_ROOM_NONE ? DROP_FDB_FULL : DROP_NONE;
 }
 
-static int learn_locked(struct fdb *fdb, uint64_t key, int port, uint64_t now_us)
+static void put(struct fdb *fdb, uint64_t key, int port, uint64_t now_us)
 {
-    uint64_t value, now_ms = now_us / 1000;
-    struct fdb_cell *cell = lookup(fdb, key, &value);
-    int from = cell ? fdb_value_port(value) : SWITCH_PORT_FLOOD;
+    uint64_t value;
+    struct fdb_cell *cell = fdb_lookup(fdb, key, &value);
 
-    enum claim what = cell ? claim(value, port, now_us) : CLAIM_MOVE;
-    if (what != CLAIM_MOVE) /* another worker was first */
-        return what == CLAIM_OURS ? ERR_PERMISSION : 0;
-    enum fdb_room room = fdb_room(fdb, port, from);
-    if (room == FDB_ROOM_NONE || (room == FDB_ROOM_DISPLACE && !fdb_displace(fdb, port)))
-        return ERR_SPACE;
-    if (room == FDB_ROOM_DISPLACE && cell)
-        cell = lookup(fdb, key, &value); /* it may have moved up */
     if (cell) {
-        fdb_account(fdb, from, -1);
-        store(&cell->value, value_make(port, now_us, now_ms));
+        fdb_account(fdb, fdb_value_port(value), -1);
+        store(&cell->value, value_moved(value, port, now_us));
     } else {
-        insert(fdb, key, value_make(port, now_us, now_ms - HOLD_DOWN_MS));
+        fdb_insert(fdb, key, value_make(port, now_us, 0, 0));
     }
     fdb_account(fdb, port, 1);
-    return 0;
+}
+
+static enum drop learn_locked(struct fdb *fdb, uint64_t key, int port, uint64_t now_us)
+{
+    uint64_t value;
+    bool known = fdb_lookup(fdb, key, &value) != NULL;
+    int from = known ? fdb_value_port(value) : SWITCH_PORT_FLOOD;
+
+    if (from == port)
+        return DROP_NONE; /* another worker was first */
+    enum drop drop = judge(fdb, key, known ? &value : NULL, port, now_us);
+    if (drop)
+        return drop;
+    if (fdb_room(fdb, port, from) == FDB_ROOM_DISPLACE && !fdb_displace(fdb, port))
+        return DROP_FDB_FULL;
+    put(fdb, key, port, now_us);
+    return DROP_NONE;
 }
 
 /* Once a second and address, whoever comes first. */
@@ -206,37 +231,37 @@ static void refresh(struct fdb_cell *cell, uint64_t value, uint64_t now_us)
                                                 memory_order_relaxed);
 }
 
-int fdb_learn(struct fdb *fdb, uint64_t key, int port, uint64_t now_us)
+/* Somebody's address anew, or by another port. What is refused does not come as far as the lock. */
+static enum drop learn_slowly(struct fdb *fdb, uint64_t key, const uint64_t *value, int port, uint64_t now_us)
+{
+    enum drop drop = judge(fdb, key, value, port, now_us);
+
+    if (!drop) {
+        pthread_mutex_lock(&fdb->lock);
+        drop = learn_locked(fdb, key, port, now_us);
+        pthread_mutex_unlock(&fdb->lock);
+    }
+    /* what was announced is found without a place of its own */
+    return drop == DROP_FDB_FULL && fdb_pin_owner(fdb, key) == port ? DROP_NONE : drop;
+}
+
+enum drop fdb_learn(struct fdb *fdb, uint64_t key, int port, uint64_t now_us)
 {
     uint64_t value;
-    struct fdb_cell *cell = lookup(fdb, key, &value);
+    struct fdb_cell *cell = fdb_lookup(fdb, key, &value);
 
-    if (cell) {
-        switch (claim(value, port, now_us)) {
-        case CLAIM_SAME:
-            refresh(cell, value, now_us);
-            return 0;
-        case CLAIM_OURS:
-            return ERR_PERMISSION;
-        case CLAIM_HELD:
-            return 0;
-        case CLAIM_MOVE:
-            break;
-        }
-    }
-    if (fdb_room(fdb, port, cell ? fdb_value_port(value) : SWITCH_PORT_FLOOD) == FDB_ROOM_NONE)
-        return ERR_SPACE; /* a flood of made-up addresses does not come as far as the lock */
-    pthread_mutex_lock(&fdb->lock);
-    int err = learn_locked(fdb, key, port, now_us);
-    pthread_mutex_unlock(&fdb->lock);
-    return err;
+    if (!cell || fdb_value_port(value) != port)
+        return learn_slowly(fdb, key, cell ? &value : NULL, port, now_us);
+    refresh(cell, value, now_us);
+    return DROP_NONE;
 }
 
 /* ---- forgetting ---- */
 
 void fdb_remove_at(struct fdb *fdb, uint64_t hole)
 {
-    fdb_account(fdb, fdb_value_port(fdb_load(&fdb->cells[hole].value)), -1);
+    if (!(fdb_load(&fdb->cells[hole].key) & FDB_KEY_PIN))
+        fdb_account(fdb, fdb_value_port(fdb_load(&fdb->cells[hole].value)), -1);
     for (uint64_t at = (hole + 1) & fdb->mask;; at = (at + 1) & fdb->mask) {
         uint64_t key = fdb_load(&fdb->cells[at].key);
         if (key == 0)
@@ -249,28 +274,33 @@ void fdb_remove_at(struct fdb *fdb, uint64_t hole)
     store(&fdb->cells[hole].key, 0);
 }
 
-struct sweep {
-    bool by_port;
-    int port;
-    uint64_t now_us;
-};
-
-static bool doomed(const struct sweep *sweep, uint64_t value)
+static bool is_of_port(const struct fdb_sweep *sweep, uint64_t key, uint64_t value)
 {
-    return sweep->by_port ? fdb_value_port(value) == sweep->port
-                          : value_age_s(value, sweep->now_us) >= SWITCH_AGE_S;
+    return !(key & FDB_KEY_PIN) && fdb_value_port(value) == sweep->port;
 }
 
-static void sweep_cells(struct fdb *fdb, const struct sweep *sweep, uint64_t from, uint64_t to)
+static bool is_old(const struct fdb_sweep *sweep, uint64_t key, uint64_t value)
+{
+    return !(key & FDB_KEY_PIN) && value_age_s(value, sweep->now_us) >= SWITCH_AGE_S;
+}
+
+static bool is_doomed(const struct fdb *fdb, uint64_t at, const struct fdb_sweep *sweep)
+{
+    uint64_t key = fdb_load(&fdb->cells[at].key);
+
+    return key && sweep->doomed(sweep, key, fdb_load(&fdb->cells[at].value));
+}
+
+static void sweep_cells(struct fdb *fdb, const struct fdb_sweep *sweep, uint64_t from, uint64_t to)
 {
     pthread_mutex_lock(&fdb->lock);
     for (uint64_t at = from; at < to; at++)
-        while (fdb_load(&fdb->cells[at].key) && doomed(sweep, fdb_load(&fdb->cells[at].value)))
+        while (is_doomed(fdb, at, sweep))
             fdb_remove_at(fdb, at); /* what moves up into the cell is looked at in its turn */
     pthread_mutex_unlock(&fdb->lock);
 }
 
-static void sweep_all(struct fdb *fdb, const struct sweep *sweep)
+void fdb_sweep_all(struct fdb *fdb, const struct fdb_sweep *sweep)
 {
     for (uint64_t from = 0; from <= fdb->mask; from += LOCKED_CELLS) {
         uint64_t to = from + LOCKED_CELLS;
@@ -280,12 +310,12 @@ static void sweep_all(struct fdb *fdb, const struct sweep *sweep)
 
 void fdb_forget(struct fdb *fdb, int port)
 {
-    sweep_all(fdb, &(struct sweep){.by_port = true, .port = port});
+    fdb_sweep_all(fdb, &(struct fdb_sweep){.doomed = is_of_port, .port = port});
 }
 
 void fdb_age(struct fdb *fdb, uint64_t now_us)
 {
-    sweep_all(fdb, &(struct sweep){.now_us = now_us});
+    fdb_sweep_all(fdb, &(struct fdb_sweep){.doomed = is_old, .now_us = now_us});
 }
 
 /* ---- listing ---- */
@@ -306,7 +336,7 @@ size_t fdb_list(struct fdb *fdb, uint64_t now_us, struct switch_entry *out, size
     pthread_mutex_lock(&fdb->lock);
     for (uint64_t at = 0; at <= fdb->mask; at++) {
         uint64_t key = fdb_load(&fdb->cells[at].key);
-        if (!key)
+        if (!key || (key & FDB_KEY_PIN))
             continue;
         if (n < cap)
             entry_fill(&out[n], key, fdb_load(&fdb->cells[at].value), now_us);

@@ -20,10 +20,16 @@ uint64_t fdb_key(const uint8_t mac[6], uint16_t vlan);
 /* The port, or SWITCH_PORT_FLOOD. Any thread. */
 int fdb_find(const struct fdb *fdb, uint64_t key);
 
-/* Learns, refreshes or moves an address. 0 (also when hold-down keeps it where it is), ERR_SPACE when a cap
- * forbids it, ERR_PERMISSION when a peer claims an address that is ours. Any thread; takes the lock only to
- * add or move. */
-int fdb_learn(struct fdb *fdb, uint64_t key, int port, uint64_t now_us);
+/* Learns, refreshes or moves an address. DROP_NONE; DROP_FDB_FULL when a cap forbids it; DROP_FLAPPING when it
+ * moved too often; DROP_SOURCE and DROP_PINNED when a peer claims an address that is ours or another peer's.
+ * Any thread; takes the lock only to add or move. */
+enum drop fdb_learn(struct fdb *fdb, uint64_t key, int port, uint64_t now_us);
+
+/* The port that announced the key's address, or SWITCH_PORT_FLOOD. Any thread. */
+int fdb_pin_owner(const struct fdb *fdb, uint64_t key);
+
+/* switch_pin; port may be SWITCH_PORT_DEVICE, which takes any address from anybody. Control thread. */
+void fdb_pin(struct fdb *fdb, int port, struct switch_pin *list, unsigned count);
 
 /* Remove a port's addresses; those not seen for SWITCH_AGE_S; copy up to cap entries and return how many
  * there are. Control thread; the lock is given back now and then. */

@@ -4,12 +4,15 @@
  * how much of it); nobody else includes this. Linear probing, keyed hash, backward-shift removal (no
  * tombstones). Any thread reads and refreshes; changes of a key or a port are made under the mutex.
  *
- *   key word   63     60   59  48   47                    0       63   48   47  28   27       0
- *            +-----------+--------+-------------------------+   +---------+--------+------------+
- *            | 1 = valid | VLAN   | MAC                     |   | port    | seen s | moved ms   |
- *            +-----------+--------+-------------------------+   +---------+--------+------------+
- *            0: free, KEY_BUSY: being rewritten                 value word; times modulo their width
- */
+ *   key word   63     60   59  48   47                    0     63   48   47  28  27  26   25            0
+ *            +-----------+--------+-------------------------+   +-------+--------+-------+---------------+
+ *            | 1 = valid | VLAN   | MAC                     |   | port  | seen s | moves | since, 0.1 s  |
+ *            +-----------+--------+-------------------------+   +-------+--------+-------+---------------+
+ *            0: free, BUSY: being rewritten, PIN: whose it is   value word; times modulo their width
+ *
+ * A pin is a cell of its own, without a VLAN, whose value is the port of whoever announced the address. It is
+ * asked where nothing was learned or somebody else claims the address, so that known addresses cost nothing
+ * more. It neither ages nor counts as one of the port's addresses. */
 
 #include "proto/fdb.h"
 #include <pthread.h>
@@ -18,6 +21,7 @@
 
 #define FDB_DEVICE_PORT UINT16_MAX /* SWITCH_PORT_DEVICE, as a value word has it */
 #define FDB_PORT_SHIFT  48
+#define FDB_KEY_PIN     (1ull << 62)
 
 struct fdb_cell {
     _Atomic uint64_t key, value;
@@ -51,6 +55,25 @@ static inline int fdb_value_port(uint64_t value)
 /* Empties a cell and moves up those behind it that would otherwise be cut off from their home. With the lock
  * held. */
 void fdb_remove_at(struct fdb *fdb, uint64_t hole);
+
+/* What can be said about a cell with the lock held; the sweep removes those of which doomed holds. */
+struct fdb_sweep {
+    bool (*doomed)(const struct fdb_sweep *sweep, uint64_t key, uint64_t value);
+    int port;
+    uint64_t now_us;
+    const struct switch_pin *pins;
+    unsigned pin_count;
+};
+void fdb_sweep_all(struct fdb *fdb, const struct fdb_sweep *sweep);
+
+/* The cell with its value, or NULL; adding one that is not there, with the lock held. */
+struct fdb_cell *fdb_lookup(const struct fdb *fdb, uint64_t key, uint64_t *value);
+void fdb_insert(struct fdb *fdb, uint64_t key, uint64_t value);
+
+static inline uint64_t fdb_value_of_port(int port)
+{
+    return (port == SWITCH_PORT_DEVICE ? FDB_DEVICE_PORT : (uint64_t)port) << FDB_PORT_SHIFT;
+}
 
 /* ---- fdb_share.c ---- */
 

@@ -75,7 +75,8 @@ bool fdb_displace(struct fdb *fdb, int port)
     for (unsigned i = 0; i < DISPLACE_CELLS; i++) {
         uint64_t at = fdb->hand++ & fdb->mask;
         int holder = fdb_value_port(fdb_load(&fdb->cells[at].value));
-        if (!fdb_load(&fdb->cells[at].key) || holder == SWITCH_PORT_DEVICE ||
+        uint64_t key = fdb_load(&fdb->cells[at].key);
+        if (!key || (key & FDB_KEY_PIN) || holder == SWITCH_PORT_DEVICE ||
             count_of(&fdb->count[holder]) <= fair)
             continue;
         fdb_remove_at(fdb, at);

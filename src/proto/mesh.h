@@ -53,9 +53,9 @@ struct mesh_ops {
     void (*retire)(void *context, struct session *s);
     /* The addresses of a wanted peer are needed, or no longer. */
     void (*want)(void *context, const struct node_id *id, bool wanted);
-    /* A peer's overlay addresses, from its HELLO; count 0 when it is gone:
+    /* A peer's overlay addresses and MACs, as its HELLO tells them; NULL when it is gone:
      * forget what was learned from slot. */
-    void (*overlay)(void *context, uint32_t slot, const struct addr_prefix *list, unsigned count);
+    void (*overlay)(void *context, uint32_t slot, const struct hello *theirs);
     void (*notice)(void *context, enum mesh_notice what, const struct node_id *id, const char *name,
                    const char *text);
     /* The answer to mesh_ping. */

@@ -105,13 +105,19 @@ int switch_from_device(struct switch_table *sw, const struct switch_frame *f, ui
 
     if (group && is_bpdu(f->dst) && !sw->pass_bpdus)
         return SWITCH_PORT_BPDU;
-    fdb_learn(sw->fdb, fdb_key(f->src, f->vlan), SWITCH_PORT_DEVICE, now_us);
+    (void)fdb_learn(sw->fdb, fdb_key(f->src, f->vlan), SWITCH_PORT_DEVICE, now_us);
     return group ? SWITCH_PORT_FLOOD : fdb_find(sw->fdb, fdb_key(f->dst, f->vlan));
 }
 
 void switch_local(struct switch_table *sw, const uint8_t mac[6], uint64_t now_us)
 {
-    fdb_learn(sw->fdb, fdb_key(mac, 0), SWITCH_PORT_DEVICE, now_us);
+    uint64_t key = fdb_key(mac, 0);
+    struct switch_pin own;
+
+    memcpy(own.mac, mac, sizeof own.mac);
+    if (fdb_pin_owner(sw->fdb, key) != SWITCH_PORT_DEVICE)
+        fdb_pin(sw->fdb, SWITCH_PORT_DEVICE, &own, 1);
+    (void)fdb_learn(sw->fdb, key, SWITCH_PORT_DEVICE, now_us);
 }
 
 /* Takes one frame from the budget; false when there is none left, which costs nothing. */
@@ -149,12 +155,22 @@ enum drop switch_from_peer(struct switch_table *sw, uint32_t slot, const struct 
     enum drop drop = admit(sw, slot, f, now_us);
     if (drop)
         return drop; /* before learning: a storm of made-up sources is not learned */
-    int err = fdb_learn(sw->fdb, fdb_key(f->src, f->vlan), (int)slot, now_us);
-    if (err == ERR_PERMISSION)
-        return DROP_SOURCE;
-    if (err)
-        *not_learned = DROP_FDB_FULL;
+    drop = fdb_learn(sw->fdb, fdb_key(f->src, f->vlan), (int)slot, now_us);
+    if (drop != DROP_FDB_FULL && drop != DROP_FLAPPING)
+        return drop;
+    *not_learned = drop;
     return DROP_NONE;
+}
+
+int switch_find(const struct switch_table *sw, const uint8_t mac[6], uint16_t vlan)
+{
+    return fdb_find(sw->fdb, fdb_key(mac, vlan));
+}
+
+void switch_pin(struct switch_table *sw, uint32_t slot, struct switch_pin *list, unsigned count)
+{
+    if (slot < sw->peers)
+        fdb_pin(sw->fdb, (int)slot, list, count < SWITCH_PINS_PER_PEER ? count : SWITCH_PINS_PER_PEER);
 }
 
 void switch_forget(struct switch_table *sw, uint32_t slot)

@@ -10,16 +10,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SWITCH_PORT_FLOOD   (-1) /* not known, or a group address: to every peer */
-#define SWITCH_PORT_DEVICE  (-2) /* our own side */
-#define SWITCH_PORT_BPDU    (-3) /* of bridges among themselves: not sent */
-#define SWITCH_AGE_S        300
-#define SWITCH_LOCAL_S      30         /* an address seen on our side so lately is ours: refused from peers */
-#define SWITCH_HOLD_DOWN_US 1000000ull /* an address that just moved stays where it is for so long */
-#define SWITCH_PER_PEER     4096       /* addresses learned from one peer */
-#define SWITCH_STORM_RATE   10000      /* flooded frames per second that one peer may send us … */
-#define SWITCH_STORM_BURST  20000      /* … and how many at once */
-#define SWITCH_PEERS_MAX    65535
+#define SWITCH_PORT_FLOOD    (-1) /* not known, or a group address: to every peer */
+#define SWITCH_PORT_DEVICE   (-2) /* our own side */
+#define SWITCH_PORT_BPDU     (-3) /* of bridges among themselves: not sent */
+#define SWITCH_AGE_S         300
+#define SWITCH_LOCAL_S       30    /* an address seen on our side so lately is ours: refused from peers */
+#define SWITCH_MOVES_MAX     3     /* from peer to peer … */
+#define SWITCH_MOVES_S       10    /* … in so long; then an address stays where it is */
+#define SWITCH_PINS_PER_PEER 4     /* addresses that a peer may announce */
+#define SWITCH_PER_PEER      4096  /* addresses learned from one peer */
+#define SWITCH_STORM_RATE    10000 /* flooded frames per second that one peer may send us … */
+#define SWITCH_STORM_BURST   20000 /* … and how many at once */
+#define SWITCH_PEERS_MAX     65535
 
 struct switch_table;
 
@@ -49,18 +51,33 @@ enum drop switch_parse(const uint8_t *frame, size_t len, struct switch_frame *ou
  * learned). */
 int switch_from_device(struct switch_table *sw, const struct switch_frame *f, uint64_t now_us);
 
-/* An untagged address of the device itself: ours though it is silent.
- * Control thread, along with switch_age. */
+/* The address of the device itself: ours in every VLAN though it is silent, and no peer's to announce. Control
+ * thread, along with switch_age. */
 void switch_local(struct switch_table *sw, const uint8_t mac[6], uint64_t now_us);
 
 /* A frame from an authenticated peer, before it goes to the device (never to another peer): learns its
- * source. DROP_NONE: deliver. DROP_SOURCE: the source is one of our own addresses. DROP_BPDU: a bridge's
+ * source. DROP_NONE: deliver. DROP_SOURCE: the source is one of our own addresses. DROP_PINNED: it is
+ * another peer's. DROP_BPDU: a bridge's
  * own frame. DROP_STORM: over the
  * peer's budget of group and unknown unicast frames, whose destination is not known on our side. *not_learned
- * is DROP_FDB_FULL when the frame is fine but its source could not be learned, else DROP_NONE. An address
- * that moves from peer to peer within its hold-down is delivered and stays where it is. */
+ * is DROP_FDB_FULL or DROP_FLAPPING when the frame is fine but its source is not learned, else DROP_NONE. */
 enum drop switch_from_peer(struct switch_table *sw, uint32_t slot, const struct switch_frame *f,
                            uint64_t now_us, enum drop *not_learned) must_check;
+
+/* The port of an address: a slot, SWITCH_PORT_DEVICE or SWITCH_PORT_FLOOD. Any thread. */
+int switch_find(const struct switch_table *sw, const uint8_t mac[6], uint16_t vlan);
+
+/* Gives the peer in slot the addresses that it announced, and takes back those that it announced before: they
+ * are its alone in every VLAN, whatever else was learned, and always have room. An address that another peer
+ * announced first stays that one's (ERR_EXISTS, owner), our device's stays ours (ERR_PERMISSION); group
+ * addresses and zero are nobody's (ERR_ARGUMENT). At most SWITCH_PINS_PER_PEER. Count 0 when the peer is gone.
+ * Control thread. */
+struct switch_pin {
+    uint8_t mac[6];
+    int err;        /* out */
+    uint32_t owner; /* out: with ERR_EXISTS */
+};
+void switch_pin(struct switch_table *sw, uint32_t slot, struct switch_pin *list, unsigned count);
 
 /* Forgets everything learned from a peer, and its storm budget. After no worker can still pass frames of it
  * (fwd_publish), else they teach its addresses anew. */

@@ -269,59 +269,141 @@ static void silent_device_keeps_its_own_address(void **state)
     assert_int_equal(in(x, 2, 1, BROADCAST), DROP_SOURCE);
 }
 
-static void move_between_peers_waits_for_hold_down(void **state)
+static void learned_address_moves_three_times_and_then_stays(void **state)
 {
     struct fixture *x = *state;
+    enum drop not_learned;
 
-    assert_int_equal(in(x, 1, 100, BROADCAST), DROP_NONE);
-    assert_int_equal(in(x, 2, 100, BROADCAST), DROP_NONE); /* the first move is free */
-    assert_int_equal(where(x, 100), 2);
-    x->now += SWITCH_HOLD_DOWN_US - 1000;
-    assert_int_equal(in(x, 1, 100, BROADCAST), DROP_NONE); /* delivered, not moved */
-    assert_int_equal(where(x, 100), 2);
-    x->now += 1000;
-    assert_int_equal(in(x, 1, 100, BROADCAST), DROP_NONE);
+    assert_int_equal(in(x, 0, 100, BROADCAST), DROP_NONE);
+    for (uint32_t move = 1; move <= SWITCH_MOVES_MAX; move++) {
+        assert_int_equal(in(x, move % 2, 100, BROADCAST), DROP_NONE);
+        assert_int_equal(where(x, 100), move % 2);
+    }
+    x->now += (SWITCH_MOVES_S - 1) * SECOND;
+    assert_int_equal(in_full(x, 0, 100, BROADCAST, &not_learned),
+                     DROP_NONE); /* delivered, not moved, counted */
+    assert_int_equal(not_learned, DROP_FLAPPING);
     assert_int_equal(where(x, 100), 1);
+    x->now += SECOND;
+    assert_int_equal(in(x, 0, 100, BROADCAST), DROP_NONE);
+    assert_int_equal(where(x, 100), 0);
 }
 
-static void two_peers_that_fight_move_an_address_once_a_second(void **state)
+static void two_peers_that_fight_move_an_address_three_times_in_ten_seconds(void **state)
 {
     struct fixture *x = *state;
-    int moves = 0, last;
+    enum drop not_learned;
+    int moves = 0, last = 0;
 
     in(x, 0, 100, BROADCAST);
-    last = where(x, 100);
-    for (int i = 0; i < 10000; i++, x->now += 1000) {
-        in(x, (uint32_t)i % 2, 100, 0);
+    for (int i = 0; i < 30000; i++, x->now += 1000) {
+        in_full(x, (uint32_t)i % 2, 100, 0, &not_learned);
         moves += where(x, 100) != last;
         last = where(x, 100);
     }
-    assert_in_range(moves, 9, 11);
+    assert_in_range(moves, 9, 10);
 }
 
-static void hold_down_holds_for_a_worker_a_little_behind(void **state)
+static void moves_are_counted_for_a_worker_a_little_behind(void **state)
 {
     struct fixture *x = *state;
+    enum drop not_learned;
 
-    in(x, 1, 100, BROADCAST);
-    in(x, 2, 100, BROADCAST);
-    x->now -= 2000;
-    assert_int_equal(in(x, 1, 100, BROADCAST), DROP_NONE);
-    assert_int_equal(where(x, 100), 2);
+    for (uint32_t i = 0; i <= SWITCH_MOVES_MAX; i++)
+        in(x, i % 2, 100, BROADCAST);
+    x->now -= 200000;
+    assert_int_equal(in_full(x, 0, 100, BROADCAST, &not_learned), DROP_NONE);
+    assert_int_equal(not_learned, DROP_FLAPPING);
 }
 
-static void hold_down_outlives_the_clocks_wrap(void **state)
+/* ---- announced addresses ---- */
+
+/* Peers 0 to 3 fill all that peers may have. */
+static void crowd(struct fixture *x)
+{
+    out(x, 0, BROADCAST);
+    for (uint64_t s = 0; s < ENTRIES - ENTRIES / 8; s++)
+        assert_int_equal(in(x, (uint32_t)(s % 4), 1000000 + s, 0), DROP_NONE);
+}
+
+static struct switch_pin pin(struct fixture *x, uint32_t peer, uint64_t station)
+{
+    struct switch_frame f = frame(station, 0, 0);
+    struct switch_pin p = {.err = 1};
+
+    memcpy(p.mac, f.src, sizeof p.mac);
+    switch_pin(x->sw, peer, &p, 1);
+    return p;
+}
+
+static void announced_address_is_its_peers_in_every_vlan(void **state)
 {
     struct fixture *x = *state;
+    enum drop not_learned;
 
-    for (int i = 0; i < 40; i++, x->now += (1ull << 26) * 1000) { /* quarters of the stored clock's round */
-        in(x, 1, 100, BROADCAST);
-        in(x, 2, 100, BROADCAST);
-        x->now += SWITCH_HOLD_DOWN_US;
-        in(x, 1, 100, BROADCAST);
-        assert_int_equal(where(x, 100), 1);
-        switch_forget(x->sw, 1);
+    assert_int_equal(pin(x, 1, 100).err, 0);
+    assert_int_equal(where(x, 100), 1); /* before it says a word */
+    for (uint16_t vlan = 0; vlan < 3; vlan++) {
+        struct switch_frame f = frame(100, BROADCAST, vlan), to = frame(0, 100, vlan);
+        assert_int_equal(switch_from_peer(x->sw, 2, &f, x->now, &not_learned), DROP_PINNED);
+        assert_int_equal(switch_from_peer(x->sw, 1, &f, x->now, &not_learned), DROP_NONE);
+        assert_int_equal(switch_from_peer(x->sw, 2, &f, x->now, &not_learned), DROP_PINNED);
+        assert_int_equal(switch_from_device(x->sw, &to, x->now), 1);
     }
+}
+
+static void announcing_takes_back_what_another_peer_taught(void **state)
+{
+    struct fixture *x = *state;
+    enum drop not_learned;
+    struct switch_frame f = frame(100, BROADCAST, 7), to = frame(0, 100, 7);
+
+    in(x, 2, 100, BROADCAST);
+    assert_int_equal(switch_from_peer(x->sw, 2, &f, x->now, &not_learned), DROP_NONE);
+    assert_int_equal(pin(x, 1, 100).err, 0);
+    assert_int_equal(where(x, 100), 1);
+    assert_int_equal(switch_from_device(x->sw, &to, x->now), 1);
+}
+
+static void address_announced_twice_stays_with_the_first(void **state)
+{
+    struct fixture *x = *state;
+
+    assert_int_equal(pin(x, 1, 100).err, 0);
+    struct switch_pin second = pin(x, 2, 100);
+    assert_int_equal(second.err, ERR_EXISTS);
+    assert_int_equal(second.owner, 1);
+    assert_int_equal(pin(x, 1, 100).err, 0); /* a new handshake says the same again */
+    switch_pin(x->sw, 1, NULL, 0);
+    assert_int_equal(where(x, 100), SWITCH_PORT_FLOOD);
+    assert_int_equal(pin(x, 2, 100).err, 0);
+}
+
+static void peer_announces_neither_ours_nor_nobodys(void **state)
+{
+    struct fixture *x = *state;
+    struct switch_frame own = frame(1, BROADCAST, 5);
+    struct switch_pin nobodys[] = {{.mac = {0}}, {.mac = {0x01, 0, 0x5e, 0, 0, 1}}};
+    enum drop not_learned;
+
+    switch_local(x->sw, own.src, x->now);
+    assert_int_equal(pin(x, 1, 1).err, ERR_PERMISSION);
+    assert_int_equal(switch_from_peer(x->sw, 1, &own, x->now, &not_learned), DROP_SOURCE); /* in any VLAN */
+    switch_pin(x->sw, 1, nobodys, 2);
+    assert_int_equal(nobodys[0].err, ERR_ARGUMENT);
+    assert_int_equal(nobodys[1].err, ERR_ARGUMENT);
+}
+
+static void announced_address_has_room_where_its_peer_has_none(void **state)
+{
+    struct fixture *x = *state;
+
+    crowd(x);
+    for (uint64_t s = 1; s <= (ENTRIES - ENTRIES / 8) / 5; s++)
+        in(x, 5, s, 0);
+    assert_int_equal(pin(x, 5, 9999).err, 0);
+    assert_int_equal(in(x, 5, 9999, 0), DROP_NONE);
+    assert_int_equal(where(x, 9999), 5);
 }
 
 /* ---- ageing and forgetting ---- */
@@ -450,14 +532,6 @@ static void all_peers_together_leave_room_for_our_side(void **state)
         out(x, s, BROADCAST);
     assert_int_equal(count(x), ENTRIES);
     assert_int_equal(out(x, 1, 2), SWITCH_PORT_DEVICE);
-}
-
-/* Peers 0 to 3 fill all that peers may have. */
-static void crowd(struct fixture *x)
-{
-    out(x, 0, BROADCAST);
-    for (uint64_t s = 0; s < ENTRIES - ENTRIES / 8; s++)
-        assert_int_equal(in(x, (uint32_t)(s % 4), 1000000 + s, 0), DROP_NONE);
 }
 
 static void newcomer_gets_its_share_of_a_crowded_table(void **state)
@@ -764,10 +838,14 @@ int main(void)
         switch_test(station_that_went_to_a_peer_is_found_there),
         switch_test(station_that_came_to_us_is_taken_over_at_once),
         switch_test(silent_device_keeps_its_own_address),
-        switch_test(move_between_peers_waits_for_hold_down),
-        switch_test(two_peers_that_fight_move_an_address_once_a_second),
-        switch_test(hold_down_holds_for_a_worker_a_little_behind),
-        switch_test(hold_down_outlives_the_clocks_wrap),
+        switch_test(learned_address_moves_three_times_and_then_stays),
+        switch_test(two_peers_that_fight_move_an_address_three_times_in_ten_seconds),
+        switch_test(moves_are_counted_for_a_worker_a_little_behind),
+        switch_test(announced_address_is_its_peers_in_every_vlan),
+        switch_test(announcing_takes_back_what_another_peer_taught),
+        switch_test(address_announced_twice_stays_with_the_first),
+        switch_test(peer_announces_neither_ours_nor_nobodys),
+        switch_test(announced_address_has_room_where_its_peer_has_none),
         switch_test(address_not_seen_for_long_is_removed),
         switch_test(clock_of_a_worker_a_little_ahead_ages_nothing),
         switch_test(forgotten_peer_leaves_the_others_alone),
