@@ -238,7 +238,10 @@ static void learn_addresses(struct mesh *m, struct peer *p, const struct link *l
     for (unsigned i = 0; i < h->candidate_count; i++) {
         struct addr beside = l->remote;
         beside.port = h->candidates[i].addr.port;
-        path_add(p->paths, &beside, CANDIDATE_REFLEXIVE, now_us);
+        if (l->opener)
+            path_add(p->paths, &beside, CANDIDATE_REFLEXIVE, now_us);
+        else
+            path_add_observed(p->paths, &beside, now_us);
     }
 }
 

@@ -196,6 +196,16 @@ void path_add(struct path_set *set, const struct addr *remote, enum candidate_ki
     if (!usable(remote) || kind == CANDIDATE_RELAYED)
         return;
     struct path_entry *e = add(set, remote, now_us);
+    if (!e)
+        return;
+    e->learned = false;
+    e->named = true;
+}
+
+void path_add_observed(struct path_set *set, const struct addr *remote, uint64_t now_us)
+{
+    heard(set, now_us);
+    struct path_entry *e = usable(remote) ? add(set, remote, now_us) : NULL;
     if (e)
         e->learned = false;
 }
@@ -214,7 +224,7 @@ void path_announced(struct path_set *set, const struct candidate *list, unsigned
     for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
         if (!e->announced || listed(e, list, count))
             continue;
-        e->announced = false;
+        e->announced = e->named = false;
         e->learned = true;
         if (!path_entry_live(e))
             e->used = false;

@@ -82,13 +82,17 @@ void path_set_free(struct path_set *set);
  * once; so is one that had failed. */
 void path_add(struct path_set *set, const struct addr *remote, enum candidate_kind kind, uint64_t now_us);
 
+/* As path_add, for an address that nobody named: a connection came from there. It carries when nothing else
+ * does, and is never preferred for its round trip. */
+void path_add_observed(struct path_set *set, const struct addr *remote, uint64_t now_us);
+
 /* Forgets candidates of the other side's last announcement that are not in this one and not proven. */
 void path_announced(struct path_set *set, const struct candidate *list, unsigned count, uint64_t now_us);
 
 /* A datagram of this peer that authenticated came from remote: when that is not the best path, both are asked
  * at once. The old path serves until the new one has answered and the old one's answer is overdue (one round
  * trip and four deviations, 10 ms at least; at once when it had missed a round before): then the peer has
- * moved. While the old one answers, it stays. May be called for every such datagram; cheap when there is
+ * moved. While the old one answers, it stays, however fast the new one is. May be called for every such datagram; cheap when there is
  * nothing to do. */
 void path_on_source(struct path_set *set, const struct addr *remote, uint64_t now_us);
 
@@ -121,7 +125,7 @@ bool path_poll(struct path_set *set, uint64_t now_us, struct path_probe *probe, 
 uint64_t path_next_deadline(const struct path_set *set);
 
 /* The path that carries data: proven or suspect, best measured RTT with hysteresis (a change needs to be
- * better by 25 % and 2 ms, or the old one to fail). NULL while nothing is proven. Valid until the next call
+ * better by 25 % and 2 ms and its address named by the peer or a person, or the old one to fail). NULL while nothing is proven. Valid until the next call
  * of any other function. */
 const struct path *path_best(const struct path_set *set);
 

@@ -2,7 +2,9 @@
 /* Which of the paths carries. Pure; control thread. docs/PROTOCOL.md §9.
  *
  *   best suspect or failed         any proven one takes over, provisionally until it answers
- *   another is faster              by a quarter and 2 ms, measured since the last change, at its full size
+ *   another is faster              by a quarter and 2 ms, measured since the last change, at its full size; only
+ *                                  one that the peer or a person named: whoever sends our datagrams on from an
+ *                                  address of his own can be as fast as he likes
  *   the peer moved                 see path_decide_roam
  */
 
@@ -30,7 +32,7 @@ static bool displaces(const struct path_set *set, const struct path_entry *a)
         return true;
     bool measured = a->samples >= 2 && b->samples >= 2;
     bool settled = a->size.trial == 0 && a->distrust_us <= set->now_us;
-    return measured && settled && answers_faster(a, b);
+    return a->named && measured && settled && answers_faster(a, b);
 }
 
 static void set_best(struct path_set *set, struct path_entry *e, bool provisional, uint64_t now_us)

@@ -42,6 +42,7 @@ struct path_entry {
     bool used;
     bool announced; /* in the peer's last list */
     bool learned;   /* known only because a datagram came from there */
+    bool named;     /* by the peer or by a person: may be preferred for its round trip */
     bool once_proven;
     bool prepaid; /* the next try was paid for by the budget of challenges */
     bool roaming; /* challenged; not yet decided */

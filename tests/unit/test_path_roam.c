@@ -78,6 +78,62 @@ static void copied_datagrams_do_not_lure_us_away(void **state)
     net_free(net);
 }
 
+/* However much faster the way through the copier is: far beyond the hysteresis between paths that the peer
+ * named, and for long enough to be measured and sized. */
+static void relay_on_the_way_does_not_get_the_traffic_by_being_faster(void **state)
+{
+    (void)state;
+    for (unsigned active = 0; active < 2; active++) {
+        struct net *net = net_new(36, ETHERNET);
+        struct link *real = settled(net, 50 * MS), *relay = add_link(net, 66, 5 * MS, ETHERNET);
+        path_set_active(net->set, active, net->now);
+        net->talks_from = relay;
+        for (unsigned i = 0; i < 600; i++) {
+            run(net, 100 * MS);
+            assert_true(best_is(net, real));
+        }
+        assert_int_equal(state_of(net, relay), PATH_STATE_PROVEN);
+        net_free(net);
+    }
+}
+
+/* A connection that somebody passed on names his address no more than a datagram does; where nothing else
+ * answers, it carries. */
+static void connections_source_carries_only_when_nothing_named_answers(void **state)
+{
+    (void)state;
+    struct net *net = net_new(37, ETHERNET);
+    struct link *real = settled(net, 50 * MS), *source = add_link(net, 67, 5 * MS, ETHERNET);
+    path_add_observed(net->set, &source->addr, net->now);
+    run(net, 30 * SECOND);
+    assert_int_equal(state_of(net, source), PATH_STATE_PROVEN);
+    assert_true(best_is(net, real));
+    real->down = true;
+    WITHIN(net, 5 * SECOND, best_is, source);
+    net_free(net);
+}
+
+/* What the peer announced and takes back is as good as learned. */
+static void withdrawn_address_is_not_preferred_for_its_speed(void **state)
+{
+    (void)state;
+    struct net *net = net_new(38, ETHERNET);
+    struct link *slow = settled(net, 50 * MS), *fast = add_link(net, 68, 5 * MS, ETHERNET);
+    const struct candidate both[] = {{CANDIDATE_HOST, slow->addr, 0}, {CANDIDATE_HOST, fast->addr, 0}};
+    fast->down = true;
+    path_announced(net->set, both, 2, net->now);
+    run(net, 10 * MS);
+    fast->down = false;
+    path_announced(net->set, both, 1, net->now);
+    net->talks_from = fast;
+    run(net, 30 * SECOND);
+    assert_int_equal(state_of(net, fast), PATH_STATE_PROVEN);
+    assert_true(best_is(net, slow));
+    path_announced(net->set, both, 2, net->now);
+    WITHIN(net, 10 * SECOND, best_is, fast);
+    net_free(net);
+}
+
 static void forged_sources_are_challenged_rarely_and_forgotten(void **state)
 {
     (void)state;
@@ -177,6 +233,9 @@ int main(void)
         cmocka_unit_test(dead_fast_path_does_not_win_back_a_peer_that_moved),
         cmocka_unit_test(rebinding_is_followed_despite_loss),
         cmocka_unit_test(copied_datagrams_do_not_lure_us_away),
+        cmocka_unit_test(relay_on_the_way_does_not_get_the_traffic_by_being_faster),
+        cmocka_unit_test(connections_source_carries_only_when_nothing_named_answers),
+        cmocka_unit_test(withdrawn_address_is_not_preferred_for_its_speed),
         cmocka_unit_test(forged_sources_are_challenged_rarely_and_forgotten),
         cmocka_unit_test(one_way_source_does_not_take_over),
         cmocka_unit_test(peer_that_changes_to_a_known_path_is_followed),
