@@ -15,6 +15,7 @@
 #include "crypto/secret.h"
 #include "node/rendezvous_job.h"
 #include "node/rendezvous_schedule.h"
+#include "node/rendezvous_wants.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
@@ -27,13 +28,6 @@
 #define CAUSE_LOG_US     (30 * USEC_PER_SEC)
 
 enum rendezvous_state { STATE_UNKNOWN, STATE_UNREACHABLE, STATE_REFUSED, STATE_REGISTERED };
-
-struct want {
-    struct node_id id;
-    uint64_t since_us, next_us;
-    uint64_t seq; /* of the newest record seen: an older one is not handed on */
-    bool forged;  /* and the log has told it */
-};
 
 struct rendezvous {
     struct rendezvous_config config;
@@ -57,8 +51,7 @@ struct rendezvous {
     uv_timer_t lookup_timer;
     struct lookup_job *looking;
     bool lookup_busy;
-    struct want *wants;
-    unsigned want_count, want_cap;
+    struct wants wants;
 };
 
 static uint32_t random_bits(void)
@@ -83,7 +76,7 @@ static void release(struct rendezvous *r)
     if (--r->handles > 0)
         return;
     free_jobs(r);
-    free(r->wants);
+    wants_fini(&r->wants);
     free(r);
 }
 
@@ -106,19 +99,12 @@ static void tell_state(struct rendezvous *r, bool reachable, const struct addr *
     r->config.state(r->config.context, reachable, udp);
 }
 
-/* A backbone that came back may know by now whom we want: ask at once, at the early pace. */
-static void want_all_now(struct rendezvous *r, uint64_t now)
-{
-    for (unsigned i = 0; i < r->want_count; i++)
-        r->wants[i].since_us = r->wants[i].next_us = now;
-}
-
 static void enter_registered(struct rendezvous *r, uint64_t now)
 {
     char hex[ID_TEXT_MAX];
     if (r->state != STATE_REGISTERED) {
         log_info("backbone %s: reached, registered as %s", r->url, id_format(identity_id(r->config.me), hex));
-        want_all_now(r, now);
+        wants_hurry(&r->wants, now); /* it may know by now whom we want */
     }
     r->state = STATE_REGISTERED;
     r->cause[0] = '\0';
@@ -220,22 +206,11 @@ static void on_register_timer(uv_timer_t *timer)
 
 /* ---- lookups ---- */
 
-static struct want *find_want(struct rendezvous *r, const struct node_id *id)
-{
-    for (unsigned i = 0; i < r->want_count; i++)
-        if (id_compare(&r->wants[i].id, id) == 0)
-            return &r->wants[i];
-    return NULL;
-}
-
 static void schedule_lookups(struct rendezvous *r)
 {
-    uint64_t next = TIME_NEVER, now = clock_monotonic_us();
+    uint64_t next = wants_next(&r->wants), now = clock_monotonic_us();
     if (r->closing || r->lookup_busy)
         return;
-    for (unsigned i = 0; i < r->want_count; i++)
-        if (r->wants[i].next_us < next)
-            next = r->wants[i].next_us;
     if (r->udp.family == 0 || next == TIME_NEVER)
         uv_timer_stop(&r->lookup_timer);
     else
@@ -252,7 +227,7 @@ static void tell_forged(struct rendezvous *r, struct want *want, const char *cau
 
 static void on_lookup(struct rendezvous *r, const struct lookup *l)
 {
-    struct want *want = find_want(r, &l->id);
+    struct want *want = wants_find(&r->wants, &l->id);
     if (!want)
         return; /* forgotten meanwhile */
     if (l->verdict == BACKBONE_FORGED)
@@ -287,11 +262,8 @@ static void on_lookup_timer(uv_timer_t *timer)
     if (r->lookup_busy)
         return;
     job->count = 0;
-    for (unsigned i = 0; i < r->want_count && job->count < LOOKUP_BATCH; i++) {
-        struct want *want = &r->wants[i];
-        if (want->next_us > now)
-            continue;
-        want->next_us = now + rendezvous_lookup_us(now - want->since_us, r->want_count, random_bits());
+    for (struct want *want = NULL; job->count < LOOKUP_BATCH && (want = wants_due(&r->wants, want, now));) {
+        want->next_us = now + rendezvous_lookup_us(now - want->since_us, r->wants.wanted, random_bits());
         job->lookups[job->count++].id = want->id;
     }
     if (job->count == 0 || uv_queue_work(r->config.loop, &job->work, lookup_job_run, on_lookup_done) != 0) {
@@ -302,41 +274,15 @@ static void on_lookup_timer(uv_timer_t *timer)
     r->handles++;
 }
 
-/* Room for one more. */
-static bool grow_wants(struct rendezvous *r)
-{
-    if (r->want_count < r->want_cap)
-        return true;
-    unsigned cap = r->want_cap ? 2 * r->want_cap : 16;
-    struct want *wants = cap <= RENDEZVOUS_WANTED_MAX ? realloc(r->wants, cap * sizeof(*wants)) : NULL;
-    if (!wants)
-        return false;
-    r->wants = wants;
-    r->want_cap = cap;
-    return true;
-}
-
 void rendezvous_want(struct rendezvous *r, const struct node_id *id)
 {
-    struct want *want = find_want(r, id);
-    uint64_t now = clock_monotonic_us();
-    if (!want) {
-        if (!grow_wants(r))
-            return;
-        want = &r->wants[r->want_count++];
-        *want = (struct want){.id = *id, .next_us = now};
-    }
-    want->since_us = now;
-    if (want->next_us > now + USEC_PER_SEC)
-        want->next_us = now + USEC_PER_SEC;
+    wants_add(&r->wants, id, clock_monotonic_us());
     schedule_lookups(r);
 }
 
 void rendezvous_forget(struct rendezvous *r, const struct node_id *id)
 {
-    struct want *want = find_want(r, id);
-    if (want)
-        *want = r->wants[--r->want_count];
+    wants_forget(&r->wants, id, clock_monotonic_us());
 }
 
 /* ---- life ---- */

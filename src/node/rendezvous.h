@@ -13,8 +13,6 @@
 #include <stdbool.h>
 #include <uv.h>
 
-#define RENDEZVOUS_WANTED_MAX 4096
-
 struct rendezvous;
 
 struct rendezvous_config {
@@ -44,6 +42,7 @@ void rendezvous_changed(struct rendezvous *r);
 
 /* Look id up, now and again until rendezvous_forget: every 1 s for the first 10 s and after the backbone came
  * back, then every 4 s, more slowly when many ids are wanted (8 requests a second in all). Wanting an id
- * twice starts its first 10 s anew. Ids beyond RENDEZVOUS_WANTED_MAX are not looked up. */
+ * twice starts its first 10 s anew. Ids beyond WANTS_WANTED_MAX are not looked up. A record older than one that
+ * was seen of its id in this run is not handed on, also when the id was forgotten meanwhile. */
 void rendezvous_want(struct rendezvous *r, const struct node_id *id);
 void rendezvous_forget(struct rendezvous *r, const struct node_id *id);

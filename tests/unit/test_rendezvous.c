@@ -471,6 +471,27 @@ static void older_record_than_seen_is_ignored(void **state)
     assert_int_equal(f->record.seq, 5);
 }
 
+/* Connecting forgets the want; when the peer is lost and wanted again, the newest record still counts. */
+static void older_record_is_ignored_when_the_id_is_wanted_again(void **state)
+{
+    struct fixture *f = *state;
+    f->answer = make_answer(other, 5, clock_unix_s() + 60, false);
+    rendezvous_want(f->r, identity_id(other));
+    rendezvous_start(f->r);
+    wait_for(f, f->found == 1);
+    rendezvous_forget(f->r, identity_id(other));
+    free(f->answer);
+    f->answer = make_answer(other, 4, clock_unix_s() + 60, false);
+    unsigned lookups = f->lookups, found = f->found;
+    rendezvous_want(f->r, identity_id(other));
+    wait_for(f, f->lookups >= lookups + 2);
+    assert_int_equal(f->found, found);
+    free(f->answer);
+    f->answer = make_answer(other, 6, clock_unix_s() + 60, false);
+    wait_for(f, f->found > found);
+    assert_int_equal(f->record.seq, 6);
+}
+
 static void death_and_return_of_the_backbone_are_told(void **state)
 {
     struct fixture *f = *state;
@@ -565,6 +586,7 @@ int main(void)
         with_backbone(record_that_expired_long_ago_is_ignored),
         with_backbone(malformed_record_is_ignored),
         with_backbone(older_record_than_seen_is_ignored),
+        with_backbone(older_record_is_ignored_when_the_id_is_wanted_again),
         with_backbone(death_and_return_of_the_backbone_are_told),
         with_backbone(lookup_that_fails_finds_out_that_the_backbone_is_gone),
         with_backbone(refusal_is_no_loss_and_lookups_go_on),
