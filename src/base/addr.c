@@ -236,6 +236,28 @@ bool addr_is_unspecified(const struct addr *a)
     return memcmp(a->ip, zero, sizeof(zero)) == 0;
 }
 
+static bool is_routable_v4(const uint8_t ip[4])
+{
+    bool link_local = ip[0] == 169 && ip[1] == 254;
+    return ip[0] != 0 && ip[0] != 127 && ip[0] < 224 && !link_local;
+}
+
+bool addr_is_routable(const struct addr *a)
+{
+    static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b};
+    const uint8_t *ip = a->ip;
+
+    if (a->family == 4)
+        return is_routable_v4(ip);
+    if (a->family != 6)
+        return false;
+    if (memcmp(ip, nat64, sizeof(nat64)) == 0 || memcmp(ip, mapped_prefix, sizeof(mapped_prefix)) == 0)
+        return is_routable_v4(ip + 12);
+    if (ip[0] == 0x20 && ip[1] == 0x02) /* 6to4 */
+        return is_routable_v4(ip + 2);
+    return ip[0] != 0 && ip[0] != 0xff && !(ip[0] == 0xfe && (ip[1] & 0x80));
+}
+
 static socklen_t put_v6(const uint8_t ip[16], const struct addr *a, struct sockaddr_storage *out)
 {
     struct sockaddr_in6 sin6 = {

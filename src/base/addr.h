@@ -46,6 +46,11 @@ bool addr_is_loopback(const struct addr *a);
 bool addr_is_link_local(const struct addr *a);
 bool addr_is_unspecified(const struct addr *a);
 
+/* True for an address at which another machine may be reached, as far as the address itself tells: global
+ * unicast, RFC 1918, RFC 6598 and ULA. False for 0/8, loopback, link-local, multicast, 240/4 with the
+ * broadcast, for IPv6's ::/8 but NAT64's well-known prefix, fe80::/9 and ff00::/8, and for 6to4, NAT64 and
+ * mapped addresses that hold such an IPv4 one. The port does not matter. */
+bool addr_is_routable(const struct addr *a);
 
 /* To and from the kernel's form. v4mapped writes IPv4 as ::ffff:a.b.c.d, for dual-stack sockets. */
 socklen_t addr_to_sockaddr(const struct addr *a, bool v4mapped, struct sockaddr_storage *out);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Addresses: the names in -connect resolved, and our own candidates collected for HELLOs and records. Control
- * thread. */
+/* Addresses: the names in -connect resolved, the backbone asked how it sees us, and our own candidates collected
+ * for HELLOs and records. Control thread. */
 
 #include "base/clock.h"
 #include "node/node.h"
@@ -106,4 +106,31 @@ void addresses_describe(void *context, struct record *record)
     record->candidate_count = describe_candidates(n, record->candidates);
     snprintf(record->name, sizeof record->name, "%s", n->config->name);
     record->is_public = n->config->is_public;
+}
+
+void addresses_ask(struct node *n, uint64_t now_us)
+{
+    uint8_t request[STUN_MESSAGE_MAX];
+    struct udp_remote to;
+    size_t len = reflexive_request(&n->reflexive, now_us, request);
+    if (!len)
+        return;
+    udp_remote_init(&n->sockets[0], &n->reflexive.server, &to);
+    /* A lost request is asked again. */
+    (void)!udp_send(&n->sockets[0], &to, request, len, len, 0);
+}
+
+void addresses_on_stun(struct node *n, const struct addr *from, const uint8_t *data, size_t len,
+                       uint64_t now_us)
+{
+    bool changed;
+    char text[ADDR_TEXT_MAX];
+    if (reflexive_answer(&n->reflexive, from, data, len, now_us, &changed)) {
+        n->drops[DROP_TYPE]++;
+        return;
+    }
+    if (!changed)
+        return;
+    log_debug("the backbone sees us at %s", addr_format(&n->reflexive.mapped, text));
+    addresses_announce(n);
 }

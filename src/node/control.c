@@ -44,9 +44,8 @@ static void on_backbone(void *context, bool reachable, const struct addr *udp)
     n->backbone_reachable = reachable;
     if (!reachable)
         return;
-    n->reflexive.server = *udp;
-    n->reflexive.next_us = 0;
-    reflexive_tick(n, clock_monotonic_us());
+    reflexive_restart(&n->reflexive, udp);
+    addresses_ask(n, clock_monotonic_us());
 }
 
 static uint64_t on_accepted(void *context, const struct addr *remote)
@@ -80,7 +79,7 @@ static void on_worker_event(void *context, const struct worker_event *e)
     switch (e->kind) {
     case WORKER_EVENT_DATAGRAM:
         if (wire_classify(e->data, e->len) == WIRE_CLASS_STUN)
-            reflexive_on_datagram(n, e->data, e->len);
+            addresses_on_stun(n, &e->from, e->data, e->len, now_us);
         else
             n->drops[mesh_on_datagram(n->mesh, &e->from, e->data, e->len, now_us)]++;
         break;
@@ -151,7 +150,7 @@ static void on_slow(uv_timer_t *timer)
         n->aged_us = now_us;
         switch_age(n->sw, now_us);
     }
-    reflexive_tick(n, now_us);
+    addresses_ask(n, now_us);
     status_tick(n, now_us);
     addresses_tick(n);
     trim_once(n, now_us);
@@ -185,8 +184,8 @@ static void on_monitor(uv_poll_t *handle, int status, int events)
         return;
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
     mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
-    n->reflexive.next_us = 0;
-    reflexive_tick(n, clock_monotonic_us());
+    reflexive_restart(&n->reflexive, &n->reflexive.server);
+    addresses_ask(n, clock_monotonic_us());
     addresses_announce(n);
     streams_drop_homeless(n->streams);
     mesh_network_changed(n->mesh, device_underlay_max(n->device), clock_monotonic_us());

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* What a running node consists of. Shared by control.c (events), report.c (log lines), status.c (API) and
- * reflexive.c (STUN); control thread only. */
+ * addresses.c; control thread only. */
 
 #include "base/log.h"
 #include "crypto/identity.h"
@@ -9,11 +9,11 @@
 #include "node/config.h"
 #include "node/device.h"
 #include "node/fwd.h"
+#include "node/reflexive.h"
 #include "node/rendezvous.h"
 #include "node/streams.h"
 #include "node/worker.h"
 #include "proto/mesh.h"
-#include "proto/stun.h"
 #include "proto/switch.h"
 #include <uv.h>
 
@@ -68,11 +68,7 @@ struct node {
     bool forget[MESH_PEERS_MAX]; /* slots whose addresses the switch is to forget once it is */
     bool forgetting;             /* any of them */
 
-    struct {
-        struct addr server, mapped; /* the backbone's STUN address; ours as it sees us */
-        uint8_t transaction[STUN_TRANSACTION_LEN];
-        uint64_t next_us;
-    } reflexive;
+    struct reflexive reflexive; /* how the backbone sees us */
     bool backbone_reachable;
 
     uint64_t started_us;
@@ -93,13 +89,12 @@ void tables_free_retired(struct node *n);              /* once no worker can hol
 /* addresses.c */
 void addresses_resolve(struct node *n,
                        const struct config_connect *connect); /* answers with mesh_set_given_addresses */
-void addresses_tick(struct node *n);     /* names may have come to mean other addresses */
-void addresses_announce(struct node *n); /* our candidates may be other ones now */
+void addresses_tick(struct node *n);                 /* names may have come to mean other addresses */
+void addresses_announce(struct node *n);             /* our candidates may be other ones now */
+void addresses_ask(struct node *n, uint64_t now_us); /* the backbone, how it sees us, when that is due */
+void addresses_on_stun(struct node *n, const struct addr *from, const uint8_t *data, size_t len,
+                       uint64_t now_us);
 void addresses_describe(void *context, struct record *record); /* fills our record; context is the node */
-
-/* reflexive.c */
-void reflexive_tick(struct node *n, uint64_t now_us);
-void reflexive_on_datagram(struct node *n, const uint8_t *data, size_t len);
 
 /* report.c */
 void report_notice(struct node *n, enum mesh_notice what, const struct node_id *id, const char *name,

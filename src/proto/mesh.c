@@ -210,25 +210,35 @@ static bool same_candidates(const struct mesh *m, const struct candidate *list, 
     return true;
 }
 
+/* However often they change, peers hear of it at a bounded rate, and of the newest alone. */
+static void announce(struct mesh *m, uint64_t now_us)
+{
+    if (!m->announcing || (m->announced_us && now_us - m->announced_us < MESH_ANNOUNCE_US))
+        return;
+    m->announcing = false;
+    struct message news = {.type = MESSAGE_CANDIDATES};
+    news.candidates.count = m->candidate_count;
+    memcpy(news.candidates.list, m->candidates, sizeof m->candidates);
+    for (unsigned i = 0; i < m->slot_end; i++) {
+        struct link *l = m->peers[i] ? m->peers[i]->current : NULL;
+        if (!l || l->state != LINK_STATE_LIVE)
+            continue;
+        m->announced_us = now_us;
+        link_send(l, &news);
+        mesh_flush(m, l);
+    }
+}
+
 void mesh_set_candidates(struct mesh *m, const struct candidate *list, unsigned count, uint64_t now_us)
 {
-    (void)now_us;
     if (count > CANDIDATES_MAX)
         count = CANDIDATES_MAX;
     if (same_candidates(m, list, count))
         return;
     memcpy(m->candidates, list, count * sizeof *list);
     m->candidate_count = count;
-    struct message news = {.type = MESSAGE_CANDIDATES};
-    news.candidates.count = count;
-    memcpy(news.candidates.list, list, count * sizeof *list);
-    for (unsigned i = 0; i < m->slot_end; i++) {
-        struct link *l = m->peers[i] ? m->peers[i]->current : NULL;
-        if (!l || l->state != LINK_STATE_LIVE)
-            continue;
-        link_send(l, &news);
-        mesh_flush(m, l);
-    }
+    m->announcing = true;
+    announce(m, now_us);
 }
 
 void mesh_set_overlay(struct mesh *m, const struct addr_prefix *list, unsigned count)
@@ -291,6 +301,7 @@ static void forget_peer(struct mesh *m, struct peer *p)
 void mesh_tick(struct mesh *m, uint64_t now_us)
 {
     m->ticked_us = now_us;
+    announce(m, now_us);
     mesh_tick_accepted(m, now_us);
     for (unsigned i = 0; i < m->slot_end; i++) {
         struct peer *p = m->peers[i];

@@ -97,7 +97,8 @@ void mesh_set_given_addresses(struct mesh *m, const struct node_id *id, const st
 void mesh_set_record(struct mesh *m, const struct node_id *id, const char *name, const struct candidate *list,
                      unsigned count, uint64_t now_us);
 
-/* Our own candidates and overlay addresses, as HELLO and CANDIDATES tell them. */
+/* Our own candidates and overlay addresses, as HELLO and CANDIDATES tell them: peers hear of new candidates at
+ * most every 2 s, of the newest alone. */
 void mesh_set_candidates(struct mesh *m, const struct candidate *list, unsigned count, uint64_t now_us);
 void mesh_set_overlay(struct mesh *m, const struct addr_prefix *list, unsigned count);
 /* Local interfaces changed: all paths are measured anew. */

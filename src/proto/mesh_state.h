@@ -22,6 +22,7 @@
 #define MESH_ACCEPT_INTERVAL_US     250000 /* one stream more every so often */
 #define MESH_KNOWN_SOURCES          8192
 #define MESH_PINGS_MAX              32
+#define MESH_ANNOUNCE_US            2000000ull /* between two announcements of our candidates */
 
 struct mesh_ping {
     uint64_t token, sent_us; /* token 0: free */
@@ -42,6 +43,8 @@ struct mesh {
     uint8_t boot[MESSAGE_BOOT_LEN];
     struct candidate candidates[CANDIDATES_MAX];
     unsigned candidate_count;
+    uint64_t announced_us; /* when peers were last told of them */
+    bool announcing;       /* and they have changed since */
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
     unsigned overlay_count;
 

@@ -8,6 +8,7 @@
 """
 
 import random
+import socket
 import struct
 
 import lab as labs
@@ -158,6 +159,25 @@ def tapped(lab):
     b = b_host.node("-tap-ip", B_OVERLAY, "-tap-netmask", 24, "-connect", f"{a.id}@{a_host.address}")
     b_host.wait_ping(A_OVERLAY, 5)
     return a, b, wire
+
+
+def stun_answer(address, port, transaction=bytes(12)):
+    cookie = struct.pack("!I", 0x2112a442)
+    mapped = bytes(a ^ b for a, b in zip(socket.inet_aton(address), cookie))
+    return struct.pack("!HH", 0x0101, 12) + cookie + transaction + struct.pack("!HHBBH", 0x20, 8, 0, 1, port ^ 0x2112) + mapped
+
+
+def test_stun_answers_that_nobody_asked_for_are_dropped(tapped):
+    """A node without a backbone asks nobody: one forged packet would make every peer probe and dial a victim."""
+    a, b, _ = tapped
+    before = b.drops().get("type", 0)
+    with a.host.socket(socket.AF_INET, socket.SOCK_DGRAM) as forger:
+        for _ in range(10):
+            forger.sendto(stun_answer("203.0.113.99", 4444), (b.host.address, 9443))
+    labs.wait_for(lambda: b.drops().get("type", 0) - before >= 10, 5, "forged answers are dropped")
+    assert not b.status()["reflexive"]
+    assert not [path for path in a.peer(b)["paths"] if "203.0.113.99" in path["remote"]]
+    a.host.ping(B_OVERLAY, count=5)
 
 
 def sealed(frame):

@@ -229,6 +229,7 @@ static void op_stream_send(void *context, uint64_t conn, const uint8_t *data, si
     if (n->stale)
         publish(n);
     n->stream_bytes += len;
+    n->chunks++;
     on_pipe(n, conn, EVENT_BYTES, data, len);
 }
 

@@ -248,6 +248,48 @@ static void kernel_form_of_another_family_is_refused(void **state)
     assert_int_equal(addr_to_sockaddr(&a, true, &ss), 0);
 }
 
+static void addresses_that_lead_to_no_other_machine_are_told_apart(void **state)
+{
+    static const char *good[] = {"203.0.113.1",      "10.0.0.1",    "172.16.0.1",  "192.168.1.1",
+                                 "100.64.0.1",       "169.253.1.1", "169.255.1.1", "126.1.1.1",
+                                 "223.255.1.1",      "2001:db8::1", "fd00::1",     "64:ff9b::cb00:7101",
+                                 "2002:cb00:7101::1"};
+    static const char *bad[] = {"0.0.0.0",
+                                "0.1.2.3",
+                                "127.0.0.1",
+                                "127.255.0.1",
+                                "169.254.169.254",
+                                "224.0.0.1",
+                                "239.1.1.1",
+                                "240.0.0.1",
+                                "255.255.255.255",
+                                "::",
+                                "::1",
+                                "::7f00:1",
+                                "::ffff:127.0.0.1",
+                                "::ffff:169.254.1.1",
+                                "fe80::1",
+                                "febf::1",
+                                "fec0::1",
+                                "ff02::1",
+                                "64:ff9b::7f00:1",
+                                "2002:7f00:1::1",
+                                "2002:a9fe:101::1"};
+    struct addr a;
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_int_equal(addr_parse(good[i], 1, &a), 0);
+        assert_true(addr_is_routable(&a));
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(addr_parse(bad[i], 1, &a), 0);
+        assert_false(addr_is_routable(&a));
+    }
+    const struct addr raw = {.family = 6, .ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}};
+    assert_false(addr_is_routable(&raw));
+    assert_false(addr_is_routable(&(struct addr){0}));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +305,7 @@ int main(void)
         cmocka_unit_test(kinds_of_addresses_are_told_apart),
         cmocka_unit_test(kernel_form_survives_the_round_trip),
         cmocka_unit_test(kernel_form_of_another_family_is_refused),
+        cmocka_unit_test(addresses_that_lead_to_no_other_machine_are_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
