@@ -44,6 +44,11 @@ unsigned device_host_candidates(struct device *d, uint16_t port, uint16_t contro
 /* True when an address lies in the device's subnet: never an underlay address. */
 bool device_is_overlay(const struct device *d, const struct addr *a);
 
+/* True for an address of this machine, whatever its interface; resp. for the first or last address of a subnet
+ * of one, which means everybody in it. */
+bool device_is_local(const struct device *d, const struct addr *a);
+bool device_is_subnet_edge(const struct device *d, const struct addr *a);
+
 /* The largest UDP payload that any underlay interface carries: WIRE_BASE_SIZE up to what the largest frame
  * needs. */
 uint16_t device_underlay_max(struct device *d);

@@ -63,25 +63,6 @@ static const struct addr_prefix *own_subnet(const struct device *d, const struct
     return NULL;
 }
 
-static bool is_local(const struct device *d, const struct addr *a)
-{
-    for (size_t i = 0; i < d->all_count; i++)
-        if (addr_same_host(a, &d->all[i].prefix.addr))
-            return true;
-    return false;
-}
-
-/* The subnet's first and last address mean the subnet and everybody in it. */
-static bool is_subnet_or_broadcast(const struct addr *a, const struct addr_prefix *p)
-{
-    if (a->family != 4 || p->bits >= 31)
-        return false;
-    uint32_t host = 0, mask = 0xffffffffu >> p->bits;
-    for (unsigned i = 0; i < 4; i++)
-        host = host << 8 | a->ip[i];
-    return (host & mask) == 0 || (host & mask) == mask;
-}
-
 static bool overlapped(const struct device *d, const struct addr_prefix *subnet)
 {
     for (unsigned i = 0; i < d->overlap_count; i++)
@@ -94,8 +75,8 @@ static bool overlapped(const struct device *d, const struct addr_prefix *subnet)
 static const struct addr_prefix *wanted_in(const struct device *d, const struct device_peer_route *r)
 {
     const struct addr_prefix *subnet = own_subnet(d, &r->addr);
-    if (!subnet || !overlapped(d, subnet) || is_local(d, &r->addr) ||
-        is_subnet_or_broadcast(&r->addr, subnet))
+    if (!subnet || !overlapped(d, subnet) || device_is_local(d, &r->addr) ||
+        device_is_subnet_edge(d, &r->addr))
         return NULL;
     return subnet;
 }
@@ -199,7 +180,7 @@ static int routes_add(struct device *d, uint32_t slot, const struct addr *a)
 static void warn_of_conflict(const struct device *d, const struct addr *a)
 {
     char text[ADDR_TEXT_MAX];
-    if (is_local(d, a) && own_subnet(d, a))
+    if (device_is_local(d, a) && own_subnet(d, a))
         log_warn(
             "a peer announces %s, which is this machine's own address: they cannot reach each other until "
             "one of the two takes another -tap-ip",

@@ -167,6 +167,12 @@ void mesh_set_given_addresses(struct mesh *m, const struct node_id *id, const st
     mesh_tick(m, now_us);
 }
 
+/* What others name must be able to be another machine's; what a person gives or a packet came from need not. */
+static bool may_be_named(const struct mesh *m, const struct addr *a)
+{
+    return addr_is_routable(a) && m->ops.usable(m->ops.context, a);
+}
+
 void mesh_learn_candidates(struct mesh *m, struct peer *p, const struct candidate *list, unsigned count,
                            uint64_t now_us)
 {
@@ -174,13 +180,12 @@ void mesh_learn_candidates(struct mesh *m, struct peer *p, const struct candidat
     struct addr targets[CANDIDATES_MAX];
     unsigned kept = 0, dialled = 0;
     for (unsigned i = 0; i < count; i++) {
-        if (!m->ops.usable(m->ops.context, &list[i].addr))
-            continue;
-        usable[kept++] = list[i];
-        if (!list[i].control_port)
-            continue;
-        targets[dialled] = list[i].addr;
-        targets[dialled++].port = list[i].control_port;
+        struct addr control = list[i].addr;
+        control.port = list[i].control_port;
+        if (may_be_named(m, &list[i].addr))
+            usable[kept++] = list[i];
+        if (control.port && may_be_named(m, &control))
+            targets[dialled++] = control;
     }
     peer_set_targets(p, targets, dialled, false);
     if (p->current)

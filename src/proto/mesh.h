@@ -36,7 +36,8 @@ enum mesh_notice {
 };
 
 struct mesh_ops {
-    /* False for an address that would lead through the tunnel itself: it is neither dialled nor probed. */
+    /* False for an address and port that would lead through the tunnel, to ourselves or to everybody: it is
+     * neither dialled nor probed, unless a person gave it. */
     bool (*usable)(void *context, const struct addr *a);
     /* Open a stream to `to`; answered by mesh_on_connected or mesh_on_closed. */
     void (*dial)(void *context, uint64_t conn, const struct addr *to);

@@ -148,7 +148,7 @@ static void learn_control_address(struct peer *p, const struct addr *remote)
     control.port = 0;
     for (unsigned i = 0; p->current && !control.port && i < p->current->theirs.candidate_count; i++)
         control.port = p->current->theirs.candidates[i].control_port;
-    if (control.port)
+    if (control.port && p->mesh->ops.usable(p->mesh->ops.context, &control))
         peer_add_target(p, &control);
 }
 

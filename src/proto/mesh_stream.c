@@ -238,6 +238,8 @@ static void learn_addresses(struct mesh *m, struct peer *p, const struct link *l
     for (unsigned i = 0; i < h->candidate_count; i++) {
         struct addr beside = l->remote;
         beside.port = h->candidates[i].addr.port;
+        if (!m->ops.usable(m->ops.context, &beside))
+            continue;
         if (l->opener)
             path_add(p->paths, &beside, CANDIDATE_REFLEXIVE, now_us);
         else

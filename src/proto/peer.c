@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DIAL_STAGGER_US       200000ull /* between the addresses of one round */
+#define DIAL_STAGGER_US       200000ull /* between any two dials of a peer, whatever it names */
 #define DIAL_BACKOFF_MIN_US   250000ull
 #define DIAL_BACKOFF_MAX_US   15000000ull
 #define DIAL_BACKOFF_KNOWN_US 1000000ull /* for a peer that was connected lately */
@@ -131,13 +131,20 @@ static bool links_full(const struct peer *p)
     return p->link_count >= PEER_LINKS_MAX - 2;
 }
 
+/* When the next target may be dialled. */
+static uint64_t dial_at(const struct peer *p)
+{
+    uint64_t least = p->dial.last_us ? p->dial.last_us + DIAL_STAGGER_US : 0;
+    return p->dial.at_us > least ? p->dial.at_us : least;
+}
+
 bool peer_dial_due(struct peer *p, uint64_t now_us, struct addr *out)
 {
     if (!wants_link(p, now_us)) {
         p->dial.running = false;
         return false;
     }
-    if (now_us < p->dial.at_us || links_full(p))
+    if (now_us < dial_at(p) || links_full(p))
         return false;
     if (!p->dial.running) {
         p->dial.running = true;
@@ -146,6 +153,7 @@ bool peer_dial_due(struct peer *p, uint64_t now_us, struct addr *out)
     if (p->dial.next >= p->dial.count)
         return false;
     *out = p->dial.targets[p->dial.next++];
+    p->dial.last_us = now_us;
     p->dial.at_us = now_us + DIAL_STAGGER_US;
     return true;
 }
@@ -156,7 +164,7 @@ uint64_t peer_dial_next(const struct peer *p, uint64_t now_us)
         return TIME_NEVER;
     if (wants_link(p, now_us)) {
         bool all_tried = p->dial.running && p->dial.next >= p->dial.count;
-        return all_tried || links_full(p) ? TIME_NEVER : p->dial.at_us;
+        return all_tried || links_full(p) ? TIME_NEVER : dial_at(p);
     }
     uint64_t renewal_us = p->dial.rehandshake_at_us;
     uint64_t broken_us = p->stats.broken_since_us ? p->stats.broken_since_us + BROKEN_US : TIME_NEVER;

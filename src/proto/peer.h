@@ -42,7 +42,8 @@ struct peer {
         unsigned count, given;                 /* how many of them a person gave */
         unsigned next;                         /* of the round that runs */
         bool running;
-        uint64_t at_us; /* when the next target, or the next round, is due */
+        uint64_t at_us;   /* when the next target, or the next round, is due … */
+        uint64_t last_us; /* … and when the last one was dialled: news makes no haste beyond the stagger */
         uint64_t backoff_us;
         uint64_t rehandshake_at_us;
         char error[200]; /* why the last round failed; empty when it did not */

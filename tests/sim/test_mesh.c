@@ -439,6 +439,52 @@ static void overlay_addresses_are_never_used_as_underlay(void **state)
     sim_free(p.sim);
 }
 
+/* Loopback, link-local, reserved and group addresses are never another machine's: whoever names them wants us
+ * to knock at our own door, or at our neighbours'. */
+static void addresses_of_no_other_machine_are_neither_probed_nor_dialled(void **state)
+{
+    (void)state;
+    static const char *const named[] = {
+        "127.0.0.1:9443", "169.254.169.254:9443", "0.0.0.1:9443",    "255.255.255.255:9443",
+        "[::1]:9443",     "[fe80::1]:9443",       "[::7f00:1]:9443", "[64:ff9b::7f00:1]:9443"};
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    struct candidate list[CANDIDATES_MAX] = {{CANDIDATE_HOST, p.a->addr, (uint16_t)(p.a->addr.port - 1000)}};
+    unsigned count = 1;
+    for (unsigned i = 0; i < sizeof named / sizeof named[0]; i++) {
+        list[count] = (struct candidate){CANDIDATE_STATIC, {0}, 22};
+        assert_int_equal(addr_parse(named[i], 1, &list[count++].addr), 0);
+    }
+    assert_int_equal(mesh_connect(p.b->mesh, identity_id(p.a->identity)), 0);
+    mesh_set_candidates(p.a->mesh, list, count, sim_now(p.sim));
+    mesh_set_record(p.b->mesh, identity_id(p.a->identity), "", list, count, sim_now(p.sim));
+    sim_run(p.sim, 2 * SECOND, NULL, NULL);
+    assert_true(sim_connected(p.b, p.a));
+    struct mesh_peer peer;
+    assert_true(sim_peer(p.b, p.a, &peer));
+    assert_int_equal(peer.path_count, 1);
+    unsigned dialled = sim_dialled(p.sim);
+    sim_cut_streams(p.sim);
+    sim_run(p.sim, 2 * SECOND, NULL, NULL);
+    assert_int_equal(sim_dialled(p.sim), dialled + 1);
+    sim_free(p.sim);
+}
+
+/* News of addresses makes no haste beyond five dials a second, so that a peer cannot make us scan others. */
+static void addresses_that_change_often_are_dialled_at_a_bounded_rate(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    assert_int_equal(mesh_connect(p.b->mesh, identity_id(p.a->identity)), 0);
+    struct candidate victim = {CANDIDATE_HOST, {.family = 4, .port = 9443, .ip = {203, 0, 113, 7}}, 1};
+    for (unsigned i = 0; i < 1000; i++) {
+        victim.control_port = (uint16_t)(1 + i);
+        mesh_set_record(p.b->mesh, identity_id(p.a->identity), "", &victim, 1, sim_now(p.sim));
+        sim_run(p.sim, 10000, NULL, NULL);
+    }
+    assert_in_range(sim_dialled(p.sim), 10, 51);
+    sim_free(p.sim);
+}
+
 static void a_listener_that_moved_is_dialled_at_its_new_address(void **state)
 {
     (void)state;
@@ -685,6 +731,8 @@ int main(void)
         cmocka_unit_test(a_moved_node_is_back_within_two_seconds),
         cmocka_unit_test(a_nat_that_forgot_an_idle_node_is_opened_from_inside),
         cmocka_unit_test(overlay_addresses_are_never_used_as_underlay),
+        cmocka_unit_test(addresses_of_no_other_machine_are_neither_probed_nor_dialled),
+        cmocka_unit_test(addresses_that_change_often_are_dialled_at_a_bounded_rate),
         cmocka_unit_test(a_listener_that_moved_is_dialled_at_its_new_address),
         cmocka_unit_test(candidates_that_change_often_are_announced_rarely_and_the_newest_arrives),
         cmocka_unit_test(goodbye_ends_the_session_at_once),
