@@ -2,10 +2,9 @@
 /* Interfaces, addresses and routes over rtnetlink (RFC 3549, linux/rtnetlink.h) through libmnl. Control
  * thread. */
 
-#include "net/rtnl.h"
+#include "net/rtnl_impl.h"
 
 #include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -117,15 +116,7 @@ static void *request_init(union request *q, uint16_t type, uint16_t flags, size_
     return mnl_nlmsg_put_extra_header(&q->header, extra);
 }
 
-/* A list in the making: the caller's array, and how many entries there are, also beyond it. */
-struct list {
-    void *out;
-    size_t cap, count;
-    unsigned index; /* of the interface whose routes are meant */
-};
-
-/* A table that changes while it is read is read again. */
-static int dump(struct rtnl *r, uint16_t type, size_t extra, mnl_cb_t handler, struct list *list)
+int rtnl_dump(struct rtnl *r, uint16_t type, size_t extra, mnl_cb_t handler, struct rtnl_list *list)
 {
     int err = ERR_IO;
     for (int i = 0; i < DUMP_TRIES; i++) {
@@ -200,7 +191,7 @@ static bool is_message(const struct nlmsghdr *h, uint16_t type, size_t extra)
 
 static int on_link(const struct nlmsghdr *h, void *context)
 {
-    struct list *list = context;
+    struct rtnl_list *list = context;
     if (!is_message(h, RTM_NEWLINK, sizeof(struct ifinfomsg)))
         return MNL_CB_OK;
     if (list->count < list->cap)
@@ -211,7 +202,7 @@ static int on_link(const struct nlmsghdr *h, void *context)
 
 int rtnl_link_find(struct rtnl *r, const char *name, struct rtnl_link *out)
 {
-    struct list list = {.out = out, .cap = 1};
+    struct rtnl_list list = {.out = out, .cap = 1};
     union request q;
     if (strlen(name) == 0 || strlen(name) >= IFNAMSIZ)
         return ERR_NOT_FOUND;
@@ -225,8 +216,8 @@ int rtnl_link_find(struct rtnl *r, const char *name, struct rtnl_link *out)
 
 int rtnl_links(struct rtnl *r, struct rtnl_link *out, size_t cap)
 {
-    struct list list = {.out = out, .cap = cap};
-    return dump(r, RTM_GETLINK, sizeof(struct ifinfomsg), on_link, &list);
+    struct rtnl_list list = {.out = out, .cap = cap};
+    return rtnl_dump(r, RTM_GETLINK, sizeof(struct ifinfomsg), on_link, &list);
 }
 
 static struct ifinfomsg *link_request(union request *q, unsigned index)
@@ -308,7 +299,7 @@ static bool read_address(const struct nlmsghdr *h, struct rtnl_address *out)
 
 static int on_address(const struct nlmsghdr *h, void *context)
 {
-    struct list *list = context;
+    struct rtnl_list *list = context;
     struct rtnl_address a;
     if (!is_message(h, RTM_NEWADDR, sizeof(struct ifaddrmsg)))
         return MNL_CB_OK;
@@ -323,8 +314,8 @@ static int on_address(const struct nlmsghdr *h, void *context)
 
 int rtnl_addresses(struct rtnl *r, struct rtnl_address *out, size_t cap)
 {
-    struct list list = {.out = out, .cap = cap};
-    return dump(r, RTM_GETADDR, sizeof(struct ifaddrmsg), on_address, &list);
+    struct rtnl_list list = {.out = out, .cap = cap};
+    return rtnl_dump(r, RTM_GETADDR, sizeof(struct ifaddrmsg), on_address, &list);
 }
 
 static void put_broadcast(union request *q, const struct addr_prefix *p)
@@ -424,7 +415,7 @@ static bool read_route(const struct nlmsghdr *h, unsigned index, struct addr *ou
 
 static int on_route(const struct nlmsghdr *h, void *context)
 {
-    struct list *list = context;
+    struct rtnl_list *list = context;
     struct addr a;
     if (!is_message(h, RTM_NEWROUTE, sizeof(struct rtmsg)) || !read_route(h, list->index, &a))
         return MNL_CB_OK;
@@ -440,8 +431,8 @@ int rtnl_routes_flush(struct rtnl *r, unsigned index)
     struct addr found[FLUSH_ROUND];
     int removed = 0, before;
     do {
-        struct list list = {.out = found, .cap = FLUSH_ROUND, .index = index};
-        int count = dump(r, RTM_GETROUTE, sizeof(struct rtmsg), on_route, &list);
+        struct rtnl_list list = {.out = found, .cap = FLUSH_ROUND, .index = index};
+        int count = rtnl_dump(r, RTM_GETROUTE, sizeof(struct rtmsg), on_route, &list);
         before = removed;
         if (count < 0)
             return count;

@@ -64,6 +64,11 @@ int rtnl_route_del(struct rtnl *r, unsigned index, const struct addr *destinatio
  * many there were, or an error. */
 int rtnl_routes_flush(struct rtnl *r, unsigned index) must_check;
 
+/* The next hops of all routes in all tables, and the neighbours that answer or lately did (with a MAC), each with
+ * its interface. As rtnl_addresses. */
+int rtnl_next_hops(struct rtnl *r, struct rtnl_address *out, size_t cap) must_check;
+int rtnl_neighbours(struct rtnl *r, struct rtnl_address *out, size_t cap) must_check;
+
 /* Interface and address changes. The descriptor becomes readable; rtnl_monitor_drain reads all that is
  * pending and returns true when an address or link changed. */
 int rtnl_monitor_open(int *fd) must_check;

@@ -108,6 +108,21 @@ static const char *read_bpdu(struct parse *p, const char *text)
     return p->config->pass_bpdus || strcmp(text, "drop") == 0 ? NULL : "is unknown: give drop or pass";
 }
 
+static const char *read_host_route(struct parse *p, const char *text)
+{
+    struct config *c = p->config;
+    if (strcmp(text, "off") == 0) {
+        c->host_routes_off = true;
+        return NULL;
+    }
+    if (c->host_route_count == CONFIG_HOST_ROUTES_MAX)
+        return "one too many: at most 64 can be given";
+    const char *wrong = config_read_host_address(text, &c->host_routes[c->host_route_count]);
+    if (!wrong)
+        c->host_route_count++;
+    return wrong;
+}
+
 static const char *read_public(struct parse *p, const char *text)
 {
     return read_switch(text, &p->config->is_public);
@@ -195,6 +210,11 @@ static const struct flag flags[] = {
      "spanning tree, pause and LACP frames of bridges, both ways\n"
      "(default drop: no peer reshapes a LAN bridged here)",
      read_bpdu},
+    {"host-route", "ADDR|off",
+     "beside an interface with the same subnet: reach ADDR at the\n"
+     "peer that announces it, also if a gateway, a name server or\n"
+     "a LAN host here has it; off: reach no others; may repeat",
+     read_host_route},
 
     {NULL, NULL, "Peers", NULL},
     {"backbone", "URL", "the rendezvous server, http://HOST[:PORT] or https", read_backbone},

@@ -10,13 +10,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CONFIG_CONNECT_MAX  256
-#define CONFIG_PORT_DATA    9443
-#define CONFIG_PORT_CONTROL 8443
-#define CONFIG_MTU_DEFAULT  1500
-#define CONFIG_MTU_MIN      576
-#define CONFIG_MTU_MAX      9000
-#define CONFIG_WORKERS_MAX  8
+#define CONFIG_CONNECT_MAX     256
+#define CONFIG_HOST_ROUTES_MAX 64
+#define CONFIG_PORT_DATA       9443
+#define CONFIG_PORT_CONTROL    8443
+#define CONFIG_MTU_DEFAULT     1500
+#define CONFIG_MTU_MIN         576
+#define CONFIG_MTU_MAX         9000
+#define CONFIG_WORKERS_MAX     8
 
 struct config_connect {
     struct node_id id;
@@ -33,8 +34,11 @@ struct config {
     char tap_name[IFNAMSIZ];        /* -tap; empty when not given */
     struct addr_prefix tap_address; /* -tap-ip and -tap-netmask; family 0 when not given */
     unsigned tap_mtu;
-    bool pass_bpdus; /* -bpdu pass */
-    unsigned workers; /* 0: one per CPU */
+    bool pass_bpdus;      /* -bpdu pass */
+    bool host_routes_off; /* -host-route off: beside an overlapping interface, only those named */
+    unsigned host_route_count;
+    struct addr host_routes[CONFIG_HOST_ROUTES_MAX]; /* -host-route: a peer's, whoever else has them */
+    unsigned workers;                                /* 0: one per CPU */
     char name[64];
     bool is_public, verbose, profile;
     char run_dir[256]; /* of the API socket */

@@ -153,6 +153,7 @@ static void on_slow(uv_timer_t *timer)
     addresses_ask(n, now_us);
     status_tick(n, now_us);
     addresses_tick(n);
+    device_tick(n->device);
     trim_once(n, now_us);
     tell_unlocked(n);
     for (unsigned i = 0; n->config->profile && i < n->worker_count; i++)

@@ -309,6 +309,9 @@ int device_open(const struct config *config, const struct node_id *id, unsigned 
         return ERR_NOMEM;
     }
     d->monitor = -1;
+    d->guard.off = config->host_routes_off;
+    d->guard.allowed_count = config->host_route_count;
+    memcpy(d->guard.allowed, config->host_routes, sizeof(d->guard.allowed));
     device_undo_init(d, config, id);
     int err = make(d, config, id, queues);
     if (err)
@@ -344,6 +347,7 @@ void device_close(struct device *d)
         close(d->monitor);
     if (d->rtnl)
         rtnl_close(d->rtnl);
+    device_guard_free(d);
     free(d->links);
     free(d->all);
     free(d);

@@ -32,7 +32,8 @@ unsigned device_addresses(const struct device *d, struct addr_prefix *out, unsig
 
 /* A peer's overlay addresses, as its HELLO tells them; replaced on every call, removed with count 0. While
  * another interface overlaps the device's subnet, those inside it get host routes through the device. Our own
- * addresses are never routed; underlay addresses cannot be among them (device_is_overlay). */
+ * addresses are never routed, nor are this machine's gateways, name servers and live neighbours unless -host-route
+ * allows them; underlay addresses cannot be among them (device_is_overlay). */
 void device_peer_addresses(struct device *d, uint32_t slot, const struct addr_prefix *list, unsigned count);
 
 /* The machine's addresses at which peers could reach us: those of every interface that is up but loopback,
@@ -55,5 +56,7 @@ uint16_t device_underlay_max(struct device *d);
 
 /* Becomes readable when interfaces or addresses change; device_on_change drains it, refreshes the overlap,
  * and returns true when underlay addresses changed. */
+/* Once a second: gateways and name servers may be other ones now. */
+void device_tick(struct device *d);
 int device_monitor_fd(const struct device *d);
 bool device_on_change(struct device *d);

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* A device's insides, shared by device.c (opening, addresses, the underlay), device_overlap.c (living beside
- * an interface that holds the same subnet) and device_undo.c (what a killed run left); nobody else includes
+ * an interface that holds the same subnet) and device_guard.c (which addresses peers may
+ * not have), device_undo.c (what a killed run left); nobody else includes
  * this. Control thread. */
 
 #include "net/rtnl.h"
 #include "node/device.h"
 #include "node/undo.h"
 
-#define DEVICE_ADDRESSES_MAX 16
-#define DEVICE_OVERLAPS_MAX  16
+#define DEVICE_ADDRESSES_MAX    16
+#define DEVICE_OVERLAPS_MAX     16
+#define DEVICE_NAME_SERVERS_MAX 8
+#define DEVICE_TOLD_MAX         32
 
 /* An address of another interface whose subnet meets ours. */
 struct device_overlap {
@@ -22,6 +25,18 @@ struct device_peer_route {
     uint32_t slot;
     struct addr addr;
     bool routed; /* through the device, by us */
+};
+
+/* What no peer gets a host route for, and what a person says of it. */
+struct device_guard {
+    bool off; /* no host routes but those allowed */
+    unsigned allowed_count, name_server_count;
+    struct addr allowed[CONFIG_HOST_ROUTES_MAX];
+    struct addr name_servers[DEVICE_NAME_SERVERS_MAX];
+    struct rtnl_address *next_hops, *neighbours;
+    size_t next_hop_count, neighbour_count;
+    struct addr told[DEVICE_TOLD_MAX]; /* refused addresses that the log has told */
+    unsigned told_at;
 };
 
 struct device {
@@ -47,6 +62,8 @@ struct device {
 
     unsigned overlap_count;
     struct device_overlap overlaps[DEVICE_OVERLAPS_MAX];
+    struct device_guard guard;
+    unsigned ticks;
     struct device_peer_route *routes;
     size_t route_count, route_cap;
 };
@@ -54,6 +71,13 @@ struct device {
 /* Looks for overlaps in the snapshots, tells the person of new ones,
  * and sets or removes what they call for. */
 void device_overlap_refresh(struct device *d);
+
+/* Looks who is around this machine, while there is an overlap. */
+void device_guard_refresh(struct device *d);
+void device_guard_free(struct device *d);
+
+/* False when a host route for r would take an address from who has it; the person is told once per address. */
+bool device_guard_admits(struct device *d, const struct device_peer_route *r);
 
 /* Removes host routes and settings. */
 void device_overlap_undo(struct device *d);

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define GUARD_TICKS 5 /* seconds between two looks at who is around */
+
 /* ---- settings of the device ---- */
 
 static int sysctl_set(struct device *d, const struct undo_setting *s, char before[UNDO_VALUE_MAX])
@@ -72,11 +74,11 @@ static bool overlapped(const struct device *d, const struct addr_prefix *subnet)
 }
 
 /* The subnet of ours in which r needs a route, or NULL. */
-static const struct addr_prefix *wanted_in(const struct device *d, const struct device_peer_route *r)
+static const struct addr_prefix *wanted_in(struct device *d, const struct device_peer_route *r)
 {
     const struct addr_prefix *subnet = own_subnet(d, &r->addr);
     if (!subnet || !overlapped(d, subnet) || device_is_local(d, &r->addr) ||
-        device_is_subnet_edge(d, &r->addr))
+        device_is_subnet_edge(d, &r->addr) || !device_guard_admits(d, r))
         return NULL;
     return subnet;
 }
@@ -197,6 +199,8 @@ void device_peer_addresses(struct device *d, uint32_t slot, const struct addr_pr
         if (routes_add(d, slot, &list[i].addr))
             log_warn("out of memory: no host route to a peer");
     }
+    if (count)
+        device_guard_refresh(d);
     routes_sync(d);
 }
 
@@ -254,6 +258,15 @@ void device_overlap_refresh(struct device *d)
         sysctls_set(d);
     else
         sysctls_restore(d);
+    device_guard_refresh(d);
+    routes_sync(d);
+}
+
+void device_tick(struct device *d)
+{
+    if (!d->overlap_count || !d->route_count || ++d->ticks % GUARD_TICKS)
+        return;
+    device_guard_refresh(d);
     routes_sync(d);
 }
 

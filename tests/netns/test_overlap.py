@@ -126,3 +126,24 @@ def test_other_vpn_goes_on_working_for_its_own_peers(lab):
     b_host.wait_ping(A_OVERLAY, 5)
     assert "dev tap0" in b_host.run("ip", "route", "get", A_OVERLAY).stdout
     assert "dev chr001" in b_host.run("ip", "route", "get", "10.10.10.77").stdout
+
+
+def test_a_peer_that_announces_the_lans_gateway_does_not_get_its_traffic(lab):
+    """site-b's LAN has its gateway at the address that A takes on the mesh: only -host-route gives it to A."""
+    a_host, b_host, server, _ = lab.internet()
+    gateway = lab.host("gateway")
+    lab.link(b_host, "lan0", gateway, "eth0")
+    b_host.ip("addr", "add", "10.10.10.9/24", "dev", "lan0")
+    gateway.ip("addr", "add", f"{A_OVERLAY}/24", "dev", "eth0")
+    b_host.ip("route", "add", "198.18.0.0/16", "via", A_OVERLAY, "dev", "lan0")
+    backbone = server.backbone()
+    a = labs.receiver(a_host, backbone)
+    b = labs.sender(b_host, backbone, a)
+    line = b.process.wait_log(r"^.*no host route.*$", 10)[0]
+    assert "gateway of this machine" in line and f"-host-route {A_OVERLAY}" in line, line
+    assert "dev lan0" in b_host.run("ip", "route", "get", A_OVERLAY).stdout
+    b_host.ping(A_OVERLAY, count=3)
+    assert b.stop() == 0
+    b.flags = [*b.flags, "-host-route", A_OVERLAY]
+    b.start()
+    labs.wait_for(lambda: "dev tap0" in b_host.run("ip", "route", "get", A_OVERLAY).stdout, 10, "the person's word counts")

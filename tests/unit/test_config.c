@@ -76,6 +76,19 @@ static void nothing_given_leaves_documented_defaults(void **state)
     assert_int_equal(config.ratchet_s | config.rehandshake_s, 0);
 }
 
+static void host_routes_are_allowed_by_address_or_turned_off(void **state)
+{
+    char text[ADDR_TEXT_MAX];
+    (void)state;
+    assert_taken("-host-route", "10.10.10.1", "-host-route", "off", "-host-route=fd00::1");
+    assert_true(config.host_routes_off);
+    assert_int_equal(config.host_route_count, 2);
+    assert_string_equal(addr_format(&config.host_routes[0], text), "10.10.10.1");
+    assert_string_equal(addr_format(&config.host_routes[1], text), "fd00::1");
+    assert_refused("-host-route on", "-host-route", "on");
+    assert_refused("-host-route 10.0.0.0/8", "-host-route", "10.0.0.0/8");
+}
+
 static void reference_scenario_is_read(void **state)
 {
     char text[ADDR_TEXT_MAX], id[ID_TEXT_MAX];
@@ -399,6 +412,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_given_leaves_documented_defaults),
+        cmocka_unit_test(host_routes_are_allowed_by_address_or_turned_off),
         cmocka_unit_test(reference_scenario_is_read),
         cmocka_unit_test(every_spelling_of_a_flag_is_the_same),
         cmocka_unit_test(unknown_flag_is_refused_with_a_guess),

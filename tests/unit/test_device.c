@@ -250,6 +250,85 @@ static bool changed(struct device *d)
     return device_on_change(d);
 }
 
+/* The only host route of ours, or none. */
+static void assert_only_routed(const char *ip)
+{
+    lab_run("test \"$(ip route | grep 'dev tap0 proto 83' | cut -d' ' -f1)\" = '%s'", ip);
+}
+
+/* chr001 is a LAN with a gateway, a host that answers, and hosts that nobody knows. */
+static void a_lans_gateway_and_neighbours_are_not_drawn_into_the_tunnel(void **state)
+{
+    (void)state;
+    machine();
+    make_chr001("10.10.10.3/24");
+    lab_run("ip route add 203.0.113.0/24 via 10.10.10.1 dev chr001");
+    lab_run(
+        "ip route add 198.51.100.0/24 table 77 nexthop via 10.10.10.2 dev chr001 nexthop via 10.10.10.6 dev "
+        "chr001");
+    lab_run("ip neigh add 10.10.10.9 lladdr 02:00:00:00:00:09 dev chr001 nud permanent");
+    struct device *d = open_device(NULL, "10.10.10.3");
+    peer_has(d, 1, "10.10.10.1");
+    peer_has(d, 2, "10.10.10.2");
+    peer_has(d, 3, "10.10.10.6");
+    peer_has(d, 4, "10.10.10.9");
+    peer_has(d, 5, "10.10.10.4");
+    assert_only_routed("10.10.10.4");
+    assert_true(
+        said("announces 10.10.10.1 and gets no host route: a gateway of this machine; if the peer is to "
+             "have it, give -host-route 10.10.10.1"));
+    assert_true(said("10.10.10.9 and gets no host route: a host that answers on another interface"));
+    device_close(d);
+}
+
+static void a_person_allows_addresses_or_turns_host_routes_off(void **state)
+{
+    (void)state;
+    machine();
+    make_chr001("10.10.10.3/24");
+    lab_run("ip route add 203.0.113.0/24 via 10.10.10.1 dev chr001");
+    struct config c = flags(NULL, "10.10.10.3");
+    c.host_routes_off = true;
+    c.host_route_count = 1;
+    c.host_routes[0] = address("10.10.10.1");
+    struct device *d = NULL;
+    assert_int_equal(device_open(&c, &id, 1, &d), 0);
+    peer_has(d, 1, "10.10.10.1");
+    peer_has(d, 2, "10.10.10.4");
+    assert_only_routed("10.10.10.1");
+    assert_true(said("10.10.10.4 and gets no host route: -host-route off"));
+    device_close(d);
+}
+
+/* What answers on the LAN later may be forged there: the route stays. A gateway is the person's own word. */
+static void a_route_goes_when_its_address_becomes_a_gateway_and_comes_back(void **state)
+{
+    (void)state;
+    machine();
+    make_chr001("10.10.10.3/24");
+    struct device *d = open_device(NULL, "10.10.10.3");
+    peer_has(d, 1, "10.10.10.4");
+    lab_run("ip neigh add 10.10.10.4 lladdr 02:00:00:00:00:09 dev chr001 nud permanent");
+    for (unsigned i = 0; i < 5; i++)
+        device_tick(d);
+    assert_only_routed("10.10.10.4");
+    lab_run("ip neigh del 10.10.10.4 dev chr001");
+    lab_run("ip route add 203.0.113.0/24 via 10.10.10.4 dev chr001 onlink");
+    for (unsigned i = 0; i < 5; i++)
+        device_tick(d);
+    assert_only_routed("");
+    lab_run("ip route del 203.0.113.0/24");
+    for (unsigned i = 0; i < 5; i++)
+        device_tick(d);
+    assert_only_routed("10.10.10.4");
+    lab_run(
+        "ip route add 203.0.113.0/24 via 10.10.10.4 dev tap0"); /* through the tunnel: the peer is a gateway */
+    for (unsigned i = 0; i < 5; i++)
+        device_tick(d);
+    assert_only_routed("10.10.10.4");
+    device_close(d);
+}
+
 static void an_overlap_that_comes_later_is_noticed_and_its_end_too(void **state)
 {
     (void)state;
@@ -558,6 +637,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(addresses_that_must_not_be_routed_are_not, listen_in, listen_no_more),
         cmocka_unit_test_setup_teardown(the_first_of_two_peers_with_one_address_keeps_its_route, listen_in,
                                         listen_no_more),
+        cmocka_unit_test_setup_teardown(a_lans_gateway_and_neighbours_are_not_drawn_into_the_tunnel,
+                                        listen_in, listen_no_more),
+        cmocka_unit_test_setup_teardown(a_person_allows_addresses_or_turns_host_routes_off, listen_in,
+                                        listen_no_more),
+        cmocka_unit_test_setup_teardown(a_route_goes_when_its_address_becomes_a_gateway_and_comes_back,
+                                        listen_in, listen_no_more),
         cmocka_unit_test_setup_teardown(an_overlap_that_comes_later_is_noticed_and_its_end_too, listen_in,
                                         listen_no_more),
         cmocka_unit_test_setup_teardown(an_attached_device_beside_an_overlap_is_cleaned, listen_in,

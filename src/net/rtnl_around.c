@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who is around this machine: the next hops of its routes and the neighbours that answer (linux/rtnetlink.h,
+ * linux/neighbour.h). Control thread. */
+
+#include "net/rtnl_impl.h"
+
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define STATES_LIVE (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT)
+
+/* Routes share their next hops: each is listed once. */
+static void list_add(struct rtnl_list *list, unsigned index, int family, const void *ip)
+{
+    struct rtnl_address *out = list->out;
+    struct rtnl_address a = {.index = index, .prefix.bits = family == AF_INET ? 32 : 128};
+    a.prefix.addr.family = family == AF_INET ? 4 : 6;
+    memcpy(a.prefix.addr.ip, ip, a.prefix.bits / 8);
+    for (size_t i = 0; i < list->count && i < list->cap; i++)
+        if (out[i].index == index && addr_same_host(&out[i].prefix.addr, &a.prefix.addr))
+            return;
+    if (list->count < list->cap)
+        out[list->count] = a;
+    list->count++;
+}
+
+static size_t ip_len(int family)
+{
+    return family == AF_INET ? 4 : family == AF_INET6 ? 16 : SIZE_MAX;
+}
+
+/* RTA_GATEWAY has the route's own family, RTA_VIA names another one. */
+static void take_gateway(struct rtnl_list *list, unsigned index, int family, const struct nlattr *a)
+{
+    const void *data = mnl_attr_get_payload(a);
+    size_t len = mnl_attr_get_payload_len(a);
+    if (mnl_attr_get_type(a) == RTA_GATEWAY && len == ip_len(family)) {
+        list_add(list, index, family, data);
+    } else if (mnl_attr_get_type(a) == RTA_VIA && len >= sizeof(struct rtvia)) {
+        const struct rtvia *via = data;
+        if (len - sizeof(*via) == ip_len(via->rtvia_family))
+            list_add(list, index, via->rtvia_family, via->rtvia_addr);
+    }
+}
+
+static void take_multipath(struct rtnl_list *list, int family, const struct nlattr *paths)
+{
+    int left = mnl_attr_get_payload_len(paths);
+    for (struct rtnexthop *hop = mnl_attr_get_payload(paths); RTNH_OK(hop, left);
+         left -= (int)RTNH_ALIGN(hop->rtnh_len), hop = RTNH_NEXT(hop)) {
+        const struct nlattr *attr; /* the macro's own name for it */
+        mnl_attr_for_each_payload((const void *)RTNH_DATA(hop), hop->rtnh_len - RTNH_LENGTH(0))
+        {
+            take_gateway(list, (unsigned)hop->rtnh_ifindex, family, attr);
+        }
+    }
+}
+
+static int on_route(const struct nlmsghdr *h, void *context)
+{
+    const struct rtmsg *route = mnl_nlmsg_get_payload(h);
+    const struct nlattr *a;
+    unsigned index = 0;
+    if (h->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(h) < sizeof(*route))
+        return MNL_CB_OK;
+    mnl_attr_for_each(a, h, sizeof(*route))
+    {
+        if (mnl_attr_get_type(a) == RTA_OIF && mnl_attr_get_payload_len(a) == sizeof(uint32_t))
+            index = mnl_attr_get_u32(a);
+    }
+    mnl_attr_for_each(a, h, sizeof(*route))
+    {
+        if (mnl_attr_get_type(a) == RTA_MULTIPATH)
+            take_multipath(context, route->rtm_family, a);
+        else
+            take_gateway(context, index, route->rtm_family, a);
+    }
+    return MNL_CB_OK;
+}
+
+int rtnl_next_hops(struct rtnl *r, struct rtnl_address *out, size_t cap)
+{
+    struct rtnl_list list = {.out = out, .cap = cap};
+    return rtnl_dump(r, RTM_GETROUTE, sizeof(struct rtmsg), on_route, &list);
+}
+
+static int on_neighbour(const struct nlmsghdr *h, void *context)
+{
+    const struct ndmsg *n = mnl_nlmsg_get_payload(h);
+    const struct nlattr *a, *ip = NULL;
+    bool has_mac = false;
+    if (h->nlmsg_type != RTM_NEWNEIGH || mnl_nlmsg_get_payload_len(h) < sizeof(*n) ||
+        !(n->ndm_state & STATES_LIVE))
+        return MNL_CB_OK;
+    mnl_attr_for_each(a, h, sizeof(*n))
+    {
+        if (mnl_attr_get_type(a) == NDA_DST && mnl_attr_get_payload_len(a) == ip_len(n->ndm_family))
+            ip = a;
+        has_mac = has_mac || mnl_attr_get_type(a) == NDA_LLADDR;
+    }
+    if (ip && has_mac)
+        list_add(context, (unsigned)n->ndm_ifindex, n->ndm_family, mnl_attr_get_payload(ip));
+    return MNL_CB_OK;
+}
+
+int rtnl_neighbours(struct rtnl *r, struct rtnl_address *out, size_t cap)
+{
+    struct rtnl_list list = {.out = out, .cap = cap};
+    return rtnl_dump(r, RTM_GETNEIGH, sizeof(struct ndmsg), on_neighbour, &list);
+}
