@@ -281,6 +281,24 @@ static void a_lans_gateway_and_neighbours_are_not_drawn_into_the_tunnel(void **s
     device_close(d);
 }
 
+static void a_name_servers_address_is_not_drawn_into_the_tunnel(void **state)
+{
+    (void)state;
+    machine();
+    make_chr001("10.10.10.3/24");
+    assert_int_equal(unshare(CLONE_NEWNS), 0);
+    lab_run("mount --make-rprivate / && mount -t tmpfs none /mnt");
+    lab_run("printf '# nameserver 10.10.10.4\nnameserver 10.10.10.7\n' > /mnt/resolv.conf");
+    lab_run("mount --bind /mnt/resolv.conf /etc/resolv.conf");
+    struct device *d = open_device(NULL, "10.10.10.3");
+    peer_has(d, 1, "10.10.10.7");
+    peer_has(d, 2, "10.10.10.4");
+    assert_only_routed("10.10.10.4");
+    assert_true(said("10.10.10.7 and gets no host route: a name server of this machine"));
+    device_close(d);
+    lab_run("umount /etc/resolv.conf /mnt");
+}
+
 static void a_person_allows_addresses_or_turns_host_routes_off(void **state)
 {
     (void)state;
@@ -639,6 +657,8 @@ int main(void)
                                         listen_no_more),
         cmocka_unit_test_setup_teardown(a_lans_gateway_and_neighbours_are_not_drawn_into_the_tunnel,
                                         listen_in, listen_no_more),
+        cmocka_unit_test_setup_teardown(a_name_servers_address_is_not_drawn_into_the_tunnel, listen_in,
+                                        listen_no_more),
         cmocka_unit_test_setup_teardown(a_person_allows_addresses_or_turns_host_routes_off, listen_in,
                                         listen_no_more),
         cmocka_unit_test_setup_teardown(a_route_goes_when_its_address_becomes_a_gateway_and_comes_back,
