@@ -3,22 +3,33 @@
 
 #include "backbone/config.h"
 
+#include "net/sandbox.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum option { OPTION_LISTEN, OPTION_DATA, OPTION_VERBOSE, OPTION_HELP, OPTION_VERSION, OPTION_UNKNOWN };
+enum option {
+    OPTION_LISTEN,
+    OPTION_DATA,
+    OPTION_SANDBOX,
+    OPTION_VERBOSE,
+    OPTION_HELP,
+    OPTION_VERSION,
+    OPTION_UNKNOWN
+};
 
 static const struct option_name {
     const char *name;
     enum option option;
 } option_names[] = {
-    {"listen", OPTION_LISTEN}, {"data", OPTION_DATA}, {"v", OPTION_VERBOSE},
-    {"help", OPTION_HELP},     {"h", OPTION_HELP},    {"version", OPTION_VERSION},
+    {"listen", OPTION_LISTEN},   {"data", OPTION_DATA}, {"v", OPTION_VERBOSE},
+    {"sandbox", OPTION_SANDBOX}, {"help", OPTION_HELP}, {"h", OPTION_HELP},
+    {"version", OPTION_VERSION},
 };
 
 static const char help[] =
-    "usage: shadowmesh-backbone [-listen [ADDR:]PORT] [-data DIR] [-v]\n"
+    "usage: shadowmesh-backbone [-listen [ADDR:]PORT] [-data DIR] [-sandbox on|off] [-v]\n"
     "\n"
     "The rendezvous server of ShadowMesh: nodes register here, find each other by id, and learn the\n"
     "address under which others see them. It never sees what nodes say to each other.\n"
@@ -26,6 +37,8 @@ static const char help[] =
     "  -listen [ADDR:]PORT  HTTP on this TCP port and address reflection (STUN) on the UDP port of the\n"
     "                       same number (default 8080, on every IPv6 and IPv4 address)\n"
     "  -data DIR            where registrations are kept (default ./backbone-data; made when missing)\n"
+    "  -sandbox on|off      off keeps every right and system call: for debugging (default on; off in a\n"
+    "                       build with a sanitizer)\n"
     "  -v                   say more\n"
     "  -help, -version      print and exit\n"
     "\n"
@@ -97,6 +110,11 @@ static enum backbone_config_result take_value(enum option option, const char *va
                           value[0] ? ", and this one is too long" : "");
         strcpy(out->data_dir, value);
         return BACKBONE_CONFIG_RUN;
+    case OPTION_SANDBOX:
+        out->sandbox = strcmp(value, "on") == 0;
+        if (!out->sandbox && strcmp(value, "off") != 0)
+            return refuse("-sandbox takes on or off, not '%s'", value);
+        return BACKBONE_CONFIG_RUN;
     case OPTION_VERBOSE:
     case OPTION_HELP:
     case OPTION_VERSION:
@@ -108,11 +126,12 @@ static enum backbone_config_result take_value(enum option option, const char *va
 
 enum backbone_config_result backbone_config_parse(int argc, char **argv, struct backbone_config *out)
 {
-    *out = (struct backbone_config){.listen.port = BACKBONE_PORT, .data_dir = BACKBONE_DATA_DIR};
+    *out = (struct backbone_config){
+        .listen.port = BACKBONE_PORT, .data_dir = BACKBONE_DATA_DIR, .sandbox = SANDBOX_DEFAULT};
     for (int i = 1; i < argc; i++) {
         const char *value;
         enum option option = option_of(argv[i], &value);
-        bool takes_value = option == OPTION_LISTEN || option == OPTION_DATA;
+        bool takes_value = option == OPTION_LISTEN || option == OPTION_DATA || option == OPTION_SANDBOX;
         if (option == OPTION_UNKNOWN)
             return refuse("unknown argument '%s': see shadowmesh-backbone -help", argv[i]);
         if (!takes_value && value)

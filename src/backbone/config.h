@@ -14,6 +14,7 @@ struct backbone_config {
     struct addr listen; /* family 0: every address, IPv6 and IPv4; port 0: the kernel chooses */
     char data_dir[3072];
     bool verbose;
+    bool sandbox; /* -sandbox */
 };
 
 enum backbone_config_result { BACKBONE_CONFIG_RUN, BACKBONE_CONFIG_EXIT_OK, BACKBONE_CONFIG_EXIT_USAGE };

@@ -4,6 +4,7 @@
 
 #include "backbone/server.h"
 
+#include "backbone/cage.h"
 #include "backbone/directory.h"
 #include "backbone/http.h"
 #include "backbone/listen.h"
@@ -44,10 +45,8 @@ static void prepare_process(sigset_t *ends)
     (void)process_raise_files(DESCRIPTORS);
 }
 
-static int open_directory(const char *data_dir, struct directory **out)
+static int make_data_dir(const char *data_dir)
 {
-    char path[4096];
-    struct store *store;
     struct stat st;
     int created = mkdir(data_dir, 0700);
     if (created != 0 && !(errno == EEXIST && stat(data_dir, &st) == 0 && S_ISDIR(st.st_mode))) {
@@ -55,6 +54,13 @@ static int open_directory(const char *data_dir, struct directory **out)
                   strerror(errno));
         return ERR_IO;
     }
+    return 0;
+}
+
+static int open_directory(const char *data_dir, struct directory **out)
+{
+    char path[4096];
+    struct store *store;
     snprintf(path, sizeof path, "%s/%s", data_dir, STORE_SQLITE_FILE);
     int err = store_sqlite_open(path, SERVER_NODES_MAX, &store);
     return err ? err : directory_new(store, out);
@@ -99,6 +105,10 @@ int server_run(const struct backbone_config *config)
     char at[ADDR_TEXT_MAX];
     prepare_process(&ends);
     int err = listen_open(&config->listen, &s.sockets);
+    if (!err)
+        err = make_data_dir(config->data_dir);
+    if (!err && config->sandbox)
+        err = cage_enter(config->data_dir);
     if (!err)
         err = open_directory(config->data_dir, &s.directory);
     if (!err)

@@ -21,6 +21,7 @@
 static const char pragmas[] = "PRAGMA locking_mode = EXCLUSIVE;"
                               "PRAGMA journal_mode = WAL;"
                               "PRAGMA synchronous = NORMAL;"
+                              "PRAGMA temp_store = MEMORY;" /* files of its own stay in the data folder */
                               "PRAGMA journal_size_limit = " JOURNAL_MAX_BYTES ";"
                               "PRAGMA trusted_schema = OFF;";
 

@@ -61,6 +61,38 @@ static char *backbone_text(const json_t *node)
     return out;
 }
 
+/* "caps net_admin, no new privileges, seccomp, landlock 6"; nothing of a node that knows no sandbox. */
+static char *sandbox_text(const json_t *node)
+{
+    const json_t *sandbox = json_object_get(node, "sandbox"), *name;
+    char *out = NULL;
+    size_t len = 0, index;
+    if (!json_is_object(sandbox))
+        return json_is_null(sandbox) ? strdup("off") : NULL;
+    FILE *text = open_memstream(&out, &len);
+    if (!text)
+        abort();
+    const json_t *names = json_object_get(sandbox, "capabilities");
+    fputs(json_array_size(names) ? "caps" : "no caps", text);
+    json_array_foreach(names, index, name)
+    {
+        char *clean = format_clean(json_is_string(name) ? json_string_value(name) : "");
+        fprintf(text, " %s", clean);
+        free(clean);
+    }
+    if (json_is_true(json_object_get(sandbox, "no_new_privileges")))
+        fputs(", no new privileges", text);
+    if (json_is_true(json_object_get(sandbox, "seccomp")))
+        fputs(", seccomp", text);
+    double landlock = nodes_number(sandbox, "landlock");
+    if (landlock > 0)
+        fprintf(text, ", landlock %.0f", landlock);
+    else
+        fputs(", no landlock on this kernel", text);
+    fclose(text);
+    return out;
+}
+
 static uint64_t count_of(const json_t *object, const char *key)
 {
     double value = nodes_number(object, key);
@@ -134,6 +166,7 @@ static void print_node(const struct cli_options *options, json_t *node, bool tit
     add_fact(facts, "backbone", backbone_text(node));
     add_fact(facts, "frames", frames_text(node));
     add_fact(facts, "drops", drops_text(node));
+    add_fact(facts, "sandbox", sandbox_text(node));
     if (json_array_size(list) == 0)
         add_fact(facts, "peers", strdup("none yet"));
     table_print(facts, stdout, 2, false, options->colour);

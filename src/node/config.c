@@ -3,6 +3,7 @@
  * differ. How to add one: docs/HACKING.md. Main thread, before anything else runs. */
 #include "node/config.h"
 
+#include "net/sandbox.h"
 #include "node/config_value.h"
 
 #include <stdarg.h>
@@ -168,6 +169,12 @@ static const char *read_workers(struct parse *p, const char *text)
                               &p->config->workers);
 }
 
+static const char *read_sandbox(struct parse *p, const char *text)
+{
+    p->config->sandbox = strcmp(text, "on") == 0;
+    return p->config->sandbox || strcmp(text, "off") == 0 ? NULL : "give on or off";
+}
+
 static const char *read_verbose(struct parse *p, const char *text)
 {
     return read_switch(text, &p->config->verbose);
@@ -243,6 +250,10 @@ static const struct flag flags[] = {
     {NULL, NULL, "Running", NULL},
     {"run", "DIR", "folder of the API socket (default /run/shadowmesh)", read_run},
     {"workers", "N", "data threads, 1 to 8 (default one per CPU)", read_workers},
+    {"sandbox", "on|off",
+     "off keeps every right and system call: for debugging\n"
+     "(default on; off in a build with a sanitizer)",
+     read_sandbox},
     {"v", NULL, "log more: frames (rate-limited) and every change of a path", read_verbose},
     {"profile", NULL, "log [PROFILE-...] lines with latency percentiles", read_profile},
     {"test-ratchet-seconds", "N", NULL, read_test_ratchet},
@@ -421,7 +432,8 @@ static void set_defaults(struct config *c)
                          .port = CONFIG_PORT_DATA,
                          .control_port = CONFIG_PORT_CONTROL,
                          .tap_mtu = CONFIG_MTU_DEFAULT,
-                         .run_dir = "/run/shadowmesh"};
+                         .run_dir = "/run/shadowmesh",
+                         .sandbox = SANDBOX_DEFAULT};
     char host[256] = "";
     if (gethostname(host, sizeof(host) - 1) != 0)
         host[0] = '\0';

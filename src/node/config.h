@@ -41,6 +41,7 @@ struct config {
     unsigned workers;                                /* 0: one per CPU */
     char name[64];
     bool is_public, verbose, profile;
+    bool sandbox; /* -sandbox */
     char run_dir[256]; /* of the API socket */
     unsigned connect_count;
     struct config_connect connect[CONFIG_CONNECT_MAX];

@@ -8,6 +8,7 @@
 #include "base/vault.h"
 #include "crypto/aead.h"
 #include "net/process.h"
+#include "node/cage.h"
 #include "node/keydir.h"
 #include "node/node.h"
 #include "node/snapshot.h"
@@ -19,10 +20,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOW_MS        1000
-#define TRIM_US        (5 * USEC_PER_SEC)
-#define FILES_OWN      512 /* the lobby, half-open connections, queues, sockets, callers of the API, the backbone */
-#define FILES_PER_PEER 2   /* its connection, and the one that replaces it */
+#define SLOW_MS 1000
+#define TRIM_US (5 * USEC_PER_SEC)
+#define FILES_OWN                                                                                            \
+    512 /* the lobby, half-open connections, queues, sockets, callers of the API, the backbone */
+#define FILES_PER_PEER 2                   /* its connection, and the one that replaces it */
 #define AGE_US         (10 * USEC_PER_SEC) /* a sweep reads the switch's whole table, 2 MB */
 
 static_assert(CONFIG_WORKERS_MAX == WORKER_MAX && WORKER_MAX <= TAP_QUEUES_MAX &&
@@ -415,8 +417,8 @@ static void init_handles(struct node *n)
 static bool start(struct node *n)
 {
     snapshot_watch(n);
-    if (!open_api(n) || !open_sockets(n) || !open_device(n) || !open_mesh(n) || log_start_writer() ||
-        !start_workers(n))
+    if (!open_api(n) || !open_sockets(n) || !open_device(n) || !open_mesh(n) ||
+        cage_enter(n->config, &n->sandbox) || log_start_writer() || !start_workers(n))
         return false;
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
     mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));

@@ -8,6 +8,7 @@
 #include "node/device_impl.h"
 
 #include "base/log.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,18 +16,31 @@
 /* Where name servers stand; systemd-resolved names itself in the first and the real ones in the second. */
 static const char *const resolver_files[] = {"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"};
 
-static unsigned read_name_servers(const char *path, struct addr *out, unsigned cap)
+/* Adds to list. False when the file is there and cannot be read. */
+static bool read_name_servers(const char *path, struct addr *list, unsigned *count)
 {
     char line[256], word[ADDR_TEXT_MAX];
-    unsigned count = 0;
     FILE *f = fopen(path, "re");
     if (!f)
-        return 0;
-    while (count < cap && fgets(line, sizeof(line), f))
-        if (sscanf(line, " nameserver %63s", word) == 1 && addr_parse(word, 0, &out[count]) == 0)
-            count++;
+        return errno == ENOENT;
+    while (*count < DEVICE_NAME_SERVERS_MAX && fgets(line, sizeof(line), f))
+        if (sscanf(line, " nameserver %63s", word) == 1 && addr_parse(word, 0, &list[*count]) == 0)
+            (*count)++;
     fclose(f);
-    return count;
+    return true;
+}
+
+/* The sandbox lets us read the file that was there at the start, not one that took its place: then what was read
+ * last holds. */
+static void refresh_name_servers(struct device_guard *g)
+{
+    struct addr list[DEVICE_NAME_SERVERS_MAX];
+    unsigned count = 0;
+    for (size_t i = 0; i < sizeof(resolver_files) / sizeof(resolver_files[0]); i++)
+        if (!read_name_servers(resolver_files[i], list, &count))
+            return;
+    memcpy(g->name_servers, list, count * sizeof(list[0]));
+    g->name_server_count = count;
 }
 
 static void read_around(struct device *d, int (*read)(struct rtnl *, struct rtnl_address *, size_t),
@@ -52,10 +66,7 @@ void device_guard_refresh(struct device *d)
     struct device_guard *g = &d->guard;
     if (!d->overlap_count)
         return;
-    g->name_server_count = 0;
-    for (size_t i = 0; i < sizeof(resolver_files) / sizeof(resolver_files[0]); i++)
-        g->name_server_count += read_name_servers(resolver_files[i], g->name_servers + g->name_server_count,
-                                                  DEVICE_NAME_SERVERS_MAX - g->name_server_count);
+    refresh_name_servers(g);
     read_around(d, rtnl_next_hops, &g->next_hops, &g->next_hop_count);
     read_around(d, rtnl_neighbours, &g->neighbours, &g->neighbour_count);
 }

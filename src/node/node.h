@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "crypto/identity.h"
+#include "net/sandbox.h"
 #include "node/api.h"
 #include "node/config.h"
 #include "node/device.h"
@@ -47,6 +48,7 @@ struct node {
     struct streams *streams;
     struct rendezvous *rendezvous; /* NULL without -backbone */
     struct api *api;
+    struct sandbox sandbox; /* what holds of it */
 
     uv_loop_t loop;
     uv_timer_t timer;    /* the mesh's next deadline */

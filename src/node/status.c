@@ -139,6 +139,22 @@ static json_t *describe_backbone(const struct node *n)
     return json_pack("{s:s, s:b}", "url", n->config->backbone, "reachable", n->backbone_reachable);
 }
 
+/* null: off, or not possible. */
+static json_t *describe_sandbox(const struct node *n)
+{
+    const struct sandbox *s = &n->sandbox;
+    json_t *names = json_array();
+    for (unsigned i = 0; i < 64; i++)
+        if (s->capabilities >> i & 1)
+            json_array_append_new(names, json_string(sandbox_capability_name(i)));
+    json_t *o = json_pack("{s:o, s:b, s:b, s:i}", "capabilities", names, "no_new_privileges", s->entered,
+                          "seccomp", s->entered, "landlock", s->landlock);
+    if (s->entered)
+        return o;
+    json_decref(o);
+    return json_null();
+}
+
 static json_t *describe_node(struct node *n)
 {
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
@@ -146,16 +162,18 @@ static json_t *describe_node(struct node *n)
     json_t *peers = json_array();
     mesh_peers(n->mesh, describe_peer, peers);
     enum aead_suite suite = aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305;
-    return json_pack(
-        "{s:o, s:s, s:s, s:i, s:o, s:i, s:s, s:s, s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:o, s:o, s:o, s:o}",
-        "id", text_of_id(identity_id(n->identity)), "name", n->config->name, "device",
-        device_tap(n->device)->name, "mtu", (int)device_mtu(n->device), "addresses",
-        prefixes(overlay, overlay_count), "workers", (int)n->worker_count, "aead", aead_suite_name(suite),
-        "aead_backend", aead_backend_name(suite), "version", SHADOWMESH_VERSION, "uptime_s",
-        (json_int_t)((clock_monotonic_us() - n->started_us) / USEC_PER_SEC), "backbone", describe_backbone(n),
-        "reflexive", text_of_addr(&n->reflexive.mapped), "port", (int)n->config->port, "control_port",
-        (int)n->config->control_port, "public", n->config->is_public, "peers", peers, "drops",
-        describe_drops(n), "frames", describe_frames(n), "key_memory", describe_key_memory());
+    return json_pack("{s:o, s:s, s:s, s:i, s:o, s:i, s:s, s:s, s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:o, s:o, "
+                     "s:o, s:o, s:o}",
+                     "id", text_of_id(identity_id(n->identity)), "name", n->config->name, "device",
+                     device_tap(n->device)->name, "mtu", (int)device_mtu(n->device), "addresses",
+                     prefixes(overlay, overlay_count), "workers", (int)n->worker_count, "aead",
+                     aead_suite_name(suite), "aead_backend", aead_backend_name(suite), "version",
+                     SHADOWMESH_VERSION, "uptime_s",
+                     (json_int_t)((clock_monotonic_us() - n->started_us) / USEC_PER_SEC), "backbone",
+                     describe_backbone(n), "reflexive", text_of_addr(&n->reflexive.mapped), "port",
+                     (int)n->config->port, "control_port", (int)n->config->control_port, "public",
+                     n->config->is_public, "peers", peers, "drops", describe_drops(n), "frames",
+                     describe_frames(n), "key_memory", describe_key_memory(), "sandbox", describe_sandbox(n));
 }
 
 /* ---- fdb ---- */

@@ -111,6 +111,12 @@ static void unknown_and_incomplete_flags_are_refused_in_one_line(void **state)
     }
     assert_int_equal(PARSE("-listen"), BACKBONE_CONFIG_EXIT_USAGE);
     expect_one_line_that_names("-listen needs a value");
+    assert_int_equal(PARSE("-sandbox=off"), BACKBONE_CONFIG_RUN);
+    assert_false(config.sandbox);
+    assert_int_equal(PARSE("-sandbox", "on"), BACKBONE_CONFIG_RUN);
+    assert_true(config.sandbox);
+    assert_int_equal(PARSE("-sandbox=maybe"), BACKBONE_CONFIG_EXIT_USAGE);
+    expect_one_line_that_names("maybe");
     assert_int_equal(PARSE("-v=yes"), BACKBONE_CONFIG_EXIT_USAGE);
     expect_one_line_that_names("-v=yes");
 }

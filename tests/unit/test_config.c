@@ -2,6 +2,8 @@
 /* The flags of shadowmesh-l2: what is read, and what is refused with which words. */
 #include "node/config.h"
 
+#include "net/sandbox.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -241,6 +243,18 @@ static void mtu_is_bounded(void **state)
     assert_refused("576 to 9000", "-tap-mtu", "9001");
 }
 
+static void the_sandbox_is_on_unless_told(void **state)
+{
+    (void)state;
+    assert_taken("-sandbox", "on");
+    assert_true(config.sandbox);
+    assert_taken("-sandbox=off");
+    assert_false(config.sandbox);
+    assert_taken("-public");
+    assert_int_equal(config.sandbox, SANDBOX_DEFAULT);
+    assert_refused("give on or off", "-sandbox", "yes");
+}
+
 static void workers_are_counted_by_the_machine_unless_told(void **state)
 {
     (void)state;
@@ -387,7 +401,7 @@ static void help_names_every_flag_but_the_hidden(void **state)
     static const char *const names[] = {
         "keydir", "generate-keys", "backbone", "ip",      "port",    "udp-port", "control-port", "tap",
         "tap-ip", "tap-netmask",   "tap-mtu",  "public",  "connect", "allow",    "profile",      "v",
-        "name",   "run",           "help",     "version", "workers"};
+        "name",   "run",           "help",     "version", "workers", "sandbox"};
     (void)state;
     const char *const words[] = {"shadowmesh-l2", "--help", NULL};
     assert_int_equal(parse_words(stdout, words), CONFIG_EXIT_OK);
@@ -425,6 +439,7 @@ int main(void)
         cmocka_unit_test(addresses_are_of_hosts),
         cmocka_unit_test(device_names_are_the_kernels),
         cmocka_unit_test(mtu_is_bounded),
+        cmocka_unit_test(the_sandbox_is_on_unless_told),
         cmocka_unit_test(workers_are_counted_by_the_machine_unless_told),
         cmocka_unit_test(backbone_is_an_http_url),
         cmocka_unit_test(connect_names_id_host_and_port),

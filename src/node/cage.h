@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What a running node may still do (net/sandbox.h). */
+
+#include "node/config.h"
+
+struct sandbox;
+
+/* Enters the cage, unless -sandbox=off. Control thread, when all is open and no other thread has been made. On an
+ * error one line has said what failed and what to do. */
+int cage_enter(const struct config *config, struct sandbox *out) must_check;

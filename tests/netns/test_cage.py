@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the running programs may still do, read from the kernel for each of their threads, while frames pass."""
+
+import re
+
+import lab as labs
+import pytest
+from lab import A_OVERLAY
+
+CAP_NET_ADMIN, CAP_SYS_NICE = 1 << 12, 1 << 23
+
+pytestmark = pytest.mark.skipif(labs.SANITIZED != "none", reason="a build with a sanitizer runs without the sandbox")
+
+
+def threads(process):
+    """{thread: {field: value}} of /proc/PID/task/*/status."""
+    return {task.name: dict(re.findall(r"^(\w+):\s*(.*)$", (task / "status").read_text(), flags=re.MULTILINE))
+            for task in labs.Path(f"/proc/{process.pid}/task").iterdir()}
+
+
+def assert_caged(process, kept):
+    for name, status in threads(process).items():
+        for field, most in (("CapEff", kept), ("CapPrm", kept), ("CapInh", 0), ("CapBnd", 0), ("CapAmb", 0)):
+            assert not int(status[field], 16) & ~most, f"{process.argv}, thread {name}: {field} {status[field]}"
+        assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2"), f"{process.argv}, thread {name}"
+
+
+def test_every_thread_is_caged_while_frames_pass(lab):
+    a, b, backbone, _ = labs.reference_pair(lab)
+    stream = b.host.ping_stream(A_OVERLAY)
+    stream.wait_replies(20, 10)
+    assert len(threads(a.process)) >= 3 and len(threads(backbone.process)) == 4  # log, pool, workers; log, HTTP, STUN
+    for node in (a, b):
+        assert_caged(node.process, CAP_NET_ADMIN | CAP_SYS_NICE)
+        assert int(threads(node.process)[str(node.process.pid)]["CapEff"], 16) & CAP_NET_ADMIN
+    assert_caged(backbone.process, 0)
+    stream.wait_replies(20, 10)
+    assert a.stop() == b.stop() == backbone.stop() == 0
+
+
+def test_status_says_what_holds(lab):
+    a, _, _, _ = labs.reference_pair(lab)
+    held = a.status()["sandbox"]
+    assert "net_admin" in held["capabilities"] and not set(held["capabilities"]) - {"net_admin", "sys_nice"}
+    assert held["no_new_privileges"] and held["seccomp"] and isinstance(held["landlock"], int)
+    shown = a.host.run(labs.program("shadowmesh"), "status", "-run", a.run_dir).stdout
+    line = f"caps {' '.join(held['capabilities'])}, no new privileges, seccomp, "
+    line += f"landlock {held['landlock']}" if held["landlock"] else "no landlock on this kernel"
+    assert re.search(rf"^  sandbox +{line}$", shown, flags=re.MULTILINE), shown
+
+
+def test_it_can_be_switched_off(lab):
+    host, server, _ = lab.internet(("site-a",))
+    node = host.node("-tap-ip", A_OVERLAY, "-sandbox=off")
+    assert node.status()["sandbox"] is None and "no sandbox" in node.log()
+    assert "sandbox   off" in host.run(labs.program("shadowmesh"), "status", "-run", node.run_dir).stdout
+    assert {status["Seccomp"] for status in threads(node.process).values()} == {"0"}
+    backbone = server.start(labs.program("shadowmesh-backbone"), "-data", server.dir / "data", "-sandbox", "off")
+    backbone.wait_log("listening")
+    assert {status["Seccomp"] for status in threads(backbone).values()} == {"0"}
