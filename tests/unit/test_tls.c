@@ -533,6 +533,68 @@ static void client_without_a_key_is_refused(void **state)
     assert_refused(&s, true);
 }
 
+static void put_u16(uint8_t *at, size_t value)
+{
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
+}
+
+static void raise_u16(uint8_t *at, size_t by)
+{
+    put_u16(at, ((size_t)at[0] << 8 | at[1]) + by);
+}
+
+/* Appends a signature_algorithms_cert extension, which the library itself never sends and has to take, to a
+ * ClientHello that fills one record. Returns the record's new length. */
+static size_t add_certificate_algorithm(uint8_t *record, size_t len, uint16_t algorithm)
+{
+    size_t at = 5 + 4 + 2 + 32, added = 4 + 2 + 2; /* headers, version, random */
+
+    at += 1 + (size_t)record[at];                         /* session id */
+    at += 2 + ((size_t)record[at] << 8 | record[at + 1]); /* cipher suites */
+    at += 1 + (size_t)record[at];                         /* compression */
+    raise_u16(record + 3, added);
+    raise_u16(record + 5 + 2, added);
+    raise_u16(record + at, added);
+    put_u16(record + len, TLSEXT_TYPE_signature_algorithms_cert);
+    put_u16(record + len + 2, 4);
+    put_u16(record + len + 4, 2);
+    put_u16(record + len + 6, algorithm);
+    return len + added;
+}
+
+/* What the server makes of a ClientHello with that extension: its answer, or its refusal with a reason. */
+static void serve_certificate_algorithm(uint16_t algorithm)
+{
+    uint8_t buffer[16384];
+    struct pair p;
+    size_t n;
+    int err;
+
+    pair_new(&p, NULL);
+    assert_int_equal(tls_feed(p.client, NULL, 0), 0);
+    n = tls_take_output(p.client, buffer, sizeof(buffer) - 8);
+    assert_int_equal(5 + ((size_t)buffer[3] << 8 | buffer[4]), n);
+    n = add_certificate_algorithm(buffer, n, algorithm);
+    err = tls_feed(p.server, buffer, n);
+    n = tls_take_output(p.server, buffer, sizeof(buffer));
+    assert_true(n > 0);
+    assert_int_equal(buffer[0], err ? SSL3_RT_ALERT : SSL3_RT_HANDSHAKE);
+    assert_true(err == 0 || strlen(tls_reason(p.server)) > 0);
+    pair_free(&p);
+}
+
+/* A library that looks for a certificate to go with our key, where there is none, falls over a null pointer here
+ * (CVE-2026-14457). */
+static void client_that_names_algorithms_for_certificates_is_answered(void **state)
+{
+    static const uint16_t algorithms[] = {0x0906, 0x0905, 0x0503, 0x0804, 0x0000, 0xffff};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(algorithms) / sizeof(algorithms[0]); i++)
+        serve_certificate_algorithm(algorithms[i]);
+}
+
 /* Our client is established when it has sent its last flight; the refusal of its key comes after that. */
 static void refusal_after_the_last_flight_is_told(void **state)
 {
@@ -590,6 +652,7 @@ int main(void)
         cmocka_unit_test(key_of_another_kind_is_refused),
         cmocka_unit_test(certificate_instead_of_a_raw_key_is_refused),
         cmocka_unit_test(client_without_a_key_is_refused),
+        cmocka_unit_test(client_that_names_algorithms_for_certificates_is_answered),
         cmocka_unit_test(refusal_after_the_last_flight_is_told),
     };
     char path[] = "/tmp/shadowmesh-openssl-cnf.XXXXXX";
