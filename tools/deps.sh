@@ -34,7 +34,6 @@ candidate() { # PACKAGE: the version apt would install
 # What OpenSSL >= 3.5 takes here: its headers where the release has it, else what is needed to build it.
 openssl_packages() {
     pkg-config --exists 'openssl >= 3.5.0' 2>/dev/null && return
-    [ ! -e "${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/shadowmesh/openssl-3.5/.complete" ] || return 0
     version=$(candidate libssl-dev)
     if [ -n "$version" ] && dpkg --compare-versions "$version" ge 3.5; then
         echo libssl-dev

@@ -2,22 +2,29 @@
 # shellcheck shell=sh
 #
 # To be sourced by the scripts that fetch a newer library than this release has: a place for it, and apt-get on the
-# packages of Debian's current stable release, by the mirror and the keyring this machine already trusts, without touching
-# its own lists. The sourcing script has say.
+# packages of Debian's current stable release and its security suite, by the keyring this machine already trusts, without
+# touching its own lists. The release comes from this machine's mirror. The sourcing script has say.
 
-# private_prefix NAME: sets prefix, a folder of this user's for one library, which is whole once private_done was called:
-# one that is, is the script's answer and its end. Two runs at once wait for each other. What an interrupted one left there,
-# the script removes when it has what it needs. Sets work, a folder that goes with the script.
-private_prefix() {
-    prefix=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/shadowmesh/$1
-    private_answer
-    mkdir -p "$(dirname "$prefix")"
-    exec 9>"$prefix.lock"
+# Where this user's private libraries lie, each in a folder that is whole once it has a file .complete.
+private_root=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/shadowmesh
+
+# private_lock NAME: two runs at once wait for each other. Sets work, a folder in private_root that goes with the script.
+# What an interrupted run left, the script removes when it has what it needs.
+private_lock() {
+    mkdir -p "$private_root"
+    exec 9>"$private_root/$1.lock"
     flock 9
-    private_answer
-    work=$(mktemp -d "$prefix.XXXXXX")
+    work=$(mktemp -d "$private_root/$1.XXXXXX")
     trap 'rm -rf "$work"' EXIT
     trap 'exit 1' INT TERM
+}
+
+# private_prefix NAME: sets prefix, the folder of one library: one that is whole, is the script's answer and its end.
+private_prefix() {
+    prefix=$private_root/$1
+    private_answer
+    private_lock "$1"
+    private_answer
 }
 
 private_answer() {
@@ -31,14 +38,18 @@ private_done() {
     echo "$prefix"
 }
 
+# Security updates come from their one place: mirrors of it lag, and on the day of a fix that counts.
+stable_security=http://security.debian.org/debian-security
+
 stable_mirror() {
     # shellcheck disable=SC2016 # apt's variables, not ours
     apt-get indextargets --format '$(ORIGIN)|$(CODENAME)|$(REPO_URI)' 'Created-By: Packages' |
         awk -F'|' '$1 == "Debian" && $2 !~ /-/ { print $3; exit }'
 }
 
-# stable_open WORK LOG TYPE: apt-get and apt-cache in this shell see stable's packages of TYPE (deb or deb-src) alone.
-# Returns 1 and has said why when they cannot be read. WORK is an empty folder of the caller's, who removes it.
+# stable_open WORK LOG TYPE: apt-get and apt-cache in this shell see the packages of TYPE (deb or deb-src) of stable and of
+# its security suite alone; of stable alone, with a line that says so, when the suite cannot be read. Returns 1 and has said
+# why when neither can. WORK is an empty folder of the caller's, who removes it.
 stable_open() {
     stable_uri=$(stable_mirror)
     if [ -z "$stable_uri" ] && [ "$(id -u)" = 0 ]; then
@@ -56,16 +67,25 @@ stable_open() {
         return 1
     fi
     mkdir -p "$1/apt/lists/partial" "$1/apt/cache/archives/partial"
-    echo "$3 [signed-by=$stable_keyring] $stable_uri stable main" >"$1/apt/sources.list"
+    stable_line="$3 [signed-by=$stable_keyring] $stable_uri stable main"
+    security_line="$3 [signed-by=$stable_keyring] $stable_security stable-security main"
+    printf '%s\n' "$stable_line" "$security_line" >"$1/apt/sources.list"
     cat >"$1/apt/apt.conf" <<CONF
 Dir::Etc::SourceList "$1/apt/sources.list";
 Dir::Etc::SourceParts "/dev/null";
 Dir::State::Lists "$1/apt/lists";
 Dir::Cache "$1/apt/cache";
 APT::Sandbox::User "root";
+APT::Update::Error-Mode "any";
+Acquire::http::Timeout "20";
 CONF
     export APT_CONFIG="$1/apt/apt.conf"
     apt-get -q update >"$2" 2>&1 && return
+    echo "$stable_line" >"$1/apt/sources.list"
+    if apt-get -q update >"$2" 2>&1; then
+        say "cannot read $stable_security: security updates of the last weeks may be missing"
+        return
+    fi
     tail -n 30 "$2" >&2
     say "cannot read the package list of Debian's stable release"
     return 1
