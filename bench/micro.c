@@ -10,6 +10,7 @@
  * execute all but the same instructions of ours. */
 
 #include "crypto/aead_backend.h"
+#include "base/uninitialized.h"
 #include "net/offload.h"
 #include "node/fwd.h"
 #include "proto/replay.h"
@@ -84,8 +85,8 @@ static void seal(struct micro *m, size_t frame_len)
 static void open_all(struct micro *m, size_t frame_len)
 {
     for (unsigned i = 0; i < BATCH; i++) {
-        struct wire_header h;
-        struct wire_inner inner;
+        UNINITIALIZED struct wire_header h;
+        UNINITIALIZED struct wire_inner inner;
         uint8_t *plain;
         size_t len = WIRE_OVERHEAD + frame_len;
         check(wire_header_decode(m->out[i], len, &h) == DROP_NONE, "header");

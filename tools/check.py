@@ -272,7 +272,7 @@ def model(results):
     results.time("model", time.monotonic() - start)
 
 
-SUITES = ("tree", "model", "unit", "sim", "fuzz", "bench", "netns")
+SUITES = ("tree", "built", "model", "unit", "sim", "fuzz", "bench", "netns")
 
 
 def options():
@@ -306,6 +306,8 @@ def main():
     built = []
     if suites - {"tree", "model"}:
         built = [flavour for flavour in flavours if build(results, flavour)]
+    if "built" in suites and "plain" in built:
+        pytest(results, "built", ROOT, ["tests/built"], BUILDS["plain"][0], chosen.keyword, False)
     if suites & {"unit", "sim", "fuzz"}:
         for flavour in built:
             programs(results, flavour, wanted)

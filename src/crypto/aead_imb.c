@@ -7,6 +7,7 @@
 
 #include "crypto/aead_backend.h"
 
+#include "base/uninitialized.h"
 #include "base/vault.h"
 #include "crypto/aead_gather.h"
 #include "crypto/secret.h"
@@ -155,7 +156,7 @@ static int imb_open(struct aead *base, const uint8_t nonce[AEAD_NONCE_LEN], cons
 {
     struct aead_imb *a = imb(base);
     size_t body = len - AEAD_TAG_LEN;
-    uint8_t tag[AEAD_TAG_LEN];
+    UNINITIALIZED uint8_t tag[AEAD_TAG_LEN];
 
     gcm.dec(&a->key, &a->ctx, data, data, body, nonce, aad, aad_len, tag, sizeof tag);
     if (secret_equal(tag, data + body, sizeof tag))

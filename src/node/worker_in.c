@@ -18,6 +18,7 @@
 
 #include "node/worker_impl.h"
 
+#include "base/uninitialized.h"
 #include "net/flow.h"
 #include "proto/fragment.h"
 #include "proto/stun.h"
@@ -108,7 +109,7 @@ static void tell_claim(struct worker *w, uint32_t slot, enum drop why, const str
 static enum drop on_frame(struct worker *w, const struct arrival *a, const struct offload_meta *meta,
                           uint8_t *frame, size_t len)
 {
-    struct switch_frame f;
+    UNINITIALIZED struct switch_frame f;
     if (len > WIRE_FRAME_MAX)
         return DROP_OVERSIZE;
     enum drop not_learned, drop = switch_parse(frame, len, &f);
@@ -162,7 +163,7 @@ static enum drop on_fragment(struct worker *w, const struct arrival *a, const st
 
 static enum drop on_plain(struct worker *w, const struct arrival *a, uint8_t *plain, size_t len)
 {
-    struct wire_inner in;
+    UNINITIALIZED struct wire_inner in;
     enum drop drop = wire_inner_decode(plain, len, &in);
     if (drop)
         return drop;

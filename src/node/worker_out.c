@@ -10,6 +10,7 @@
 
 #include "node/worker_impl.h"
 
+#include "base/uninitialized.h"
 #include "proto/fragment.h"
 #include <poll.h>
 
@@ -99,7 +100,7 @@ static void put(struct worker *w, const struct fwd_peer *peer, uint8_t ecn, cons
                                  .ecn = ecn,
                                  .segment = size,
                                  .lane = (uint8_t)spread_lane(peer->tx, w->config.index, w->config.workers)};
-    uint8_t inner[WIRE_INNER_LEN];
+    UNINITIALIZED uint8_t inner[WIRE_INNER_LEN];
     wire_inner_encode(&p->inner, inner);
     const struct slice pieces[] = {{inner, sizeof(inner)}, p->head, p->body};
     int sealed = session_seal(peer->tx, WIRE_DATA, r->lane, pieces, 3, w->send + r->len);
@@ -162,7 +163,7 @@ static void put_fragments(struct worker *w, const struct fwd_peer *peer, uint8_t
 static void put_segments(struct worker *w, const struct fwd_peer *peer, uint8_t ecn,
                          struct offload_split *split)
 {
-    struct offload_segment segment;
+    UNINITIALIZED struct offload_segment segment;
     while (offload_split_next(split, &segment)) {
         const struct parcel p = parcel_of(&segment);
         if (p.head.len + p.body.len <= room_of(peer))
@@ -175,7 +176,7 @@ static void put_segments(struct worker *w, const struct fwd_peer *peer, uint8_t 
 /* In groups of at most OFFLOAD_SEGMENTS: what the other end merges in one write. */
 static void put_train(struct worker *w, const struct fwd_peer *peer, uint8_t ecn, struct offload_split *split)
 {
-    struct offload_segment segment;
+    UNINITIALIZED struct offload_segment segment;
     for (unsigned i = 0; offload_split_next(split, &segment); i++) {
         unsigned position = i % OFFLOAD_SEGMENTS;
         bool last = position == OFFLOAD_SEGMENTS - 1 || i + 1 == split->segments;
@@ -192,7 +193,7 @@ static void put_train(struct worker *w, const struct fwd_peer *peer, uint8_t ecn
 static void send_to(struct worker *w, const struct fwd_peer *peer, const struct virtio_net_hdr *vnet,
                     size_t len)
 {
-    struct offload_split split;
+    UNINITIALIZED struct offload_split split;
     uint8_t ecn = offload_ecn(w->frame, len);
     enum offload_verdict verdict = offload_split_begin(&split, vnet, w->frame, len, room_of(peer));
     struct parcel whole = {.inner = inner_of(&split.csum), .body = {w->frame, len}};
@@ -246,7 +247,7 @@ static void send_flood(struct worker *w, const struct virtio_net_hdr *vnet, size
 
 static void forward(struct worker *w, const struct virtio_net_hdr *vnet, size_t len)
 {
-    struct switch_frame f;
+    UNINITIALIZED struct switch_frame f;
     enum drop drop = switch_parse(w->frame, len, &f);
     if (drop) {
         worker_drop(w, drop, 1);
