@@ -46,6 +46,10 @@ model:
 	@tools/deps.sh model
 	@/usr/bin/python3 docs/model/check.py $(MODEL_FLAGS)
 
+sbom:
+	@$(MAKE) --no-print-directory all >&2
+	@/usr/bin/python3 -B tools/sbom.py $(BUILD)
+
 fuzz:
 	@tools/deps.sh build check
 	@tools/fuzz.sh build-fuzz $(FUZZ_SECONDS)
@@ -64,6 +68,7 @@ help:
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS (60) each'
 	@echo 'make model       search the model of the handshake and the ratchet (docs/model)'
 	@echo 'make install     programs and manual pages into PREFIX (/usr/local), below DESTDIR if given'
+	@echo 'make -s sbom     what the programs are linked with, as SPDX 2.3 in JSON, on stdout'
 	@echo 'make clean       remove all build folders'
 
-.PHONY: all check demo bench bench-micro model install fuzz clean help
+.PHONY: all check demo bench bench-micro model install sbom fuzz clean help
