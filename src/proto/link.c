@@ -55,13 +55,22 @@ void link_on_connected(struct link *l)
     link_on_bytes(l, NULL, 0);
 }
 
+/* TLS knows nothing of a message that is malformed or too long. */
+static void fail_channel(struct link *l, int rc)
+{
+    fail(l, rc,
+         rc == ERR_CLOSED   ? "the peer closed the connection"
+         : rc == ERR_FORMAT ? "a malformed control message"
+                            : channel_reason(l->channel));
+}
+
 void link_on_bytes(struct link *l, const uint8_t *data, size_t len)
 {
     if (!l->channel || l->error)
         return;
     int rc = channel_feed(l->channel, data, len);
     if (rc)
-        fail(l, rc, rc == ERR_CLOSED ? "the peer closed the connection" : channel_reason(l->channel));
+        fail_channel(l, rc);
 }
 
 void link_on_closed(struct link *l, const char *reason)
@@ -270,6 +279,6 @@ enum link_event link_next(struct link *l, uint64_t now_us)
             return event;
     }
     if (rc < 0)
-        fail(l, rc, rc == ERR_CLOSED ? "the peer closed the connection" : channel_reason(l->channel));
+        fail_channel(l, rc);
     return l->error ? LINK_EVENT_FAILED : LINK_EVENT_NONE;
 }

@@ -15,7 +15,8 @@
 
 /* What the last two exports and roots were: [0] the opener's, [1] the acceptor's. */
 static uint8_t exported[2][KDF_LEN], rooted[2][KDF_LEN];
-static bool of_acceptor; /* whose turn it is */
+static bool of_acceptor;   /* whose turn it is */
+static bool too_long_next; /* the next message tells a length that no message has */
 
 int __real_tls_export(struct tls *tls, const uint8_t *context, size_t context_len, uint8_t *out, size_t len);
 int __wrap_tls_export(struct tls *tls, const uint8_t *context, size_t context_len, uint8_t *out, size_t len);
@@ -39,6 +40,18 @@ int __wrap_keychain_new(const struct keychain_config *config, const struct keych
 {
     memcpy(rooted[of_acceptor], root, KDF_LEN);
     return __real_keychain_new(config, ops, root, rx_index, tx_index, now_us, out);
+}
+
+int __real_tls_write(struct tls *tls, const uint8_t *data, size_t len);
+int __wrap_tls_write(struct tls *tls, const uint8_t *data, size_t len);
+
+int __wrap_tls_write(struct tls *tls, const uint8_t *data, size_t len)
+{
+    static const uint8_t prefix[] = {0xff, 0xff};
+    if (!too_long_next)
+        return __real_tls_write(tls, data, len);
+    too_long_next = false;
+    return __real_tls_write(tls, prefix, sizeof prefix);
 }
 
 static uint32_t reserve_index(void *context)
@@ -260,6 +273,28 @@ static void an_answer_that_nobody_asked_for_is_out_of_turn(void **state)
     teardown(&p);
 }
 
+/* The person is told more than that the stream failed. */
+static void a_malformed_message_has_a_reason(void **state)
+{
+    (void)state;
+    struct pair p;
+    setup(&p, 0, 0);
+    link_on_connected(p.link[0]);
+    while (p.link[0]->state != LINK_STATE_GREETING) {
+        carry(&p, 0);
+        carry(&p, 1);
+        link_next(p.link[0], 0);
+    }
+    too_long_next = true;
+    greet(&p, 0);
+    carry(&p, 0);
+    link_next(p.link[1], 0);
+    assert_int_equal(link_next(p.link[1], 0), LINK_EVENT_FAILED);
+    assert_int_equal(p.link[1]->error, ERR_FORMAT);
+    assert_string_equal(p.link[1]->reason, "a malformed control message");
+    teardown(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +302,7 @@ int main(void)
         cmocka_unit_test(the_hashes_of_the_hellos_serve_once),
         cmocka_unit_test(an_older_version_gets_the_exporters_root_and_is_named),
         cmocka_unit_test(ready_without_the_announced_answer_is_out_of_turn),
+        cmocka_unit_test(a_malformed_message_has_a_reason),
         cmocka_unit_test(an_answer_that_nobody_asked_for_is_out_of_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
