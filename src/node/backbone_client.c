@@ -51,7 +51,7 @@ static enum backbone_verdict call(struct backbone_client *c, const char *path, c
         return BACKBONE_OK;
     }
     const char *error = json_string_value(json_object_get(root, "error"));
-    if (answer.status / 100 == 4 && error) {
+    if (answer.status / 100 == 4 && error && error[0]) {
         snprintf(c->cause, sizeof(c->cause), "%.200s", error);
         json_t *seq = json_object_get(root, "seq");
         if (answer.status == 409 && json_is_integer(seq) && json_integer_value(seq) > 0)

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Two links over one stream, two bytes a step: whose turn it is and what happens. The stream is cut in pieces of any
+ * size, altered, closed; messages come out of turn; and what a side writes is altered before TLS seals it, as a peer
+ * that lies would. The first byte is how far an honest handshake goes before. Two links that are LIVE, whatever
+ * happened to the stream, have the same keys; every session is given back. */
+
+#include "crypto/identity.h"
+#include "proto/link.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define STREAM_MAX 65536
+#define STEPS_MAX  32
+
+struct side {
+    struct link *link;
+    uint8_t stream[STREAM_MAX]; /* on its way to the other side */
+    size_t len;
+    struct session *session;
+    unsigned added, dropped;
+    unsigned alter; /* of the next message: 0, or the place of the byte to alter, plus one */
+};
+
+static struct side sides[2]; /* the opener, the acceptor */
+static struct identity *identities[2];
+static struct tls_context *contexts[2];
+static struct side *turn;
+static bool lied;
+static uint64_t now;
+
+static void check(bool ok)
+{
+    if (!ok)
+        abort();
+}
+
+int __real_tls_write(struct tls *tls, const uint8_t *data, size_t len);
+int __wrap_tls_write(struct tls *tls, const uint8_t *data, size_t len);
+
+/* The prefix and the message as TLS takes them. */
+int __wrap_tls_write(struct tls *tls, const uint8_t *data, size_t len)
+{
+    if (!turn->alter)
+        return __real_tls_write(tls, data, len);
+    uint8_t *copy = malloc(len);
+    check(copy != NULL);
+    memcpy(copy, data, len);
+    copy[(turn->alter - 1) % len] ^= (uint8_t)(1 + turn->alter % 255);
+    turn->alter = 0;
+    lied = true;
+    int rc = __real_tls_write(tls, copy, len);
+    free(copy);
+    return rc;
+}
+
+static uint32_t reserve_index(void *context)
+{
+    (void)context;
+    return 7;
+}
+
+static void release_index(void *context, uint32_t index)
+{
+    (void)context, (void)index;
+}
+
+static int session_added(void *context, struct session *s)
+{
+    struct side *side = context;
+    side->session = s;
+    side->added++;
+    return 0;
+}
+
+static void session_dropped(void *context, struct session *s)
+{
+    struct side *side = context;
+    side->dropped++;
+    session_free(s);
+}
+
+static void send_changed(void *context)
+{
+    (void)context;
+}
+
+static void send_control(void *context, struct session *s, const struct message *m)
+{
+    (void)context, (void)s, (void)m;
+}
+
+static struct hello hello_of(const struct side *side)
+{
+    return (struct hello){.version_min = MESSAGE_VERSION,
+                          .version_max = MESSAGE_VERSION,
+                          .features = HELLO_FEATURE_FRESH_ROOT,
+                          .aead_count = 1,
+                          .aeads = {AEAD_AES_256_GCM},
+                          .lanes = 1,
+                          .mtu = 1500,
+                          .receiver_index = 1 + (uint32_t)(side - sides)};
+}
+
+static void greet(struct side *side)
+{
+    const struct hello h = hello_of(side);
+    (void)!link_greet(side->link, &h);
+}
+
+static void key(struct side *side)
+{
+    static const struct keychain_config config = {.ratchet_us = 120000000};
+    const struct keychain_ops ops = {reserve_index, release_index, session_added, session_dropped,
+                                     send_changed,  send_control,  side};
+    check(!side->link->keychain);
+    if (link_key(side->link, &config, &ops, now) != 0)
+        link_on_closed(side->link, "the keys cannot be made");
+}
+
+/* What the mesh does with a link's events, and in which state each may come. */
+static void act(struct side *side)
+{
+    enum link_event event;
+    turn = side;
+    while ((event = link_next(side->link, now)) != LINK_EVENT_NONE) {
+        const struct link *l = side->link;
+        if (event == LINK_EVENT_IDENTIFIED) {
+            check(id_compare(link_peer_id(l), identity_id(identities[side == sides])) == 0);
+            greet(side);
+        } else if (event == LINK_EVENT_KEYABLE) {
+            check(l->state == LINK_STATE_GREETING && l->theirs.version_max);
+            key(side);
+        } else if (event == LINK_EVENT_LIVE) {
+            check(l->state == LINK_STATE_LIVE && keychain_send_session(l->keychain));
+        } else if (event == LINK_EVENT_FAILED || event == LINK_EVENT_BYE) {
+            check(event == LINK_EVENT_BYE || (l->error && l->reason[0]));
+            link_detach(side->link);
+        } else {
+            check(event == LINK_EVENT_REFUSED || l->keychain);
+        }
+    }
+}
+
+static void pull(struct side *side)
+{
+    size_t n;
+    turn = side;
+    while (side->len < STREAM_MAX &&
+           (n = link_take_output(side->link, side->stream + side->len, STREAM_MAX - side->len)) > 0)
+        side->len += n;
+}
+
+static void carry(struct side *from, size_t n)
+{
+    struct side *to = &sides[from == sides];
+    pull(from);
+    n = n < from->len ? n : from->len;
+    turn = to;
+    link_on_bytes(to->link, from->stream, n);
+    from->len -= n;
+    memmove(from->stream, from->stream + n, from->len);
+}
+
+/* Messages that may come in turn or out of it. */
+static void send_any(struct side *side, uint8_t how)
+{
+    static const enum message_type types[] = {MESSAGE_READY, MESSAGE_CANDIDATES, MESSAGE_WAKE,
+                                              MESSAGE_RENEW, MESSAGE_BYE,        MESSAGE_RATCHET_DONE};
+    struct message m = {.type = types[how % 6]};
+    if (m.type == MESSAGE_READY)
+        m.answer.present = how & 0x40;
+    else if (m.type == MESSAGE_BYE)
+        m.bye.code = BYE_SHUTDOWN;
+    else if (m.type == MESSAGE_RATCHET_DONE)
+        m.ratchet.step = 1;
+    lied |= m.type == MESSAGE_READY || (how & 0x80);
+    turn = side;
+    if (how & 0x80)
+        m = (struct message){.type = MESSAGE_HELLO, .hello = hello_of(side)};
+    link_send(side->link, &m);
+}
+
+static void step(uint8_t what, uint8_t how)
+{
+    struct side *side = &sides[what >> 7];
+    switch (what & 7) {
+    case 0:
+        carry(side, STREAM_MAX);
+        act(&sides[1 - (what >> 7)]);
+        break;
+    case 1:
+        carry(side, 1u + how);
+        act(&sides[1 - (what >> 7)]);
+        break;
+    case 2:
+        pull(side);
+        if (side->len)
+            side->stream[how * 61u % side->len] ^= (uint8_t)(what >> 3 & 15) + 1u;
+        break;
+    case 3:
+        act(side);
+        break;
+    case 4:
+        if (side->link->channel)
+            send_any(side, how);
+        break;
+    case 5:
+        side->alter = 1u + how * (1u + (what >> 3 & 15));
+        break;
+    case 6:
+        turn = side;
+        if (how & 1)
+            link_drain(side->link, BYE_REPLACED, now);
+        else
+            link_refuse(side->link, REFUSE_STRANGER, "stranger");
+        break;
+    case 7:
+        if (side->link->channel)
+            link_on_closed(side->link, "closed");
+        break;
+    }
+}
+
+static void start(void)
+{
+    static const struct addr somewhere = {.family = 4, .port = 8443, .ip = {192, 0, 2, 1}};
+    for (int i = 0; i < 2 && !contexts[i]; i++)
+        check(identity_generate(&identities[i]) == 0 && tls_context_new(identities[i], &contexts[i]) == 0);
+    memset(sides, 0, sizeof sides);
+    lied = false;
+    now = 1000;
+    check(link_new(contexts[0], 1, &somewhere, identity_id(identities[1]), now, &sides[0].link) == 0);
+    check(link_new(contexts[1], 2, &somewhere, NULL, now, &sides[1].link) == 0);
+    turn = &sides[0];
+    link_on_connected(sides[0].link);
+}
+
+/* What one seals under its first key, the other opens. */
+static void check_same_keys(struct side *from, struct side *to)
+{
+    static const uint8_t text[WIRE_INNER_LEN] = {1};
+    uint8_t datagram[WIRE_OVERHEAD], *plain;
+    const struct slice piece = {text, sizeof text};
+    struct wire_header h;
+    size_t len;
+    int n = session_seal(from->session, WIRE_DATA, 0, &piece, 1, datagram);
+    check(n > 0 && wire_header_decode(datagram, (size_t)n, &h) == DROP_NONE);
+    check(session_open(to->session, &h, datagram, (size_t)n, &plain, &len) == DROP_NONE);
+    check(len == sizeof text && memcmp(plain, text, len) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 1)
+        return 0;
+    start();
+    for (unsigned i = 0; i < data[0] % 8u; i++)
+        step(i % 2 ? 0x80 : 0, 0);
+    for (size_t i = 1; i + 1 < size && i < STEPS_MAX * 2; i += 2)
+        step(data[i], data[i + 1]);
+    bool live = sides[0].link->state == LINK_STATE_LIVE && sides[1].link->state == LINK_STATE_LIVE;
+    if (size == 1 && data[0] % 8 == 7)
+        check(live);
+    if (live && !lied) {
+        check_same_keys(&sides[0], &sides[1]);
+        check_same_keys(&sides[1], &sides[0]);
+    }
+    for (int i = 0; i < 2; i++) {
+        link_free(sides[i].link);
+        check(sides[i].added == sides[i].dropped);
+    }
+    return 0;
+}
