@@ -49,3 +49,9 @@ int id_compare(const struct node_id *a, const struct node_id *b)
 {
     return memcmp(a->bytes, b->bytes, ID_LEN);
 }
+
+void id_mac(const struct node_id *id, uint8_t mac[6])
+{
+    memcpy(mac, id->bytes, 6);
+    mac[0] = (uint8_t)((mac[0] & 0xfc) | 0x02);
+}

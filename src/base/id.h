@@ -23,3 +23,7 @@ char *id_format(const struct node_id *id, char out[ID_TEXT_MAX]);
 
 /* memcmp order: below zero when a is the lower id. */
 int id_compare(const struct node_id *a, const struct node_id *b);
+
+/* The MAC address of a device that we create: unicast, locally administered (IEEE 802-2014 §8.4), the rest as random as
+ * the id. Whoever wants another's makes 2⁴⁶ keys. */
+void id_mac(const struct node_id *id, uint8_t mac[6]);

@@ -187,17 +187,10 @@ static int refresh(struct device *d)
 
 /* ---- opening ---- */
 
-/* Unicast and locally administered (IEEE 802-2014 §8.4), the rest as random as the id. */
-static void mac_of_id(const struct node_id *id, uint8_t mac[6])
-{
-    memcpy(mac, id->bytes, 6);
-    mac[0] = (uint8_t)((mac[0] & 0xfc) | 0x02);
-}
-
 static int configure(struct device *d, const struct config *config, const struct node_id *id)
 {
     uint8_t mac[6];
-    mac_of_id(id, mac);
+    id_mac(id, mac);
     const struct rtnl_link_change sizes = {
         .mtu = config->tap_mtu, .txqueuelen = TX_QUEUE_LEN, .gso_max = GSO_MAX, .mac = mac};
     const struct rtnl_link_change up = {.up = true};

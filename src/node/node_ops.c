@@ -84,24 +84,28 @@ static void op_want(void *context, const struct node_id *id, bool wanted)
 
 _Static_assert(SWITCH_PINS_PER_PEER == MESSAGE_MACS_MAX, "the switch has room for what HELLO announces");
 
-static void pin_addresses(struct node *n, uint32_t slot, const struct hello *theirs)
+static void pin_addresses(struct node *n, uint32_t slot, const struct node_id *id, const struct hello *theirs)
 {
     struct switch_pin pins[MESSAGE_MACS_MAX];
-    for (unsigned i = 0; i < theirs->mac_count; i++)
+    uint8_t own[6];
+    id_mac(id, own);
+    for (unsigned i = 0; i < theirs->mac_count; i++) {
         memcpy(pins[i].mac, theirs->macs[i], sizeof pins[i].mac);
+        pins[i].own = memcmp(own, pins[i].mac, sizeof own) == 0;
+    }
     switch_pin(n->sw, slot, pins, theirs->mac_count);
     for (unsigned i = 0; i < theirs->mac_count; i++)
         if (pins[i].err)
             report_unpinned(n, slot, &pins[i]);
 }
 
-static void op_overlay(void *context, uint32_t slot, const struct hello *theirs)
+static void op_overlay(void *context, uint32_t slot, const struct node_id *id, const struct hello *theirs)
 {
     struct node *n = context;
     device_peer_addresses(n->device, slot, theirs ? theirs->addresses : NULL,
                           theirs ? theirs->address_count : 0);
     if (theirs) {
-        pin_addresses(n, slot, theirs);
+        pin_addresses(n, slot, id, theirs);
         return;
     }
     switch_pin(n->sw, slot, NULL, 0);

@@ -10,7 +10,8 @@
  *            +-----------+--------+-------------------------+   +-------+--------+-------+---------------+
  *            0: free, BUSY: being rewritten, PIN: whose it is   value word; times modulo their width
  *
- * A pin is a cell of its own, without a VLAN, whose value is the port of whoever announced the address. It is
+ * A pin is a cell of its own, without a VLAN, whose value is the port of whoever announced the address, and whether the
+ * address was made from the announcer's id. It is
  * asked where nothing was learned or somebody else claims the address, so that known addresses cost nothing
  * more. It neither ages nor counts as one of the port's addresses. */
 
@@ -22,6 +23,7 @@
 #define FDB_DEVICE_PORT UINT16_MAX /* SWITCH_PORT_DEVICE, as a value word has it */
 #define FDB_PORT_SHIFT  48
 #define FDB_KEY_PIN     (1ull << 62)
+#define FDB_PIN_OWN     1ull
 
 struct fdb_cell {
     _Atomic uint64_t key, value;

@@ -20,19 +20,21 @@ int fdb_pin_owner(const struct fdb *fdb, uint64_t key)
 }
 
 /* With the lock held. */
-static int pin_one(struct fdb *fdb, int port, uint64_t key, uint32_t *owner)
+static int pin_one(struct fdb *fdb, int port, uint64_t key, bool own, uint32_t *owner)
 {
-    uint64_t value;
+    uint64_t value, pin = fdb_value_of_port(port) | (own ? FDB_PIN_OWN : 0);
     if (!(key & MAC_MASK) || (key & GROUP_BIT))
         return ERR_ARGUMENT;
     struct fdb_cell *cell = fdb_lookup(fdb, pin_key(key), &value);
     int held_by = cell ? fdb_value_port(value) : port;
     if (!cell)
-        fdb_insert(fdb, pin_key(key), fdb_value_of_port(port));
+        fdb_insert(fdb, pin_key(key), pin);
     else if (port == SWITCH_PORT_DEVICE)
-        atomic_store_explicit(&cell->value, fdb_value_of_port(port), memory_order_release);
+        atomic_store_explicit(&cell->value, pin, memory_order_release);
     else if (held_by == SWITCH_PORT_DEVICE)
         return ERR_PERMISSION;
+    else if (held_by != port && own && !(value & FDB_PIN_OWN))
+        atomic_store_explicit(&cell->value, pin, memory_order_release);
     else if (held_by != port) {
         *owner = (uint32_t)held_by;
         return ERR_EXISTS;
@@ -62,7 +64,7 @@ void fdb_pin(struct fdb *fdb, int port, struct switch_pin *list, unsigned count)
 {
     pthread_mutex_lock(&fdb->lock);
     for (unsigned i = 0; i < count; i++)
-        list[i].err = pin_one(fdb, port, fdb_key(list[i].mac, 0), &list[i].owner);
+        list[i].err = pin_one(fdb, port, fdb_key(list[i].mac, 0), list[i].own, &list[i].owner);
     pthread_mutex_unlock(&fdb->lock);
     fdb_sweep_all(fdb,
                   &(struct fdb_sweep){.doomed = outdated, .port = port, .pins = list, .pin_count = count});

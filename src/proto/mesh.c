@@ -296,7 +296,7 @@ static void tick_dialling(struct mesh *m, struct peer *p, uint64_t now_us)
 
 static void forget_peer(struct mesh *m, struct peer *p)
 {
-    m->ops.overlay(m->ops.context, p->slot, NULL);
+    m->ops.overlay(m->ops.context, p->slot, &p->id, NULL);
     m->peers[p->slot] = NULL;
     peer_free(p);
     while (m->slot_end > 0 && !m->peers[m->slot_end - 1])

@@ -56,7 +56,7 @@ struct mesh_ops {
     void (*want)(void *context, const struct node_id *id, bool wanted);
     /* A peer's overlay addresses and MACs, as its HELLO tells them; NULL when it is gone:
      * forget what was learned from slot. */
-    void (*overlay)(void *context, uint32_t slot, const struct hello *theirs);
+    void (*overlay)(void *context, uint32_t slot, const struct node_id *id, const struct hello *theirs);
     void (*notice)(void *context, enum mesh_notice what, const struct node_id *id, const char *name,
                    const char *text);
     /* The answer to mesh_ping. */

@@ -61,7 +61,7 @@ static void lose(struct mesh *m, struct peer *p, struct link *l, const char *why
     if (!carried)
         return;
     mesh_note(m, MESH_NOTICE_LOST, p, why);
-    m->ops.overlay(m->ops.context, p->slot, NULL);
+    m->ops.overlay(m->ops.context, p->slot, &p->id, NULL);
     peer_dial_soon(p, now_us);
     if (p->wanted)
         m->ops.want(m->ops.context, &p->id, true);
@@ -275,7 +275,7 @@ static void adopt(struct mesh *m, struct link *l, uint64_t now_us)
     learn_addresses(m, p, l, now_us);
     peer_dial_succeeded(p, m->config.rehandshake_us, mesh_random(), now_us);
     m->ops.want(m->ops.context, &p->id, false);
-    m->ops.overlay(m->ops.context, p->slot, &l->theirs);
+    m->ops.overlay(m->ops.context, p->slot, &p->id, &l->theirs);
     m->ops.publish(m->ops.context);
     tell_connected(m, p, p->current, first);
     mesh_poll_paths(m, p, now_us);

@@ -269,9 +269,9 @@ static void op_want(void *context, const struct node_id *id, bool wanted)
     (void)context, (void)id, (void)wanted;
 }
 
-static void op_overlay(void *context, uint32_t slot, const struct hello *theirs)
+static void op_overlay(void *context, uint32_t slot, const struct node_id *id, const struct hello *theirs)
 {
-    (void)context, (void)slot, (void)theirs;
+    (void)context, (void)slot, (void)id, (void)theirs;
 }
 
 static void op_notice(void *context, enum mesh_notice what, const struct node_id *id, const char *name,

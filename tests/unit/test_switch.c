@@ -379,6 +379,23 @@ static void address_announced_twice_stays_with_the_first(void **state)
     assert_int_equal(pin(x, 2, 100).err, 0);
 }
 
+/* Else a peer that is always there could announce the addresses of all others. */
+static void address_made_from_its_peers_id_is_nobody_elses(void **state)
+{
+    struct fixture *x = *state;
+    struct switch_frame f = frame(100, 0, 0);
+    struct switch_pin own = {.own = true};
+
+    memcpy(own.mac, f.src, sizeof own.mac);
+    assert_int_equal(pin(x, 1, 100).err, 0);
+    switch_pin(x->sw, 2, &own, 1);
+    assert_int_equal(own.err, 0);
+    assert_int_equal(where(x, 100), 2);
+    assert_int_equal(pin(x, 1, 100).err, ERR_EXISTS);
+    switch_pin(x->sw, 1, NULL, 0);
+    assert_int_equal(where(x, 100), 2);
+}
+
 static void peer_announces_neither_ours_nor_nobodys(void **state)
 {
     struct fixture *x = *state;
@@ -844,6 +861,7 @@ int main(void)
         switch_test(announced_address_is_its_peers_in_every_vlan),
         switch_test(announcing_takes_back_what_another_peer_taught),
         switch_test(address_announced_twice_stays_with_the_first),
+        switch_test(address_made_from_its_peers_id_is_nobody_elses),
         switch_test(peer_announces_neither_ours_nor_nobodys),
         switch_test(announced_address_has_room_where_its_peer_has_none),
         switch_test(address_not_seen_for_long_is_removed),
