@@ -133,6 +133,35 @@ def test_split_horizon_keeps_peers_frames_from_other_peers(star):
     assert b.host.ping(C_OVERLAY, count=2, wait=0.5, check=False).received == 0
 
 
+def test_a_peer_does_not_get_frames_for_another_by_using_its_address(star):
+    """C sends with B's address, three times as often as B does: A's pings go on to B."""
+    a, b, c = star
+    thief = PacketSocket(c.host, "tap0")
+    stream = a.host.ping_stream(B_OVERLAY)
+    for more in range(1, 11):
+        for _ in range(30):
+            thief.send(mac_of(a) + mac_of(b) + EXPERIMENT + b"not B" + bytes(41))
+        stream.wait_replies(more * 10, 10)
+    assert a.status()["drops"]["pinned"] > 0
+    line = a.process.wait_log(r"peer .*%s.*" % ":".join(f"{byte:02x}" for byte in mac_of(b)))
+    assert b.id[:10] in line.group(0) and c.id[:10] in line.group(0)
+
+
+def test_an_address_that_two_peers_use_stays_with_one_and_is_told_of(star):
+    a, b, c = star
+    station = bytes.fromhex("02c0ffee0001")
+    sockets = [PacketSocket(node.host, "tap0") for node in (b, c)]
+
+    def flapping():
+        for socket in sockets:
+            socket.send(mac_of(a) + station + EXPERIMENT + b"whose am I" + bytes(36))
+        return a.status()["drops"].get("flapping")
+
+    labs.wait_for(flapping, 10, "frames that would move the address once more are counted")
+    line = a.process.wait_log(r"peer .*02:c0:ff:ee:00:01.*")
+    assert b.id[:10] in line.group(0) and c.id[:10] in line.group(0)
+
+
 def test_one_reader_of_the_tap_whatever_the_number_of_peers(star):
     for node in star:
         workers = node.status()["workers"]
