@@ -27,7 +27,11 @@ def output(*command):
 
 def libraries(program):
     """{soname: path} of all that the loader maps for a program."""
-    found = dict(re.findall(r"^\s*(\S+) => (/\S+)", output("ldd", str(program)), flags=re.MULTILINE))
+    mapped = output("ldd", str(program))
+    found = dict(re.findall(r"^\s*(\S+) => (/\S+)", mapped, flags=re.MULTILINE))
+    loader = re.search(r"^\s*(/\S+) \(0x", mapped, flags=re.MULTILINE)  # a program whose variables are per thread needs it
+    if loader:
+        found[Path(loader[1]).name] = loader[1]
     if "libc.so.6" not in found:
         raise SystemExit(f"sbom.py: ldd cannot tell the libraries of {program}: build it first, with make")
     return {soname: Path(path) for soname, path in found.items()}

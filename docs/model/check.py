@@ -193,8 +193,12 @@ def trail(name):
 def main():
     parser = argparse.ArgumentParser(description="Searches the model of the handshake and the ratchet.")
     parser.add_argument("--quick", action="store_true", help="only what takes seconds")
+    parser.add_argument("--list", action="store_true", help="the names of all cases")
     parser.add_argument("--trail", metavar="NAME", help="one case, with the way to what was found")
     options = parser.parse_args()
+    if options.list:
+        print("\n".join(case.name for case in cases()))
+        return 0
     if not shutil.which("maude"):
         print("1..1\nnot ok 1 - there is no program maude: run tools/deps.sh model, or install it\n0 passed, 1 failed")
         return 1

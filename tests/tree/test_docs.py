@@ -47,6 +47,18 @@ def test_links_lead_somewhere(document):
     assert not [link for link in links if not (document.parent / link).exists()]
 
 
+def test_what_holds_a_promise_exists():
+    """SECURITY.md names tests as file::test, or file:: for all of a file, and searches of the model."""
+    sources = {path.name: path.read_text(errors="replace") for path in FILES if path.name.startswith("test_")}
+    named = [text for text in quoted(ROOT / "docs/SECURITY.md") if "::" in text]
+    assert len(named) > 40
+    assert not [text for text in named for file, test in [text.split("::")]
+                if file not in sources or not re.search(rf"\b{test}\(" if test else "", sources[file])]
+    listed = subprocess.run(["docs/model/check.py", "--list"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    searches = [text for text in quoted(ROOT / "docs/SECURITY.md") if text.startswith("sound:") and "…" not in text]
+    assert searches and not set(searches) - set(listed.split())
+
+
 def test_every_manual_page_is_installed():
     installed = re.search(r"^install_man\((.*?)\)", (ROOT / "meson.build").read_text(), flags=re.MULTILINE | re.DOTALL)[1]
     assert sorted(re.findall(r"'docs/man/([^']+)'", installed)) == sorted(path.name for path in MAN.iterdir())
