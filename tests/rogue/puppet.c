@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The hand-driven peer. docs/PROTOCOL.md §3, §6, §9 and §12. */
+
+#include "puppet.h"
+
+#include "base/clock.h"
+#include "crypto/aead.h"
+#include "crypto/ratchet.h"
+#include "crypto/secret.h"
+#include "net/udp.h"
+#include "proto/fragment.h"
+#include "proto/path.h"
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PREFIX_LEN   2
+#define CONTROL_ROOM (WIRE_BASE_SIZE - WIRE_OVERHEAD)
+#define CHUNK_LEN    16384
+#define REPEAT_US    50000
+
+int puppet_open(struct puppet *p, const char *keydir, const struct node_id *id, const struct addr *control,
+                const struct addr *data)
+{
+    *p = (struct puppet){.id = *id, .control = *control, .tcp = -1};
+    int rc = identity_load(keydir, &p->me);
+    if (!rc)
+        rc = tls_context_new(p->me, &p->context);
+    if (!rc)
+        rc = udp_open(0, 1, &p->udp);
+    if (!rc)
+        rc = udp_batch_new(&p->batch);
+    if (!rc)
+        udp_remote_init(&p->udp, data, &p->data);
+    return rc;
+}
+
+void puppet_hang_up(struct puppet *p)
+{
+    if (p->tcp >= 0)
+        close(p->tcp);
+    tls_free(p->tls);
+    p->tcp = -1;
+    p->tls = NULL;
+    p->inbox_len = 0;
+}
+
+void puppet_close(struct puppet *p)
+{
+    puppet_hang_up(p);
+    ratchet_offer_free(p->offer);
+    session_free(p->session);
+    session_free(p->previous);
+    udp_batch_free(p->batch);
+    udp_close(&p->udp, 1);
+    tls_context_free(p->context);
+    identity_free(p->me);
+}
+
+bool puppet_connected(const struct puppet *p)
+{
+    return p->tcp >= 0;
+}
+
+/* ---- the control channel ---- */
+
+static bool push(struct puppet *p)
+{
+    uint8_t chunk[CHUNK_LEN];
+    size_t n;
+    while (p->tls && (n = tls_take_output(p->tls, chunk, sizeof chunk)) > 0) {
+        for (size_t at = 0; at < n;) {
+            ssize_t sent = send(p->tcp, chunk + at, n - at, MSG_NOSIGNAL);
+            if (sent <= 0) {
+                puppet_hang_up(p);
+                return false;
+            }
+            at += (size_t)sent;
+        }
+    }
+    return p->tls != NULL;
+}
+
+/* Reads what the stream holds, waiting timeout_ms for the first byte. False when it is gone. */
+static bool pull(struct puppet *p, int timeout_ms)
+{
+    uint8_t chunk[CHUNK_LEN];
+    struct pollfd ready = {.fd = p->tcp, .events = POLLIN};
+    if (p->tcp < 0)
+        return false;
+    if (poll(&ready, 1, timeout_ms) <= 0)
+        return timeout_ms == 0;
+    ssize_t n = recv(p->tcp, chunk, sizeof chunk, MSG_DONTWAIT);
+    if (n <= 0 || tls_feed(p->tls, chunk, (size_t)n)) {
+        (void)push(p); /* the alert */
+        puppet_hang_up(p);
+        return false;
+    }
+    return push(p);
+}
+
+/* The body of the next message, in inbox: its length, 0 when it is not complete, -1 when the channel ended. */
+static int next_body(struct puppet *p)
+{
+    for (;;) {
+        size_t want = PREFIX_LEN;
+        if (p->inbox_len >= PREFIX_LEN) {
+            struct reader r = reader_init(p->inbox, PREFIX_LEN);
+            want += reader_u16(&r);
+        }
+        if (p->inbox_len >= PREFIX_LEN && p->inbox_len == want)
+            return (int)(want - PREFIX_LEN);
+        int n = want > sizeof p->inbox ? -1 : tls_read(p->tls, p->inbox + p->inbox_len, want - p->inbox_len);
+        if (n <= 0)
+            return n < 0 ? -1 : 0;
+        p->inbox_len += (size_t)n;
+    }
+}
+
+/* Waits for the next message of a known type; *len is that of its body, which stays in inbox. */
+static bool await(struct puppet *p, struct message *out, size_t *len)
+{
+    for (;;) {
+        int n = p->tls ? next_body(p) : -1;
+        if (n < 0)
+            return false;
+        if (n == 0) {
+            if (!pull(p, PUPPET_TIMEOUT_MS))
+                return false;
+            continue;
+        }
+        p->inbox_len = 0;
+        *len = (size_t)n;
+        if (message_decode(p->inbox + PREFIX_LEN, (size_t)n, out) == 0)
+            return true;
+    }
+}
+
+bool puppet_say_bytes(struct puppet *p, const uint8_t *body, size_t len)
+{
+    uint8_t frame[PREFIX_LEN + MESSAGE_MAX];
+    struct writer w = writer_init(frame, sizeof frame);
+    writer_u16(&w, (uint16_t)len);
+    writer_put(&w, body, len);
+    if (!p->tls || w.bad || tls_write(p->tls, frame, writer_len(&w))) {
+        puppet_hang_up(p);
+        return false;
+    }
+    return push(p);
+}
+
+bool puppet_say(struct puppet *p, const struct message *m)
+{
+    uint8_t body[MESSAGE_MAX];
+    struct writer w = writer_init(body, sizeof body);
+    message_encode(m, &w);
+    if (m->type == MESSAGE_HELLO) {
+        const struct slice hello = {body, writer_len(&w)};
+        (void)!kdf_hash(&hello, 1, p->mine_hash);
+    }
+    return puppet_say_bytes(p, body, writer_len(&w));
+}
+
+static bool secure(struct puppet *p)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = addr_to_sockaddr(&p->control, false, &sa);
+    p->tcp = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (p->tcp < 0 || connect(p->tcp, (struct sockaddr *)&sa, len) ||
+        tls_new(p->context, false, &p->id, &p->tls) || tls_feed(p->tls, NULL, 0) || !push(p))
+        return false;
+    while (!tls_established(p->tls))
+        if (!pull(p, PUPPET_TIMEOUT_MS))
+            return false;
+    return true;
+}
+
+/* ---- keys ---- */
+
+static int take_keys(struct puppet *p, const uint8_t root[KDF_LEN], uint32_t rx_index, uint32_t tx_index)
+{
+    struct session_config config = {.tx_lanes = p->mine.lanes ? p->mine.lanes : 1,
+                                    .rx_lanes = p->theirs.lanes,
+                                    .rx_index = rx_index,
+                                    .tx_index = tx_index,
+                                    .initiator = true};
+    struct session *s;
+    config.suite = aead_common(p->mine.aeads, p->mine.aead_count, p->theirs.aeads, p->theirs.aead_count);
+    int rc = session_new(&config, root, &s);
+    if (rc)
+        return rc;
+    session_free(p->previous);
+    p->previous = p->session;
+    p->session = s;
+    memmove(p->root, root, KDF_LEN);
+    p->pending_len = 0;
+    return 0;
+}
+
+static int first_keys(struct puppet *p)
+{
+    const struct slice both[] = {{p->mine_hash, KDF_LEN}, {p->theirs_hash, KDF_LEN}};
+    uint8_t context[KDF_LEN], root[KDF_LEN];
+    int rc = kdf_hash(both, 2, context);
+    if (!rc)
+        rc = tls_export(p->tls, context, sizeof context, root, sizeof root);
+    if (!rc)
+        rc = take_keys(p, root, p->mine.receiver_index, p->theirs.receiver_index);
+    ratchet_offer_free(p->offer);
+    p->offer = NULL;
+    p->step = 0;
+    return rc;
+}
+
+void puppet_hello(struct puppet *p, struct hello *out)
+{
+    *out = (struct hello){.version_min = MESSAGE_VERSION,
+                          .version_max = MESSAGE_VERSION,
+                          .aead_count = 1,
+                          .aeads = {AEAD_AES_256_GCM},
+                          .lanes = 1,
+                          .mtu = 1500,
+                          .name = "rogue",
+                          .mac_count = 1,
+                          .generation = p->mine.generation + 1};
+    memcpy(out->macs[0], (uint8_t[]){2, 0, 0, 0, 0, 0x66}, sizeof out->macs[0]);
+    memcpy(out->boot, p->mine.boot, sizeof out->boot);
+    if (!p->mine.generation)
+        secret_random(out->boot, sizeof out->boot);
+    secret_random(&out->receiver_index, sizeof out->receiver_index);
+}
+
+/* ---- datagrams ---- */
+
+void puppet_flush(struct puppet *p)
+{
+    if (p->pending_len)
+        (void)!udp_send(&p->udp, &p->data, p->pending, p->pending_len, p->segment, 0);
+    p->pending_len = 0;
+}
+
+void puppet_seal(struct puppet *p, enum wire_type type, const struct wire_inner *inner, const void *body,
+                 size_t len)
+{
+    uint8_t head[WIRE_INNER_LEN];
+    size_t total = WIRE_OVERHEAD + len;
+    if (p->pending_len && (total != p->segment || p->pending_len + total > sizeof p->pending ||
+                           p->pending_len / total >= UDP_SEGMENTS_MAX))
+        puppet_flush(p);
+    wire_inner_encode(inner, head);
+    const struct slice pieces[] = {{head, sizeof head}, {body, len}};
+    int n = session_seal(p->session, type, type == WIRE_DATA ? 0 : WIRE_LANE_CONTROL, pieces, 2,
+                         p->pending + p->pending_len);
+    if (n < 0)
+        return;
+    p->segment = total;
+    p->pending_len += (size_t)n;
+}
+
+void puppet_control(struct puppet *p, const struct message *m)
+{
+    uint8_t body[MESSAGE_MAX];
+    struct writer w = writer_init(body, sizeof body);
+    message_encode(m, &w);
+    size_t len = writer_len(&w), part = len;
+    unsigned parts = fragment_plan(len, CONTROL_ROOM, &part);
+    uint16_t group = p->group++;
+    for (unsigned i = 0; i < parts; i++) {
+        size_t at = i * part;
+        struct wire_inner inner = {0};
+        if (parts > 1)
+            inner = (struct wire_inner){.flags = WIRE_FLAG_FRAGMENT,
+                                        .group = group,
+                                        .frag_offset = (uint16_t)at,
+                                        .frag_total = (uint16_t)len};
+        puppet_seal(p, WIRE_CONTROL, &inner, body + at, len - at < part ? len - at : part);
+    }
+    puppet_flush(p);
+}
+
+void puppet_offer(struct puppet *p)
+{
+    uint64_t now_us = clock_monotonic_us();
+    if (p->offer && now_us - p->offered_us < REPEAT_US)
+        return;
+    if (!p->offer) {
+        p->offered = (struct message){.type = MESSAGE_RATCHET_OFFER};
+        p->offered.ratchet.step = p->step + 1;
+        secret_random(&p->offered.ratchet.receiver_index, sizeof p->offered.ratchet.receiver_index);
+        if (ratchet_offer_new(&p->offer, p->offered.ratchet.key))
+            return;
+    }
+    p->offered_us = now_us;
+    puppet_control(p, &p->offered);
+}
+
+static void on_answer(struct puppet *p, const struct message *m)
+{
+    uint8_t root[KDF_LEN];
+    if (!p->offer || m->ratchet.step != p->step + 1 ||
+        ratchet_finish(p->offer, m->ratchet.key, p->root, root) ||
+        take_keys(p, root, p->offered.ratchet.receiver_index, m->ratchet.receiver_index))
+        return;
+    ratchet_offer_free(p->offer);
+    p->offer = NULL;
+    p->step++;
+    p->steps++;
+    struct message done = {.type = MESSAGE_RATCHET_DONE};
+    done.ratchet.step = p->step;
+    puppet_control(p, &done);
+}
+
+/* One authentic probe shows the node where we are: it challenges that address, and then it is a path. */
+static void show_address(struct puppet *p)
+{
+    uint8_t body[PATH_PROBE_LEN];
+    path_probe_encode(&(struct path_probe){.kind = PATH_PROBE_REQUEST, .token = 1}, body);
+    puppet_seal(p, WIRE_PROBE, &(struct wire_inner){0}, body, sizeof body);
+    puppet_flush(p);
+}
+
+int puppet_dial(struct puppet *p, const struct hello *hello, char refusal[MESSAGE_TEXT_MAX + 1])
+{
+    struct message m = {.type = MESSAGE_HELLO, .hello = *hello};
+    size_t len;
+    refusal[0] = '\0';
+    puppet_hang_up(p);
+    p->mine = *hello;
+    if (!secure(p) || !puppet_say(p, &m) || !await(p, &m, &len)) {
+        puppet_hang_up(p);
+        return ERR_CLOSED;
+    }
+    if (m.type != MESSAGE_HELLO) {
+        if (m.type == MESSAGE_REFUSE)
+            snprintf(refusal, MESSAGE_TEXT_MAX + 1, "%s", m.refuse.text);
+        puppet_hang_up(p);
+        return ERR_PERMISSION;
+    }
+    const struct slice body = {p->inbox + PREFIX_LEN, len};
+    p->theirs = m.hello;
+    int rc = kdf_hash(&body, 1, p->theirs_hash);
+    if (!rc)
+        rc = first_keys(p);
+    m = (struct message){.type = MESSAGE_READY};
+    if (!rc && (!puppet_say(p, &m) || !await(p, &m, &len) || m.type != MESSAGE_READY))
+        rc = ERR_CLOSED;
+    if (rc)
+        puppet_hang_up(p);
+    else
+        show_address(p);
+    return rc;
+}
+
+static void on_probe(struct puppet *p, const uint8_t *body, size_t len)
+{
+    struct path_probe probe;
+    uint8_t answer[PATH_PROBE_LEN];
+    if (path_probe_decode(body, len, &probe) || probe.kind != PATH_PROBE_REQUEST)
+        return;
+    probe.kind = PATH_PROBE_ANSWER;
+    probe.observed = (struct addr){.family = 4, .port = 1, .ip = {127, 0, 0, 1}};
+    path_probe_encode(&probe, answer);
+    puppet_flush(p);
+    puppet_seal(p, WIRE_PROBE, &(struct wire_inner){0}, answer, sizeof answer);
+    puppet_flush(p);
+}
+
+/* Answers come in two parts; only an honest node's order is understood. */
+static void on_part(struct puppet *p, const struct wire_inner *inner, const uint8_t *body, size_t len)
+{
+    static uint8_t whole[MESSAGE_MAX];
+    static size_t have;
+    struct message m;
+    if (inner->frag_offset != have)
+        have = 0;
+    if (inner->frag_offset != have || have + len > sizeof whole)
+        return;
+    memcpy(whole + have, body, len);
+    have += len;
+    if (have < inner->frag_total)
+        return;
+    if (message_decode(whole, have, &m) == 0 && m.type == MESSAGE_RATCHET_ANSWER)
+        on_answer(p, &m);
+    have = 0;
+}
+
+static void on_datagram(struct puppet *p, uint8_t *data, size_t len)
+{
+    struct wire_header h;
+    struct wire_inner inner;
+    uint8_t *plain;
+    size_t plain_len;
+    if (wire_header_decode(data, len, &h))
+        return;
+    struct session *s = session_rx_index(p->session) == h.receiver ? p->session : p->previous;
+    if (!s || session_open(s, &h, data, len, &plain, &plain_len) ||
+        wire_inner_decode(plain, plain_len, &inner))
+        return;
+    plain += WIRE_INNER_LEN;
+    plain_len -= WIRE_INNER_LEN;
+    if (h.type == WIRE_PROBE)
+        on_probe(p, plain, plain_len);
+    else if (h.type == WIRE_CONTROL && inner.flags & WIRE_FLAG_FRAGMENT)
+        on_part(p, &inner, plain, plain_len);
+}
+
+void puppet_serve(struct puppet *p)
+{
+    static struct udp_message messages[UDP_BATCH];
+    static uint64_t overflow;
+    int count = p->session ? udp_receive(&p->udp, p->batch, messages, &overflow) : 0;
+    for (int i = 0; i < count; i++) {
+        const struct udp_message *m = &messages[i];
+        for (size_t at = 0; at < m->len; at += m->segment)
+            on_datagram(p, m->data + at, m->len - at < m->segment ? m->len - at : m->segment);
+    }
+    uint8_t unread[CHUNK_LEN];
+    while (p->tls && pull(p, 0) && tls_read(p->tls, unread, sizeof unread) > 0)
+        continue;
+}
