@@ -9,6 +9,7 @@
 #include "crypto/aead.h"
 #include "net/process.h"
 #include "node/cage.h"
+#include "node/intake.h"
 #include "node/keydir.h"
 #include "node/node.h"
 #include "node/snapshot.h"
@@ -20,13 +21,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOW_MS 1000
-#define TRIM_US (5 * USEC_PER_SEC)
+#define SLOW_MS    1000
+#define EVENTS_MAX 64 /* of a worker in one turn of the loop: timers, streams and callers get theirs */
+#define TRIM_US    (5 * USEC_PER_SEC)
 #define FILES_OWN                                                                                            \
     512 /* the lobby, half-open connections, queues, sockets, callers of the API, the backbone */
 #define FILES_PER_PEER 2                   /* its connection, and the one that replaces it */
 #define AGE_US         (10 * USEC_PER_SEC) /* a sweep reads the switch's whole table, 2 MB */
 
+static_assert(INTAKE_PEERS == MESH_PEERS_MAX, "each peer has a share of the queue");
 static_assert(CONFIG_WORKERS_MAX == WORKER_MAX && WORKER_MAX <= TAP_QUEUES_MAX &&
                   WORKER_MAX <= WIRE_DATA_LANES,
               "each worker has a queue and a lane");
@@ -108,8 +111,11 @@ static void on_worker_event(void *context, const struct worker_event *e)
 static void on_wake(uv_async_t *handle)
 {
     struct node *n = handle->data;
+    bool more = false;
     for (unsigned i = 0; i < n->worker_count; i++)
-        worker_take_events(n->workers[i], on_worker_event, n);
+        more |= worker_take_events(n->workers[i], EVENTS_MAX, on_worker_event, n);
+    if (more)
+        uv_async_send(&n->wake);
 }
 
 static void wake(void *context)

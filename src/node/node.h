@@ -75,7 +75,7 @@ struct node {
 
     uint64_t started_us;
     uint64_t drops[DROP_COUNT]; /* of datagrams that the control thread took */
-    struct log_limit unpinned_limit, claim_limit, refused_limit, failed_limit, trace_limit;
+    struct log_limit unpinned_limit, claim_limit, excess_limit, refused_limit, failed_limit, trace_limit;
     struct node_ping pings[NODE_PINGS_MAX];
     uint64_t last_ping;
 };

@@ -5,8 +5,9 @@
 #include "node/node.h"
 #include <stdio.h>
 
-#define LIMIT_US       1000000ull  /* between lines that a stranger can cause */
-#define CLAIM_LIMIT_US 10000000ull /* … and of addresses that two peers use */
+#define LIMIT_US        1000000ull  /* between lines that a stranger can cause */
+#define EXCESS_LIMIT_US 10000000ull /* … of peers that ask too much … */
+#define CLAIM_LIMIT_US  10000000ull /* … and of addresses that two peers use */
 
 /* "site-b (a1b2c3d4e5)", or the id alone. */
 static const char *who(const struct node_id *id, const char *name, char *out, size_t size)
@@ -58,6 +59,12 @@ void report_notice(struct node *n, enum mesh_notice what, const struct node_id *
         break;
     case MESH_NOTICE_HANDSHAKE:
         log_debug("peer %s: new handshake, %s", peer, text);
+        break;
+    case MESH_NOTICE_EXCESS:
+        snprintf(line, sizeof line,
+                 "peer %s: %s: the connection is closed; if it goes on, update it or take it off the lists",
+                 peer, text);
+        limited(&n->excess_limit, EXCESS_LIMIT_US, line);
         break;
     case MESH_NOTICE_STALE:
         log_warn("peer %s: has not proven its key for %s, though asked to: update or restart it, or take it "

@@ -54,13 +54,24 @@ static void wake_control(struct worker *w)
         w->config.wake(w->config.context);
 }
 
-void worker_take_events(struct worker *w, void (*handler)(void *context, const struct worker_event *e),
-                        void *context)
+static void take_event(struct worker *w, const struct worker_event *e,
+                       void (*handler)(void *context, const struct worker_event *e), void *context)
+{
+    handler(context, e);
+    if (e->kind == WORKER_EVENT_DATAGRAM && e->slot != WORKER_NO_PEER)
+        intake_leave(w->intake, e->slot, e->len);
+    ring_release(w->events);
+}
+
+bool worker_take_events(struct worker *w, unsigned max,
+                        void (*handler)(void *context, const struct worker_event *e), void *context)
 {
     size_t len;
+    struct worker_event *e;
     (void)atomic_exchange_explicit(&w->woken, false, memory_order_acq_rel);
-    for (struct worker_event *e; (e = ring_peek(w->events, &len)); ring_release(w->events))
-        handler(context, e);
+    while ((e = ring_peek(w->events, &len)) && max--)
+        take_event(w, e, handler, context);
+    return e != NULL;
 }
 
 bool worker_limit_pass(struct worker_limit limits[WORKER_LIMITS], uint32_t slot, uint64_t now_us)
@@ -194,6 +205,8 @@ static int make_buffers(struct worker *w)
     if (w->config.profile && !(w->profile = calloc(1, sizeof(*w->profile))))
         return ERR_NOMEM;
     int err = udp_batch_new(&w->batch);
+    if (!err)
+        err = intake_new(&w->intake);
     return err ? err : ring_new(EVENT_RING, &w->events);
 }
 
@@ -204,6 +217,7 @@ static void free_worker(struct worker *w)
     if (w->stop >= 0)
         close(w->stop);
     ring_free(w->events);
+    intake_free(w->intake);
     udp_batch_free(w->batch);
     free(w->profile);
     free(w->send);

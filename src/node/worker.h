@@ -3,7 +3,8 @@
 /* A data worker: one thread with one TAP queue, one UDP socket and one lane, run to completion in both
  * directions. The only coordinator of the data path: docs/ARCHITECTURE.md walks a frame through it. */
 
-#define WORKER_MAX 8 /* of one node */
+#define WORKER_MAX     8          /* of one node */
+#define WORKER_NO_PEER UINT32_MAX /* no peer's slot */
 
 #include "base/addr.h"
 #include "base/err.h"
@@ -20,7 +21,8 @@
 
 /* What a worker hands to the control thread. */
 enum worker_event_kind {
-    WORKER_EVENT_DATAGRAM, /* CONTROL, PROBE (receiver index known) or STUN, as it came: from, len, data */
+    WORKER_EVENT_DATAGRAM, /* CONTROL, PROBE (receiver index known: slot) or STUN (slot WORKER_NO_PEER), as it
+                              came: from, len, data; of a peer within its intake.h */
     WORKER_EVENT_SOURCE,   /* an authenticated datagram of peer slot came from an address that is not its
                               path: slot, from; at most one per 100 ms and peer */
     WORKER_EVENT_TOO_BIG,  /* the kernel refused the path's size towards peer slot: slot; likewise limited */
@@ -79,9 +81,11 @@ int worker_start(const struct worker_config *config, struct worker **out) must_c
  * it on the control thread, which no longer expects wake then. */
 void worker_stop(struct worker *w);
 
-/* Control thread: calls handler for each waiting event. */
-void worker_take_events(struct worker *w, void (*handler)(void *context, const struct worker_event *e),
-                        void *context);
+/* Control thread: calls handler for each waiting event, for max at most. True when more wait: then call it
+ * again soon, since no wake will come for those. */
+bool worker_take_events(struct worker *w, unsigned max,
+                        void (*handler)(void *context, const struct worker_event *e),
+                        void *context) must_check;
 
 /* Relaxed counters, written by the worker alone. */
 struct worker_counters {

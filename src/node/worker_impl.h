@@ -6,6 +6,7 @@
 #include "net/offload.h"
 #include "node/backlog.h"
 #include "node/boost.h"
+#include "node/intake.h"
 #include "node/profile.h"
 #include "node/ring.h"
 #include "node/spread.h"
@@ -68,8 +69,9 @@ struct worker {
     struct worker_limit source_limits[WORKER_LIMITS], claim_limits[WORKER_LIMITS], size_limits[WORKER_LIMITS];
     struct worker_trace_limit trace_limits[2]; /* from, to the device */
 
-    struct ring *events; /* to the control thread */
-    bool event_added;    /* since the last wake */
+    struct ring *events;   /* to the control thread */
+    struct intake *intake; /* how much of them is whose */
+    bool event_added;      /* since the last wake */
     _Alignas(64) _Atomic bool woken;
 
     int epoll, stop; /* stop: an eventfd, written by worker_stop */

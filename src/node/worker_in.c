@@ -186,12 +186,11 @@ static void check_source(struct worker *w, uint32_t slot, const struct addr *fro
                            &(struct worker_event){.kind = WORKER_EVENT_SOURCE, .slot = slot, .from = *from});
 }
 
-static enum drop to_control(struct worker *w, const struct udp_message *m, uint8_t *data, size_t len)
+static enum drop to_control(struct worker *w, const struct udp_message *m, uint32_t slot, uint8_t *data,
+                            size_t len)
 {
-    if (len > CONTROL_LEN_MAX)
-        return DROP_OVERSIZE;
     const struct worker_event event = {
-        .kind = WORKER_EVENT_DATAGRAM, .from = m->from, .len = (uint32_t)len, .data = data};
+        .kind = WORKER_EVENT_DATAGRAM, .slot = slot, .from = m->from, .len = (uint32_t)len, .data = data};
     return worker_event(w, &event) ? DROP_NONE : DROP_CONTROL_QUEUE;
 }
 
@@ -199,9 +198,27 @@ static enum drop stun_to_control(struct worker *w, const struct udp_message *m, 
 {
     if (!stun_looks_like_response(data, len))
         return DROP_TYPE;
+    if (len > CONTROL_LEN_MAX)
+        return DROP_OVERSIZE;
     if (ring_used(w->events) > STRANGER_SHARE)
         return DROP_CONTROL_QUEUE;
-    return to_control(w, m, data, len);
+    return to_control(w, m, WORKER_NO_PEER, data, len);
+}
+
+/* Unopened: the control lane is the control thread's. So what somebody sends under a peer's receiver index,
+ * which whoever sees its datagrams knows, counts as that peer's. */
+static enum drop peer_to_control(struct worker *w, const struct udp_message *m, uint32_t slot, uint8_t *data,
+                                 size_t len)
+{
+    if (len > CONTROL_LEN_MAX)
+        return DROP_OVERSIZE;
+    enum drop drop = intake_enter(w->intake, slot, len, w->now_us);
+    if (drop)
+        return drop;
+    drop = to_control(w, m, slot, data, len);
+    if (drop)
+        intake_leave(w->intake, slot, len);
+    return drop;
 }
 
 /* *checked is the session whose source was compared for this message. */
@@ -216,7 +233,7 @@ static enum drop on_session(struct worker *w, const struct udp_message *m, uint8
     if (!a.session)
         return DROP_RECEIVER;
     if (a.header.type != WIRE_DATA)
-        return to_control(w, m, data, len);
+        return peer_to_control(w, m, session_peer_slot(a.session), data, len);
     if (!lane_enter(w, a.session, a.header.lane))
         return DROP_LANE;
     uint8_t *plain;

@@ -36,6 +36,7 @@ static const char *const names[DROP_COUNT] = {
     [DROP_BPDU] = "bpdu",
     [DROP_PINNED] = "pinned",
     [DROP_FLAPPING] = "flapping",
+    [DROP_CONTROL_RATE] = "control_rate",
 };
 
 const char *drop_name(enum drop drop)

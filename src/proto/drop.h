@@ -38,6 +38,7 @@ enum drop {
     DROP_BPDU, /* of bridges among themselves (spanning tree, pause, LACP), from either side: -bpdu pass lets it by */
     DROP_PINNED, /* the source address is another peer's, who announced it in HELLO */
     DROP_FLAPPING, /* the source moves from peer to peer too often: it stays where it is; the frame itself is passed */
+    DROP_CONTROL_RATE, /* over the peer's rate of probes and control datagrams */
     DROP_COUNT
 };
 

@@ -32,6 +32,7 @@ enum mesh_notice {
     MESH_NOTICE_REFUSED_US, /* it will not talk to us; text: its words */
     MESH_NOTICE_REFUSED,    /* we refused it; text: why */
     MESH_NOTICE_HANDSHAKE,  /* a new handshake replaced the keys */
+    MESH_NOTICE_EXCESS,     /* it asks too much of us; text: what. Its connection was closed */
     MESH_NOTICE_STALE,      /* it has not proven its key for too long, though asked; text: how long */
 };
 

@@ -225,6 +225,8 @@ static enum drop on_probe(struct mesh *m, struct peer *p, const uint8_t *body, s
     if (probe.kind == PATH_PROBE_REQUEST) {
         if (probe.size && probe.size != datagram_len)
             return DROP_INNER;
+        if (!allowance_take(&p->allowance, ALLOWANCE_PROBE, 1, now_us))
+            return DROP_CONTROL_RATE;
         struct path_probe answer = probe;
         answer.kind = PATH_PROBE_ANSWER;
         answer.observed = *from;
@@ -241,6 +243,9 @@ static enum drop on_probe(struct mesh *m, struct peer *p, const uint8_t *body, s
 static enum drop on_control(struct mesh *m, const struct mesh_receiver *r, const struct wire_header *h,
                             const struct wire_inner *inner, const uint8_t *body, size_t len, uint64_t now_us)
 {
+    struct peer *p = r->link->owner;
+    if (!allowance_take(&p->allowance, ALLOWANCE_CONTROL, 1, now_us))
+        return DROP_CONTROL_RATE;
     if (inner->flags & WIRE_FLAG_FRAGMENT) {
         uint8_t *whole;
         struct fragment_lost lost;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #define STREAM_CHUNK      4096
+#define KILOBYTE          1024
 #define RENEW_REPEAT_PART 65 /* of the hard age: a minute */
 
 void mesh_flush(struct mesh *m, struct link *l)
@@ -159,7 +160,7 @@ static void say_hello(struct mesh *m, struct link *l)
 }
 
 /* Admits or refuses whoever dialled us. False: the link is gone. */
-static bool admit(struct mesh *m, struct link *l)
+static bool admit(struct mesh *m, struct link *l, uint64_t now_us)
 {
     const struct node_id id = *link_peer_id(l);
     struct peer *p = mesh_find_peer(m, &id);
@@ -175,7 +176,7 @@ static bool admit(struct mesh *m, struct link *l)
     } else if (!p && !(p = mesh_add_peer(m, &id))) {
         code = REFUSE_FULL;
         text = "too many peers";
-    } else if (peer_add_link(p, l)) {
+    } else if (!allowance_take(&p->allowance, ALLOWANCE_CONNECTION, 1, now_us) || peer_add_link(p, l)) {
         code = REFUSE_FULL;
         text = "too many connections from your id at once";
     }
@@ -204,9 +205,9 @@ static void drop_other_attempts(struct mesh *m, struct peer *p, const struct lin
     }
 }
 
-static bool on_identified(struct mesh *m, struct link *l)
+static bool on_identified(struct mesh *m, struct link *l, uint64_t now_us)
 {
-    if (!l->opener && !admit(m, l))
+    if (!l->opener && !admit(m, l, now_us))
         return false;
     if (l->opener)
         drop_other_attempts(m, l->owner, l);
@@ -338,6 +339,22 @@ static bool on_failed(struct mesh *m, struct link *l, uint64_t now_us)
     return true;
 }
 
+/* What it says is within what a peer may say. Else the connection ends, and is dialled anew no sooner than after a
+ * failure; the keys of a LIVE link live on, any other is gone. */
+static bool allowed(struct mesh *m, struct link *l, enum allowance_kind kind, uint64_t cost, uint64_t now_us)
+{
+    struct peer *p = l->owner;
+    if (allowance_take(&p->allowance, kind, cost, now_us))
+        return true;
+    mesh_note(m, MESH_NOTICE_EXCESS, p, "it says more on its control connection than any node has to");
+    if (l->state >= LINK_STATE_LIVE)
+        end_stream(m, l);
+    else
+        mesh_discard_link(m, l);
+    peer_dial_round_failed(p, mesh_random(), now_us);
+    return false;
+}
+
 static void on_bye(struct mesh *m, struct link *l, uint64_t now_us)
 {
     if (l->state >= LINK_STATE_LIVE && l->message.bye.code == BYE_REPLACED) {
@@ -359,7 +376,7 @@ static bool act(struct mesh *m, struct link *l, enum link_event event, uint64_t 
     struct peer *p = l->owner;
     switch (event) {
     case LINK_EVENT_IDENTIFIED:
-        return on_identified(m, l);
+        return on_identified(m, l, now_us);
     case LINK_EVENT_KEYABLE:
         return on_keyable(m, l, now_us);
     case LINK_EVENT_LIVE:
@@ -369,14 +386,19 @@ static bool act(struct mesh *m, struct link *l, enum link_event event, uint64_t 
         on_refused(m, l);
         return false;
     case LINK_EVENT_CANDIDATES:
+        if (!allowed(m, l, ALLOWANCE_MESSAGE, 1, now_us))
+            return true;
         mesh_learn_candidates(m, p, l->message.candidates.list, l->message.candidates.count, now_us);
         return true;
     case LINK_EVENT_WAKE:
+        if (!allowed(m, l, ALLOWANCE_MESSAGE, 1, now_us))
+            return true;
         path_wake(p->paths, m->config.local_max, now_us);
         mesh_poll_paths(m, p, now_us);
         return true;
     case LINK_EVENT_RENEW:
-        on_renew(m, l, now_us);
+        if (allowed(m, l, ALLOWANCE_MESSAGE, 1, now_us))
+            on_renew(m, l, now_us);
         return true;
     case LINK_EVENT_BYE:
         on_bye(m, l, now_us);
@@ -414,6 +436,9 @@ void mesh_on_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t le
         mesh_on_guest_bytes(m, conn, data, len, now_us);
         return;
     }
+    if (l->state >= LINK_STATE_GREETING &&
+        !allowed(m, l, ALLOWANCE_KILOBYTE, (len + KILOBYTE - 1) / KILOBYTE, now_us))
+        return;
     link_on_bytes(l, data, len);
     mesh_advance(m, l, now_us);
 }

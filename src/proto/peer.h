@@ -6,6 +6,7 @@
 
 #include "base/addr.h"
 #include "base/id.h"
+#include "proto/allowance.h"
 #include "proto/link.h"
 #include "proto/path.h"
 #include "proto/session.h"
@@ -33,6 +34,8 @@ struct peer {
     uint32_t generation;  /* the highest of any link so far */
     uint32_t handshakes;  /* links that became LIVE */
     uint32_t ratchets;    /* steps of links that are gone */
+
+    struct allowance allowance; /* what it may ask of us */
 
     struct path_set *paths;
     struct addr path_told; /* the best path's address, as the owner was last told */

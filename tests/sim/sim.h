@@ -44,7 +44,7 @@ struct sim_node {
     /* what happened */
     unsigned ticks;
     unsigned chunks;   /* that it sent on streams */
-    unsigned notes[8]; /* by enum mesh_notice */
+    unsigned notes[9]; /* by enum mesh_notice */
     char last_note[SIM_NOTES_MAX][256];
     uint64_t frames_sent, frames_received, frames_duplicate;
     uint64_t drops[DROP_COUNT];

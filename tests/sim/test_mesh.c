@@ -706,6 +706,64 @@ static void hostile_datagrams_are_counted_drops(void **state)
     sim_free(p.sim);
 }
 
+/* Seals what b says on the control lane and gives it to a at once; returns how often a dropped it for the rate. */
+static uint64_t flood_control_lane(struct pair *p, enum wire_type type, const uint8_t *body, size_t len,
+                                   unsigned count)
+{
+    uint64_t before = p->a->drops[DROP_CONTROL_RATE];
+    uint8_t datagram[2048], head[WIRE_INNER_LEN] = {0};
+    const struct slice pieces[] = {{head, sizeof head}, {body, len}};
+    for (unsigned i = 0; i < count; i++) {
+        int n = session_seal(p->b->out[0].tx, type, WIRE_LANE_CONTROL, pieces, 2, datagram);
+        assert_true(n > 0);
+        p->a->drops[mesh_on_datagram(p->a->mesh, &p->b->addr, datagram, (size_t)n, sim_now(p->sim))]++;
+    }
+    return p->a->drops[DROP_CONTROL_RATE] - before;
+}
+
+static void a_peers_control_datagrams_have_a_rate_by_kind(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    sim_connect(p.b, p.a, NULL);
+    sim_run(p.sim, 5 * SECOND, exchange, &p);
+    uint8_t probe[PATH_PROBE_LEN];
+    path_probe_encode(&(struct path_probe){.kind = PATH_PROBE_REQUEST, .token = 7}, probe);
+    assert_in_range(flood_control_lane(&p, WIRE_PROBE, probe, sizeof probe, 5000), 4500, 4510);
+    static const uint8_t later_type[] = {0xa1, 0x00, 0x18, 0xc8};
+    assert_in_range(flood_control_lane(&p, WIRE_CONTROL, later_type, sizeof later_type, 5000), 4800, 4810);
+    sim_run(p.sim, 2 * SECOND, exchange, &p);
+    assert_int_equal(flood_control_lane(&p, WIRE_PROBE, probe, sizeof probe, 400), 0);
+    assert_true(sim_connected(p.a, p.b));
+    sim_free(p.sim);
+}
+
+static void move_candidate(void *context)
+{
+    struct pair *p = context;
+    struct candidate c = {CANDIDATE_HOST, p->b->addr, 0};
+    static uint8_t turn;
+    c.addr.port = (uint16_t)(1000 + turn++);
+    mesh_set_candidates(p->b->mesh, &c, 1, sim_now(p->sim));
+    exchange(p);
+}
+
+/* On a path that loses and reorders, with keys and addresses that change all the time. */
+static void an_honest_node_in_trouble_stays_within_its_allowance(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&stormy, 1 * SECOND, 10 * SECOND);
+    sim_connect(p.b, p.a, NULL);
+    sim_run(p.sim, 120 * SECOND, move_candidate, &p);
+    assert_int_equal(p.a->notes[MESH_NOTICE_EXCESS] + p.b->notes[MESH_NOTICE_EXCESS], 0);
+    assert_int_equal(p.a->drops[DROP_CONTROL_RATE] + p.b->drops[DROP_CONTROL_RATE], 0);
+    assert_int_equal(p.a->notes[MESH_NOTICE_REFUSED], 0);
+    struct mesh_peer peer;
+    assert_true(sim_peer(p.a, p.b, &peer));
+    assert_true(peer.handshakes >= 10 && peer.ratchets >= 60);
+    sim_free(p.sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -742,6 +800,8 @@ int main(void)
         cmocka_unit_test(silent_strangers_of_256_subnets_keep_no_peer_out),
         cmocka_unit_test(handshakes_of_256_subnets_keep_no_peer_out),
         cmocka_unit_test(strangers_do_not_use_up_what_a_known_peer_beside_them_is_granted),
+        cmocka_unit_test(a_peers_control_datagrams_have_a_rate_by_kind),
+        cmocka_unit_test(an_honest_node_in_trouble_stays_within_its_allowance),
         cmocka_unit_test(hostile_datagrams_are_counted_drops),
     };
     return cmocka_run_group_tests_name("mesh", tests, NULL, NULL);

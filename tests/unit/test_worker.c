@@ -309,7 +309,7 @@ static void a_size_that_the_kernel_refuses_is_reported(void **state)
     lab_frame_make(&sent, 0xff, 1, 65488 - WIRE_OVERHEAD + 1, 0);
     lab_put(&p.a, &sent);
     lab_wait_wake(&p.a);
-    worker_take_events(p.a.worker[0], take_kind, &event);
+    lab_take_events(p.a.worker[0], take_kind, &event);
     assert_int_equal(event.kind, WORKER_EVENT_TOO_BIG);
     assert_int_equal(event.slot, 1);
     lab_await(&worker_counters(p.a.worker[0])->drops[DROP_TOO_BIG], 1);
@@ -324,7 +324,7 @@ static void a_removed_device_is_reported_once(void **state)
     pair_open(&p, LAB_SIZE, false, false);
     assert_int_equal(shutdown(p.a.tap_test[0], SHUT_RDWR), 0);
     lab_wait_wake(&p.a);
-    worker_take_events(p.a.worker[0], take_kind, &event);
+    lab_take_events(p.a.worker[0], take_kind, &event);
     assert_int_equal(event.kind, WORKER_EVENT_DEVICE_GONE);
     pair_close(&p);
 }
@@ -338,13 +338,13 @@ static void traces_name_frames_and_are_limited(void **state)
     pair_open(&p, LAB_SIZE, true, false);
     cross(&p.a, &p.b, 0xff, 1, 98);
     lab_wait_wake(&p.a);
-    worker_take_events(p.a.worker[0], take_kind, &event);
+    lab_take_events(p.a.worker[0], take_kind, &event);
     assert_int_equal(event.kind, WORKER_EVENT_TRACE);
     assert_string_equal(
         worker_trace_format(&event.trace, text),
         "TAP→P2P: EthernetFrame[dst=ff:ff:ff:ff:ff:ff, src=02:00:00:00:00:01, type=88b5, len=98]");
     lab_wait_wake(&p.b);
-    worker_take_events(p.b.worker[0], take_kind, &event);
+    lab_take_events(p.b.worker[0], take_kind, &event);
     assert_non_null(strstr(worker_trace_format(&event.trace, text), "P2P→TAP: EthernetFrame[dst=ff:"));
     event.trace.withheld = 12;
     event.trace.frame.vlan = 7;

@@ -4,6 +4,7 @@
 
 #include "worker_lab.h"
 
+#include "node/intake.h"
 #include "proto/fragment.h"
 
 struct stage {
@@ -244,6 +245,7 @@ static void a_torn_train_loses_only_its_gap(void **state)
 struct events {
     unsigned datagrams, sources, others;
     struct addr from;
+    uint32_t slot;
     uint8_t first;
 };
 
@@ -251,6 +253,7 @@ static void count_event(void *context, const struct worker_event *e)
 {
     struct events *n = context;
     n->from = e->from;
+    n->slot = e->slot;
     if (e->kind == WORKER_EVENT_DATAGRAM) {
         n->datagrams++;
         n->first = e->data[0];
@@ -276,14 +279,14 @@ static void control_and_stun_reach_the_control_thread(void **state)
     d.len = (size_t)len;
     send_datagram(&s);
     lab_wait_wake(&s.node);
-    worker_take_events(s.node.worker[0], count_event, &n);
+    lab_take_events(s.node.worker[0], count_event, &n);
     assert_int_equal(n.datagrams, 1);
     assert_int_equal(n.first, WIRE_CONTROL);
     assert_int_equal(n.from.port, s.puppet.port);
     memcpy(d.data, "\1\1\0\0\x21\x12\xa4\x42", 8);
     send_datagram(&s);
     lab_wait_wake(&s.node);
-    worker_take_events(s.node.worker[0], count_event, &n);
+    lab_take_events(s.node.worker[0], count_event, &n);
     assert_int_equal(n.datagrams, 2);
     assert_int_equal(n.first, 1);
     d.data[0] = WIRE_CONTROL; /* the receiver index is nobody's now */
@@ -313,7 +316,7 @@ static void a_flood_of_stun_leaves_room_for_sessions(void **state)
     send_datagram(&s);
     send_frame(&s, 9);
     lab_get(&s.node, &got);
-    worker_take_events(s.node.worker[0], count_event, &n);
+    lab_take_events(s.node.worker[0], count_event, &n);
     assert_int_equal(n.first, WIRE_PROBE);
     assert_int_equal(n.datagrams + lab_count(&s.node, DROP_CONTROL_QUEUE), 401);
     assert_true(lab_count(&s.node, DROP_CONTROL_QUEUE) > 300);
@@ -335,8 +338,54 @@ static void stun_that_is_no_answer_stays_with_the_worker(void **state)
     d.data[0] = 1; /* larger than an answer */
     send_datagram(&s);
     assert_dropped(&s, DROP_TYPE, 2);
-    worker_take_events(s.node.worker[0], count_event, &n);
+    lab_take_events(s.node.worker[0], count_event, &n);
     assert_int_equal(n.datagrams, 0);
+    stage_close(&s);
+}
+
+static void send_probe(struct stage *s, struct session *session, size_t len)
+{
+    static uint8_t body[UDP_BUFFER];
+    const struct slice pieces[] = {{body, len - WIRE_HEADER_LEN - WIRE_TAG_LEN}};
+    int n = session_seal(session, WIRE_PROBE, WIRE_LANE_CONTROL, pieces, 1, d.data);
+    assert_true(n > 0);
+    d.len = (size_t)n;
+    send_datagram(s);
+}
+
+/* One peer floods; what another one sends meanwhile is there, and the reader takes no more at a time than it asks
+ * for. */
+static void a_peers_flood_of_probes_leaves_room_for_another(void **state)
+{
+    (void)state;
+    struct stage s;
+    struct events n = {0};
+    struct session *other, *others;
+    stage_open(&s);
+    lab_sessions(2, 1, NULL, &others, &other);
+    s.node.tx[2] = s.node.rx[2] = others;
+    s.node.remote[2] = lab_address(&s.puppet);
+    s.node.size[2] = LAB_SIZE;
+    lab_publish(&s.node);
+    for (unsigned i = 0; i < 300; i++)
+        send_probe(&s, s.session, 1472);
+    send_probe(&s, other, 1472);
+    send_frame(&s, 9);
+    lab_get(&s.node, &got);
+    unsigned in = INTAKE_SHARE / 1472;
+    assert_int_equal(lab_count(&s.node, DROP_CONTROL_QUEUE), 300 - in);
+    assert_true(worker_take_events(s.node.worker[0], in, count_event, &n));
+    assert_int_equal(n.datagrams, in);
+    assert_int_equal(n.slot, 1);
+    assert_false(worker_take_events(s.node.worker[0], in, count_event, &n));
+    assert_int_equal(n.datagrams, in + 1);
+    assert_int_equal(n.slot, 2);
+    send_probe(&s, s.session, 1472); /* its share is free again */
+    send_frame(&s, 9);
+    lab_get(&s.node, &got);
+    lab_take_events(s.node.worker[0], count_event, &n);
+    assert_int_equal(n.datagrams, in + 2);
+    session_free(other);
     stage_close(&s);
 }
 
@@ -350,18 +399,18 @@ static void a_new_source_is_told_only_after_authentication(void **state)
     assert_int_equal(udp_open(0, 1, &other), 0);
     send_frame(&s, 9);
     lab_get(&s.node, &got);
-    worker_take_events(s.node.worker[0], count_event, &n);
+    lab_take_events(s.node.worker[0], count_event, &n);
     assert_int_equal(n.sources, 0);
     assert_int_equal(udp_send(&other, &s.to, d.data, d.len, d.len, 0), 0); /* replayed from elsewhere */
     assert_dropped(&s, DROP_REPLAY, 1);
-    worker_take_events(s.node.worker[0], count_event, &n);
+    lab_take_events(s.node.worker[0], count_event, &n);
     assert_int_equal(n.sources, 0);
     for (unsigned i = 0; i < 5; i++) {
         seal(&s, &(struct wire_inner){0}, frame.data, frame.len);
         assert_int_equal(udp_send(&other, &s.to, d.data, d.len, d.len, 0), 0);
         lab_get(&s.node, &got);
     }
-    worker_take_events(s.node.worker[0], count_event, &n);
+    lab_take_events(s.node.worker[0], count_event, &n);
     assert_true(n.sources >= 1 && n.sources <= 5);
     assert_int_equal(n.from.port, other.port);
     udp_close(&other, 1);
@@ -407,6 +456,7 @@ int main(void)
         cmocka_unit_test(control_and_stun_reach_the_control_thread),
         cmocka_unit_test(a_flood_of_stun_leaves_room_for_sessions),
         cmocka_unit_test(stun_that_is_no_answer_stays_with_the_worker),
+        cmocka_unit_test(a_peers_flood_of_probes_leaves_room_for_another),
         cmocka_unit_test(a_new_source_is_told_only_after_authentication),
         cmocka_unit_test(congestion_on_the_way_marks_the_packet),
     };

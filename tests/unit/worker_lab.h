@@ -237,6 +237,14 @@ static inline bool lab_has_frame(struct lab_node *n)
     return poll(p, n->workers, 0) > 0;
 }
 
+/* All that wait. */
+static inline void
+lab_take_events(struct worker *w, void (*handler)(void *context, const struct worker_event *e), void *context)
+{
+    while (worker_take_events(w, 16, handler, context))
+        continue;
+}
+
 /* Waits for the worker to wake us. */
 static inline void lab_wait_wake(struct lab_node *n)
 {

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What one peer may ask of the control thread: a rate for each kind, many times what an honest node needs.
+ * docs/PROTOCOL.md §14 has the numbers. Pure; control thread. */
+
+#include "base/bucket.h"
+
+enum allowance_kind {
+    ALLOWANCE_PROBE,      /* a PROBE that asks for an answer; over it: dropped */
+    ALLOWANCE_CONTROL,    /* a CONTROL datagram; over it: dropped */
+    ALLOWANCE_MESSAGE,    /* a message on a LIVE link's connection; over it: the connection is closed */
+    ALLOWANCE_KILOBYTE,   /* of such a connection, as TLS; likewise */
+    ALLOWANCE_CONNECTION, /* accepted from it; over it: refused */
+    ALLOWANCE_COUNT
+};
+
+struct allowance {
+    struct bucket buckets[ALLOWANCE_COUNT];
+};
+
+/* Takes cost of one kind. False when the peer has asked for too much lately. */
+bool allowance_take(struct allowance *a, enum allowance_kind kind, uint64_t cost, uint64_t now_us);
