@@ -176,6 +176,19 @@ static void run(struct pair *p)
     }
 }
 
+/* Up to the acceptor's HELLO; what it says next is the test's to choose. */
+static void greet_and_wait(struct pair *p)
+{
+    link_on_connected(p->link[0]);
+    for (int i = 0; i < 4 && p->link[1]->state != LINK_STATE_GREETING; i++) {
+        carry(p, 0);
+        link_next(p->link[1], 0);
+        carry(p, 1);
+        act(p, 0);
+    }
+    greet(p, 1);
+}
+
 static void assert_live(const struct pair *p)
 {
     for (int i = 0; i < 2; i++)
@@ -235,14 +248,7 @@ static void ready_without_the_announced_answer_is_out_of_turn(void **state)
     (void)state;
     struct pair p;
     setup(&p, HELLO_FEATURE_FRESH_ROOT, HELLO_FEATURE_FRESH_ROOT);
-    link_on_connected(p.link[0]);
-    for (int i = 0; i < 4 && p.link[1]->state != LINK_STATE_GREETING; i++) {
-        carry(&p, 0);
-        link_next(p.link[1], 0);
-        carry(&p, 1);
-        act(&p, 0);
-    }
-    greet(&p, 1);
+    greet_and_wait(&p);
     const struct message bare = {.type = MESSAGE_READY};
     link_send(p.link[1], &bare);
     carry(&p, 1);
@@ -257,14 +263,7 @@ static void an_answer_that_nobody_asked_for_is_out_of_turn(void **state)
     (void)state;
     struct pair p;
     setup(&p, 0, HELLO_FEATURE_FRESH_ROOT);
-    link_on_connected(p.link[0]);
-    for (int i = 0; i < 4 && p.link[1]->state != LINK_STATE_GREETING; i++) {
-        carry(&p, 0);
-        link_next(p.link[1], 0);
-        carry(&p, 1);
-        act(&p, 0);
-    }
-    greet(&p, 1);
+    greet_and_wait(&p);
     struct message answer = {.type = MESSAGE_READY, .answer = {.present = true}};
     link_send(p.link[1], &answer);
     carry(&p, 1);
