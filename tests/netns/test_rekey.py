@@ -54,7 +54,7 @@ def test_rekeying_does_not_slow_a_tcp_stream(lab, reverse):
 
 
 def test_ratchet_is_the_openers_to_ask_for(lab):
-    a, b, _, _ = labs.reference_pair(lab, b_flags=("-test-ratchet-seconds", 1))
+    a, b, _, _ = labs.reference_pair(lab, a_flags=("-test-ratchet-seconds", 8), b_flags=("-test-ratchet-seconds", 1))
     stream = b.host.ping_stream(A_OVERLAY)
     labs.wait_for(lambda: b.peer(a)["ratchets"] >= 5 and a.peer(b)["ratchets"] >= 5, 20, "five ratchets asked for by B")
     stream.stop()
