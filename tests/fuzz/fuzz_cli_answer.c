@@ -22,7 +22,8 @@
 static char dir[] = "/tmp/fuzz-cli-XXXXXX";
 static char paths[NODES][108];
 static int listeners[NODES];
-static const char *answers; /* the next one; read by the nodes' thread while a verb waits for it */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* the nodes' thread takes what the input sets: */
+static const char *answers;                              /* the next one */
 static size_t answers_len;
 
 static void check(bool ok)
@@ -41,18 +42,36 @@ void cli_complain(const char *format, ...)
     va_end(args);
 }
 
-/* The answer is copied before it is sent: what the verb has read it may give back at once. */
+static void set_answers(const uint8_t *data, size_t len)
+{
+    pthread_mutex_lock(&lock);
+    answers = (const char *)data;
+    answers_len = len;
+    pthread_mutex_unlock(&lock);
+}
+
+/* A copy of the next answer, to be freed: the input may be gone before it is sent. */
+static char *take_answer(size_t *len)
+{
+    pthread_mutex_lock(&lock);
+    const char *end = answers_len ? memchr(answers, '\n', answers_len) : NULL;
+    *len = end ? (size_t)(end - answers) + 1 : answers_len;
+    char *line = malloc(*len + 1);
+    check(line != NULL);
+    if (*len)
+        memcpy(line, answers, *len);
+    answers += *len;
+    answers_len -= *len;
+    pthread_mutex_unlock(&lock);
+    return line;
+}
+
 static void answer(int fd)
 {
     char request[256];
     if (recv(fd, request, sizeof request, 0) > 0) {
-        const char *end = memchr(answers, '\n', answers_len);
-        size_t len = end ? (size_t)(end - answers) + 1 : answers_len, sent = 0;
-        char *line = malloc(len + 1);
-        check(line != NULL);
-        memcpy(line, answers, len);
-        answers += len;
-        answers_len -= len;
+        size_t len, sent = 0;
+        char *line = take_answer(&len);
         for (ssize_t n; sent < len && (n = send(fd, line + sent, len - sent, MSG_NOSIGNAL)) > 0;)
             sent += (size_t)n;
         free(line);
@@ -142,8 +161,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         start();
     if (size < 1)
         return 0;
-    answers = (const char *)data + 1;
-    answers_len = size - 1;
+    set_answers(data + 1, size - 1);
     char *printed = NULL;
     size_t len = 0;
     FILE *terminal = stdout;
@@ -151,6 +169,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     run(data[0]);
     fclose(stdout);
     stdout = terminal;
+    set_answers(data + size, 0);
     if (data[0] & 0x10)
         check_json(printed, len);
     else
