@@ -11,12 +11,12 @@
 
 #include "crypto/aead_backend.h"
 #include "base/uninitialized.h"
-#include "net/offload.h"
-#include "node/fwd.h"
-#include "proto/replay.h"
-#include "proto/session.h"
-#include "proto/switch.h"
-#include "proto/wire.h"
+#include "frame/offload.h"
+#include "node/data/fwd.h"
+#include "proto/session/replay.h"
+#include "proto/session/session.h"
+#include "proto/switch/switch.h"
+#include "proto/wire/wire.h"
 #include "timing.h"
 #include <stdio.h>
 #include <stdlib.h>

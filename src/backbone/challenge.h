@@ -5,7 +5,7 @@
  * follows from the directory's rule that seq must grow. docs/PROTOCOL.md §8. */
 
 #include "base/err.h"
-#include "proto/record.h"
+#include "proto/message/record.h"
 #include <stdint.h>
 
 #define CHALLENGE_LIFETIME_S 60

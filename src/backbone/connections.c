@@ -3,7 +3,7 @@
 
 #include "backbone/connections.h"
 
-#include "proto/crowd.h"
+#include "proto/admission/crowd.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>

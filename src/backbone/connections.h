@@ -3,7 +3,7 @@
 /* Open HTTP connections, how long each has kept us waiting, and who makes room. libmicrohttpd's timeout starts anew
  * with every byte, so a sender of one byte now and then would hold its place for ever; here only a finished
  * request counts. Its limit per address knows no prefixes and turns newcomers away; here nobody is turned away, and
- * whoever has waited longest in the most crowded neighbourhood (proto/crowd.h) is shut down. Any thread. */
+ * whoever has waited longest in the most crowded neighbourhood (proto/admission/crowd.h) is shut down. Any thread. */
 
 #include "base/addr.h"
 #include "base/err.h"

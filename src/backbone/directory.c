@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define PRUNE_INTERVAL_S 10
-#define CHALLENGE_KEY    8 /* of a record's map: proto/record.h */
+#define CHALLENGE_KEY    8 /* of a record's map: proto/message/record.h */
 
 struct directory {
     struct store *store;

@@ -6,7 +6,7 @@
 #include "backbone/store.h"
 #include "base/err.h"
 #include "base/id.h"
-#include "proto/record.h"
+#include "proto/message/record.h"
 #include <stddef.h>
 #include <stdint.h>
 

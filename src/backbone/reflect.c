@@ -5,9 +5,9 @@
 
 #include "backbone/reflect.h"
 
-#include "proto/limits.h"
+#include "proto/admission/limits.h"
 #include "base/clock.h"
-#include "proto/stun.h"
+#include "proto/message/stun.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>

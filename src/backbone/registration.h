@@ -3,7 +3,7 @@
 /* The body of POST /v1/nodes. Pure. */
 
 #include "base/err.h"
-#include "proto/record.h"
+#include "proto/message/record.h"
 #include <stddef.h>
 #include <stdint.h>
 

@@ -4,7 +4,7 @@
 #include "backbone/routes.h"
 
 #include "backbone/challenge.h"
-#include "proto/limits.h"
+#include "proto/admission/limits.h"
 #include "backbone/listing.h"
 #include "backbone/registration.h"
 #include "crypto/secret.h"

@@ -27,7 +27,7 @@
  * answered like GET. BASE64 is RFC 4648 §4, padded.
  *
  * Rates, per source address (IPv6: per /64): registrations 60 at once and one a second; everything else 100
- * at once and 50 a second, a page of a listing counting as ten; /health is free. Neighbourhoods (proto/prefix.h)
+ * at once and 50 a second, a page of a listing counting as ten; /health is free. Neighbourhoods (proto/admission/prefix.h)
  * have four and sixteen times as much. */
 
 #include "backbone/answer.h"

@@ -8,7 +8,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/id.h"
-#include "proto/record.h"
+#include "proto/message/record.h"
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -5,6 +5,7 @@
 
 #include "net/tap.h"
 
+#include "frame/offload.h"
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -87,11 +88,11 @@ static int queue_open(char name[IFNAMSIZ], int flags, int *out)
 static unsigned tun_features(unsigned offloads)
 {
     unsigned f = 0;
-    if (offloads & TAP_OFFLOAD_CSUM)
+    if (offloads & OFFLOAD_CSUM)
         f |= TUN_F_CSUM;
-    if (offloads & TAP_OFFLOAD_TSO)
+    if (offloads & OFFLOAD_TSO)
         f |= TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
-    if (offloads & TAP_OFFLOAD_USO)
+    if (offloads & OFFLOAD_USO)
         f |= TUN_F_USO4 | TUN_F_USO6;
     return f;
 }
@@ -131,16 +132,16 @@ static unsigned probe_writes(int fd, unsigned wanted)
     if (!accepts_write(fd, VIRTIO_NET_HDR_GSO_NONE, IPPROTO_TCP, 20, 16))
         return 0;
     if (!accepts_write(fd, VIRTIO_NET_HDR_GSO_TCPV4, IPPROTO_TCP, 20, 16))
-        wanted &= ~(unsigned)(TAP_OFFLOAD_TSO | TAP_OFFLOAD_USO);
-    if ((wanted & TAP_OFFLOAD_USO) && !accepts_write(fd, VIRTIO_NET_HDR_GSO_UDP_L4, IPPROTO_UDP, 8, 6))
-        wanted &= ~(unsigned)TAP_OFFLOAD_USO;
+        wanted &= ~(unsigned)(OFFLOAD_TSO | OFFLOAD_USO);
+    if ((wanted & OFFLOAD_USO) && !accepts_write(fd, VIRTIO_NET_HDR_GSO_UDP_L4, IPPROTO_UDP, 8, 6))
+        wanted &= ~(unsigned)OFFLOAD_USO;
     return wanted;
 }
 
 static int probe_offloads(struct tap *tap)
 {
-    static const unsigned steps[] = {TAP_OFFLOAD_CSUM | TAP_OFFLOAD_TSO | TAP_OFFLOAD_USO,
-                                     TAP_OFFLOAD_CSUM | TAP_OFFLOAD_TSO, TAP_OFFLOAD_CSUM, 0};
+    static const unsigned steps[] = {OFFLOAD_CSUM | OFFLOAD_TSO | OFFLOAD_USO, OFFLOAD_CSUM | OFFLOAD_TSO,
+                                     OFFLOAD_CSUM, 0};
     int fd = tap->queues[0];
     unsigned writable = probe_writes(fd, steps[0]);
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {

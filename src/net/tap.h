@@ -14,15 +14,12 @@
 
 #define TAP_QUEUES_MAX 8
 
-/* What reads may then hold. Probed at open, fallen back step by step. */
-enum tap_offload { TAP_OFFLOAD_CSUM = 1, TAP_OFFLOAD_TSO = 2, TAP_OFFLOAD_USO = 4 };
-
 struct tap {
     char name[IFNAMSIZ];
     unsigned ifindex;
     unsigned queue_count;
     int queues[TAP_QUEUES_MAX]; /* non-blocking */
-    unsigned offloads;          /* enum tap_offload, those that the kernel took */
+    unsigned offloads;          /* enum offload, those that the kernel took: what reads may hold */
     bool attached;              /* existed before us and stays */
 };
 

@@ -85,7 +85,7 @@ static void list_paths(const struct config *c, struct landlock_path *out)
     *out++ = (struct landlock_path){"/lib", LANDLOCK_READ};
     *out++ = (struct landlock_path){"/etc/ssl", LANDLOCK_READ};
     *out++ = (struct landlock_path){"/etc/pki", LANDLOCK_READ};
-    /* whose host routes are refused: the name servers' (node/device_guard.c) */
+    /* whose host routes are refused: the name servers' (node/device/device_guard.c) */
     *out++ = (struct landlock_path){"/etc/resolv.conf", LANDLOCK_READ};
     *out++ = (struct landlock_path){"/run/systemd/resolve", LANDLOCK_READ};
     for (unsigned i = 0; looks_names_up(c) && i < NAME_PATHS; i++)

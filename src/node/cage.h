@@ -2,7 +2,7 @@
 #pragma once
 /* What a running node may still do (net/sandbox.h). */
 
-#include "node/config.h"
+#include "node/config/config.h"
 
 struct sandbox;
 

@@ -9,7 +9,7 @@
 #include "crypto/aead.h"
 #include "net/process.h"
 #include "node/cage.h"
-#include "node/intake.h"
+#include "node/data/intake.h"
 #include "node/keydir.h"
 #include "node/node.h"
 #include "node/snapshot.h"

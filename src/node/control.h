@@ -3,7 +3,7 @@
 /* The control thread of one node: it owns the libuv loop, the mesh, and everything that is not per frame, and
  * ties the parts together. docs/ARCHITECTURE.md, "Control". */
 
-#include "node/config.h"
+#include "node/config/config.h"
 
 /* Runs a node until SIGTERM or SIGINT. Returns the program's exit code: 0, or 1 after one line on stderr has
  * said what is wrong and how to mend it. */

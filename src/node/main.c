@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 #include "net/process.h"
-#include "node/config.h"
+#include "node/config/config.h"
 #include "node/control.h"
 #include <errno.h>
 #include <signal.h>

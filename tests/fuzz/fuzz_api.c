@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The API's request lines, as a caller's pipe brings them. */
-#include "node/api_request.h"
+#include "node/api/api_request.h"
 
 #include <stdint.h>
 #include <stdlib.h>

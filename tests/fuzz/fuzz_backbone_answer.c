@@ -3,7 +3,7 @@
  * looked up (20 bytes), which call it is (1), then the answers, one a line, each after a character for its status.
  * A record is only believed when it is that node's and signed by it; a cause is told for everything else. */
 
-#include "node/backbone_client.h"
+#include "node/rendezvous/backbone_client.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* flow_hash: whatever the frame, both directions of it are one flow, and nothing past its end is read. */
 
-#include "net/flow.h"
-#include "net/offload.h"
-#include "net/offload_frame.h"
+#include "frame/flow.h"
+#include "frame/offload.h"
+#include "frame/offload_frame.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * part carries the bytes that its place in the frame calls for, so a frame that comes out must be that frame,
  * whole. */
 
-#include "proto/fragment.h"
+#include "proto/session/fragment.h"
 #include <stdlib.h>
 
 #define STEP_LEN 6

@@ -4,7 +4,7 @@
  * index and session is given back; and where nobody lied and no key is past its time, both ends still talk. */
 
 #include "base/clock.h"
-#include "proto/keychain.h"
+#include "proto/link/keychain.h"
 #include <stdlib.h>
 #include <string.h>
 

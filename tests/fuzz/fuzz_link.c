@@ -5,7 +5,7 @@
  * happened to the stream, have the same keys; every session is given back. */
 
 #include "crypto/identity.h"
-#include "proto/link.h"
+#include "proto/link/link.h"
 #include <stdlib.h>
 #include <string.h>
 

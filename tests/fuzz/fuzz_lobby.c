@@ -3,7 +3,7 @@
  * went in. The first byte is the length of the pieces. */
 
 #include "base/clock.h"
-#include "proto/lobby.h"
+#include "proto/admission/lobby.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Control messages: what decodes must encode, and what was encoded must decode to the same bytes again. */
 
-#include "proto/message.h"
+#include "proto/message/message.h"
 #include <stdlib.h>
 
 static void check(bool ok)

@@ -4,7 +4,7 @@
  * split again into the very segments it was made of. */
 
 #include "base/bytes.h"
-#include "net/offload.h"
+#include "frame/offload.h"
 #include "net/tap.h"
 
 #include <stdlib.h>

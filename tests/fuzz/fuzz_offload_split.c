@@ -3,14 +3,14 @@
  * segments must cover the payload exactly, agree with their own lengths, and be taken by a merge without
  * harm. */
 
-#include "net/flow.h"
-#include "net/offload.h"
+#include "frame/flow.h"
+#include "frame/offload.h"
 #include "net/tap.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define ALL (TAP_OFFLOAD_CSUM | TAP_OFFLOAD_TSO | TAP_OFFLOAD_USO)
+#define ALL (OFFLOAD_CSUM | OFFLOAD_TSO | OFFLOAD_USO)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

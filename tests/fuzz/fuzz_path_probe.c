@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Probes: whatever decodes encodes to the same bytes. */
 
-#include "proto/path.h"
+#include "proto/path/path.h"
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

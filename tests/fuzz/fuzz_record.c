@@ -2,7 +2,7 @@
 /* Records: nothing that was not signed verifies, and a refused one leaves nothing behind. The signature is
  * the tail of the input, when there is one. */
 
-#include "proto/record.h"
+#include "proto/message/record.h"
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

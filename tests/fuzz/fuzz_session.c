@@ -2,7 +2,7 @@
 /* session_open: hostile datagrams, raw and made from genuine ones (the first byte says which: flip, cut,
  * repeat). None but the genuine may open, each once, with its own text. */
 
-#include "proto/session.h"
+#include "proto/session/session.h"
 #include <stdlib.h>
 
 #define TEXT_LEN 64

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* STUN: requests and responses; a response that decodes survives its encoding by us. */
 
-#include "proto/stun.h"
+#include "proto/message/stun.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * between them. A port that comes out must be one that taught it,
  * and the list must agree with the look-ups. */
 
-#include "proto/switch.h"
+#include "proto/switch/switch.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The record of a node that was killed: what is taken is written back byte for byte. */
 
-#include "node/undo.h"
+#include "node/device/undo.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Headers: whatever decodes must encode to the same bytes, and describe only what the datagram holds. */
 
-#include "proto/wire.h"
+#include "proto/wire/wire.h"
 #include <stdlib.h>
 
 static void check(bool ok)

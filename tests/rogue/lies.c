@@ -5,8 +5,8 @@
 
 #include "crypto/ratchet.h"
 #include "crypto/secret.h"
-#include "proto/fragment.h"
-#include "proto/path.h"
+#include "proto/session/fragment.h"
+#include "proto/path/path.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -8,8 +8,8 @@
 #include "crypto/ratchet.h"
 #include "crypto/secret.h"
 #include "net/udp.h"
-#include "proto/fragment.h"
-#include "proto/path.h"
+#include "proto/session/fragment.h"
+#include "proto/path/path.h"
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>

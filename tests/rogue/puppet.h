@@ -9,9 +9,9 @@
 #include "crypto/identity.h"
 #include "crypto/tls.h"
 #include "net/udp.h"
-#include "proto/message.h"
-#include "proto/session.h"
-#include "proto/wire.h"
+#include "proto/message/message.h"
+#include "proto/session/session.h"
+#include "proto/wire/wire.h"
 #include <stdbool.h>
 
 #define PUPPET_TIMEOUT_MS 5000

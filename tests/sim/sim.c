@@ -2,7 +2,7 @@
 #include "sim.h"
 
 #include "base/clock.h"
-#include "proto/wire.h"
+#include "proto/wire/wire.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>

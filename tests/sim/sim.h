@@ -5,7 +5,7 @@
  * One thread. */
 
 #include "crypto/identity.h"
-#include "proto/mesh.h"
+#include "proto/mesh/mesh.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

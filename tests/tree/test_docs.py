@@ -66,7 +66,7 @@ def test_every_manual_page_is_installed():
 
 def flags_of_the_node():
     """{name: hidden} from the table that -help is printed from."""
-    table = (ROOT / "src/node/config.c").read_text().split("static const struct flag flags[]", 1)[1].split("};", 1)[0]
+    table = (ROOT / "src/node/config/config.c").read_text().split("static const struct flag flags[]", 1)[1].split("};", 1)[0]
     flags = {}
     for row in re.findall(r'\{"([a-z-]+)",(.*?)\}', table, flags=re.DOTALL):
         flags[row[0]] = re.search(r"NULL, read_", row[1]) is not None and '"' not in row[1].split(",", 1)[1]
@@ -92,12 +92,12 @@ def test_commands_use_flags_that_exist(document):
 def test_the_protocol_lists_every_drop_reason_in_order():
     protocol = (ROOT / "docs/PROTOCOL.md").read_text()
     listed = re.search(r"^Drops: `([^`]+)`", protocol, flags=re.MULTILINE)[1].split()
-    names = re.findall(r"\[DROP_\w+\] = \"(\w+)\"", (ROOT / "src/proto/drop.c").read_text())
+    names = re.findall(r"\[DROP_\w+\] = \"(\w+)\"", (ROOT / "src/proto/wire/drop.c").read_text())
     assert listed == names[1:]  # without "none"
 
 
 def test_drop_reasons_in_the_readme_exist():
-    names = set(re.findall(r'\[DROP_\w+\] = "(\w+)"', (ROOT / "src/proto/drop.c").read_text()))
+    names = set(re.findall(r'\[DROP_\w+\] = "(\w+)"', (ROOT / "src/proto/wire/drop.c").read_text()))
     rows = re.search(r"\| reason \| meaning \|\n\|---\|---\|\n((?:\|.*\n)+)", (ROOT / "README.md").read_text())[1]
     mentioned = {name for row in rows.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])}
     assert mentioned and not mentioned - names

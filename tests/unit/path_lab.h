@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* A virtual network for proto/path: links with delay, loss, a largest size, and black holes; a peer that
+/* A virtual network for proto/path/path: links with delay, loss, a largest size, and black holes; a peer that
  * answers probes, sends data, moves. Time is virtual, in microseconds; randomness is seeded. */
 
-#include "proto/path.h"
+#include "proto/path/path.h"
 #include "base/clock.h"
-#include "proto/wire.h"
+#include "proto/wire/wire.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proto/allowance, and base/bucket.h under it: what was not used lately is there, and no more. */
+/* proto/peer/allowance, and base/bucket.h under it: what was not used lately is there, and no more. */
 
-#include "proto/allowance.h"
+#include "proto/peer/allowance.h"
 
 #include "base/clock.h"
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The API socket: who may open it, what its callers may do, and what is left behind. Callers are plain
  * sockets of this process; the loop is turned by hand. */
-#include "node/api.h"
-#include "node/api_request.h"
+#include "node/api/api.h"
+#include "node/api/api_request.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node/backlog: what may wait is bounded in time, on links of any speed that a worker meets. */
+/* node/data/backlog: what may wait is bounded in time, on links of any speed that a worker meets. */
 
-#include "node/backlog.h"
+#include "node/data/backlog.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

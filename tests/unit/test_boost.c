@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node/boost: a worker that carries much goes first, one with little to do does not; one that takes a CPU whole
+/* node/data/boost: a worker that carries much goes first, one with little to do does not; one that takes a CPU whole
  * shares it, the longer the more often it does. */
 
-#include "node/boost.h"
+#include "node/data/boost.h"
 
 #include <pthread.h>
 #include <sched.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The flags of shadowmesh-l2: what is read, and what is refused with which words. */
-#include "node/config.h"
+#include "node/config/config.h"
 
 #include "net/sandbox.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Places, and who has to make room. */
 
-#include "proto/crowd.h"
+#include "proto/admission/crowd.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

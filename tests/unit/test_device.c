@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node/device against the real kernel: what is made, refused, put beside an overlapping interface and undone.
+/* node/device/device against the real kernel: what is made, refused, put beside an overlapping interface and undone.
  * chr001 stands for another VPN's device. */
 
-#include "node/device.h"
+#include "node/device/device.h"
 
 #include "net_lab.h"
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proto/drop: every reason has a name of its own that fits JSON and metrics. */
+/* proto/wire/drop: every reason has a name of its own that fits JSON and metrics. */
 
-#include "proto/drop.h"
+#include "proto/wire/drop.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

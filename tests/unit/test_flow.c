@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* net/flow: both directions are one flow, nothing that the kernel takes for one flow is two, and flows spread. */
+/* frame/flow: both directions are one flow, nothing that the kernel takes for one flow is two, and flows spread. */
 
-#include "net/flow.h"
+#include "frame/flow.h"
 
 #include "packet.h"
 #include <setjmp.h>

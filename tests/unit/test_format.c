@@ -114,7 +114,7 @@ static void cleaning_leaves_text_and_takes_what_a_terminal_obeys(void **state)
                  {"a\xe2\x80\x8b"
                   "b",
                   "a?b"},                      /* zero width */
-                 {"\xff\xc3(", "?\?("},         /* no UTF-8 */
+                 {"\xff\xc3(", "?\?("},        /* no UTF-8 */
                  {"\xc0\x80", "??"},           /* overlong */
                  {"\xed\xa0\x80", "???"},      /* a surrogate */
                  {"\xf4\x90\x80\x80", "????"}, /* past U+10FFFF */

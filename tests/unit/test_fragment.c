@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proto/fragment: frames come back whole from parts in any order; contradictions, gaps and floods cost
+/* proto/session/fragment: frames come back whole from parts in any order; contradictions, gaps and floods cost
  * bounded memory and no frame of anybody else. */
 
-#include "proto/fragment.h"
+#include "proto/session/fragment.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node/fwd: look-ups, and readers that never see a table that is gone. */
+/* node/data/fwd: look-ups, and readers that never see a table that is gone. */
 
-#include "node/fwd.h"
+#include "node/data/fwd.h"
 
 #include "crypto/secret.h"
-#include "proto/wire.h"
+#include "proto/wire/wire.h"
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node/intake: no peer puts more before the control thread than its rate and its share, whatever others do. */
+/* node/data/intake: no peer puts more before the control thread than its rate and its share, whatever others do. */
 
-#include "node/intake.h"
+#include "node/data/intake.h"
 
 #include "base/clock.h"
 #include <setjmp.h>

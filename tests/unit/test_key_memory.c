@@ -2,8 +2,8 @@
 /* Keys in the memory of a process: lane keys and roots stand in the vault, nowhere else, and no child has them. */
 
 #include "base/vault.h"
-#include "proto/keychain.h"
-#include "proto/session.h"
+#include "proto/link/keychain.h"
+#include "proto/session/session.h"
 
 #include "smaps.h"
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Token buckets per source. */
 
-#include "proto/limits.h"
+#include "proto/admission/limits.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proto/link: what the first keys are made of, and which messages are out of turn. Two links talk over memory. The
+/* proto/link/link: what the first keys are made of, and which messages are out of turn. Two links talk over memory. The
  * linker puts the __wrap_ functions below between the link and what it calls, so that a test sees what an attacker
  * who reads memory would see. */
 
 #include "crypto/identity.h"
 #include "crypto/secret.h"
-#include "proto/link.h"
+#include "proto/link/link.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>

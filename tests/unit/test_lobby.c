@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Guests, their ClientHellos, and whose handshake is next. */
 
-#include "proto/lobby.h"
+#include "proto/admission/lobby.h"
 
 #include "base/clock.h"
-#include "proto/known.h"
+#include "proto/admission/known.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>

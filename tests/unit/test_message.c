@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proto/message: every message survives its encoding; hostile ones are refused. */
+/* proto/message/message: every message survives its encoding; hostile ones are refused. */
 
-#include "proto/message.h"
+#include "proto/message/message.h"
 #include "base/cbor.h"
 #include <setjmp.h>
 #include <stdarg.h>

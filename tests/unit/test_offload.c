@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Splitting and merging against frames built independently (packet.h), and what hostile peers may send. */
 
-#include "net/offload.h"
+#include "frame/offload.h"
 
 #include "net/tap.h"
 #include "packet.h"
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#define ALL       (TAP_OFFLOAD_CSUM | TAP_OFFLOAD_TSO | TAP_OFFLOAD_USO)
+#define ALL       (OFFLOAD_CSUM | OFFLOAD_TSO | OFFLOAD_USO)
 #define USO       5 /* VIRTIO_NET_HDR_GSO_UDP_L4 */
 #define ROOM      1428
 #define ROUNDS    3000
@@ -784,7 +784,7 @@ static void each_protocol_merges_only_where_the_tap_takes_it(void **state)
             struct offload_merge m = {.count = 0};
             struct train t;
             train_make(&t, udp ? udp4(3000) : tcp4(3000), 1000, ROOM);
-            unsigned needed = TAP_OFFLOAD_CSUM | (udp ? TAP_OFFLOAD_USO : TAP_OFFLOAD_TSO);
+            unsigned needed = OFFLOAD_CSUM | (udp ? OFFLOAD_USO : OFFLOAD_TSO);
             assert_true(train_add(&m, &t, 0, offloads));
             assert_int_equal(train_add(&m, &t, 1, offloads), (offloads & needed) == needed);
             train_free(&t);

@@ -7,7 +7,7 @@
  *                                  (no offloads)        namespace 1                 namespace 2
  */
 
-#include "net/offload.h"
+#include "frame/offload.h"
 #include "net/tap.h"
 
 #include "net_lab.h"
@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define ALL      (TAP_OFFLOAD_CSUM | TAP_OFFLOAD_TSO | TAP_OFFLOAD_USO)
+#define ALL      (OFFLOAD_CSUM | OFFLOAD_TSO | OFFLOAD_USO)
 #define ROOM     1428
 #define TRANSFER (8u * 1024 * 1024)
 
@@ -109,7 +109,7 @@ static void kernel_cuts_merged_trains_into_the_original_segments(void **state)
                                .ip_id = 0xfff0,
                                .body = body,
                                .body_len = len};
-            if (!(in.offloads & (p.udp ? TAP_OFFLOAD_USO : TAP_OFFLOAD_TSO)))
+            if (!(in.offloads & (p.udp ? OFFLOAD_USO : OFFLOAD_TSO)))
                 continue;
             size_t mss = write_train(&in, &p, 1300);
             expect_segments(&out, &p, mss);
@@ -280,7 +280,7 @@ static void carry_tcp(bool v6, unsigned offloads)
     transfer(&w, client, listener);
     print_message("%u super-frames, %u frames written, %u of them merged\n", w.super_frames, w.frames,
                   w.merged);
-    if (w.from.offloads & TAP_OFFLOAD_TSO)
+    if (w.from.offloads & OFFLOAD_TSO)
         assert_true(w.super_frames > 0);
     assert_int_equal(w.merged > 0, offloads != 0 && w.super_frames > 0);
     close(client);

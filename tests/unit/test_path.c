@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proto/path: what answers carries; what stops answering is left for what does. */
+/* proto/path/path: what answers carries; what stops answering is left for what does. */
 
 #include "path_lab.h"
 

@@ -2,9 +2,9 @@
 /* Two path sets that face each other, as two nodes do: each answers the other's probes and tells its set
  * where datagrams come from. They must settle, and then leave each other alone. Virtual time, seeded. */
 
-#include "proto/path.h"
+#include "proto/path/path.h"
 #include "base/clock.h"
-#include "proto/wire.h"
+#include "proto/wire/wire.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proto/path: the bytes of a probe. */
+/* proto/path/path: the bytes of a probe. */
 
-#include "proto/path.h"
+#include "proto/path/path.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>

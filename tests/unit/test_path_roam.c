@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proto/path: a peer that moves is followed; forged, copied and one-way sources are not. */
+/* proto/path/path: a peer that moves is followed; forged, copied and one-way sources are not. */
 
 #include "path_lab.h"
 

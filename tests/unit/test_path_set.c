@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proto/path: the set is bounded in what it keeps and in what it sends, whatever happens. */
+/* proto/path/path: the set is bounded in what it keeps and in what it sends, whatever happens. */
 
 #include "path_lab.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proto/path: the size of a path is found, falls, and grows again. */
+/* proto/path/path: the size of a path is found, falls, and grows again. */
 
 #include "path_lab.h"
 

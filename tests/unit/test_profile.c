@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node/profile: percentiles to within an eighth, of the time since the last look. */
+/* node/data/profile: percentiles to within an eighth, of the time since the last look. */
 
-#include "node/profile.h"
+#include "node/data/profile.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

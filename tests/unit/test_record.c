@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proto/record: signed entries verify; altered, foreign and malformed ones do not. */
+/* proto/message/record: signed entries verify; altered, foreign and malformed ones do not. */
 
-#include "proto/record.h"
+#include "proto/message/record.h"
 #include "base/cbor.h"
 #include <setjmp.h>
 #include <stdarg.h>

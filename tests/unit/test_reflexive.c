@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which answers to our STUN requests are believed: one, from the server asked, while the request is open. */
-#include "node/reflexive.h"
+#include "node/underlay/reflexive.h"
 
 #include "base/clock.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The rendezvous against a backbone that this test plays, on the same loop: HTTP requests come from the
  * pool's threads over loopback. Waits are for what happens, with a bound. */
-#include "node/rendezvous.h"
+#include "node/rendezvous/rendezvous.h"
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "node/rendezvous_schedule.h"
+#include "node/rendezvous/rendezvous_schedule.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is looked up at the backbone, and that what was seen of an id outlives the want, within a limit. */
-#include "node/rendezvous_wants.h"
+#include "node/rendezvous/rendezvous_wants.h"
 
 #include "base/clock.h"
 

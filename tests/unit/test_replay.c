@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proto/replay: each counter passes once, in any order within the window; compared with a plain model. */
+/* proto/session/replay: each counter passes once, in any order within the window; compared with a plain model. */
 
-#include "proto/replay.h"
+#include "proto/session/replay.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node/ring: records come out as they went in, across the end of the buffer, and a full ring refuses. */
+/* node/data/ring: records come out as they went in, across the end of the buffer, and a full ring refuses. */
 
-#include "node/ring.h"
+#include "node/data/ring.h"
 
 #include <pthread.h>
 #include <sched.h>

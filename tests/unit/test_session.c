@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proto/session: two ends of one root understand each other and nobody else; altered, truncated, replayed,
+/* proto/session/session: two ends of one root understand each other and nobody else; altered, truncated, replayed,
  * reordered and misdirected datagrams change nothing; keys end where their limits say. */
 
-#include "proto/session.h"
+#include "proto/session/session.h"
 #include "crypto/kdf.h"
-#include "proto/replay.h"
+#include "proto/session/replay.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>

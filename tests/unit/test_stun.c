@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proto/stun: the sample messages of RFC 5769, our own, and hostile ones. */
+/* proto/message/stun: the sample messages of RFC 5769, our own, and hostile ones. */
 
-#include "proto/stun.h"
+#include "proto/message/stun.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>

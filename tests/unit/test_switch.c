@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proto/switch: learns, moves, guards and forgets, also under floods, and with several workers at once. */
+/* proto/switch/switch: learns, moves, guards and forgets, also under floods, and with several workers at once. */
 
-#include "proto/switch.h"
+#include "proto/switch/switch.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* TAP devices of the real kernel. */
 
+#include "frame/offload.h"
 #include "net/tap.h"
 
 #include "net_lab.h"
@@ -50,8 +51,8 @@ static void first_free_name_is_taken(void **state)
     assert_string_equal(b.name, "tap1");
     assert_int_equal(a.ifindex, if_nametoindex("tap0"));
     assert_false(a.attached);
-    assert_true(a.offloads & TAP_OFFLOAD_CSUM);
-    assert_true(tso_enabled("tap0") == !!(a.offloads & TAP_OFFLOAD_TSO));
+    assert_true(a.offloads & OFFLOAD_CSUM);
+    assert_true(tso_enabled("tap0") == !!(a.offloads & OFFLOAD_TSO));
     assert_true(fcntl(a.queues[0], F_GETFL) & O_NONBLOCK);
     assert_true(fcntl(a.queues[0], F_GETFD) & FD_CLOEXEC);
     tap_close(&a);

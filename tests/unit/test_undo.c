@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node/undo: the record that a start finds after a node was killed is taken whole and
+/* node/device/undo: the record that a start finds after a node was killed is taken whole and
  * exact, or not at all. */
 
-#include "node/undo.h"
+#include "node/device/undo.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proto/wire: headers byte by byte; what no encoder produces is refused. */
+/* proto/wire/wire: headers byte by byte; what no encoder produces is refused. */
 
-#include "proto/wire.h"
+#include "proto/wire/wire.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node/worker: what enters one device leaves the right others, whole, whatever its size. */
+/* node/data/worker: what enters one device leaves the right others, whole, whatever its size. */
 
 #include "worker_lab.h"
 

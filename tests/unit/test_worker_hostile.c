@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node/worker against what the network may send: each datagram is counted under its reason, and the session
+/* node/data/worker against what the network may send: each datagram is counted under its reason, and the session
  * goes on. The other end is a puppet: the test itself holds its socket and its session. */
 
 #include "worker_lab.h"
 
-#include "node/intake.h"
-#include "proto/fragment.h"
+#include "node/data/intake.h"
+#include "proto/session/fragment.h"
 
 struct stage {
     struct lab_node node;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node/worker, several per node: a flow leaves by its own queue, in order, whatever the numbers of workers and
+/* node/data/worker, several per node: a flow leaves by its own queue, in order, whatever the numbers of workers and
  * the lanes that it came in, and has one worker at each end; and datagrams of several lanes in one received
  * message are each lane's own. */
 
 #include "worker_lab.h"
 
-#include "proto/fragment.h"
+#include "proto/session/fragment.h"
 
 #define SLOT_AT_A 1
 #define SLOT_AT_B 2

@@ -8,9 +8,9 @@
 
 #include "base/clock.h"
 #include "crypto/secret.h"
-#include "net/flow.h"
-#include "net/offload.h"
-#include "node/worker.h"
+#include "frame/flow.h"
+#include "frame/offload.h"
+#include "node/data/worker.h"
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
@@ -92,7 +92,7 @@ static inline void lab_node_start(struct lab_node *n, bool trace, bool profile)
 {
     struct worker_config config = {.workers = n->workers,
                                    .tap_queues = n->tap,
-                                   .tap_offloads = TAP_OFFLOAD_CSUM | TAP_OFFLOAD_TSO | TAP_OFFLOAD_USO,
+                                   .tap_offloads = OFFLOAD_CSUM | OFFLOAD_TSO | OFFLOAD_USO,
                                    .sw = n->sw,
                                    .fwd = n->fwd,
                                    .reassembly = n->reassembly,

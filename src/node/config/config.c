@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The flags of shadowmesh-l2: one table names, explains and reads them, so that --help and the parser cannot
+ * differ. How to add one: docs/HACKING.md. Main thread, before anything else runs. */
+#include "node/config/config.h"
+
+#include "net/sandbox.h"
+#include "node/config/config_value.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What is known only when all flags are read. */
+struct parse {
+    struct config *config;
+    bool has_bits;       /* -tap-ip ADDR/BITS */
+    const char *netmask; /* -tap-netmask; NULL when not given */
+};
+
+struct flag {
+    const char *name;
+    const char *value; /* placeholder; NULL for a switch */
+    const char *help;  /* a newline begins a continuation line; NULL hides the flag */
+    /* NULL, or what is wrong with text. A switch gets "true" or "false". */
+    const char *(*read)(struct parse *p, const char *text);
+};
+
+static void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void complain(const char *format, ...)
+{
+    char line[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    for (unsigned char *c = (unsigned char *)line; *c; c++)
+        if (*c < 0x20 || *c == 0x7f)
+            *c = '?';
+    fprintf(stderr, "shadowmesh-l2: %s\n", line);
+}
+
+static const char *read_switch(const char *text, bool *out)
+{
+    *out = strcmp(text, "true") == 0;
+    return *out || strcmp(text, "false") == 0 ? NULL : "is a switch: give it without a value";
+}
+
+static const char *read_keydir(struct parse *p, const char *text)
+{
+    return config_read_path(text, p->config->keydir, sizeof(p->config->keydir));
+}
+
+static const char *read_generate_keys(struct parse *p, const char *text)
+{
+    return read_switch(text, &p->config->generate_keys);
+}
+
+static const char *read_name(struct parse *p, const char *text)
+{
+    return config_read_name(text, p->config->name, sizeof(p->config->name));
+}
+
+static const char *read_backbone(struct parse *p, const char *text)
+{
+    return config_read_url(text, p->config->backbone, sizeof(p->config->backbone));
+}
+
+static const char *read_ip(struct parse *p, const char *text)
+{
+    return config_read_host_address(text, &p->config->external);
+}
+
+static const char *read_port(struct parse *p, const char *text)
+{
+    return config_read_port(text, &p->config->port);
+}
+
+static const char *read_control_port(struct parse *p, const char *text)
+{
+    return config_read_port(text, &p->config->control_port);
+}
+
+static const char *read_tap(struct parse *p, const char *text)
+{
+    return config_read_device(text, p->config->tap_name);
+}
+
+static const char *read_tap_ip(struct parse *p, const char *text)
+{
+    return config_read_tap_address(text, &p->config->tap_address, &p->has_bits);
+}
+
+static const char *read_tap_netmask(struct parse *p, const char *text)
+{
+    p->netmask = text;
+    return NULL;
+}
+
+static const char *read_tap_mtu(struct parse *p, const char *text)
+{
+    return config_read_number(text, CONFIG_MTU_MIN, CONFIG_MTU_MAX, "no MTU: give a number from 576 to 9000",
+                              &p->config->tap_mtu);
+}
+
+static const char *read_bpdu(struct parse *p, const char *text)
+{
+    p->config->pass_bpdus = strcmp(text, "pass") == 0;
+    return p->config->pass_bpdus || strcmp(text, "drop") == 0 ? NULL : "is unknown: give drop or pass";
+}
+
+static const char *read_host_route(struct parse *p, const char *text)
+{
+    struct config *c = p->config;
+    if (strcmp(text, "off") == 0) {
+        c->host_routes_off = true;
+        return NULL;
+    }
+    if (c->host_route_count == CONFIG_HOST_ROUTES_MAX)
+        return "one too many: at most 64 can be given";
+    const char *wrong = config_read_host_address(text, &c->host_routes[c->host_route_count]);
+    if (!wrong)
+        c->host_route_count++;
+    return wrong;
+}
+
+static const char *read_public(struct parse *p, const char *text)
+{
+    return read_switch(text, &p->config->is_public);
+}
+
+static const char *read_connect(struct parse *p, const char *text)
+{
+    struct config *c = p->config;
+    struct config_connect *entry = &c->connect[c->connect_count];
+    if (c->connect_count == CONFIG_CONNECT_MAX)
+        return "one too many: at most 256 can be given";
+    const char *wrong = config_read_connect(text, entry);
+    for (unsigned i = 0; !wrong && i < c->connect_count; i++)
+        if (id_compare(&c->connect[i].id, &entry->id) == 0)
+            wrong = "this id is given twice: keep one of them";
+    if (!wrong)
+        c->connect_count++;
+    return wrong;
+}
+
+static const char *read_allow(struct parse *p, const char *text)
+{
+    struct config *c = p->config;
+    if (c->allow_count == CONFIG_CONNECT_MAX)
+        return "one too many: at most 256 can be given";
+    const char *wrong = config_read_id(text, &c->allow[c->allow_count]);
+    for (unsigned i = 0; !wrong && i < c->allow_count; i++)
+        if (id_compare(&c->allow[i], &c->allow[c->allow_count]) == 0)
+            wrong = "this id is given twice: keep one of them";
+    if (!wrong)
+        c->allow_count++;
+    return wrong;
+}
+
+static const char *read_run(struct parse *p, const char *text)
+{
+    return config_read_path(text, p->config->run_dir, sizeof(p->config->run_dir));
+}
+
+static const char *read_workers(struct parse *p, const char *text)
+{
+    return config_read_number(text, 1, CONFIG_WORKERS_MAX, "no number of workers: give one from 1 to 8",
+                              &p->config->workers);
+}
+
+static const char *read_sandbox(struct parse *p, const char *text)
+{
+    p->config->sandbox = strcmp(text, "on") == 0;
+    return p->config->sandbox || strcmp(text, "off") == 0 ? NULL : "give on or off";
+}
+
+static const char *read_verbose(struct parse *p, const char *text)
+{
+    return read_switch(text, &p->config->verbose);
+}
+
+static const char *read_profile(struct parse *p, const char *text)
+{
+    return read_switch(text, &p->config->profile);
+}
+
+static const char *read_test_ratchet(struct parse *p, const char *text)
+{
+    return config_read_number(text, 1, 86400, "no number of seconds from 1 to 86400", &p->config->ratchet_s);
+}
+
+static const char *read_test_rehandshake(struct parse *p, const char *text)
+{
+    return config_read_number(text, 1, 86400, "no number of seconds from 1 to 86400",
+                              &p->config->rehandshake_s);
+}
+
+#ifdef SHADOWMESH_BENCH_NULL
+static const char *read_test_null_cipher(struct parse *p, const char *text)
+{
+    return read_switch(text, &p->config->null_cipher);
+}
+#endif
+
+/* A row without a reader is a heading. */
+static const struct flag flags[] = {
+    {NULL, NULL, "The device: one of -tap-ip and -tap is needed", NULL},
+    {"tap-ip", "ADDR", "create a TAP device with this address (ADDR or ADDR/BITS)", read_tap_ip},
+    {"tap-netmask", "MASK", "its netmask, 24 or 255.255.255.0 (default 24; 64 for IPv6)", read_tap_netmask},
+    {"tap", "NAME",
+     "with -tap-ip: the new device's name (default the first free of\n"
+     "tap0, tap1, ...); alone: attach to an existing TAP device",
+     read_tap},
+    {"tap-mtu", "BYTES", "the device's MTU, 576 to 9000 (default 1500)", read_tap_mtu},
+    {"bpdu", "drop|pass",
+     "spanning tree, pause and LACP frames of bridges, both ways\n"
+     "(default drop: no peer reshapes a LAN bridged here)",
+     read_bpdu},
+    {"host-route", "ADDR|off",
+     "beside an interface with the same subnet: reach ADDR at the\n"
+     "peer that announces it, also if a gateway, a name server or\n"
+     "a LAN host here has it; off: reach no others; may repeat",
+     read_host_route},
+
+    {NULL, NULL, "Peers", NULL},
+    {"backbone", "URL", "the rendezvous server, http://HOST[:PORT] or https", read_backbone},
+    {"connect", "ID[@HOST[:PORT]]",
+     "connect to the node with this id; HOST and its TCP control\n"
+     "port (default 8443) spare asking the backbone; may repeat",
+     read_connect},
+    {"allow", "ID", "accept this id without dialling it; may repeat", read_allow},
+    {"public", NULL,
+     "be listed in the backbone's directory and accept every\n"
+     "authenticated node, not only -connect and -allow",
+     read_public},
+    {"name", "NAME", "what people see (default the host name)", read_name},
+
+    {NULL, NULL, "This node's addresses", NULL},
+    {"ip", "ADDR", "external address to advertise (default found by itself)", read_ip},
+    {"port", "N", "UDP port for data (default 9443)", read_port},
+    {"udp-port", "N", "the same as -port", read_port},
+    {"control-port", "N", "TCP port for control (default 8443)", read_control_port},
+
+    {NULL, NULL, "Keys", NULL},
+    {"keydir", "DIR", "folder of node.key (default ./keys); made when missing", read_keydir},
+    {"generate-keys", NULL, "make the keys unless they exist, print the peer id and exit",
+     read_generate_keys},
+
+    {NULL, NULL, "Running", NULL},
+    {"run", "DIR", "folder of the API socket (default /run/shadowmesh)", read_run},
+    {"workers", "N", "data threads, 1 to 8 (default one per CPU)", read_workers},
+    {"sandbox", "on|off",
+     "off keeps every right and system call: for debugging\n"
+     "(default on; off in a build with a sanitizer)",
+     read_sandbox},
+    {"v", NULL, "log more: frames (rate-limited) and every change of a path", read_verbose},
+    {"profile", NULL, "log [PROFILE-...] lines with latency percentiles", read_profile},
+    {"test-ratchet-seconds", "N", NULL, read_test_ratchet},
+    {"test-rehandshake-seconds", "N", NULL, read_test_rehandshake},
+#ifdef SHADOWMESH_BENCH_NULL
+    {"test-null-cipher", NULL, NULL, read_test_null_cipher},
+#endif
+};
+#define FLAG_COUNT (sizeof(flags) / sizeof(flags[0]))
+
+#define HELP_COLUMN 28
+
+static void print_flag(const struct flag *f)
+{
+    int used = printf("  -%s%s%s", f->name, f->value ? " " : "", f->value ? f->value : "");
+    const char *line = f->help;
+    for (;;) {
+        const char *end = strchr(line, '\n');
+        int len = end ? (int)(end - line) : (int)strlen(line);
+        printf("%*s%.*s\n", used < HELP_COLUMN ? HELP_COLUMN - used : 1, "", len, line);
+        if (!end)
+            return;
+        line = end + 1;
+        used = 0;
+    }
+}
+
+static void print_help(void)
+{
+    puts("Usage: shadowmesh-l2 [-backbone URL] (-tap-ip ADDR | -tap NAME) [-connect ID]... [flags]\n"
+         "\n"
+         "Runs one ShadowMesh node in the foreground: an Ethernet segment over the internet,\n"
+         "directly between its nodes, with post-quantum cryptography end to end.\n"
+         "Write -flag VALUE, --flag VALUE or -flag=VALUE.");
+    for (size_t i = 0; i < FLAG_COUNT; i++) {
+        if (!flags[i].read)
+            printf("\n%s:\n", flags[i].help);
+        else if (flags[i].help)
+            print_flag(&flags[i]);
+    }
+    puts("  -help                     print this page and exit\n"
+         "  -version                  print the version and exit\n"
+         "\n"
+         "Examples:\n"
+         "  A site that waits for others:\n"
+         "    shadowmesh-l2 -backbone http://bb.example:8080 -tap-ip 10.10.10.4 -public\n"
+         "  A site that connects to it, by the peer id that the first one prints:\n"
+         "    shadowmesh-l2 -backbone http://bb.example:8080 -tap-ip 10.10.10.3 \\\n"
+         "      -connect 0123456789abcdef0123456789abcdef01234567\n"
+         "\n"
+         "Look at running nodes with `shadowmesh status`; more in shadowmesh-l2(8).");
+}
+
+/* How many single-character edits make a into b: to guess which flag was meant. Both are short. */
+static unsigned edit_distance(const char *a, size_t a_len, const char *b)
+{
+    unsigned row[32];
+    size_t b_len = strlen(b);
+    if (a_len >= 32 || b_len >= 32)
+        return 32;
+    for (unsigned j = 0; j <= b_len; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a_len; i++) {
+        unsigned diagonal = row[0];
+        row[0] = (unsigned)i;
+        for (size_t j = 1; j <= b_len; j++) {
+            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            best = row[j] + 1 < best ? row[j] + 1 : best;
+            row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+        }
+    }
+    return row[b_len];
+}
+
+static void complain_unknown(const char *text, size_t len)
+{
+    const char *guess = NULL;
+    unsigned best = 3; /* further away is no guess */
+    for (size_t i = 0; i < FLAG_COUNT; i++) {
+        unsigned distance = flags[i].help && flags[i].name ? edit_distance(text, len, flags[i].name) : 32;
+        if (distance < best && distance < len) {
+            best = distance;
+            guess = flags[i].name;
+        }
+    }
+    if (guess)
+        complain("unknown flag -%.*s: did you mean -%s? `shadowmesh-l2 -help` lists them", (int)len, text,
+                 guess);
+    else
+        complain("unknown flag -%.*s: `shadowmesh-l2 -help` lists the flags", (int)len, text);
+}
+
+static const struct flag *find_flag(const char *name, size_t len)
+{
+    for (size_t i = 0; i < FLAG_COUNT; i++)
+        if (flags[i].name && strlen(flags[i].name) == len && memcmp(flags[i].name, name, len) == 0)
+            return &flags[i];
+    return NULL;
+}
+
+/* Reads the flag at argv[*at] and moves *at past it. */
+static bool parse_flag(struct parse *p, int argc, char **argv, int *at)
+{
+    const char *text = argv[(*at)++];
+    if (text[0] != '-' || text[1] == '\0') {
+        complain("unexpected argument \"%s\": flags begin with '-', `shadowmesh-l2 -help` lists them", text);
+        return false;
+    }
+    const char *name = text + (text[1] == '-' ? 2 : 1);
+    size_t len = strcspn(name, "=");
+    const struct flag *f = find_flag(name, len);
+    if (!f) {
+        complain_unknown(name, len);
+        return false;
+    }
+    const char *value = name[len] == '=' ? name + len + 1 : f->value ? NULL : "true";
+    if (!value && *at < argc)
+        value = argv[(*at)++];
+    if (!value) {
+        complain("-%s needs a value: -%s %s", f->name, f->name, f->value);
+        return false;
+    }
+    const char *wrong = f->read(p, value);
+    if (wrong)
+        complain("-%s %s: %s", f->name, f->value || name[len] == '=' ? value : "", wrong);
+    return !wrong;
+}
+
+static bool settle_netmask(struct parse *p)
+{
+    struct addr_prefix *tap = &p->config->tap_address;
+    char text[ADDR_TEXT_MAX];
+    if (p->netmask && tap->addr.family == 0) {
+        complain("-tap-netmask %s: there is no address that it belongs to: give -tap-ip too", p->netmask);
+        return false;
+    }
+    uint8_t bits = tap->addr.family == 6 ? 64 : 24;
+    const char *wrong = p->netmask ? config_read_netmask(p->netmask, tap->addr.family, &bits) : NULL;
+    if (wrong) {
+        complain("-tap-netmask %s: %s", p->netmask, wrong);
+        return false;
+    }
+    if (p->has_bits && p->netmask && bits != tap->bits) {
+        complain("-tap-ip says /%u and -tap-netmask says /%u: keep one of them", tap->bits, bits);
+        return false;
+    }
+    if (!p->has_bits)
+        tap->bits = tap->addr.family ? bits : 0;
+    if (tap->addr.family && config_is_subnet_edge(tap)) {
+        complain("-tap-ip %s: no host can have the first or last address of its subnet: give another",
+                 addr_prefix_format(tap, text));
+        return false;
+    }
+    return true;
+}
+
+/* Flags that are fine alone and contradict each other. */
+static bool check_together(struct parse *p)
+{
+    const struct config *c = p->config;
+    char id[ID_TEXT_MAX];
+    if (!settle_netmask(p))
+        return false;
+    for (unsigned i = 0; i < c->connect_count; i++)
+        if (c->backbone[0] == '\0' && c->connect[i].host[0] == '\0')
+            complain("warning: -connect %s: without -backbone only -connect ID@HOST can be dialled; waiting "
+                     "until this peer dials us",
+                     id_format(&c->connect[i].id, id));
+    return true;
+}
+
+static void set_defaults(struct config *c)
+{
+    *c = (struct config){.keydir = "./keys",
+                         .port = CONFIG_PORT_DATA,
+                         .control_port = CONFIG_PORT_CONTROL,
+                         .tap_mtu = CONFIG_MTU_DEFAULT,
+                         .run_dir = "/run/shadowmesh",
+                         .sandbox = SANDBOX_DEFAULT};
+    char host[256] = "";
+    if (gethostname(host, sizeof(host) - 1) != 0)
+        host[0] = '\0';
+    host[sizeof(c->name) - 1] = '\0';
+    if (config_read_name(host, c->name, sizeof(c->name)))
+        snprintf(c->name, sizeof(c->name), "node");
+}
+
+static bool is_word(const char *text, const char *a, const char *b)
+{
+    if (text[0] != '-')
+        return false;
+    text += text[1] == '-' ? 2 : 1;
+    return strcmp(text, a) == 0 || strcmp(text, b) == 0;
+}
+
+enum config_result config_parse(int argc, char **argv, struct config *out)
+{
+    struct parse p = {.config = out};
+    set_defaults(out);
+    for (int i = 1; i < argc;) {
+        if (is_word(argv[i], "help", "h")) {
+            print_help();
+            return CONFIG_EXIT_OK;
+        }
+        if (is_word(argv[i], "version", "V")) {
+            puts("shadowmesh-l2 " SHADOWMESH_VERSION);
+            return CONFIG_EXIT_OK;
+        }
+        if (!parse_flag(&p, argc, argv, &i))
+            return CONFIG_EXIT_USAGE;
+    }
+    return check_together(&p) ? CONFIG_RUN : CONFIG_EXIT_USAGE;
+}

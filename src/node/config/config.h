@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What the flags of shadowmesh-l2 say: DESIGN's names, `-flag` and `--flag` alike. Read once; nothing here
+ * changes later. */
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "base/id.h"
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CONFIG_CONNECT_MAX     256
+#define CONFIG_HOST_ROUTES_MAX 64
+#define CONFIG_PORT_DATA       9443
+#define CONFIG_PORT_CONTROL    8443
+#define CONFIG_MTU_DEFAULT     1500
+#define CONFIG_MTU_MIN         576
+#define CONFIG_MTU_MAX         9000
+#define CONFIG_WORKERS_MAX     8
+
+struct config_connect {
+    struct node_id id;
+    char host[256]; /* empty when the backbone is to be asked */
+    uint16_t port;  /* TCP control port at host */
+};
+
+struct config {
+    char keydir[4096];
+    bool generate_keys;   /* make keys, print the id, exit */
+    char backbone[512];   /* URL without trailing slash; empty when none */
+    struct addr external; /* -ip; family 0 when it is to be found */
+    uint16_t port, control_port;
+    char tap_name[IFNAMSIZ];        /* -tap; empty when not given */
+    struct addr_prefix tap_address; /* -tap-ip and -tap-netmask; family 0 when not given */
+    unsigned tap_mtu;
+    bool pass_bpdus;      /* -bpdu pass */
+    bool host_routes_off; /* -host-route off: beside an overlapping interface, only those named */
+    unsigned host_route_count;
+    struct addr host_routes[CONFIG_HOST_ROUTES_MAX]; /* -host-route: a peer's, whoever else has them */
+    unsigned workers;                                /* 0: one per CPU */
+    char name[64];
+    bool is_public, verbose, profile;
+    bool sandbox;      /* -sandbox */
+    char run_dir[256]; /* of the API socket */
+    unsigned connect_count;
+    struct config_connect connect[CONFIG_CONNECT_MAX];
+    unsigned allow_count;
+    struct node_id allow[CONFIG_CONNECT_MAX];
+    unsigned ratchet_s, rehandshake_s; /* test options, not in --help; 0 when not given */
+#ifdef SHADOWMESH_BENCH_NULL
+    bool null_cipher; /* likewise */
+#endif
+};
+
+enum config_result { CONFIG_RUN, CONFIG_EXIT_OK, CONFIG_EXIT_USAGE };
+
+/* Parses argv. On CONFIG_EXIT_USAGE one line on stderr has said what is wrong and how to mend it;
+ * CONFIG_EXIT_OK after --help and --version. */
+enum config_result config_parse(int argc, char **argv, struct config *out) must_check;

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A worker's thread: start, the loop that alternates between the two directions, what it tells the control
+ * thread, stop. The directions themselves are worker_out.c and worker_in.c.
+ *
+ *   epoll ──▶ read the clock, take the published tables ──▶ one batch of UDP → TAP ──▶ one of TAP → UDP ──┐
+ *     ▲                                                                                      wake control │
+ *     └───────────────────────────────────────────────────────────────────────────────────────────────────┘
+ *
+ * Each batch is bounded, so neither direction starves the other, and what is left keeps epoll awake. */
+
+#include "node/data/worker_impl.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define EVENT_RING        262144
+#define EVENT_INTERVAL_US (100 * USEC_PER_MSEC)
+#define TRACE_INTERVAL_US (100 * USEC_PER_MSEC)
+#define TRACE_BURST       10
+
+enum source { SOURCE_STOP, SOURCE_TAP, SOURCE_UDP, SOURCE_COUNT };
+
+/* ---- events to the control thread ---- */
+
+bool worker_event(struct worker *w, const struct worker_event *event)
+{
+    struct worker_event *e = ring_reserve(w->events, sizeof(*e) + event->len);
+    if (!e)
+        return false;
+    *e = *event;
+    e->data = (uint8_t *)(e + 1);
+    if (event->len)
+        memcpy(e->data, event->data, event->len);
+    ring_commit(w->events);
+    w->event_added = true;
+    return true;
+}
+
+/* The exchange orders the events before the flag: either control's clearing of it comes later and control
+ * sees them, or the flag was clear and control is woken. */
+static void wake_control(struct worker *w)
+{
+    if (!w->event_added)
+        return;
+    w->event_added = false;
+    if (!atomic_exchange_explicit(&w->woken, true, memory_order_acq_rel))
+        w->config.wake(w->config.context);
+}
+
+static void take_event(struct worker *w, const struct worker_event *e,
+                       void (*handler)(void *context, const struct worker_event *e), void *context)
+{
+    handler(context, e);
+    if (e->kind == WORKER_EVENT_DATAGRAM && e->slot != WORKER_NO_PEER)
+        intake_leave(w->intake, e->slot, e->len);
+    ring_release(w->events);
+}
+
+bool worker_take_events(struct worker *w, unsigned max,
+                        void (*handler)(void *context, const struct worker_event *e), void *context)
+{
+    size_t len;
+    struct worker_event *e;
+    (void)atomic_exchange_explicit(&w->woken, false, memory_order_acq_rel);
+    while ((e = ring_peek(w->events, &len)) && max--)
+        take_event(w, e, handler, context);
+    return e != NULL;
+}
+
+bool worker_limit_pass(struct worker_limit limits[WORKER_LIMITS], uint32_t slot, uint64_t now_us)
+{
+    struct worker_limit *l = &limits[slot % WORKER_LIMITS];
+    if (l->slot == slot && now_us < l->next_us)
+        return false;
+    *l = (struct worker_limit){.slot = slot, .next_us = now_us + EVENT_INTERVAL_US};
+    return true;
+}
+
+/* A leaky bucket, as the time at which it would be empty again. */
+static bool trace_limit_pass(struct worker_trace_limit *l, uint64_t now_us)
+{
+    uint64_t after = (l->empty_us > now_us ? l->empty_us : now_us) + TRACE_INTERVAL_US;
+    if (after - now_us > TRACE_BURST * TRACE_INTERVAL_US)
+        return false;
+    l->empty_us = after;
+    return true;
+}
+
+void worker_trace_frame(struct worker *w, bool to_device, const struct switch_frame *frame, size_t len)
+{
+    struct worker_trace_limit *l = &w->trace_limits[to_device];
+    const struct worker_event event = {
+        .kind = WORKER_EVENT_TRACE,
+        .trace = {.to_device = to_device, .frame = *frame, .len = (uint32_t)len, .withheld = l->withheld}};
+    bool told = trace_limit_pass(l, w->now_us) && worker_event(w, &event);
+    l->withheld = told ? 0 : l->withheld + 1;
+}
+
+static int mac_format(const uint8_t mac[6], char *out, size_t size)
+{
+    return snprintf(out, size, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+                    mac[5]);
+}
+
+char *worker_trace_format(const struct worker_trace *trace, char out[WORKER_TRACE_MAX])
+{
+    char dst[18], src[18], vlan[16] = "", withheld[40] = "";
+    (void)mac_format(trace->frame.dst, dst, sizeof(dst));
+    (void)mac_format(trace->frame.src, src, sizeof(src));
+    if (trace->frame.vlan)
+        (void)snprintf(vlan, sizeof(vlan), "vlan=%u, ", trace->frame.vlan);
+    if (trace->withheld)
+        (void)snprintf(withheld, sizeof(withheld), " (%u more not shown)", trace->withheld);
+    (void)snprintf(out, WORKER_TRACE_MAX, "%s: EthernetFrame[dst=%s, src=%s, %stype=%04x, len=%u]%s",
+                   trace->to_device ? "P2P→TAP" : "TAP→P2P", dst, src, vlan, trace->frame.type, trace->len,
+                   withheld);
+    return out;
+}
+
+/* ---- the loop ---- */
+
+/* The TAP was removed under us. It would keep epoll awake for ever. */
+static void device_gone(struct worker *w)
+{
+    (void)epoll_ctl(w->epoll, EPOLL_CTL_DEL, worker_tap(w), NULL);
+    (void)worker_event(w, &(struct worker_event){.kind = WORKER_EVENT_DEVICE_GONE});
+}
+
+static uint64_t bytes_carried(const struct worker *w)
+{
+    return atomic_load_explicit(&w->counters.tap_rx_bytes, memory_order_relaxed) +
+           atomic_load_explicit(&w->counters.tap_tx_bytes, memory_order_relaxed);
+}
+
+/* False when it is time to stop. */
+static bool round_of(struct worker *w, const struct epoll_event *ready, int count)
+{
+    bool is_ready[SOURCE_COUNT] = {false};
+    for (int i = 0; i < count; i++)
+        is_ready[ready[i].data.u32] = true;
+    if (is_ready[SOURCE_STOP])
+        return false;
+    w->table = fwd_worker_quiesce(w->config.fwd);
+    w->now_us = clock_monotonic_us();
+    /* What this machine answers to what was delivered is in the TAP's queue by now: the kernel's own answers,
+     * such as acknowledgements, need no process. */
+    bool answered = is_ready[SOURCE_UDP] && worker_in_round(w);
+    if ((is_ready[SOURCE_TAP] || answered) && worker_out_round(w))
+        device_gone(w);
+    boost_round(&w->boost, w->now_us, bytes_carried(w));
+    wake_control(w);
+    return true;
+}
+
+static void *run(void *arg)
+{
+    struct worker *w = arg;
+    struct epoll_event ready[SOURCE_COUNT];
+    int count;
+    boost_begin(&w->boost, w->config.stream_until_us, clock_monotonic_us());
+    fwd_worker_enter(w->config.fwd);
+    do {
+        fwd_worker_offline(w->config.fwd);
+        boost_pause(&w->boost);
+        count = epoll_wait(w->epoll, ready, SOURCE_COUNT, -1);
+        fwd_worker_online(w->config.fwd);
+    } while (round_of(w, ready, count));
+    fwd_worker_leave(w->config.fwd);
+    return NULL;
+}
+
+/* ---- start and stop ---- */
+
+static int watch(struct worker *w, int fd, enum source source)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = source};
+    return epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &event) ? ERR_IO : 0;
+}
+
+static int open_descriptors(struct worker *w)
+{
+    w->epoll = epoll_create1(EPOLL_CLOEXEC);
+    w->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (w->epoll < 0 || w->stop < 0)
+        return ERR_IO;
+    int err = watch(w, w->stop, SOURCE_STOP);
+    if (!err)
+        err = watch(w, worker_tap(w), SOURCE_TAP);
+    return err ? err : watch(w, w->config.socket->fd, SOURCE_UDP);
+}
+
+static int make_buffers(struct worker *w)
+{
+    w->frame = malloc(OFFLOAD_FRAME_MAX);
+    w->send = malloc(WIRE_DATAGRAM_MAX);
+    if (!w->frame || !w->send)
+        return ERR_NOMEM;
+    if (w->config.profile && !(w->profile = calloc(1, sizeof(*w->profile))))
+        return ERR_NOMEM;
+    int err = udp_batch_new(&w->batch);
+    if (!err)
+        err = intake_new(&w->intake);
+    return err ? err : ring_new(EVENT_RING, &w->events);
+}
+
+static void free_worker(struct worker *w)
+{
+    if (w->epoll >= 0)
+        close(w->epoll);
+    if (w->stop >= 0)
+        close(w->stop);
+    ring_free(w->events);
+    intake_free(w->intake);
+    udp_batch_free(w->batch);
+    free(w->profile);
+    free(w->send);
+    free(w->frame);
+    free(w);
+}
+
+/* Signals are the control thread's. */
+static int start_thread(struct worker *w)
+{
+    sigset_t all, before;
+    char name[16];
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int err = pthread_create(&w->thread, NULL, run, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (err)
+        return ERR_NOMEM;
+    (void)snprintf(name, sizeof(name), "worker%u", w->config.index);
+    (void)pthread_setname_np(w->thread, name);
+    return 0;
+}
+
+int worker_start(const struct worker_config *config, struct worker **out)
+{
+    size_t size = (sizeof(struct worker) + 63) & ~(size_t)63;
+    struct worker *w = aligned_alloc(64, size);
+    if (!w)
+        return ERR_NOMEM;
+    memset(w, 0, size);
+    w->config = *config;
+    w->epoll = w->stop = -1;
+    backlog_init(&w->backlog);
+    int err = make_buffers(w);
+    if (!err)
+        err = open_descriptors(w);
+    if (!err)
+        err = start_thread(w);
+    if (err)
+        free_worker(w);
+    else
+        *out = w;
+    return err;
+}
+
+void worker_stop(struct worker *w)
+{
+    if (!w)
+        return;
+    uint64_t one = 1;
+    (void)!write(w->stop, &one, sizeof(one));
+    pthread_join(w->thread, NULL);
+    free_worker(w);
+}
+
+/* ---- figures ---- */
+
+const struct worker_counters *worker_counters(const struct worker *w)
+{
+    return &w->counters;
+}
+
+static void log_histogram(const char *name, unsigned index, const struct profile_histogram *h,
+                          struct profile_mark *mark)
+{
+    char text[PROFILE_TEXT_MAX];
+    struct profile_summary s = profile_take(h, mark);
+    if (s.count)
+        log_info("[%s] worker=%u %s", name, index, profile_format(&s, text));
+}
+
+void worker_profile_log(struct worker *w)
+{
+    struct worker_profile *p = w->profile;
+    if (!p)
+        return;
+    log_histogram("PROFILE-UDP-SEND", w->config.index, &p->udp_send, &p->udp_send_mark);
+    log_histogram("PROFILE-UDP-RECV", w->config.index, &p->udp_recv, &p->udp_recv_mark);
+    log_histogram("PROFILE-TAP-UDP", w->config.index, &p->tap_udp, &p->tap_udp_mark);
+}

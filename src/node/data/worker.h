@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* A data worker: one thread with one TAP queue, one UDP socket and one lane, run to completion in both
+ * directions. The only coordinator of the data path: docs/ARCHITECTURE.md walks a frame through it. */
+
+#define WORKER_MAX     8          /* of one node */
+#define WORKER_NO_PEER UINT32_MAX /* no peer's slot */
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "net/tap.h"
+#include "net/udp.h"
+#include "node/data/fwd.h"
+#include "node/data/reassembly.h"
+#include "proto/wire/drop.h"
+#include "proto/switch/switch.h"
+#include "proto/wire/wire.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What a worker hands to the control thread. */
+enum worker_event_kind {
+    WORKER_EVENT_DATAGRAM, /* CONTROL, PROBE (receiver index known: slot) or STUN (slot WORKER_NO_PEER), as it
+                              came: from, len, data; of a peer within its intake.h */
+    WORKER_EVENT_SOURCE,   /* an authenticated datagram of peer slot came from an address that is not its
+                              path: slot, from; at most one per 100 ms and peer */
+    WORKER_EVENT_TOO_BIG,  /* the kernel refused the path's size towards peer slot: slot; likewise limited */
+    WORKER_EVENT_CLAIM,    /* peer slot uses an address of another: slot, claim, holder; likewise limited */
+    WORKER_EVENT_TRACE,    /* a frame passed, for -v: trace; at most 10 per second and direction */
+    WORKER_EVENT_DEVICE_GONE, /* the TAP cannot be read any more (removed): the worker serves UDP alone */
+};
+struct worker_trace {
+    bool to_device; /* P2P→TAP, else TAP→P2P */
+    struct switch_frame frame;
+    uint32_t len;      /* of the frame or super-frame */
+    uint32_t withheld; /* frames of this direction since the last trace that got none */
+};
+struct worker_event {
+    enum worker_event_kind kind;
+    uint32_t slot;
+    struct addr from;
+    uint32_t len;
+    uint8_t *data; /* DATAGRAM: len bytes, valid until the handler returns, which may open them in place */
+    struct worker_trace trace;
+    struct {
+        enum drop why; /* DROP_PINNED or DROP_FLAPPING */
+        uint8_t mac[6];
+        uint16_t vlan;
+        int holder; /* a slot */
+    } claim;
+};
+
+/* "TAP→P2P: EthernetFrame[dst=…, src=…, type=0800, len=98]", for the log; returns out. */
+#define WORKER_TRACE_MAX 160
+char *worker_trace_format(const struct worker_trace *trace, char out[WORKER_TRACE_MAX]);
+
+struct worker_config {
+    unsigned index;        /* = TAP queue and socket; below workers */
+    unsigned workers;      /* of this node */
+    const int *tap_queues; /* one per worker: it reads its own, and writes to the one of a frame's flow */
+    unsigned tap_offloads;
+    struct udp_socket *socket;
+    struct switch_table *sw;
+    struct fwd *fwd;
+    struct reassembly *reassembly;     /* for at least `workers`; all workers' */
+    _Atomic uint64_t *stream_until_us; /* boost.h; 0, all workers' */
+    bool profile;                      /* -profile: histograms */
+    bool trace;                        /* -v: WORKER_EVENT_TRACE */
+    void (*wake)(void *context); /* events are waiting: called from the worker's thread, at most once until
+                                      worker_take_events */
+    void *context;
+};
+
+struct worker;
+
+/* Borrows all that config refers to until worker_stop. ERR_NOMEM or ERR_IO (errno). */
+int worker_start(const struct worker_config *config, struct worker **out) must_check;
+
+/* Stops the thread, waits for it and frees the worker; events not yet taken are lost. NULL is allowed. Call
+ * it on the control thread, which no longer expects wake then. */
+void worker_stop(struct worker *w);
+
+/* Control thread: calls handler for each waiting event, for max at most. True when more wait: then call it
+ * again soon, since no wake will come for those. */
+bool worker_take_events(struct worker *w, unsigned max,
+                        void (*handler)(void *context, const struct worker_event *e),
+                        void *context) must_check;
+
+/* Relaxed counters, written by the worker alone. */
+struct worker_counters {
+    _Atomic uint64_t drops[DROP_COUNT];
+    _Atomic uint64_t tap_rx_frames, tap_rx_bytes; /* from the device; a super-frame counts once … */
+    _Atomic uint64_t tap_tx_frames, tap_tx_bytes; /* … as does a merged train to it */
+    _Atomic uint64_t udp_rx_datagrams, udp_tx_datagrams;
+    _Atomic uint64_t socket_overflows;
+};
+const struct worker_counters *worker_counters(const struct worker *w);
+
+/* With -profile: writes the [PROFILE-…] lines for the time since the last call. Control thread. */
+void worker_profile_log(struct worker *w);

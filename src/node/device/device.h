@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The node's device from flags to a TAP that is up, and everything around it that is undone at exit: address,
+ * MTU, sysctls, host routes beside an interface that already holds the subnet. Control thread. */
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "net/tap.h"
+#include "node/config/config.h"
+#include "proto/wire/candidate.h"
+#include <stdbool.h>
+
+struct device;
+
+/* Creates or attaches as the flags say, and logs what it did. A device that is created has a MAC made from
+ * id, so that the other sites' ARP caches stay right over a restart. One that a run of the same id left
+ * changed, because it was killed, is put back first (the record is in config's run_dir). On failure one line
+ * has told the person what is wrong and what to do. The caller closes *out. */
+int device_open(const struct config *config, const struct node_id *id, unsigned queues,
+                struct device **out) must_check;
+
+/* Undoes everything: routes, addresses and settings that we made; a TAP that we created goes with its
+ * descriptor. NULL is allowed. */
+void device_close(struct device *d);
+
+const struct tap *device_tap(const struct device *d);
+unsigned device_mtu(const struct device *d);
+const uint8_t *device_mac(const struct device *d); /* 6 bytes */
+
+/* Our overlay addresses: those of the TAP. Returns how many were copied. */
+unsigned device_addresses(const struct device *d, struct addr_prefix *out, unsigned cap);
+
+/* A peer's overlay addresses, as its HELLO tells them; replaced on every call, removed with count 0. While
+ * another interface overlaps the device's subnet, those inside it get host routes through the device. Our own
+ * addresses are never routed, nor are this machine's gateways, name servers and live neighbours unless -host-route
+ * allows them; underlay addresses cannot be among them (device_is_overlay). */
+void device_peer_addresses(struct device *d, uint32_t slot, const struct addr_prefix *list, unsigned count);
+
+/* The machine's addresses at which peers could reach us: those of every interface that is up but loopback,
+ * link-local, the device's, and any inside the device's subnet. port is the UDP data port. Returns how many
+ * were written. */
+unsigned device_host_candidates(struct device *d, uint16_t port, uint16_t control_port, struct candidate *out,
+                                unsigned cap);
+
+/* True when an address lies in the device's subnet: never an underlay address. */
+bool device_is_overlay(const struct device *d, const struct addr *a);
+
+/* True for an address of this machine, whatever its interface; resp. for the first or last address of a subnet
+ * of one, which means everybody in it. */
+bool device_is_local(const struct device *d, const struct addr *a);
+bool device_is_subnet_edge(const struct device *d, const struct addr *a);
+
+/* The largest UDP payload that any underlay interface carries: WIRE_BASE_SIZE up to what the largest frame
+ * needs. */
+uint16_t device_underlay_max(struct device *d);
+
+/* Becomes readable when interfaces or addresses change; device_on_change drains it, refreshes the overlap,
+ * and returns true when underlay addresses changed. */
+/* Once a second: gateways and name servers may be other ones now. */
+void device_tick(struct device *d);
+int device_monitor_fd(const struct device *d);
+bool device_on_change(struct device *d);

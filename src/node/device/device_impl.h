@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* A device's insides, shared by device.c (opening, addresses, the underlay), device_overlap.c (living beside
+ * an interface that holds the same subnet) and device_guard.c (which addresses peers may
+ * not have), device_undo.c (what a killed run left); nobody else includes
+ * this. Control thread. */
+
+#include "net/rtnl.h"
+#include "node/device/device.h"
+#include "node/device/undo.h"
+
+#define DEVICE_ADDRESSES_MAX    16
+#define DEVICE_OVERLAPS_MAX     16
+#define DEVICE_NAME_SERVERS_MAX 8
+#define DEVICE_TOLD_MAX         32
+
+/* An address of another interface whose subnet meets ours. */
+struct device_overlap {
+    unsigned index;
+    struct addr_prefix prefix;
+};
+
+/* An overlay address that a peer announced. */
+struct device_peer_route {
+    uint32_t slot;
+    struct addr addr;
+    bool routed; /* through the device, by us */
+};
+
+/* What no peer gets a host route for, and what a person says of it. */
+struct device_guard {
+    bool off; /* no host routes but those allowed */
+    unsigned allowed_count, name_server_count;
+    struct addr allowed[CONFIG_HOST_ROUTES_MAX];
+    struct addr name_servers[DEVICE_NAME_SERVERS_MAX];
+    struct rtnl_address *next_hops, *neighbours;
+    size_t next_hop_count, neighbour_count;
+    struct addr told[DEVICE_TOLD_MAX]; /* refused addresses that the log has told */
+    unsigned told_at;
+};
+
+struct device {
+    struct rtnl *rtnl;
+    struct tap tap;
+    int monitor;
+    struct rtnl_link link;
+
+    struct undo undo; /* what we changed of an attached TAP, and what is to be put back in any case */
+    int run_dir;      /* the folder of the record, or a negative errno */
+    char run_dir_name[256];
+    char undo_name[ID_TEXT_MAX + 8];
+    bool undo_warned;
+
+    unsigned address_count;
+    struct addr_prefix addresses[DEVICE_ADDRESSES_MAX]; /* of the TAP, without IPv6 link-local ones */
+
+    /* Snapshots of the machine, renewed by device_on_change. */
+    struct rtnl_link *links;
+    struct rtnl_address *all;
+    size_t link_count, all_count;
+    uint64_t underlay; /* a hash over the underlay's addresses and sizes */
+
+    unsigned overlap_count;
+    struct device_overlap overlaps[DEVICE_OVERLAPS_MAX];
+    struct device_guard guard;
+    unsigned ticks;
+    struct device_peer_route *routes;
+    size_t route_count, route_cap;
+};
+
+/* Looks for overlaps in the snapshots, tells the person of new ones,
+ * and sets or removes what they call for. */
+void device_overlap_refresh(struct device *d);
+
+/* Looks who is around this machine, while there is an overlap. */
+void device_guard_refresh(struct device *d);
+void device_guard_free(struct device *d);
+
+/* False when a host route for r would take an address from who has it; the person is told once per address. */
+bool device_guard_admits(struct device *d, const struct device_peer_route *r);
+
+/* Removes host routes and settings. */
+void device_overlap_undo(struct device *d);
+
+/* Where the record of d lies. Before anything else. */
+void device_undo_init(struct device *d, const struct config *config, const struct node_id *id);
+
+/* Puts back what a run that was killed left. Before the device is opened. */
+void device_undo_heal(struct device *d);
+
+/* Makes the record agree with d->undo: before every change, and after every undoing. */
+void device_undo_sync(struct device *d);
+
+const struct rtnl_link *device_link_at(const struct device *d, unsigned index); /* NULL when unknown */

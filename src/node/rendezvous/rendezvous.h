@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The node's dealings with the backbone over HTTP: registers the signed record, refreshes it at half-life,
+ * looks up ids. Requests run on libuv's thread pool with libcurl; results arrive on the control thread.
+ * A backbone that answers is asked every 8 s whether it still is there; one that does not, after 0.25 s to
+ * 2 s in the first minute, then up to 15 s. The log tells the first failure,
+ * changes of cause, and recovery. */
+
+#include "base/err.h"
+#include "base/id.h"
+#include "crypto/identity.h"
+#include "proto/message/record.h"
+#include <stdbool.h>
+#include <uv.h>
+
+struct rendezvous;
+
+struct rendezvous_config {
+    uv_loop_t *loop;
+    const char *url;           /* copied */
+    const struct identity *me; /* borrowed until the loop has closed our handles */
+    /* Fills candidates, name, network and is_public of our record; the rest is set by rendezvous. */
+    void (*describe)(void *context, struct record *record);
+    /* A verified record of an id that was asked for. */
+    void (*found)(void *context, const struct record *record);
+    /* The backbone became reachable or went away, or moved. udp is the address for STUN requests (that at
+     * which HTTP reached it, with the port that it names), family 0 when unreachable. */
+    void (*state)(void *context, bool reachable, const struct addr *udp);
+    void *context;
+};
+
+/* Callbacks may call any function below, rendezvous_close too. */
+int rendezvous_new(const struct rendezvous_config *config, struct rendezvous **out) must_check;
+
+/* Begins; and stops: unregisters nothing (the record expires), cancels requests. No callback comes after
+ * rendezvous_close. The memory is released once the loop has closed its handles, a second at most. */
+void rendezvous_start(struct rendezvous *r);
+void rendezvous_close(struct rendezvous *r);
+
+/* Our description changed: register anew soon (coalesced over 200 ms). */
+void rendezvous_changed(struct rendezvous *r);
+
+/* Look id up, now and again until rendezvous_forget: every 1 s for the first 10 s and after the backbone came
+ * back, then every 4 s, more slowly when many ids are wanted (8 requests a second in all). Wanting an id
+ * twice starts its first 10 s anew. Ids beyond WANTS_WANTED_MAX are not looked up. A record older than one that
+ * was seen of its id in this run is not handed on, also when the id was forgotten meanwhile. */
+void rendezvous_want(struct rendezvous *r, const struct node_id *id);
+void rendezvous_forget(struct rendezvous *r, const struct node_id *id);

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Guests, their ClientHellos, and the budget of handshakes. docs/PROTOCOL.md §6. Control thread. */
+
+#include "proto/admission/lobby.h"
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "proto/admission/crowd.h"
+#include "proto/admission/limits.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define RECORD_HEADER_LEN 5
+#define RECORD_HANDSHAKE  22
+#define CLIENT_HELLO      1
+#define LOOK_US           20000ull /* how often a queue that waits for the budget is looked at without events */
+
+struct lobby {
+    struct crowd *crowd;
+    struct limits *served; /* its debts tell who was served least */
+    uint64_t budget_full_us;
+    unsigned count, ready,
+        ready_known;            /* guests in all, whose ClientHello is whole, and the known ones of these */
+    struct lobby_guest leaving; /* what lobby_next returned */
+    struct lobby_guest guests[LOBBY_PLACES];
+    bool whole[LOBBY_PLACES]; /* its ClientHello is here */
+};
+
+int lobby_new(struct lobby **out)
+{
+    struct lobby *l = calloc(1, sizeof *l);
+    int rc = l ? crowd_new(LOBBY_PLACES, LOBBY_PER_SOURCE, &l->crowd) : ERR_NOMEM;
+    if (!rc)
+        rc = limits_new(LOBBY_SOURCES, LOBBY_MEMORY_US, LOBBY_MEMORY_HANDSHAKES, &l->served);
+    if (rc) {
+        lobby_free(l);
+        return rc;
+    }
+    *out = l;
+    return 0;
+}
+
+void lobby_free(struct lobby *l)
+{
+    if (!l)
+        return;
+    limits_free(l->served);
+    crowd_free(l->crowd);
+    free(l);
+}
+
+bool lobby_empty(const struct lobby *l)
+{
+    return l->count == 0;
+}
+
+static int find(const struct lobby *l, uint64_t conn)
+{
+    for (int i = 0; conn && i < LOBBY_PLACES; i++)
+        if (l->guests[i].conn == conn)
+            return i;
+    return -1;
+}
+
+static uint64_t vacate(struct lobby *l, unsigned place)
+{
+    uint64_t conn = l->guests[place].conn;
+    l->guests[place].conn = 0;
+    l->count--;
+    l->ready -= l->whole[place];
+    l->ready_known -= l->whole[place] && l->guests[place].known;
+    crowd_leave(l->crowd, place);
+    return conn;
+}
+
+uint64_t lobby_enter(struct lobby *l, uint64_t conn, const struct addr *remote, bool known, uint64_t now_us)
+{
+    unsigned place = crowd_place(l->crowd, remote);
+    uint64_t loser = crowd_held(l->crowd, place) ? vacate(l, place) : 0;
+    struct lobby_guest *g = &l->guests[place];
+    crowd_enter(l->crowd, place, remote, known, now_us);
+    g->conn = conn;
+    g->remote = *remote;
+    g->known = known;
+    g->len = 0;
+    l->whole[place] = false;
+    l->count++;
+    return loser;
+}
+
+bool lobby_leave(struct lobby *l, uint64_t conn)
+{
+    int place = find(l, conn);
+    if (place < 0)
+        return false;
+    vacate(l, (unsigned)place);
+    return true;
+}
+
+/* RFC 8446 §5.1: our own programs send a ClientHello in one record. 1 when it is whole, 0 when more must come. */
+static int client_hello(const uint8_t *data, size_t len)
+{
+    struct reader r = reader_init(data, len);
+    if (len && data[0] != RECORD_HANDSHAKE)
+        return ERR_FORMAT;
+    reader_u8(&r);
+    reader_u16(&r);
+    size_t body = reader_u16(&r);
+    if (len < RECORD_HEADER_LEN)
+        return 0;
+    if (body == 0 || RECORD_HEADER_LEN + body > LOBBY_HELLO_MAX)
+        return ERR_FORMAT;
+    if (len > RECORD_HEADER_LEN && data[RECORD_HEADER_LEN] != CLIENT_HELLO)
+        return ERR_FORMAT;
+    return len >= RECORD_HEADER_LEN + body;
+}
+
+int lobby_feed(struct lobby *l, uint64_t conn, const uint8_t *data, size_t len, uint64_t now_us)
+{
+    int place = find(l, conn);
+    if (place < 0)
+        return ERR_NOT_FOUND;
+    struct lobby_guest *g = &l->guests[place];
+    if (len > sizeof g->hello - g->len)
+        return ERR_FORMAT;
+    memcpy(g->hello + g->len, data, len);
+    g->len += len;
+    int rc = client_hello(g->hello, g->len);
+    if (rc == 1 && !l->whole[place]) {
+        l->whole[place] = true;
+        l->ready++;
+        l->ready_known += g->known;
+        crowd_renew(l->crowd, (unsigned)place, now_us);
+    }
+    return rc < 0 ? rc : 0;
+}
+
+/* When the budget has a turn for a guest, known or not. */
+static uint64_t affordable_at(const struct lobby *l, bool known)
+{
+    uint64_t turns = LOBBY_TURNS_AT_ONCE - (known ? 0 : LOBBY_TURNS_FOR_KNOWN);
+    uint64_t depth = (turns - 1) * LOBBY_TURN_US;
+    return l->budget_full_us > depth ? l->budget_full_us - depth : 0;
+}
+
+struct claim {
+    bool known;
+    uint64_t debts[PREFIX_LEVELS], since_us;
+};
+
+static struct claim claim_of(const struct lobby *l, unsigned place, uint64_t now_us)
+{
+    struct claim c = {.known = l->guests[place].known, .since_us = crowd_since(l->crowd, place)};
+    limits_debts(l->served, &l->guests[place].remote, now_us, c.debts);
+    return c;
+}
+
+/* Known ones first; then, from the wide neighbourhood to the narrow one, who owes less; then who came first. */
+static bool goes_before(const struct claim *a, const struct claim *b)
+{
+    if (a->known != b->known)
+        return a->known;
+    for (unsigned i = PREFIX_LEVELS; i-- > 0;)
+        if (a->debts[i] != b->debts[i])
+            return a->debts[i] < b->debts[i];
+    return a->since_us < b->since_us;
+}
+
+/* Of at least one whose ClientHello is whole. */
+static unsigned first_in_line(const struct lobby *l, uint64_t now_us)
+{
+    struct claim best = {0};
+    unsigned first = LOBBY_PLACES;
+    for (unsigned i = 0; i < LOBBY_PLACES; i++) {
+        if (!l->guests[i].conn || !l->whole[i])
+            continue;
+        const struct claim c = claim_of(l, i, now_us);
+        if (first < LOBBY_PLACES && !goes_before(&c, &best))
+            continue;
+        best = c;
+        first = i;
+    }
+    return first;
+}
+
+const struct lobby_guest *lobby_next(struct lobby *l, uint64_t now_us)
+{
+    if (!l->ready || affordable_at(l, l->ready_known > 0) > now_us)
+        return NULL;
+    unsigned first = first_in_line(l, now_us);
+    l->budget_full_us = (l->budget_full_us > now_us ? l->budget_full_us : now_us) + LOBBY_TURN_US;
+    l->leaving = l->guests[first];
+    /* over its limit it owes as much as can be owed: nothing more to write down */
+    (void)!limits_take(l->served, &l->leaving.remote, 1, now_us);
+    vacate(l, first);
+    return &l->leaving;
+}
+
+uint64_t lobby_expired(struct lobby *l, uint64_t now_us)
+{
+    int oldest = crowd_oldest(l->crowd);
+    if (oldest < 0 || crowd_since(l->crowd, (unsigned)oldest) + LOBBY_PATIENCE_US > now_us)
+        return 0;
+    return vacate(l, (unsigned)oldest);
+}
+
+uint64_t lobby_next_deadline(const struct lobby *l, uint64_t now_us)
+{
+    int oldest = crowd_oldest(l->crowd);
+    if (l->ready)
+        return now_us + LOOK_US;
+    return oldest < 0 ? TIME_NEVER : crowd_since(l->crowd, (unsigned)oldest) + LOBBY_PATIENCE_US;
+}

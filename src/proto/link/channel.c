@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Framing over crypto/tls, and the binding of the data keys to both HELLOs. docs/PROTOCOL.md §6. */
+
+#include "proto/link/channel.h"
+
+#include "base/bytes.h"
+#include "crypto/secret.h"
+#include <stdlib.h>
+
+#define CHANNEL_PREFIX_LEN 2
+
+struct channel {
+    struct tls *tls;
+    bool server;
+    bool sent_first, received_first, rooted;
+    uint8_t first_sent[KDF_LEN], first_received[KDF_LEN]; /* SHA-384 of the two HELLOs */
+    size_t have;                                          /* bytes in buffer */
+    uint8_t buffer[CHANNEL_PREFIX_LEN + MESSAGE_MAX];     /* one message in the making */
+};
+
+int channel_new(struct tls_context *context, bool server, const struct node_id *expected,
+                struct channel **out)
+{
+    struct channel *ch = calloc(1, sizeof *ch);
+    if (!ch)
+        return ERR_NOMEM;
+    ch->server = server;
+    int rc = tls_new(context, server, expected, &ch->tls);
+    if (rc) {
+        free(ch);
+        return rc;
+    }
+    *out = ch;
+    return 0;
+}
+
+void channel_free(struct channel *ch)
+{
+    if (!ch)
+        return;
+    tls_free(ch->tls);
+    free(ch);
+}
+
+int channel_feed(struct channel *ch, const uint8_t *data, size_t len)
+{
+    return tls_feed(ch->tls, data, len);
+}
+
+/* Reads until buffer holds want bytes. 1 when it does, 0 when not yet, or an error. */
+static int fill(struct channel *ch, size_t want)
+{
+    while (ch->have < want) {
+        int n = tls_read(ch->tls, ch->buffer + ch->have, want - ch->have);
+        if (n <= 0)
+            return n;
+        ch->have += (size_t)n;
+    }
+    return 1;
+}
+
+/* The next whole message as bytes: 1, 0 when none is complete, or an error. */
+static int next_body(struct channel *ch, struct slice *body)
+{
+    int rc = fill(ch, CHANNEL_PREFIX_LEN);
+    if (rc <= 0)
+        return rc;
+    struct reader prefix = reader_init(ch->buffer, CHANNEL_PREFIX_LEN);
+    size_t len = reader_u16(&prefix);
+    if (len > MESSAGE_MAX)
+        return ERR_FORMAT;
+    rc = fill(ch, CHANNEL_PREFIX_LEN + len);
+    if (rc <= 0)
+        return rc;
+    ch->have = 0;
+    *body = (struct slice){ch->buffer + CHANNEL_PREFIX_LEN, len};
+    return 1;
+}
+
+int channel_next(struct channel *ch, struct message *out)
+{
+    if (!tls_established(ch->tls))
+        return 0;
+    for (;;) {
+        struct slice body;
+        int rc = next_body(ch, &body);
+        if (rc <= 0)
+            return rc;
+        if (!ch->received_first && (rc = kdf_hash(&body, 1, ch->first_received)))
+            return rc;
+        ch->received_first = true;
+        rc = message_decode(body.data, body.len, out);
+        if (rc != ERR_UNSUPPORTED) /* a type of a later version is skipped */
+            return rc ? rc : 1;
+    }
+}
+
+int channel_send(struct channel *ch, const struct message *m)
+{
+    uint8_t frame[CHANNEL_PREFIX_LEN + MESSAGE_MAX];
+    struct writer w = writer_init(frame + CHANNEL_PREFIX_LEN, MESSAGE_MAX);
+    message_encode(m, &w);
+    if (w.bad)
+        return ERR_SPACE;
+    const struct slice body = {w.begin, writer_len(&w)};
+    if (!ch->sent_first) {
+        ch->sent_first = true;
+        int rc = kdf_hash(&body, 1, ch->first_sent);
+        if (rc)
+            return rc;
+    }
+    struct writer prefix = writer_init(frame, CHANNEL_PREFIX_LEN);
+    writer_u16(&prefix, (uint16_t)body.len);
+    return tls_write(ch->tls, frame, CHANNEL_PREFIX_LEN + body.len);
+}
+
+void channel_shutdown(struct channel *ch)
+{
+    tls_shutdown(ch->tls);
+}
+
+size_t channel_take_output(struct channel *ch, uint8_t *out, size_t cap)
+{
+    return tls_take_output(ch->tls, out, cap);
+}
+
+bool channel_established(const struct channel *ch)
+{
+    return tls_established(ch->tls);
+}
+
+const struct node_id *channel_peer_id(const struct channel *ch)
+{
+    return tls_peer_id(ch->tls);
+}
+
+const char *channel_suite(const struct channel *ch)
+{
+    return tls_suite(ch->tls);
+}
+
+const char *channel_reason(const struct channel *ch)
+{
+    return tls_reason(ch->tls);
+}
+
+int channel_root(struct channel *ch, uint8_t root[KDF_LEN])
+{
+    if (!ch->sent_first || !ch->received_first || ch->rooted)
+        return ERR_AGAIN;
+    const uint8_t *client = ch->server ? ch->first_received : ch->first_sent;
+    const uint8_t *server = ch->server ? ch->first_sent : ch->first_received;
+    const struct slice both[] = {{client, KDF_LEN}, {server, KDF_LEN}};
+    uint8_t context[KDF_LEN];
+    int rc = kdf_hash(both, 2, context);
+    if (!rc)
+        rc = tls_export(ch->tls, context, sizeof context, root, KDF_LEN);
+    ch->rooted = true;
+    secret_wipe(context, sizeof context);
+    secret_wipe(ch->first_sent, sizeof ch->first_sent);
+    secret_wipe(ch->first_received, sizeof ch->first_received);
+    return rc;
+}

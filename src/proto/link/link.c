@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a stream to keys: one handshake. docs/PROTOCOL.md §6. Control thread. */
+
+#include "proto/link/link.h"
+
+#include "base/clock.h"
+#include "crypto/ratchet.h"
+#include "crypto/secret.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+int link_new(struct tls_context *tls, uint64_t conn, const struct addr *remote, const struct node_id *id,
+             uint64_t now_us, struct link **out)
+{
+    struct link *l = calloc(1, sizeof *l);
+    if (!l)
+        return ERR_NOMEM;
+    l->conn = conn;
+    l->remote = *remote;
+    l->opener = id != NULL;
+    l->has_stream = true;
+    l->state = l->opener ? LINK_STATE_DIALING : LINK_STATE_SECURING;
+    l->born_us = now_us;
+    l->deadline_us = now_us + LINK_HANDSHAKE_US;
+    int rc = channel_new(tls, !l->opener, id, &l->channel);
+    if (rc) {
+        free(l);
+        return rc;
+    }
+    *out = l;
+    return 0;
+}
+
+void link_free(struct link *l)
+{
+    if (!l)
+        return;
+    keychain_free(l->keychain);
+    ratchet_offer_free(l->offer);
+    channel_free(l->channel);
+    free(l);
+}
+
+static void fail(struct link *l, int err, const char *reason)
+{
+    if (l->error)
+        return;
+    l->error = err;
+    snprintf(l->reason, sizeof l->reason, "%s", reason);
+}
+
+void link_on_connected(struct link *l)
+{
+    l->state = LINK_STATE_SECURING;
+    link_on_bytes(l, NULL, 0);
+}
+
+/* TLS knows nothing of a message that is malformed or too long. */
+static void fail_channel(struct link *l, int rc)
+{
+    fail(l, rc,
+         rc == ERR_CLOSED   ? "the peer closed the connection"
+         : rc == ERR_FORMAT ? "a malformed control message"
+                            : channel_reason(l->channel));
+}
+
+void link_on_bytes(struct link *l, const uint8_t *data, size_t len)
+{
+    if (!l->channel || l->error)
+        return;
+    int rc = channel_feed(l->channel, data, len);
+    if (rc)
+        fail_channel(l, rc);
+}
+
+void link_on_closed(struct link *l, const char *reason)
+{
+    l->has_stream = false;
+    fail(l, ERR_CLOSED, reason);
+}
+
+void link_detach(struct link *l)
+{
+    channel_free(l->channel);
+    l->channel = NULL;
+    l->has_stream = false;
+}
+
+const struct node_id *link_peer_id(const struct link *l)
+{
+    return l->channel ? channel_peer_id(l->channel) : NULL;
+}
+
+int link_greet(struct link *l, const struct hello *mine)
+{
+    l->mine = *mine;
+    struct message m = {.type = MESSAGE_HELLO, .hello = *mine};
+    if (l->opener && mine->features & HELLO_FEATURE_FRESH_ROOT) {
+        int rc = ratchet_offer_new(&l->offer, m.offer.key);
+        if (rc)
+            return rc;
+        m.offer.present = true;
+    }
+    return channel_send(l->channel, &m);
+}
+
+void link_refuse(struct link *l, enum refuse_code code, const char *text)
+{
+    struct message m = {.type = MESSAGE_REFUSE};
+    m.refuse.code = (uint8_t)code;
+    snprintf(m.refuse.text, sizeof m.refuse.text, "%s", text);
+    link_send(l, &m);
+    if (l->channel)
+        channel_shutdown(l->channel);
+    l->state = LINK_STATE_CLOSED;
+}
+
+/* TLS keeps the exporter's secret as long as the connection lives, so what comes from it alone could be computed
+ * again from stolen memory. A ratchet step over it, whose private keys are gone right after, could not. */
+static int first_root(struct link *l, struct message_share *answer, uint8_t root[KDF_LEN])
+{
+    uint8_t exported[KDF_LEN];
+    int rc = channel_root(l->channel, exported);
+    if (!rc && !l->fresh_root)
+        memcpy(root, exported, KDF_LEN);
+    else if (!rc && l->opener)
+        rc = ratchet_finish(l->offer, l->message.answer.key, exported, root);
+    else if (!rc)
+        rc = ratchet_answer(l->message.offer.key, exported, answer->key, root);
+    answer->present = !rc && l->fresh_root && !l->opener;
+    ratchet_offer_free(l->offer);
+    l->offer = NULL;
+    secret_wipe(exported, sizeof exported);
+    return rc;
+}
+
+static void name_suite(struct link *l, enum aead_suite aead)
+{
+    snprintf(l->suite, sizeof l->suite, "%s %s%s", channel_suite(l->channel), aead_suite_name(aead),
+             l->fresh_root ? "" : ", first keys without a fresh share: its version is older");
+}
+
+int link_key(struct link *l, const struct keychain_config *config, const struct keychain_ops *ops,
+             uint64_t now_us)
+{
+    if (l->theirs.version_min > MESSAGE_VERSION || l->theirs.version_max < MESSAGE_VERSION) {
+        link_refuse(l, REFUSE_VERSION, "no common protocol version: one of the two programs is too old");
+        return ERR_UNSUPPORTED;
+    }
+    struct keychain_config chosen = *config;
+    chosen.suite = aead_common(l->mine.aeads, l->mine.aead_count, l->theirs.aeads, l->theirs.aead_count);
+    if (!chosen.suite) {
+        link_refuse(l, REFUSE_AEAD, "no common AEAD");
+        return ERR_UNSUPPORTED;
+    }
+    chosen.opener = l->opener;
+    chosen.tx_lanes = l->mine.lanes;
+    chosen.rx_lanes = l->theirs.lanes;
+    struct message ready = {.type = MESSAGE_READY};
+    uint8_t root[KDF_LEN];
+    int rc = first_root(l, &ready.answer, root);
+    if (!rc)
+        rc = keychain_new(&chosen, ops, root, l->mine.receiver_index, l->theirs.receiver_index, now_us,
+                          &l->keychain);
+    secret_wipe(root, sizeof root);
+    if (rc)
+        return rc;
+    l->generation = l->opener ? l->mine.generation : l->theirs.generation;
+    name_suite(l, chosen.suite);
+    l->state = LINK_STATE_KEYED;
+    return channel_send(l->channel, &ready);
+}
+
+void link_send(struct link *l, const struct message *m)
+{
+    if (!l->channel || !l->has_stream || !channel_established(l->channel))
+        return;
+    int rc = channel_send(l->channel, m);
+    if (rc)
+        fail(l, rc, "cannot send on the control channel");
+}
+
+void link_drain(struct link *l, enum bye_code code, uint64_t now_us)
+{
+    if (l->state == LINK_STATE_DRAINING)
+        return;
+    struct message m = {.type = MESSAGE_BYE};
+    m.bye.code = (uint8_t)code;
+    link_send(l, &m);
+    if (l->channel)
+        channel_shutdown(l->channel);
+    l->state = LINK_STATE_DRAINING;
+    l->deadline_us = now_us + LINK_DRAIN_US;
+}
+
+size_t link_take_output(struct link *l, uint8_t *out, size_t cap)
+{
+    return l->channel && l->has_stream ? channel_take_output(l->channel, out, cap) : 0;
+}
+
+static enum link_event become_live(struct link *l, uint64_t now_us)
+{
+    if (l->state != LINK_STATE_KEYED || !l->ready_received)
+        return LINK_EVENT_NONE;
+    l->state = LINK_STATE_LIVE;
+    l->live_us = now_us;
+    keychain_peer_ready(l->keychain, now_us);
+    return LINK_EVENT_LIVE;
+}
+
+static enum link_event out_of_turn(struct link *l)
+{
+    fail(l, ERR_FORMAT, "a control message out of turn");
+    return LINK_EVENT_FAILED;
+}
+
+/* An acceptor that has the offer can make the keys; an opener that made one waits for the answer. */
+static enum link_event on_hello(struct link *l)
+{
+    if (l->state != LINK_STATE_GREETING || l->theirs.version_max)
+        return out_of_turn(l);
+    l->theirs = l->message.hello;
+    bool waits = l->offer && l->theirs.features & HELLO_FEATURE_FRESH_ROOT;
+    bool answers = !l->opener && l->message.offer.present && l->mine.features & HELLO_FEATURE_FRESH_ROOT;
+    l->fresh_root = waits || answers;
+    return waits ? LINK_EVENT_NONE : LINK_EVENT_KEYABLE;
+}
+
+static enum link_event on_ready(struct link *l, uint64_t now_us)
+{
+    bool waits = l->state == LINK_STATE_GREETING && l->opener && l->fresh_root;
+    if (l->ready_received || l->message.answer.present != waits || (!waits && l->state != LINK_STATE_KEYED))
+        return out_of_turn(l);
+    l->ready_received = true;
+    return waits ? LINK_EVENT_KEYABLE : become_live(l, now_us);
+}
+
+static enum link_event on_message(struct link *l, uint64_t now_us)
+{
+    bool running = l->state == LINK_STATE_LIVE || l->state == LINK_STATE_DRAINING;
+    switch (l->message.type) {
+    case MESSAGE_HELLO:
+        return on_hello(l);
+    case MESSAGE_READY:
+        return on_ready(l, now_us);
+    case MESSAGE_REFUSE:
+        l->state = LINK_STATE_CLOSED;
+        return LINK_EVENT_REFUSED;
+    case MESSAGE_CANDIDATES:
+        return running ? LINK_EVENT_CANDIDATES : out_of_turn(l);
+    case MESSAGE_WAKE:
+        return running ? LINK_EVENT_WAKE : out_of_turn(l);
+    case MESSAGE_RENEW:
+        return running && l->opener ? LINK_EVENT_RENEW : out_of_turn(l);
+    case MESSAGE_BYE:
+        return LINK_EVENT_BYE;
+    case MESSAGE_RATCHET_OFFER:
+    case MESSAGE_RATCHET_ANSWER:
+    case MESSAGE_RATCHET_DONE:
+        return out_of_turn(l);
+    }
+    return out_of_turn(l);
+}
+
+enum link_event link_next(struct link *l, uint64_t now_us)
+{
+    if (l->state == LINK_STATE_CLOSED || !l->channel)
+        return LINK_EVENT_NONE;
+    if (l->state == LINK_STATE_SECURING && channel_established(l->channel)) {
+        l->state = LINK_STATE_GREETING;
+        return LINK_EVENT_IDENTIFIED;
+    }
+    if (l->state == LINK_STATE_KEYED && l->ready_received)
+        return become_live(l, now_us);
+    int rc = 0;
+    while (l->state >= LINK_STATE_GREETING && (rc = channel_next(l->channel, &l->message)) > 0) {
+        enum link_event event = on_message(l, now_us);
+        if (event != LINK_EVENT_NONE)
+            return event;
+    }
+    if (rc < 0)
+        fail_channel(l, rc);
+    return l->error ? LINK_EVENT_FAILED : LINK_EVENT_NONE;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* A link: one control connection to a peer and the data keys that came from it. The keys outlive the
+ * connection. docs/PROTOCOL.md §6. Sans-I/O, control thread.
+ *
+ *   DIALING ── connected ──▶ SECURING ── TLS done ──▶ GREETING ── both shares: keys ──▶ KEYED
+ *      │                        │                        │                                │ │
+ *      └────────────────────────┴────────────────────────┴────────────────────────────────┘ │ READY both ways
+ *                               │ error, REFUSE, time-out                                   ▼
+ *                               ▼                                                         LIVE
+ *                            CLOSED ◀───────── 5 s ───────── DRAINING ◀─────────────────────┘
+ */
+
+#include "base/addr.h"
+#include "proto/link/channel.h"
+#include "proto/link/keychain.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LINK_HANDSHAKE_US 5000000ull /* from connecting to LIVE */
+#define LINK_DRAIN_US     5000000ull /* how long a replaced link still receives */
+
+enum link_state {
+    LINK_STATE_DIALING,
+    LINK_STATE_SECURING,
+    LINK_STATE_GREETING,
+    LINK_STATE_KEYED,
+    LINK_STATE_LIVE,
+    LINK_STATE_DRAINING,
+    LINK_STATE_CLOSED,
+};
+
+/* What the owner has to act upon. */
+enum link_event {
+    LINK_EVENT_NONE,
+    LINK_EVENT_IDENTIFIED, /* TLS is complete, link_peer_id proven; link_greet or link_refuse is called for */
+    LINK_EVENT_KEYABLE, /* the peer's HELLO is in, and its answer if we wait for one; link_key is called for */
+    LINK_EVENT_LIVE,
+    LINK_EVENT_REFUSED,    /* the peer will not talk to us: link_refusal */
+    LINK_EVENT_CANDIDATES, /* link_message holds the peer's new candidates */
+    LINK_EVENT_WAKE,
+    LINK_EVENT_RENEW, /* the peer wants a new handshake */
+    LINK_EVENT_BYE,
+    LINK_EVENT_FAILED, /* err in link_error, words in link_reason; the stream is of no more use */
+};
+
+struct link {
+    uint64_t conn;      /* the owner's number for the stream */
+    struct addr remote; /* of the stream */
+    bool opener;        /* we dialled */
+    bool has_stream;
+    enum link_state state;
+    struct channel *channel;   /* NULL once the stream is gone */
+    struct keychain *keychain; /* from KEYED on */
+    struct hello mine, theirs;
+    struct ratchet_offer *offer; /* the opener's, until the keys are made */
+    bool fresh_root;             /* a fresh secret is mixed into the first root */
+    uint32_t generation;         /* of handshakes between these two processes: the opener's word */
+    uint64_t born_us, live_us, deadline_us;
+    uint64_t asked_us; /* when the opener was last asked to renew it; 0: never */
+    bool ready_received;
+    int error;
+    char reason[160];
+    char suite[160];
+    struct message message; /* the last one received */
+    void *owner;            /* the peer that it belongs to, once known */
+};
+
+/* A link that dials id at remote, or one that was accepted (id NULL). The caller frees *out. */
+int link_new(struct tls_context *tls, uint64_t conn, const struct addr *remote, const struct node_id *id,
+             uint64_t now_us, struct link **out) must_check;
+
+/* Drops its keys and everything else. NULL is allowed. */
+void link_free(struct link *l);
+
+/* The stream that we dialled is open: starts TLS. */
+void link_on_connected(struct link *l);
+
+/* Bytes from the stream; then call link_next until it says LINK_EVENT_NONE. */
+void link_on_bytes(struct link *l, const uint8_t *data, size_t len);
+enum link_event link_next(struct link *l, uint64_t now_us);
+
+/* The stream is gone: link_next will say FAILED. */
+void link_on_closed(struct link *l, const char *reason);
+
+/* After FAILED or BYE: gives the stream and its TLS state up; keys live on. */
+void link_detach(struct link *l);
+
+const struct node_id *link_peer_id(const struct link *l);
+
+/* After IDENTIFIED: sends our HELLO (copied; an opener with HELLO_FEATURE_FRESH_ROOT adds its offer), or refuses
+ * and ends the stream. */
+int link_greet(struct link *l, const struct hello *mine) must_check;
+void link_refuse(struct link *l, enum refuse_code code, const char *text);
+
+/* After KEYABLE: derives the keys, tells the peer READY. config's suite and lanes are chosen here; opener, slot
+ * and ratchet time are the caller's. Returns 0, or an error:
+ * REFUSE_VERSION and REFUSE_AEAD were then sent. */
+int link_key(struct link *l, const struct keychain_config *config, const struct keychain_ops *ops,
+             uint64_t now_us) must_check;
+
+/* Sends a message when there is a stream; a link without one stays silent. */
+void link_send(struct link *l, const struct message *m);
+
+/* Says BYE and ends the stream; receive keys stay until the drain is over. */
+void link_drain(struct link *l, enum bye_code code, uint64_t now_us);
+
+/* The stream's next bytes to send; 0 when there are none. */
+size_t link_take_output(struct link *l, uint8_t *out, size_t cap);

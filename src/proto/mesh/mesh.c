@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Peers, what we tell of ourselves, and the timers: the part of the mesh that decides whom to dial and whom
+ * to forget. docs/PROTOCOL.md §6. Control thread. */
+
+#include "proto/mesh/mesh.h"
+
+#include "base/clock.h"
+#include "crypto/secret.h"
+#include "proto/mesh/mesh_state.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FIND_US                3000000ull /* how long finding an address may take before it is worth a line */
+#define TICK_MIN_US            10000ull
+#define TICK_MAX_US            500000ull
+#define CONTROL_FRAGMENT_SLOTS 16
+
+uint32_t mesh_random(void)
+{
+    uint32_t value;
+    secret_random(&value, sizeof value);
+    return value;
+}
+
+int mesh_new(const struct mesh_config *config, const struct mesh_ops *ops, struct mesh **out)
+{
+    struct mesh *m = calloc(1, sizeof *m);
+    if (!m)
+        return ERR_NOMEM;
+    m->config = *config;
+    if (m->config.peers_max == 0 || m->config.peers_max > MESH_PEERS_MAX)
+        m->config.peers_max = MESH_PEERS_MAX;
+    m->ops = *ops;
+    snprintf(m->name, sizeof m->name, "%s", config->name);
+    secret_random(m->boot, sizeof m->boot);
+    int rc = tls_context_new(config->me, &m->tls);
+    if (!rc)
+        rc = table_new(&m->streams);
+    if (!rc)
+        rc = table_new(&m->receivers);
+    if (!rc)
+        rc = limits_new(MESH_ACCEPT_SOURCES, MESH_ACCEPT_INTERVAL_US, MESH_ACCEPT_BURST, &m->accepts);
+    if (!rc)
+        rc = known_new(MESH_KNOWN_SOURCES, &m->known);
+    if (!rc)
+        rc = lobby_new(&m->lobby);
+    if (!rc)
+        rc = crowd_new(MESH_HALF_OPEN_MAX, MESH_HALF_OPEN_PER_HOST_MAX, &m->half_open_crowd);
+    if (!rc)
+        rc = fragment_table_new(CONTROL_FRAGMENT_SLOTS, &m->fragments);
+    if (rc) {
+        mesh_free(m);
+        return rc;
+    }
+    *out = m;
+    return 0;
+}
+
+void mesh_free(struct mesh *m)
+{
+    if (!m)
+        return;
+    for (unsigned i = 0; i < MESH_HALF_OPEN_MAX; i++)
+        link_free(m->half_open[i]);
+    for (unsigned i = 0; i < m->slot_end; i++) {
+        struct peer *p = m->peers[i];
+        for (unsigned j = 0; p && j < p->link_count; j++)
+            mesh_release_promise(m, p->links[j]);
+        if (p)
+            peer_free(p);
+    }
+    fragment_table_free(m->fragments);
+    crowd_free(m->half_open_crowd);
+    lobby_free(m->lobby);
+    known_free(m->known);
+    limits_free(m->accepts);
+    table_free(m->receivers);
+    table_free(m->streams);
+    tls_context_free(m->tls);
+    free(m);
+}
+
+void mesh_shutdown(struct mesh *m, uint64_t now_us)
+{
+    for (unsigned i = 0; i < m->slot_end; i++) {
+        struct peer *p = m->peers[i];
+        for (unsigned j = 0; p && j < p->link_count; j++) {
+            link_drain(p->links[j], BYE_SHUTDOWN, now_us);
+            mesh_flush(m, p->links[j]);
+        }
+    }
+}
+
+static void random_for_paths(void *context, void *out, size_t len)
+{
+    (void)context;
+    secret_random(out, len);
+}
+
+struct peer *mesh_find_peer(const struct mesh *m, const struct node_id *id)
+{
+    for (unsigned i = 0; i < m->slot_end; i++)
+        if (m->peers[i] && id_compare(&m->peers[i]->id, id) == 0)
+            return m->peers[i];
+    return NULL;
+}
+
+struct peer *mesh_add_peer(struct mesh *m, const struct node_id *id)
+{
+    unsigned slot = 0;
+    while (slot < m->slot_end && m->peers[slot])
+        slot++;
+    if (slot == m->config.peers_max)
+        return NULL;
+    const struct path_set_config paths = {.random = random_for_paths, .local_max = m->config.local_max};
+    if (peer_new(m, id, slot, &paths, &m->peers[slot]))
+        return NULL;
+    if (slot == m->slot_end)
+        m->slot_end++;
+    return m->peers[slot];
+}
+
+static int get_peer(struct mesh *m, const struct node_id *id, struct peer **out)
+{
+    if (id_compare(id, identity_id(m->config.me)) == 0)
+        return ERR_EXISTS;
+    *out = mesh_find_peer(m, id);
+    if (!*out)
+        *out = mesh_add_peer(m, id);
+    return *out ? 0 : ERR_SPACE;
+}
+
+int mesh_connect(struct mesh *m, const struct node_id *id)
+{
+    struct peer *p;
+    int rc = get_peer(m, id, &p);
+    if (rc)
+        return rc;
+    p->wanted = true;
+    m->ops.want(m->ops.context, id, true);
+    return 0;
+}
+
+int mesh_allow(struct mesh *m, const struct node_id *id)
+{
+    struct peer *p;
+    int rc = get_peer(m, id, &p);
+    if (!rc)
+        p->allowed = true;
+    return rc;
+}
+
+void mesh_note(struct mesh *m, enum mesh_notice what, const struct peer *p, const char *text)
+{
+    m->ops.notice(m->ops.context, what, &p->id, p->name, text);
+}
+
+void mesh_set_given_addresses(struct mesh *m, const struct node_id *id, const struct addr *list,
+                              unsigned count, uint64_t now_us)
+{
+    struct peer *p = mesh_find_peer(m, id);
+    if (!p)
+        return;
+    peer_set_targets(p, list, count, true);
+    for (unsigned i = 0; i < count; i++)
+        mesh_expect_peer_at(m, p, &(struct candidate){.addr = list[i]}, 1);
+    mesh_tick(m, now_us);
+}
+
+/* What others name must be able to be another machine's; what a person gives or a packet came from need not. */
+static bool may_be_named(const struct mesh *m, const struct addr *a)
+{
+    return addr_is_routable(a) && m->ops.usable(m->ops.context, a);
+}
+
+void mesh_learn_candidates(struct mesh *m, struct peer *p, const struct candidate *list, unsigned count,
+                           uint64_t now_us)
+{
+    struct candidate usable[CANDIDATES_MAX];
+    struct addr targets[CANDIDATES_MAX];
+    unsigned kept = 0, dialled = 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct addr control = list[i].addr;
+        control.port = list[i].control_port;
+        if (may_be_named(m, &list[i].addr))
+            usable[kept++] = list[i];
+        if (control.port && may_be_named(m, &control))
+            targets[dialled++] = control;
+    }
+    peer_set_targets(p, targets, dialled, false);
+    if (p->current)
+        path_announced(p->paths, usable, kept, now_us);
+}
+
+void mesh_set_record(struct mesh *m, const struct node_id *id, const char *name, const struct candidate *list,
+                     unsigned count, uint64_t now_us)
+{
+    struct peer *p = mesh_find_peer(m, id);
+    if (!p)
+        return;
+    if (!p->name[0])
+        snprintf(p->name, sizeof p->name, "%s", name);
+    mesh_learn_candidates(m, p, list, count, now_us);
+    mesh_expect_peer_at(m, p, list, count);
+    mesh_tick(m, now_us);
+}
+
+static bool same_candidates(const struct mesh *m, const struct candidate *list, unsigned count)
+{
+    if (count != m->candidate_count)
+        return false;
+    for (unsigned i = 0; i < count; i++)
+        if (!addr_equal(&list[i].addr, &m->candidates[i].addr) || list[i].kind != m->candidates[i].kind)
+            return false;
+    return true;
+}
+
+/* However often they change, peers hear of it at a bounded rate, and of the newest alone. */
+static void announce(struct mesh *m, uint64_t now_us)
+{
+    if (!m->announcing || (m->announced_us && now_us - m->announced_us < MESH_ANNOUNCE_US))
+        return;
+    m->announcing = false;
+    struct message news = {.type = MESSAGE_CANDIDATES};
+    news.candidates.count = m->candidate_count;
+    memcpy(news.candidates.list, m->candidates, sizeof m->candidates);
+    for (unsigned i = 0; i < m->slot_end; i++) {
+        struct link *l = m->peers[i] ? m->peers[i]->current : NULL;
+        if (!l || l->state != LINK_STATE_LIVE)
+            continue;
+        m->announced_us = now_us;
+        link_send(l, &news);
+        mesh_flush(m, l);
+    }
+}
+
+void mesh_set_candidates(struct mesh *m, const struct candidate *list, unsigned count, uint64_t now_us)
+{
+    if (count > CANDIDATES_MAX)
+        count = CANDIDATES_MAX;
+    if (same_candidates(m, list, count))
+        return;
+    memcpy(m->candidates, list, count * sizeof *list);
+    m->candidate_count = count;
+    m->announcing = true;
+    announce(m, now_us);
+}
+
+void mesh_set_overlay(struct mesh *m, const struct addr_prefix *list, unsigned count)
+{
+    m->overlay_count = count > MESSAGE_ADDRS_MAX ? MESSAGE_ADDRS_MAX : count;
+    memcpy(m->overlay, list, m->overlay_count * sizeof *list);
+}
+
+void mesh_network_changed(struct mesh *m, uint16_t local_max, uint64_t now_us)
+{
+    m->config.local_max = local_max;
+    for (unsigned i = 0; i < m->slot_end; i++) {
+        struct peer *p = m->peers[i];
+        if (!p)
+            continue;
+        path_wake(p->paths, local_max, now_us);
+        peer_dial_soon(p, now_us);
+    }
+    mesh_tick(m, now_us);
+}
+
+static void end_round(struct mesh *m, struct peer *p, uint64_t now_us)
+{
+    if (!p->wanted_us)
+        p->wanted_us = now_us;
+    bool early = p->dial.count == 0 && now_us - p->wanted_us < FIND_US; /* the directory is being asked */
+    if (p->dial.count == 0)
+        peer_dial_error(p, "no address of it is known yet");
+    if (p->dial.error[0] && strcmp(p->dial.error, p->dial.told) != 0 && !p->dial.refused && !early) {
+        snprintf(p->dial.told, sizeof p->dial.told, "%s", p->dial.error);
+        mesh_note(m, MESH_NOTICE_FAILED, p, p->dial.error);
+    }
+    peer_dial_round_failed(p, mesh_random(), now_us);
+    m->ops.want(m->ops.context, &p->id, true);
+}
+
+static bool round_is_over(const struct peer *p)
+{
+    return p->dial.running && p->dial.next >= p->dial.count && !mesh_has_attempts(p);
+}
+
+static void tick_dialling(struct mesh *m, struct peer *p, uint64_t now_us)
+{
+    struct addr to;
+    while (peer_dial_due(p, now_us, &to))
+        mesh_dial(m, p, &to, now_us);
+    if (round_is_over(p))
+        end_round(m, p, now_us);
+}
+
+static void forget_peer(struct mesh *m, struct peer *p)
+{
+    m->ops.overlay(m->ops.context, p->slot, &p->id, NULL);
+    m->peers[p->slot] = NULL;
+    peer_free(p);
+    while (m->slot_end > 0 && !m->peers[m->slot_end - 1])
+        m->slot_end--;
+}
+
+void mesh_tick(struct mesh *m, uint64_t now_us)
+{
+    m->ticked_us = now_us;
+    announce(m, now_us);
+    mesh_tick_accepted(m, now_us);
+    for (unsigned i = 0; i < m->slot_end; i++) {
+        struct peer *p = m->peers[i];
+        if (!p)
+            continue;
+        mesh_tick_links(m, p, now_us);
+        peer_look(p, now_us);
+        tick_dialling(m, p, now_us);
+        mesh_poll_paths(m, p, now_us);
+        if (!p->wanted && !p->allowed && p->link_count == 0)
+            forget_peer(m, p);
+    }
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t peer_deadline(const struct peer *p, uint64_t now_us)
+{
+    uint64_t at = peer_send_session(p) ? path_next_deadline(p->paths) : TIME_NEVER;
+    at = earlier(at, peer_dial_next(p, now_us));
+    if (round_is_over(p))
+        at = now_us;
+    if (p->current)
+        at = earlier(at, p->stats.look_at_us);
+    for (unsigned i = 0; i < p->link_count; i++) {
+        const struct link *l = p->links[i];
+        if (l->state != LINK_STATE_LIVE)
+            at = earlier(at, l->deadline_us);
+        if (l->keychain)
+            at = earlier(at, keychain_next_deadline(l->keychain));
+    }
+    return at;
+}
+
+uint64_t mesh_next_deadline(const struct mesh *m, uint64_t now_us)
+{
+    bool idle = lobby_empty(m->lobby) && crowd_oldest(m->half_open_crowd) < 0;
+    /* from the last tick, not from now: events that come often must not put it off for ever */
+    uint64_t at = earlier(m->ticked_us + TICK_MAX_US, lobby_next_deadline(m->lobby, now_us));
+    for (unsigned i = 0; i < m->slot_end; i++) {
+        if (!m->peers[i])
+            continue;
+        idle = idle && !m->peers[i]->wanted && m->peers[i]->link_count == 0;
+        at = earlier(at, peer_deadline(m->peers[i], now_us));
+    }
+    if (idle)
+        return TIME_NEVER;
+    return at < now_us + TICK_MIN_US ? now_us + TICK_MIN_US : at;
+}

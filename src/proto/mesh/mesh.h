@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The control plane of one node: all peers, their links, sessions and paths. Sans-I/O: events and `now` come
+ * in, the ops go out; no clock, no socket, no thread of its own. What lets thousands of nodes run in one test
+ * process. Control thread. Ops may be called during any event and must not call back into the mesh.
+ * docs/PROTOCOL.md §6 and §9. */
+
+#include "base/addr.h"
+#include "base/id.h"
+#include "crypto/identity.h"
+#include "proto/wire/candidate.h"
+#include "proto/wire/drop.h"
+#include "proto/message/message.h"
+#include "proto/path/path.h"
+#include "proto/session/session.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MESH_PEERS_MAX      4096
+#define MESH_RATCHET_US     120000000ull  /* the defaults: fresh data keys every 120 s … */
+#define MESH_REHANDSHAKE_US 3600000000ull /* … and a full handshake every hour, ±10 % */
+
+struct mesh;
+
+/* What happened to a peer, for the person who reads the log. */
+enum mesh_notice {
+    MESH_NOTICE_CONNECTED,  /* a session is up; text: how */
+    MESH_NOTICE_PATH,       /* the path that carries changed; text: to what */
+    MESH_NOTICE_LOST,       /* no session any more; text: why */
+    MESH_NOTICE_FAILED,     /* it cannot be reached; text: why (told once per cause) */
+    MESH_NOTICE_REFUSED_US, /* it will not talk to us; text: its words */
+    MESH_NOTICE_REFUSED,    /* we refused it; text: why */
+    MESH_NOTICE_HANDSHAKE,  /* a new handshake replaced the keys */
+    MESH_NOTICE_EXCESS,     /* it asks too much of us; text: what. Its connection was closed */
+    MESH_NOTICE_STALE,      /* it has not proven its key for too long, though asked; text: how long */
+};
+
+struct mesh_ops {
+    /* False for an address and port that would lead through the tunnel, to ourselves or to everybody: it is
+     * neither dialled nor probed, unless a person gave it. */
+    bool (*usable)(void *context, const struct addr *a);
+    /* Open a stream to `to`; answered by mesh_on_connected or mesh_on_closed. */
+    void (*dial)(void *context, uint64_t conn, const struct addr *to);
+    void (*stream_send)(void *context, uint64_t conn, const uint8_t *data, size_t len);
+    /* Close once what was sent is out. No event follows. */
+    void (*stream_close)(void *context, uint64_t conn);
+    /* Close at once, whatever was sent. No event follows. */
+    void (*stream_abort)(void *context, uint64_t conn);
+    /* 0, or ERR_SPACE when it is larger than a local interface carries; other losses are losses. */
+    int (*datagram_send)(void *context, const struct addr *to, const uint8_t *data, size_t len);
+    /* Sessions, paths or peers changed: workers need a new forwarding table (mesh_forward). */
+    void (*publish)(void *context);
+    /* Takes s: free it when no published table holds it. */
+    void (*retire)(void *context, struct session *s);
+    /* The addresses of a wanted peer are needed, or no longer. */
+    void (*want)(void *context, const struct node_id *id, bool wanted);
+    /* A peer's overlay addresses and MACs, as its HELLO tells them; NULL when it is gone:
+     * forget what was learned from slot. */
+    void (*overlay)(void *context, uint32_t slot, const struct node_id *id, const struct hello *theirs);
+    void (*notice)(void *context, enum mesh_notice what, const struct node_id *id, const char *name,
+                   const char *text);
+    /* The answer to mesh_ping. */
+    void (*pong)(void *context, uint64_t token, uint32_t rtt_us);
+    void *context;
+};
+
+struct mesh_config {
+    const struct identity *me; /* borrowed while the mesh lives */
+    const char *name;          /* copied */
+    bool is_public;            /* accepts any authenticated node */
+    uint8_t lanes;             /* = workers */
+    uint16_t mtu;              /* of the device */
+    uint8_t mac[6];            /* of the device */
+    unsigned peers_max;        /* 0: MESH_PEERS_MAX, which it is never above */
+    uint64_t ratchet_us, rehandshake_us;
+    uint16_t local_max; /* largest UDP payload that a local interface carries */
+#ifdef SHADOWMESH_BENCH_NULL
+    bool null_cipher; /* offer no encryption, and nothing else */
+#endif
+};
+
+int mesh_new(const struct mesh_config *config, const struct mesh_ops *ops, struct mesh **out) must_check;
+
+/* Says BYE to every peer; the streams' last bytes go out through the ops. */
+void mesh_shutdown(struct mesh *m, uint64_t now_us);
+void mesh_free(struct mesh *m);
+
+/* Dial id and stay connected, at the given control addresses or where the directory says. ERR_EXISTS when id
+ * is our own. */
+int mesh_connect(struct mesh *m, const struct node_id *id) must_check;
+/* Admit id though we are not public. */
+int mesh_allow(struct mesh *m, const struct node_id *id) must_check;
+
+/* Control addresses (TCP) of a wanted peer that a person gave, once resolved. */
+void mesh_set_given_addresses(struct mesh *m, const struct node_id *id, const struct addr *list,
+                              unsigned count, uint64_t now_us);
+/* What a verified record says. */
+void mesh_set_record(struct mesh *m, const struct node_id *id, const char *name, const struct candidate *list,
+                     unsigned count, uint64_t now_us);
+
+/* Our own candidates and overlay addresses, as HELLO and CANDIDATES tell them: peers hear of new candidates at
+ * most every 2 s, of the newest alone. */
+void mesh_set_candidates(struct mesh *m, const struct candidate *list, unsigned count, uint64_t now_us);
+void mesh_set_overlay(struct mesh *m, const struct addr_prefix *list, unsigned count);
+/* Local interfaces changed: all paths are measured anew. */
+void mesh_network_changed(struct mesh *m, uint16_t local_max, uint64_t now_us);
+
+/* This process may run twice from here on, with the same keys and counters: a virtual machine was resumed from a
+ * snapshot. Nothing is sealed any more under keys of before, neither on sessions nor on streams; all are ended
+ * without a word, and wanted peers are dialled anew. The caller has seen to fresh randomness. */
+void mesh_rekey_all(struct mesh *m, uint64_t now_us);
+
+/* Streams. Accepting returns the stream's number, or 0 when it is refused (too many of late from that host or its
+ * neighbourhood): a handshake costs us more than a stranger may ask for. */
+uint64_t mesh_on_accept(struct mesh *m, const struct addr *remote, uint64_t now_us);
+void mesh_on_connected(struct mesh *m, uint64_t conn, uint64_t now_us);
+void mesh_on_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t len, uint64_t now_us);
+void mesh_on_closed(struct mesh *m, uint64_t conn, const char *reason, uint64_t now_us);
+
+/* A CONTROL or PROBE datagram; it is opened in place. */
+enum drop mesh_on_datagram(struct mesh *m, const struct addr *from, uint8_t *data, size_t len,
+                           uint64_t now_us);
+/* Workers saw an authenticated datagram of peer slot from an address that is not its path, or its path's size
+ * refused. */
+void mesh_on_source(struct mesh *m, uint32_t slot, const struct addr *from, uint64_t now_us);
+void mesh_on_too_big(struct mesh *m, uint32_t slot, uint64_t now_us);
+
+/* Timers. */
+void mesh_tick(struct mesh *m, uint64_t now_us);
+uint64_t mesh_next_deadline(const struct mesh *m, uint64_t now_us);
+
+/* Sends one probe to the peer in slot; ops.pong answers with token. ERR_NOT_FOUND when it has no session or
+ * path. */
+int mesh_ping(struct mesh *m, uint32_t slot, uint64_t token, uint64_t now_us) must_check;
+
+/* Everything that workers need: calls peer for each peer with a session to send under (path NULL while none
+ * is proven), and session for each that may receive. */
+void mesh_forward(const struct mesh *m,
+                  void (*peer)(void *context, uint32_t slot, struct session *tx, const struct path *path),
+                  void (*session)(void *context, struct session *rx), void *context);
+
+/* Peers, for people. */
+enum mesh_peer_state { MESH_PEER_CONNECTING, MESH_PEER_CONNECTED, MESH_PEER_BACKOFF, MESH_PEER_REFUSED };
+const char *mesh_peer_state_name(enum mesh_peer_state state);
+
+struct mesh_peer {
+    struct node_id id;
+    uint32_t slot;
+    const char *name; /* borrowed; empty while unknown */
+    enum mesh_peer_state state;
+    const char *error; /* borrowed; empty when there is none */
+    const char *suite; /* borrowed; empty without a session */
+    bool fresh_root;   /* a fresh secret went into the session's first root */
+    unsigned address_count;
+    struct addr_prefix addresses[MESSAGE_ADDRS_MAX];
+    struct path path; /* kind 0 when there is none */
+    size_t path_count;
+    struct path paths[CANDIDATES_MAX];
+    uint64_t rx_bytes, tx_bytes;
+    double loss;
+    uint32_t handshakes, ratchets;
+    uint64_t handshake_us, ratchet_us; /* when the last ones were; 0: never */
+};
+
+/* Calls visit for each peer. */
+void mesh_peers(const struct mesh *m, void (*visit)(void *context, const struct mesh_peer *peer),
+                void *context);

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From an accepted stream to a link: who may wait, whose handshake is next, and what strangers can hold of us.
+ * docs/PROTOCOL.md §6. Control thread.
+ *
+ *   accepted ──▶ lobby ── whole ClientHello, turn ──▶ half-open ── identified ──▶ peer
+ *      │           │                                    │
+ *      ▼           ▼ pushed out, late, no ClientHello   ▼ pushed out, late, failed
+ *   refused      aborted                             aborted, or closed with an alert
+ */
+
+#include "proto/mesh/mesh_state.h"
+
+uint64_t mesh_on_accept(struct mesh *m, const struct addr *remote, uint64_t now_us)
+{
+    bool known = known_has(m->known, remote);
+    if (known ? limits_take_alone(m->accepts, remote, 1, now_us) : limits_take(m->accepts, remote, 1, now_us))
+        return 0;
+    uint64_t conn = ++m->last_conn;
+    uint64_t loser = lobby_enter(m->lobby, conn, remote, known, now_us);
+    if (loser)
+        m->ops.stream_abort(m->ops.context, loser);
+    return conn;
+}
+
+void mesh_expect_peer_at(struct mesh *m, const struct peer *p, const struct candidate *list, unsigned count)
+{
+    for (unsigned i = 0; (p->wanted || p->allowed) && i < count; i++)
+        if (m->ops.usable(m->ops.context, &list[i].addr))
+            known_note(m->known, &list[i].addr);
+}
+
+void mesh_leave_half_open(struct mesh *m, const struct link *l)
+{
+    for (unsigned i = 0; i < MESH_HALF_OPEN_MAX; i++) {
+        if (m->half_open[i] != l)
+            continue;
+        m->half_open[i] = NULL;
+        crowd_leave(m->half_open_crowd, i);
+    }
+}
+
+/* No last words: there is nobody we owe them to. */
+static void abort_half_open(struct mesh *m, struct link *l)
+{
+    table_remove(m->streams, l->conn);
+    m->ops.stream_abort(m->ops.context, l->conn);
+    link_detach(l);
+    mesh_discard_link(m, l);
+}
+
+/* The guest's handshake begins. */
+static int receive(struct mesh *m, const struct lobby_guest *g, uint64_t now_us)
+{
+    struct link *l;
+    int rc = link_new(m->tls, g->conn, &g->remote, NULL, now_us, &l);
+    if (rc)
+        return rc;
+    rc = table_put(m->streams, g->conn, l);
+    if (rc) {
+        link_free(l);
+        return rc;
+    }
+    unsigned place = crowd_place(m->half_open_crowd, &g->remote);
+    if (m->half_open[place])
+        abort_half_open(m, m->half_open[place]);
+    crowd_enter(m->half_open_crowd, place, &g->remote, g->known, now_us);
+    m->half_open[place] = l;
+    link_on_bytes(l, g->hello, g->len);
+    mesh_advance(m, l, now_us);
+    return 0;
+}
+
+static void receive_guests(struct mesh *m, uint64_t now_us)
+{
+    const struct lobby_guest *g;
+    while ((g = lobby_next(m->lobby, now_us)))
+        if (receive(m, g, now_us))
+            m->ops.stream_abort(m->ops.context, g->conn);
+}
+
+void mesh_on_guest_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t len, uint64_t now_us)
+{
+    int rc = lobby_feed(m->lobby, conn, data, len, now_us);
+    if (rc == ERR_FORMAT && lobby_leave(m->lobby, conn))
+        m->ops.stream_abort(m->ops.context, conn);
+    if (!rc)
+        receive_guests(m, now_us);
+}
+
+void mesh_tick_accepted(struct mesh *m, uint64_t now_us)
+{
+    uint64_t conn;
+    int oldest;
+    while ((conn = lobby_expired(m->lobby, now_us)))
+        m->ops.stream_abort(m->ops.context, conn);
+    while ((oldest = crowd_oldest(m->half_open_crowd)) >= 0 && now_us >= m->half_open[oldest]->deadline_us)
+        abort_half_open(m, m->half_open[oldest]);
+    receive_guests(m, now_us);
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What travels sealed under a session outside the data lanes: PROBE and CONTROL datagrams, and the sessions
+ * themselves. docs/PROTOCOL.md §9 and §12. Control thread. */
+
+#include "base/clock.h"
+#include "crypto/secret.h"
+#include "proto/mesh/mesh_state.h"
+#include "proto/wire/wire.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CONTROL_ROOM (WIRE_BASE_SIZE - WIRE_OVERHEAD) /* every path carries this much, measured or not */
+
+static struct peer *peer_of(const struct link *l)
+{
+    return l->owner;
+}
+
+/* Random but for its last byte, by which workers share the peers among them (node/data/spread.h). What is promised to
+ * a peer is taken: two promises of one index would become two sessions with one index. */
+uint32_t mesh_reserve_index(const struct peer *p)
+{
+    uint32_t index;
+    do
+        index = (mesh_random() & ~0xffu) | (p->slot & 0xff);
+    while (index == 0 || table_get(p->mesh->receivers, index));
+    struct mesh_receiver *r = calloc(1, sizeof *r);
+    if (r && table_put(p->mesh->receivers, index, r) == 0)
+        return index;
+    free(r);
+    return 0;
+}
+
+void mesh_release_index(struct mesh *m, uint32_t index)
+{
+    const struct mesh_receiver *r = table_get(m->receivers, index);
+    if (r && !r->session)
+        free(table_remove(m->receivers, index));
+}
+
+static uint32_t reserve_index(void *context)
+{
+    return mesh_reserve_index(peer_of(context));
+}
+
+static void release_index(void *context, uint32_t index)
+{
+    mesh_release_index(peer_of(context)->mesh, index);
+}
+
+static int session_added(void *context, struct session *s)
+{
+    struct link *l = context;
+    struct mesh *m = peer_of(l)->mesh;
+    struct mesh_receiver *r = table_get(m->receivers, session_rx_index(s));
+    if (!r || r->session)
+        return ERR_EXISTS;
+    *r = (struct mesh_receiver){s, l};
+    m->ops.publish(m->ops.context);
+    return 0;
+}
+
+static void session_dropped(void *context, struct session *s)
+{
+    struct peer *p = peer_of(context);
+    free(table_remove(p->mesh->receivers, session_rx_index(s)));
+    peer_account(p, s);
+    p->mesh->ops.publish(p->mesh->ops.context);
+    p->mesh->ops.retire(p->mesh->ops.context, s);
+}
+
+static void send_changed(void *context)
+{
+    struct mesh *m = peer_of(context)->mesh;
+    m->ops.publish(m->ops.context);
+}
+
+/* Seals pieces (inner header first) on the control lane and sends them to one address. */
+static void send_sealed(struct peer *p, struct session *s, enum wire_type type, const struct slice *pieces,
+                        size_t count, const struct addr *to)
+{
+    uint8_t datagram[WIRE_DATAGRAM_MAX];
+    int len = session_seal(s, type, WIRE_LANE_CONTROL, pieces, count, datagram);
+    if (len < 0)
+        return;
+    /* Too big for a local interface is what a probe of that size is there to find out. */
+    (void)!p->mesh->ops.datagram_send(p->mesh->ops.context, to, datagram, (size_t)len);
+}
+
+static void send_control(void *context, struct session *s, const struct message *message)
+{
+    struct peer *p = peer_of(context);
+    const struct path *best = path_best(p->paths);
+    uint8_t encoded[MESSAGE_MAX];
+    struct writer w = writer_init(encoded, sizeof encoded);
+    message_encode(message, &w);
+    if (!best || w.bad)
+        return;
+    size_t len = writer_len(&w), part = len;
+    unsigned parts = fragment_plan(len, CONTROL_ROOM, &part);
+    uint16_t group = p->mesh->fragment_group++;
+    for (unsigned i = 0; i < parts; i++) {
+        size_t at = i * part, n = len - at < part ? len - at : part;
+        struct wire_inner inner = {0};
+        if (parts > 1)
+            inner = (struct wire_inner){.flags = WIRE_FLAG_FRAGMENT,
+                                        .group = group,
+                                        .frag_offset = (uint16_t)at,
+                                        .frag_total = (uint16_t)len};
+        uint8_t head[WIRE_INNER_LEN];
+        wire_inner_encode(&inner, head);
+        const struct slice pieces[] = {{head, sizeof head}, {encoded + at, n}};
+        send_sealed(p, s, WIRE_CONTROL, pieces, 2, &best->remote);
+    }
+    secret_wipe(encoded, sizeof encoded);
+}
+
+struct keychain_ops mesh_keychain_ops(struct link *l)
+{
+    return (struct keychain_ops){.reserve_index = reserve_index,
+                                 .release_index = release_index,
+                                 .session_added = session_added,
+                                 .session_dropped = session_dropped,
+                                 .send_changed = send_changed,
+                                 .send_control = send_control,
+                                 .context = l};
+}
+
+/* size is that of the whole UDP payload; 0: as small as can be. */
+static void send_probe(struct peer *p, struct session *s, const struct path_probe *probe, uint16_t size,
+                       const struct addr *to)
+{
+    static const uint8_t padding[WIRE_DATAGRAM_MAX];
+    uint8_t head[WIRE_INNER_LEN], body[PATH_PROBE_LEN];
+    const struct wire_inner inner = {0};
+    wire_inner_encode(&inner, head);
+    path_probe_encode(probe, body);
+    size_t least = WIRE_OVERHEAD + PATH_PROBE_LEN;
+    const struct slice pieces[] = {
+        {head, sizeof head}, {body, sizeof body}, {padding, size > least ? size - least : 0}};
+    send_sealed(p, s, WIRE_PROBE, pieces, 3, to);
+}
+
+/* A peer that roamed may be dialled where its datagrams come from, at the control port that it had. */
+static void learn_control_address(struct peer *p, const struct addr *remote)
+{
+    struct addr control = *remote;
+    control.port = 0;
+    for (unsigned i = 0; p->current && !control.port && i < p->current->theirs.candidate_count; i++)
+        control.port = p->current->theirs.candidates[i].control_port;
+    if (control.port && p->mesh->ops.usable(p->mesh->ops.context, &control))
+        peer_add_target(p, &control);
+}
+
+/* The best path, its size or its state changed. */
+static void on_path_changed(struct mesh *m, struct peer *p)
+{
+    m->ops.publish(m->ops.context);
+    const struct path *best = path_best(p->paths);
+    if (best && best->state == PATH_STATE_SUSPECT && p->current) {
+        /* a NAT on the peer's side may have forgotten it: only its own datagrams open the way again */
+        const struct message wake = {.type = MESSAGE_WAKE};
+        link_send(p->current, &wake);
+        mesh_flush(m, p->current);
+    }
+    if (!best || addr_equal(&best->remote, &p->path_told))
+        return;
+    p->path_told = best->remote;
+    learn_control_address(p, &best->remote);
+    char text[ADDR_TEXT_MAX + 16], remote[ADDR_TEXT_MAX];
+    snprintf(text, sizeof text, "%s %s", path_kind_name(best->kind), addr_format(&best->remote, remote));
+    mesh_note(m, MESH_NOTICE_PATH, p, text);
+}
+
+void mesh_poll_paths(struct mesh *m, struct peer *p, uint64_t now_us)
+{
+    struct session *s = peer_send_session(p);
+    if (!s)
+        return;
+    struct path_probe probe;
+    struct addr to;
+    bool changed = false;
+    while (path_poll(p->paths, now_us, &probe, &to, &changed))
+        send_probe(p, s, &probe, probe.size, &to);
+    if (changed)
+        on_path_changed(m, p);
+}
+
+static bool answers_ping(struct mesh *m, uint64_t token, uint64_t now_us)
+{
+    for (unsigned i = 0; i < MESH_PINGS_MAX; i++) {
+        struct mesh_ping *ping = &m->pings[i];
+        if (!ping->token || ping->token != token)
+            continue;
+        ping->token = 0;
+        m->ops.pong(m->ops.context, ping->caller, (uint32_t)(now_us - ping->sent_us));
+        return true;
+    }
+    return false;
+}
+
+int mesh_ping(struct mesh *m, uint32_t slot, uint64_t token, uint64_t now_us)
+{
+    struct peer *p = slot < m->slot_end ? m->peers[slot] : NULL;
+    struct session *s = p ? peer_send_session(p) : NULL;
+    const struct path *best = s ? path_best(p->paths) : NULL;
+    if (!best)
+        return ERR_NOT_FOUND;
+    struct mesh_ping *ping = &m->pings[m->ping_at++ % MESH_PINGS_MAX];
+    *ping = (struct mesh_ping){.sent_us = now_us, .caller = token};
+    secret_random(&ping->token, sizeof ping->token);
+    const struct path_probe probe = {.kind = PATH_PROBE_REQUEST, .token = ping->token};
+    send_probe(p, s, &probe, 0, &best->remote);
+    return 0;
+}
+
+/* datagram_len is that of the whole UDP payload: what a request was sent to measure. */
+static enum drop on_probe(struct mesh *m, struct peer *p, const uint8_t *body, size_t len,
+                          size_t datagram_len, const struct addr *from, uint64_t now_us)
+{
+    struct path_probe probe;
+    if (path_probe_decode(body, len, &probe))
+        return DROP_INNER;
+    struct session *s = peer_send_session(p);
+    if (probe.kind == PATH_PROBE_REQUEST) {
+        if (probe.size && probe.size != datagram_len)
+            return DROP_INNER;
+        if (!allowance_take(&p->allowance, ALLOWANCE_PROBE, 1, now_us))
+            return DROP_CONTROL_RATE;
+        struct path_probe answer = probe;
+        answer.kind = PATH_PROBE_ANSWER;
+        answer.observed = *from;
+        if (s)
+            send_probe(p, s, &answer, 0, from);
+        path_on_source(p->paths, from, now_us);
+    } else if (!answers_ping(m, probe.token, now_us) && path_on_answer(p->paths, &probe, from, now_us)) {
+        on_path_changed(m, p);
+    }
+    mesh_poll_paths(m, p, now_us);
+    return DROP_NONE;
+}
+
+static enum drop on_control(struct mesh *m, const struct mesh_receiver *r, const struct wire_header *h,
+                            const struct wire_inner *inner, const uint8_t *body, size_t len, uint64_t now_us)
+{
+    struct peer *p = r->link->owner;
+    if (!allowance_take(&p->allowance, ALLOWANCE_CONTROL, 1, now_us))
+        return DROP_CONTROL_RATE;
+    if (inner->flags & WIRE_FLAG_FRAGMENT) {
+        uint8_t *whole;
+        struct fragment_lost lost;
+        enum drop drop =
+            fragment_add(m->fragments, h->receiver, h->lane, inner, body, len, now_us, &whole, &len, &lost);
+        if (drop || !whole)
+            return drop;
+        body = whole;
+    }
+    struct message message;
+    int rc = message_decode(body, len, &message);
+    if (rc == ERR_UNSUPPORTED)
+        return DROP_NONE; /* of a later version: skipped */
+    if (rc)
+        return DROP_INNER;
+    keychain_on_message(r->link->keychain, r->session, &message, now_us);
+    return DROP_NONE;
+}
+
+enum drop mesh_on_datagram(struct mesh *m, const struct addr *from, uint8_t *data, size_t len,
+                           uint64_t now_us)
+{
+    struct wire_header h;
+    enum drop drop = wire_header_decode(data, len, &h);
+    if (drop)
+        return drop;
+    if (h.type != WIRE_CONTROL && h.type != WIRE_PROBE)
+        return DROP_TYPE;
+    const struct mesh_receiver *r = table_get(m->receivers, h.receiver);
+    if (!r || !r->session)
+        return DROP_RECEIVER;
+    uint8_t *plain;
+    size_t plain_len;
+    drop = session_open(r->session, &h, data, len, &plain, &plain_len);
+    if (drop)
+        return drop;
+    struct peer *p = r->link->owner;
+    keychain_on_received(r->link->keychain, r->session, now_us);
+    struct wire_inner inner;
+    drop = wire_inner_decode(plain, plain_len, &inner);
+    if (drop)
+        return drop;
+    const uint8_t *body = plain + WIRE_INNER_LEN;
+    size_t body_len = plain_len - WIRE_INNER_LEN;
+    if (h.type == WIRE_PROBE)
+        return on_probe(m, p, body, body_len, len, from, now_us);
+    return on_control(m, r, &h, &inner, body, body_len, now_us);
+}
+
+void mesh_on_source(struct mesh *m, uint32_t slot, const struct addr *from, uint64_t now_us)
+{
+    struct peer *p = slot < m->slot_end ? m->peers[slot] : NULL;
+    if (!p)
+        return;
+    path_on_source(p->paths, from, now_us);
+    mesh_poll_paths(m, p, now_us);
+}
+
+void mesh_on_too_big(struct mesh *m, uint32_t slot, uint64_t now_us)
+{
+    struct peer *p = slot < m->slot_end ? m->peers[slot] : NULL;
+    if (!p)
+        return;
+    path_on_too_big(p->paths, now_us);
+    on_path_changed(m, p);
+    mesh_poll_paths(m, p, now_us);
+}

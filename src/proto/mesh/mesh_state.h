@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The mesh's own memory, shared by mesh.c (peers, timers), mesh_accept.c (who
+ * comes), mesh_stream.c (links), mesh_datagram.c (sessions,
+ * probes) and mesh_view.c (what others read). Nobody else includes this. */
+
+#include "base/table.h"
+#include "crypto/tls.h"
+#include "proto/admission/crowd.h"
+#include "proto/session/fragment.h"
+#include "proto/admission/known.h"
+#include "proto/admission/limits.h"
+#include "proto/link/link.h"
+#include "proto/admission/lobby.h"
+#include "proto/mesh/mesh.h"
+#include "proto/peer/peer.h"
+
+#define MESH_HALF_OPEN_MAX          128
+#define MESH_HALF_OPEN_PER_HOST_MAX 16
+#define MESH_ACCEPT_SOURCES         1024
+#define MESH_ACCEPT_BURST           32
+#define MESH_ACCEPT_INTERVAL_US     250000 /* one stream more every so often */
+#define MESH_KNOWN_SOURCES          8192
+#define MESH_PINGS_MAX              32
+#define MESH_ANNOUNCE_US            2000000ull /* between two announcements of our candidates */
+
+struct mesh_ping {
+    uint64_t token, sent_us; /* token 0: free */
+    uint64_t caller;         /* the caller's token */
+};
+
+/* Where a receiver index leads; session NULL: nowhere yet, it is promised to the peer. */
+struct mesh_receiver {
+    struct session *session;
+    struct link *link;
+};
+
+struct mesh {
+    struct mesh_config config;
+    struct mesh_ops ops;
+    char name[MESSAGE_NAME_MAX + 1];
+    struct tls_context *tls;
+    uint8_t boot[MESSAGE_BOOT_LEN];
+    struct candidate candidates[CANDIDATES_MAX];
+    unsigned candidate_count;
+    uint64_t announced_us; /* when peers were last told of them */
+    bool announcing;       /* and they have changed since */
+    struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
+    unsigned overlay_count;
+
+    struct peer *peers[MESH_PEERS_MAX];         /* by slot; NULL: free */
+    unsigned slot_end;                          /* no peer at or above */
+    struct table *streams;                      /* conn → struct link */
+    struct table *receivers;                    /* receiver index → struct mesh_receiver */
+    struct lobby *lobby;                        /* accepted, their handshake has not begun */
+    struct crowd *half_open_crowd;              /* it has begun, they are not yet identified … */
+    struct link *half_open[MESH_HALF_OPEN_MAX]; /* … by place; NULL: free */
+    struct limits *accepts;                     /* streams per source */
+    struct known *known;                        /* where the peers of our lists are expected */
+    uint64_t last_conn;
+    uint64_t ticked_us;               /* when mesh_tick last ran */
+    struct fragment_table *fragments; /* of CONTROL datagrams */
+    uint16_t fragment_group;
+    struct mesh_ping pings[MESH_PINGS_MAX];
+    unsigned ping_at;
+};
+
+/* mesh.c */
+struct peer *mesh_find_peer(const struct mesh *m, const struct node_id *id);
+struct peer *mesh_add_peer(struct mesh *m, const struct node_id *id); /* NULL when full */
+/* What a peer says of where it is. */
+void mesh_learn_candidates(struct mesh *m, struct peer *p, const struct candidate *list, unsigned count,
+                           uint64_t now_us);
+void mesh_note(struct mesh *m, enum mesh_notice what, const struct peer *p, const char *text);
+uint32_t mesh_random(void);
+
+/* mesh_stream.c */
+void mesh_dial(struct mesh *m, struct peer *p, const struct addr *to, uint64_t now_us);
+void mesh_flush(struct mesh *m, struct link *l);
+void mesh_release_promise(struct mesh *m, const struct link *l); /* of a link that ends before it has keys */
+void mesh_tick_links(struct mesh *m, struct peer *p, uint64_t now_us);
+void mesh_advance(struct mesh *m, struct link *l, uint64_t now_us); /* acts upon what l has received */
+void mesh_discard_link(struct mesh *m, struct link *l);             /* frees l */
+bool mesh_has_attempts(const struct peer *p);                       /* dialled links that are not LIVE yet */
+
+/* mesh_accept.c */
+void mesh_on_guest_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t len, uint64_t now_us);
+void mesh_leave_half_open(struct mesh *m, const struct link *l);
+void mesh_tick_accepted(struct mesh *m, uint64_t now_us);
+/* Where p will dial us from, if it is on our lists. */
+void mesh_expect_peer_at(struct mesh *m, const struct peer *p, const struct candidate *list, unsigned count);
+
+/* mesh_datagram.c */
+struct keychain_ops mesh_keychain_ops(struct link *l);
+uint32_t mesh_reserve_index(const struct peer *p); /* 0 when out of memory */
+void mesh_release_index(struct mesh *m, uint32_t index);
+void mesh_poll_paths(struct mesh *m, struct peer *p, uint64_t now_us);

@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Links on streams: admission, handshakes, which link carries, and their end. docs/PROTOCOL.md
+ * §6. Control thread. */
+
+#include "base/clock.h"
+#include "crypto/aead.h"
+#include "crypto/secret.h"
+#include "proto/mesh/mesh_state.h"
+#include <stdio.h>
+
+#define STREAM_CHUNK      4096
+#define KILOBYTE          1024
+#define RENEW_REPEAT_PART 65 /* of the hard age: a minute */
+
+void mesh_flush(struct mesh *m, struct link *l)
+{
+    uint8_t chunk[STREAM_CHUNK];
+    size_t n;
+    while ((n = link_take_output(l, chunk, sizeof chunk)) > 0)
+        m->ops.stream_send(m->ops.context, l->conn, chunk, n);
+}
+
+/* Gives the stream up; keys live on. */
+static void end_stream(struct mesh *m, struct link *l)
+{
+    mesh_flush(m, l);
+    if (table_remove(m->streams, l->conn) && l->has_stream)
+        m->ops.stream_close(m->ops.context, l->conn);
+    link_detach(l);
+}
+
+void mesh_release_promise(struct mesh *m, const struct link *l)
+{
+    if (!l->keychain && l->mine.receiver_index)
+        mesh_release_index(m, l->mine.receiver_index);
+}
+
+void mesh_discard_link(struct mesh *m, struct link *l)
+{
+    end_stream(m, l);
+    mesh_leave_half_open(m, l);
+    struct peer *p = l->owner;
+    mesh_release_promise(m, l);
+    if (p) {
+        bool carried = p->current == l;
+        if (l->keychain)
+            p->ratchets += keychain_steps(l->keychain);
+        keychain_free(l->keychain);
+        l->keychain = NULL;
+        peer_remove_link(p, l);
+        if (carried)
+            m->ops.publish(m->ops.context);
+    }
+    link_free(l);
+}
+
+/* Ends the link that carries: the peer is without a session. */
+static void lose(struct mesh *m, struct peer *p, struct link *l, const char *why, uint64_t now_us)
+{
+    bool carried = p->current == l;
+    mesh_discard_link(m, l);
+    if (!carried)
+        return;
+    mesh_note(m, MESH_NOTICE_LOST, p, why);
+    m->ops.overlay(m->ops.context, p->slot, &p->id, NULL);
+    peer_dial_soon(p, now_us);
+    if (p->wanted)
+        m->ops.want(m->ops.context, &p->id, true);
+}
+
+/* Ends l without a byte more from its keys, of sessions or TLS. */
+static void abandon(struct mesh *m, struct link *l)
+{
+    if (l->keychain)
+        keychain_stop_sealing(l->keychain);
+    if (table_remove(m->streams, l->conn) && l->has_stream)
+        m->ops.stream_close(m->ops.context, l->conn);
+    link_detach(l);
+}
+
+static void abandon_peer(struct mesh *m, struct peer *p, uint64_t now_us)
+{
+    while (p->link_count > 0) {
+        struct link *l = p->links[p->link_count - 1];
+        abandon(m, l);
+        lose(m, p, l, "this machine was resumed from a snapshot", now_us);
+    }
+    p->dial.running = false;
+    peer_dial_soon(p, now_us);
+}
+
+void mesh_rekey_all(struct mesh *m, uint64_t now_us)
+{
+    secret_random(m->boot, sizeof m->boot); /* to peers we are another process: what we open wins */
+    for (unsigned i = 0; i < MESH_HALF_OPEN_MAX; i++) {
+        struct link *l = m->half_open[i];
+        if (!l)
+            continue;
+        abandon(m, l);
+        mesh_discard_link(m, l);
+    }
+    for (unsigned i = 0; i < m->slot_end; i++)
+        if (m->peers[i])
+            abandon_peer(m, m->peers[i], now_us);
+    mesh_tick(m, now_us);
+}
+
+bool mesh_has_attempts(const struct peer *p)
+{
+    for (unsigned i = 0; i < p->link_count; i++)
+        if (p->links[i]->opener && p->links[i]->state < LINK_STATE_LIVE)
+            return true;
+    return false;
+}
+
+void mesh_dial(struct mesh *m, struct peer *p, const struct addr *to, uint64_t now_us)
+{
+    struct link *l;
+    uint64_t conn = ++m->last_conn;
+    if (link_new(m->tls, conn, to, &p->id, now_us, &l)) {
+        peer_dial_error(p, "out of memory");
+        return;
+    }
+    if (peer_add_link(p, l) || table_put(m->streams, conn, l)) {
+        peer_remove_link(p, l);
+        link_free(l);
+        return;
+    }
+    m->ops.dial(m->ops.context, conn, to);
+}
+
+static void say_hello(struct mesh *m, struct link *l)
+{
+    const struct peer *p = l->owner;
+    struct hello h = {.version_min = MESSAGE_VERSION, .version_max = MESSAGE_VERSION};
+    enum aead_suite first = aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305;
+    h.aeads[h.aead_count++] = (uint8_t)first;
+    h.aeads[h.aead_count++] = first == AEAD_AES_256_GCM ? AEAD_CHACHA20_POLY1305 : AEAD_AES_256_GCM;
+#ifdef SHADOWMESH_BENCH_NULL
+    if (m->config.null_cipher) { /* alone, so that nobody who was not told the same agrees to it */
+        h.aeads[0] = AEAD_NULL;
+        h.aead_count = 1;
+    }
+#endif
+    h.features = HELLO_FEATURE_FRESH_ROOT;
+    h.lanes = m->config.lanes;
+    h.mtu = m->config.mtu;
+    memcpy(h.name, m->name, sizeof h.name);
+    h.address_count = m->overlay_count;
+    memcpy(h.addresses, m->overlay, sizeof h.addresses);
+    h.mac_count = 1;
+    memcpy(h.macs[0], m->config.mac, sizeof h.macs[0]);
+    h.candidate_count = m->candidate_count;
+    memcpy(h.candidates, m->candidates, sizeof h.candidates);
+    h.receiver_index = mesh_reserve_index(p);
+    memcpy(h.boot, m->boot, sizeof h.boot);
+    h.generation = p->generation + 1;
+    if (!h.receiver_index || link_greet(l, &h))
+        link_on_closed(l, "cannot send on the control channel");
+}
+
+/* Admits or refuses whoever dialled us. False: the link is gone. */
+static bool admit(struct mesh *m, struct link *l, uint64_t now_us)
+{
+    const struct node_id id = *link_peer_id(l);
+    struct peer *p = mesh_find_peer(m, &id);
+    enum refuse_code code = 0;
+    const char *text = "";
+    if (id_compare(&id, identity_id(m->config.me)) == 0) {
+        code = REFUSE_SELF;
+        text = "you are me: two nodes run with the same key";
+    } else if (!m->config.is_public && !(p && (p->wanted || p->allowed))) {
+        code = REFUSE_STRANGER;
+        text =
+            "not public, and your id is not on my list: start me with -public, or -connect or -allow your id";
+    } else if (!p && !(p = mesh_add_peer(m, &id))) {
+        code = REFUSE_FULL;
+        text = "too many peers";
+    } else if (!allowance_take(&p->allowance, ALLOWANCE_CONNECTION, 1, now_us) || peer_add_link(p, l)) {
+        code = REFUSE_FULL;
+        text = "too many connections from your id at once";
+    }
+    if (!code) {
+        mesh_leave_half_open(m, l);
+        return true;
+    }
+    char remote[ADDR_TEXT_MAX], note[320];
+    snprintf(note, sizeof note, "%s: %s", addr_format(&l->remote, remote),
+             code == REFUSE_STRANGER
+                 ? "a stranger: we are not -public, and it is in no -connect or -allow of ours"
+                 : text);
+    m->ops.notice(m->ops.context, MESH_NOTICE_REFUSED, &id, p ? p->name : "", note);
+    link_refuse(l, code, text);
+    mesh_discard_link(m, l);
+    return false;
+}
+
+/* The first address with the right key behind it is enough. */
+static void drop_other_attempts(struct mesh *m, struct peer *p, const struct link *keep)
+{
+    for (unsigned i = p->link_count; i-- > 0;) {
+        struct link *l = p->links[i];
+        if (l != keep && l->opener && l->state <= LINK_STATE_SECURING)
+            mesh_discard_link(m, l);
+    }
+}
+
+static bool on_identified(struct mesh *m, struct link *l, uint64_t now_us)
+{
+    if (!l->opener && !admit(m, l, now_us))
+        return false;
+    if (l->opener)
+        drop_other_attempts(m, l->owner, l);
+    say_hello(m, l);
+    return true;
+}
+
+static bool on_keyable(struct mesh *m, struct link *l, uint64_t now_us)
+{
+    struct peer *p = l->owner;
+    snprintf(p->name, sizeof p->name, "%s", l->theirs.name);
+    const struct keychain_config config = {.peer_slot = p->slot, .ratchet_us = m->config.ratchet_us};
+    const struct keychain_ops ops = mesh_keychain_ops(l);
+    if (link_key(l, &config, &ops, now_us) == 0)
+        return true;
+    peer_dial_error(p, "no common version or AEAD, or no memory: no keys could be agreed upon with %s",
+                    p->name);
+    mesh_discard_link(m, l);
+    return false;
+}
+
+/* Besides what it says: where its connection comes from, which is more than it may know itself. */
+static void learn_addresses(struct mesh *m, struct peer *p, const struct link *l, uint64_t now_us)
+{
+    const struct hello *h = &l->theirs;
+    mesh_learn_candidates(m, p, h->candidates, h->candidate_count, now_us);
+    mesh_expect_peer_at(m, p, h->candidates, h->candidate_count);
+    mesh_expect_peer_at(m, p, &(struct candidate){.addr = l->remote}, 1);
+    for (unsigned i = 0; i < h->candidate_count; i++) {
+        struct addr beside = l->remote;
+        beside.port = h->candidates[i].addr.port;
+        if (!m->ops.usable(m->ops.context, &beside))
+            continue;
+        if (l->opener)
+            path_add(p->paths, &beside, CANDIDATE_REFLEXIVE, now_us);
+        else
+            path_add_observed(p->paths, &beside, now_us);
+    }
+}
+
+static void tell_connected(struct mesh *m, struct peer *p, const struct link *l, bool first)
+{
+    char text[256], remote[ADDR_TEXT_MAX];
+    snprintf(text, sizeof text, "%s %s, %s", l->opener ? "dialled" : "accepted from",
+             addr_format(&l->remote, remote), l->suite);
+    mesh_note(m, first ? MESH_NOTICE_CONNECTED : MESH_NOTICE_HANDSHAKE, p, text);
+}
+
+/* A link is ready to carry: both ends choose between it and the one that carries now by the same rule. */
+static void adopt(struct mesh *m, struct link *l, uint64_t now_us)
+{
+    struct peer *p = l->owner;
+    struct link *old = p->current;
+    bool first = !peer_send_session(p);
+    bool wins = !old || old->state != LINK_STATE_LIVE || peer_prefers(p, identity_id(m->config.me), l, old);
+    struct link *loser = wins ? old : l;
+    p->handshakes++;
+    if (l->generation > p->generation)
+        p->generation = l->generation;
+    if (wins)
+        p->current = l;
+    if (loser) {
+        link_drain(loser, BYE_REPLACED, now_us);
+        end_stream(m, loser);
+    }
+    learn_addresses(m, p, l, now_us);
+    peer_dial_succeeded(p, m->config.rehandshake_us, mesh_random(), now_us);
+    m->ops.want(m->ops.context, &p->id, false);
+    m->ops.overlay(m->ops.context, p->slot, &p->id, &l->theirs);
+    m->ops.publish(m->ops.context);
+    tell_connected(m, p, p->current, first);
+    mesh_poll_paths(m, p, now_us);
+}
+
+static void on_refused(struct mesh *m, struct link *l)
+{
+    struct peer *p = l->owner;
+    char text[MESSAGE_TEXT_MAX + 1];
+    snprintf(text, sizeof text, "%s", l->message.refuse.text);
+    if (p) {
+        peer_dial_error(p, "it refused us: %s", text);
+        if (!p->dial.refused)
+            mesh_note(m, MESH_NOTICE_REFUSED_US, p, text);
+        p->dial.refused = true;
+    }
+    mesh_discard_link(m, l);
+}
+
+/* The opener is told once an interval has passed since it last proved its key; never sooner, whatever a peer says. */
+static void on_renew(struct mesh *m, const struct link *l, uint64_t now_us)
+{
+    struct peer *p = l->owner;
+    if (p->current == l && now_us - l->live_us >= m->config.rehandshake_us / 2)
+        p->dial.rehandshake_at_us = now_us;
+}
+
+/* Only the opener handshakes anew. One that never does is asked, each minute, and told of once. */
+static void ask_to_renew(struct mesh *m, struct peer *p, struct link *l, uint64_t now_us)
+{
+    uint64_t hard_us = peer_hard_age_us(m->config.rehandshake_us), repeat_us = hard_us / RENEW_REPEAT_PART;
+    if (l->opener || now_us - l->live_us < hard_us || now_us - l->asked_us < repeat_us)
+        return;
+    if (l->asked_us && l->asked_us - l->live_us < hard_us + repeat_us) {
+        char text[64];
+        snprintf(text, sizeof text, "%u minutes", (unsigned)((now_us - l->live_us) / (60 * USEC_PER_SEC)));
+        mesh_note(m, MESH_NOTICE_STALE, p, text);
+    }
+    l->asked_us = now_us;
+    link_send(l, &(struct message){.type = MESSAGE_RENEW});
+    mesh_flush(m, l);
+}
+
+/* Returns true when the link lives on (with its keys, without its stream). */
+static bool on_failed(struct mesh *m, struct link *l, uint64_t now_us)
+{
+    struct peer *p = l->owner;
+    if (l->state < LINK_STATE_LIVE) {
+        char at[ADDR_TEXT_MAX];
+        if (p && l->opener && l->error == ERR_MISMATCH)
+            peer_dial_error(p, "%s is another node: %s", addr_format(&l->remote, at), l->reason);
+        else if (p && l->opener)
+            peer_dial_error(p, "%s: %s", addr_format(&l->remote, at), l->reason);
+        mesh_discard_link(m, l);
+        return false;
+    }
+    end_stream(m, l);
+    if (p->current == l)
+        peer_dial_soon(p, now_us);
+    return true;
+}
+
+/* What it says is within what a peer may say. Else the connection ends, and is dialled anew no sooner than after a
+ * failure; the keys of a LIVE link live on, any other is gone. */
+static bool allowed(struct mesh *m, struct link *l, enum allowance_kind kind, uint64_t cost, uint64_t now_us)
+{
+    struct peer *p = l->owner;
+    if (allowance_take(&p->allowance, kind, cost, now_us))
+        return true;
+    mesh_note(m, MESH_NOTICE_EXCESS, p, "it says more on its control connection than any node has to");
+    if (l->state >= LINK_STATE_LIVE)
+        end_stream(m, l);
+    else
+        mesh_discard_link(m, l);
+    peer_dial_round_failed(p, mesh_random(), now_us);
+    return false;
+}
+
+static void on_bye(struct mesh *m, struct link *l, uint64_t now_us)
+{
+    if (l->state >= LINK_STATE_LIVE && l->message.bye.code == BYE_REPLACED) {
+        l->state = LINK_STATE_DRAINING;
+        l->deadline_us = now_us + LINK_DRAIN_US;
+        end_stream(m, l);
+        return;
+    }
+    struct peer *p = l->owner;
+    if (p)
+        lose(m, p, l, "it said goodbye", now_us);
+    else
+        mesh_discard_link(m, l);
+}
+
+/* False: the link is gone. */
+static bool act(struct mesh *m, struct link *l, enum link_event event, uint64_t now_us)
+{
+    struct peer *p = l->owner;
+    switch (event) {
+    case LINK_EVENT_IDENTIFIED:
+        return on_identified(m, l, now_us);
+    case LINK_EVENT_KEYABLE:
+        return on_keyable(m, l, now_us);
+    case LINK_EVENT_LIVE:
+        adopt(m, l, now_us);
+        return true;
+    case LINK_EVENT_REFUSED:
+        on_refused(m, l);
+        return false;
+    case LINK_EVENT_CANDIDATES:
+        if (!allowed(m, l, ALLOWANCE_MESSAGE, 1, now_us))
+            return true;
+        mesh_learn_candidates(m, p, l->message.candidates.list, l->message.candidates.count, now_us);
+        return true;
+    case LINK_EVENT_WAKE:
+        if (!allowed(m, l, ALLOWANCE_MESSAGE, 1, now_us))
+            return true;
+        path_wake(p->paths, m->config.local_max, now_us);
+        mesh_poll_paths(m, p, now_us);
+        return true;
+    case LINK_EVENT_RENEW:
+        if (allowed(m, l, ALLOWANCE_MESSAGE, 1, now_us))
+            on_renew(m, l, now_us);
+        return true;
+    case LINK_EVENT_BYE:
+        on_bye(m, l, now_us);
+        return false;
+    case LINK_EVENT_FAILED:
+        return on_failed(m, l, now_us);
+    case LINK_EVENT_NONE:
+        return true;
+    }
+    return true;
+}
+
+void mesh_advance(struct mesh *m, struct link *l, uint64_t now_us)
+{
+    enum link_event event;
+    while ((event = link_next(l, now_us)) != LINK_EVENT_NONE)
+        if (!act(m, l, event, now_us))
+            return;
+    mesh_flush(m, l);
+}
+
+void mesh_on_connected(struct mesh *m, uint64_t conn, uint64_t now_us)
+{
+    struct link *l = table_get(m->streams, conn);
+    if (!l)
+        return;
+    link_on_connected(l);
+    mesh_advance(m, l, now_us);
+}
+
+void mesh_on_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t len, uint64_t now_us)
+{
+    struct link *l = table_get(m->streams, conn);
+    if (!l) {
+        mesh_on_guest_bytes(m, conn, data, len, now_us);
+        return;
+    }
+    if (l->state >= LINK_STATE_GREETING &&
+        !allowed(m, l, ALLOWANCE_KILOBYTE, (len + KILOBYTE - 1) / KILOBYTE, now_us))
+        return;
+    link_on_bytes(l, data, len);
+    mesh_advance(m, l, now_us);
+}
+
+void mesh_on_closed(struct mesh *m, uint64_t conn, const char *reason, uint64_t now_us)
+{
+    struct link *l = table_get(m->streams, conn);
+    if (!l) {
+        lobby_leave(m->lobby, conn);
+        return;
+    }
+    link_on_closed(l, reason);
+    mesh_advance(m, l, now_us);
+}
+
+static void tick_link(struct mesh *m, struct peer *p, struct link *l, uint64_t now_us)
+{
+    if (l->keychain)
+        keychain_tick(l->keychain, now_us);
+    bool late = l->state != LINK_STATE_LIVE && now_us >= l->deadline_us;
+    if (late && l->state == LINK_STATE_DRAINING) {
+        lose(m, p, l, "it replaced the session and then went away", now_us);
+    } else if (late) {
+        link_on_closed(l, "no answer within 5 s");
+        on_failed(m, l, now_us);
+    } else if (l->state == LINK_STATE_LIVE && !keychain_send_session(l->keychain)) {
+        lose(m, p, l, "its keys could not be renewed in time", now_us);
+    } else if (p->current == l && l->state == LINK_STATE_LIVE) {
+        ask_to_renew(m, p, l, now_us);
+    }
+}
+
+void mesh_tick_links(struct mesh *m, struct peer *p, uint64_t now_us)
+{
+    for (unsigned i = p->link_count; i-- > 0;)
+        tick_link(m, p, p->links[i], now_us);
+}

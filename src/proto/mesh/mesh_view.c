@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What others may read of the mesh: the forwarding table's contents, and peers for people. Control thread. */
+
+#include "proto/mesh/mesh_state.h"
+
+void mesh_forward(const struct mesh *m,
+                  void (*peer)(void *context, uint32_t slot, struct session *tx, const struct path *path),
+                  void (*session)(void *context, struct session *rx), void *context)
+{
+    for (unsigned i = 0; i < m->slot_end; i++) {
+        const struct peer *p = m->peers[i];
+        if (!p)
+            continue;
+        struct session *tx = peer_send_session(p);
+        if (tx)
+            peer(context, p->slot, tx, path_best(p->paths));
+        for (unsigned j = 0; j < p->link_count; j++) {
+            struct session *list[KEYCHAIN_OLD_MAX + 2];
+            if (!p->links[j]->keychain)
+                continue;
+            size_t n = keychain_sessions(p->links[j]->keychain, list, KEYCHAIN_OLD_MAX + 2);
+            for (size_t k = 0; k < n; k++)
+                session(context, list[k]);
+        }
+    }
+}
+
+const char *mesh_peer_state_name(enum mesh_peer_state state)
+{
+    switch (state) {
+    case MESH_PEER_CONNECTING:
+        return "connecting";
+    case MESH_PEER_CONNECTED:
+        return "connected";
+    case MESH_PEER_BACKOFF:
+        return "backoff";
+    case MESH_PEER_REFUSED:
+        return "refused";
+    }
+    return "unknown";
+}
+
+static enum mesh_peer_state state_of(const struct peer *p)
+{
+    if (peer_send_session(p))
+        return MESH_PEER_CONNECTED;
+    if (p->dial.refused)
+        return MESH_PEER_REFUSED;
+    return p->dial.running || mesh_has_attempts(p) || !p->dial.error[0] ? MESH_PEER_CONNECTING
+                                                                        : MESH_PEER_BACKOFF;
+}
+
+static void view_session(const struct peer *p, struct mesh_peer *out)
+{
+    const struct link *l = p->current;
+    if (!l)
+        return;
+    out->suite = l->suite;
+    out->fresh_root = l->fresh_root;
+    out->address_count = l->theirs.address_count;
+    memcpy(out->addresses, l->theirs.addresses, sizeof out->addresses);
+    out->handshake_us = l->live_us;
+    out->ratchet_us = keychain_last_step_us(l->keychain);
+    const struct path *best = path_best(p->paths);
+    if (best)
+        out->path = *best;
+    out->path_count = path_list(p->paths, out->paths, CANDIDATES_MAX);
+}
+
+void mesh_peers(const struct mesh *m, void (*visit)(void *context, const struct mesh_peer *peer),
+                void *context)
+{
+    for (unsigned i = 0; i < m->slot_end; i++) {
+        const struct peer *p = m->peers[i];
+        /* Who is only allowed to come, and has not, is no peer yet. */
+        if (!p || (!p->wanted && p->link_count == 0))
+            continue;
+        struct mesh_peer view = {.id = p->id,
+                                 .slot = p->slot,
+                                 .name = p->name,
+                                 .error = p->dial.error,
+                                 .suite = "",
+                                 .state = state_of(p)};
+        struct peer_totals totals;
+        peer_totals(p, &totals);
+        view.rx_bytes = totals.rx_bytes;
+        view.tx_bytes = totals.tx_bytes;
+        view.loss = totals.loss;
+        view.handshakes = p->handshakes;
+        view.ratchets = p->ratchets;
+        for (unsigned j = 0; j < p->link_count; j++)
+            if (p->links[j]->keychain)
+                view.ratchets += keychain_steps(p->links[j]->keychain);
+        view_session(p, &view);
+        visit(context, &view);
+    }
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Control messages: CBOR maps with small integer keys, in the deterministic form of base/cbor.h
+ * (docs/PROTOCOL.md §7). On the control channel each is preceded by its length in 2 bytes; in CONTROL
+ * datagrams it is the payload behind the inner header. Unknown keys and candidate kinds are skipped, so that
+ * messages can grow; wrong types, values out of range, excess items, missing required keys and bytes left
+ * over are ERR_FORMAT. Pure; a decoded message owns no memory.
+ *
+ * Key 0 of every message is its type. "[key]" behind a field is its key; those with a "?" are optional,
+ * absent when empty or zero, and empty or zero when absent. An address is a byte string of 4 or 16 bytes; a
+ * candidate is [kind, address, UDP port, control port], an overlay address [address, prefix bits]. */
+
+#include "base/addr.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "crypto/ratchet.h"
+#include "proto/wire/candidate.h"
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MESSAGE_MAX       8192 /* encoded */
+#define MESSAGE_NAME_MAX  63
+#define MESSAGE_TEXT_MAX  200
+#define MESSAGE_ADDRS_MAX 8
+#define MESSAGE_MACS_MAX  4
+#define MESSAGE_AEADS_MAX 4
+#define MESSAGE_BOOT_LEN  8
+#define MESSAGE_VERSION   1
+
+/* HELLO's feature bits. */
+#define HELLO_FEATURE_FRESH_ROOT                                                                             \
+    1u /* as the opener I send an offer in HELLO, as the acceptor I answer one in READY */
+
+enum message_type {
+    /* control channel */
+    MESSAGE_HELLO = 1,      /* the first message of both sides */
+    MESSAGE_READY = 2,      /* my receive keys are in place: you may send */
+    MESSAGE_REFUSE = 3,     /* I will not talk to you: code, text; then the channel closes */
+    MESSAGE_CANDIDATES = 4, /* my addresses have changed */
+    MESSAGE_WAKE = 5,       /* your datagrams do not reach me or mine not you: probe all paths now */
+    MESSAGE_BYE = 6,        /* this session ends: code */
+    MESSAGE_RENEW = 7,      /* you opened this link too long ago: prove your key anew, by a new handshake */
+    /* CONTROL datagrams */
+    MESSAGE_RATCHET_OFFER = 16,
+    MESSAGE_RATCHET_ANSWER = 17,
+    MESSAGE_RATCHET_DONE = 18, /* sealed under the new key: the old one may go */
+};
+
+enum refuse_code {
+    REFUSE_STRANGER = 1, /* not public, and you are not on my list */
+    REFUSE_VERSION = 2,  /* no common protocol version */
+    REFUSE_AEAD = 3,     /* no common AEAD */
+    REFUSE_SELF = 4,     /* you are me */
+    REFUSE_FULL = 5,     /* too many peers */
+};
+
+enum bye_code { BYE_SHUTDOWN = 1, BYE_REPLACED = 2 };
+
+struct hello {
+    uint8_t version_min, version_max; /* [1] [2] min <= max */
+    uint64_t features;                /* [3?] bits; unknown ones are kept */
+    unsigned aead_count;
+    uint8_t aeads[MESSAGE_AEADS_MAX]; /* [4?] enum aead_suite, best first; may hold unknown numbers */
+    uint8_t lanes;                    /* [5] data lanes, 1..WIRE_DATA_LANES */
+    uint16_t mtu;                     /* [6] of the device */
+    char name[MESSAGE_NAME_MAX + 1];  /* [7?] text_ok */
+    unsigned address_count;
+    struct addr_prefix addresses[MESSAGE_ADDRS_MAX]; /* [8?] overlay addresses */
+    unsigned mac_count;
+    uint8_t macs[MESSAGE_MACS_MAX][6]; /* [9?] never group addresses */
+    unsigned candidate_count;
+    struct candidate candidates[CANDIDATES_MAX]; /* [10?] */
+    uint32_t receiver_index;                     /* [11] */
+    uint8_t boot[MESSAGE_BOOT_LEN]; /* [12] random per process: a new one means that the node restarted */
+    uint32_t generation; /* [13] of handshakes between these two processes, chosen by the side that dials */
+};
+
+/* One side's part of the ratchet step that makes the first root. */
+struct message_share {
+    bool present;
+    uint8_t key[RATCHET_OFFER_LEN];
+};
+
+static_assert(RATCHET_OFFER_LEN == RATCHET_ANSWER_LEN, "one kind of share");
+
+struct message {
+    enum message_type type;
+    union {
+        struct {
+            struct hello hello;
+            struct message_share offer; /* [14?] of the opener */
+        };
+        struct message_share answer; /* READY: [1?] of the acceptor */
+        struct {
+            uint8_t code;                    /* [1] enum refuse_code, or a later one */
+            char text[MESSAGE_TEXT_MAX + 1]; /* [2?] text_ok */
+        } refuse;
+        struct {
+            uint8_t code; /* [1] enum bye_code, or a later one */
+        } bye;
+        struct {
+            unsigned count;
+            struct candidate list[CANDIDATES_MAX]; /* [1?] */
+        } candidates;
+        struct {
+            uint32_t step;                  /* [1] counts the ratchet steps of a session, from 1 */
+            uint32_t receiver_index;        /* [2] for the new keys */
+            uint8_t key[RATCHET_OFFER_LEN]; /* [3] */
+        } ratchet;                          /* offer and answer; DONE has only step */
+    };
+};
+
+/* Writes the message through w; w goes bad when there is no room, or when a name or text is not text_ok.
+ * Equal messages give equal bytes. */
+void message_encode(const struct message *m, struct writer *w);
+
+/* 0, ERR_FORMAT, or ERR_UNSUPPORTED for a well-formed head with a type that is not known
+ * here: to be ignored. */
+int message_decode(const uint8_t *data, size_t len, struct message *out) must_check;

@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The paths to one peer: which candidates are probed when, and which carries. Pure; control thread.
+ * docs/PROTOCOL.md §9. One candidate's own part is proto/path/path_entry.c, the search for sizes path_size.c.
+ *
+ * An address costs us little before it has answered: what goes to unproven ones is bounded per peer (below),
+ * small, and caused only by authenticated datagrams, so nobody can be flooded through us. */
+
+#include "proto/path/path.h"
+#include "base/clock.h"
+#include "proto/path/path_set.h"
+#include "proto/wire/wire.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define ACTIVE_BEST_US  500000ull
+#define ACTIVE_OTHER_US 5000000ull
+#define IDLE_BEST_US    10000000ull
+#define IDLE_OTHER_US   25000000ull
+#define HURRIED_US      250000ull  /* after a miss, while somebody waits */
+#define UNHURRIED_US    1000000ull /* after a miss */
+#define ALERT_US        3000000ull /* how long path_wake makes every path hurried */
+#define RETRY_US        30000000ull
+#define RETRY_FIRST_US  1000000ull /* while nothing is proven; doubles up to RETRY_US */
+#define RETRIES_LEARNED 10         /* then an address that nobody announced is forgotten */
+#define WAKE_GAP_US     200000ull
+#define BETTER_US       2000u
+#define ROAM_SPREAD_US  10000u
+
+/* Tries of unproven candidates: 16 of them three times at once, then 10 a second. */
+#define TRY_COST_US 100000ull
+#define TRY_BURST   (CANDIDATES_MAX * PATH_TRIES_MAX)
+/* Challenges of new sources: 4 a second. */
+#define CHALLENGE_COST_US 250000ull
+#define CHALLENGE_BURST   4
+
+static bool budget_take(struct path_budget *b, uint64_t cost_us, unsigned burst, uint64_t now_us)
+{
+    uint64_t from = b->until_us > now_us ? b->until_us : now_us;
+    if (from - now_us > (burst - 1) * cost_us)
+        return false;
+    b->until_us = from + cost_us;
+    return true;
+}
+
+static uint64_t random_below(struct path_set *set, uint64_t bound)
+{
+    uint64_t v;
+    set->config.random(set->config.context, &v, sizeof(v));
+    return v % bound;
+}
+
+static uint16_t clamp_max(uint16_t local_max)
+{
+    if (local_max < WIRE_BASE_SIZE)
+        return WIRE_BASE_SIZE;
+    return local_max < WIRE_DATAGRAM_MAX ? local_max : WIRE_DATAGRAM_MAX;
+}
+
+int path_set_new(const struct path_set_config *config, struct path_set **out)
+{
+    struct path_set *set = calloc(1, sizeof(*set));
+    *out = NULL;
+    if (!set)
+        return ERR_NOMEM;
+    set->entries = calloc(CANDIDATES_MAX, sizeof(*set->entries));
+    if (!set->entries) {
+        free(set);
+        return ERR_NOMEM;
+    }
+    set->config = *config;
+    set->config.local_max = clamp_max(config->local_max);
+    *out = set;
+    return 0;
+}
+
+void path_set_free(struct path_set *set)
+{
+    if (set)
+        free(set->entries);
+    free(set);
+}
+
+struct path_entry *path_set_next(const struct path_set *set, const struct path_entry *e)
+{
+    size_t i = e ? (size_t)(e - set->entries) + 1 : 0;
+    while (i < CANDIDATES_MAX && !set->entries[i].used)
+        i++;
+    return i < CANDIDATES_MAX ? &set->entries[i] : NULL;
+}
+
+static void heard(struct path_set *set, uint64_t now_us)
+{
+    if (now_us > set->now_us)
+        set->now_us = now_us;
+}
+
+static uint64_t interval(const struct path_set *set, const struct path_entry *e)
+{
+    bool best = e == set->best;
+    bool hurried = set->now_us < set->alert_us || (set->active && best);
+    if (path_entry_troubled(e))
+        return hurried ? HURRIED_US : UNHURRIED_US;
+    if (e->path.state == PATH_STATE_PROVEN && e->samples < PATH_WARM_SAMPLES)
+        return PATH_WARM_US;
+    if (best)
+        return set->active ? ACTIVE_BEST_US : IDLE_BEST_US;
+    return set->active ? ACTIVE_OTHER_US : IDLE_OTHER_US;
+}
+
+/* True when what the owner publishes is no longer so; then the owner is taken to know. */
+static bool report(struct path_set *set)
+{
+    struct path none = {0}, *now = set->best ? &set->best->path : &none;
+    struct path *old = &set->reported;
+    bool same = now->state == old->state && now->size == old->size && addr_equal(&now->remote, &old->remote);
+    set->reported = *now;
+    return !same;
+}
+
+static struct path_entry *find(struct path_set *set, const struct addr *remote)
+{
+    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
+        if (addr_equal(&e->path.remote, remote))
+            return e;
+    }
+    return NULL;
+}
+
+static bool is_group(const struct addr *a)
+{
+    return a->family == 4 ? a->ip[0] >= 224 : a->ip[0] == 0xff;
+}
+
+static bool usable(const struct addr *a)
+{
+    return (a->family == 4 || a->family == 6) && a->port && !addr_is_unspecified(a) && !is_group(a);
+}
+
+/* How readily an entry makes room: 0 never. */
+static unsigned worthless(const struct path_set *set, const struct path_entry *e, bool for_source)
+{
+    if (e == set->best)
+        return 0;
+    switch (e->path.state) {
+    case PATH_STATE_FAILED:
+        return e->learned ? 5 : 4;
+    case PATH_STATE_UNTRIED:
+    case PATH_STATE_PROBING:
+        return for_source ? 3 : 0;
+    case PATH_STATE_SUSPECT:
+        return for_source ? 2 : 0;
+    case PATH_STATE_PROVEN:
+        return for_source ? 1 : 0;
+    }
+    return 0;
+}
+
+/* A free place; a full set gives up what is worth least, and of those what answered longest ago. */
+static struct path_entry *make_room(struct path_set *set, bool for_source)
+{
+    struct path_entry *victim = NULL;
+    for (struct path_entry *e = set->entries; e < set->entries + CANDIDATES_MAX; e++) {
+        if (!e->used)
+            return e;
+        unsigned worth = worthless(set, e, for_source),
+                 least = victim ? worthless(set, victim, for_source) : 0;
+        if (worth > least || (worth && worth == least && e->answer_us < victim->answer_us))
+            victim = e;
+    }
+    return victim;
+}
+
+static void retry(struct path_entry *e, uint64_t now_us)
+{
+    if (e->path.state == PATH_STATE_FAILED && e->sent_us + WAKE_GAP_US <= now_us)
+        path_entry_try(e, now_us);
+}
+
+static struct path_entry *add(struct path_set *set, const struct addr *remote, uint64_t now_us)
+{
+    struct path_entry *e = find(set, remote);
+    if (e) {
+        retry(e, now_us);
+        return e;
+    }
+    e = make_room(set, false);
+    if (e)
+        path_entry_init(e, remote, now_us);
+    return e;
+}
+
+void path_add(struct path_set *set, const struct addr *remote, enum candidate_kind kind, uint64_t now_us)
+{
+    heard(set, now_us);
+    /* A relayed address needs its relay's carrier. */
+    if (!usable(remote) || kind == CANDIDATE_RELAYED)
+        return;
+    struct path_entry *e = add(set, remote, now_us);
+    if (!e)
+        return;
+    e->learned = false;
+    e->named = true;
+}
+
+void path_add_observed(struct path_set *set, const struct addr *remote, uint64_t now_us)
+{
+    heard(set, now_us);
+    struct path_entry *e = usable(remote) ? add(set, remote, now_us) : NULL;
+    if (e)
+        e->learned = false;
+}
+
+static bool listed(const struct path_entry *e, const struct candidate *list, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (addr_equal(&list[i].addr, &e->path.remote))
+            return true;
+    }
+    return false;
+}
+
+void path_announced(struct path_set *set, const struct candidate *list, unsigned count, uint64_t now_us)
+{
+    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
+        if (!e->announced || listed(e, list, count))
+            continue;
+        e->announced = e->named = false;
+        e->learned = true;
+        if (!path_entry_live(e))
+            e->used = false;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        path_add(set, &list[i].addr, list[i].kind, now_us);
+        struct path_entry *e = find(set, &list[i].addr);
+        if (e)
+            e->announced = true;
+    }
+}
+
+/* Everything that does not answer is asked again, everything that did is asked whether it still does. */
+static void ask_all(struct path_set *set, uint64_t now_us)
+{
+    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
+        e->failures = 0;
+        retry(e, now_us);
+        if (path_entry_live(e) && e->sent_us + WAKE_GAP_US <= now_us)
+            e->challenge_us = now_us;
+    }
+}
+
+static struct path_entry *learn(struct path_set *set, const struct addr *remote, uint64_t now_us)
+{
+    struct path_entry *e = find(set, remote);
+    if (!e) {
+        e = make_room(set, true);
+        path_entry_init(e, remote, now_us);
+        e->learned = true;
+    }
+    return e;
+}
+
+/* True when a datagram from there tells something that is not being looked into. */
+static bool worth_asking(const struct path_set *set, const struct path_entry *e, uint64_t now_us)
+{
+    if (!e)
+        return true;
+    switch (e->path.state) {
+    case PATH_STATE_UNTRIED:
+    case PATH_STATE_PROBING:
+        return !e->roaming;
+    case PATH_STATE_PROVEN:
+        /* Rarely: two ends that disagree on the best path must not challenge each other all the time. */
+        return now_us - e->challenged_us >= (set->active ? ACTIVE_OTHER_US : IDLE_OTHER_US);
+    case PATH_STATE_SUSPECT:
+    case PATH_STATE_FAILED:
+        return true;
+    }
+    return false;
+}
+
+void path_on_source(struct path_set *set, const struct addr *remote, uint64_t now_us)
+{
+    heard(set, now_us);
+    if (!usable(remote) || (set->best && addr_equal(remote, &set->best->path.remote)))
+        return;
+    if (!worth_asking(set, find(set, remote), now_us) ||
+        !budget_take(&set->challenges, CHALLENGE_COST_US, CHALLENGE_BURST, now_us))
+        return;
+    struct path_entry *e = learn(set, remote, now_us);
+    e->roaming = true;
+    e->challenged_us = now_us;
+    e->prepaid = true;
+    if (path_entry_live(e))
+        e->challenge_us = now_us;
+    else
+        path_entry_try(e, now_us);
+    if (set->best)
+        set->best->challenge_us = now_us;
+}
+
+bool path_on_answer(struct path_set *set, const struct path_probe *answer, const struct addr *remote,
+                    uint64_t now_us)
+{
+    heard(set, now_us);
+    if (answer->kind != PATH_PROBE_ANSWER)
+        return false;
+    struct path_entry *e = find(set, remote);
+    struct path_sent *sent = e ? path_entry_find(e, answer->token) : NULL;
+    /* An answer from another address than was asked proves nothing about either. */
+    if (!sent) {
+        path_on_source(set, remote, now_us);
+        return false;
+    }
+    if (answer->size != sent->size || now_us - sent->sent_us > PATH_SUSPECT_US)
+        return false;
+    path_entry_on_answer(e, sent, set->config.local_max, now_us);
+    path_decide_roam(set, e, now_us);
+    path_choose(set, now_us);
+    return report(set);
+}
+
+void path_set_active(struct path_set *set, bool active, uint64_t now_us)
+{
+    heard(set, now_us);
+    set->active = active;
+}
+
+void path_on_too_big(struct path_set *set, uint64_t now_us)
+{
+    heard(set, now_us);
+    if (set->best && set->best->path.size > WIRE_BASE_SIZE)
+        path_entry_shrink(set->best, set->config.local_max, now_us);
+}
+
+static void take_local_max(struct path_set *set, uint16_t local_max, uint64_t now_us)
+{
+    uint16_t max = clamp_max(local_max);
+    if (max == set->config.local_max)
+        return;
+    set->config.local_max = max;
+    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
+        if (!path_entry_live(e))
+            continue;
+        path_size_raise(&e->size, max, now_us);
+        e->path.size = e->size.proven;
+    }
+}
+
+void path_wake(struct path_set *set, uint16_t local_max, uint64_t now_us)
+{
+    heard(set, now_us);
+    take_local_max(set, local_max, now_us);
+    set->alert_us = now_us + ALERT_US;
+    ask_all(set, now_us);
+    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
+        if (path_entry_live(e) && e->round_us + HURRIED_US <= now_us)
+            e->unanswered += e->unanswered == 0;
+    }
+}
+
+static void fail(struct path_set *set, struct path_entry *e, uint64_t now_us)
+{
+    bool lonely = true;
+    for (struct path_entry *other = path_set_next(set, NULL); other; other = path_set_next(set, other)) {
+        if (other != e && path_entry_live(other))
+            lonely = false;
+    }
+    e->failures += e->failures < UINT8_MAX;
+    uint64_t wait = RETRY_US;
+    if (lonely && e->failures < 6)
+        wait = RETRY_FIRST_US << (e->failures - 1);
+    wait = wait < RETRY_US ? wait : RETRY_US;
+    e->path.state = PATH_STATE_FAILED;
+    e->path.size = 0;
+    e->path.rtt_us = 0;
+    e->samples = e->unanswered = e->full_lost = 0;
+    e->roaming = false;
+    e->fail_us = e->roam_us = e->challenge_us = e->full_us = TIME_NEVER;
+    e->try_us = now_us + wait - wait / 6 + random_below(set, wait / 3);
+    if (e->learned && (!e->once_proven || e->failures > RETRIES_LEARNED) && e != set->best)
+        e->used = false;
+}
+
+/* What time alone brings about. */
+static void advance(struct path_set *set, uint64_t now_us)
+{
+    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
+        enum path_state before = e->path.state;
+        path_entry_expire(e, set->config.local_max, now_us);
+        if (e == set->best && before == PATH_STATE_PROVEN && e->path.state == PATH_STATE_SUSPECT)
+            ask_all(set, now_us);
+        if (path_entry_exhausted(e, now_us))
+            fail(set, e, now_us);
+    }
+    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
+        if (e->roam_us <= now_us)
+            path_decide_roam(set, e, now_us);
+    }
+    path_choose(set, now_us);
+}
+
+/* A try of an unproven candidate. */
+static bool due_try(struct path_set *set, struct path_entry *e, uint64_t now_us, struct path_due *due)
+{
+    if (e->try_us > now_us)
+        return false;
+    if (!e->prepaid && !budget_take(&set->tries, TRY_COST_US, TRY_BURST, now_us)) {
+        e->try_us = now_us + TRY_COST_US;
+        return false;
+    }
+    if (e->path.state != PATH_STATE_PROBING)
+        e->tries = 0;
+    e->prepaid = false;
+    e->path.state = PATH_STATE_PROBING;
+    e->try_us = now_us + (PATH_TRY_US << e->tries++);
+    *due = (struct path_due){.size = WIRE_BASE_SIZE};
+    return true;
+}
+
+static bool due(struct path_set *set, struct path_entry *e, uint64_t now_us, struct path_due *out)
+{
+    if (!path_entry_live(e))
+        return due_try(set, e, now_us, out);
+    bool check_full = set->active && e == set->best;
+    return path_entry_due(e, interval(set, e), check_full, now_us, out);
+}
+
+static bool send_next(struct path_set *set, uint64_t now_us, struct path_probe *probe, struct addr *remote)
+{
+    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
+        struct path_due what;
+        if (!due(set, e, now_us, &what))
+            continue;
+        *probe = (struct path_probe){.kind = PATH_PROBE_REQUEST, .size = what.size};
+        set->config.random(set->config.context, &probe->token, sizeof(probe->token));
+        *remote = e->path.remote;
+        path_entry_on_sent(e, &what, probe->token, now_us);
+        return true;
+    }
+    return false;
+}
+
+bool path_poll(struct path_set *set, uint64_t now_us, struct path_probe *probe, struct addr *remote,
+               bool *changed)
+{
+    heard(set, now_us);
+    advance(set, now_us);
+    bool more = send_next(set, now_us, probe, remote);
+    set->dirty |= report(set);
+    *changed = set->dirty;
+    set->dirty &= more;
+    return more;
+}
+
+uint64_t path_next_deadline(const struct path_set *set)
+{
+    uint64_t at = TIME_NEVER;
+    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
+        uint64_t next = path_entry_next(e, interval(set, e));
+        at = next < at ? next : at;
+    }
+    return at;
+}
+
+const struct path *path_best(const struct path_set *set)
+{
+    return set->best ? &set->best->path : NULL;
+}
+
+size_t path_list(const struct path_set *set, struct path *out, size_t cap)
+{
+    size_t count = 0;
+    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
+        if (count < cap)
+            out[count++] = e->path;
+    }
+    return count;
+}

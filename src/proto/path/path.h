@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The paths to one peer: candidate addresses, their probing, their size (RFC 8899) and the choice among them.
+ * docs/PROTOCOL.md §9. Sans-I/O, control thread.
+ *
+ * What goes to addresses that have not answered is bounded per peer whatever the peer or a forger does: three
+ * tries of WIRE_BASE_SIZE per address, 48 at once and 10 a second later, and 4 challenges of new sources a
+ * second. Answers are shorter than what they answer.
+ *
+ *   UNTRIED ──probe──▶ PROBING ──answer──▶ PROVEN ──3 unanswered──▶ SUSPECT ──answer──▶ PROVEN
+ *                         │                                            │
+ *                         └─── no answer ───▶ FAILED ◀──5 s unanswered─┘
+ *                              (tried again rarely, or at once by path_wake)
+ */
+
+#include "base/addr.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "proto/wire/candidate.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum path_state {
+    PATH_STATE_UNTRIED,
+    PATH_STATE_PROBING,
+    PATH_STATE_PROVEN,
+    PATH_STATE_SUSPECT,
+    PATH_STATE_FAILED
+};
+
+enum path_kind { PATH_KIND_DIRECT = 1, PATH_KIND_RELAY = 2, PATH_KIND_TCP = 3 };
+
+/* "direct", "relay", "tcp", as in status --json. */
+const char *path_kind_name(enum path_kind kind);
+
+/* A PROBE datagram's payload, behind the inner header; a request is padded with zeros to the size under test,
+ * an answer is not padded. Decoding ignores the padding: the tag vouches for it. docs/PROTOCOL.md §9.
+ *
+ *    0  kind (1 request, 2 answer)
+ *    1  zero
+ *    2  size of the request's UDP payload
+ *    4  token (8)
+ *   12  observed address: family, port, ip (1 + 2 + 16; IPv4 in the first 4)
+ *   31  zero
+ */
+#define PATH_PROBE_LEN 32
+enum path_probe_kind { PATH_PROBE_REQUEST = 1, PATH_PROBE_ANSWER = 2 };
+struct path_probe {
+    enum path_probe_kind kind;
+    uint16_t size;        /* UDP payload of the request, bytes */
+    uint64_t token;       /* chosen by the asker, repeated by the answer */
+    struct addr observed; /* answer: the address that the request came from; request: none */
+};
+void path_probe_encode(const struct path_probe *p, uint8_t out[PATH_PROBE_LEN]);
+/* 0 or ERR_FORMAT: short, unknown kind, reserved bytes, an observed address in a request or none in an
+ * answer. */
+int path_probe_decode(const uint8_t *data, size_t len, struct path_probe *out) must_check;
+
+struct path {
+    enum path_kind kind;
+    enum path_state state;
+    struct addr remote;
+    uint16_t size;   /* UDP payload that is proven to pass, >= WIRE_BASE_SIZE once proven */
+    uint32_t rtt_us; /* smoothed (RFC 6298); 0 while unproven */
+};
+
+struct path_set;
+
+/* random is used for tokens and jitter: called with a buffer to fill. local_max is the largest UDP payload
+ * that any local interface can carry. */
+struct path_set_config {
+    void (*random)(void *context, void *out, size_t len);
+    void *context;
+    uint16_t local_max;
+};
+int path_set_new(const struct path_set_config *config, struct path_set **out) must_check;
+void path_set_free(struct path_set *set);
+
+/* Adds or keeps a candidate (at most CANDIDATES_MAX; a full set gives up failed ones first). Unspecified,
+ * multicast and port-0 addresses are ignored, relayed ones too (they need a relay's carrier). It is probed at
+ * once; so is one that had failed. */
+void path_add(struct path_set *set, const struct addr *remote, enum candidate_kind kind, uint64_t now_us);
+
+/* As path_add, for an address that nobody named: a connection came from there. It carries when nothing else
+ * does, and is never preferred for its round trip. */
+void path_add_observed(struct path_set *set, const struct addr *remote, uint64_t now_us);
+
+/* Forgets candidates of the other side's last announcement that are not in this one and not proven. */
+void path_announced(struct path_set *set, const struct candidate *list, unsigned count, uint64_t now_us);
+
+/* A datagram of this peer that authenticated came from remote: when that is not the best path, both are asked
+ * at once. The old path serves until the new one has answered and the old one's answer is overdue (one round
+ * trip and four deviations, 10 ms at least; at once when it had missed a round before): then the peer has
+ * moved. While the old one answers, it stays, however fast the new one is. May be called for every such datagram; cheap when there is
+ * nothing to do. */
+void path_on_source(struct path_set *set, const struct addr *remote, uint64_t now_us);
+
+/* An authenticated answer from remote. Returns true when the best path, its size or its state changed. One
+ * from another address than was asked proves nothing and counts as path_on_source. */
+bool path_on_answer(struct path_set *set, const struct path_probe *answer, const struct addr *remote,
+                    uint64_t now_us);
+
+/* Whether data flows in either direction now: while it does, the best path is probed every 500 ms (at its
+ * full size; after a miss every 250 ms, with the base size beside it) and the other proven ones every 5 s,
+ * otherwise every 10 s and 25 s. Cheap to call again with the same value. */
+void path_set_active(struct path_set *set, bool active, uint64_t now_us);
+
+/* The kernel refused size on the best path (EMSGSIZE): back to WIRE_BASE_SIZE, search anew. */
+void path_on_too_big(struct path_set *set, uint64_t now_us);
+
+/* Our own addresses changed, the peer asks, or data gets no answer: probe everything now; local_max as in
+ * path_set_config. */
+void path_wake(struct path_set *set, uint16_t local_max, uint64_t now_us);
+
+/* Called at or after path_next_deadline. Returns true and fills *probe (a request, to be sent to *remote
+ * padded so that the UDP payload has probe->size bytes), false when none is due. Call until false. *changed
+ * is written at every call: true when the best path, its size or state changed other than by path_on_answer;
+ * it stays true until the call that returns false, included. A probe that the kernel refuses (EMSGSIZE) is
+ * simply lost. */
+bool path_poll(struct path_set *set, uint64_t now_us, struct path_probe *probe, struct addr *remote,
+               bool *changed);
+
+/* Monotonic microseconds at which path_poll wants to be called; TIME_NEVER when never. */
+uint64_t path_next_deadline(const struct path_set *set);
+
+/* The path that carries data: proven or suspect, best measured RTT with hysteresis (a change needs to be
+ * better by 25 % and 2 ms and its address named by the peer or a person, or the old one to fail). NULL while nothing is proven. Valid until the next call
+ * of any other function. */
+const struct path *path_best(const struct path_set *set);
+
+/* All paths, for status. */
+size_t path_list(const struct path_set *set, struct path *out, size_t cap);

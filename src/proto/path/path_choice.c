@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which of the paths carries. Pure; control thread. docs/PROTOCOL.md §9.
+ *
+ *   best suspect or failed         any proven one takes over, provisionally until it answers
+ *   another is faster              by a quarter and 2 ms, measured since the last change, at its full size; only
+ *                                  one that the peer or a person named: whoever sends our datagrams on from an
+ *                                  address of his own can be as fast as he likes
+ *   the peer moved                 see path_decide_roam
+ */
+
+#include "base/clock.h"
+#include "proto/path/path_set.h"
+
+#define BETTER_US      2000u
+#define ROAM_SPREAD_US 10000u
+
+static bool answers_faster(const struct path_entry *a, const struct path_entry *b)
+{
+    uint64_t ra = a->path.rtt_us, rb = b->path.rtt_us;
+    return 4 * ra < 3 * rb && ra + BETTER_US < rb;
+}
+
+/* a carries in the place of best, which is proven. What a did before best was chosen says nothing: a peer
+ * that moved leaves fast paths behind that are dead. */
+static bool displaces(const struct path_set *set, const struct path_entry *a)
+{
+    const struct path_entry *b = set->best;
+    if (a->proof_us < set->chosen_us)
+        return false;
+    /* What killed the path before best may have killed best too. */
+    if (set->provisional)
+        return true;
+    bool measured = a->samples >= 2 && b->samples >= 2;
+    bool settled = a->size.trial == 0 && a->distrust_us <= set->now_us;
+    return a->named && measured && settled && answers_faster(a, b);
+}
+
+static void set_best(struct path_set *set, struct path_entry *e, bool provisional, uint64_t now_us)
+{
+    set->best = e;
+    set->provisional = provisional;
+    set->chosen_us = now_us;
+    if (!e)
+        return;
+    e->roaming = false;
+    e->roam_us = TIME_NEVER;
+    /* Its next round is due. */
+    e->round_us = 0;
+}
+
+/* The path for data when best does not answer: a proven one, else one that may still come back. */
+static struct path_entry *substitute(struct path_set *set)
+{
+    struct path_entry *proven = NULL, *suspect = NULL;
+    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
+        bool is_suspect = e->path.state == PATH_STATE_SUSPECT;
+        if (e->path.state == PATH_STATE_PROVEN && (!proven || e->path.rtt_us < proven->path.rtt_us))
+            proven = e;
+        if (is_suspect && (!suspect || e->answer_us > suspect->answer_us))
+            suspect = e;
+    }
+    return proven ? proven : suspect;
+}
+
+static void choose_faster(struct path_set *set, uint64_t now_us)
+{
+    if (set->best->proof_us >= set->chosen_us)
+        set->provisional = false;
+    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
+        if (e != set->best && e->path.state == PATH_STATE_PROVEN && displaces(set, e))
+            set_best(set, e, false, now_us);
+    }
+}
+
+void path_choose(struct path_set *set, uint64_t now_us)
+{
+    struct path_entry *b = set->best;
+    if (b && b->path.state == PATH_STATE_PROVEN) {
+        choose_faster(set, now_us);
+        return;
+    }
+    struct path_entry *e = substitute(set);
+    bool hopeful = b && b->path.state == PATH_STATE_SUSPECT;
+    if (hopeful && e->path.state == PATH_STATE_SUSPECT)
+        return;
+    if (e != b)
+        set_best(set, e, hopeful, now_us);
+}
+
+/* When the answer of the best path to the question that went out with a challenge is overdue: at once when it
+ * has already missed a round. */
+static uint64_t overdue(const struct path_entry *best, uint64_t challenged_us)
+{
+    uint64_t spread = 4ull * best->rttvar_us;
+    if (best->unanswered)
+        return challenged_us;
+    return challenged_us + best->path.rtt_us + (spread > ROAM_SPREAD_US ? spread : ROAM_SPREAD_US);
+}
+
+/* A peer that has moved sends from its new address and answers there, and answers at the old one no more. One
+ * whose datagrams somebody copies to us from elsewhere still answers at the old one, and stays there. */
+void path_decide_roam(struct path_set *set, struct path_entry *e, uint64_t now_us)
+{
+    struct path_entry *b = set->best;
+    e->roam_us = TIME_NEVER;
+    if (!e->roaming || e->path.state != PATH_STATE_PROVEN || e->answer_us < e->challenged_us)
+        return;
+    if (!b || e == b || (b->path.state == PATH_STATE_PROVEN && b->proof_us >= e->challenged_us)) {
+        e->roaming = false;
+        return;
+    }
+    uint64_t at = overdue(b, e->challenged_us);
+    if (at <= now_us)
+        set_best(set, e, false, now_us);
+    else
+        e->roam_us = at;
+}

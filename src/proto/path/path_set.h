@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What the files of a path set share: its state and the choice of the path that carries. Internal to
+ * proto/path/path; control thread. docs/PROTOCOL.md §9. */
+
+#include "proto/path/path_entry.h"
+
+/* A rate with bursts: each taking costs time that is earned back as it passes. */
+struct path_budget {
+    uint64_t until_us; /* when all that was taken is earned back */
+};
+
+struct path_set {
+    struct path_set_config config;
+    struct path_entry *entries; /* CANDIDATES_MAX places */
+    struct path_entry *best;
+    bool active;
+    bool dirty;         /* a change that the owner has not been told */
+    bool provisional;   /* best took over from one that failed, and has not answered since */
+    uint64_t chosen_us; /* when best was */
+    uint64_t now_us;    /* the newest that was heard */
+    uint64_t alert_us;  /* until then every path is hurried */
+    struct path_budget tries, challenges;
+    struct path reported; /* best as the owner knows it; all zero: none */
+};
+
+/* The used entry behind e, the first for NULL; NULL behind the last. */
+struct path_entry *path_set_next(const struct path_set *set, const struct path_entry *e);
+
+/* Makes the right path the best, now that states or round trips may have changed. */
+void path_choose(struct path_set *set, uint64_t now_us);
+
+/* A challenged source may have answered, or the old path may have had its time to:
+ * moves to it, or does not. */
+void path_decide_roam(struct path_set *set, struct path_entry *e, uint64_t now_us);

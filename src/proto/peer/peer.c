@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The books of one peer. docs/PROTOCOL.md §6. Control thread. */
+
+#include "proto/peer/peer.h"
+
+#include "base/clock.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define DIAL_STAGGER_US       200000ull /* between any two dials of a peer, whatever it names */
+#define DIAL_BACKOFF_MIN_US   250000ull
+#define DIAL_BACKOFF_MAX_US   15000000ull
+#define DIAL_BACKOFF_KNOWN_US 1000000ull /* for a peer that was connected lately */
+#define DIAL_KNOWN_US         60000000ull
+/* A path that fails mostly heals or has a substitute; if not, the peer may be another process by now and a
+ * new handshake helps. Beyond some time it is the network, and handshakes do not. */
+#define BROKEN_US         2000000ull
+#define BROKEN_GIVE_UP_US 30000000ull
+#define LOOK_US           500000ull
+#define LOSS_SLOT_US      2000000ull
+#define ACTIVE_US         5000000ull
+
+int peer_new(struct mesh *mesh, const struct node_id *id, uint32_t slot, const struct path_set_config *paths,
+             struct peer **out)
+{
+    struct peer *p = calloc(1, sizeof *p);
+    if (!p)
+        return ERR_NOMEM;
+    p->mesh = mesh;
+    p->id = *id;
+    p->slot = slot;
+    int rc = path_set_new(paths, &p->paths);
+    if (rc) {
+        free(p);
+        return rc;
+    }
+    *out = p;
+    return 0;
+}
+
+void peer_free(struct peer *p)
+{
+    for (unsigned i = 0; i < p->link_count; i++)
+        link_free(p->links[i]);
+    path_set_free(p->paths);
+    free(p);
+}
+
+int peer_add_link(struct peer *p, struct link *l)
+{
+    if (p->link_count == PEER_LINKS_MAX)
+        return ERR_SPACE;
+    p->links[p->link_count++] = l;
+    l->owner = p;
+    return 0;
+}
+
+void peer_remove_link(struct peer *p, struct link *l)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < p->link_count; i++)
+        if (p->links[i] != l)
+            p->links[kept++] = p->links[i];
+    p->link_count = kept;
+    if (p->current == l)
+        p->current = NULL;
+    l->owner = NULL;
+}
+
+bool peer_prefers(const struct peer *p, const struct node_id *me, const struct link *a, const struct link *b)
+{
+    bool a_newer = a->live_us >= b->live_us;
+    if (memcmp(a->theirs.boot, b->theirs.boot, MESSAGE_BOOT_LEN) != 0)
+        return a_newer;
+    if (a->generation != b->generation)
+        return a->generation > b->generation;
+    if (a->opener != b->opener)
+        return a->opener == (id_compare(me, &p->id) < 0);
+    return a_newer;
+}
+
+void peer_set_targets(struct peer *p, const struct addr *list, unsigned count, bool given)
+{
+    struct addr kept[PEER_TARGETS_MAX];
+    unsigned n = 0;
+    unsigned keep = given ? 0 : p->dial.given;
+    for (unsigned i = 0; i < keep; i++)
+        kept[n++] = p->dial.targets[i];
+    for (unsigned i = 0; i < count && n < PEER_TARGETS_MAX; i++) {
+        bool known = false;
+        for (unsigned j = 0; j < n; j++)
+            known = known || addr_equal(&kept[j], &list[i]);
+        if (!known)
+            kept[n++] = list[i];
+    }
+    if (given)
+        p->dial.given = n;
+    if (n != p->dial.count || memcmp(kept, p->dial.targets, n * sizeof kept[0]) != 0) {
+        memcpy(p->dial.targets, kept, n * sizeof kept[0]);
+        p->dial.count = n;
+        p->dial.next = 0;
+        p->dial.at_us = 0; /* news: no waiting */
+    }
+}
+
+void peer_add_target(struct peer *p, const struct addr *target)
+{
+    for (unsigned i = 0; i < p->dial.count; i++)
+        if (addr_equal(&p->dial.targets[i], target))
+            return;
+    unsigned at = p->dial.count < PEER_TARGETS_MAX ? p->dial.count++ : PEER_TARGETS_MAX - 1;
+    p->dial.targets[at] = *target;
+}
+
+static bool wants_link(const struct peer *p, uint64_t now_us)
+{
+    if (!p->wanted)
+        return false;
+    const struct link *l = p->current;
+    if (!l || !l->has_stream || !peer_send_session(p))
+        return true;
+    uint64_t since_us = p->stats.broken_since_us;
+    bool broken = since_us && now_us - since_us >= BROKEN_US && now_us - since_us < BROKEN_GIVE_UP_US;
+    return broken || now_us >= p->dial.rehandshake_at_us;
+}
+
+/* For our own attempts; the peer's need room, too. */
+static bool links_full(const struct peer *p)
+{
+    return p->link_count >= PEER_LINKS_MAX - 2;
+}
+
+/* When the next target may be dialled. */
+static uint64_t dial_at(const struct peer *p)
+{
+    uint64_t least = p->dial.last_us ? p->dial.last_us + DIAL_STAGGER_US : 0;
+    return p->dial.at_us > least ? p->dial.at_us : least;
+}
+
+bool peer_dial_due(struct peer *p, uint64_t now_us, struct addr *out)
+{
+    if (!wants_link(p, now_us)) {
+        p->dial.running = false;
+        return false;
+    }
+    if (now_us < dial_at(p) || links_full(p))
+        return false;
+    if (!p->dial.running) {
+        p->dial.running = true;
+        p->dial.next = 0;
+    }
+    if (p->dial.next >= p->dial.count)
+        return false;
+    *out = p->dial.targets[p->dial.next++];
+    p->dial.last_us = now_us;
+    p->dial.at_us = now_us + DIAL_STAGGER_US;
+    return true;
+}
+
+uint64_t peer_dial_next(const struct peer *p, uint64_t now_us)
+{
+    if (!p->wanted)
+        return TIME_NEVER;
+    if (wants_link(p, now_us)) {
+        bool all_tried = p->dial.running && p->dial.next >= p->dial.count;
+        return all_tried || links_full(p) ? TIME_NEVER : dial_at(p);
+    }
+    uint64_t renewal_us = p->dial.rehandshake_at_us;
+    uint64_t broken_us = p->stats.broken_since_us ? p->stats.broken_since_us + BROKEN_US : TIME_NEVER;
+    return now_us < broken_us && broken_us < renewal_us ? broken_us : renewal_us;
+}
+
+uint64_t peer_hard_age_us(uint64_t rehandshake_us)
+{
+    return rehandshake_us + rehandshake_us / 12;
+}
+
+void peer_dial_succeeded(struct peer *p, uint64_t rehandshake_us, uint32_t jitter, uint64_t now_us)
+{
+    p->dial.running = false;
+    p->dial.refused = false;
+    p->dial.backoff_us = 0;
+    p->dial.error[0] = p->dial.told[0] = '\0';
+    uint64_t planned_us = rehandshake_us * 9 / 10 + rehandshake_us / 5 * (jitter % 1024) / 1024;
+    bool opener = p->current && p->current->opener;
+    p->dial.rehandshake_at_us = now_us + (opener ? planned_us : peer_hard_age_us(rehandshake_us));
+}
+
+void peer_dial_round_failed(struct peer *p, uint32_t jitter, uint64_t now_us)
+{
+    bool known = p->current && now_us - p->current->live_us < DIAL_KNOWN_US;
+    uint64_t most = known ? DIAL_BACKOFF_KNOWN_US : DIAL_BACKOFF_MAX_US;
+    uint64_t wait = p->dial.backoff_us ? p->dial.backoff_us * 2 : DIAL_BACKOFF_MIN_US;
+    p->dial.backoff_us = wait > most ? most : wait;
+    p->dial.running = false;
+    p->dial.at_us = now_us + p->dial.backoff_us * 3 / 4 + p->dial.backoff_us / 2 * (jitter % 1024) / 1024;
+}
+
+void peer_dial_error(struct peer *p, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(p->dial.error, sizeof p->dial.error, format, args);
+    va_end(args);
+}
+
+void peer_dial_soon(struct peer *p, uint64_t now_us)
+{
+    p->dial.backoff_us = 0;
+    if (!p->dial.running)
+        p->dial.at_us = now_us;
+}
+
+struct session *peer_send_session(const struct peer *p)
+{
+    return p->current ? keychain_send_session(p->current->keychain) : NULL;
+}
+
+void peer_account(struct peer *p, const struct session *s)
+{
+    struct session_stats one;
+    session_stats(s, &one);
+    p->stats.rx_bytes += one.rx_bytes;
+    p->stats.tx_bytes += one.tx_bytes;
+    p->stats.rx_datagrams += one.rx_datagrams;
+    p->stats.rx_expected += one.rx_expected;
+    p->stats.datagrams += one.rx_datagrams + one.tx_datagrams;
+}
+
+/* Sums up the living sessions and those that are gone. *datagrams counts both directions. */
+static void sum(const struct peer *p, struct peer_totals *out, uint64_t *datagrams)
+{
+    *out = (struct peer_totals){.rx_bytes = p->stats.rx_bytes,
+                                .tx_bytes = p->stats.tx_bytes,
+                                .rx_datagrams = p->stats.rx_datagrams,
+                                .rx_expected = p->stats.rx_expected};
+    *datagrams = p->stats.datagrams;
+    for (unsigned i = 0; i < p->link_count; i++) {
+        struct session *list[KEYCHAIN_OLD_MAX + 2];
+        if (!p->links[i]->keychain)
+            continue;
+        size_t n = keychain_sessions(p->links[i]->keychain, list, KEYCHAIN_OLD_MAX + 2);
+        for (size_t j = 0; j < n; j++) {
+            struct session_stats one;
+            session_stats(list[j], &one);
+            out->rx_bytes += one.rx_bytes;
+            out->tx_bytes += one.tx_bytes;
+            out->rx_datagrams += one.rx_datagrams;
+            out->rx_expected += one.rx_expected;
+            *datagrams += one.rx_datagrams + one.tx_datagrams;
+        }
+    }
+}
+
+void peer_totals(const struct peer *p, struct peer_totals *out)
+{
+    uint64_t datagrams;
+    sum(p, out, &datagrams);
+    unsigned oldest = (p->stats.loss_at + 1) % PEER_LOSS_SLOTS;
+    uint64_t expected = out->rx_expected - p->stats.loss_expected[oldest];
+    uint64_t received = out->rx_datagrams - p->stats.loss_received[oldest];
+    out->loss = expected > received ? (double)(expected - received) / (double)expected : 0;
+}
+
+void peer_look(struct peer *p, uint64_t now_us)
+{
+    if (now_us < p->stats.look_at_us)
+        return;
+    p->stats.look_at_us = now_us + LOOK_US;
+    struct peer_totals totals;
+    uint64_t datagrams;
+    sum(p, &totals, &datagrams);
+    if (datagrams != p->stats.data_seen)
+        p->stats.active_until_us = now_us + ACTIVE_US;
+    p->stats.data_seen = datagrams;
+    const struct path *best = path_best(p->paths);
+    if (best && best->state == PATH_STATE_PROVEN)
+        p->stats.broken_since_us = 0;
+    else if (!p->stats.broken_since_us && p->path_told.family)
+        p->stats.broken_since_us = now_us;
+    path_set_active(p->paths, now_us < p->stats.active_until_us, now_us);
+    unsigned slot = (unsigned)(now_us / LOSS_SLOT_US % PEER_LOSS_SLOTS);
+    if (slot != p->stats.loss_at) {
+        p->stats.loss_at = slot;
+        p->stats.loss_received[slot] = totals.rx_datagrams;
+        p->stats.loss_expected[slot] = totals.rx_expected;
+    }
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* One peer: its links, which of them carries, its paths, when to dial it, and what it has sent and received.
+ * The mesh owns peers and does the talking; this keeps one peer's books. Sans-I/O, control thread.
+ * docs/PROTOCOL.md §6. */
+
+#include "base/addr.h"
+#include "base/id.h"
+#include "proto/peer/allowance.h"
+#include "proto/link/link.h"
+#include "proto/path/path.h"
+#include "proto/session/session.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PEER_LINKS_MAX   12
+#define PEER_TARGETS_MAX 12
+#define PEER_LOSS_SLOTS  8
+
+struct mesh;
+
+struct peer {
+    struct mesh *mesh;
+    struct node_id id;
+    uint32_t slot;
+    bool wanted;        /* named in -connect: we dial it and keep it connected */
+    uint64_t wanted_us; /* since when */
+    bool allowed;       /* may connect to us though we are not public */
+    char name[MESSAGE_NAME_MAX + 1];
+
+    struct link *links[PEER_LINKS_MAX];
+    unsigned link_count;
+    struct link *current; /* the link whose keys we send under; LIVE or DRAINING */
+    uint32_t generation;  /* the highest of any link so far */
+    uint32_t handshakes;  /* links that became LIVE */
+    uint32_t ratchets;    /* steps of links that are gone */
+
+    struct allowance allowance; /* what it may ask of us */
+
+    struct path_set *paths;
+    struct addr path_told; /* the best path's address, as the owner was last told */
+
+    struct {
+        struct addr targets[PEER_TARGETS_MAX]; /* control addresses, given ones first */
+        unsigned count, given;                 /* how many of them a person gave */
+        unsigned next;                         /* of the round that runs */
+        bool running;
+        uint64_t at_us;   /* when the next target, or the next round, is due … */
+        uint64_t last_us; /* … and when the last one was dialled: news makes no haste beyond the stagger */
+        uint64_t backoff_us;
+        uint64_t rehandshake_at_us;
+        char error[200]; /* why the last round failed; empty when it did not */
+        char told[200];  /* the error that the owner was last told of */
+        bool refused;    /* the peer said no */
+    } dial;
+
+    struct {
+        uint64_t rx_bytes, tx_bytes, rx_datagrams, rx_expected, datagrams; /* of sessions that are gone */
+        uint64_t data_seen; /* datagrams at the last look: did data flow? */
+        uint64_t active_until_us, look_at_us;
+        uint64_t broken_since_us; /* since when no path is sound; 0: one is */
+        uint64_t loss_received[PEER_LOSS_SLOTS], loss_expected[PEER_LOSS_SLOTS];
+        unsigned loss_at;
+    } stats;
+};
+
+int peer_new(struct mesh *mesh, const struct node_id *id, uint32_t slot, const struct path_set_config *paths,
+             struct peer **out) must_check;
+
+/* Frees the peer and its links. */
+void peer_free(struct peer *p);
+
+/* ERR_SPACE when it has too many. */
+int peer_add_link(struct peer *p, struct link *l) must_check;
+void peer_remove_link(struct peer *p, struct link *l);
+
+/* Which of two LIVE links both ends prefer: that of a restarted process, then the higher generation, then the
+ * one opened by the lower id, then the newer. True when it is a. */
+bool peer_prefers(const struct peer *p, const struct node_id *me, const struct link *a, const struct link *b);
+
+/* Addresses to dial: given by a person (kept for ever), or learned (the last ones replace the earlier). */
+void peer_set_targets(struct peer *p, const struct addr *list, unsigned count, bool given);
+
+/* One more address to dial, learned from where its datagrams come from. */
+void peer_add_target(struct peer *p, const struct addr *target);
+
+/* True when a link should be opened now, and where. */
+bool peer_dial_due(struct peer *p, uint64_t now_us, struct addr *out);
+
+/* When that may next be true; TIME_NEVER while it depends on events alone, such as news of addresses or the end
+ * of the attempts that run. */
+uint64_t peer_dial_next(const struct peer *p, uint64_t now_us);
+
+/* A handshake should not be older than that, whoever opened the link: its opener renews it sooner. */
+uint64_t peer_hard_age_us(uint64_t rehandshake_us);
+
+/* Dialling has succeeded, or a whole round has failed. jitter is a random number. */
+void peer_dial_succeeded(struct peer *p, uint64_t rehandshake_us, uint32_t jitter, uint64_t now_us);
+void peer_dial_round_failed(struct peer *p, uint32_t jitter, uint64_t now_us);
+
+/* An attempt failed: remembers why. */
+void peer_dial_error(struct peer *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The stream or the paths of a connected peer broke: dial soon. */
+void peer_dial_soon(struct peer *p, uint64_t now_us);
+
+/* The session to send under, or NULL. */
+struct session *peer_send_session(const struct peer *p);
+
+/* Adds a session that ends to the totals. */
+void peer_account(struct peer *p, const struct session *s);
+
+/* Totals since the peer was first met; loss is the share of datagrams of the last ~16 s
+ * that did not arrive. */
+struct peer_totals {
+    uint64_t rx_bytes, tx_bytes, rx_datagrams, rx_expected;
+    double loss;
+};
+void peer_totals(const struct peer *p, struct peer_totals *out);
+
+/* Looks at the counters: tells the paths whether data flows, and keeps the loss figures.
+ * About every 500 ms. */
+void peer_look(struct peer *p, uint64_t now_us);

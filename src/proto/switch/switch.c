@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The switch's decisions: learning, moving, guarding, and where a frame goes. docs/PROTOCOL.md §13. Workers
+ * call it for every frame, the control thread ages and lists; the table itself is fdb.c's. */
+
+#include "proto/switch/switch.h"
+
+#include "base/bytes.h"
+#include "proto/switch/fdb.h"
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ETHERTYPE_VLAN  0x8100 /* 802.1Q */
+#define ETHERTYPE_QINQ  0x88a8 /* 802.1ad */
+#define VLAN_ID_MASK    0x0fff
+#define GROUP_BIT       0x01 /* in the first byte of an address */
+#define STORM_INTERVAL  (1000000ull / SWITCH_STORM_RATE)
+#define STORM_TOLERANCE (SWITCH_STORM_BURST * STORM_INTERVAL)
+
+/* One peer's flood budget, as the time at which it would be whole again (a leaky bucket as a virtual
+ * schedule): one word, so that several workers can share it without a lock. */
+struct bucket {
+    alignas(64) _Atomic uint64_t whole_us;
+};
+
+struct switch_table {
+    struct fdb *fdb;
+    bool pass_bpdus;
+    unsigned peers;
+    struct bucket *buckets;
+};
+
+int switch_new(unsigned peers, unsigned entries, struct switch_table **out)
+{
+    *out = NULL;
+    if (peers == 0 || peers > SWITCH_PEERS_MAX)
+        return ERR_ARGUMENT;
+    struct switch_table *sw = calloc(1, sizeof *sw);
+    if (!sw)
+        return ERR_NOMEM;
+
+    int err = ERR_NOMEM;
+    sw->peers = peers;
+    sw->buckets = aligned_alloc(alignof(struct bucket), peers * sizeof *sw->buckets);
+    if (sw->buckets) {
+        memset(sw->buckets, 0, peers * sizeof *sw->buckets);
+        err = fdb_new(peers, entries, &sw->fdb);
+    }
+    if (err) {
+        switch_free(sw);
+        return err;
+    }
+    *out = sw;
+    return 0;
+}
+
+void switch_free(struct switch_table *sw)
+{
+    if (!sw)
+        return;
+    fdb_free(sw->fdb);
+    free(sw->buckets);
+    free(sw);
+}
+
+enum drop switch_parse(const uint8_t *frame, size_t len, struct switch_frame *out)
+{
+    struct reader r = reader_init(frame, len);
+
+    reader_copy(&r, out->dst, sizeof out->dst);
+    reader_copy(&r, out->src, sizeof out->src);
+    out->type = reader_u16(&r);
+    out->vlan = 0;
+    if (out->type == ETHERTYPE_VLAN || out->type == ETHERTYPE_QINQ) {
+        out->vlan = reader_u16(&r) & VLAN_ID_MASK;
+        out->type = reader_u16(&r);
+    }
+    if (r.bad)
+        return DROP_RUNT;
+    return out->src[0] & GROUP_BIT ? DROP_SOURCE : DROP_NONE;
+}
+
+void switch_pass_bpdus(struct switch_table *sw, bool pass)
+{
+    sw->pass_bpdus = pass;
+}
+
+/* What bridges say to each other and never forward (IEEE 802.1Q §8.6.3): spanning tree, pause frames, slow
+ * protocols such as LACP, spanning tree of provider bridges; and Cisco's spanning tree per VLAN. A root or a
+ * link beyond the tunnel would reshape the LAN behind it. 802.1X (:03) and LLDP (:0e) harm nobody. */
+static bool is_bpdu(const uint8_t dst[6])
+{
+    static const uint8_t reserved[5] = {0x01, 0x80, 0xc2, 0x00, 0x00};
+    static const uint8_t pvst[6] = {0x01, 0x00, 0x0c, 0xcc, 0xcc, 0xcd};
+
+    if (memcmp(dst, reserved, sizeof reserved) == 0)
+        return dst[5] <= 0x02 || dst[5] == 0x08;
+    return memcmp(dst, pvst, sizeof pvst) == 0;
+}
+
+int switch_from_device(struct switch_table *sw, const struct switch_frame *f, uint64_t now_us)
+{
+    bool group = f->dst[0] & GROUP_BIT;
+
+    if (group && is_bpdu(f->dst) && !sw->pass_bpdus)
+        return SWITCH_PORT_BPDU;
+    (void)fdb_learn(sw->fdb, fdb_key(f->src, f->vlan), SWITCH_PORT_DEVICE, now_us);
+    return group ? SWITCH_PORT_FLOOD : fdb_find(sw->fdb, fdb_key(f->dst, f->vlan));
+}
+
+void switch_local(struct switch_table *sw, const uint8_t mac[6], uint64_t now_us)
+{
+    uint64_t key = fdb_key(mac, 0);
+    struct switch_pin own;
+
+    memcpy(own.mac, mac, sizeof own.mac);
+    if (fdb_pin_owner(sw->fdb, key) != SWITCH_PORT_DEVICE)
+        fdb_pin(sw->fdb, SWITCH_PORT_DEVICE, &own, 1);
+    (void)fdb_learn(sw->fdb, key, SWITCH_PORT_DEVICE, now_us);
+}
+
+/* Takes one frame from the budget; false when there is none left, which costs nothing. */
+static bool bucket_take(struct bucket *b, uint64_t now_us)
+{
+    uint64_t whole = atomic_load_explicit(&b->whole_us, memory_order_relaxed), after;
+
+    do {
+        after = (whole > now_us ? whole : now_us) + STORM_INTERVAL;
+        if (after - now_us > STORM_TOLERANCE)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&b->whole_us, &whole, after, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return true;
+}
+
+/* Whether what is flooded here, and what is a bridge's own, may come in. */
+static enum drop admit(struct switch_table *sw, uint32_t slot, const struct switch_frame *f, uint64_t now_us)
+{
+    if (f->dst[0] & GROUP_BIT) {
+        if (is_bpdu(f->dst) && !sw->pass_bpdus)
+            return DROP_BPDU;
+    } else if (fdb_find(sw->fdb, fdb_key(f->dst, f->vlan)) == SWITCH_PORT_DEVICE) {
+        return DROP_NONE;
+    }
+    return bucket_take(&sw->buckets[slot], now_us) ? DROP_NONE : DROP_STORM;
+}
+
+enum drop switch_from_peer(struct switch_table *sw, uint32_t slot, const struct switch_frame *f,
+                           uint64_t now_us, enum drop *not_learned)
+{
+    *not_learned = DROP_NONE;
+    if (slot >= sw->peers)
+        return DROP_RECEIVER;
+    enum drop drop = admit(sw, slot, f, now_us);
+    if (drop)
+        return drop; /* before learning: a storm of made-up sources is not learned */
+    drop = fdb_learn(sw->fdb, fdb_key(f->src, f->vlan), (int)slot, now_us);
+    if (drop != DROP_FDB_FULL && drop != DROP_FLAPPING)
+        return drop;
+    *not_learned = drop;
+    return DROP_NONE;
+}
+
+int switch_find(const struct switch_table *sw, const uint8_t mac[6], uint16_t vlan)
+{
+    return fdb_find(sw->fdb, fdb_key(mac, vlan));
+}
+
+void switch_pin(struct switch_table *sw, uint32_t slot, struct switch_pin *list, unsigned count)
+{
+    if (slot < sw->peers)
+        fdb_pin(sw->fdb, (int)slot, list, count < SWITCH_PINS_PER_PEER ? count : SWITCH_PINS_PER_PEER);
+}
+
+void switch_forget(struct switch_table *sw, uint32_t slot)
+{
+    if (slot >= sw->peers)
+        return;
+    fdb_forget(sw->fdb, (int)slot);
+    atomic_store_explicit(&sw->buckets[slot].whole_us, 0, memory_order_relaxed);
+}
+
+void switch_age(struct switch_table *sw, uint64_t now_us)
+{
+    fdb_age(sw->fdb, now_us);
+}
+
+size_t switch_list(struct switch_table *sw, uint64_t now_us, struct switch_entry *out, size_t cap)
+{
+    return fdb_list(sw->fdb, now_us, out, cap);
+}
