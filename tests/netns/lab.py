@@ -191,8 +191,9 @@ class PingResult:
 class Node:
     """A shadowmesh-l2 on a host, with keys and an API folder of its own."""
 
-    def __init__(self, host, flags, keydir=None, label="node", environment=None, verbose=VERBOSE):
+    def __init__(self, host, flags, keydir=None, label="node", environment=None, verbose=VERBOSE, binary=None):
         self.host = host
+        self.binary = binary  # another build's program; None: this one's
         self.lab = host.lab
         self.label = label
         self.keydir = Path(keydir) if keydir else host.dir / f"{label}-keys"
@@ -207,13 +208,16 @@ class Node:
     def id(self):
         """The node's id; its keys are made if they are not there yet."""
         if self._id is None:
-            result = self.host.run(program("shadowmesh-l2"), "-keydir", self.keydir, "-generate-keys")
+            result = self.host.run(self._program(), "-keydir", self.keydir, "-generate-keys")
             self._id = re.search(r"Peer ID: ([0-9a-f]{40})$", result.stdout + result.stderr, re.MULTILINE)[1]
         return self._id
 
+    def _program(self):
+        return self.binary or program("shadowmesh-l2")
+
     def command(self):
         flags = ["-keydir", str(self.keydir), "-run", str(self.run_dir), *self.flags]
-        return [program("shadowmesh-l2"), *flags, *(["-v"] if self.verbose else [])]
+        return [self._program(), *flags, *(["-v"] if self.verbose else [])]
 
     def start(self, wait=True):
         assert not self.process or not self.process.running

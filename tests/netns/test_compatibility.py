@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node of this build and one of a build that was released before: they connect, take new keys and carry frames.
+
+    site-a ──── inet ──── site-b      the earlier node is built from its commit, once for each BUILD folder
+
+Version 1 of the protocol only grows: what an earlier node does not know it ignores, and this one does without.
+"""
+
+import fcntl
+import os
+import shutil
+import subprocess
+
+import lab as labs
+import pytest
+from lab import A_OVERLAY, B_OVERLAY, BUILD, ROOT
+
+# commit: whether its nodes mix a fresh secret into a session's first root
+EARLIER = {
+    "63b88fd0db41b03f9d95d2165f1d33b46b3f584f": True,
+    "f40ecac6a9af96b71767e6739f72b245f6cbdfdf": False,
+}
+BUILD_SECONDS = 900
+
+
+def have(commit):
+    return subprocess.run(["git", "-C", ROOT, "cat-file", "-e", f"{commit}^{{commit}}"], capture_output=True).returncode == 0
+
+
+def build(commit):
+    """The path of that commit's shadowmesh-l2, built without its tests."""
+    folder = BUILD / "earlier" / commit
+    folder.mkdir(parents=True, exist_ok=True)
+    binary = folder / "build" / "shadowmesh-l2"
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not binary.exists():
+            shutil.rmtree(folder / "source", ignore_errors=True)
+            (folder / "source").mkdir()
+            archive = subprocess.run(["git", "-C", ROOT, "archive", commit], check=True, capture_output=True).stdout
+            subprocess.run(["tar", "-x", "-C", folder / "source"], input=archive, check=True)
+            clean = {key: value for key, value in os.environ.items() if key not in ("CC", "CFLAGS", "LDFLAGS")}
+            for step in (["tools/setup.sh", folder / "build", "-Dtests=false"],
+                         ["ninja", "-C", folder / "build", "shadowmesh-l2"]):
+                subprocess.run(step, cwd=folder / "source", env=clean, check=True, capture_output=True, timeout=BUILD_SECONDS)
+    return binary
+
+
+@pytest.fixture(params=EARLIER, ids=lambda commit: commit[:7])
+def earlier(request):
+    if not have(request.param):
+        pytest.skip(f"this source tree has no history: commit {request.param} is not in it")
+    return build(request.param), EARLIER[request.param]
+
+
+@pytest.mark.parametrize("earlier_opens", [False, True], ids=["earlier accepts", "earlier opens"])
+def test_node_of_an_earlier_build_connects_rekeys_and_carries_frames(lab, earlier, earlier_opens):
+    binary, fresh_root = earlier
+    a_host, b_host, server, _ = lab.internet()
+    backbone = server.backbone()
+    often = ("-test-ratchet-seconds", 1, "-test-rehandshake-seconds", 6)
+    a = labs.receiver(a_host, backbone, *often, binary=None if earlier_opens else binary)
+    b = labs.sender(b_host, backbone, a, *often, binary=binary if earlier_opens else None)
+    b_host.wait_ping(A_OVERLAY, 5)
+    mine, theirs = (a, b) if earlier_opens else (b, a)
+    assert mine.peer(theirs)["fresh_root"] is fresh_root
+    before = mine.peer(theirs)
+    forth, back = b_host.ping_stream(A_OVERLAY), a_host.ping_stream(B_OVERLAY)
+
+    def rekeyed():
+        now = mine.peer(theirs)
+        return now["ratchets"] - before["ratchets"] >= 4 and now["handshakes"] > before["handshakes"]
+    labs.wait_for(rekeyed, 30, "four ratchet steps and a handshake", every=0.2)
+    forth.stop()
+    back.stop()
+    assert forth.lost() == [] and back.lost() == []
+    report = b_host.iperf(a_host, A_OVERLAY, seconds=1)
+    assert report["end"]["sum_received"]["bytes"] > 1_000_000
