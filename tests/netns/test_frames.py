@@ -156,7 +156,8 @@ def dhcp_client(host, device):
 
 
 def narrow_internet(lab, mtu, where):
-    """Hosts whose path has this size: at their own devices, or only in the middle, where ICMP tells nobody."""
+    """Hosts whose path has this size: at their own devices, or only in the middle, where ICMP tells nobody. Routers of
+    such lines clamp TCP's segments."""
     own = mtu if where == "own" else 1500
     r1, r2 = lab.router("r1"), lab.router("r2")
     a_host, b_host, server = lab.host("site-a"), lab.host("site-b"), lab.host("server")
@@ -172,12 +173,18 @@ def narrow_internet(lab, mtu, where):
         router.nft("""
             table inet lab {
                 chain quiet { type filter hook output priority 0; meta l4proto { icmp, icmpv6 } drop; }
-                chain through { type filter hook forward priority 0; meta l4proto { icmp, icmpv6 } drop; }
-            }""")
+                chain through {
+                    type filter hook forward priority 0;
+                    meta l4proto { icmp, icmpv6 } drop;
+                    oifname narrow tcp flags syn tcp option maxseg size set rt mtu;
+                    iifname narrow tcp flags syn tcp option maxseg size set %d;
+                }
+            }""" % (mtu - 40))
     return a_host, b_host, server, r1, r2
 
 
-@pytest.mark.parametrize("mtu,where", [(1500, "middle"), (1400, "middle"), (1280, "middle"), (1400, "own"), (1280, "own")])
+@pytest.mark.parametrize("mtu,where", [(1500, "middle"), (1400, "middle"), (1280, "middle"), (1000, "middle"), (576, "middle"),
+                                       (1400, "own"), (1280, "own"), (576, "own")])
 def test_full_frames_pass_a_narrow_path_without_icmp(lab, figure, mtu, where):
     a_host, b_host, server, _, _ = narrow_internet(lab, mtu, where)
     backbone = server.backbone()

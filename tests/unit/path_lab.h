@@ -118,7 +118,7 @@ static inline void carry(struct net *net, const struct path_probe *probe, const 
     net->sent_bytes += probe->size;
     net->trace = (net->trace ^ net->now ^ probe->token ^ (uint64_t)probe->size << 48) * 0x9e3779b97f4a7c15ull;
     assert_int_equal(probe->kind, PATH_PROBE_REQUEST);
-    assert_true(probe->size >= WIRE_BASE_SIZE);
+    assert_true(probe->size >= WIRE_LEAST_SIZE);
     if (!link)
         return;
     link->probes++;

@@ -231,7 +231,7 @@ static void random_histories_keep_the_invariants(void **state)
             }
             run(net, next_random(net) % (3 * SECOND));
             const struct path *best = path_best(net->set);
-            assert_true(!best || (best->size >= WIRE_BASE_SIZE && best->size <= 2000));
+            assert_true(!best || (best->size >= WIRE_LEAST_SIZE && best->size <= 2000));
             assert_true(!best || best->state == PATH_STATE_PROVEN || best->state == PATH_STATE_SUSPECT);
             uint64_t seconds = (net->now - from) / SECOND + 1;
             assert_true(net->sent_bytes - before < (100 + 150 * seconds) * 2000);

@@ -20,6 +20,63 @@ static void size_search_is_exact_and_quick_whatever_the_path_carries(void **stat
     assert_true(worst < 3500 * MS);
 }
 
+static void path_that_carries_less_than_the_base_size_is_found_and_measured(void **state)
+{
+    (void)state;
+    for (uint16_t max = WIRE_LEAST_SIZE; max < WIRE_BASE_SIZE; max += 4) {
+        static const uint16_t least = WIRE_LEAST_SIZE;
+        struct net *net = net_new(max, ETHERNET);
+        add_candidate(net, 1, 10 * MS, max);
+        WITHIN(net, 1 * SECOND, size_at_least, &least);
+        run(net, 10 * SECOND);
+        assert_in_range(path_best(net->set)->size, max - 8, max);
+        net_free(net);
+    }
+}
+
+static void path_that_carries_nothing_useful_is_not_taken(void **state)
+{
+    (void)state;
+    struct net *net = net_new(1, ETHERNET);
+    add_candidate(net, 1, 10 * MS, WIRE_LEAST_SIZE - 1);
+    run(net, 10 * SECOND);
+    assert_null(path_best(net->set));
+    net_free(net);
+}
+
+static void path_that_shrinks_below_the_base_size_serves_on(void **state)
+{
+    (void)state;
+    static const uint16_t small = 972;
+    for (unsigned phase = 0; phase < 10; phase++) {
+        struct net *net = net_new(40 + phase, ETHERNET);
+        struct link *link = settled(net, 10 * MS);
+        run(net, phase * 50 * MS);
+        link->max = small;
+        assert_true(run_until(net, 2 * SECOND, size_at_most, &small));
+        run(net, 8 * SECOND);
+        assert_in_range(path_best(net->set)->size, small - 8, small);
+        assert_int_equal(path_best(net->set)->state, PATH_STATE_PROVEN);
+        link->max = ETHERNET;
+        static const uint16_t full = ETHERNET;
+        WITHIN(net, 601 * SECOND, size_at_least, &full);
+        net_free(net);
+    }
+}
+
+static void loss_of_the_first_tries_does_not_leave_a_path_small(void **state)
+{
+    (void)state;
+    static const uint16_t full = ETHERNET;
+    struct net *net = net_new(2, ETHERNET);
+    struct link *link = add_candidate(net, 1, 10 * MS, ETHERNET);
+    link->down = true;
+    run(net, 300 * MS); /* both tries of the base size */
+    link->down = false;
+    WITHIN(net, 1 * SECOND, size_at_least, &full);
+    net_free(net);
+}
+
 static void size_of_usual_links_is_found_exactly(void **state)
 {
     (void)state;
@@ -173,6 +230,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(size_search_is_exact_and_quick_whatever_the_path_carries),
+        cmocka_unit_test(path_that_carries_less_than_the_base_size_is_found_and_measured),
+        cmocka_unit_test(path_that_carries_nothing_useful_is_not_taken),
+        cmocka_unit_test(path_that_shrinks_below_the_base_size_serves_on),
+        cmocka_unit_test(loss_of_the_first_tries_does_not_leave_a_path_small),
         cmocka_unit_test(size_of_usual_links_is_found_exactly),
         cmocka_unit_test(search_costs_few_probes),
         cmocka_unit_test(jumbo_frames_are_found),

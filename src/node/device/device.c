@@ -425,7 +425,7 @@ unsigned device_host_candidates(struct device *d, uint16_t port, uint16_t contro
 
 uint16_t device_underlay_max(struct device *d)
 {
-    uint32_t most = WIRE_BASE_SIZE, bound = WIRE_FRAME_MAX + WIRE_OVERHEAD;
+    uint32_t most = WIRE_LEAST_SIZE, bound = WIRE_FRAME_MAX + WIRE_OVERHEAD;
     for (size_t i = 0; i < d->all_count; i++) {
         if (!is_underlay(d, &d->all[i]))
             continue;

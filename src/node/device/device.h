@@ -50,7 +50,7 @@ bool device_is_overlay(const struct device *d, const struct addr *a);
 bool device_is_local(const struct device *d, const struct addr *a);
 bool device_is_subnet_edge(const struct device *d, const struct addr *a);
 
-/* The largest UDP payload that any underlay interface carries: WIRE_BASE_SIZE up to what the largest frame
+/* The largest UDP payload that any underlay interface carries: WIRE_LEAST_SIZE up to what the largest frame
  * needs. */
 uint16_t device_underlay_max(struct device *d);
 

@@ -9,7 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CONTROL_ROOM (WIRE_BASE_SIZE - WIRE_OVERHEAD) /* every path carries this much, measured or not */
+/* What one CONTROL datagram holds: no more than nearly any path carries, as it may go astray with the path's size. */
+static size_t control_room(const struct path *path)
+{
+    return (path->size < WIRE_BASE_SIZE ? path->size : WIRE_BASE_SIZE) - WIRE_OVERHEAD;
+}
 
 static struct peer *peer_of(const struct link *l)
 {
@@ -97,7 +101,7 @@ static void send_control(void *context, struct session *s, const struct message 
     if (!best || w.bad)
         return;
     size_t len = writer_len(&w), part = len;
-    unsigned parts = fragment_plan(len, CONTROL_ROOM, &part);
+    unsigned parts = fragment_plan(len, control_room(best), &part);
     uint16_t group = p->mesh->fragment_group++;
     for (unsigned i = 0; i < parts; i++) {
         size_t at = i * part, n = len - at < part ? len - at : part;

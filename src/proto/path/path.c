@@ -51,8 +51,8 @@ static uint64_t random_below(struct path_set *set, uint64_t bound)
 
 static uint16_t clamp_max(uint16_t local_max)
 {
-    if (local_max < WIRE_BASE_SIZE)
-        return WIRE_BASE_SIZE;
+    if (local_max < WIRE_LEAST_SIZE)
+        return WIRE_LEAST_SIZE;
     return local_max < WIRE_DATAGRAM_MAX ? local_max : WIRE_DATAGRAM_MAX;
 }
 
@@ -328,7 +328,7 @@ void path_set_active(struct path_set *set, bool active, uint64_t now_us)
 void path_on_too_big(struct path_set *set, uint64_t now_us)
 {
     heard(set, now_us);
-    if (set->best && set->best->path.size > WIRE_BASE_SIZE)
+    if (set->best && set->best->path.size > WIRE_LEAST_SIZE)
         path_entry_shrink(set->best, set->config.local_max, now_us);
 }
 
@@ -413,7 +413,8 @@ static bool due_try(struct path_set *set, struct path_entry *e, uint64_t now_us,
     e->prepaid = false;
     e->path.state = PATH_STATE_PROBING;
     e->try_us = now_us + (PATH_TRY_US << e->tries++);
-    *due = (struct path_due){.size = WIRE_BASE_SIZE};
+    /* The last one tells a path that carries little from one that carries nothing. */
+    *due = (struct path_due){.size = e->tries < PATH_TRIES_MAX ? WIRE_BASE_SIZE : WIRE_LEAST_SIZE};
     return true;
 }
 

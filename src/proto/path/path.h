@@ -4,7 +4,7 @@
  * docs/PROTOCOL.md §9. Sans-I/O, control thread.
  *
  * What goes to addresses that have not answered is bounded per peer whatever the peer or a forger does: three
- * tries of WIRE_BASE_SIZE per address, 48 at once and 10 a second later, and 4 challenges of new sources a
+ * tries of at most WIRE_BASE_SIZE per address, 48 at once and 10 a second later, and 4 challenges of new sources a
  * second. Answers are shorter than what they answer.
  *
  *   UNTRIED ──probe──▶ PROBING ──answer──▶ PROVEN ──3 unanswered──▶ SUSPECT ──answer──▶ PROVEN
@@ -61,7 +61,7 @@ struct path {
     enum path_kind kind;
     enum path_state state;
     struct addr remote;
-    uint16_t size;   /* UDP payload that is proven to pass, >= WIRE_BASE_SIZE once proven */
+    uint16_t size;   /* UDP payload that is proven to pass, >= WIRE_LEAST_SIZE once proven */
     uint32_t rtt_us; /* smoothed (RFC 6298); 0 while unproven */
 };
 
@@ -106,7 +106,7 @@ bool path_on_answer(struct path_set *set, const struct path_probe *answer, const
  * otherwise every 10 s and 25 s. Cheap to call again with the same value. */
 void path_set_active(struct path_set *set, bool active, uint64_t now_us);
 
-/* The kernel refused size on the best path (EMSGSIZE): back to WIRE_BASE_SIZE, search anew. */
+/* The kernel refused size on the best path (EMSGSIZE): back to WIRE_BASE_SIZE or below, search anew. */
 void path_on_too_big(struct path_set *set, uint64_t now_us);
 
 /* Our own addresses changed, the peer asks, or data gets no answer: probe everything now; local_max as in

@@ -45,12 +45,23 @@ void path_entry_try(struct path_entry *e, uint64_t now_us)
     e->try_us = now_us;
 }
 
-void path_entry_shrink(struct path_entry *e, uint16_t limit, uint64_t now_us)
+uint16_t path_entry_base(const struct path_entry *e)
 {
-    path_size_start(&e->size, limit, e->path.size, now_us);
+    return e->path.size < WIRE_BASE_SIZE || e->path.state == PATH_STATE_SUSPECT ? WIRE_LEAST_SIZE
+                                                                                : WIRE_BASE_SIZE;
+}
+
+static void restart_size(struct path_entry *e, uint16_t proven, uint16_t limit, uint64_t now_us)
+{
+    path_size_start(&e->size, proven, limit, e->path.size, now_us);
     e->path.size = e->size.proven;
     e->full_lost = 0;
     e->full_us = TIME_NEVER;
+}
+
+void path_entry_shrink(struct path_entry *e, uint16_t limit, uint64_t now_us)
+{
+    restart_size(e, e->path.size > WIRE_BASE_SIZE ? WIRE_BASE_SIZE : WIRE_LEAST_SIZE, limit, now_us);
 }
 
 /* Lost at full size, twice, while the base size passed in between: the path has shrunk. */
@@ -99,7 +110,7 @@ bool path_entry_exhausted(const struct path_entry *e, uint64_t now_us)
 
 static bool due_round(struct path_entry *e, bool check_full, uint64_t now_us, struct path_due *due)
 {
-    bool full = check_full && e->path.size > WIRE_BASE_SIZE;
+    bool full = check_full && e->path.size > path_entry_base(e);
     bool alone = full && !path_entry_troubled(e);
     e->round_us = now_us;
     if (!full)
@@ -107,7 +118,7 @@ static bool due_round(struct path_entry *e, bool check_full, uint64_t now_us, st
     /* After a miss both sizes are asked for, so that loss and shrinking are told apart. */
     if (full && !alone)
         e->full_us = now_us;
-    *due = (struct path_due){.size = alone ? e->path.size : WIRE_BASE_SIZE, .round = true, .full = alone};
+    *due = (struct path_due){.size = alone ? e->path.size : path_entry_base(e), .round = true, .full = alone};
     return true;
 }
 
@@ -123,7 +134,7 @@ bool path_entry_due(struct path_entry *e, uint64_t interval_us, bool check_full,
     }
     if (e->challenge_us <= now_us) {
         e->challenge_us = TIME_NEVER;
-        *due = (struct path_due){.size = WIRE_BASE_SIZE};
+        *due = (struct path_due){.size = path_entry_base(e)};
         return true;
     }
     if (e->path.state == PATH_STATE_PROVEN && path_size_due(&e->size, now_us)) {
@@ -175,16 +186,21 @@ static void measure(struct path_entry *e, uint64_t sample_us)
     e->samples += e->samples < UINT8_MAX;
 }
 
-static void prove(struct path_entry *e, uint16_t limit, uint64_t now_us)
+/* size passed. A suspect path may have shrunk below what it was asked at before: it is measured anew from there. */
+static void prove(struct path_entry *e, uint16_t size, uint16_t limit, uint64_t now_us)
 {
+    uint16_t proven = size < WIRE_BASE_SIZE ? WIRE_LEAST_SIZE : WIRE_BASE_SIZE;
     e->path.state = PATH_STATE_PROVEN;
     e->fail_us = TIME_NEVER;
     e->tries = e->failures = 0;
-    if (e->path.size)
+    if (e->path.size) {
+        if (size < WIRE_BASE_SIZE)
+            restart_size(e, proven, limit, now_us);
         return;
+    }
     e->once_proven = true;
     e->round_us = now_us;
-    path_size_start(&e->size, limit, 0, now_us);
+    path_size_start(&e->size, proven, limit, 0, now_us);
     e->path.size = e->size.proven;
 }
 
@@ -196,10 +212,10 @@ void path_entry_on_answer(struct path_entry *e, struct path_sent *sent, uint16_t
     e->unanswered = 0;
     if (sent->sent_us > e->proof_us)
         e->proof_us = sent->sent_us;
-    if (sent->size == WIRE_BASE_SIZE && sent->sent_us > e->base_proof_us)
+    if (sent->size == path_entry_base(e) && sent->sent_us > e->base_proof_us)
         e->base_proof_us = sent->sent_us;
     if (e->path.state != PATH_STATE_PROVEN)
-        prove(e, limit, now_us);
+        prove(e, sent->size, limit, now_us);
     if (sent->size >= e->path.size)
         e->full_lost = 0;
     path_size_on_answer(&e->size, sent->size, now_us);

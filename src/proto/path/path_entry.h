@@ -107,7 +107,11 @@ struct path_sent *path_entry_find(struct path_entry *e, uint64_t token);
 /* Takes the answer to it. */
 void path_entry_on_answer(struct path_entry *e, struct path_sent *sent, uint16_t limit, uint64_t now_us);
 
-/* Back to the base size; the old one is tried first. */
+/* The size at which a live path is asked whether it answers at all: WIRE_BASE_SIZE, or WIRE_LEAST_SIZE where that does
+ * not pass. */
+uint16_t path_entry_base(const struct path_entry *e);
+
+/* Back to the next smaller of these two; the old size is tried first. */
 void path_entry_shrink(struct path_entry *e, uint16_t limit, uint64_t now_us);
 
 /* The earliest timer. */

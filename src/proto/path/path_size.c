@@ -8,6 +8,9 @@
 
 /* UDP payloads of links as they are: MTU less 28 bytes of IPv4 and UDP, or 48 of IPv6 and UDP. */
 static const uint16_t usual[] = {
+    978,        /* 1006: SLIP */
+    996,        /* 1024 */
+    1200,       /* WIRE_BASE_SIZE */
     1232, 1252, /* 1280: the least of IPv6 */
     1352, 1372, /* 1400 */
     1392,       /* 1420: WireGuard */
@@ -63,17 +66,17 @@ static void begin(struct path_size *s, uint16_t first, uint64_t now_us)
     }
 }
 
-void path_size_start(struct path_size *s, uint16_t limit, uint16_t first, uint64_t now_us)
+void path_size_start(struct path_size *s, uint16_t proven, uint16_t limit, uint16_t first, uint64_t now_us)
 {
-    s->limit = limit > WIRE_BASE_SIZE ? limit : WIRE_BASE_SIZE;
-    s->proven = WIRE_BASE_SIZE;
+    s->limit = limit > proven ? limit : proven;
+    s->proven = proven;
     begin(s, first ? first : limit, now_us);
 }
 
 void path_size_raise(struct path_size *s, uint16_t limit, uint64_t now_us)
 {
     if (limit < s->proven) {
-        path_size_start(s, limit, 0, now_us);
+        path_size_start(s, WIRE_LEAST_SIZE, limit, 0, now_us);
         return;
     }
     s->limit = limit;

@@ -13,7 +13,7 @@
 #define PATH_SIZE_RAISE_US (600 * 1000000ull) /* RFC 8899 PMTU_RAISE_TIMER */
 
 struct path_size {
-    uint16_t proven;   /* passes: WIRE_BASE_SIZE at first */
+    uint16_t proven;   /* passes: what was given at the start, at first */
     uint16_t trial;    /* under test; 0 when the search has ended */
     uint8_t tries;     /* probes of trial sent so far */
     uint32_t failed;   /* the smallest that does not pass; limit + 1 at first */
@@ -22,10 +22,10 @@ struct path_size {
     uint64_t raise_us; /* when the search has ended: the next one */
 };
 
-/* Begins anew at WIRE_BASE_SIZE. first is tried first, limit when it is 0. */
-void path_size_start(struct path_size *s, uint16_t limit, uint16_t first, uint64_t now_us);
+/* Begins anew at proven. first is tried first, limit when it is 0. */
+void path_size_start(struct path_size *s, uint16_t proven, uint16_t limit, uint16_t first, uint64_t now_us);
 
-/* Looks for more than what is proven; starts anew when limit is below it. */
+/* Looks for more than what is proven; starts anew at WIRE_LEAST_SIZE when limit is below it. */
 void path_size_raise(struct path_size *s, uint16_t limit, uint64_t now_us);
 
 /* True when a probe of s->trial bytes is to be sent now: then path_size_on_sent tells when. */

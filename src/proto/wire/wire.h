@@ -28,7 +28,8 @@
 #define WIRE_LANE_CONTROL 15 /* CONTROL and PROBE: sealed and opened by the control thread only */
 #define WIRE_DATA_LANES   15
 #define WIRE_DATAGRAM_MAX 65507 /* UDP payload over IPv4 */
-#define WIRE_BASE_SIZE    1200  /* UDP payload that any path must carry (RFC 8899 BASE_PLPMTU) */
+#define WIRE_BASE_SIZE    1200  /* UDP payload that nearly any path carries (RFC 8899 BASE_PLPMTU) */
+#define WIRE_LEAST_SIZE   548   /* UDP payload that every path must carry: an IPv4 packet of 576 bytes */
 #define WIRE_FRAME_MAX    9022  /* 9000 + Ethernet header + two VLAN tags */
 
 enum wire_type { WIRE_DATA = 0x20, WIRE_CONTROL = 0x21, WIRE_PROBE = 0x22, WIRE_RELAY = 0x23 };
