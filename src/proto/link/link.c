@@ -237,7 +237,7 @@ static enum link_event on_ready(struct link *l, uint64_t now_us)
 
 static enum link_event on_message(struct link *l, uint64_t now_us)
 {
-    bool running = l->state == LINK_STATE_LIVE || l->state == LINK_STATE_DRAINING;
+    bool running = l->keychain && (l->state == LINK_STATE_LIVE || l->state == LINK_STATE_DRAINING);
     switch (l->message.type) {
     case MESSAGE_HELLO:
         return on_hello(l);
