@@ -16,6 +16,8 @@ LOG_TAIL = 60
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "long: takes too long for make check; with SHADOWMESH_LONG=1 alone")
+
     # A terminated run takes its namespaces down like an interrupted one.
     def stop(signum, _frame):
         raise KeyboardInterrupt(signal.Signals(signum).name)
@@ -23,7 +25,10 @@ def pytest_configure(config):
         signal.signal(number, stop)
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    if os.environ.get("SHADOWMESH_LONG") != "1":
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
     reason = None
     if os.geteuid() != 0:
         reason = "network namespaces need root: run make check as root or with sudo"
