@@ -209,6 +209,16 @@ bool addr_in_prefix(const struct addr *a, const struct addr_prefix *p)
     return same_leading_bits(a->ip, p->addr.ip, p->bits);
 }
 
+bool addr_is_subnet_edge(const struct addr *a, const struct addr_prefix *p)
+{
+    if (a->family != 4 || p->bits >= 31 || !addr_in_prefix(a, p))
+        return false;
+    uint32_t host = 0, mask = UINT32_MAX >> p->bits;
+    for (unsigned i = 0; i < 4; i++)
+        host = host << 8 | a->ip[i];
+    return (host & mask) == 0 || (host & mask) == mask;
+}
+
 bool addr_prefix_overlap(const struct addr_prefix *a, const struct addr_prefix *b)
 {
     return a->bits <= b->bits ? b->bits <= width(&b->addr) && addr_in_prefix(&b->addr, a)

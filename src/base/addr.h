@@ -39,6 +39,10 @@ bool addr_same_host(const struct addr *a, const struct addr *b);
 /* True when a's host lies in the subnet p. */
 bool addr_in_prefix(const struct addr *a, const struct addr_prefix *p);
 
+/* True when a is the first or the last address of the IPv4 subnet p, which no host can have: its network's own and its
+ * broadcast address. A /31 and a /32 have none. */
+bool addr_is_subnet_edge(const struct addr *a, const struct addr_prefix *p);
+
 /* True when one subnet contains the other. */
 bool addr_prefix_overlap(const struct addr_prefix *a, const struct addr_prefix *b);
 

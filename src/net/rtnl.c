@@ -318,6 +318,22 @@ int rtnl_addresses(struct rtnl *r, struct rtnl_address *out, size_t cap)
     return rtnl_dump(r, RTM_GETADDR, sizeof(struct ifaddrmsg), on_address, &list);
 }
 
+bool rtnl_addresses_have(const struct rtnl_address *list, size_t count, const struct addr *a)
+{
+    for (size_t i = 0; i < count; i++)
+        if (addr_same_host(a, &list[i].prefix.addr))
+            return true;
+    return false;
+}
+
+bool rtnl_addresses_edge(const struct rtnl_address *list, size_t count, const struct addr *a)
+{
+    for (size_t i = 0; i < count; i++)
+        if (addr_is_subnet_edge(a, &list[i].prefix))
+            return true;
+    return false;
+}
+
 static void put_broadcast(union request *q, const struct addr_prefix *p)
 {
     uint8_t ip[4];

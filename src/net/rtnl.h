@@ -35,6 +35,11 @@ struct rtnl_address {
 };
 int rtnl_addresses(struct rtnl *r, struct rtnl_address *out, size_t cap) must_check;
 
+/* Of such a list: whether a is one of its addresses, resp. the first or last of one's subnet, which means everybody in
+ * it. */
+bool rtnl_addresses_have(const struct rtnl_address *list, size_t count, const struct addr *a);
+bool rtnl_addresses_edge(const struct rtnl_address *list, size_t count, const struct addr *a);
+
 /* up brings the link up, down takes it down, neither leaves it; mtu, txqueuelen, gso_max: 0 leaves them, mac:
  * NULL does. A kernel that refuses gso_max alone is no error. */
 struct rtnl_link_change {

@@ -3,24 +3,17 @@
  * tables are made to agree with what the peer is about to learn. Control thread. docs/ARCHITECTURE.md, "Control". */
 
 #include "node/node.h"
+#include "node/underlay/usable.h"
 #include <string.h>
-
-#define PORT_RESERVED 1024
-
-/* Another node may run on this machine, at ports of its own. Ours are ourselves, and those below 1024 belong to
- * the system's services, which are not to be visited at a peer's word. */
-static bool leads_to_ourselves(const struct node *n, const struct addr *a)
-{
-    const struct config *c = n->config;
-    return device_is_local(n->device, a) &&
-           (a->port == c->port || a->port == c->control_port || a->port < PORT_RESERVED);
-}
 
 static bool op_usable(void *context, const struct addr *a)
 {
     const struct node *n = context;
-    return !device_is_overlay(n->device, a) && !device_is_subnet_edge(n->device, a) &&
-           !leads_to_ourselves(n, a);
+    struct usable_scope scope = {.overlay = device_is_overlay(n->device, a),
+                                 .port = n->config->port,
+                                 .control_port = n->config->control_port};
+    scope.machine = device_machine_addresses(n->device, &scope.machine_count);
+    return usable(&scope, a);
 }
 
 static void op_dial(void *context, uint64_t conn, const struct addr *to)

@@ -290,6 +290,26 @@ static void addresses_that_lead_to_no_other_machine_are_told_apart(void **state)
     assert_false(addr_is_routable(&(struct addr){0}));
 }
 
+static void first_and_last_of_a_subnet_are_its_edges(void **state)
+{
+    const struct addr_prefix odd = prefix("10.1.2.77", 22);
+    struct addr a;
+    (void)state;
+    a = parse("10.1.0.0");
+    assert_true(addr_is_subnet_edge(&a, &odd));
+    a = parse("10.1.3.255");
+    assert_true(addr_is_subnet_edge(&a, &odd));
+    a = parse("10.1.1.255");
+    assert_false(addr_is_subnet_edge(&a, &odd));
+    a = parse("10.1.4.0");
+    assert_false(addr_is_subnet_edge(&a, &odd));
+    a = parse("10.1.0.1");
+    const struct addr_prefix pair = {a, 31}, host = {a, 32}, lan = {parse("fd00::"), 64};
+    assert_false(addr_is_subnet_edge(&a, &pair));
+    assert_false(addr_is_subnet_edge(&a, &host));
+    assert_false(addr_is_subnet_edge(&lan.addr, &lan));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +325,7 @@ int main(void)
         cmocka_unit_test(kinds_of_addresses_are_told_apart),
         cmocka_unit_test(kernel_form_survives_the_round_trip),
         cmocka_unit_test(kernel_form_of_another_family_is_refused),
+        cmocka_unit_test(first_and_last_of_a_subnet_are_its_edges),
         cmocka_unit_test(addresses_that_lead_to_no_other_machine_are_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -403,7 +403,7 @@ static bool settle_netmask(struct parse *p)
     }
     if (!p->has_bits)
         tap->bits = tap->addr.family ? bits : 0;
-    if (tap->addr.family && config_is_subnet_edge(tap)) {
+    if (tap->addr.family && addr_is_subnet_edge(&tap->addr, tap)) {
         complain("-tap-ip %s: no host can have the first or last address of its subnet: give another",
                  addr_prefix_format(tap, text));
         return false;

@@ -116,16 +116,6 @@ const char *config_read_tap_address(const char *text, struct addr_prefix *out, b
     return slash ? config_read_netmask(slash + 1, a.family, &out->bits) : NULL;
 }
 
-bool config_is_subnet_edge(const struct addr_prefix *p)
-{
-    if (p->addr.family != 4 || p->bits >= 31)
-        return false;
-    const uint8_t *ip = p->addr.ip;
-    uint32_t value = (uint32_t)ip[0] << 24 | (uint32_t)ip[1] << 16 | (uint32_t)ip[2] << 8 | ip[3];
-    uint32_t host = UINT32_MAX >> p->bits;
-    return (value & host) == 0 || (value & host) == host;
-}
-
 /* What follows the scheme up to a path: HOST or HOST:PORT. */
 static bool is_url_authority(const char *text, size_t len)
 {

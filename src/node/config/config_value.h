@@ -21,9 +21,6 @@ const char *config_read_host_address(const char *text, struct addr *out) must_ch
 /* The device's address, "10.10.10.3" or "10.10.10.3/24"; bits stays as it is without a slash. */
 const char *config_read_tap_address(const char *text, struct addr_prefix *out, bool *has_bits) must_check;
 
-/* True for the subnet's own address or its broadcast address: no host can have it. */
-bool config_is_subnet_edge(const struct addr_prefix *p);
-
 /* "http://HOST[:PORT][/PATH]" or https; trailing slashes are cut. */
 const char *config_read_url(const char *text, char *out, size_t cap) must_check;
 

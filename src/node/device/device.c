@@ -379,35 +379,13 @@ bool device_is_overlay(const struct device *d, const struct addr *a)
     return false;
 }
 
-/* ---- this machine's addresses ---- */
-
-bool device_is_local(const struct device *d, const struct addr *a)
-{
-    for (size_t i = 0; i < d->all_count; i++)
-        if (addr_same_host(a, &d->all[i].prefix.addr))
-            return true;
-    return false;
-}
-
-static bool is_edge(const struct addr *a, const struct addr_prefix *p)
-{
-    if (a->family != 4 || p->bits >= 31 || !addr_in_prefix(a, p))
-        return false;
-    uint32_t host = 0, mask = 0xffffffffu >> p->bits;
-    for (unsigned i = 0; i < 4; i++)
-        host = host << 8 | a->ip[i];
-    return (host & mask) == 0 || (host & mask) == mask;
-}
-
-bool device_is_subnet_edge(const struct device *d, const struct addr *a)
-{
-    for (size_t i = 0; i < d->all_count; i++)
-        if (is_edge(a, &d->all[i].prefix))
-            return true;
-    return false;
-}
-
 /* ---- the underlay ---- */
+
+const struct rtnl_address *device_machine_addresses(const struct device *d, size_t *count)
+{
+    *count = d->all_count;
+    return d->all;
+}
 
 unsigned device_host_candidates(struct device *d, uint16_t port, uint16_t control_port, struct candidate *out,
                                 unsigned cap)

@@ -5,6 +5,7 @@
 
 #include "base/addr.h"
 #include "base/err.h"
+#include "net/rtnl.h"
 #include "net/tap.h"
 #include "node/config/config.h"
 #include "proto/wire/candidate.h"
@@ -45,10 +46,8 @@ unsigned device_host_candidates(struct device *d, uint16_t port, uint16_t contro
 /* True when an address lies in the device's subnet: never an underlay address. */
 bool device_is_overlay(const struct device *d, const struct addr *a);
 
-/* True for an address of this machine, whatever its interface; resp. for the first or last address of a subnet
- * of one, which means everybody in it. */
-bool device_is_local(const struct device *d, const struct addr *a);
-bool device_is_subnet_edge(const struct device *d, const struct addr *a);
+/* The addresses of this machine, whatever their interface: valid until device_on_change. */
+const struct rtnl_address *device_machine_addresses(const struct device *d, size_t *count);
 
 /* The largest UDP payload that any underlay interface carries: WIRE_LEAST_SIZE up to what the largest frame
  * needs. */

@@ -77,8 +77,8 @@ static bool overlapped(const struct device *d, const struct addr_prefix *subnet)
 static const struct addr_prefix *wanted_in(struct device *d, const struct device_peer_route *r)
 {
     const struct addr_prefix *subnet = own_subnet(d, &r->addr);
-    if (!subnet || !overlapped(d, subnet) || device_is_local(d, &r->addr) ||
-        device_is_subnet_edge(d, &r->addr) || !device_guard_admits(d, r))
+    if (!subnet || !overlapped(d, subnet) || rtnl_addresses_have(d->all, d->all_count, &r->addr) ||
+        rtnl_addresses_edge(d->all, d->all_count, &r->addr) || !device_guard_admits(d, r))
         return NULL;
     return subnet;
 }
@@ -182,7 +182,7 @@ static int routes_add(struct device *d, uint32_t slot, const struct addr *a)
 static void warn_of_conflict(const struct device *d, const struct addr *a)
 {
     char text[ADDR_TEXT_MAX];
-    if (device_is_local(d, a) && own_subnet(d, a))
+    if (rtnl_addresses_have(d->all, d->all_count, a) && own_subnet(d, a))
         log_warn(
             "a peer announces %s, which is this machine's own address: they cannot reach each other until "
             "one of the two takes another -tap-ip",
