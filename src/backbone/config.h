@@ -5,6 +5,7 @@
 
 #include "base/addr.h"
 #include "base/err.h"
+#include "base/flags.h"
 #include <stdbool.h>
 
 #define BACKBONE_PORT     8080
@@ -17,9 +18,5 @@ struct backbone_config {
     bool sandbox; /* -sandbox */
 };
 
-enum backbone_config_result { BACKBONE_CONFIG_RUN, BACKBONE_CONFIG_EXIT_OK, BACKBONE_CONFIG_EXIT_USAGE };
-
-/* Parses argv. On EXIT_USAGE one line on stderr has said what is wrong and how to mend it; EXIT_OK after
- * --help and --version, which print on stdout. */
-enum backbone_config_result backbone_config_parse(int argc, char **argv,
-                                                  struct backbone_config *out) must_check;
+/* Parses argv, as flags_parse does. */
+enum flags_result backbone_config_parse(int argc, char **argv, struct backbone_config *out) must_check;

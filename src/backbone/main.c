@@ -16,11 +16,11 @@ int main(int argc, char **argv)
     if (process_harden())
         log_warn("this process can be looked into, and core dumps may be written: %s", strerror(errno));
     switch (backbone_config_parse(argc, argv, &config)) {
-    case BACKBONE_CONFIG_EXIT_OK:
+    case FLAGS_EXIT_OK:
         return 0;
-    case BACKBONE_CONFIG_EXIT_USAGE:
+    case FLAGS_EXIT_USAGE:
         return 2;
-    case BACKBONE_CONFIG_RUN:
+    case FLAGS_RUN:
         break;
     }
     log_set_level(config.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);

@@ -2,6 +2,7 @@
 /* Finds the nodes that run here and asks them; reads what they answer without trusting its shape. */
 #include "cli/nodes.h"
 
+#include "base/addr.h"
 #include "cli/api_client.h"
 #include "cli/format.h"
 
@@ -25,10 +26,29 @@ double nodes_number(const json_t *object, const char *key)
     return json_is_number(value) ? json_number_value(value) : -1;
 }
 
+/* "10.10.10.4" or "10.10.10.4/24" of an object that says the latter. */
+static bool has_address(const json_t *object, const char *text)
+{
+    struct addr wanted, own;
+    size_t index;
+    json_t *entry;
+    if (addr_parse(text, 0, &wanted) != 0 || wanted.port != 0)
+        return false;
+    json_array_foreach(json_object_get(object, "addresses"), index, entry)
+    {
+        char host[ADDR_TEXT_MAX];
+        const char *prefix = json_is_string(entry) ? json_string_value(entry) : "";
+        snprintf(host, sizeof(host), "%.*s", (int)strcspn(prefix, "/"), prefix);
+        if (addr_parse(host, 0, &own) == 0 && addr_same_host(&own, &wanted))
+            return true;
+    }
+    return false;
+}
+
 bool nodes_match(const json_t *object, const char *text)
 {
     size_t len = strlen(text);
-    return strcmp(nodes_text(object, "name"), text) == 0 ||
+    return has_address(object, text) || strcmp(nodes_text(object, "name"), text) == 0 ||
            (len >= NODES_PREFIX_MIN && strncasecmp(nodes_text(object, "id"), text, len) == 0);
 }
 
@@ -75,6 +95,31 @@ static void complain_node(const struct cli_options *options, const struct node_i
                      err == ERR_IO ? strerror(errno) : err_str(err));
 }
 
+static int compare_peers(const void *a, const void *b)
+{
+    const json_t *left = *(json_t *const *)a, *right = *(json_t *const *)b;
+    int order = strcasecmp(nodes_text(left, "name"), nodes_text(right, "name"));
+    return order ? order : strcmp(nodes_text(left, "id"), nodes_text(right, "id"));
+}
+
+/* By name, then id: a node tells its peers in the order in which it met them. */
+static void sort_peers(json_t *node)
+{
+    json_t *list = json_object_get(node, "peers");
+    size_t count = json_array_size(list);
+    if (count < 2)
+        return;
+    json_t **peers = calloc(count, sizeof(*peers));
+    if (!peers)
+        abort();
+    for (size_t i = 0; i < count; i++)
+        peers[i] = json_incref(json_array_get(list, i));
+    qsort(peers, count, sizeof(*peers), compare_peers);
+    for (size_t i = 0; i < count; i++)
+        json_array_set_new(list, i, peers[i]);
+    free(peers);
+}
+
 /* A socket that a dead process left is no node: it is passed over in silence. */
 static void collect_one(const struct cli_options *options, const struct node_id *id, struct nodes *out)
 {
@@ -85,6 +130,7 @@ static void collect_one(const struct cli_options *options, const struct node_id 
     if (!err && json_is_object(status)) {
         if (!options->node || nodes_match(status, options->node)) {
             out->ids[out->count++] = *id;
+            sort_peers(status);
             json_array_append(out->list, status);
         }
     } else if (err != ERR_CLOSED) {

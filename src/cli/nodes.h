@@ -10,7 +10,7 @@
 struct nodes {
     size_t count;
     struct node_id *ids;
-    json_t *list; /* a node object each, as status answers, in the order of ids */
+    json_t *list; /* a node object each, as status answers, in the order of ids; its peers by name */
     bool partial; /* a node that runs did not answer: it was complained about */
 };
 
@@ -19,9 +19,9 @@ struct nodes {
 enum cli_exit nodes_collect(const struct cli_options *options, struct nodes *out);
 void nodes_free(struct nodes *nodes);
 
-#define NODES_PREFIX_MIN 4 /* digits of an id; fewer could as well be a name */
+#define NODES_PREFIX_MIN 3 /* digits of an id; fewer could as well be a name */
 
-/* True when text is the name of object, or a prefix of its id. */
+/* True when text is the name of object, a prefix of its id, or one of its overlay addresses. */
 bool nodes_match(const json_t *object, const char *text);
 
 /* The id of object for people: 10 digits, or 40 with -l. out holds ID_TEXT_MAX. */

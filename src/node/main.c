@@ -18,11 +18,11 @@ int main(int argc, char **argv)
         log_warn("this process can be looked into, and core dumps may hold its keys: %s", strerror(errno));
     process_raise_locked();
     switch (config_parse(argc, argv, &config)) {
-    case CONFIG_EXIT_OK:
+    case FLAGS_EXIT_OK:
         return EXIT_SUCCESS;
-    case CONFIG_EXIT_USAGE:
+    case FLAGS_EXIT_USAGE:
         return 2;
-    case CONFIG_RUN:
+    case FLAGS_RUN:
         break;
     }
     if (config.verbose)

@@ -254,6 +254,29 @@ def test_ping_probes_and_sums_up(api, cli):
     assert [r for r in server.requests if r["cmd"] == "ping"] == [{"cmd": "ping", "peer": ID_B}] * 3
 
 
+@pytest.mark.parametrize("name", ["10.10.10.4", "bbb", "BBBB"])
+def test_ping_takes_an_overlay_address_or_a_short_id_and_a_count_at_once(api, cli, name):
+    api(ping=pong)
+    assert "1 sent, 1 answered" in cli("ping", name, "-c1", "-i0.01")
+    cli("ping", "10.10.10.40", "-c1", code=1)
+    assert one_line(cli.err) and "10.10.10.40" in cli.err
+
+
+def test_peers_are_sorted_by_name(api, cli):
+    named = [peer(name=name, id=digit * 40) for name, digit in (("c", "1"), ("a", "3"), ("b", "2"), ("a", "0"))]
+    api(status=node(peers=named))
+    assert [p["id"][0] for p in json.loads(cli("peers", "-json"))] == ["0", "3", "2", "1"]
+    assert [line.split()[1][0] for line in cli("peers").splitlines()[1:]] == ["0", "3", "2", "1"]
+
+
+@pytest.mark.parametrize("argv", [["ping", "--help"], ["help", "ping"], ["-json", "ping", "-h"], ["ping", "x", "-help=true"]])
+def test_a_verb_has_help_of_its_own(argv):
+    done = subprocess.run([labs.program("shadowmesh"), *argv], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Usage: shadowmesh ping PEER ") and "-c COUNT" in done.stdout and "fdb" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
 def test_ping_finds_the_only_node_that_knows_the_peer(api, cli):
     api(ID_A, ping=pong)
     api(ID_C, status=node(id=ID_C, name="site-c", peers=[]), ping="not here")
@@ -280,7 +303,7 @@ def test_ping_of_an_unknown_or_doubtful_peer_asks_nobody(api, cli):
 @pytest.mark.parametrize("argv", [
     ["stat"], ["status", "extra"], ["status", "--bogus"], ["status", "-c", "3"], ["version", "-l"], ["ping"],
     ["ping", "x", "-c", "-1"], ["ping", "x", "-c", "many"], ["ping", "x", "-i", "0"], ["ping", "x", "-i", "nan"],
-    ["status", "-n", ""], ["status", "--json=yes"], [],
+    ["status", "-n", ""], ["status", "--json=yes"], ["--help=yes"], ["ping", "x", "-cx"], ["status", "-run", ""], [],
 ])
 def test_wrong_usage_is_one_line_and_exit_2(cli, argv):
     assert cli(*argv, code=2) == ""
@@ -302,7 +325,7 @@ MAN = {"shadowmesh": "shadowmesh.1", "shadowmesh-l2": "shadowmesh-l2.8", "shadow
 def test_man_page_and_help_name_the_same_flags(name):
     done = subprocess.run([labs.program(name), "--help"], capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == ""
-    assert all(len(line) <= 100 for line in done.stdout.splitlines())
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
     columns = re.findall(r"^  (-.*?)(?:  |$)", done.stdout, re.M)
     helped = {flag for column in columns for flag in re.findall(r"(?:^|, )-([a-z0-9-]+)", column)}
     page = (labs.ROOT / "docs" / "man" / MAN[name]).read_text()

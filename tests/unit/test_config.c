@@ -24,7 +24,7 @@ static struct config config;
 static char printed[8192]; /* on stdout or stderr */
 
 /* Parses the words of a NULL-terminated list, with the stream caught in printed. */
-static enum config_result parse_words(FILE *stream, const char *const *words)
+static enum flags_result parse_words(FILE *stream, const char *const *words)
 {
     int argc = 0, fd = fileno(stream), pipe_fds[2];
     while (words[argc])
@@ -34,7 +34,7 @@ static enum config_result parse_words(FILE *stream, const char *const *words)
     assert_return_code(pipe(pipe_fds), 0);
     dup2(pipe_fds[1], fd);
     close(pipe_fds[1]);
-    enum config_result result = config_parse(argc, (char **)words, &config);
+    enum flags_result result = config_parse(argc, (char **)words, &config);
     fflush(stream);
     dup2(saved, fd);
     close(saved);
@@ -50,7 +50,7 @@ static enum config_result parse_words(FILE *stream, const char *const *words)
 /* The flags are refused, in one line that contains words. */
 #define assert_refused(words, ...)                                                                           \
     do {                                                                                                     \
-        assert_int_equal(parse(__VA_ARGS__), CONFIG_EXIT_USAGE);                                             \
+        assert_int_equal(parse(__VA_ARGS__), FLAGS_EXIT_USAGE);                                              \
         assert_int_equal(strncmp(printed, "shadowmesh-l2: ", 15), 0);                                        \
         assert_ptr_equal(strchr(printed, '\n'), printed + strlen(printed) - 1);                              \
         if (!strstr(printed, words))                                                                         \
@@ -59,7 +59,7 @@ static enum config_result parse_words(FILE *stream, const char *const *words)
 
 #define assert_taken(...)                                                                                    \
     do {                                                                                                     \
-        if (parse(__VA_ARGS__) != CONFIG_RUN)                                                                \
+        if (parse(__VA_ARGS__) != FLAGS_RUN)                                                                 \
             fail_msg("refused: %s", printed);                                                                \
     } while (0)
 
@@ -138,7 +138,9 @@ static void missing_value_is_refused(void **state)
 {
     (void)state;
     assert_refused("-port needs a value: -port N", "-v", "-port");
-    assert_refused("-public", "-public=perhaps");
+    assert_refused("-public=maybe: is a switch: give it alone, or with =true or =false", "-public=maybe");
+    assert_refused("-help=yes: is a switch", "--help=yes");
+    assert_taken("--help=false", "-version=false");
 }
 
 static void ports_run_from_1_to_65535(void **state)
@@ -353,10 +355,10 @@ static void more_peers_than_there_is_room_for_are_refused(void **state)
         words[1 + 2 * i] = "-allow";
         words[2 + 2 * i] = texts[i];
     }
-    assert_int_equal(parse_words(stderr, words), CONFIG_EXIT_USAGE);
+    assert_int_equal(parse_words(stderr, words), FLAGS_EXIT_USAGE);
     assert_non_null(strstr(printed, "at most 256"));
     words[1 + 2 * CONFIG_CONNECT_MAX] = NULL;
-    assert_int_equal(parse_words(stderr, words), CONFIG_RUN);
+    assert_int_equal(parse_words(stderr, words), FLAGS_RUN);
 }
 
 static void peer_that_nobody_can_find_is_warned_about(void **state)
@@ -404,7 +406,7 @@ static void help_names_every_flag_but_the_hidden(void **state)
         "name",   "run",           "help",     "version", "workers", "sandbox"};
     (void)state;
     const char *const words[] = {"shadowmesh-l2", "--help", NULL};
-    assert_int_equal(parse_words(stdout, words), CONFIG_EXIT_OK);
+    assert_int_equal(parse_words(stdout, words), FLAGS_EXIT_OK);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char line[64];
         snprintf(line, sizeof(line), "\n  -%s ", names[i]);
@@ -418,7 +420,7 @@ static void version_is_printed(void **state)
 {
     (void)state;
     const char *const words[] = {"shadowmesh-l2", "-version", NULL};
-    assert_int_equal(parse_words(stdout, words), CONFIG_EXIT_OK);
+    assert_int_equal(parse_words(stdout, words), FLAGS_EXIT_OK);
     assert_string_equal(printed, "shadowmesh-l2 " SHADOWMESH_VERSION "\n");
 }
 

@@ -6,7 +6,7 @@
 #include "net/sandbox.h"
 #include "node/config/config_value.h"
 
-#include <stdarg.h>
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,99 +18,86 @@ struct parse {
     const char *netmask; /* -tap-netmask; NULL when not given */
 };
 
-struct flag {
-    const char *name;
-    const char *value; /* placeholder; NULL for a switch */
-    const char *help;  /* a newline begins a continuation line; NULL hides the flag */
-    /* NULL, or what is wrong with text. A switch gets "true" or "false". */
-    const char *(*read)(struct parse *p, const char *text);
-};
+#define complain(...) flags_complain("shadowmesh-l2", __VA_ARGS__)
 
-static void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void complain(const char *format, ...)
+static const char *read_keydir(void *context, const char *text)
 {
-    char line[1024];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof(line), format, args);
-    va_end(args);
-    for (unsigned char *c = (unsigned char *)line; *c; c++)
-        if (*c < 0x20 || *c == 0x7f)
-            *c = '?';
-    fprintf(stderr, "shadowmesh-l2: %s\n", line);
-}
-
-static const char *read_switch(const char *text, bool *out)
-{
-    *out = strcmp(text, "true") == 0;
-    return *out || strcmp(text, "false") == 0 ? NULL : "is a switch: give it without a value";
-}
-
-static const char *read_keydir(struct parse *p, const char *text)
-{
+    struct parse *p = context;
     return config_read_path(text, p->config->keydir, sizeof(p->config->keydir));
 }
 
-static const char *read_generate_keys(struct parse *p, const char *text)
+static const char *read_generate_keys(void *context, const char *text)
 {
-    return read_switch(text, &p->config->generate_keys);
+    struct parse *p = context;
+    return flags_read_switch(text, &p->config->generate_keys);
 }
 
-static const char *read_name(struct parse *p, const char *text)
+static const char *read_name(void *context, const char *text)
 {
+    struct parse *p = context;
     return config_read_name(text, p->config->name, sizeof(p->config->name));
 }
 
-static const char *read_backbone(struct parse *p, const char *text)
+static const char *read_backbone(void *context, const char *text)
 {
+    struct parse *p = context;
     return config_read_url(text, p->config->backbone, sizeof(p->config->backbone));
 }
 
-static const char *read_ip(struct parse *p, const char *text)
+static const char *read_ip(void *context, const char *text)
 {
+    struct parse *p = context;
     return config_read_host_address(text, &p->config->external);
 }
 
-static const char *read_port(struct parse *p, const char *text)
+static const char *read_port(void *context, const char *text)
 {
+    struct parse *p = context;
     return config_read_port(text, &p->config->port);
 }
 
-static const char *read_control_port(struct parse *p, const char *text)
+static const char *read_control_port(void *context, const char *text)
 {
+    struct parse *p = context;
     return config_read_port(text, &p->config->control_port);
 }
 
-static const char *read_tap(struct parse *p, const char *text)
+static const char *read_tap(void *context, const char *text)
 {
+    struct parse *p = context;
     return config_read_device(text, p->config->tap_name);
 }
 
-static const char *read_tap_ip(struct parse *p, const char *text)
+static const char *read_tap_ip(void *context, const char *text)
 {
+    struct parse *p = context;
     return config_read_tap_address(text, &p->config->tap_address, &p->has_bits);
 }
 
-static const char *read_tap_netmask(struct parse *p, const char *text)
+static const char *read_tap_netmask(void *context, const char *text)
 {
+    struct parse *p = context;
     p->netmask = text;
     return NULL;
 }
 
-static const char *read_tap_mtu(struct parse *p, const char *text)
+static const char *read_tap_mtu(void *context, const char *text)
 {
+    struct parse *p = context;
     return config_read_number(text, CONFIG_MTU_MIN, CONFIG_MTU_MAX, "no MTU: give a number from 576 to 9000",
                               &p->config->tap_mtu);
 }
 
-static const char *read_bpdu(struct parse *p, const char *text)
+static const char *read_bpdu(void *context, const char *text)
 {
+    struct parse *p = context;
     p->config->pass_bpdus = strcmp(text, "pass") == 0;
     return p->config->pass_bpdus || strcmp(text, "drop") == 0 ? NULL : "is unknown: give drop or pass";
 }
 
-static const char *read_host_route(struct parse *p, const char *text)
+static const char *read_host_route(void *context, const char *text)
 {
+    struct parse *p = context;
     struct config *c = p->config;
     if (strcmp(text, "off") == 0) {
         c->host_routes_off = true;
@@ -124,13 +111,15 @@ static const char *read_host_route(struct parse *p, const char *text)
     return wrong;
 }
 
-static const char *read_public(struct parse *p, const char *text)
+static const char *read_public(void *context, const char *text)
 {
-    return read_switch(text, &p->config->is_public);
+    struct parse *p = context;
+    return flags_read_switch(text, &p->config->is_public);
 }
 
-static const char *read_connect(struct parse *p, const char *text)
+static const char *read_connect(void *context, const char *text)
 {
+    struct parse *p = context;
     struct config *c = p->config;
     struct config_connect *entry = &c->connect[c->connect_count];
     if (c->connect_count == CONFIG_CONNECT_MAX)
@@ -144,8 +133,9 @@ static const char *read_connect(struct parse *p, const char *text)
     return wrong;
 }
 
-static const char *read_allow(struct parse *p, const char *text)
+static const char *read_allow(void *context, const char *text)
 {
+    struct parse *p = context;
     struct config *c = p->config;
     if (c->allow_count == CONFIG_CONNECT_MAX)
         return "one too many: at most 256 can be given";
@@ -158,80 +148,86 @@ static const char *read_allow(struct parse *p, const char *text)
     return wrong;
 }
 
-static const char *read_run(struct parse *p, const char *text)
+static const char *read_run(void *context, const char *text)
 {
+    struct parse *p = context;
     return config_read_path(text, p->config->run_dir, sizeof(p->config->run_dir));
 }
 
-static const char *read_workers(struct parse *p, const char *text)
+static const char *read_workers(void *context, const char *text)
 {
+    struct parse *p = context;
     return config_read_number(text, 1, CONFIG_WORKERS_MAX, "no number of workers: give one from 1 to 8",
                               &p->config->workers);
 }
 
-static const char *read_sandbox(struct parse *p, const char *text)
+static const char *read_sandbox(void *context, const char *text)
 {
-    p->config->sandbox = strcmp(text, "on") == 0;
-    return p->config->sandbox || strcmp(text, "off") == 0 ? NULL : "give on or off";
+    struct parse *p = context;
+    return flags_read_on_off(text, &p->config->sandbox);
 }
 
-static const char *read_verbose(struct parse *p, const char *text)
+static const char *read_verbose(void *context, const char *text)
 {
-    return read_switch(text, &p->config->verbose);
+    struct parse *p = context;
+    return flags_read_switch(text, &p->config->verbose);
 }
 
-static const char *read_profile(struct parse *p, const char *text)
+static const char *read_profile(void *context, const char *text)
 {
-    return read_switch(text, &p->config->profile);
+    struct parse *p = context;
+    return flags_read_switch(text, &p->config->profile);
 }
 
-static const char *read_test_ratchet(struct parse *p, const char *text)
+static const char *read_test_ratchet(void *context, const char *text)
 {
+    struct parse *p = context;
     return config_read_number(text, 1, 86400, "no number of seconds from 1 to 86400", &p->config->ratchet_s);
 }
 
-static const char *read_test_rehandshake(struct parse *p, const char *text)
+static const char *read_test_rehandshake(void *context, const char *text)
 {
+    struct parse *p = context;
     return config_read_number(text, 1, 86400, "no number of seconds from 1 to 86400",
                               &p->config->rehandshake_s);
 }
 
 #ifdef SHADOWMESH_BENCH_NULL
-static const char *read_test_null_cipher(struct parse *p, const char *text)
+static const char *read_test_null_cipher(void *context, const char *text)
 {
-    return read_switch(text, &p->config->null_cipher);
+    struct parse *p = context;
+    return flags_read_switch(text, &p->config->null_cipher);
 }
 #endif
 
-/* A row without a reader is a heading. */
 static const struct flag flags[] = {
     {NULL, NULL, "The device: one of -tap-ip and -tap is needed", NULL},
     {"tap-ip", "ADDR", "create a TAP device with this address (ADDR or ADDR/BITS)", read_tap_ip},
     {"tap-netmask", "MASK", "its netmask, 24 or 255.255.255.0 (default 24; 64 for IPv6)", read_tap_netmask},
     {"tap", "NAME",
-     "with -tap-ip: the new device's name (default the first free of\n"
+     "with -tap-ip: the new device's name (default the first free of "
      "tap0, tap1, ...); alone: attach to an existing TAP device",
      read_tap},
     {"tap-mtu", "BYTES", "the device's MTU, 576 to 9000 (default 1500)", read_tap_mtu},
     {"bpdu", "drop|pass",
-     "spanning tree, pause and LACP frames of bridges, both ways\n"
+     "spanning tree, pause and LACP frames of bridges, both ways "
      "(default drop: no peer reshapes a LAN bridged here)",
      read_bpdu},
     {"host-route", "ADDR|off",
-     "beside an interface with the same subnet: reach ADDR at the\n"
-     "peer that announces it, also if a gateway, a name server or\n"
+     "beside an interface with the same subnet: reach ADDR at the "
+     "peer that announces it, also if a gateway, a name server or "
      "a LAN host here has it; off: reach no others; may repeat",
      read_host_route},
 
     {NULL, NULL, "Peers", NULL},
     {"backbone", "URL", "the rendezvous server, http://HOST[:PORT] or https", read_backbone},
     {"connect", "ID[@HOST[:PORT]]",
-     "connect to the node with this id; HOST and its TCP control\n"
+     "connect to the node with this id; HOST and its TCP control "
      "port (default 8443) spare asking the backbone; may repeat",
      read_connect},
     {"allow", "ID", "accept this id without dialling it; may repeat", read_allow},
     {"public", NULL,
-     "be listed in the backbone's directory and accept every\n"
+     "be listed in the backbone's directory and accept every "
      "authenticated node, not only -connect and -allow",
      read_public},
     {"name", "NAME", "what people see (default the host name)", read_name},
@@ -251,7 +247,7 @@ static const struct flag flags[] = {
     {"run", "DIR", "folder of the API socket (default /run/shadowmesh)", read_run},
     {"workers", "N", "data threads, 1 to 8 (default one per CPU)", read_workers},
     {"sandbox", "on|off",
-     "off keeps every right and system call: for debugging\n"
+     "off keeps every right and system call: for debugging "
      "(default on; off in a build with a sanitizer)",
      read_sandbox},
     {"v", NULL, "log more: frames (rate-limited) and every change of a path", read_verbose},
@@ -262,126 +258,27 @@ static const struct flag flags[] = {
     {"test-null-cipher", NULL, NULL, read_test_null_cipher},
 #endif
 };
-#define FLAG_COUNT (sizeof(flags) / sizeof(flags[0]))
 
-#define HELP_COLUMN 28
-
-static void print_flag(const struct flag *f)
-{
-    int used = printf("  -%s%s%s", f->name, f->value ? " " : "", f->value ? f->value : "");
-    const char *line = f->help;
-    for (;;) {
-        const char *end = strchr(line, '\n');
-        int len = end ? (int)(end - line) : (int)strlen(line);
-        printf("%*s%.*s\n", used < HELP_COLUMN ? HELP_COLUMN - used : 1, "", len, line);
-        if (!end)
-            return;
-        line = end + 1;
-        used = 0;
-    }
-}
-
-static void print_help(void)
-{
-    puts("Usage: shadowmesh-l2 [-backbone URL] (-tap-ip ADDR | -tap NAME) [-connect ID]... [flags]\n"
-         "\n"
-         "Runs one ShadowMesh node in the foreground: an Ethernet segment over the internet,\n"
-         "directly between its nodes, with post-quantum cryptography end to end.\n"
-         "Write -flag VALUE, --flag VALUE or -flag=VALUE.");
-    for (size_t i = 0; i < FLAG_COUNT; i++) {
-        if (!flags[i].read)
-            printf("\n%s:\n", flags[i].help);
-        else if (flags[i].help)
-            print_flag(&flags[i]);
-    }
-    puts("  -help                     print this page and exit\n"
-         "  -version                  print the version and exit\n"
-         "\n"
-         "Examples:\n"
-         "  A site that waits for others:\n"
-         "    shadowmesh-l2 -backbone http://bb.example:8080 -tap-ip 10.10.10.4 -public\n"
-         "  A site that connects to it, by the peer id that the first one prints:\n"
-         "    shadowmesh-l2 -backbone http://bb.example:8080 -tap-ip 10.10.10.3 \\\n"
-         "      -connect 0123456789abcdef0123456789abcdef01234567\n"
-         "\n"
-         "Look at running nodes with `shadowmesh status`; more in shadowmesh-l2(8).");
-}
-
-/* How many single-character edits make a into b: to guess which flag was meant. Both are short. */
-static unsigned edit_distance(const char *a, size_t a_len, const char *b)
-{
-    unsigned row[32];
-    size_t b_len = strlen(b);
-    if (a_len >= 32 || b_len >= 32)
-        return 32;
-    for (unsigned j = 0; j <= b_len; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a_len; i++) {
-        unsigned diagonal = row[0];
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= b_len; j++) {
-            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            best = row[j] + 1 < best ? row[j] + 1 : best;
-            row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-        }
-    }
-    return row[b_len];
-}
-
-static void complain_unknown(const char *text, size_t len)
-{
-    const char *guess = NULL;
-    unsigned best = 3; /* further away is no guess */
-    for (size_t i = 0; i < FLAG_COUNT; i++) {
-        unsigned distance = flags[i].help && flags[i].name ? edit_distance(text, len, flags[i].name) : 32;
-        if (distance < best && distance < len) {
-            best = distance;
-            guess = flags[i].name;
-        }
-    }
-    if (guess)
-        complain("unknown flag -%.*s: did you mean -%s? `shadowmesh-l2 -help` lists them", (int)len, text,
-                 guess);
-    else
-        complain("unknown flag -%.*s: `shadowmesh-l2 -help` lists the flags", (int)len, text);
-}
-
-static const struct flag *find_flag(const char *name, size_t len)
-{
-    for (size_t i = 0; i < FLAG_COUNT; i++)
-        if (flags[i].name && strlen(flags[i].name) == len && memcmp(flags[i].name, name, len) == 0)
-            return &flags[i];
-    return NULL;
-}
-
-/* Reads the flag at argv[*at] and moves *at past it. */
-static bool parse_flag(struct parse *p, int argc, char **argv, int *at)
-{
-    const char *text = argv[(*at)++];
-    if (text[0] != '-' || text[1] == '\0') {
-        complain("unexpected argument \"%s\": flags begin with '-', `shadowmesh-l2 -help` lists them", text);
-        return false;
-    }
-    const char *name = text + (text[1] == '-' ? 2 : 1);
-    size_t len = strcspn(name, "=");
-    const struct flag *f = find_flag(name, len);
-    if (!f) {
-        complain_unknown(name, len);
-        return false;
-    }
-    const char *value = name[len] == '=' ? name + len + 1 : f->value ? NULL : "true";
-    if (!value && *at < argc)
-        value = argv[(*at)++];
-    if (!value) {
-        complain("-%s needs a value: -%s %s", f->name, f->name, f->value);
-        return false;
-    }
-    const char *wrong = f->read(p, value);
-    if (wrong)
-        complain("-%s %s: %s", f->name, f->value || name[len] == '=' ? value : "", wrong);
-    return !wrong;
-}
+static const char head[] = "Usage: shadowmesh-l2 [-backbone URL] (-tap-ip ADDR | -tap NAME)\n"
+                           "                     [-connect ID]... [flags]\n"
+                           "\n"
+                           "Runs one ShadowMesh node in the foreground: an Ethernet segment over the\n"
+                           "internet, directly between its nodes, with post-quantum cryptography end to\n"
+                           "end. Write -flag VALUE, --flag VALUE or -flag=VALUE.";
+static const char tail[] = "Examples:\n"
+                           "  A site that waits for others:\n"
+                           "    shadowmesh-l2 -backbone http://bb.example:8080 -tap-ip 10.10.10.4 -public\n"
+                           "  A site that connects to it, by the peer id that the first one prints:\n"
+                           "    shadowmesh-l2 -backbone http://bb.example:8080 -tap-ip 10.10.10.3 \\\n"
+                           "      -connect 0123456789abcdef0123456789abcdef01234567\n"
+                           "\n"
+                           "Look at running nodes with `shadowmesh status`; more in shadowmesh-l2(8).";
+static const struct flags program = {.program = "shadowmesh-l2",
+                                     .head = head,
+                                     .tail = tail,
+                                     .rows = flags,
+                                     .count = sizeof(flags) / sizeof(flags[0])};
+static_assert(sizeof(flags) / sizeof(flags[0]) <= FLAGS_MAX, "a table that flags_parse takes");
 
 static bool settle_netmask(struct parse *p)
 {
@@ -442,29 +339,12 @@ static void set_defaults(struct config *c)
         snprintf(c->name, sizeof(c->name), "node");
 }
 
-static bool is_word(const char *text, const char *a, const char *b)
-{
-    if (text[0] != '-')
-        return false;
-    text += text[1] == '-' ? 2 : 1;
-    return strcmp(text, a) == 0 || strcmp(text, b) == 0;
-}
-
-enum config_result config_parse(int argc, char **argv, struct config *out)
+enum flags_result config_parse(int argc, char **argv, struct config *out)
 {
     struct parse p = {.config = out};
     set_defaults(out);
-    for (int i = 1; i < argc;) {
-        if (is_word(argv[i], "help", "h")) {
-            print_help();
-            return CONFIG_EXIT_OK;
-        }
-        if (is_word(argv[i], "version", "V")) {
-            puts("shadowmesh-l2 " SHADOWMESH_VERSION);
-            return CONFIG_EXIT_OK;
-        }
-        if (!parse_flag(&p, argc, argv, &i))
-            return CONFIG_EXIT_USAGE;
-    }
-    return check_together(&p) ? CONFIG_RUN : CONFIG_EXIT_USAGE;
+    enum flags_result result = flags_parse(&program, argc, argv, &p, NULL);
+    if (result != FLAGS_RUN)
+        return result;
+    return check_together(&p) ? FLAGS_RUN : FLAGS_EXIT_USAGE;
 }

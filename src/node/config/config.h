@@ -5,6 +5,7 @@
 
 #include "base/addr.h"
 #include "base/err.h"
+#include "base/flags.h"
 #include "base/id.h"
 #include <net/if.h>
 #include <stdbool.h>
@@ -53,8 +54,5 @@ struct config {
 #endif
 };
 
-enum config_result { CONFIG_RUN, CONFIG_EXIT_OK, CONFIG_EXIT_USAGE };
-
-/* Parses argv. On CONFIG_EXIT_USAGE one line on stderr has said what is wrong and how to mend it;
- * CONFIG_EXIT_OK after --help and --version. */
-enum config_result config_parse(int argc, char **argv, struct config *out) must_check;
+/* Parses argv, as flags_parse does. */
+enum flags_result config_parse(int argc, char **argv, struct config *out) must_check;
