@@ -168,6 +168,21 @@ def test_no_permission_for_a_device_is_said(host):
     assert re.search("(?i)root|sudo|CAP_NET_ADMIN|permission", complaint(result))
 
 
+def test_device_file_that_may_not_be_opened_is_named(host):
+    """With the capability and without rights to /dev/net/tun, in the private mount namespace of this one command."""
+    script = ("mount -t tmpfs none /mnt && mknod /mnt/tun c 10 200 && chown nobody /mnt/tun && chmod 600 /mnt/tun && "
+              "mount --bind /mnt/tun /dev/net/tun && "
+              "exec setpriv --bounding-set=-all,+net_admin --inh-caps=-all,+net_admin "
+              f"{labs.program('shadowmesh-l2')} -keydir {host.dir}/keys -run {host.dir}/run -tap-ip {A_OVERLAY}")
+    assert re.search("/dev/net/tun may not be opened by user 0", complaint(host.run("sh", "-c", script, check=False)))
+
+
+def test_https_to_a_port_without_tls_is_said(host):
+    backbone = host.backbone()
+    node = host.node("-backbone", f"https://127.0.0.1:{backbone.port}", "-tap-ip", A_OVERLAY)
+    node.process.wait_log("does not speak TLS.*http://", 10)
+
+
 def test_full_disk_for_keys_leaves_no_half_key(host):
     mount = host.dir / "full"
     mount.mkdir()

@@ -322,15 +322,17 @@ static void malformed_connect_is_refused(void **state)
 {
     static const char *const bad_ids[] = {"", "abc", ID_1 "0", "g123456789abcdef0123456789abcdef01234567",
                                           "@host"};
-    static const char *const bad_hosts[] = {ID_1 "@",    ID_1 "@:80",       ID_1 "@[::1",
-                                            ID_1 "@::1", ID_1 "@[1.2.3.4]", ID_1 "@[::1]80",
-                                            ID_1 "@a b", ID_1 "@-x",        ID_1 "@a@b"};
+    static const char *const bad_hosts[] = {ID_1 "@",        ID_1 "@:80", ID_1 "@[::1", ID_1 "@[1.2.3.4]",
+                                            ID_1 "@[::1]80", ID_1 "@a b", ID_1 "@-x",   ID_1 "@a@b"};
     (void)state;
     for (size_t i = 0; i < sizeof(bad_ids) / sizeof(bad_ids[0]); i++)
         assert_refused("no node id: give the 40 hex digits", "-connect", bad_ids[i]);
     for (size_t i = 0; i < sizeof(bad_hosts) / sizeof(bad_hosts[0]); i++)
         assert_refused("no ", "-connect", bad_hosts[i]);
     assert_refused("no port", "-connect", ID_1 "@host:0");
+    assert_refused("needs brackets", "-connect", ID_1 "@fd12::f");
+    assert_refused("needs brackets", "-connect", ID_1 "@::1");
+    assert_refused("needs brackets", "-connect", ID_1 "@fd12::f:8443");
     assert_refused("no node id", "-allow", "abc");
 }
 

@@ -208,6 +208,8 @@ static const char *read_endpoint(char *text, struct config_connect *out)
             return hint;
     } else {
         char *colon = strchr(text, ':');
+        if (colon && strchr(colon + 1, ':'))
+            return "an IPv6 address needs brackets: give ID@[fd00::4] or ID@[fd00::4]:8443";
         port = colon ? colon + 1 : NULL;
         if (colon)
             *colon = '\0';

@@ -33,7 +33,12 @@ static const char *reason(int err)
 
 static void explain_common(const char *name, int err)
 {
-    if (err == ERR_PERMISSION)
+    if (err == ERR_PERMISSION && errno == EACCES)
+        log_error(
+            "/dev/net/tun may not be opened by user %u: run as root, or chmod 0666 it, as it is by default: "
+            "the kernel checks CAP_NET_ADMIN besides",
+            geteuid());
+    else if (err == ERR_PERMISSION)
         log_error("no permission for device %s: that needs CAP_NET_ADMIN: run as root, or give the program "
                   "the capability (setcap cap_net_admin+ep)",
                   name);

@@ -118,6 +118,8 @@ static const char *describe_failure(struct http_client *h, CURLcode code)
         return "its answer is longer than 64 KB";
     if (code == CURLE_COULDNT_RESOLVE_HOST)
         return "its name cannot be resolved";
+    if (code == CURLE_SSL_CONNECT_ERROR && strstr(h->error, "wrong version number"))
+        return "it does not speak TLS there: give http:// instead of https://, or the port of its TLS proxy";
     if (code == CURLE_OPERATION_TIMEDOUT)
         return connect_us == 0 ? "no connection within 3 s" : "no answer within 5 s";
     if (code == CURLE_COULDNT_CONNECT && os_errno != 0)
