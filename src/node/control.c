@@ -209,10 +209,12 @@ static void on_signal(uv_signal_t *handle, int number)
 
 /* ---- start and stop ---- */
 
-static bool load_identity(const struct config *config, struct identity **out)
+static bool load_identity(const struct config *config, struct identity **out, bool *made)
 {
     char id[ID_TEXT_MAX];
-    if (keydir_load(config->keydir, out))
+    if (keydir_load(config->keydir, out, made))
+        return false;
+    if (*made && config->generate_keys && keydir_keep(*out, config->keydir))
         return false;
     printf("Peer ID: %s\n", id_format(identity_id(*out), id));
     fflush(stdout);
@@ -424,7 +426,8 @@ static bool start(struct node *n)
 {
     snapshot_watch(n);
     if (!open_api(n) || !open_sockets(n) || !open_device(n) || !open_mesh(n) ||
-        cage_enter(n->config, &n->sandbox) || log_start_writer() || !start_workers(n))
+        (n->key_made && keydir_keep(n->identity, n->config->keydir)) || cage_enter(n->config, &n->sandbox) ||
+        log_start_writer() || !start_workers(n))
         return false;
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
     mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
@@ -486,7 +489,7 @@ int control_run(const struct config *config)
     n->config = config;
     n->started_us = clock_monotonic_us();
     n->uevent_fd = -1;
-    if (!load_identity(config, &n->identity))
+    if (!load_identity(config, &n->identity, &n->key_made))
         return EXIT_FAILURE;
     if (config->generate_keys) {
         identity_free(n->identity);

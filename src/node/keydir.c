@@ -6,7 +6,9 @@
 #include "base/log.h"
 #include "crypto/identity.h"
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -56,26 +58,34 @@ static void tell(int err, const char *dir)
         log_error("cannot read the key file %s/%s: %s", dir, IDENTITY_KEY_FILE, reason(err));
 }
 
-static int make(const char *dir, struct identity **out)
+/* The folder as seen from anywhere. */
+static const char *whole_path(const char *dir, char out[PATH_MAX])
 {
-    int err = identity_generate(out);
+    return realpath(dir, out) ? out : dir;
+}
+
+int keydir_load(const char *dir, struct identity **out, bool *made)
+{
+    int err = identity_load(dir, out);
+    *made = err == ERR_NOT_FOUND;
+    if (*made)
+        err = identity_generate(out);
+    if (err)
+        tell(err, dir);
+    return err;
+}
+
+int keydir_keep(const struct identity *identity, const char *dir)
+{
+    char path[PATH_MAX];
+    int err = identity_save(identity, dir);
     if (!err)
-        err = identity_save(*out, dir);
-    if (!err)
-        log_info("made a new key: %s/%s", dir, IDENTITY_KEY_FILE);
+        log_info(
+            "no key was in %s: made a new one there, and with it a new id; -keydir DIR takes an older one",
+            whole_path(dir, path));
     else if (err == ERR_FOLDER)
         tell_folder(dir);
     else
         log_error("cannot write the key file %s/%s: %s", dir, IDENTITY_KEY_FILE, reason(err));
-    return err;
-}
-
-int keydir_load(const char *dir, struct identity **out)
-{
-    int err = identity_load(dir, out);
-    if (err == ERR_NOT_FOUND)
-        return make(dir, out);
-    if (err)
-        tell(err, dir);
     return err;
 }

@@ -34,6 +34,7 @@ struct node_ping {
 struct node {
     const struct config *config;
     struct identity *identity;
+    bool key_made; /* at this start: written when nothing else can fail */
     struct device *device;
     struct udp_socket sockets[WORKER_MAX];
     unsigned socket_count; /* = the device's queues = workers */

@@ -96,6 +96,20 @@ def test_bad_key_file_is_refused(host, content, mode, said):
     assert re.search(said, complaint(l2(host, "-tap-ip", A_OVERLAY)))
 
 
+@pytest.mark.parametrize("flags", [[], ["-tap", "nosuchtap"], ["-tap-ip", A_OVERLAY, "-run", "/proc/none"]],
+                         ids=["no device", "no such device", "no run folder"])
+def test_start_that_fails_makes_no_key(host, flags):
+    complaint(l2(host, *flags))
+    assert not (host.dir / "keys").exists()
+
+
+def test_new_key_is_told_with_its_whole_path(host):
+    """A start from another folder has another ./keys, and so another id: that must not pass in silence."""
+    result = host.run(labs.program("shadowmesh-l2"), "-generate-keys", cwd=host.dir)
+    assert re.search(f"no key was in {host.dir}/keys: made a new one there.*-keydir", result.stderr)
+    assert "no key was" not in host.run(labs.program("shadowmesh-l2"), "-generate-keys", cwd=host.dir).stderr
+
+
 def test_key_of_another_kind_is_refused(host):
     keys = host.dir / "keys"
     keys.mkdir(mode=0o700)
