@@ -133,6 +133,12 @@ def test_lines_of_build_files_are_short():
                 for number, line in enumerate(path.read_text().splitlines(), 1) if len(line) >= 120]
 
 
+def test_c_files_are_as_clang_format_leaves_them():
+    files = tracked("*.c", "*.h")
+    done = subprocess.run(["clang-format", "--dry-run", "-Werror", *map(str, files)], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[:2000]
+
+
 def test_every_file_names_its_licence():
     files = tracked("*.c", "*.h", "*.py", "*.sh", "meson.build", "Makefile", ".ci/run")
     assert len(files) > 50
