@@ -76,6 +76,15 @@ static void on_closed(void *context, uint64_t conn, const char *reason)
     mesh_on_closed(((struct node *)context)->mesh, conn, reason, clock_monotonic_us());
 }
 
+/* Every worker notices it. */
+static void on_device_gone(struct node *n)
+{
+    if (!n->device_gone)
+        log_warn("device %s was removed: stopping", device_tap(n->device)->name);
+    n->device_gone = true;
+    uv_stop(&n->loop);
+}
+
 static void on_worker_event(void *context, const struct worker_event *e)
 {
     struct node *n = context;
@@ -101,9 +110,7 @@ static void on_worker_event(void *context, const struct worker_event *e)
         log_debug("%s", worker_trace_format(&e->trace, text));
         break;
     case WORKER_EVENT_DEVICE_GONE:
-        log_error("device %s is gone: stopping", device_tap(n->device)->name);
-        n->failed = true;
-        uv_stop(&n->loop);
+        on_device_gone(n);
         break;
     }
 }
@@ -202,8 +209,8 @@ static void on_monitor(uv_poll_t *handle, int status, int events)
 
 static void on_signal(uv_signal_t *handle, int number)
 {
-    (void)number;
     struct node *n = handle->data;
+    log_info("SIG%s: stopping", sigabbrev_np(number));
     uv_stop(&n->loop);
 }
 
@@ -407,6 +414,9 @@ static bool start_rendezvous(struct node *n)
     return true;
 }
 
+/* A terminal that hangs up ends a node as a person does. */
+static const int endings[NODE_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+
 static void init_handles(struct node *n)
 {
     uv_loop_init(&n->loop);
@@ -415,10 +425,10 @@ static void init_handles(struct node *n)
     uv_prepare_init(&n->loop, &n->settle);
     uv_async_init(&n->loop, &n->wake, on_wake);
     n->timer.data = n->slow.data = n->settle.data = n->wake.data = n->monitor.data = n->uevents.data = n;
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < NODE_SIGNALS; i++) {
         uv_signal_init(&n->loop, &n->signals[i]);
         n->signals[i].data = n;
-        uv_signal_start(&n->signals[i], on_signal, i ? SIGINT : SIGTERM);
+        uv_signal_start(&n->signals[i], on_signal, endings[i]);
     }
 }
 
@@ -501,5 +511,5 @@ int control_run(const struct config *config)
         uv_run(&n->loop, UV_RUN_DEFAULT);
     stop(n);
     identity_free(n->identity);
-    return ok && !n->failed ? EXIT_SUCCESS : EXIT_FAILURE;
+    return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -19,6 +19,7 @@
 #include <uv.h>
 
 #define NODE_PINGS_MAX 16
+#define NODE_SIGNALS   3 /* that end it */
 
 struct node_retired {
     struct session **list;
@@ -60,11 +61,11 @@ struct node {
     uv_poll_t monitor;   /* interfaces changed */
     uv_poll_t uevents;   /* the machine was resumed from a snapshot */
     int uevent_fd;       /* -1: the kernel does not tell */
-    uv_signal_t signals[2];
+    uv_signal_t signals[NODE_SIGNALS];
     bool trimmed; /* of what only starting needed */
     bool unlocked_told;
     bool stopping;
-    bool failed; /* it ended by itself, for a reason that was told */
+    bool device_gone; /* and the log has told it */
 
     bool tables_stale;           /* the workers' forwarding table has to be made anew */
     struct node_retired retired; /* sessions to free once it is */

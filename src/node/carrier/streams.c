@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 #define LISTEN_BACKLOG   512
-#define ACCEPT_ROUND     16 /* connections accepted in a round of … */
-#define ACCEPT_ROUND_MS  5  /* so long: 3,200 a second, so that a flood leaves time for everything else */
-#define LINGER_MS        1000
+#define ACCEPT_ROUND     16   /* connections accepted in a round of … */
+#define ACCEPT_ROUND_MS  5    /* so long: 3,200 a second, so that a flood leaves time for everything else */
+#define LINGER_MS        1000 /* what closes may take to send the rest and to see the other end close */
 #define QUEUE_MAX        (256 * 1024) /* bytes that may wait for a peer that does not read */
 #define KEEPALIVE_IDLE_S 10
 #define USER_TIMEOUT_MS  15000
@@ -30,6 +30,7 @@ struct stream {
     struct streams *owner;
     struct stream *previous, *next;
     uint64_t conn;
+    bool connecting;
     bool closing;     /* streams_close was called: no more events, what comes is discarded */
     bool open;        /* the handle exists and is not being closed */
     char failure[64]; /* set: to be reported from the loop */
@@ -317,7 +318,8 @@ void streams_close_all(struct streams *s)
 static void on_connected(uv_connect_t *request, int status)
 {
     struct stream *st = request->data;
-    if (!st->open || st->closing)
+    st->connecting = false;
+    if (!st->open)
         return;
     if (status) {
         fail(st, reason_of(status));
@@ -339,6 +341,7 @@ void streams_dial(struct streams *s, uint64_t conn, const struct addr *to)
     int rc = table_put(s->by_conn, conn, st) ? UV_ENOMEM : 0;
     if (!rc)
         rc = uv_tcp_connect(&st->connect, &st->tcp, (struct sockaddr *)&sa, on_connected);
+    st->connecting = rc == 0;
     if (rc)
         fail(st, reason_of(rc));
 }
@@ -387,10 +390,19 @@ static void on_shutdown(uv_shutdown_t *request, int status)
     free(request);
     if (status)
         destroy(st);
-    else if (st->open)
-        uv_timer_start(&st->report, report_failure, LINGER_MS, 0);
 }
 
+static bool start_shutdown(struct stream *st)
+{
+    uv_shutdown_t *request = malloc(sizeof *request);
+    if (request && uv_shutdown(request, (uv_stream_t *)&st->tcp, on_shutdown) == 0)
+        return true;
+    free(request);
+    return false;
+}
+
+/* A stream that still connects has sent nothing, and its shutdown would wait for an answer that may never come. One
+ * that does not take our last words is given up when the time is over. */
 void streams_close(struct streams *s, uint64_t conn)
 {
     struct stream *st = table_get(s->by_conn, conn);
@@ -398,11 +410,10 @@ void streams_close(struct streams *s, uint64_t conn)
         return;
     st->closing = true;
     table_remove(s->by_conn, conn);
-    uv_shutdown_t *request = malloc(sizeof *request);
-    if (!request || uv_shutdown(request, (uv_stream_t *)&st->tcp, on_shutdown)) {
-        free(request);
+    if (st->connecting || st->failure[0] || !start_shutdown(st))
         destroy(st);
-    }
+    else
+        uv_timer_start(&st->report, report_failure, LINGER_MS, 0);
 }
 
 void streams_abort(struct streams *s, uint64_t conn)

@@ -27,8 +27,8 @@ struct streams_ops {
 int streams_new(uv_loop_t *loop, uint16_t port, const struct streams_ops *ops,
                 struct streams **out) must_check;
 
-/* Stops listening and closes every stream once what was sent is out; memory goes when the loop has closed the
- * handles. */
+/* Stops listening and closes every stream as streams_close does; memory goes when the loop has closed the
+ * handles, a second later at most. */
 void streams_close_all(struct streams *s);
 
 /* Opens a stream to `to`; answers with connected or closed. */
@@ -37,7 +37,7 @@ void streams_dial(struct streams *s, uint64_t conn, const struct addr *to);
 /* Copies data. A stream whose other end does not read is closed when too much waits. */
 void streams_send(struct streams *s, uint64_t conn, const uint8_t *data, size_t len);
 
-/* Closes once what was sent is out. */
+/* Closes once what was sent is out, for which it has a second; at once while it still connects. */
 void streams_close(struct streams *s, uint64_t conn);
 
 /* Resets it: nothing of it is left, neither here nor in the kernel. */

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node that is told to end does so at once, undoes what it did, and says it, whatever it waits for.
+
+    site-a ──── inet ──── site-b
+                 │
+              server           203.0.113.77 is routed into nowhere: who sends there never hears anything
+"""
+
+import signal
+
+import lab as labs
+import pytest
+from lab import A_OVERLAY, B_OVERLAY
+
+STOP_SECONDS = 2
+NOWHERE = "203.0.113.77"
+SOMEBODY = "ab" * 20
+
+SILENT_SERVER = ("import socket, time\n"
+                 "server = socket.create_server(('', 8080))\n"
+                 "print('listening', flush=True)\n"
+                 "held = []\n"
+                 "while True: held.append(server.accept()); print('accepted', flush=True)\n")
+
+
+def internet(lab):
+    *hosts, inet = lab.internet()
+    inet.ip("route", "add", "blackhole", NOWHERE)
+    return *hosts, inet
+
+
+def is_dialling(host, to=NOWHERE):
+    return to in host.run("ss", "-Htn", "state", "syn-sent", echo=False).stdout
+
+
+def settings(host, device):
+    return host.run("sh", "-c", f"grep -rHs . /proc/sys/net/ipv4/conf/{device} | sort", echo=False).stdout
+
+
+def ends_in_time(node):
+    assert node.process.stop(seconds=STOP_SECONDS) == 0
+    assert not node.host.exists("tap0")
+
+
+def test_dial_that_hangs_does_not_hold_up_the_end(lab):
+    host, *_ = internet(lab)
+    node = host.node("-tap-ip", A_OVERLAY, "-connect", f"{SOMEBODY}@{NOWHERE}")
+    labs.wait_for(lambda: is_dialling(host), 5, "a dial that hangs")
+    ends_in_time(node)
+
+
+def test_unreachable_address_of_a_connected_peer_does_not_hold_up_the_end(lab):
+    a_host, b_host, server, _ = internet(lab)
+    backbone = server.backbone()
+    a = labs.receiver(a_host, backbone)
+    b = b_host.node("-backbone", backbone.url, "-tap-ip", B_OVERLAY, "-connect", f"{a.id}@{NOWHERE}")
+    b_host.wait_ping(A_OVERLAY, 5)
+    ends_in_time(b)
+    ends_in_time(a)
+
+
+def test_frozen_peer_does_not_hold_up_the_end(lab):
+    a, b, _, _ = labs.reference_pair(lab)
+    a.process.send_signal(signal.SIGSTOP)
+    ends_in_time(b)
+    a.process.send_signal(signal.SIGCONT)
+    ends_in_time(a)
+
+
+def test_backbone_that_never_answers_does_not_hold_up_the_end(lab):
+    host, _, server, _ = internet(lab)
+    silent = server.start("/usr/bin/python3", "-c", SILENT_SERVER, name="silent")
+    silent.wait_log("listening")
+    node = host.node("-tap-ip", A_OVERLAY, "-backbone", f"http://{server.address}:8080")
+    silent.wait_log("accepted")
+    ends_in_time(node)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
+def test_signal_ends_it_with_one_line_and_undoes_all(lab, number):
+    a_host, b_host, server, _ = internet(lab)
+    backbone = server.backbone()
+    a = labs.receiver(a_host, backbone)
+    b_host.add_tap("site", f"{B_OVERLAY}/24")
+    before = settings(b_host, "site")
+    b = b_host.node("-backbone", backbone.url, "-tap", "site", "-connect", a.id)
+    b_host.wait_ping(A_OVERLAY, 5)
+    assert b.process.stop(number, STOP_SECONDS) == 0
+    assert settings(b_host, "site") == before and not list(b.run_dir.iterdir())
+    assert b.log().count("stopping") == 1 and f"{number.name}: stopping" in b.log()
+
+
+def test_removed_device_is_told_once_and_is_no_failure(lab):
+    host, *_ = internet(lab)
+    node = host.node("-tap-ip", A_OVERLAY, "-workers", "2")
+    host.ip("link", "del", "tap0")
+    assert node.process.wait(5) == 0
+    assert node.log().count("tap0 was removed: stopping") == 1 and node.log().count("stopping") == 1
+
+
+def test_reader_of_the_log_that_leaves_at_once_ends_nothing(lab):
+    host, *_ = internet(lab)
+    node = host.node("-tap-ip", A_OVERLAY, start=False)
+    assert node.id
+    node.process = host.start("sh", "-c", '"$@" 2>&1 | true', "sh", *node.command(), name=node.label)
+    node.wait_ready()
