@@ -205,6 +205,7 @@ int log_start_writer(void)
         return err;
     }
     atexit(flush);
+    at_quick_exit(flush);
     sigaction(SIGABRT, &on_sigabrt, NULL);
     has_writer = true;
     return 0;

@@ -14,6 +14,19 @@ struct resolving {
     const struct config_connect *connect;
 };
 
+/* When it changes. */
+static void tell_resolved(struct node *n, unsigned name, int status)
+{
+    const char *host = n->config->connect[name].host;
+    bool failed = status != 0;
+    if (failed && !n->names[name].failed)
+        log_warn("-connect %s: the name cannot be looked up (%s); it is asked for again", host,
+                 uv_strerror(status));
+    else if (!failed && n->names[name].failed)
+        log_info("-connect %s: the name is found", host);
+    n->names[name].failed = failed;
+}
+
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *results)
 {
     struct resolving *r = request->data;
@@ -23,9 +36,11 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
     for (const struct addrinfo *a = results; !status && a && count < 8; a = a->ai_next)
         if (addr_from_sockaddr(a->ai_addr, &list[count]) == 0)
             list[count++].port = r->connect->port;
-    if (status && !n->stopping)
-        log_warn("-connect %s: cannot be resolved (%s); trying on", r->connect->host, uv_strerror(status));
-    else if (!n->stopping)
+    unsigned name = (unsigned)(r->connect - n->config->connect);
+    n->names[name].busy = false;
+    if (!n->stopping)
+        tell_resolved(n, name, status);
+    if (!n->stopping && !status)
         mesh_set_given_addresses(n->mesh, &r->connect->id, list, count, clock_monotonic_us());
     uv_freeaddrinfo(results);
     free(r);
@@ -39,14 +54,17 @@ void addresses_resolve(struct node *n, const struct config_connect *connect)
         mesh_set_given_addresses(n->mesh, &connect->id, &literal, 1, clock_monotonic_us());
         return;
     }
-    struct resolving *r = calloc(1, sizeof *r);
+    unsigned name = (unsigned)(connect - n->config->connect);
+    struct resolving *r = n->names[name].busy ? NULL : calloc(1, sizeof *r);
     if (!r)
         return;
     r->request.data = r;
     r->node = n;
     r->connect = connect;
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    if (uv_getaddrinfo(&n->loop, &r->request, on_resolved, connect->host, NULL, &hints))
+    n->names[name].busy =
+        uv_getaddrinfo(&n->loop, &r->request, on_resolved, connect->host, NULL, &hints) == 0;
+    if (!n->names[name].busy)
         free(r);
 }
 

@@ -22,7 +22,8 @@
 #include <string.h>
 
 #define SLOW_MS    1000
-#define EVENTS_MAX 64 /* of a worker in one turn of the loop: timers, streams and callers get theirs */
+#define STOP_MS    1300 /* for what waits for others, at the end */
+#define EVENTS_MAX 64   /* of a worker in one turn of the loop: timers, streams and callers get theirs */
 #define TRIM_US    (5 * USEC_PER_SEC)
 #define FILES_OWN                                                                                            \
     512 /* the lobby, half-open connections, queues, sockets, callers of the API, the backbone */
@@ -461,8 +462,31 @@ static void close_handle(uv_handle_t *handle, void *context)
         uv_close(handle, NULL);
 }
 
-/* In reverse; the loop runs on until the last words are out and every handle is closed. */
-static void stop(struct node *n)
+static void on_overdue(uv_timer_t *timer)
+{
+    struct node *n = timer->data;
+    n->overdue = true;
+    uv_stop(&n->loop);
+}
+
+/* Until the last words are out and every handle is closed. A look-up of a name can hang for minutes and cannot be
+ * cancelled: then it is left to the pool. */
+static void run_out(struct node *n)
+{
+    uv_walk(&n->loop, close_handle, n);
+    uv_timer_init(&n->loop, &n->last);
+    n->last.data = n;
+    uv_timer_start(&n->last, on_overdue, STOP_MS, 0);
+    uv_unref((uv_handle_t *)&n->last);
+    uv_run(&n->loop, UV_RUN_DEFAULT);
+    if (n->overdue)
+        return;
+    uv_close((uv_handle_t *)&n->last, NULL);
+    uv_run(&n->loop, UV_RUN_DEFAULT);
+}
+
+/* In reverse. */
+static void stop(struct node *n, int code)
 {
     n->stopping = true;
     if (n->rendezvous)
@@ -478,8 +502,7 @@ static void stop(struct node *n)
     for (unsigned i = 0; i < n->worker_count; i++)
         worker_stop(n->workers[i]);
     n->worker_count = 0;
-    uv_walk(&n->loop, close_handle, n);
-    uv_run(&n->loop, UV_RUN_DEFAULT);
+    run_out(n);
     snapshot_unwatch(n);
     mesh_free(n->mesh);
     tables_free_retired(n);
@@ -489,6 +512,8 @@ static void stop(struct node *n)
     switch_free(n->sw);
     device_close(n->device);
     udp_close(n->sockets, n->socket_count);
+    if (n->overdue)
+        quick_exit(code); /* exit() would join the pool, which still reads the identity */
     uv_loop_close(&n->loop);
 }
 
@@ -506,10 +531,10 @@ int control_run(const struct config *config)
         return EXIT_SUCCESS;
     }
     init_handles(n);
-    bool ok = start(n);
-    if (ok)
+    int code = start(n) ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (code == EXIT_SUCCESS)
         uv_run(&n->loop, UV_RUN_DEFAULT);
-    stop(n);
+    stop(n, code);
     identity_free(n->identity);
-    return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+    return code;
 }

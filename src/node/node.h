@@ -65,12 +65,18 @@ struct node {
     bool trimmed; /* of what only starting needed */
     bool unlocked_told;
     bool stopping;
+    uv_timer_t last;  /* bounds the stop */
+    bool overdue;     /* it has run out */
     bool device_gone; /* and the log has told it */
 
     bool tables_stale;           /* the workers' forwarding table has to be made anew */
     struct node_retired retired; /* sessions to free once it is */
     bool forget[MESH_PEERS_MAX]; /* slots whose addresses the switch is to forget once it is */
     bool forgetting;             /* any of them */
+
+    struct {
+        bool busy, failed; /* a look-up runs; the last one failed, and the log has told it */
+    } names[CONFIG_CONNECT_MAX];
 
     struct reflexive reflexive; /* how the backbone sees us */
     bool backbone_reachable;

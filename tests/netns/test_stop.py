@@ -33,6 +33,15 @@ def is_dialling(host, to=NOWHERE):
     return to in host.run("ss", "-Htn", "state", "syn-sent", echo=False).stdout
 
 
+def start_asking(node, nameserver):
+    """Starts the node on a machine whose name server is this one. The namespace's mounts are its own."""
+    path = node.host.dir / "resolv.conf"
+    path.write_text(f"nameserver {nameserver}\n")
+    node.process = node.host.start("sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"', path, *node.command(),
+                                   name=node.label)
+    node.wait_ready()
+
+
 def settings(host, device):
     return host.run("sh", "-c", f"grep -rHs . /proc/sys/net/ipv4/conf/{device} | sort", echo=False).stdout
 
@@ -65,6 +74,33 @@ def test_frozen_peer_does_not_hold_up_the_end(lab):
     ends_in_time(b)
     a.process.send_signal(signal.SIGCONT)
     ends_in_time(a)
+
+
+def test_resolver_that_never_answers_does_not_hold_up_the_end(lab):
+    host, *_ = internet(lab)
+    node = host.node("-tap-ip", A_OVERLAY, "-connect", f"{SOMEBODY}@peer.example", start=False)
+    start_asking(node, NOWHERE)
+    labs.wait_for(lambda: NOWHERE in host.run("ss", "-Hun", echo=False).stdout, 5, "a question to the name server")
+    ends_in_time(node)
+
+
+def test_resolver_that_never_answers_for_the_backbone_does_not_hold_up_the_end(lab):
+    host, *_ = internet(lab)
+    node = host.node("-tap-ip", A_OVERLAY, "-backbone", "http://backbone.example:8080", start=False)
+    start_asking(node, NOWHERE)
+    labs.wait_for(lambda: NOWHERE in host.run("ss", "-Hun", echo=False).stdout, 5, "a question to the name server")
+    ends_in_time(node)
+
+
+def test_name_that_fails_is_told_once(lab):
+    host, *_ = internet(lab)
+    node = host.node("-tap-ip", A_OVERLAY, "-connect", f"{SOMEBODY}@peer.example", start=False)
+    start_asking(node, "127.0.0.1")  # where nobody listens
+    node.process.wait_log("peer.example: the name cannot be looked up")
+    questions = "awk '/^Udp: [0-9]/ {print $3}' /proc/net/snmp"
+    asked = int(host.run("sh", "-c", questions, echo=False).stdout)
+    labs.wait_for(lambda: int(host.run("sh", "-c", questions, echo=False).stdout) >= 3 * asked, 15, "it is asked again")
+    assert node.log().count("peer.example") == 1
 
 
 def test_backbone_that_never_answers_does_not_hold_up_the_end(lab):
