@@ -89,6 +89,7 @@ def test_resolver_that_never_answers_for_the_backbone_does_not_hold_up_the_end(l
     node = host.node("-tap-ip", A_OVERLAY, "-backbone", "http://backbone.example:8080", start=False)
     start_asking(node, NOWHERE)
     labs.wait_for(lambda: NOWHERE in host.run("ss", "-Hun", echo=False).stdout, 5, "a question to the name server")
+    node.process.wait_log(r"cannot be reached \(no name server answers within 3 s\)")
     ends_in_time(node)
 
 
@@ -140,3 +141,10 @@ def test_reader_of_the_log_that_leaves_at_once_ends_nothing(lab):
     assert node.id
     node.process = host.start("sh", "-c", '"$@" 2>&1 | true', "sh", *node.command(), name=node.label)
     node.wait_ready()
+
+
+def test_backbone_at_an_address_that_never_answers_is_no_matter_of_names(lab):
+    host, *_ = internet(lab)
+    node = host.node("-tap-ip", A_OVERLAY, "-backbone", f"http://{NOWHERE}:8080")
+    node.process.wait_log(r"cannot be reached \(no connection within 3 s\)")
+    ends_in_time(node)

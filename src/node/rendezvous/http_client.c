@@ -110,16 +110,19 @@ void http_client_abort(struct http_client *h)
 static const char *describe_failure(struct http_client *h, CURLcode code)
 {
     long os_errno = 0;
-    curl_off_t connect_us = 0;
+    curl_off_t connect_us = 0, name_us = 0;
     char text[128];
     curl_easy_getinfo(h->curl, CURLINFO_OS_ERRNO, &os_errno);
     curl_easy_getinfo(h->curl, CURLINFO_CONNECT_TIME_T, &connect_us);
+    curl_easy_getinfo(h->curl, CURLINFO_NAMELOOKUP_TIME_T, &name_us);
     if (h->overlong)
         return "its answer is longer than 64 KB";
     if (code == CURLE_COULDNT_RESOLVE_HOST)
         return "its name cannot be resolved";
     if (code == CURLE_SSL_CONNECT_ERROR && strstr(h->error, "wrong version number"))
         return "it does not speak TLS there: give http:// instead of https://, or the port of its TLS proxy";
+    if (code == CURLE_OPERATION_TIMEDOUT && name_us == 0)
+        return "no name server answers within 3 s";
     if (code == CURLE_OPERATION_TIMEDOUT)
         return connect_us == 0 ? "no connection within 3 s" : "no answer within 5 s";
     if (code == CURLE_COULDNT_CONNECT && os_errno != 0)
