@@ -622,6 +622,27 @@ static void candidates_are_underlay_addresses_only(void **state)
     device_close(d);
 }
 
+static void link_local_addresses_are_candidates_where_there_is_nothing_else(void **state)
+{
+    (void)state;
+    struct candidate list[8];
+    machine();
+    lab_run("ip link set eth0 up && ip address add fe80::7/64 dev eth0 nodad");
+    struct device *d = open_device(NULL, "10.10.10.3");
+    assert_int_equal(device_host_candidates(d, 9443, 8443, list, 8), 1);
+    assert_int_equal(list[0].addr.family, 4);
+    lab_run("ip -4 address flush dev eth0");
+    assert_true(device_on_change(d));
+    unsigned count = device_host_candidates(d, 9443, 8443, list, 8);
+    assert_in_range(count, 1, 3); /* of both ends of the cable, beside what the kernel makes */
+    for (unsigned i = 0; i < count; i++) {
+        assert_true(list[i].addr.family == 6 && addr_is_link_local(&list[i].addr));
+        assert_int_equal(list[i].addr.port, 9443);
+    }
+    assert_int_equal(device_underlay_max(d), 1472);
+    device_close(d);
+}
+
 static void a_new_underlay_address_or_size_is_a_change(void **state)
 {
     (void)state;
@@ -686,6 +707,8 @@ int main(void)
                                         listen_no_more),
         cmocka_unit_test_setup_teardown(a_route_left_behind_is_removed, listen_in, listen_no_more),
         cmocka_unit_test_setup_teardown(candidates_are_underlay_addresses_only, listen_in, listen_no_more),
+        cmocka_unit_test_setup_teardown(link_local_addresses_are_candidates_where_there_is_nothing_else,
+                                        listen_in, listen_no_more),
         cmocka_unit_test_setup_teardown(a_new_underlay_address_or_size_is_a_change, listen_in,
                                         listen_no_more),
     };

@@ -144,12 +144,28 @@ static void pick_own_addresses(struct device *d)
     }
 }
 
-static bool is_underlay(const struct device *d, const struct rtnl_address *a)
+/* At which another machine may reach us, if only from the same wire. */
+static bool is_outside(const struct device *d, const struct rtnl_address *a)
 {
     const struct rtnl_link *link = device_link_at(d, a->index);
     const struct addr *addr = &a->prefix.addr;
     return link && link->up && !link->loopback && a->index != d->tap.ifindex && !addr_is_loopback(addr) &&
-           !addr_is_link_local(addr) && !addr_is_unspecified(addr) && !device_is_overlay(d, addr);
+           !addr_is_unspecified(addr) && !device_is_overlay(d, addr);
+}
+
+/* Where there is nothing else, IPv6 link-local addresses are the underlay. */
+static bool is_underlay(const struct device *d, const struct rtnl_address *a)
+{
+    const struct addr *addr = &a->prefix.addr;
+    return is_outside(d, a) && (!addr_is_link_local(addr) || (addr->family == 6 && d->link_local_alone));
+}
+
+static bool has_link_local_alone(const struct device *d)
+{
+    for (size_t i = 0; i < d->all_count; i++)
+        if (is_outside(d, &d->all[i]) && !addr_is_link_local(&d->all[i].prefix.addr))
+            return false;
+    return true;
 }
 
 static uint64_t mix(uint64_t hash, const void *data, size_t len)
@@ -187,6 +203,7 @@ static int refresh(struct device *d)
     if (own)
         d->link = *own;
     pick_own_addresses(d);
+    d->link_local_alone = has_link_local_alone(d);
     device_overlap_refresh(d);
     return 0;
 }

@@ -38,8 +38,8 @@ unsigned device_addresses(const struct device *d, struct addr_prefix *out, unsig
 void device_peer_addresses(struct device *d, uint32_t slot, const struct addr_prefix *list, unsigned count);
 
 /* The machine's addresses at which peers could reach us: those of every interface that is up but loopback,
- * link-local, the device's, and any inside the device's subnet. port is the UDP data port. Returns how many
- * were written. */
+ * link-local, the device's, and any inside the device's subnet. Where there are none, IPv6 link-local ones: who
+ * dials one learns the port of data from them. port is the UDP data port. Returns how many were written. */
 unsigned device_host_candidates(struct device *d, uint16_t port, uint16_t control_port, struct candidate *out,
                                 unsigned cap);
 
