@@ -107,6 +107,9 @@ static void on_worker_event(void *context, const struct worker_event *e)
     case WORKER_EVENT_CLAIM:
         report_claim(n, e);
         break;
+    case WORKER_EVENT_CIRCLE:
+        report_circle(n);
+        break;
     case WORKER_EVENT_TRACE:
         log_debug("%s", worker_trace_format(&e->trace, text));
         break;

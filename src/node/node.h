@@ -83,7 +83,8 @@ struct node {
 
     uint64_t started_us;
     uint64_t drops[DROP_COUNT]; /* of datagrams that the control thread took */
-    struct log_limit unpinned_limit, claim_limit, excess_limit, refused_limit, failed_limit, trace_limit;
+    struct log_limit unpinned_limit, claim_limit, excess_limit, refused_limit, failed_limit, trace_limit,
+        circle_limit;
     struct node_ping pings[NODE_PINGS_MAX];
     uint64_t last_ping;
 };
@@ -111,6 +112,7 @@ void report_notice(struct node *n, enum mesh_notice what, const struct node_id *
                    const char *text);
 void report_unpinned(struct node *n, uint32_t slot,
                      const struct switch_pin *pin); /* an address that it may not announce */
+void report_circle(struct node *n);                 /* the tunnel leads through itself */
 void report_claim(struct node *n, const struct worker_event *claim);
 
 /* status.c */

@@ -5,9 +5,10 @@
 #include "node/node.h"
 #include <stdio.h>
 
-#define LIMIT_US        1000000ull  /* between lines that a stranger can cause */
-#define EXCESS_LIMIT_US 10000000ull /* … of peers that ask too much … */
-#define CLAIM_LIMIT_US  10000000ull /* … and of addresses that two peers use */
+#define LIMIT_US        1000000ull   /* between lines that a stranger can cause */
+#define EXCESS_LIMIT_US 10000000ull  /* … of peers that ask too much … */
+#define CIRCLE_LIMIT_US 600000000ull /* … of a tunnel inside itself … */
+#define CLAIM_LIMIT_US  10000000ull  /* … and of addresses that two peers use */
 
 /* "site-b (a1b2c3d4e5)", or the id alone. */
 static const char *who(const struct node_id *id, const char *name, char *out, size_t size)
@@ -72,6 +73,16 @@ void report_notice(struct node *n, enum mesh_notice what, const struct node_id *
                  peer, text);
         break;
     }
+}
+
+void report_circle(struct node *n)
+{
+    char line[256];
+    snprintf(line, sizeof line,
+             "a route leads our own datagrams into %s: they are dropped; give the peers' underlay addresses "
+             "routes outside of it (ip route add ADDRESS via GATEWAY)",
+             device_tap(n->device)->name);
+    limited(&n->circle_limit, CIRCLE_LIMIT_US, line);
 }
 
 #define WHO_MAX (ID_TEXT_MAX + MESSAGE_NAME_MAX + 8)

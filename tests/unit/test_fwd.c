@@ -77,6 +77,22 @@ static void only_peers_with_session_and_path_are_flooded(void **state)
     session_free(s);
 }
 
+static void what_we_send_to_is_known_by_its_receiver_index(void **state)
+{
+    (void)state;
+    struct session *tx = session(7, 1); /* sends to index 1 */
+    struct fwd_table *t = fwd_table_new(2, 1);
+    const struct fwd_peer with = peer(1, tx, false), without = peer(2, NULL, false);
+    assert_false(fwd_sends_to(t, 1));
+    fwd_table_add_peer(t, &with);
+    fwd_table_add_peer(t, &without);
+    assert_true(fwd_sends_to(t, 1));
+    assert_false(fwd_sends_to(t, 7));
+    assert_false(fwd_sends_to(t, 0));
+    fwd_table_free(t);
+    session_free(tx);
+}
+
 static void nothing_is_found_before_the_first_publication(void **state)
 {
     (void)state;
@@ -153,6 +169,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sessions_are_found_by_receiver_index),
         cmocka_unit_test(only_peers_with_session_and_path_are_flooded),
+        cmocka_unit_test(what_we_send_to_is_known_by_its_receiver_index),
         cmocka_unit_test(nothing_is_found_before_the_first_publication),
         cmocka_unit_test(readers_never_see_a_table_that_is_gone),
     };

@@ -30,6 +30,7 @@ struct fwd_table {
     unsigned session_shift, peer_shift; /* 32 - log2 of the hash's size */
     struct session_entry *sessions;
     struct peer_entry *slots;
+    uint32_t *targets;      /* receiver indices that we send to; as many places as slots; 0: free */
     struct fwd_peer *peers; /* ready ones from the front, the others from the back */
 };
 
@@ -68,8 +69,9 @@ struct fwd_table *fwd_table_new(size_t peers, size_t sessions)
     t->session_shift = hash_shift(sessions);
     t->sessions = calloc(hash_size(t->session_shift), sizeof(*t->sessions));
     t->slots = calloc(hash_size(t->peer_shift), sizeof(*t->slots));
+    t->targets = calloc(hash_size(t->peer_shift), sizeof(*t->targets));
     t->peers = calloc(peers ? peers : 1, sizeof(*t->peers));
-    if (t->sessions && t->slots && t->peers)
+    if (t->sessions && t->slots && t->targets && t->peers)
         return t;
     fwd_table_free(t);
     return NULL;
@@ -81,8 +83,18 @@ void fwd_table_free(struct fwd_table *t)
         return;
     free(t->sessions);
     free(t->slots);
+    free(t->targets);
     free(t->peers);
     free(t);
+}
+
+/* The place of an index, or a free one. */
+static size_t target_at(const struct fwd_table *t, uint32_t tx_index)
+{
+    size_t mask = hash_size(t->peer_shift) - 1, at = hash_at(tx_index, t->peer_shift);
+    while (t->targets[at] && t->targets[at] != tx_index)
+        at = (at + 1) & mask;
+    return at;
 }
 
 void fwd_table_add_peer(struct fwd_table *t, const struct fwd_peer *peer)
@@ -97,6 +109,9 @@ void fwd_table_add_peer(struct fwd_table *t, const struct fwd_peer *peer)
     t->peers[place] = *peer;
     t->peers[place].has_path = peer->has_path && peer->size >= SIZE_MIN;
     t->slots[at] = (struct peer_entry){.slot = peer->slot, .place = (uint32_t)place + 1};
+    uint32_t target = peer->tx ? session_tx_index(peer->tx) : 0;
+    if (target)
+        t->targets[target_at(t, target)] = target;
 }
 
 void fwd_table_add_session(struct fwd_table *t, struct session *rx)
@@ -125,6 +140,11 @@ const struct fwd_peer *fwd_peer(const struct fwd_table *t, uint32_t slot)
     while (t->slots[at].place && t->slots[at].slot != slot)
         at = (at + 1) & mask;
     return t->slots[at].place ? &t->peers[t->slots[at].place - 1] : NULL;
+}
+
+bool fwd_sends_to(const struct fwd_table *t, uint32_t tx_index)
+{
+    return tx_index && t->targets[target_at(t, tx_index)];
 }
 
 const struct fwd_peer *fwd_peers(const struct fwd_table *t, size_t *count)

@@ -32,6 +32,10 @@ void fwd_table_free(struct fwd_table *t);
 /* Worker side, between quiescent states. */
 struct session *fwd_session(const struct fwd_table *t, uint32_t rx_index); /* NULL when unknown */
 const struct fwd_peer *fwd_peer(const struct fwd_table *t, uint32_t slot); /* NULL when unknown */
+
+/* Whether one of the sessions that we seal under sends to this receiver index. */
+bool fwd_sends_to(const struct fwd_table *t, uint32_t tx_index);
+
 const struct fwd_peer *fwd_peers(const struct fwd_table *t,
                                  size_t *count); /* those with session and path, for flooding */
 

@@ -27,6 +27,7 @@ enum worker_event_kind {
                               path: slot, from; at most one per 100 ms and peer */
     WORKER_EVENT_TOO_BIG,  /* the kernel refused the path's size towards peer slot: slot; likewise limited */
     WORKER_EVENT_CLAIM,    /* peer slot uses an address of another: slot, claim, holder; likewise limited */
+    WORKER_EVENT_CIRCLE,   /* the device gave us a sealed datagram of our own: likewise limited */
     WORKER_EVENT_TRACE,    /* a frame passed, for -v: trace; at most 10 per second and direction */
     WORKER_EVENT_DEVICE_GONE, /* the TAP cannot be read any more (removed): the worker serves UDP alone */
 };

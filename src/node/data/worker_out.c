@@ -11,6 +11,7 @@
 #include "node/data/worker_impl.h"
 
 #include "base/uninitialized.h"
+#include "frame/datagram.h"
 #include "proto/session/fragment.h"
 #include <poll.h>
 
@@ -245,12 +246,33 @@ static void send_flood(struct worker *w, const struct virtio_net_hdr *vnet, size
         worker_drop(w, DROP_NO_PEER, 1);
 }
 
+/* A route leads the tunnel into itself: sent on, each datagram would make a larger one, for ever. The receiver
+ * index tells ours from those of a node behind our device. */
+static bool is_ours(const struct worker *w, size_t len)
+{
+    size_t at = datagram_payload(w->frame, len, w->config.socket->port);
+    UNINITIALIZED struct wire_header h;
+    return at && wire_header_decode(w->frame + at, len - at, &h) == DROP_NONE &&
+           fwd_sends_to(w->table, h.receiver);
+}
+
+static void drop_circle(struct worker *w)
+{
+    worker_drop(w, DROP_CIRCLE, 1);
+    if (worker_limit_pass(w->size_limits, WORKER_NO_PEER, w->now_us))
+        (void)worker_event(w, &(struct worker_event){.kind = WORKER_EVENT_CIRCLE, .slot = WORKER_NO_PEER});
+}
+
 static void forward(struct worker *w, const struct virtio_net_hdr *vnet, size_t len)
 {
     UNINITIALIZED struct switch_frame f;
     enum drop drop = switch_parse(w->frame, len, &f);
     if (drop) {
         worker_drop(w, drop, 1);
+        return;
+    }
+    if (is_ours(w, len)) {
+        drop_circle(w);
         return;
     }
     if (w->config.trace)

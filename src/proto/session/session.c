@@ -158,6 +158,11 @@ void session_free(struct session *s)
     free(s);
 }
 
+uint32_t session_tx_index(const struct session *s)
+{
+    return s->tx_index;
+}
+
 uint32_t session_rx_index(const struct session *s)
 {
     return s->rx_index;

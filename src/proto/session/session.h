@@ -49,6 +49,7 @@ int session_new(const struct session_config *config, const uint8_t root[KDF_LEN]
 void session_free(struct session *s);
 
 uint32_t session_rx_index(const struct session *s);
+uint32_t session_tx_index(const struct session *s);
 uint32_t session_peer_slot(const struct session *s);
 unsigned session_rx_lanes(const struct session *s); /* data lanes of the peer */
 

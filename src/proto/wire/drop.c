@@ -37,6 +37,7 @@ static const char *const names[DROP_COUNT] = {
     [DROP_PINNED] = "pinned",
     [DROP_FLAPPING] = "flapping",
     [DROP_CONTROL_RATE] = "control_rate",
+    [DROP_CIRCLE] = "circle",
 };
 
 const char *drop_name(enum drop drop)
