@@ -232,7 +232,7 @@ static void own_address_from_a_peer_is_refused(void **state)
     struct fixture *x = *state;
 
     out(x, 1, BROADCAST);
-    x->now += (SWITCH_LOCAL_S - 1) * SECOND;
+    x->now += SWITCH_QUIET_MS * 1000;
     assert_int_equal(in(x, 2, 1, BROADCAST), DROP_SOURCE);
     assert_int_equal(out(x, 5, 1), SWITCH_PORT_DEVICE);
 }
@@ -242,9 +242,71 @@ static void station_that_went_to_a_peer_is_found_there(void **state)
     struct fixture *x = *state;
 
     out(x, 1, BROADCAST);
-    x->now += (SWITCH_LOCAL_S + 1) * SECOND;
+    x->now += SECOND * 6 / 10;
     assert_int_equal(in(x, 2, 1, BROADCAST), DROP_NONE);
     assert_int_equal(where(x, 1), 2);
+}
+
+static void station_that_left_without_a_word_is_looked_for_everywhere(void **state)
+{
+    struct fixture *x = *state;
+
+    out(x, 1, BROADCAST);
+    x->now += SECOND * 6 / 10;
+    assert_int_equal(where(x, 1), SWITCH_PORT_FLOOD);
+    out(x, 1, BROADCAST);
+    assert_int_equal(where(x, 1), SWITCH_PORT_DEVICE);
+}
+
+static void silent_device_is_looked_for_nowhere(void **state)
+{
+    struct fixture *x = *state;
+    struct switch_frame own = frame(1, BROADCAST, 7), to = frame(5, 1, 7);
+
+    switch_local(x->sw, own.src, x->now);
+    (void)switch_from_device(x->sw, &own, x->now);
+    x->now += 60 * SECOND;
+    assert_int_equal(switch_from_device(x->sw, &to, x->now), SWITCH_PORT_DEVICE);
+    to.vlan = 0;
+    assert_int_equal(switch_from_device(x->sw, &to, x->now), SWITCH_PORT_DEVICE);
+}
+
+/* A loop, or a bridge between both sites, brings our own frames back at once. */
+static void our_stations_frames_that_come_back_are_refused(void **state)
+{
+    struct fixture *x = *state;
+
+    for (int i = 0; i < 1000; i++, x->now += 3 * SECOND) {
+        out(x, 1, BROADCAST);
+        assert_int_equal(in(x, 2, 1, BROADCAST), DROP_SOURCE);
+    }
+}
+
+/* The thief claims a station of ours a thousand times a second; the station speaks once a second. */
+static void thief_has_a_station_that_speaks_for_a_tenth_of_the_time(void **state)
+{
+    struct fixture *x = *state;
+    enum drop not_learned;
+    int stolen = 0;
+
+    for (int ms = 0; ms < 100000; ms++, x->now += 1000) {
+        if (ms % 1000 == 0)
+            out(x, 1, BROADCAST);
+        in_full(x, 2, 1, 0, &not_learned);
+        stolen += where(x, 1) == 2;
+    }
+    assert_in_range(stolen, 1, 10000);
+}
+
+static void station_that_speaks_often_is_never_stolen(void **state)
+{
+    struct fixture *x = *state;
+
+    for (int ms = 0; ms < 100000; ms++, x->now += 1000) {
+        if (ms % 200 == 0)
+            out(x, 1, BROADCAST);
+        assert_int_equal(in(x, 2, 1, 0), DROP_SOURCE);
+    }
 }
 
 static void station_that_came_to_us_is_taken_over_at_once(void **state)
@@ -854,6 +916,11 @@ int main(void)
         switch_test(own_address_from_a_peer_is_refused),
         switch_test(station_that_went_to_a_peer_is_found_there),
         switch_test(station_that_came_to_us_is_taken_over_at_once),
+        switch_test(station_that_left_without_a_word_is_looked_for_everywhere),
+        switch_test(silent_device_is_looked_for_nowhere),
+        switch_test(our_stations_frames_that_come_back_are_refused),
+        switch_test(thief_has_a_station_that_speaks_for_a_tenth_of_the_time),
+        switch_test(station_that_speaks_often_is_never_stolen),
         switch_test(silent_device_keeps_its_own_address),
         switch_test(learned_address_moves_three_times_and_then_stays),
         switch_test(two_peers_that_fight_move_an_address_three_times_in_ten_seconds),

@@ -16,8 +16,11 @@
 #define SEEN_SHIFT   28
 #define MOVES_SHIFT  26
 #define MOVES_MASK   3u
-#define WINDOW       (SWITCH_MOVES_S * 10ull) /* in tenths of a second */
-#define LOCKED_CELLS 1024                     /* looked at in one go with the lock held */
+#define TICK_US      100000ull /* of the times in a value word */
+#define TICKS_S      (1000000 / TICK_US)
+#define WINDOW       (SWITCH_MOVES_S * TICKS_S)
+#define QUIET        (SWITCH_QUIET_MS * 1000 / TICK_US + 1) /* a tick that has begun may just have */
+#define LOCKED_CELLS 1024                                   /* looked at in one go with the lock held */
 
 static void store(_Atomic uint64_t *v, uint64_t to)
 {
@@ -28,14 +31,14 @@ static void store(_Atomic uint64_t *v, uint64_t to)
 
 static uint64_t value_make(int port, uint64_t now_us, unsigned moves, uint64_t since)
 {
-    return fdb_value_of_port(port) | (now_us / 1000000 & SEEN_MASK) << SEEN_SHIFT |
+    return fdb_value_of_port(port) | (now_us / TICK_US & SEEN_MASK) << SEEN_SHIFT |
            (uint64_t)moves << MOVES_SHIFT | (since & SINCE_MASK);
 }
 
 /* 0 also when another thread's clock was a little ahead. */
-static uint32_t value_age_s(uint64_t value, uint64_t now_us)
+static uint32_t value_age(uint64_t value, uint64_t now_us)
 {
-    uint64_t age = (now_us / 1000000 - (value >> SEEN_SHIFT)) & SEEN_MASK;
+    uint64_t age = (now_us / TICK_US - (value >> SEEN_SHIFT)) & SEEN_MASK;
 
     return age > SEEN_MASK / 2 ? 0 : (uint32_t)age;
 }
@@ -44,7 +47,7 @@ static uint32_t value_age_s(uint64_t value, uint64_t now_us)
  * opened it is in it. */
 static unsigned value_moves(uint64_t value, uint64_t now_us)
 {
-    uint64_t open = (now_us / 100000 - value) & SINCE_MASK;
+    uint64_t open = (now_us / TICK_US - value) & SINCE_MASK;
 
     return open < WINDOW || open > SINCE_MASK - WINDOW ? value >> MOVES_SHIFT & MOVES_MASK : 0;
 }
@@ -53,14 +56,16 @@ static uint64_t value_moved(uint64_t value, int port, uint64_t now_us)
 {
     unsigned moves = value_moves(value, now_us);
 
-    if (port == SWITCH_PORT_DEVICE || !moves)
-        return value_make(port, now_us, port != SWITCH_PORT_DEVICE, now_us / 100000);
-    return value_make(port, now_us, moves < SWITCH_MOVES_MAX ? moves + 1 : moves, value);
+    bool counts = port != SWITCH_PORT_DEVICE; /* what our side takes back stays counted, and adds nothing */
+
+    if (!moves)
+        return value_make(port, now_us, counts, now_us / TICK_US);
+    return value_make(port, now_us, moves < SWITCH_MOVES_MAX ? moves + counts : moves, value);
 }
 
 static uint64_t value_seen_now(uint64_t value, uint64_t now_us)
 {
-    return (value & ~(SEEN_MASK << SEEN_SHIFT)) | (now_us / 1000000 & SEEN_MASK) << SEEN_SHIFT;
+    return (value & ~(SEEN_MASK << SEEN_SHIFT)) | (now_us / TICK_US & SEEN_MASK) << SEEN_SHIFT;
 }
 
 /* ---- making ---- */
@@ -152,6 +157,21 @@ int fdb_find(const struct fdb *fdb, uint64_t key)
     return fdb_lookup(fdb, key, &value) ? fdb_value_port(value) : fdb_pin_owner(fdb, key);
 }
 
+/* Whether a station of our own side has said nothing for so many ticks. Each time that a peer took its address and
+ * it took it back, it takes four times as long: with SWITCH_MOVES_MAX longer than their window. */
+static bool is_quiet(uint64_t value, uint64_t ticks, uint64_t now_us)
+{
+    return value_age(value, now_us) >= ticks << 2 * value_moves(value, now_us);
+}
+
+bool fdb_may_have_left(const struct fdb *fdb, uint64_t key, uint64_t now_us)
+{
+    uint64_t value;
+
+    return fdb_lookup(fdb, key, &value) && fdb_value_port(value) == SWITCH_PORT_DEVICE &&
+           value_age(value, now_us) >= QUIET && fdb_pin_owner(fdb, key) != SWITCH_PORT_DEVICE;
+}
+
 /* ---- learning ---- */
 
 /* Rewrites a cell so that no reader can take one key's value for another's. */
@@ -173,18 +193,19 @@ void fdb_insert(struct fdb *fdb, uint64_t key, uint64_t value)
 
 /* Whether port may learn an address, which the table has with value (NULL: not at all). The order of belief: our
  * own side, who announced the address, what was learned. Without the lock: another worker may be first. */
-static enum drop judge(const struct fdb *fdb, uint64_t key, const uint64_t *value, int port, uint64_t now_us)
+static enum drop judge(const struct fdb *fdb, uint64_t key, const uint64_t *value, int port, uint64_t quiet,
+                       uint64_t now_us)
 {
     int from = value ? fdb_value_port(*value) : SWITCH_PORT_FLOOD;
 
     if (port != SWITCH_PORT_DEVICE) {
         int owner = fdb_pin_owner(fdb, key);
-        if (owner == SWITCH_PORT_DEVICE ||
-            (from == SWITCH_PORT_DEVICE && value_age_s(*value, now_us) < SWITCH_LOCAL_S))
+        if (owner == SWITCH_PORT_DEVICE || (from == SWITCH_PORT_DEVICE && !is_quiet(*value, quiet, now_us)))
             return DROP_SOURCE;
         if (owner >= 0 && owner != port)
             return DROP_PINNED;
-        if (value && owner != port && value_moves(*value, now_us) == SWITCH_MOVES_MAX)
+        if (value && from != SWITCH_PORT_DEVICE && owner != port &&
+            value_moves(*value, now_us) == SWITCH_MOVES_MAX)
             return DROP_FLAPPING;
     }
     return fdb_room(fdb, port, from) == FDB_ROOM_NONE ? DROP_FDB_FULL : DROP_NONE;
@@ -204,7 +225,7 @@ static void put(struct fdb *fdb, uint64_t key, int port, uint64_t now_us)
     fdb_account(fdb, port, 1);
 }
 
-static enum drop learn_locked(struct fdb *fdb, uint64_t key, int port, uint64_t now_us)
+static enum drop learn_locked(struct fdb *fdb, uint64_t key, int port, uint64_t quiet, uint64_t now_us)
 {
     uint64_t value;
     bool known = fdb_lookup(fdb, key, &value) != NULL;
@@ -212,7 +233,7 @@ static enum drop learn_locked(struct fdb *fdb, uint64_t key, int port, uint64_t 
 
     if (from == port)
         return DROP_NONE; /* another worker was first */
-    enum drop drop = judge(fdb, key, known ? &value : NULL, port, now_us);
+    enum drop drop = judge(fdb, key, known ? &value : NULL, port, quiet, now_us);
     if (drop)
         return drop;
     if (fdb_room(fdb, port, from) == FDB_ROOM_DISPLACE && !fdb_displace(fdb, port))
@@ -221,7 +242,7 @@ static enum drop learn_locked(struct fdb *fdb, uint64_t key, int port, uint64_t 
     return DROP_NONE;
 }
 
-/* Once a second and address, whoever comes first. */
+/* Once in a tick and address, whoever comes first. */
 static void refresh(struct fdb_cell *cell, uint64_t value, uint64_t now_us)
 {
     uint64_t seen = value_seen_now(value, now_us);
@@ -232,13 +253,14 @@ static void refresh(struct fdb_cell *cell, uint64_t value, uint64_t now_us)
 }
 
 /* Somebody's address anew, or by another port. What is refused does not come as far as the lock. */
-static enum drop learn_slowly(struct fdb *fdb, uint64_t key, const uint64_t *value, int port, uint64_t now_us)
+static enum drop learn_slowly(struct fdb *fdb, uint64_t key, const uint64_t *value, int port, uint64_t quiet,
+                              uint64_t now_us)
 {
-    enum drop drop = judge(fdb, key, value, port, now_us);
+    enum drop drop = judge(fdb, key, value, port, quiet, now_us);
 
     if (!drop) {
         pthread_mutex_lock(&fdb->lock);
-        drop = learn_locked(fdb, key, port, now_us);
+        drop = learn_locked(fdb, key, port, quiet, now_us);
         pthread_mutex_unlock(&fdb->lock);
     }
     /* what was announced is found without a place of its own */
@@ -251,7 +273,7 @@ enum drop fdb_learn(struct fdb *fdb, uint64_t key, int port, uint64_t now_us)
     struct fdb_cell *cell = fdb_lookup(fdb, key, &value);
 
     if (!cell || fdb_value_port(value) != port)
-        return learn_slowly(fdb, key, cell ? &value : NULL, port, now_us);
+        return learn_slowly(fdb, key, cell ? &value : NULL, port, QUIET, now_us);
     refresh(cell, value, now_us);
     return DROP_NONE;
 }
@@ -281,7 +303,7 @@ static bool is_of_port(const struct fdb_sweep *sweep, uint64_t key, uint64_t val
 
 static bool is_old(const struct fdb_sweep *sweep, uint64_t key, uint64_t value)
 {
-    return !(key & FDB_KEY_PIN) && value_age_s(value, sweep->now_us) >= SWITCH_AGE_S;
+    return !(key & FDB_KEY_PIN) && value_age(value, sweep->now_us) >= SWITCH_AGE_S * TICKS_S;
 }
 
 static bool is_doomed(const struct fdb *fdb, uint64_t at, const struct fdb_sweep *sweep)
@@ -326,7 +348,7 @@ static void entry_fill(struct switch_entry *e, uint64_t key, uint64_t value, uin
         e->mac[i] = (uint8_t)(key >> (40 - 8 * i));
     e->vlan = key >> 48 & 0xfff;
     e->port = fdb_value_port(value);
-    e->age_s = value_age_s(value, now_us);
+    e->age_s = (uint32_t)(value_age(value, now_us) / TICKS_S);
 }
 
 size_t fdb_list(struct fdb *fdb, uint64_t now_us, struct switch_entry *out, size_t cap)

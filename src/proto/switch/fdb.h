@@ -25,6 +25,10 @@ int fdb_find(const struct fdb *fdb, uint64_t key);
  * Any thread; takes the lock only to add or move. */
 enum drop fdb_learn(struct fdb *fdb, uint64_t key, int port, uint64_t now_us);
 
+/* Whether the key is our own side's, has not been seen there for SWITCH_QUIET_MS, and is not the device's own.
+ * Any thread. */
+bool fdb_may_have_left(const struct fdb *fdb, uint64_t key, uint64_t now_us);
+
 /* The port that announced the key's address, or SWITCH_PORT_FLOOD. Any thread. */
 int fdb_pin_owner(const struct fdb *fdb, uint64_t key);
 

@@ -6,9 +6,9 @@
  *
  *   key word   63     60   59  48   47                    0     63   48   47  28  27  26   25            0
  *            +-----------+--------+-------------------------+   +-------+--------+-------+---------------+
- *            | 1 = valid | VLAN   | MAC                     |   | port  | seen s | moves | since, 0.1 s  |
+ *            | 1 = valid | VLAN   | MAC                     |   | port  | seen   | moves | since, 0.1 s  |
  *            +-----------+--------+-------------------------+   +-------+--------+-------+---------------+
- *            0: free, BUSY: being rewritten, PIN: whose it is   value word; times modulo their width
+ *            0: free, BUSY: being rewritten, PIN: whose it is   value word; times in 0.1 s, modulo their width
  *
  * A pin is a cell of its own, without a VLAN, whose value is the port of whoever announced the address, and whether the
  * address was made from the announcer's id. It is

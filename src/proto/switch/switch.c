@@ -106,7 +106,11 @@ int switch_from_device(struct switch_table *sw, const struct switch_frame *f, ui
     if (group && is_bpdu(f->dst) && !sw->pass_bpdus)
         return SWITCH_PORT_BPDU;
     (void)fdb_learn(sw->fdb, fdb_key(f->src, f->vlan), SWITCH_PORT_DEVICE, now_us);
-    return group ? SWITCH_PORT_FLOOD : fdb_find(sw->fdb, fdb_key(f->dst, f->vlan));
+    if (group)
+        return SWITCH_PORT_FLOOD;
+    uint64_t to = fdb_key(f->dst, f->vlan);
+    int port = fdb_find(sw->fdb, to);
+    return port == SWITCH_PORT_DEVICE && fdb_may_have_left(sw->fdb, to, now_us) ? SWITCH_PORT_FLOOD : port;
 }
 
 void switch_local(struct switch_table *sw, const uint8_t mac[6], uint64_t now_us)

@@ -14,7 +14,7 @@
 #define SWITCH_PORT_DEVICE   (-2) /* our own side */
 #define SWITCH_PORT_BPDU     (-3) /* of bridges among themselves: not sent */
 #define SWITCH_AGE_S         300
-#define SWITCH_LOCAL_S       30    /* an address seen on our side so lately is ours: refused from peers */
+#define SWITCH_QUIET_MS      500   /* an address silent on our side for so long may have moved to a peer */
 #define SWITCH_MOVES_MAX     3     /* from peer to peer … */
 #define SWITCH_MOVES_S       10    /* … in so long; then an address stays where it is */
 #define SWITCH_PINS_PER_PEER 4     /* addresses that a peer may announce */
@@ -47,7 +47,8 @@ enum drop switch_parse(const uint8_t *frame, size_t len, struct switch_frame *ou
 
 /* A frame from the device: learns its source as local, also when a peer had it, and returns the port of its
  * destination: a peer slot, SWITCH_PORT_FLOOD,
- * SWITCH_PORT_DEVICE (both behind our device: do not send), or SWITCH_PORT_BPDU (do not send either, nothing was
+ * SWITCH_PORT_DEVICE (both behind our device: do not send; a station that has said nothing for SWITCH_QUIET_MS may
+ * have left, so it is looked for everywhere), or SWITCH_PORT_BPDU (do not send either, nothing was
  * learned). */
 int switch_from_device(struct switch_table *sw, const struct switch_frame *f, uint64_t now_us);
 
