@@ -59,7 +59,7 @@ struct device {
     struct rtnl_address *all;
     size_t link_count, all_count;
     bool link_local_alone; /* the underlay has no other addresses */
-    uint64_t underlay; /* a hash over the underlay's addresses and sizes */
+    uint64_t underlay;     /* a hash over the underlay's addresses and sizes */
 
     unsigned overlap_count;
     struct device_overlap overlaps[DEVICE_OVERLAPS_MAX];
