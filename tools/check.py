@@ -3,13 +3,15 @@
 """Runs every test and counts each: what `make check` does.
 
 Builds three times (plain, ASan+UBSan, TSan); runs the unit and simulation programs and the replay of the fuzz corpora
-in each, the checks of the source tree and of the protocol's model, then the labs in network namespaces. Prints the
+in each, the checks of the source tree and of the protocol's model, and the labs in network namespaces. Labs run side by side,
+and the sanitized programs beside them; those marked `alone` measure or load the machine and come after. Prints the
 failures with the ends of their output, a table, and as its last line `N passed, N failed` (and `, N skipped` if any
 were). Exits 0 only if tests ran and none failed.
 """
 
 import argparse
 import concurrent.futures
+import contextlib
 import json
 import os
 import re
@@ -17,12 +19,15 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 JOBS = os.cpu_count() or 2
+# Labs wait more than they compute.
+LABS_AT_ONCE = JOBS + 1
 TAIL_LINES = 60
 PROGRAM_SECONDS = 300
 LABS_SECONDS = 40 * 60
@@ -63,7 +68,9 @@ class Results:
 
 
 def say(text):
-    print(text, flush=True)
+    # One write: a line of one thread is not torn by another's.
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def tail(text, lines=TAIL_LINES):
@@ -73,10 +80,25 @@ def tail(text, lines=TAIL_LINES):
     return "\n".join(kept)
 
 
+running = set()
+stopping = threading.Event()
+
+
+def kill_running():
+    """What other threads have started ends, and they start nothing more."""
+    stopping.set()
+    for process in list(running):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
 def run(argv, timeout, **options):
     """Runs argv in a process group of its own. Returns (exit code, output); the code is None after the timeout."""
+    if stopping.is_set():
+        return None, "(stopped)"
     process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                errors="replace", start_new_session=True, cwd=ROOT, **options)
+    running.add(process)
     try:
         output, _ = process.communicate(timeout=timeout)
         return process.returncode, output
@@ -86,6 +108,8 @@ def run(argv, timeout, **options):
         if isinstance(stopped, subprocess.TimeoutExpired):
             return None, output + f"\n(stopped after {timeout} s)"
         raise
+    finally:
+        running.discard(process)
 
 
 def build(results, flavour):
@@ -105,6 +129,9 @@ def build(results, flavour):
     results.add("build", flavour, "passed")
     results.time("build", time.monotonic() - start)
     return True
+
+
+NICE = ["nice", "-n", "19"]
 
 
 def program_command(flavour, command):
@@ -146,7 +173,7 @@ def record_program(results, suite, test, code, output):
         results.add(suite, f"{test}: exit code {code}", "failed", output)
 
 
-def programs(results, flavour, wanted):
+def programs(results, flavour, wanted, politely=False):
     """Runs the programs that Meson knows as tests, each counted test by test, several at a time."""
     folder, _ = BUILDS[flavour]
     code, output = run(["meson", "introspect", folder, "--tests"], timeout=60)
@@ -165,7 +192,8 @@ def programs(results, flavour, wanted):
         start = time.monotonic()
         # Sanitized simulations take several times the time.
         limit = max(test.get("timeout") or 0, 60) * (1 if flavour == "plain" else 4)
-        code, output = run(program_command(flavour, test["cmd"]), timeout=min(limit, 2 * PROGRAM_SECONDS), env=environment)
+        command = [*(NICE if politely else []), *program_command(flavour, test["cmd"])]
+        code, output = run(command, timeout=min(limit, 2 * PROGRAM_SECONDS), env=environment)
         return kind, test["name"], code, output, time.monotonic() - start
 
     say(f"== unit, sim and fuzz programs, {flavour}: {len(tests)}")
@@ -176,14 +204,15 @@ def programs(results, flavour, wanted):
             results.time(suite, seconds)
 
 
-def pytest(results, suite, folder, paths, build_folder, keyword, as_root):
-    """Runs pytest, shows its progress as it comes, and counts its tests from the report that it writes."""
+def pytest(results, suite, folder, paths, build_folder, keyword, as_root=False, more=()):
+    """Runs pytest, shows its progress as it comes, and counts its tests from the report that it writes. With a keyword
+    or a mark among `more`, there may be no test."""
     report = ROOT / build_folder / f"report-{re.sub('[^a-z]+', '-', suite).strip('-')}.xml"
     report.parent.mkdir(exist_ok=True)
     report.unlink(missing_ok=True)
     # Not the python3 of PATH: Debian's, which has the packages.
-    command = ["/usr/bin/python3", "-B", "-m", "pytest", "-p", "no:cacheprovider", "--tb=short", "-v", "-ra",
-               "--no-header", "-o", "junit_family=xunit1", f"--junitxml={report}", *paths]
+    command = ["/usr/bin/python3", "-u", "-B", "-m", "pytest", "-p", "no:cacheprovider", "--tb=short", "-v", "-ra",
+               "--no-header", "-o", "junit_family=xunit1", f"--junitxml={report}", *more, *paths]
     if keyword:
         command += ["-k", keyword]
     environment = {**os.environ, **SANITIZER_OPTIONS, "SHADOWMESH_BUILD": str(ROOT / build_folder),
@@ -193,21 +222,36 @@ def pytest(results, suite, folder, paths, build_folder, keyword, as_root):
         command = ["sudo", "env", *passed_on, *command]
     say(f"== {suite}")
     start = time.monotonic()
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, cwd=folder)
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               text=True, errors="replace", env=environment, cwd=folder)
+    # Asks first: the labs take down their namespaces.
+    overdue = threading.Timer(LABS_SECONDS, process.terminate)
+    overdue.start()
     try:
-        code = process.wait(timeout=LABS_SECONDS)
-    except BaseException as stopped:
-        # Asks first: the labs take down their namespaces.
+        show_progress(process.stdout, side_by_side="-n" in more)
+        code = process.wait()
+    except BaseException:
         process.terminate()
         try:
-            process.wait(timeout=30)
+            process.communicate(timeout=30)
         except subprocess.TimeoutExpired:
             process.kill()
-        if not isinstance(stopped, subprocess.TimeoutExpired):
-            raise
-        code = None
+        raise
+    finally:
+        overdue.cancel()
     results.time(suite, time.monotonic() - start)
     record_report(results, suite, report, code, bool(keyword))
+
+
+STARTED_LINE = re.compile(r"^tests/\S+::.* $")
+
+
+def show_progress(lines, side_by_side):
+    """Where tests run side by side, pytest also says when each begins: a line a test is enough."""
+    for line in lines:
+        line = line.rstrip("\n")
+        if not (side_by_side and STARTED_LINE.match(line)):
+            say(line)
 
 
 def record_report(results, suite, report, code, may_be_empty):
@@ -244,10 +288,10 @@ def report(results, seconds):
         for figure in results.figures:
             say(f"  {figure}")
     say("")
-    say(f"{'suite':<24}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
+    say(f"{'suite':<28}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
     for suite, counts in results.suites.items():
-        say(f"{suite:<24}{counts['passed']:>8}{counts['failed']:>8}{counts['skipped']:>9}{counts['seconds']:>9.0f}")
-    say(f"{'all, wall clock':<24}{'':>25}{seconds:>9.0f}\n")
+        say(f"{suite:<28}{counts['passed']:>8}{counts['failed']:>8}{counts['skipped']:>9}{counts['seconds']:>9.0f}")
+    say(f"{'all, wall clock':<28}{'':>25}{seconds:>9.0f}\n")
     line = f"{results.total('passed')} passed, {results.total('failed')} failed"
     if results.total("skipped"):
         line += f", {results.total('skipped')} skipped"
@@ -270,6 +314,11 @@ def model(results):
     code, output = run(["/usr/bin/python3", "-B", "docs/model/check.py", "--quick"], timeout=PROGRAM_SECONDS)
     record_program(results, "model", "maude", code, output)
     results.time("model", time.monotonic() - start)
+
+
+def labs(results, flavour, keyword, more, how, path="tests/netns"):
+    suite = f"labs ({flavour}{', ' + how if how else ''})"
+    pytest(results, suite, ROOT, [path], BUILDS[flavour][0], keyword, as_root=True, more=more)
 
 
 SUITES = ("tree", "built", "model", "unit", "sim", "fuzz", "bench", "netns")
@@ -300,27 +349,41 @@ def main():
         return kind in suites and chosen.keyword in name
 
     if "tree" in suites:
-        pytest(results, "tree", ROOT, ["tests/tree"], "build", chosen.keyword, False)
+        pytest(results, "tree", ROOT, ["tests/tree"], "build", chosen.keyword)
     if "model" in suites:
         model(results)
     built = []
     if suites - {"tree", "model"}:
         built = [flavour for flavour in flavours if build(results, flavour)]
-    if "built" in suites and "plain" in built:
-        pytest(results, "built", ROOT, ["tests/built"], BUILDS["plain"][0], chosen.keyword, False)
-    if suites & {"unit", "sim", "fuzz"}:
-        for flavour in built:
-            programs(results, flavour, wanted)
-    if "bench" in suites and "plain" in built:
-        instructions(results)
+    sanitized = [flavour for flavour in built if flavour != "plain"]
+    if "plain" in built:
+        if suites & {"unit", "sim", "fuzz"}:
+            programs(results, "plain", wanted)
+        if "bench" in suites:
+            instructions(results)
+
+    def beside():
+        if "built" in suites and "plain" in built:
+            pytest(results, "built", ROOT, ["tests/built"], BUILDS["plain"][0], chosen.keyword)
+        if suites & {"unit", "sim", "fuzz"}:
+            for flavour in sanitized:
+                programs(results, flavour, wanted, politely=True)
+
+    with concurrent.futures.ThreadPoolExecutor(1) as other:
+        work = other.submit(beside)
+        try:
+            if "netns" in suites and "plain" in built:
+                labs(results, "plain", chosen.keyword, ["-m", "not alone", "-n", str(LABS_AT_ONCE)], "side by side")
+            work.result()
+        except BaseException:
+            kill_running()
+            raise
     if "netns" in suites:
         if "plain" in built:
-            pytest(results, "labs (plain)", ROOT, ["tests/netns"], "build", chosen.keyword, True)
-        for flavour in built:
+            labs(results, "plain", chosen.keyword, ["-m", "alone"], "alone")
+        for flavour in sanitized:
             # The same labs are meant to be slow under a sanitizer: the reference scenario shows the races and leaks.
-            if flavour != "plain":
-                pytest(results, f"labs ({flavour})", ROOT, ["tests/netns/test_reference.py"], BUILDS[flavour][0],
-                       chosen.keyword, True)
+            labs(results, flavour, chosen.keyword, [], "", "tests/netns/test_reference.py")
     report(results, time.monotonic() - start)
     return 0 if results.total("failed") == 0 and results.total("passed") > 0 else 1
 

@@ -17,7 +17,8 @@ private_openssl="ca-certificates dpkg-dev debian-archive-keyring perl util-linux
 demo="iproute2 iputils-ping iperf3 curl"
 # What searches the model of the protocol (docs/model).
 model="maude python3"
-check="$demo $model clang clang-format libclang-rt-dev|libclang-rt-14-dev|libclang-rt-19-dev python3 python3-pytest python3-scapy python3-cbor2
+check="$demo $model clang clang-format libclang-rt-dev|libclang-rt-14-dev|libclang-rt-19-dev python3 python3-pytest python3-pytest-xdist python3-scapy
+    python3-cbor2
     procps util-linux nftables ethtool tcpdump tshark socat openssl openvpn dnsmasq-base
     isc-dhcp-client|udhcpc prometheus valgrind"
 # What the own programs are compared with, and what measures.

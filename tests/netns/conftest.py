@@ -17,6 +17,7 @@ LOG_TAIL = 60
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "long: takes too long for make check; with SHADOWMESH_LONG=1 alone")
+    config.addinivalue_line("markers", "alone: measures, or loads every CPU: make check runs nothing beside it")
 
     # A terminated run takes its namespaces down like an interrupted one.
     def stop(signum, _frame):

@@ -25,6 +25,7 @@ def bench(lab):
     return left, right, wire
 
 
+@pytest.mark.alone
 def test_wire_that_loses_every_fifth_frame_shows_in_the_ping(bench):
     left, _, wire = bench
     seen = [0]
@@ -82,6 +83,7 @@ def test_tap_held_by_another_program_is_busy(lab):
     assert second.returncode != 0 and "busy" in second.stderr.lower()
 
 
+@pytest.mark.alone
 def test_iperf_and_state_of_a_plain_wire(lab):
     a, b, *_ = lab.internet()
     before = a.network_state()
@@ -107,7 +109,7 @@ def test_closed_lab_leaves_nothing(lab):
     host = own.host("gone")
     process = host.start("sleep", "100")
     host.run("sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 &")
-    assert len(host.pids()) == 2
+    labs.wait_for(lambda: len(host.pids()) == 2, 5, "both run in the namespace")
     own.close()
     assert not process.running and not own.dir.exists()
     assert host.namespace not in subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout

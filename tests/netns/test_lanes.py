@@ -10,6 +10,8 @@ import lab as labs
 import pytest
 from lab import A_OVERLAY, B_OVERLAY
 
+pytestmark = pytest.mark.alone
+
 SECONDS = 2
 CONNECTIONS = 20
 PINGS = 100

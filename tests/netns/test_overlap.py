@@ -35,6 +35,7 @@ def test_busy_device_is_refused_at_once_and_its_owner_named(lab):
     assert str(holders[0].pid) in complaint[0] and re.search(r"python3", complaint[0]) and "-tap-ip" in complaint[0]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("reverse_path", ["strict", "off"])
 def test_overlapping_subnet_is_warned_of_and_works(lab, figure, reverse_path):
     a_host, b_host, server, _ = overlapped(lab, reverse_path == "strict")

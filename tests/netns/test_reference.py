@@ -33,6 +33,7 @@ def test_ping_loses_nothing_and_arp_resolves_on_both_sides(lab, figure):
         assert far.mac("tap0") in neighbour, neighbour
 
 
+@pytest.mark.alone
 def test_tcp_and_udp_pass_both_ways(lab, figure):
     a, b, _, _ = labs.reference_pair(lab)
     rates = []

@@ -58,6 +58,7 @@ def test_frozen_node_is_missed_and_resumes(lab):
     b.host.ping(A_OVERLAY, count=10)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("who", ["A", "B"])
 def test_address_change_costs_less_than_2_seconds(lab, figure, who):
     a, b, _, inet = labs.reference_pair(lab)

@@ -20,6 +20,8 @@ import lab as labs
 import pytest
 from lab import wait_for
 
+pytestmark = pytest.mark.alone
+
 ROGUE = os.environ.get("SHADOWMESH_ROGUE") or labs.program("tests/rogue/rogue")
 SECONDS = 20
 VICTIM, FRIEND, NEWCOMER = "10.10.10.1", "10.10.10.2", "10.10.10.3"

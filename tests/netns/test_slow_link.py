@@ -10,6 +10,8 @@ import lab as labs
 import pytest
 from lab import A_OVERLAY, median
 
+pytestmark = pytest.mark.alone
+
 RATE = 100e6
 # The shaper itself holds 10 MB, 0.8 s: nothing but the node keeps the queue short.
 SHAPER = ("rate", "100mbit", "burst", "128k", "limit", "10m")

@@ -12,6 +12,8 @@ import lab as labs
 import pytest
 from lab import wait_for
 
+pytestmark = pytest.mark.alone
+
 STRANGERS = os.path.join(os.path.dirname(__file__), "strangers.py")
 RATE = 1000
 ONE_SUBNET = "2001:db8:1:1::%x:%x"

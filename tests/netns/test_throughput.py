@@ -7,7 +7,10 @@
 """
 
 import lab as labs
+import pytest
 from lab import A_OVERLAY, median
+
+pytestmark = pytest.mark.alone
 
 ROUNDS = 5
 SECONDS = 2
