@@ -179,10 +179,11 @@ static void on_slow(uv_timer_t *timer)
         worker_profile_log(n->workers[i]);
 }
 
-/* After every round of events: workers' tables, then the mesh's next deadline. */
+/* After every round of events: what the mesh wants done, workers' tables, then the mesh's next deadline. */
 static void on_settle(uv_prepare_t *handle)
 {
     struct node *n = handle->data;
+    node_do_outputs(n);
     if (n->tables_stale)
         tables_publish(n);
     uint64_t now_us = clock_monotonic_us();
@@ -314,7 +315,6 @@ static unsigned peers_that_fit(void)
 static bool open_mesh(struct node *n)
 {
     const struct config *c = n->config;
-    const struct mesh_ops ops = node_mesh_ops(n);
     n->peers_max = peers_that_fit();
     struct mesh_config config = {.me = n->identity,
                                  .name = c->name,
@@ -325,7 +325,8 @@ static bool open_mesh(struct node *n)
                                  .ratchet_us = c->ratchet_s ? c->ratchet_s * USEC_PER_SEC : MESH_RATCHET_US,
                                  .rehandshake_us =
                                      c->rehandshake_s ? c->rehandshake_s * USEC_PER_SEC : MESH_REHANDSHAKE_US,
-                                 .local_max = device_underlay_max(n->device)};
+                                 .local_max = device_underlay_max(n->device),
+                                 .filter = {node_usable, n}};
     enum aead_suite suite = aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305;
     log_info("frames are sealed with %s by %s", aead_suite_name(suite), aead_backend_name(suite));
 #ifdef SHADOWMESH_BENCH_NULL
@@ -334,7 +335,7 @@ static bool open_mesh(struct node *n)
         log_warn("frames travel WITHOUT ENCRYPTION, because of -test-null-cipher: for benchmarks only");
 #endif
     memcpy(config.mac, device_mac(n->device), sizeof config.mac);
-    int rc = mesh_new(&config, &ops, &n->mesh);
+    int rc = mesh_new(&config, &n->mesh);
     if (rc)
         log_error("cannot start the mesh: %s", err_str(rc));
     return rc == 0;
@@ -494,8 +495,10 @@ static void stop(struct node *n, int code)
     n->stopping = true;
     if (n->rendezvous)
         rendezvous_close(n->rendezvous);
-    if (n->mesh)
+    if (n->mesh) {
         mesh_shutdown(n->mesh, clock_monotonic_us());
+        node_do_outputs(n);
+    }
     if (n->streams)
         streams_close_all(n->streams);
     if (n->api) {

@@ -90,7 +90,8 @@ struct node {
 };
 
 /* node_ops.c */
-struct mesh_ops node_mesh_ops(struct node *n);
+bool node_usable(const void *context, const struct addr *a); /* the mesh's filter; context is the node */
+void node_do_outputs(struct node *n);                        /* until none waits */
 
 /* tables.c */
 void tables_publish(struct node *n);

@@ -6,7 +6,7 @@
 #include "node/underlay/usable.h"
 #include <string.h>
 
-static bool op_usable(void *context, const struct addr *a)
+bool node_usable(const void *context, const struct addr *a)
 {
     const struct node *n = context;
     struct usable_scope scope = {.overlay = device_is_overlay(n->device, a),
@@ -16,63 +16,48 @@ static bool op_usable(void *context, const struct addr *a)
     return usable(&scope, a);
 }
 
-static void op_dial(void *context, uint64_t conn, const struct addr *to)
+static void send_stream(struct node *n, const struct mesh_output *o)
 {
-    struct node *n = context;
-    streams_dial(n->streams, conn, to);
-}
-
-static void op_stream_send(void *context, uint64_t conn, const uint8_t *data, size_t len)
-{
-    struct node *n = context;
     if (n->tables_stale)
         tables_publish(n);
-    streams_send(n->streams, conn, data, len);
+    streams_send(n->streams, o->conn, o->payload, o->len);
 }
 
-static void op_stream_close(void *context, uint64_t conn)
+static void abort_stream(struct node *n, const struct mesh_output *o)
 {
-    struct node *n = context;
-    streams_close(n->streams, conn);
-}
-
-static void op_stream_abort(void *context, uint64_t conn)
-{
-    struct node *n = context;
     n->drops[DROP_STRANGER]++;
-    streams_abort(n->streams, conn);
+    streams_abort(n->streams, o->conn);
 }
 
-static int op_datagram_send(void *context, const struct addr *to, const uint8_t *data, size_t len)
+/* One that is too large for a local interface is lost: that is what a probe of its size is there to find out. */
+static void send_datagram(struct node *n, const struct mesh_output *o)
 {
-    struct node *n = context;
-    if (device_is_overlay(n->device, to))
-        return 0; /* the tunnel's own endpoints are never reached through the tunnel */
+    if (device_is_overlay(n->device, &o->addr))
+        return; /* the tunnel's own endpoints are never reached through the tunnel */
     if (n->tables_stale)
         tables_publish(n);
     struct udp_remote remote;
-    udp_remote_init(&n->sockets[0], to, &remote);
-    return udp_send(&n->sockets[0], &remote, data, len, len, 0) == ERR_SPACE ? ERR_SPACE : 0;
+    udp_remote_init(&n->sockets[0], &o->addr, &remote);
+    (void)!udp_send(&n->sockets[0], &remote, o->payload, o->len, o->len, 0);
 }
 
-static void op_publish(void *context)
+/* The published table may hold it. */
+static void retire(struct node *n, const struct mesh_output *o)
 {
-    struct node *n = context;
+    tables_retire(n, o->session);
     n->tables_stale = true;
 }
 
-static void op_retire(void *context, struct session *s)
+static void want(struct node *n, const struct mesh_output *o)
 {
-    tables_retire(context, s);
+    if (n->rendezvous)
+        rendezvous_want(n->rendezvous, &o->id);
 }
 
-static void op_want(void *context, const struct node_id *id, bool wanted)
+static void forget(struct node *n, const struct mesh_output *o)
 {
-    struct node *n = context;
-    if (n->rendezvous && wanted)
-        rendezvous_want(n->rendezvous, id);
-    else if (n->rendezvous)
-        rendezvous_forget(n->rendezvous, id);
+    if (n->rendezvous)
+        rendezvous_forget(n->rendezvous, &o->id);
 }
 
 _Static_assert(SWITCH_PINS_PER_PEER == MESSAGE_MACS_MAX, "the switch has room for what HELLO announces");
@@ -92,43 +77,77 @@ static void pin_addresses(struct node *n, uint32_t slot, const struct node_id *i
             report_unpinned(n, slot, &pins[i]);
 }
 
-static void op_overlay(void *context, uint32_t slot, const struct node_id *id, const struct hello *theirs)
+static void take_addresses(struct node *n, const struct mesh_output *o)
 {
-    struct node *n = context;
-    device_peer_addresses(n->device, slot, theirs ? theirs->addresses : NULL,
-                          theirs ? theirs->address_count : 0);
-    if (theirs) {
-        pin_addresses(n, slot, id, theirs);
-        return;
+    const struct node_id *id;
+    const struct hello *theirs = mesh_hello(n->mesh, o->slot, &id);
+    if (!theirs)
+        return; /* it has gone since: that is said further on */
+    device_peer_addresses(n->device, o->slot, theirs->addresses, theirs->address_count);
+    pin_addresses(n, o->slot, id, theirs);
+}
+
+static void forget_addresses(struct node *n, const struct mesh_output *o)
+{
+    device_peer_addresses(n->device, o->slot, NULL, 0);
+    switch_pin(n->sw, o->slot, NULL, 0);
+    n->forget[o->slot] = n->forgetting = n->tables_stale = true;
+}
+
+static void notice(struct node *n, const struct mesh_output *o)
+{
+    const char *name = (const char *)o->payload;
+    report_notice(n, o->notice, &o->id, name, name + strlen(name) + 1);
+}
+
+static void do_one(struct node *n, const struct mesh_output *o)
+{
+    switch (o->kind) {
+    case MESH_OUTPUT_PUBLISH:
+        n->tables_stale = true;
+        break;
+    case MESH_OUTPUT_DIAL:
+        streams_dial(n->streams, o->conn, &o->addr);
+        break;
+    case MESH_OUTPUT_STREAM_SEND:
+        send_stream(n, o);
+        break;
+    case MESH_OUTPUT_STREAM_CLOSE:
+        streams_close(n->streams, o->conn);
+        break;
+    case MESH_OUTPUT_STREAM_ABORT:
+        abort_stream(n, o);
+        break;
+    case MESH_OUTPUT_DATAGRAM:
+        send_datagram(n, o);
+        break;
+    case MESH_OUTPUT_RETIRE:
+        retire(n, o);
+        break;
+    case MESH_OUTPUT_WANT:
+        want(n, o);
+        break;
+    case MESH_OUTPUT_FORGET:
+        forget(n, o);
+        break;
+    case MESH_OUTPUT_OVERLAY:
+        take_addresses(n, o);
+        break;
+    case MESH_OUTPUT_GONE:
+        forget_addresses(n, o);
+        break;
+    case MESH_OUTPUT_NOTICE:
+        notice(n, o);
+        break;
+    case MESH_OUTPUT_PONG:
+        status_pong(n, o->token, o->rtt_us);
+        break;
     }
-    switch_pin(n->sw, slot, NULL, 0);
-    n->forget[slot] = n->forgetting = n->tables_stale = true;
 }
 
-static void op_notice(void *context, enum mesh_notice what, const struct node_id *id, const char *name,
-                      const char *text)
+void node_do_outputs(struct node *n)
 {
-    report_notice(context, what, id, name, text);
-}
-
-static void op_pong(void *context, uint64_t token, uint32_t rtt_us)
-{
-    status_pong(context, token, rtt_us);
-}
-
-struct mesh_ops node_mesh_ops(struct node *n)
-{
-    return (struct mesh_ops){.usable = op_usable,
-                             .dial = op_dial,
-                             .stream_send = op_stream_send,
-                             .stream_close = op_stream_close,
-                             .stream_abort = op_stream_abort,
-                             .datagram_send = op_datagram_send,
-                             .publish = op_publish,
-                             .retire = op_retire,
-                             .want = op_want,
-                             .overlay = op_overlay,
-                             .notice = op_notice,
-                             .pong = op_pong,
-                             .context = n};
+    const struct mesh_output *o;
+    while ((o = mesh_take_output(n->mesh)))
+        do_one(n, o);
 }

@@ -166,17 +166,16 @@ static void publish(struct sim_node *n)
     n->retired_count = 0;
 }
 
-/* ---- ops ---- */
+/* ---- outputs ---- */
 
-static bool op_usable(void *context, const struct addr *a)
+static bool usable(const void *context, const struct addr *a)
 {
     (void)context;
     return a->ip[0] != 10; /* as if 10/8 were the overlay */
 }
 
-static void op_dial(void *context, uint64_t conn, const struct addr *to)
+static void dial(struct sim_node *n, uint64_t conn, const struct addr *to)
 {
-    struct sim_node *n = context;
     struct sim *sim = n->sim;
     unsigned number = sim->pipe_count++;
     sim->pipes = realloc(sim->pipes, sim->pipe_count * sizeof *sim->pipes);
@@ -223,9 +222,8 @@ static void on_pipe(struct sim_node *n, uint64_t conn, enum event_kind kind, con
                                 .len = len});
 }
 
-static void op_stream_send(void *context, uint64_t conn, const uint8_t *data, size_t len)
+static void stream_send(struct sim_node *n, uint64_t conn, const uint8_t *data, size_t len)
 {
-    struct sim_node *n = context;
     if (n->stale)
         publish(n);
     n->stream_bytes += len;
@@ -233,52 +231,15 @@ static void op_stream_send(void *context, uint64_t conn, const uint8_t *data, si
     on_pipe(n, conn, EVENT_BYTES, data, len);
 }
 
-static void op_stream_close(void *context, uint64_t conn)
+static void retire(struct sim_node *n, struct session *session)
 {
-    on_pipe(context, conn, EVENT_CLOSED, (const uint8_t *)"", 0);
-}
-
-static void op_stream_abort(void *context, uint64_t conn)
-{
-    op_stream_close(context, conn);
-}
-
-static int op_datagram_send(void *context, const struct addr *to, const uint8_t *data, size_t len)
-{
-    struct sim_node *n = context;
-    if (n->stale)
-        publish(n);
-    send_datagram(n, to, data, len);
-    return 0;
-}
-
-static void op_publish(void *context)
-{
-    ((struct sim_node *)context)->stale = true;
-}
-
-static void op_retire(void *context, struct session *s)
-{
-    struct sim_node *n = context;
     assert(n->retired_count < 256);
-    n->retired[n->retired_count++] = s;
+    n->retired[n->retired_count++] = session;
+    n->stale = true;
 }
 
-static void op_want(void *context, const struct node_id *id, bool wanted)
+static void notice(struct sim_node *n, enum mesh_notice what, const char *text)
 {
-    (void)context, (void)id, (void)wanted;
-}
-
-static void op_overlay(void *context, uint32_t slot, const struct node_id *id, const struct hello *theirs)
-{
-    (void)context, (void)slot, (void)id, (void)theirs;
-}
-
-static void op_notice(void *context, enum mesh_notice what, const struct node_id *id, const char *name,
-                      const char *text)
-{
-    struct sim_node *n = context;
-    (void)id, (void)name;
     n->notes[what]++;
     snprintf(n->last_note[what], sizeof n->last_note[what], "%s", text);
     if (getenv("SIM_TRACE"))
@@ -286,10 +247,49 @@ static void op_notice(void *context, enum mesh_notice what, const struct node_id
                 text);
 }
 
-static void op_pong(void *context, uint64_t token, uint32_t rtt_us)
+static void do_one(struct sim_node *n, const struct mesh_output *o)
 {
-    (void)token;
-    ((struct sim_node *)context)->pong_us = rtt_us;
+    switch (o->kind) {
+    case MESH_OUTPUT_PUBLISH:
+        n->stale = true;
+        break;
+    case MESH_OUTPUT_DIAL:
+        dial(n, o->conn, &o->addr);
+        break;
+    case MESH_OUTPUT_STREAM_SEND:
+        stream_send(n, o->conn, o->payload, o->len);
+        break;
+    case MESH_OUTPUT_STREAM_CLOSE:
+    case MESH_OUTPUT_STREAM_ABORT:
+        on_pipe(n, o->conn, EVENT_CLOSED, (const uint8_t *)"", 0);
+        break;
+    case MESH_OUTPUT_DATAGRAM:
+        if (n->stale)
+            publish(n);
+        send_datagram(n, &o->addr, o->payload, o->len);
+        break;
+    case MESH_OUTPUT_RETIRE:
+        retire(n, o->session);
+        break;
+    case MESH_OUTPUT_WANT:
+    case MESH_OUTPUT_FORGET:
+    case MESH_OUTPUT_OVERLAY:
+    case MESH_OUTPUT_GONE:
+        break;
+    case MESH_OUTPUT_NOTICE:
+        notice(n, o->notice, (const char *)o->payload + strlen((const char *)o->payload) + 1);
+        break;
+    case MESH_OUTPUT_PONG:
+        n->pong_us = o->rtt_us;
+        break;
+    }
+}
+
+void sim_do_outputs(struct sim_node *n)
+{
+    const struct mesh_output *o;
+    while (n->mesh && (o = mesh_take_output(n->mesh)))
+        do_one(n, o);
 }
 
 /* ---- nodes ---- */
@@ -305,12 +305,9 @@ static void start(struct sim_node *n, bool is_public, uint64_t ratchet_us, uint6
                                        .mtu = 1500,
                                        .ratchet_us = ratchet_us,
                                        .rehandshake_us = rehandshake_us,
-                                       .local_max = 1472};
-    const struct mesh_ops ops = {
-        op_usable,  op_dial,   op_stream_send, op_stream_close, op_stream_abort, op_datagram_send,
-        op_publish, op_retire, op_want,        op_overlay,      op_notice,       op_pong,
-        n};
-    int rc = mesh_new(&config, &ops, &n->mesh);
+                                       .local_max = 1472,
+                                       .filter = {.usable = usable}};
+    int rc = mesh_new(&config, &n->mesh);
     assert(rc == 0);
     (void)rc;
     const struct candidate here = {CANDIDATE_HOST, n->addr, (uint16_t)(n->addr.port - 1000)};
@@ -379,6 +376,7 @@ void sim_cut_streams(struct sim *sim)
 void sim_kill(struct sim_node *n)
 {
     cut_streams_of(n);
+    n->out_count = n->in_count = 0;
     mesh_free(n->mesh);
     n->mesh = NULL;
     publish(n);
@@ -396,6 +394,7 @@ void sim_move(struct sim_node *n)
     const struct candidate here = {CANDIDATE_HOST, n->addr, (uint16_t)(n->addr.port - 1000)};
     mesh_set_candidates(n->mesh, &here, 1, n->sim->now_us);
     mesh_network_changed(n->mesh, 1472, n->sim->now_us);
+    sim_do_outputs(n);
 }
 
 void sim_connect(struct sim_node *a, struct sim_node *b, const struct node_id *expected_id)
@@ -407,6 +406,7 @@ void sim_connect(struct sim_node *a, struct sim_node *b, const struct node_id *e
     struct addr control = b->addr;
     control.port = (uint16_t)(control.port - 1000);
     mesh_set_given_addresses(a->mesh, id, &control, 1, a->sim->now_us);
+    sim_do_outputs(a);
 }
 
 /* ---- frames ---- */
@@ -493,6 +493,7 @@ static void deliver_datagram(struct sim *sim, struct event *e)
         on_data(n, e->data, e->len);
     else
         n->drops[mesh_on_datagram(n->mesh, &e->from, e->data, e->len, sim->now_us)]++;
+    sim_do_outputs(n);
 }
 
 static void deliver_stream(struct sim *sim, struct event *e)
@@ -531,6 +532,7 @@ static void deliver_stream(struct sim *sim, struct event *e)
     case EVENT_DATAGRAM:
         break;
     }
+    sim_do_outputs(n);
 }
 
 static void tick_all(struct sim *sim)
@@ -541,6 +543,7 @@ static void tick_all(struct sim *sim)
             mesh_tick(n->mesh, sim->now_us);
             n->ticks++;
         }
+        sim_do_outputs(n);
         if (n->stale)
             publish(n);
     }

@@ -72,6 +72,9 @@ void sim_move(struct sim_node *n);
 /* a dials b at b's address; expected_id NULL: b's own. */
 void sim_connect(struct sim_node *a, struct sim_node *b, const struct node_id *expected_id);
 
+/* Does what n's mesh wants: after an event that a test gave it by itself. */
+void sim_do_outputs(struct sim_node *n);
+
 /* Cuts the streams between all nodes. */
 void sim_cut_streams(struct sim *sim);
 

@@ -22,7 +22,7 @@ uint32_t mesh_random(void)
     return value;
 }
 
-int mesh_new(const struct mesh_config *config, const struct mesh_ops *ops, struct mesh **out)
+int mesh_new(const struct mesh_config *config, struct mesh **out)
 {
     struct mesh *m = calloc(1, sizeof *m);
     if (!m)
@@ -30,7 +30,6 @@ int mesh_new(const struct mesh_config *config, const struct mesh_ops *ops, struc
     m->config = *config;
     if (m->config.peers_max == 0 || m->config.peers_max > MESH_PEERS_MAX)
         m->config.peers_max = MESH_PEERS_MAX;
-    m->ops = *ops;
     snprintf(m->name, sizeof m->name, "%s", config->name);
     secret_random(m->boot, sizeof m->boot);
     int rc = tls_context_new(config->me, &m->tls);
@@ -60,6 +59,11 @@ void mesh_free(struct mesh *m)
 {
     if (!m)
         return;
+    m->ending = true;
+    const struct mesh_output *o;
+    while ((o = mesh_take_output(m)))
+        if (o->kind == MESH_OUTPUT_RETIRE)
+            session_free(o->session);
     for (unsigned i = 0; i < MESH_HALF_OPEN_MAX; i++)
         link_free(m->half_open[i]);
     for (unsigned i = 0; i < m->slot_end; i++) {
@@ -77,6 +81,7 @@ void mesh_free(struct mesh *m)
     table_free(m->receivers);
     table_free(m->streams);
     tls_context_free(m->tls);
+    outputs_fini(&m->outputs);
     free(m);
 }
 
@@ -113,8 +118,13 @@ struct peer *mesh_add_peer(struct mesh *m, const struct node_id *id)
     if (slot == m->config.peers_max)
         return NULL;
     const struct path_set_config paths = {.random = random_for_paths, .local_max = m->config.local_max};
-    if (peer_new(m, id, slot, &paths, &m->peers[slot]))
+    if (outputs_promise(&m->outputs, 1))
         return NULL;
+    if (peer_new(m, id, slot, &paths, &m->peers[slot])) {
+        outputs_give_back(&m->outputs, 1);
+        return NULL;
+    }
+    m->peers[slot]->promised = 1;
     if (slot == m->slot_end)
         m->slot_end++;
     return m->peers[slot];
@@ -137,7 +147,7 @@ int mesh_connect(struct mesh *m, const struct node_id *id)
     if (rc)
         return rc;
     p->wanted = true;
-    m->ops.want(m->ops.context, id, true);
+    mesh_want(m, id, true);
     return 0;
 }
 
@@ -148,11 +158,6 @@ int mesh_allow(struct mesh *m, const struct node_id *id)
     if (!rc)
         p->allowed = true;
     return rc;
-}
-
-void mesh_note(struct mesh *m, enum mesh_notice what, const struct peer *p, const char *text)
-{
-    m->ops.notice(m->ops.context, what, &p->id, p->name, text);
 }
 
 void mesh_set_given_addresses(struct mesh *m, const struct node_id *id, const struct addr *list,
@@ -170,7 +175,7 @@ void mesh_set_given_addresses(struct mesh *m, const struct node_id *id, const st
 /* What others name must be able to be another machine's; what a person gives or a packet came from need not. */
 static bool may_be_named(const struct mesh *m, const struct addr *a)
 {
-    return addr_is_routable(a) && m->ops.usable(m->ops.context, a);
+    return addr_is_routable(a) && mesh_usable(m, a);
 }
 
 void mesh_learn_candidates(struct mesh *m, struct peer *p, const struct candidate *list, unsigned count,
@@ -277,7 +282,7 @@ static void end_round(struct mesh *m, struct peer *p, uint64_t now_us)
         mesh_note(m, MESH_NOTICE_FAILED, p, p->dial.error);
     }
     peer_dial_round_failed(p, mesh_random(), now_us);
-    m->ops.want(m->ops.context, &p->id, true);
+    mesh_want(m, &p->id, true);
 }
 
 static bool round_is_over(const struct peer *p)
@@ -296,7 +301,8 @@ static void tick_dialling(struct mesh *m, struct peer *p, uint64_t now_us)
 
 static void forget_peer(struct mesh *m, struct peer *p)
 {
-    m->ops.overlay(m->ops.context, p->slot, &p->id, NULL);
+    mesh_tell_gone(m, p);
+    outputs_give_back(&m->outputs, p->promised);
     m->peers[p->slot] = NULL;
     peer_free(p);
     while (m->slot_end > 0 && !m->peers[m->slot_end - 1])

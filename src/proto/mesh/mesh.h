@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* The control plane of one node: all peers, their links, sessions and paths. Sans-I/O: events and `now` come
- * in, the ops go out; no clock, no socket, no thread of its own. What lets thousands of nodes run in one test
- * process. Control thread. Ops may be called during any event and must not call back into the mesh.
+ * in, outputs go out (proto/mesh/outputs.h); no clock, no socket, no thread of its own. What lets thousands of nodes run in one test
+ * process. Control thread.
  * docs/PROTOCOL.md §6 and §9. */
 
 #include "base/addr.h"
@@ -10,6 +10,7 @@
 #include "crypto/identity.h"
 #include "proto/wire/candidate.h"
 #include "proto/wire/drop.h"
+#include "proto/mesh/outputs.h"
 #include "proto/message/message.h"
 #include "proto/path/path.h"
 #include "proto/session/session.h"
@@ -23,46 +24,11 @@
 
 struct mesh;
 
-/* What happened to a peer, for the person who reads the log. */
-enum mesh_notice {
-    MESH_NOTICE_CONNECTED,  /* a session is up; text: how */
-    MESH_NOTICE_PATH,       /* the path that carries changed; text: to what */
-    MESH_NOTICE_LOST,       /* no session any more; text: why */
-    MESH_NOTICE_FAILED,     /* it cannot be reached; text: why (told once per cause) */
-    MESH_NOTICE_REFUSED_US, /* it will not talk to us; text: its words */
-    MESH_NOTICE_REFUSED,    /* we refused it; text: why */
-    MESH_NOTICE_HANDSHAKE,  /* a new handshake replaced the keys */
-    MESH_NOTICE_EXCESS,     /* it asks too much of us; text: what. Its connection was closed */
-    MESH_NOTICE_STALE,      /* it has not proven its key for too long, though asked; text: how long */
-};
-
-struct mesh_ops {
-    /* False for an address and port that would lead through the tunnel, to ourselves or to everybody: it is
-     * neither dialled nor probed, unless a person gave it. */
-    bool (*usable)(void *context, const struct addr *a);
-    /* Open a stream to `to`; answered by mesh_on_connected or mesh_on_closed. */
-    void (*dial)(void *context, uint64_t conn, const struct addr *to);
-    void (*stream_send)(void *context, uint64_t conn, const uint8_t *data, size_t len);
-    /* Close once what was sent is out. No event follows. */
-    void (*stream_close)(void *context, uint64_t conn);
-    /* Close at once, whatever was sent. No event follows. */
-    void (*stream_abort)(void *context, uint64_t conn);
-    /* 0, or ERR_SPACE when it is larger than a local interface carries; other losses are losses. */
-    int (*datagram_send)(void *context, const struct addr *to, const uint8_t *data, size_t len);
-    /* Sessions, paths or peers changed: workers need a new forwarding table (mesh_forward). */
-    void (*publish)(void *context);
-    /* Takes s: free it when no published table holds it. */
-    void (*retire)(void *context, struct session *s);
-    /* The addresses of a wanted peer are needed, or no longer. */
-    void (*want)(void *context, const struct node_id *id, bool wanted);
-    /* A peer's overlay addresses and MACs, as its HELLO tells them; NULL when it is gone:
-     * forget what was learned from slot. */
-    void (*overlay)(void *context, uint32_t slot, const struct node_id *id, const struct hello *theirs);
-    void (*notice)(void *context, enum mesh_notice what, const struct node_id *id, const char *name,
-                   const char *text);
-    /* The answer to mesh_ping. */
-    void (*pong)(void *context, uint64_t token, uint32_t rtt_us);
-    void *context;
+/* Whether an address and port that others name may be dialled and probed: false for one that leads through the tunnel, to
+ * ourselves or to everybody. What a person gave is not asked for. Pure: it changes nothing and calls nobody. */
+struct mesh_filter {
+    bool (*usable)(const void *context, const struct addr *a);
+    const void *context;
 };
 
 struct mesh_config {
@@ -75,15 +41,21 @@ struct mesh_config {
     unsigned peers_max;        /* 0: MESH_PEERS_MAX, which it is never above */
     uint64_t ratchet_us, rehandshake_us;
     uint16_t local_max; /* largest UDP payload that a local interface carries */
+    struct mesh_filter filter;
 #ifdef SHADOWMESH_BENCH_NULL
     bool null_cipher; /* offer no encryption, and nothing else */
 #endif
 };
 
-int mesh_new(const struct mesh_config *config, const struct mesh_ops *ops, struct mesh **out) must_check;
+int mesh_new(const struct mesh_config *config, struct mesh **out) must_check;
 
-/* Says BYE to every peer; the streams' last bytes go out through the ops. */
+/* What is to be done next, or NULL; it holds until the next call for this mesh. Whoever gave the mesh an event asks until
+ * NULL before it waits for the next. Events and questions may come in between. */
+const struct mesh_output *mesh_take_output(struct mesh *m);
+
+/* Says BYE to every peer; the streams' last bytes are outputs. */
 void mesh_shutdown(struct mesh *m, uint64_t now_us);
+/* Frees the sessions, too: no published table may hold one any more. Outputs that wait are dropped. */
 void mesh_free(struct mesh *m);
 
 /* Dial id and stay connected, at the given control addresses or where the directory says. ERR_EXISTS when id
@@ -130,9 +102,12 @@ void mesh_on_too_big(struct mesh *m, uint32_t slot, uint64_t now_us);
 void mesh_tick(struct mesh *m, uint64_t now_us);
 uint64_t mesh_next_deadline(const struct mesh *m, uint64_t now_us);
 
-/* Sends one probe to the peer in slot; ops.pong answers with token. ERR_NOT_FOUND when it has no session or
+/* Sends one probe to the peer in slot; MESH_OUTPUT_PONG answers with token. ERR_NOT_FOUND when it has no session or
  * path. */
 int mesh_ping(struct mesh *m, uint32_t slot, uint64_t token, uint64_t now_us) must_check;
+
+/* What the peer in slot told of itself when it connected, and who it is; NULL when it is gone. */
+const struct hello *mesh_hello(const struct mesh *m, uint32_t slot, const struct node_id **id);
 
 /* Everything that workers need: calls peer for each peer with a session to send under (path NULL while none
  * is proven), and session for each that may receive. */

@@ -15,17 +15,19 @@ uint64_t mesh_on_accept(struct mesh *m, const struct addr *remote, uint64_t now_
     bool known = known_has(m->known, remote);
     if (known ? limits_take_alone(m->accepts, remote, 1, now_us) : limits_take(m->accepts, remote, 1, now_us))
         return 0;
+    if (outputs_promise(&m->outputs, 1))
+        return 0;
     uint64_t conn = ++m->last_conn;
     uint64_t loser = lobby_enter(m->lobby, conn, remote, known, now_us);
     if (loser)
-        m->ops.stream_abort(m->ops.context, loser);
+        mesh_stream_end(m, loser, MESH_OUTPUT_STREAM_ABORT);
     return conn;
 }
 
 void mesh_expect_peer_at(struct mesh *m, const struct peer *p, const struct candidate *list, unsigned count)
 {
     for (unsigned i = 0; (p->wanted || p->allowed) && i < count; i++)
-        if (m->ops.usable(m->ops.context, &list[i].addr))
+        if (mesh_usable(m, &list[i].addr))
             known_note(m->known, &list[i].addr);
 }
 
@@ -42,8 +44,8 @@ void mesh_leave_half_open(struct mesh *m, const struct link *l)
 /* No last words: there is nobody we owe them to. */
 static void abort_half_open(struct mesh *m, struct link *l)
 {
-    table_remove(m->streams, l->conn);
-    m->ops.stream_abort(m->ops.context, l->conn);
+    if (table_remove(m->streams, l->conn))
+        mesh_stream_end(m, l->conn, MESH_OUTPUT_STREAM_ABORT);
     link_detach(l);
     mesh_discard_link(m, l);
 }
@@ -75,14 +77,14 @@ static void receive_guests(struct mesh *m, uint64_t now_us)
     const struct lobby_guest *g;
     while ((g = lobby_next(m->lobby, now_us)))
         if (receive(m, g, now_us))
-            m->ops.stream_abort(m->ops.context, g->conn);
+            mesh_stream_end(m, g->conn, MESH_OUTPUT_STREAM_ABORT);
 }
 
 void mesh_on_guest_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t len, uint64_t now_us)
 {
     int rc = lobby_feed(m->lobby, conn, data, len, now_us);
     if (rc == ERR_FORMAT && lobby_leave(m->lobby, conn))
-        m->ops.stream_abort(m->ops.context, conn);
+        mesh_stream_end(m, conn, MESH_OUTPUT_STREAM_ABORT);
     if (!rc)
         receive_guests(m, now_us);
 }
@@ -92,7 +94,7 @@ void mesh_tick_accepted(struct mesh *m, uint64_t now_us)
     uint64_t conn;
     int oldest;
     while ((conn = lobby_expired(m->lobby, now_us)))
-        m->ops.stream_abort(m->ops.context, conn);
+        mesh_stream_end(m, conn, MESH_OUTPUT_STREAM_ABORT);
     while ((oldest = crowd_oldest(m->half_open_crowd)) >= 0 && now_us >= m->half_open[oldest]->deadline_us)
         abort_half_open(m, m->half_open[oldest]);
     receive_guests(m, now_us);

@@ -59,8 +59,11 @@ static int session_added(void *context, struct session *s)
     struct mesh_receiver *r = table_get(m->receivers, session_rx_index(s));
     if (!r || r->session)
         return ERR_EXISTS;
+    int rc = outputs_promise(&m->outputs, 1);
+    if (rc)
+        return rc;
     *r = (struct mesh_receiver){s, l};
-    m->ops.publish(m->ops.context);
+    mesh_publish(m);
     return 0;
 }
 
@@ -69,14 +72,13 @@ static void session_dropped(void *context, struct session *s)
     struct peer *p = peer_of(context);
     free(table_remove(p->mesh->receivers, session_rx_index(s)));
     peer_account(p, s);
-    p->mesh->ops.publish(p->mesh->ops.context);
-    p->mesh->ops.retire(p->mesh->ops.context, s);
+    mesh_publish(p->mesh);
+    mesh_retire(p->mesh, s);
 }
 
 static void send_changed(void *context)
 {
-    struct mesh *m = peer_of(context)->mesh;
-    m->ops.publish(m->ops.context);
+    mesh_publish(peer_of(context)->mesh);
 }
 
 /* Seals pieces (inner header first) on the control lane and sends them to one address. */
@@ -87,8 +89,7 @@ static void send_sealed(struct peer *p, struct session *s, enum wire_type type, 
     int len = session_seal(s, type, WIRE_LANE_CONTROL, pieces, count, datagram);
     if (len < 0)
         return;
-    /* Too big for a local interface is what a probe of that size is there to find out. */
-    (void)!p->mesh->ops.datagram_send(p->mesh->ops.context, to, datagram, (size_t)len);
+    mesh_send_datagram(p->mesh, to, datagram, (size_t)len);
 }
 
 static void send_control(void *context, struct session *s, const struct message *message)
@@ -152,14 +153,14 @@ static void learn_control_address(struct peer *p, const struct addr *remote)
     control.port = 0;
     for (unsigned i = 0; p->current && !control.port && i < p->current->theirs.candidate_count; i++)
         control.port = p->current->theirs.candidates[i].control_port;
-    if (control.port && p->mesh->ops.usable(p->mesh->ops.context, &control))
+    if (control.port && mesh_usable(p->mesh, &control))
         peer_add_target(p, &control);
 }
 
 /* The best path, its size or its state changed. */
 static void on_path_changed(struct mesh *m, struct peer *p)
 {
-    m->ops.publish(m->ops.context);
+    mesh_publish(m);
     const struct path *best = path_best(p->paths);
     if (best && best->state == PATH_STATE_SUSPECT && p->current) {
         /* a NAT on the peer's side may have forgotten it: only its own datagrams open the way again */
@@ -197,7 +198,7 @@ static bool answers_ping(struct mesh *m, uint64_t token, uint64_t now_us)
         if (!ping->token || ping->token != token)
             continue;
         ping->token = 0;
-        m->ops.pong(m->ops.context, ping->caller, (uint32_t)(now_us - ping->sent_us));
+        mesh_tell_pong(m, ping->caller, (uint32_t)(now_us - ping->sent_us));
         return true;
     }
     return false;

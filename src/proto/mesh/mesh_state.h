@@ -37,7 +37,8 @@ struct mesh_receiver {
 
 struct mesh {
     struct mesh_config config;
-    struct mesh_ops ops;
+    struct outputs outputs;
+    bool ending; /* mesh_free has begun */
     char name[MESSAGE_NAME_MAX + 1];
     struct tls_context *tls;
     uint8_t boot[MESSAGE_BOOT_LEN];
@@ -71,7 +72,22 @@ struct peer *mesh_add_peer(struct mesh *m, const struct node_id *id); /* NULL wh
 /* What a peer says of where it is. */
 void mesh_learn_candidates(struct mesh *m, struct peer *p, const struct candidate *list, unsigned count,
                            uint64_t now_us);
+
+/* mesh_outputs.c: room for what they queue was promised where the stream, session or peer was made. */
+void mesh_stream_end(struct mesh *m, uint64_t conn, enum mesh_output_kind kind); /* CLOSE or ABORT */
+void mesh_publish(struct mesh *m);
+void mesh_retire(struct mesh *m, struct session *s);
+void mesh_want(struct mesh *m, const struct node_id *id, bool wanted);
+int mesh_promise_overlay(struct mesh *m, struct peer *p) must_check; /* before p may become LIVE */
+void mesh_tell_overlay(struct mesh *m, struct peer *p);
+void mesh_tell_gone(struct mesh *m, struct peer *p);
+void mesh_send_datagram(struct mesh *m, const struct addr *to, const uint8_t *data, size_t len);
+void mesh_tell_pong(struct mesh *m, uint64_t token, uint32_t rtt_us);
 void mesh_note(struct mesh *m, enum mesh_notice what, const struct peer *p, const char *text);
+void mesh_note_id(struct mesh *m, enum mesh_notice what, const struct node_id *id, const char *name,
+                  const char *text);
+bool mesh_usable(const struct mesh *m, const struct addr *a);
+
 uint32_t mesh_random(void);
 
 /* mesh_stream.c */

@@ -12,21 +12,35 @@
 #define KILOBYTE          1024
 #define RENEW_REPEAT_PART 65 /* of the hard age: a minute */
 
+/* Gives the stream up as it is. */
+static void leave_stream(struct mesh *m, struct link *l, enum mesh_output_kind kind)
+{
+    if (table_remove(m->streams, l->conn)) {
+        if (l->has_stream)
+            mesh_stream_end(m, l->conn, kind);
+        else
+            outputs_give_back(&m->outputs, 1);
+    }
+    link_detach(l);
+}
+
 void mesh_flush(struct mesh *m, struct link *l)
 {
     uint8_t chunk[STREAM_CHUNK];
     size_t n;
+    const struct mesh_output o = {.kind = MESH_OUTPUT_STREAM_SEND, .conn = l->conn};
     while ((n = link_take_output(l, chunk, sizeof chunk)) > 0)
-        m->ops.stream_send(m->ops.context, l->conn, chunk, n);
+        if (outputs_put(&m->outputs, &o, chunk, n)) {
+            leave_stream(m, l, MESH_OUTPUT_STREAM_ABORT); /* a stream with a hole is of no use */
+            return;
+        }
 }
 
 /* Gives the stream up; keys live on. */
 static void end_stream(struct mesh *m, struct link *l)
 {
     mesh_flush(m, l);
-    if (table_remove(m->streams, l->conn) && l->has_stream)
-        m->ops.stream_close(m->ops.context, l->conn);
-    link_detach(l);
+    leave_stream(m, l, MESH_OUTPUT_STREAM_CLOSE);
 }
 
 void mesh_release_promise(struct mesh *m, const struct link *l)
@@ -49,7 +63,7 @@ void mesh_discard_link(struct mesh *m, struct link *l)
         l->keychain = NULL;
         peer_remove_link(p, l);
         if (carried)
-            m->ops.publish(m->ops.context);
+            mesh_publish(m);
     }
     link_free(l);
 }
@@ -62,10 +76,10 @@ static void lose(struct mesh *m, struct peer *p, struct link *l, const char *why
     if (!carried)
         return;
     mesh_note(m, MESH_NOTICE_LOST, p, why);
-    m->ops.overlay(m->ops.context, p->slot, &p->id, NULL);
+    mesh_tell_gone(m, p);
     peer_dial_soon(p, now_us);
     if (p->wanted)
-        m->ops.want(m->ops.context, &p->id, true);
+        mesh_want(m, &p->id, true);
 }
 
 /* Ends l without a byte more from its keys, of sessions or TLS. */
@@ -73,9 +87,7 @@ static void abandon(struct mesh *m, struct link *l)
 {
     if (l->keychain)
         keychain_stop_sealing(l->keychain);
-    if (table_remove(m->streams, l->conn) && l->has_stream)
-        m->ops.stream_close(m->ops.context, l->conn);
-    link_detach(l);
+    leave_stream(m, l, MESH_OUTPUT_STREAM_CLOSE);
 }
 
 static void abandon_peer(struct mesh *m, struct peer *p, uint64_t now_us)
@@ -113,6 +125,20 @@ bool mesh_has_attempts(const struct peer *p)
     return false;
 }
 
+static int begin_stream(struct mesh *m, struct link *l)
+{
+    const struct mesh_output o = {.kind = MESH_OUTPUT_DIAL, .conn = l->conn, .addr = l->remote};
+    int rc = table_put(m->streams, l->conn, l);
+    if (rc)
+        return rc;
+    rc = outputs_promise(&m->outputs, 1);
+    if (!rc && (rc = outputs_put(&m->outputs, &o, NULL, 0)))
+        outputs_give_back(&m->outputs, 1);
+    if (rc)
+        table_remove(m->streams, l->conn);
+    return rc;
+}
+
 void mesh_dial(struct mesh *m, struct peer *p, const struct addr *to, uint64_t now_us)
 {
     struct link *l;
@@ -121,12 +147,10 @@ void mesh_dial(struct mesh *m, struct peer *p, const struct addr *to, uint64_t n
         peer_dial_error(p, "out of memory");
         return;
     }
-    if (peer_add_link(p, l) || table_put(m->streams, conn, l)) {
+    if (peer_add_link(p, l) || begin_stream(m, l)) {
         peer_remove_link(p, l);
         link_free(l);
-        return;
     }
-    m->ops.dial(m->ops.context, conn, to);
 }
 
 static void say_hello(struct mesh *m, struct link *l)
@@ -189,7 +213,7 @@ static bool admit(struct mesh *m, struct link *l, uint64_t now_us)
              code == REFUSE_STRANGER
                  ? "a stranger: we are not -public, and it is in no -connect or -allow of ours"
                  : text);
-    m->ops.notice(m->ops.context, MESH_NOTICE_REFUSED, &id, p ? p->name : "", note);
+    mesh_note_id(m, MESH_NOTICE_REFUSED, &id, p ? p->name : "", note);
     link_refuse(l, code, text);
     mesh_discard_link(m, l);
     return false;
@@ -221,7 +245,7 @@ static bool on_keyable(struct mesh *m, struct link *l, uint64_t now_us)
     snprintf(p->name, sizeof p->name, "%s", l->theirs.name);
     const struct keychain_config config = {.peer_slot = p->slot, .ratchet_us = m->config.ratchet_us};
     const struct keychain_ops ops = mesh_keychain_ops(l);
-    if (link_key(l, &config, &ops, now_us) == 0)
+    if (mesh_promise_overlay(m, p) == 0 && link_key(l, &config, &ops, now_us) == 0)
         return true;
     peer_dial_error(p, "no common version or AEAD, or no memory: no keys could be agreed upon with %s",
                     p->name);
@@ -239,7 +263,7 @@ static void learn_addresses(struct mesh *m, struct peer *p, const struct link *l
     for (unsigned i = 0; i < h->candidate_count; i++) {
         struct addr beside = l->remote;
         beside.port = h->candidates[i].addr.port;
-        if (!m->ops.usable(m->ops.context, &beside))
+        if (!mesh_usable(m, &beside))
             continue;
         if (l->opener)
             path_add(p->paths, &beside, CANDIDATE_REFLEXIVE, now_us);
@@ -275,9 +299,9 @@ static void adopt(struct mesh *m, struct link *l, uint64_t now_us)
     }
     learn_addresses(m, p, l, now_us);
     peer_dial_succeeded(p, m->config.rehandshake_us, mesh_random(), now_us);
-    m->ops.want(m->ops.context, &p->id, false);
-    m->ops.overlay(m->ops.context, p->slot, &p->id, &l->theirs);
-    m->ops.publish(m->ops.context);
+    mesh_want(m, &p->id, false);
+    mesh_tell_overlay(m, p);
+    mesh_publish(m);
     tell_connected(m, p, p->current, first);
     mesh_poll_paths(m, p, now_us);
 }
@@ -447,7 +471,8 @@ void mesh_on_closed(struct mesh *m, uint64_t conn, const char *reason, uint64_t 
 {
     struct link *l = table_get(m->streams, conn);
     if (!l) {
-        lobby_leave(m->lobby, conn);
+        if (lobby_leave(m->lobby, conn))
+            outputs_give_back(&m->outputs, 1);
         return;
     }
     link_on_closed(l, reason);

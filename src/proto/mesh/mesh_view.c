@@ -3,6 +3,15 @@
 
 #include "proto/mesh/mesh_state.h"
 
+const struct hello *mesh_hello(const struct mesh *m, uint32_t slot, const struct node_id **id)
+{
+    const struct peer *p = slot < m->slot_end ? m->peers[slot] : NULL;
+    if (!p || !p->current)
+        return NULL;
+    *id = &p->id;
+    return &p->current->theirs;
+}
+
 void mesh_forward(const struct mesh *m,
                   void (*peer)(void *context, uint32_t slot, struct session *tx, const struct path *path),
                   void (*session)(void *context, struct session *rx), void *context)

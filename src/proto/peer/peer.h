@@ -35,6 +35,8 @@ struct peer {
     uint32_t handshakes;  /* links that became LIVE */
     uint32_t ratchets;    /* steps of links that are gone */
 
+    unsigned promised; /* places in the queue of outputs that are its */
+
     struct allowance allowance; /* what it may ask of us */
 
     struct path_set *paths;

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the mesh wants done, put into the queue: one function for each kind. Control thread.
+ *
+ * Who has promised room: a stream one place, for its end; a session one, to be retired; a peer one, to be forgotten,
+ * and one each for its addresses and their end before it may connect. */
+
+#include "proto/mesh/mesh_state.h"
+
+#include <string.h>
+
+#define PEER_PLACES 3 /* GONE at its end, GONE with its session, OVERLAY */
+
+const struct mesh_output *mesh_take_output(struct mesh *m)
+{
+    return outputs_take(&m->outputs);
+}
+
+void mesh_stream_end(struct mesh *m, uint64_t conn, enum mesh_output_kind kind)
+{
+    outputs_keep(&m->outputs, &(struct mesh_output){.kind = kind, .conn = conn});
+}
+
+void mesh_publish(struct mesh *m)
+{
+    outputs_publish(&m->outputs);
+}
+
+/* No table is published any more once the mesh is being freed. */
+void mesh_retire(struct mesh *m, struct session *s)
+{
+    if (!m->ending) {
+        outputs_keep(&m->outputs, &(struct mesh_output){.kind = MESH_OUTPUT_RETIRE, .session = s});
+        return;
+    }
+    outputs_give_back(&m->outputs, 1);
+    session_free(s);
+}
+
+/* Lost for want of memory, it is said again when the next round of dialling ends, or succeeds. */
+void mesh_want(struct mesh *m, const struct node_id *id, bool wanted)
+{
+    struct mesh_output o = {.kind = wanted ? MESH_OUTPUT_WANT : MESH_OUTPUT_FORGET, .id = *id};
+    (void)!outputs_put(&m->outputs, &o, NULL, 0);
+}
+
+int mesh_promise_overlay(struct mesh *m, struct peer *p)
+{
+    int rc = outputs_promise(&m->outputs, PEER_PLACES - p->promised);
+    if (!rc)
+        p->promised = PEER_PLACES;
+    return rc;
+}
+
+static void tell_of_slot(struct mesh *m, struct peer *p, enum mesh_output_kind kind, unsigned spare)
+{
+    const struct mesh_output o = {.kind = kind, .slot = p->slot};
+    if (p->promised <= spare) {
+        (void)!outputs_put(&m->outputs, &o, NULL, 0);
+        return;
+    }
+    p->promised--;
+    outputs_keep(&m->outputs, &o);
+}
+
+void mesh_tell_overlay(struct mesh *m, struct peer *p)
+{
+    tell_of_slot(m, p, MESH_OUTPUT_OVERLAY, PEER_PLACES - 1);
+}
+
+void mesh_tell_gone(struct mesh *m, struct peer *p)
+{
+    tell_of_slot(m, p, MESH_OUTPUT_GONE, 0);
+}
+
+void mesh_send_datagram(struct mesh *m, const struct addr *to, const uint8_t *data, size_t len)
+{
+    (void)!outputs_put(&m->outputs, &(struct mesh_output){.kind = MESH_OUTPUT_DATAGRAM, .addr = *to}, data,
+                       len);
+}
+
+void mesh_tell_pong(struct mesh *m, uint64_t token, uint32_t rtt_us)
+{
+    const struct mesh_output o = {.kind = MESH_OUTPUT_PONG, .token = token, .rtt_us = rtt_us};
+    (void)!outputs_put(&m->outputs, &o, NULL, 0);
+}
+
+void mesh_note_id(struct mesh *m, enum mesh_notice what, const struct node_id *id, const char *name,
+                  const char *text)
+{
+    char both[MESSAGE_NAME_MAX + 1 + 512];
+    size_t name_len = strlen(name) + 1, text_len = strlen(text) + 1;
+    if (text_len > sizeof both - name_len)
+        text_len = sizeof both - name_len;
+    memcpy(both, name, name_len);
+    memcpy(both + name_len, text, text_len);
+    both[name_len + text_len - 1] = '\0';
+    const struct mesh_output o = {.kind = MESH_OUTPUT_NOTICE, .notice = what, .id = *id};
+    (void)!outputs_put(&m->outputs, &o, both, name_len + text_len);
+}
+
+void mesh_note(struct mesh *m, enum mesh_notice what, const struct peer *p, const char *text)
+{
+    mesh_note_id(m, what, &p->id, p->name, text);
+}
+
+bool mesh_usable(const struct mesh *m, const struct addr *a)
+{
+    return m->config.filter.usable(m->config.filter.context, a);
+}

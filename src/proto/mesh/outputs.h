@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What the mesh wants done, in order: filled during an event, drained by the owner after it (mesh_take_output). The mesh
+ * calls nobody, so nothing can re-enter it. docs/ARCHITECTURE.md, "Control". Control thread.
+ *
+ * Out of memory: what a network may lose is lost (datagrams), and so is a line or an answer for a person. What must not be
+ * lost has its room promised when the thing that it will end is made (a stream, a session, a peer), where failing is
+ * still possible. */
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "base/id.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct session;
+
+/* What happened to a peer, for the person who reads the log. */
+enum mesh_notice {
+    MESH_NOTICE_CONNECTED,  /* a session is up; text: how */
+    MESH_NOTICE_PATH,       /* the path that carries changed; text: to what */
+    MESH_NOTICE_LOST,       /* no session any more; text: why */
+    MESH_NOTICE_FAILED,     /* it cannot be reached; text: why (told once per cause) */
+    MESH_NOTICE_REFUSED_US, /* it will not talk to us; text: its words */
+    MESH_NOTICE_REFUSED,    /* we refused it; text: why */
+    MESH_NOTICE_HANDSHAKE,  /* a new handshake replaced the keys */
+    MESH_NOTICE_EXCESS,     /* it asks too much of us; text: what. Its connection was closed */
+    MESH_NOTICE_STALE,      /* it has not proven its key for too long, though asked; text: how long */
+};
+
+enum mesh_output_kind {
+    /* Sessions, paths or peers changed: workers need a new forwarding table (mesh_forward) before any byte that
+     * follows leaves. Always the first of those that wait. */
+    MESH_OUTPUT_PUBLISH,
+    MESH_OUTPUT_DIAL,         /* open a stream; answered by mesh_on_connected or mesh_on_closed */
+    MESH_OUTPUT_STREAM_SEND,  /* payload goes out on stream conn */
+    MESH_OUTPUT_STREAM_CLOSE, /* once what was sent is out; no event follows */
+    MESH_OUTPUT_STREAM_ABORT, /* at once, whatever was sent; no event follows */
+    MESH_OUTPUT_DATAGRAM,     /* payload goes to addr; may be lost, also for being too large */
+    MESH_OUTPUT_RETIRE,       /* session is the owner's now: to be freed when no published table holds it */
+    MESH_OUTPUT_WANT,         /* the addresses of a wanted peer are needed … */
+    MESH_OUTPUT_FORGET,       /* … or no longer */
+    MESH_OUTPUT_OVERLAY,      /* the peer in slot told its addresses and MACs: mesh_hello has them */
+    MESH_OUTPUT_GONE,         /* the peer in slot is gone: what was learned from it is to be forgotten */
+    MESH_OUTPUT_NOTICE,       /* payload: name and text, each with its NUL */
+    MESH_OUTPUT_PONG,         /* the answer to mesh_ping */
+};
+
+struct mesh_output {
+    enum mesh_output_kind kind;
+    union {
+        uint32_t slot;           /* OVERLAY, GONE */
+        uint32_t rtt_us;         /* PONG */
+        enum mesh_notice notice; /* NOTICE */
+    };
+    union {
+        uint64_t conn;           /* DIAL, STREAM_… */
+        uint64_t token;          /* PONG */
+        struct session *session; /* RETIRE */
+    };
+    union {
+        struct addr addr;  /* DIAL, DATAGRAM */
+        struct node_id id; /* WANT, FORGET, NOTICE */
+    };
+    uint8_t *payload; /* the queue's */
+    size_t len;
+};
+
+struct outputs {
+    struct mesh_output *list;
+    size_t head, end, cap; /* those that wait lie from head to end */
+    size_t promised;       /* room beyond end for so many more */
+    bool publish;          /* ahead of all */
+    struct mesh_output taken;
+};
+
+/* Drops what waits; sessions among it are to be taken before. */
+void outputs_fini(struct outputs *q);
+
+/* Room for count outputs that outputs_keep will not be denied, until given back. ERR_NOMEM. */
+int outputs_promise(struct outputs *q, size_t count) must_check;
+void outputs_give_back(struct outputs *q, size_t count);
+
+/* Queues o, with a copy of len bytes of payload. ERR_NOMEM: it is not queued. */
+int outputs_put(struct outputs *q, const struct mesh_output *o, const void *payload, size_t len) must_check;
+/* As outputs_put without payload, into promised room. */
+void outputs_keep(struct outputs *q, const struct mesh_output *o);
+void outputs_publish(struct outputs *q);
+
+/* The next one, or NULL; it holds until the next call. */
+const struct mesh_output *outputs_take(struct outputs *q);
