@@ -22,7 +22,8 @@ static int make_room(struct outputs *q, size_t count)
 {
     if (q->end + q->promised + count <= q->cap)
         return 0;
-    memmove(q->list, q->list + q->head, (q->end - q->head) * sizeof *q->list);
+    if (q->head)
+        memmove(q->list, q->list + q->head, (q->end - q->head) * sizeof *q->list);
     q->end -= q->head;
     q->head = 0;
     size_t cap = q->cap ? q->cap : FIRST_CAP;
