@@ -19,8 +19,8 @@ size_t datagram_payload(const uint8_t *frame, size_t len, uint16_t source_port)
         return 0;
     if (!v6 && (get16(ip + IPV4_FRAGMENT) & IPV4_FRAGMENT_OFFSET))
         return 0;
-    size_t l4 = l3 + (v6 ? IPV6_LEN : (size_t)(ip[0] & 15) * 4);
-    if (l4 + UDP_LEN > len || get16(frame + l4) != source_port)
+    size_t header = v6 ? IPV6_LEN : (size_t)(ip[0] & 15) * 4, l4 = l3 + header;
+    if (header < IPV4_LEN || l4 + UDP_LEN > len || get16(frame + l4) != source_port)
         return 0;
     return l4 + UDP_LEN;
 }

@@ -52,11 +52,21 @@ static void anything_else_has_none(void **state)
     assert_int_equal(datagram_payload(f, LEN4, PORT), 0);
 }
 
+static void a_header_shorter_than_one_has_no_ports(void **state)
+{
+    (void)state;
+    uint8_t f[LEN4];
+    frame4(f);
+    f[14] = 0x40; /* of no length: the port would be the header's own first bytes */
+    assert_int_equal(datagram_payload(f, LEN4, 0x4000), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_datagram_from_the_port_has_its_payload_behind_the_headers),
         cmocka_unit_test(anything_else_has_none),
+        cmocka_unit_test(a_header_shorter_than_one_has_no_ports),
     };
     return cmocka_run_group_tests_name("datagram", tests, NULL, NULL);
 }
