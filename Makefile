@@ -6,6 +6,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 MESON_FLAGS ?=
 FUZZ_SECONDS ?= 60
+FUZZ_LONG_SECONDS ?= 900
 CHECK_FLAGS ?=
 BENCH_FLAGS ?=
 MODEL_FLAGS ?=
@@ -20,6 +21,13 @@ $(BUILD)/build.ninja:
 check:
 	@tools/deps.sh build check
 	@/usr/bin/python3 tools/check.py $(CHECK_FLAGS)
+
+# What takes hours: not for every change, but before a larger one is called done.
+check-long: all
+	@tools/deps.sh build check long model
+	@SHADOWMESH_LONG=1 /usr/bin/python3 -B -m pytest -p no:cacheprovider -m long tests/netns
+	@/usr/bin/python3 docs/model/check.py
+	@tools/fuzz.sh build-fuzz $(FUZZ_LONG_SECONDS)
 
 demo:
 	@tools/deps.sh build demo
@@ -62,6 +70,7 @@ help:
 	@echo 'make demo        build, then show two nodes and a backbone at work in network namespaces (root)'
 	@echo 'make check       every test: units, simulations, sanitizers, labs in network namespaces (root)'
 	@echo '                 CHECK_FLAGS="--only unit" or "--only netns -k reference" runs a part'
+	@echo 'make check-long  the labs that take minutes, the whole model, every fuzz target for FUZZ_LONG_SECONDS (900)'
 	@echo 'make bench       compare with other tunnels, which it installs (root; about 20 minutes)'
 	@echo '                 BENCH_FLAGS="--quick", or "--peers shadowmesh,openvpn --seconds 2 --rounds 3 --link wire"'
 	@echo 'make bench-micro instructions and nanoseconds per datagram of each step of the data path'
@@ -71,4 +80,4 @@ help:
 	@echo 'make -s sbom     what the programs are linked with, as SPDX 2.3 in JSON, on stdout'
 	@echo 'make clean       remove all build folders'
 
-.PHONY: all check demo bench bench-micro model install sbom fuzz clean help
+.PHONY: all check check-long demo bench bench-micro model install sbom fuzz clean help

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# deps.sh SET...: installs the Debian packages of the sets (build, demo, check, model, bench) that are missing, with
+# deps.sh SET...: installs the Debian packages of the sets (build, demo, check, long, model, bench) that are missing, with
 # apt-get, as root or through sudo. Asks nothing, starts no service, and is silent and quick when nothing is missing.
 # Debian 12 and 13; on other systems it names what it would have installed and leaves that to the person.
 set -eu
@@ -21,6 +21,8 @@ check="$demo $model clang clang-format libclang-rt-dev|libclang-rt-14-dev|libcla
     python3-cbor2
     procps util-linux nftables ethtool tcpdump tshark socat openssl openvpn dnsmasq-base
     isc-dhcp-client|udhcpc prometheus valgrind"
+# What only the long checks need.
+long="ffmpeg"
 # What the own programs are compared with, and what measures.
 bench="$demo python3 nftables ethtool openssl valgrind openvpn tinc n2n fastd wireguard-go wireguard-tools"
 
@@ -60,9 +62,10 @@ packages() { # SET...
         build) echo "$build" "$(openssl_packages)" "$(ipsec_mb_packages)" ;;
         demo) echo "$demo" ;;
         check) echo "$check" ;;
+        long) echo "$long" ;;
         model) echo "$model" ;;
         bench) echo "$bench" ;;
-        *) die "unknown set '$set': use build, demo, check, model or bench" ;;
+        *) die "unknown set '$set': use build, demo, check, long, model or bench" ;;
         esac
     done
 }

@@ -27,6 +27,16 @@ def quoted(document):
     return re.findall(r"`([^`\n]+)`", document.read_text())
 
 
+@pytest.mark.parametrize("name", ["ARCHITECTURE", "HACKING", "PROTOCOL", "SECURITY"])
+def test_lines_of_prose_are_short(name):
+    long, code = [], False
+    for number, line in enumerate((ROOT / "docs" / f"{name}.md").read_text().splitlines(), 1):
+        code ^= line.startswith("```")
+        if len(line) >= 120 and not code and not line.startswith("|"):
+            long.append(f"{name}.md:{number}")
+    assert not long
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_files_that_are_named_exist(document):
     known = {path.name for path in FILES}
