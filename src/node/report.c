@@ -87,22 +87,13 @@ void report_circle(struct node *n)
 
 #define WHO_MAX (ID_TEXT_MAX + MESSAGE_NAME_MAX + 8)
 
-struct holder {
-    int slot;
-    char *out;
-};
-
-static void name_holder(void *context, const struct mesh_peer *peer)
-{
-    struct holder *h = context;
-    if (h->slot == (int)peer->slot)
-        who(&peer->id, peer->name, h->out, WHO_MAX);
-}
-
 static const char *who_is_in(const struct node *n, int slot, char out[WHO_MAX])
 {
+    struct node_id id;
+    const char *name;
+    if (slot >= 0 && mesh_peer_name(n->mesh, (uint32_t)slot, &id, &name))
+        return who(&id, name, out, WHO_MAX);
     snprintf(out, WHO_MAX, "that is gone");
-    mesh_peers(n->mesh, name_holder, &(struct holder){slot, out});
     return out;
 }
 

@@ -178,19 +178,20 @@ static json_t *describe_node(struct node *n)
 
 /* ---- fdb ---- */
 
-struct fdb_names {
-    json_t *entries;
-    const struct switch_entry *entry;
-};
-
-static void name_fdb_peer(void *context, const struct mesh_peer *peer)
+static json_t *describe_entry(const struct node *n, const struct switch_entry *e)
 {
-    struct fdb_names *f = context;
-    if (f->entry->port != (int)peer->slot)
-        return;
-    json_t *last = json_array_get(f->entries, json_array_size(f->entries) - 1);
-    json_object_set_new(last, "peer_id", text_of_id(&peer->id));
-    json_object_set_new(last, "peer_name", json_string(peer->name));
+    char mac[18];
+    struct node_id id;
+    const char *name;
+    snprintf(mac, sizeof mac, "%02x:%02x:%02x:%02x:%02x:%02x", e->mac[0], e->mac[1], e->mac[2], e->mac[3],
+             e->mac[4], e->mac[5]);
+    json_t *entry = json_pack("{s:s, s:i, s:s, s:i}", "mac", mac, "vlan", (int)e->vlan, "port",
+                              e->port == SWITCH_PORT_DEVICE ? "device" : "peer", "age_s", (int)e->age_s);
+    if (e->port != SWITCH_PORT_DEVICE && mesh_peer_name(n->mesh, (uint32_t)e->port, &id, &name)) {
+        json_object_set_new(entry, "peer_id", text_of_id(&id));
+        json_object_set_new(entry, "peer_name", json_string(name));
+    }
+    return entry;
 }
 
 static json_t *describe_fdb(struct node *n)
@@ -198,18 +199,8 @@ static json_t *describe_fdb(struct node *n)
     struct switch_entry *list = calloc(FDB_MAX, sizeof *list);
     json_t *entries = json_array();
     size_t count = list ? switch_list(n->sw, clock_monotonic_us(), list, FDB_MAX) : 0;
-    for (size_t i = 0; i < count && i < FDB_MAX; i++) {
-        const struct switch_entry *e = &list[i];
-        char mac[18];
-        snprintf(mac, sizeof mac, "%02x:%02x:%02x:%02x:%02x:%02x", e->mac[0], e->mac[1], e->mac[2], e->mac[3],
-                 e->mac[4], e->mac[5]);
-        json_array_append_new(entries, json_pack("{s:s, s:i, s:s, s:i}", "mac", mac, "vlan", (int)e->vlan,
-                                                 "port", e->port == SWITCH_PORT_DEVICE ? "device" : "peer",
-                                                 "age_s", (int)e->age_s));
-        struct fdb_names f = {entries, e};
-        if (e->port != SWITCH_PORT_DEVICE)
-            mesh_peers(n->mesh, name_fdb_peer, &f);
-    }
+    for (size_t i = 0; i < count && i < FDB_MAX; i++)
+        json_array_append_new(entries, describe_entry(n, &list[i]));
     free(list);
     return json_pack("{s:o}", "entries", entries);
 }

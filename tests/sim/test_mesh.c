@@ -61,6 +61,27 @@ static void nodes_connect_and_find_a_path(void **state)
     sim_free(p.sim);
 }
 
+static void peer_is_named_by_its_slot_and_nobody_by_another(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    struct mesh_peer peer;
+    struct node_id id;
+    const char *name;
+    assert_int_equal(mesh_allow(p.a->mesh, identity_id(p.b->identity)), 0);
+    for (uint32_t slot = 0; slot < MESH_PEERS_MAX; slot++) /* who may come is no peer yet */
+        assert_false(mesh_peer_name(p.a->mesh, slot, &id, &name));
+    sim_connect(p.b, p.a, NULL);
+    sim_run(p.sim, 1 * SECOND, NULL, NULL);
+    assert_true(sim_peer(p.a, p.b, &peer));
+    assert_true(mesh_peer_name(p.a->mesh, peer.slot, &id, &name));
+    assert_int_equal(id_compare(&id, identity_id(p.b->identity)), 0);
+    assert_string_equal(name, "node-1");
+    assert_false(mesh_peer_name(p.a->mesh, peer.slot + 1, &id, &name));
+    assert_false(mesh_peer_name(p.a->mesh, UINT32_MAX, &id, &name));
+    sim_free(p.sim);
+}
+
 /* Twice a second, once more for each since the clock here moves by 10 ms, and what probes need. */
 static void connected_nodes_rest(void **state)
 {
@@ -771,6 +792,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nodes_connect_and_find_a_path),
+        cmocka_unit_test(peer_is_named_by_its_slot_and_nobody_by_another),
         cmocka_unit_test(connected_nodes_rest),
         cmocka_unit_test(a_smaller_path_is_measured),
         cmocka_unit_test(both_dialling_at_once_agree_on_one_session),

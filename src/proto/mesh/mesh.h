@@ -138,6 +138,9 @@ struct mesh_peer {
     uint64_t handshake_us, ratchet_us; /* when the last ones were; 0: never */
 };
 
+/* Who is in slot, without a walk over the peers; false when nobody is. *name is borrowed; empty while unknown. */
+bool mesh_peer_name(const struct mesh *m, uint32_t slot, struct node_id *id, const char **name);
+
 /* Calls visit for each peer. */
 void mesh_peers(const struct mesh *m, void (*visit)(void *context, const struct mesh_peer *peer),
                 void *context);

@@ -76,13 +76,27 @@ static void view_session(const struct peer *p, struct mesh_peer *out)
     out->path_count = path_list(p->paths, out->paths, CANDIDATES_MAX);
 }
 
+/* Who is only allowed to come, and has not, is no peer yet. */
+static bool is_peer(const struct peer *p)
+{
+    return p && (p->wanted || p->link_count > 0);
+}
+
+bool mesh_peer_name(const struct mesh *m, uint32_t slot, struct node_id *id, const char **name)
+{
+    if (slot >= m->slot_end || !is_peer(m->peers[slot]))
+        return false;
+    *id = m->peers[slot]->id;
+    *name = m->peers[slot]->name;
+    return true;
+}
+
 void mesh_peers(const struct mesh *m, void (*visit)(void *context, const struct mesh_peer *peer),
                 void *context)
 {
     for (unsigned i = 0; i < m->slot_end; i++) {
         const struct peer *p = m->peers[i];
-        /* Who is only allowed to come, and has not, is no peer yet. */
-        if (!p || (!p->wanted && p->link_count == 0))
+        if (!is_peer(p))
             continue;
         struct mesh_peer view = {.id = p->id,
                                  .slot = p->slot,
