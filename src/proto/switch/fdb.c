@@ -5,11 +5,9 @@
 #include "proto/switch/fdb_impl.h"
 
 #include "crypto/secret.h"
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define KEY_VALID    (1ull << 60)
 #define KEY_BUSY     (1ull << 61)
 #define SEEN_MASK    0xfffffull
 #define SINCE_MASK   0x3ffffffull
@@ -112,16 +110,6 @@ void fdb_free(struct fdb *fdb)
 
 /* ---- finding ---- */
 
-uint64_t fdb_key(const uint8_t mac[6], uint16_t vlan)
-{
-    uint32_t high;
-    uint16_t low;
-
-    memcpy(&high, mac, sizeof high);
-    memcpy(&low, mac + sizeof high, sizeof low);
-    return KEY_VALID | (uint64_t)(vlan & 0xfff) << 48 | (uint64_t)be32toh(high) << 16 | be16toh(low);
-}
-
 static uint64_t home(const struct fdb *fdb, uint64_t key)
 {
     uint64_t h = (key ^ fdb->seed[0]) * (fdb->seed[1] | 1);
@@ -130,9 +118,8 @@ static uint64_t home(const struct fdb *fdb, uint64_t key)
     return (h ^ h >> 32) & fdb->mask;
 }
 
-/* The cell that holds key, with its value; NULL when there is none. A cell whose key changes while it is read
- * is passed over: its value may be another key's. */
-struct fdb_cell *fdb_lookup(const struct fdb *fdb, uint64_t key, uint64_t *value)
+/* A cell whose key changes while it is read is passed over: its value may be another key's. */
+struct fdb_found fdb_lookup(const struct fdb *fdb, uint64_t key)
 {
     uint64_t at = home(fdb, key);
 
@@ -140,21 +127,21 @@ struct fdb_cell *fdb_lookup(const struct fdb *fdb, uint64_t key, uint64_t *value
         struct fdb_cell *cell = &fdb->cells[at];
         uint64_t there = fdb_load(&cell->key);
         if (there == 0)
-            return NULL;
+            break;
         if (there != key)
             continue;
-        *value = fdb_load(&cell->value);
+        uint64_t value = fdb_load(&cell->value);
         if (fdb_load(&cell->key) == key)
-            return cell;
+            return (struct fdb_found){cell, value};
     }
-    return NULL;
+    return (struct fdb_found){NULL, 0};
 }
 
 int fdb_find(const struct fdb *fdb, uint64_t key)
 {
-    uint64_t value;
+    struct fdb_found found = fdb_lookup(fdb, key);
 
-    return fdb_lookup(fdb, key, &value) ? fdb_value_port(value) : fdb_pin_owner(fdb, key);
+    return found.cell ? fdb_value_port(found.value) : fdb_pin_owner(fdb, key);
 }
 
 /* Whether a station of our own side has said nothing for so many ticks. Each time that a peer took its address and
@@ -166,10 +153,10 @@ static bool is_quiet(uint64_t value, uint64_t ticks, uint64_t now_us)
 
 bool fdb_may_have_left(const struct fdb *fdb, uint64_t key, uint64_t now_us)
 {
-    uint64_t value;
+    struct fdb_found found = fdb_lookup(fdb, key);
 
-    return fdb_lookup(fdb, key, &value) && fdb_value_port(value) == SWITCH_PORT_DEVICE &&
-           value_age(value, now_us) >= QUIET && fdb_pin_owner(fdb, key) != SWITCH_PORT_DEVICE;
+    return found.cell && fdb_value_port(found.value) == SWITCH_PORT_DEVICE &&
+           value_age(found.value, now_us) >= QUIET && fdb_pin_owner(fdb, key) != SWITCH_PORT_DEVICE;
 }
 
 /* ---- learning ---- */
@@ -191,21 +178,22 @@ void fdb_insert(struct fdb *fdb, uint64_t key, uint64_t value)
     cell_set(&fdb->cells[at], key, value);
 }
 
-/* Whether port may learn an address, which the table has with value (NULL: not at all). The order of belief: our
+/* Whether port may learn an address, which the table has as found (or not at all). The order of belief: our
  * own side, who announced the address, what was learned. Without the lock: another worker may be first. */
-static enum drop judge(const struct fdb *fdb, uint64_t key, const uint64_t *value, int port, uint64_t quiet,
+static enum drop judge(const struct fdb *fdb, uint64_t key, struct fdb_found found, int port, uint64_t quiet,
                        uint64_t now_us)
 {
-    int from = value ? fdb_value_port(*value) : SWITCH_PORT_FLOOD;
+    int from = found.cell ? fdb_value_port(found.value) : SWITCH_PORT_FLOOD;
 
     if (port != SWITCH_PORT_DEVICE) {
         int owner = fdb_pin_owner(fdb, key);
-        if (owner == SWITCH_PORT_DEVICE || (from == SWITCH_PORT_DEVICE && !is_quiet(*value, quiet, now_us)))
+        if (owner == SWITCH_PORT_DEVICE ||
+            (from == SWITCH_PORT_DEVICE && !is_quiet(found.value, quiet, now_us)))
             return DROP_SOURCE;
         if (owner >= 0 && owner != port)
             return DROP_PINNED;
-        if (value && from != SWITCH_PORT_DEVICE && owner != port &&
-            value_moves(*value, now_us) == SWITCH_MOVES_MAX)
+        if (found.cell && from != SWITCH_PORT_DEVICE && owner != port &&
+            value_moves(found.value, now_us) == SWITCH_MOVES_MAX)
             return DROP_FLAPPING;
     }
     return fdb_room(fdb, port, from) == FDB_ROOM_NONE ? DROP_FDB_FULL : DROP_NONE;
@@ -213,12 +201,11 @@ static enum drop judge(const struct fdb *fdb, uint64_t key, const uint64_t *valu
 
 static void put(struct fdb *fdb, uint64_t key, int port, uint64_t now_us)
 {
-    uint64_t value;
-    struct fdb_cell *cell = fdb_lookup(fdb, key, &value);
+    struct fdb_found found = fdb_lookup(fdb, key);
 
-    if (cell) {
-        fdb_account(fdb, fdb_value_port(value), -1);
-        store(&cell->value, value_moved(value, port, now_us));
+    if (found.cell) {
+        fdb_account(fdb, fdb_value_port(found.value), -1);
+        store(&found.cell->value, value_moved(found.value, port, now_us));
     } else {
         fdb_insert(fdb, key, value_make(port, now_us, 0, 0));
     }
@@ -227,13 +214,12 @@ static void put(struct fdb *fdb, uint64_t key, int port, uint64_t now_us)
 
 static enum drop learn_locked(struct fdb *fdb, uint64_t key, int port, uint64_t quiet, uint64_t now_us)
 {
-    uint64_t value;
-    bool known = fdb_lookup(fdb, key, &value) != NULL;
-    int from = known ? fdb_value_port(value) : SWITCH_PORT_FLOOD;
+    struct fdb_found found = fdb_lookup(fdb, key);
+    int from = found.cell ? fdb_value_port(found.value) : SWITCH_PORT_FLOOD;
 
     if (from == port)
         return DROP_NONE; /* another worker was first */
-    enum drop drop = judge(fdb, key, known ? &value : NULL, port, quiet, now_us);
+    enum drop drop = judge(fdb, key, found, port, quiet, now_us);
     if (drop)
         return drop;
     if (fdb_room(fdb, port, from) == FDB_ROOM_DISPLACE && !fdb_displace(fdb, port))
@@ -253,10 +239,10 @@ static void refresh(struct fdb_cell *cell, uint64_t value, uint64_t now_us)
 }
 
 /* Somebody's address anew, or by another port. What is refused does not come as far as the lock. */
-static enum drop learn_slowly(struct fdb *fdb, uint64_t key, const uint64_t *value, int port, uint64_t quiet,
+static enum drop learn_slowly(struct fdb *fdb, uint64_t key, struct fdb_found found, int port, uint64_t quiet,
                               uint64_t now_us)
 {
-    enum drop drop = judge(fdb, key, value, port, quiet, now_us);
+    enum drop drop = judge(fdb, key, found, port, quiet, now_us);
 
     if (!drop) {
         pthread_mutex_lock(&fdb->lock);
@@ -269,12 +255,11 @@ static enum drop learn_slowly(struct fdb *fdb, uint64_t key, const uint64_t *val
 
 enum drop fdb_learn(struct fdb *fdb, uint64_t key, int port, uint64_t now_us)
 {
-    uint64_t value;
-    struct fdb_cell *cell = fdb_lookup(fdb, key, &value);
+    struct fdb_found found = fdb_lookup(fdb, key);
 
-    if (!cell || fdb_value_port(value) != port)
-        return learn_slowly(fdb, key, cell ? &value : NULL, port, QUIET, now_us);
-    refresh(cell, value, now_us);
+    if (!found.cell || fdb_value_port(found.value) != port)
+        return learn_slowly(fdb, key, found, port, QUIET, now_us);
+    refresh(found.cell, found.value, now_us);
     return DROP_NONE;
 }
 

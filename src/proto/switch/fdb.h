@@ -6,8 +6,12 @@
 
 #include "base/err.h"
 #include "proto/switch/switch.h"
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+#define FDB_KEY_VALID (1ull << 60)
 
 struct fdb;
 
@@ -15,7 +19,15 @@ int fdb_new(unsigned peers, unsigned entries, struct fdb **out) must_check;
 void fdb_free(struct fdb *fdb);
 
 /* Address and VLAN as the table's key. */
-uint64_t fdb_key(const uint8_t mac[6], uint16_t vlan);
+static inline uint64_t fdb_key(const uint8_t mac[6], uint16_t vlan)
+{
+    uint32_t high;
+    uint16_t low;
+
+    memcpy(&high, mac, sizeof high);
+    memcpy(&low, mac + sizeof high, sizeof low);
+    return FDB_KEY_VALID | (uint64_t)(vlan & 0xfff) << 48 | (uint64_t)be32toh(high) << 16 | be16toh(low);
+}
 
 /* The port, or SWITCH_PORT_FLOOD. Any thread. */
 int fdb_find(const struct fdb *fdb, uint64_t key);

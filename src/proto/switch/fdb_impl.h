@@ -68,8 +68,15 @@ struct fdb_sweep {
 };
 void fdb_sweep_all(struct fdb *fdb, const struct fdb_sweep *sweep);
 
-/* The cell with its value, or NULL; adding one that is not there, with the lock held. */
-struct fdb_cell *fdb_lookup(const struct fdb *fdb, uint64_t key, uint64_t *value);
+/* A cell, or NULL, and its value as it was found. Returned in registers: a value that the callee writes to its
+ * caller's stack would be zeroed and guarded in every function on the way of a frame. */
+struct fdb_found {
+    struct fdb_cell *cell;
+    uint64_t value;
+};
+
+/* Finding a key's cell; adding one that is not there, with the lock held. */
+struct fdb_found fdb_lookup(const struct fdb *fdb, uint64_t key);
 void fdb_insert(struct fdb *fdb, uint64_t key, uint64_t value);
 
 static inline uint64_t fdb_value_of_port(int port)

@@ -14,27 +14,27 @@ static uint64_t pin_key(uint64_t key)
 
 int fdb_pin_owner(const struct fdb *fdb, uint64_t key)
 {
-    uint64_t value;
+    struct fdb_found pin = fdb_lookup(fdb, pin_key(key));
 
-    return fdb_lookup(fdb, pin_key(key), &value) ? fdb_value_port(value) : SWITCH_PORT_FLOOD;
+    return pin.cell ? fdb_value_port(pin.value) : SWITCH_PORT_FLOOD;
 }
 
 /* With the lock held. */
 static int pin_one(struct fdb *fdb, int port, uint64_t key, bool own, uint32_t *owner)
 {
-    uint64_t value, pin = fdb_value_of_port(port) | (own ? FDB_PIN_OWN : 0);
+    uint64_t pin = fdb_value_of_port(port) | (own ? FDB_PIN_OWN : 0);
     if (!(key & MAC_MASK) || (key & GROUP_BIT))
         return ERR_ARGUMENT;
-    struct fdb_cell *cell = fdb_lookup(fdb, pin_key(key), &value);
-    int held_by = cell ? fdb_value_port(value) : port;
-    if (!cell)
+    struct fdb_found there = fdb_lookup(fdb, pin_key(key));
+    int held_by = there.cell ? fdb_value_port(there.value) : port;
+    if (!there.cell)
         fdb_insert(fdb, pin_key(key), pin);
     else if (port == SWITCH_PORT_DEVICE)
-        atomic_store_explicit(&cell->value, pin, memory_order_release);
+        atomic_store_explicit(&there.cell->value, pin, memory_order_release);
     else if (held_by == SWITCH_PORT_DEVICE)
         return ERR_PERMISSION;
-    else if (held_by != port && own && !(value & FDB_PIN_OWN))
-        atomic_store_explicit(&cell->value, pin, memory_order_release);
+    else if (held_by != port && own && !(there.value & FDB_PIN_OWN))
+        atomic_store_explicit(&there.cell->value, pin, memory_order_release);
     else if (held_by != port) {
         *owner = (uint32_t)held_by;
         return ERR_EXISTS;
