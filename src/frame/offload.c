@@ -120,13 +120,6 @@ uint32_t offload_ipv4_base(const uint8_t *ip)
     return sum_fold(offload_sum(ip + 12, header - 12, sum));
 }
 
-void offload_ipv4_fill(uint8_t *ip, uint32_t base, uint16_t total_len, uint16_t id)
-{
-    put16(ip + IPV4_TOTAL_LEN, total_len);
-    put16(ip + IPV4_ID, id);
-    put16(ip + IPV4_CSUM, (uint16_t)~sum_fold((uint64_t)base + total_len + id));
-}
-
 uint8_t offload_ecn(const uint8_t *frame, size_t len)
 {
     bool v6;

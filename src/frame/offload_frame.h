@@ -59,9 +59,6 @@ uint64_t offload_sum(const uint8_t *data, size_t len, uint64_t sum);
 /* Sums the IPv4 header but for its length, id and checksum. */
 uint32_t offload_ipv4_base(const uint8_t *ip);
 
-/* Writes length and id, and the checksum that belongs to them. */
-void offload_ipv4_fill(uint8_t *ip, uint32_t base, uint16_t total_len, uint16_t id);
-
 static inline uint16_t get16(const uint8_t *p)
 {
     return (uint16_t)(p[0] << 8 | p[1]);
@@ -89,6 +86,14 @@ static inline uint16_t sum_fold(uint64_t sum)
     while (sum >> 16)
         sum = (sum & 0xffff) + (sum >> 16);
     return (uint16_t)sum;
+}
+
+/* Writes length and id, and the checksum that belongs to them. */
+static inline void offload_ipv4_fill(uint8_t *ip, uint32_t base, uint16_t total_len, uint16_t id)
+{
+    put16(ip + IPV4_TOTAL_LEN, total_len);
+    put16(ip + IPV4_ID, id);
+    put16(ip + IPV4_CSUM, (uint16_t)~sum_fold((uint64_t)base + total_len + id));
 }
 
 /* A partial checksum field holds the sum of the pseudo-header; its length part is added and taken away. */
