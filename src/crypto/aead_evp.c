@@ -24,6 +24,7 @@ struct aead_evp {
     struct aead base;
     EVP_CIPHER_CTX *ctx;
     OSSL_PARAM tag[2]; /* the tag's place in the datagram at hand; made once since lookup by name costs */
+    int written; /* what each call reports, and nobody asks: on the stack it would be guarded each time */
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -96,11 +97,9 @@ static int evp_create(enum aead_suite suite, const uint8_t key[AEAD_KEY_LEN], st
 }
 
 /* Encrypts or, with out NULL, only authenticates. */
-static bool update(EVP_CIPHER_CTX *ctx, uint8_t *out, const uint8_t *in, size_t len)
+static bool update(struct aead_evp *a, uint8_t *out, const uint8_t *in, size_t len)
 {
-    int n;
-
-    return len == 0 || EVP_EncryptUpdate(ctx, out, &n, in, (int)len) == 1;
+    return len == 0 || EVP_EncryptUpdate(a->ctx, out, &a->written, in, (int)len) == 1;
 }
 
 static int evp_seal(struct aead *base, const uint8_t nonce[AEAD_NONCE_LEN], const uint8_t *aad,
@@ -110,14 +109,13 @@ static int evp_seal(struct aead *base, const uint8_t nonce[AEAD_NONCE_LEN], cons
         .pieces = pieces, .count = count, .out = out, .bulk_min = BULK_MIN, .block = BLOCK_LEN};
     struct aead_evp *a = evp(base);
     struct aead_run run;
-    int n;
 
-    if (EVP_EncryptInit_ex2(a->ctx, NULL, NULL, nonce, NULL) != 1 || !update(a->ctx, NULL, aad, aad_len))
+    if (EVP_EncryptInit_ex2(a->ctx, NULL, NULL, nonce, NULL) != 1 || !update(a, NULL, aad, aad_len))
         return ERR_CRYPTO;
     while (aead_gather_next(&g, &run))
-        if (!update(a->ctx, run.out, run.in, run.len))
+        if (!update(a, run.out, run.in, run.len))
             return ERR_CRYPTO;
-    if (EVP_EncryptFinal_ex(a->ctx, g.out, &n) != 1)
+    if (EVP_EncryptFinal_ex(a->ctx, g.out, &a->written) != 1)
         return ERR_CRYPTO;
     a->tag[0].data = g.out;
     return EVP_CIPHER_CTX_get_params(a->ctx, a->tag) == 1 ? 0 : ERR_CRYPTO;
@@ -128,16 +126,15 @@ static int evp_open(struct aead *base, const uint8_t nonce[AEAD_NONCE_LEN], cons
 {
     struct aead_evp *a = evp(base);
     size_t body = len - AEAD_TAG_LEN;
-    int n;
 
     a->tag[0].data = data + body;
     if (EVP_DecryptInit_ex2(a->ctx, NULL, NULL, nonce, a->tag) != 1)
         return ERR_CRYPTO;
-    if (aad_len && EVP_DecryptUpdate(a->ctx, NULL, &n, aad, (int)aad_len) != 1)
+    if (aad_len && EVP_DecryptUpdate(a->ctx, NULL, &a->written, aad, (int)aad_len) != 1)
         return ERR_CRYPTO;
-    if (body && EVP_DecryptUpdate(a->ctx, data, &n, data, (int)body) != 1)
+    if (body && EVP_DecryptUpdate(a->ctx, data, &a->written, data, (int)body) != 1)
         return ERR_CRYPTO;
-    return EVP_DecryptFinal_ex(a->ctx, data + body, &n) == 1 ? 0 : ERR_CRYPTO;
+    return EVP_DecryptFinal_ex(a->ctx, data + body, &a->written) == 1 ? 0 : ERR_CRYPTO;
 }
 
 const struct aead_backend aead_evp_backend = {.name = evp_name,

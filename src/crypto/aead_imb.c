@@ -7,7 +7,6 @@
 
 #include "crypto/aead_backend.h"
 
-#include "base/uninitialized.h"
 #include "base/vault.h"
 #include "crypto/aead_gather.h"
 #include "crypto/secret.h"
@@ -23,6 +22,7 @@
 struct aead_imb {
     struct aead base;
     struct gcm_context_data ctx; /* of the datagram at hand */
+    uint8_t tag[AEAD_TAG_LEN];   /* as ctx: on the stack it would be guarded each time */
     alignas(64) struct gcm_key_data key;
 };
 
@@ -156,12 +156,11 @@ static int imb_open(struct aead *base, const uint8_t nonce[AEAD_NONCE_LEN], cons
 {
     struct aead_imb *a = imb(base);
     size_t body = len - AEAD_TAG_LEN;
-    UNINITIALIZED uint8_t tag[AEAD_TAG_LEN];
 
-    gcm.dec(&a->key, &a->ctx, data, data, body, nonce, aad, aad_len, tag, sizeof tag);
-    if (secret_equal(tag, data + body, sizeof tag))
+    gcm.dec(&a->key, &a->ctx, data, data, body, nonce, aad, aad_len, a->tag, sizeof a->tag);
+    if (secret_equal(a->tag, data + body, sizeof a->tag))
         return 0;
-    secret_wipe(tag, sizeof tag); /* the right one for what a stranger sent */
+    secret_wipe(a->tag, sizeof a->tag); /* the right one for what a stranger sent */
     return ERR_CRYPTO;
 }
 
