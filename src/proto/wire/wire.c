@@ -6,7 +6,6 @@
 #include "proto/wire/wire.h"
 
 #define ETHERNET_LEN 14
-#define FLAGS_KNOWN  (WIRE_FLAG_CSUM | WIRE_FLAG_TRAIN | WIRE_FLAG_FRAGMENT | WIRE_FLAG_LAST)
 
 enum wire_class wire_classify(const uint8_t *data, size_t len)
 {
@@ -17,17 +16,6 @@ enum wire_class wire_classify(const uint8_t *data, size_t len)
     if (data[0] >= WIRE_DATA && data[0] <= WIRE_PROBE)
         return WIRE_CLASS_SESSION;
     return WIRE_CLASS_OTHER;
-}
-
-void wire_header_encode(const struct wire_header *h, uint8_t out[WIRE_HEADER_LEN])
-{
-    struct writer w = writer_init(out, WIRE_HEADER_LEN);
-
-    writer_u8(&w, h->type);
-    writer_u8(&w, h->lane);
-    writer_u16(&w, 0);
-    writer_u32(&w, h->receiver);
-    writer_u64(&w, h->counter);
 }
 
 enum drop wire_header_decode(const uint8_t *data, size_t len, struct wire_header *h)
@@ -62,28 +50,35 @@ void wire_inner_encode(const struct wire_inner *in, uint8_t out[WIRE_INNER_LEN])
     writer_u16(&w, in->frag_total);
 }
 
-/* Each flag stands alone with its fields: a train's segments are never fragmented,
- * since both name a group. */
+/* Each flag stands alone with its fields, and the others are zero: a train's segments are never fragmented, since
+ * both name a group. */
 static bool flags_valid(const struct wire_inner *in)
 {
-    bool csum = in->flags & WIRE_FLAG_CSUM, train = in->flags & WIRE_FLAG_TRAIN;
-    bool fragment = in->flags & WIRE_FLAG_FRAGMENT, last = in->flags & WIRE_FLAG_LAST;
+    unsigned others = in->flags & WIRE_FLAG_CSUM ? 0 : in->csum_start | in->csum_offset;
 
-    if (in->flags & ~FLAGS_KNOWN || (train && fragment) || (last && !train))
+    switch (in->flags & ~WIRE_FLAG_CSUM) {
+    case 0:
+        others |= in->position | in->group | in->frag_offset | in->frag_total;
+        break;
+    case WIRE_FLAG_TRAIN:
+    case WIRE_FLAG_TRAIN | WIRE_FLAG_LAST:
+        others |= in->frag_offset | in->frag_total;
+        break;
+    case WIRE_FLAG_FRAGMENT:
+        others |= in->position;
+        break;
+    default:
         return false;
-    if (!train && in->position)
-        return false;
-    if (!train && !fragment && in->group)
-        return false;
-    if (!fragment && (in->frag_offset || in->frag_total))
-        return false;
-    return csum || (!in->csum_start && !in->csum_offset);
+    }
+    return others == 0;
 }
 
 enum drop wire_inner_decode(const uint8_t *data, size_t len, struct wire_inner *in)
 {
-    struct reader r = reader_init(data, len);
+    if (len < WIRE_INNER_LEN)
+        return DROP_INNER;
 
+    struct reader r = reader_init(data, WIRE_INNER_LEN);
     in->flags = reader_u8(&r);
     in->position = reader_u8(&r);
     in->group = reader_u16(&r);
@@ -91,10 +86,10 @@ enum drop wire_inner_decode(const uint8_t *data, size_t len, struct wire_inner *
     in->csum_offset = reader_u16(&r);
     in->frag_offset = reader_u16(&r);
     in->frag_total = reader_u16(&r);
-    if (r.bad || !flags_valid(in))
+    if (!flags_valid(in))
         return DROP_INNER;
 
-    size_t frame = reader_left(&r);
+    size_t frame = len - WIRE_INNER_LEN;
     if (in->flags & WIRE_FLAG_FRAGMENT) {
         if (frame == 0 || in->frag_total > WIRE_FRAME_MAX || in->frag_offset + frame > in->frag_total)
             return DROP_INNER;

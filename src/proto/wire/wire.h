@@ -50,7 +50,17 @@ static inline bool wire_lane_fits(uint8_t type, uint8_t lane)
     return type == WIRE_DATA ? lane < WIRE_DATA_LANES : lane == WIRE_LANE_CONTROL;
 }
 
-void wire_header_encode(const struct wire_header *h, uint8_t out[WIRE_HEADER_LEN]);
+/* Inline, so that the header of a datagram never lies in memory but where it is sent from. */
+static inline void wire_header_encode(const struct wire_header *h, uint8_t out[WIRE_HEADER_LEN])
+{
+    struct writer w = writer_init(out, WIRE_HEADER_LEN);
+
+    writer_u8(&w, h->type);
+    writer_u8(&w, h->lane);
+    writer_u16(&w, 0);
+    writer_u32(&w, h->receiver);
+    writer_u64(&w, h->counter);
+}
 
 /* DROP_NONE, DROP_SHORT (no room for inner header and tag behind it), DROP_TYPE, DROP_RESERVED or DROP_LANE
  * (a lane that does not belong to the type). */
