@@ -5,7 +5,6 @@
 
 #include "proto/session/session.h"
 
-#include "base/uninitialized.h"
 #include "base/vault.h"
 #include "crypto/secret.h"
 #include "proto/session/replay.h"
@@ -20,16 +19,17 @@
 
 static_assert(CACHE_LINE == VAULT_ALIGN, "lanes begin at a cache line of their own");
 
+/* The nonce is of the datagram at hand: an array on the stack would be guarded for each. */
 struct tx_lane {
     alignas(CACHE_LINE) struct aead *aead;
-    uint8_t iv[AEAD_NONCE_LEN];
+    uint8_t iv[AEAD_NONCE_LEN], nonce[AEAD_NONCE_LEN];
     _Atomic uint64_t next; /* counter */
     _Atomic uint64_t bytes;
 };
 
 struct rx_lane {
     alignas(CACHE_LINE) struct aead *aead;
-    uint8_t iv[AEAD_NONCE_LEN];
+    uint8_t iv[AEAD_NONCE_LEN], nonce[AEAD_NONCE_LEN];
     _Atomic uint64_t bytes;
     struct replay replay;
     pthread_mutex_t held;
@@ -225,12 +225,11 @@ int session_seal(struct session *s, enum wire_type type, unsigned lane, const st
         spent(&s->limits, h.counter, get(&tx->bytes), len))
         return -DROP_KEY_SPENT;
 
-    UNINITIALIZED uint8_t nonce[AEAD_NONCE_LEN];
     wire_header_encode(&h, out);
-    make_nonce(tx->iv, h.counter, nonce);
+    make_nonce(tx->iv, h.counter, tx->nonce);
     add(&tx->next, 1); /* before the cipher: whatever becomes of this datagram, its nonce is used */
     add(&tx->bytes, len);
-    if (aead_seal(tx->aead, nonce, out, WIRE_HEADER_LEN, pieces, count, out + WIRE_HEADER_LEN))
+    if (aead_seal(tx->aead, tx->nonce, out, WIRE_HEADER_LEN, pieces, count, out + WIRE_HEADER_LEN))
         return -DROP_KEY_SPENT;
     return (int)(WIRE_HEADER_LEN + len + WIRE_TAG_LEN);
 }
@@ -265,9 +264,8 @@ enum drop session_open(struct session *s, const struct wire_header *h, uint8_t *
     if (spent(&s->limits, h->counter, get(&rx->bytes), text))
         return DROP_KEY_SPENT;
 
-    UNINITIALIZED uint8_t nonce[AEAD_NONCE_LEN];
-    make_nonce(rx->iv, h->counter, nonce);
-    if (aead_open(rx->aead, nonce, datagram, WIRE_HEADER_LEN, datagram + WIRE_HEADER_LEN, sealed))
+    make_nonce(rx->iv, h->counter, rx->nonce);
+    if (aead_open(rx->aead, rx->nonce, datagram, WIRE_HEADER_LEN, datagram + WIRE_HEADER_LEN, sealed))
         return DROP_AUTH;
     replay_accept(&rx->replay, h->counter);
     add(&rx->bytes, text);
