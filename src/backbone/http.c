@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define HEADER_MEMORY 16384 /* of one connection: request line, headers, and the answer's headers */
 #define DISCARD_MAX                                                                                          \
@@ -143,9 +144,58 @@ static enum MHD_Result refuse_large(struct http *h, struct MHD_Connection *c)
     return send_answer(c, &answer);
 }
 
+/* What libmicrohttpd lets pass in the headers of a request. */
+struct headers {
+    unsigned lengths; /* Content-Length headers */
+    bool bad_name;
+};
+
+/* RFC 9110 §5.6.2. */
+static bool is_token(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!letter && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c)))
+            return false;
+    }
+    return len > 0;
+}
+
+static enum MHD_Result look_at_header(void *context, enum MHD_ValueKind kind, const char *name, size_t len,
+                                      const char *value, size_t value_len)
+{
+    struct headers *seen = context;
+    (void)kind, (void)value, (void)value_len;
+    seen->bad_name |= !is_token(name, len);
+    seen->lengths += len == strlen(MHD_HTTP_HEADER_CONTENT_LENGTH) &&
+                     strncasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH, len) == 0;
+    return MHD_YES;
+}
+
+/* NULL, or what is wrong. A proxy in front may read such a request in another way: RFC 9112 §6.3, §11.2. */
+static const char *wrong_headers(struct MHD_Connection *c)
+{
+    struct headers seen = {0};
+    (void)MHD_get_connection_values_n(c, MHD_HEADER_KIND, look_at_header, &seen);
+    return seen.bad_name      ? "a header's name is no token"
+           : seen.lengths > 1 ? "there is more than one Content-Length"
+                              : NULL;
+}
+
+static enum MHD_Result refuse_malformed(struct http *h, struct MHD_Connection *c, const char *why)
+{
+    struct response answer;
+    routes_answer_malformed(h->routes, why, &answer);
+    return send_answer(c, &answer);
+}
+
 /* The headers are here; the body, if any, is not. */
 static enum MHD_Result begin(struct http *h, struct MHD_Connection *c, void **exchange)
 {
+    const char *why = wrong_headers(c);
+    if (why)
+        return refuse_malformed(h, c, why);
     const char *length = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
     if (length && strtoull(length, NULL, 10) > DISCARD_MAX)
         return refuse_large(h, c);

@@ -296,9 +296,19 @@ void routes_answer(struct routes *r, const struct request *request, struct respo
     metrics_answer(r->metrics, out->status);
 }
 
-void routes_answer_too_large(struct routes *r, struct response *out)
+static void refuse(struct routes *r, unsigned status, const char *why, struct response *out)
 {
     *out = (struct response){0};
-    answer_error(out, 413, "the body is larger than 32768 bytes");
+    answer_error(out, status, why);
     metrics_answer(r->metrics, out->status);
+}
+
+void routes_answer_too_large(struct routes *r, struct response *out)
+{
+    refuse(r, 413, "the body is larger than 32768 bytes", out);
+}
+
+void routes_answer_malformed(struct routes *r, const char *why, struct response *out)
+{
+    refuse(r, 400, why, out);
 }

@@ -52,3 +52,6 @@ void routes_answer(struct routes *r, const struct request *request, struct respo
 
 /* The answer to a body that is over ROUTES_BODY_MAX and was not read. */
 void routes_answer_too_large(struct routes *r, struct response *out);
+
+/* The answer to a request whose headers are malformed: 400, with why as its sentence. */
+void routes_answer_malformed(struct routes *r, const char *why, struct response *out);

@@ -328,6 +328,24 @@ def test_what_is_no_http_harms_no_one(backbone, kind):
     assert len(backbone.log().splitlines()) == 1
 
 
+MALFORMED_HEADERS = {
+    "two lengths": b"Content-Length: 0\r\nContent-Length: 5\r\n",
+    "the same length twice": b"Content-Length: 0\r\ncontent-length: 0\r\n",
+    "control character in a name": b"X-a\x01b: c\r\n",
+    "escape in a name": b"\x1b[2J: c\r\n",
+    "space in a name": b"X a: b\r\n",
+    "high byte in a name": b"X-\xff: b\r\n",
+}
+
+
+@pytest.mark.parametrize("kind", MALFORMED_HEADERS)
+def test_malformed_headers_are_400(backbone, kind):
+    with socket.create_connection(("127.0.0.1", backbone.port), timeout=5) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n" + MALFORMED_HEADERS[kind] + b"\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")
+    assert backbone.client.get("/health")[0] == 200
+
+
 # ---- rates and slow clients
 
 
