@@ -90,7 +90,6 @@ static void on_worker_event(void *context, const struct worker_event *e)
 {
     struct node *n = context;
     uint64_t now_us = clock_monotonic_us();
-    char text[WORKER_TRACE_MAX];
     switch (e->kind) {
     case WORKER_EVENT_DATAGRAM:
         if (wire_classify(e->data, e->len) == WIRE_CLASS_STUN)
@@ -111,7 +110,7 @@ static void on_worker_event(void *context, const struct worker_event *e)
         report_circle(n);
         break;
     case WORKER_EVENT_TRACE:
-        log_debug("%s", worker_trace_format(&e->trace, text));
+        report_frame(n, &e->trace);
         break;
     case WORKER_EVENT_DEVICE_GONE:
         on_device_gone(n);
@@ -363,7 +362,8 @@ static bool start_workers(struct node *n)
                                              .reassembly = n->reassembly,
                                              .stream_until_us = &n->stream_until_us,
                                              .profile = n->config->profile,
-                                             .trace = n->config->verbose,
+                                             .traces =
+                                                 n->config->verbose ? WORKER_TRACES_ALL : NODE_FRAMES_SHOWN,
                                              .wake = wake,
                                              .context = n};
         rc = worker_start(&config, &n->workers[i]);

@@ -18,8 +18,9 @@
 #include "proto/switch/switch.h"
 #include <uv.h>
 
-#define NODE_PINGS_MAX 16
-#define NODE_SIGNALS   3 /* that end it */
+#define NODE_PINGS_MAX    16
+#define NODE_FRAMES_SHOWN 5 /* of each direction, without -v */
+#define NODE_SIGNALS      3 /* that end it */
 
 struct node_retired {
     struct session **list;
@@ -83,8 +84,8 @@ struct node {
 
     uint64_t started_us;
     uint64_t drops[DROP_COUNT]; /* of datagrams that the control thread took */
-    struct log_limit unpinned_limit, claim_limit, excess_limit, refused_limit, failed_limit, trace_limit,
-        circle_limit;
+    struct log_limit unpinned_limit, claim_limit, excess_limit, refused_limit, failed_limit, circle_limit;
+    unsigned frames_shown[2]; /* without -v: from, to the device */
     struct node_ping pings[NODE_PINGS_MAX];
     uint64_t last_ping;
 };
@@ -115,6 +116,7 @@ void report_unpinned(struct node *n, uint32_t slot,
                      const struct switch_pin *pin); /* an address that it may not announce */
 void report_circle(struct node *n);                 /* the tunnel leads through itself */
 void report_claim(struct node *n, const struct worker_event *claim);
+void report_frame(struct node *n, const struct worker_trace *trace);
 
 /* status.c */
 void status_handle(void *context, const char *command, const json_t *request, struct api_call *call);

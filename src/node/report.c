@@ -140,3 +140,20 @@ void report_claim(struct node *n, const struct worker_event *claim)
             peer, mac, claim->claim.vlan, holder, SWITCH_MOVES_MAX, SWITCH_MOVES_S);
     limited(&n->claim_limit, CLAIM_LIMIT_US, line);
 }
+
+/* Without -v each worker tells NODE_FRAMES_SHOWN of a direction, and the first of all are shown. */
+void report_frame(struct node *n, const struct worker_trace *trace)
+{
+    char text[WORKER_TRACE_MAX];
+    unsigned *shown = n->frames_shown, *own = &shown[trace->to_device];
+    worker_trace_format(trace, text);
+    if (n->config->verbose) {
+        log_debug("%s", text);
+        return;
+    }
+    if (*own == NODE_FRAMES_SHOWN)
+        return;
+    log_info("%s", text);
+    if (++*own == NODE_FRAMES_SHOWN && shown[!trace->to_device] < NODE_FRAMES_SHOWN)
+        log_info("only the first %u frames of each direction are shown: -v shows more", NODE_FRAMES_SHOWN);
+}

@@ -126,6 +126,19 @@ def test_peer_id_is_printed_and_matches_the_key(lab):
     assert re.search(printed[0], node.log())
 
 
+def test_the_first_frames_of_each_direction_are_shown(lab):
+    a, b, _, _ = labs.reference_pair(lab)
+    b.host.ping(A_OVERLAY, count=20, interval=0.01)
+    for node in (a, b):
+        hint = r"info +only the first 5 frames of each direction are shown: -v shows more$"
+        node.process.wait_log(hint, 3)
+        for direction in ("TAP→P2P", "P2P→TAP"):
+            frame = rf"info +{direction}: EthernetFrame\[dst=\S+, src=\S+, type=\w{{4}}, len=\d+\]$"
+            labs.wait_for(lambda: len(re.findall(frame, node.log(), re.MULTILINE)) == 5, 3, f"five of {direction}")
+            assert node.log().count(direction) == 5
+        assert node.log().count("-v shows more") == 1
+
+
 def test_verbose_node_shows_frames_but_not_every_one(lab):
     a, b, _, _ = labs.reference_pair(lab, b_flags=["-v"])
     b.host.ping(A_OVERLAY, count=3)

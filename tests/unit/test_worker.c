@@ -9,15 +9,15 @@ struct pair {
 
 static struct lab_frame sent, got;
 
-static int pair_open(struct pair *p, uint16_t size, bool trace, bool profile)
+static int pair_open(struct pair *p, uint16_t size, unsigned traces, bool profile)
 {
     lab_node_open(&p->a);
     lab_node_open(&p->b);
     lab_connect(&p->a, 1, &p->b, 2, size);
     lab_publish(&p->a);
     lab_publish(&p->b);
-    lab_node_start(&p->a, trace, profile);
-    lab_node_start(&p->b, trace, profile);
+    lab_node_start(&p->a, traces, profile);
+    lab_node_start(&p->b, traces, profile);
     return 0;
 }
 
@@ -39,7 +39,7 @@ static void frames_pass_both_ways(void **state)
 {
     (void)state;
     struct pair p;
-    pair_open(&p, LAB_SIZE, false, false);
+    pair_open(&p, LAB_SIZE, 0, false);
     cross(&p.a, &p.b, 0xff, 1, 60);
     cross(&p.b, &p.a, 1, 2, 60);
     for (size_t len = 14; len <= 1400; len += 99)
@@ -53,7 +53,7 @@ static void bursts_keep_their_order(void **state)
 {
     (void)state;
     struct pair p;
-    pair_open(&p, LAB_SIZE, false, true);
+    pair_open(&p, LAB_SIZE, 0, true);
     for (unsigned round = 0; round < 10; round++) {
         for (unsigned i = 0; i < 50; i++) {
             lab_frame_make(&sent, 0xff, 1, i % 7 ? 100 : 60 + i, (uint8_t)i);
@@ -74,7 +74,7 @@ static void frames_that_do_not_fit_are_fragmented_and_rebuilt(void **state)
 {
     (void)state;
     struct pair p;
-    pair_open(&p, 1200, false, false);
+    pair_open(&p, 1200, 0, false);
     cross(&p.a, &p.b, 0xff, 1, 1514);
     cross(&p.a, &p.b, 0xff, 1, 1200 - WIRE_OVERHEAD);
     cross(&p.a, &p.b, 0xff, 1, 1200 - WIRE_OVERHEAD + 1);
@@ -156,7 +156,7 @@ static void super_frames_cross_as_trains_and_arrive_whole(void **state)
 {
     (void)state;
     struct pair p;
-    pair_open(&p, LAB_SIZE, false, false);
+    pair_open(&p, LAB_SIZE, 0, false);
     cross(&p.b, &p.a, 0xff, 2, 60);
     for (size_t payload = 2000; payload < 57000; payload += 5000) {
         make_tcp(&sent, payload, 1448);
@@ -176,7 +176,7 @@ static void trains_longer_than_a_group_are_continued(void **state)
 {
     (void)state;
     struct pair p;
-    pair_open(&p, LAB_SIZE, false, false);
+    pair_open(&p, LAB_SIZE, 0, false);
     cross(&p.b, &p.a, 0xff, 2, 60);
     make_tcp(&sent, 60000, 500);
     lab_put(&p.a, &sent);
@@ -195,7 +195,7 @@ static void a_super_frame_that_contradicts_itself_is_dropped(void **state)
 {
     (void)state;
     struct pair p;
-    pair_open(&p, LAB_SIZE, false, false);
+    pair_open(&p, LAB_SIZE, 0, false);
     cross(&p.b, &p.a, 0xff, 2, 60);
     make_tcp(&sent, 5000, 1448);
     sent.vnet.csum_start = 60000;
@@ -216,7 +216,7 @@ static void floods_reach_every_peer_and_stop_there(void **state)
             lab_connect(&n[i], j, &n[j], i, LAB_SIZE);
     for (unsigned i = 0; i < 3; i++) {
         lab_publish(&n[i]);
-        lab_node_start(&n[i], false, false);
+        lab_node_start(&n[i], 0, false);
     }
     lab_frame_make(&sent, 0xff, 9, 200, 5);
     lab_put(&n[0], &sent);
@@ -239,8 +239,8 @@ static void frames_without_a_way_are_counted(void **state)
     struct lab_node a, b;
     lab_node_open(&a);
     lab_node_open(&b);
-    lab_node_start(&a, false, false);
-    lab_node_start(&b, false, false);
+    lab_node_start(&a, 0, false);
+    lab_node_start(&b, 0, false);
     lab_frame_make(&sent, 0xff, 1, 60, 0);
     lab_put(&a, &sent);
     sent.len = 13;
@@ -276,8 +276,8 @@ static void a_spent_key_seals_nothing(void **state)
     b.rx[2] = b.tx[2];
     lab_publish(&a);
     lab_publish(&b);
-    lab_node_start(&a, false, false);
-    lab_node_start(&b, false, false);
+    lab_node_start(&a, 0, false);
+    lab_node_start(&b, 0, false);
     for (unsigned i = 0; i < 3; i++)
         cross(&a, &b, 0xff, 1, 60);
     lab_put(&a, &sent);
@@ -297,7 +297,7 @@ static void a_size_that_the_kernel_refuses_is_reported(void **state)
     (void)state;
     struct pair p;
     struct worker_event event = {0};
-    pair_open(&p, LAB_SIZE, false, false);
+    pair_open(&p, LAB_SIZE, 0, false);
     if (!p.a.socket[0].v6) {
         pair_close(&p);
         skip();
@@ -321,7 +321,7 @@ static void a_removed_device_is_reported_once(void **state)
     (void)state;
     struct pair p;
     struct worker_event event = {0};
-    pair_open(&p, LAB_SIZE, false, false);
+    pair_open(&p, LAB_SIZE, 0, false);
     assert_int_equal(shutdown(p.a.tap_test[0], SHUT_RDWR), 0);
     lab_wait_wake(&p.a);
     lab_take_events(p.a.worker[0], take_kind, &event);
@@ -335,7 +335,7 @@ static void traces_name_frames_and_are_limited(void **state)
     struct pair p;
     struct worker_event event = {0};
     char text[WORKER_TRACE_MAX];
-    pair_open(&p, LAB_SIZE, true, false);
+    pair_open(&p, LAB_SIZE, WORKER_TRACES_ALL, false);
     cross(&p.a, &p.b, 0xff, 1, 98);
     lab_wait_wake(&p.a);
     lab_take_events(p.a.worker[0], take_kind, &event);
@@ -353,12 +353,51 @@ static void traces_name_frames_and_are_limited(void **state)
     pair_close(&p);
 }
 
+static void count_traces(void *context, const struct worker_event *e)
+{
+    ((unsigned *)context)[e->trace.to_device] += e->kind == WORKER_EVENT_TRACE;
+}
+
+static void only_so_many_frames_of_a_direction_are_traced(void **state)
+{
+    (void)state;
+    struct pair p;
+    unsigned at_a[2] = {0}, at_b[2] = {0};
+    pair_open(&p, LAB_SIZE, 3, false);
+    for (unsigned i = 0; i < 8; i++)
+        cross(&p.a, &p.b, 0xff, 1, 60);
+    cross(&p.b, &p.a, 1, 2, 60);
+    lab_take_events(p.a.worker[0], count_traces, at_a);
+    lab_take_events(p.b.worker[0], count_traces, at_b);
+    assert_int_equal(at_a[false], 3);
+    assert_int_equal(at_a[true], 1);
+    assert_int_equal(at_b[true], 3);
+    assert_int_equal(at_b[false], 1);
+    pair_close(&p);
+}
+
+static void frames_that_go_nowhere_are_not_traced(void **state)
+{
+    (void)state;
+    struct lab_node n;
+    unsigned traced[2] = {0};
+    lab_node_open(&n);
+    lab_publish(&n);
+    lab_node_start(&n, WORKER_TRACES_ALL, false);
+    lab_frame_make(&sent, 0xff, 1, 60, 1);
+    lab_put(&n, &sent);
+    lab_await(&worker_counters(n.worker[0])->drops[DROP_NO_PEER], 1);
+    lab_take_events(n.worker[0], count_traces, traced);
+    assert_int_equal(traced[false], 0);
+    lab_node_close(&n);
+}
+
 /* A ratchet in miniature, over and over under traffic: new sessions beside the old, then the old freed. */
 static void tables_change_under_traffic(void **state)
 {
     (void)state;
     struct pair p;
-    pair_open(&p, LAB_SIZE, false, false);
+    pair_open(&p, LAB_SIZE, 0, false);
     for (unsigned i = 0; i < 200; i++) {
         struct session *old_a = p.a.tx[1], *old_b = p.b.tx[2];
         lab_frame_make(&sent, 0xff, 1, 300, (uint8_t)i);
@@ -402,6 +441,8 @@ int main(void)
         cmocka_unit_test(a_size_that_the_kernel_refuses_is_reported),
         cmocka_unit_test(a_removed_device_is_reported_once),
         cmocka_unit_test(traces_name_frames_and_are_limited),
+        cmocka_unit_test(only_so_many_frames_of_a_direction_are_traced),
+        cmocka_unit_test(frames_that_go_nowhere_are_not_traced),
         cmocka_unit_test(tables_change_under_traffic),
     };
     return cmocka_run_group_tests_name("worker", tests, NULL, NULL);

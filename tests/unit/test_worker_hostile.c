@@ -32,7 +32,7 @@ static void stage_open(struct stage *s)
     s->node.remote[1] = lab_address(&s->puppet);
     s->node.size[1] = LAB_SIZE;
     lab_publish(&s->node);
-    lab_node_start(&s->node, false, false);
+    lab_node_start(&s->node, 0, false);
     node = lab_address(s->node.socket);
     udp_remote_init(&s->puppet, &node, &s->to);
 }

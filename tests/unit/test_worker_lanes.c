@@ -34,8 +34,8 @@ static void pair_open(struct lab_node *a, unsigned workers_a, struct lab_node *b
     lab_connect(a, SLOT_AT_A, b, SLOT_AT_B, LAB_SIZE);
     lab_publish(a);
     lab_publish(b);
-    lab_node_start(a, false, false);
-    lab_node_start(b, false, false);
+    lab_node_start(a, 0, false);
+    lab_node_start(b, 0, false);
 }
 
 static void assert_flow_crosses(struct lab_node *from, unsigned queue, struct lab_node *to, unsigned slot,
@@ -154,7 +154,7 @@ static void stage_open(void)
     s.node.remote[1] = lab_address(&s.puppet);
     s.node.size[1] = LAB_SIZE;
     lab_publish(&s.node);
-    lab_node_start(&s.node, false, false);
+    lab_node_start(&s.node, 0, false);
     struct addr node = lab_address(s.node.socket);
     udp_remote_init(&s.puppet, &node, &s.to);
     s.len = 0;

@@ -88,7 +88,7 @@ static inline void lab_node_open(struct lab_node *n)
     lab_node_open_lanes(n, 1);
 }
 
-static inline void lab_node_start(struct lab_node *n, bool trace, bool profile)
+static inline void lab_node_start(struct lab_node *n, unsigned traces, bool profile)
 {
     struct worker_config config = {.workers = n->workers,
                                    .tap_queues = n->tap,
@@ -97,7 +97,7 @@ static inline void lab_node_start(struct lab_node *n, bool trace, bool profile)
                                    .fwd = n->fwd,
                                    .reassembly = n->reassembly,
                                    .stream_until_us = &n->stream_until_us,
-                                   .trace = trace,
+                                   .traces = traces,
                                    .profile = profile,
                                    .wake = lab_wake,
                                    .context = n};

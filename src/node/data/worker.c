@@ -96,11 +96,16 @@ static bool trace_limit_pass(struct worker_trace_limit *l, uint64_t now_us)
 void worker_trace_frame(struct worker *w, bool to_device, const struct switch_frame *frame, size_t len)
 {
     struct worker_trace_limit *l = &w->trace_limits[to_device];
+    size_t peers;
+    (void)fwd_peers(w->table, &peers);
+    if (!to_device && !peers)
+        return; /* it goes nowhere */
     const struct worker_event event = {
         .kind = WORKER_EVENT_TRACE,
         .trace = {.to_device = to_device, .frame = *frame, .len = (uint32_t)len, .withheld = l->withheld}};
     bool told = trace_limit_pass(l, w->now_us) && worker_event(w, &event);
     l->withheld = told ? 0 : l->withheld + 1;
+    l->left -= told && l->left != WORKER_TRACES_ALL;
 }
 
 static int mac_format(const uint8_t mac[6], char *out, size_t size)
@@ -249,6 +254,7 @@ int worker_start(const struct worker_config *config, struct worker **out)
         return ERR_NOMEM;
     memset(w, 0, size);
     w->config = *config;
+    w->trace_limits[false].left = w->trace_limits[true].left = config->traces;
     w->epoll = w->stop = -1;
     backlog_init(&w->backlog);
     int err = make_buffers(w);

@@ -6,6 +6,8 @@
 #define WORKER_MAX     8          /* of one node */
 #define WORKER_NO_PEER UINT32_MAX /* no peer's slot */
 
+#define WORKER_TRACES_ALL UINT_MAX
+
 #include "base/addr.h"
 #include "base/err.h"
 #include "net/tap.h"
@@ -15,6 +17,7 @@
 #include "proto/wire/drop.h"
 #include "proto/switch/switch.h"
 #include "proto/wire/wire.h"
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,7 +31,8 @@ enum worker_event_kind {
     WORKER_EVENT_TOO_BIG,  /* the kernel refused the path's size towards peer slot: slot; likewise limited */
     WORKER_EVENT_CLAIM,    /* peer slot uses an address of another: slot, claim, holder; likewise limited */
     WORKER_EVENT_CIRCLE,   /* the device gave us a sealed datagram of our own: likewise limited */
-    WORKER_EVENT_TRACE,    /* a frame passed, for -v: trace; at most 10 per second and direction */
+    WORKER_EVENT_TRACE, /* a frame passed, with a peer connected: trace; at most 10 per second and direction,
+                              and config.traces in all */
     WORKER_EVENT_DEVICE_GONE, /* the TAP cannot be read any more (removed): the worker serves UDP alone */
 };
 struct worker_trace {
@@ -67,7 +71,7 @@ struct worker_config {
     struct reassembly *reassembly;     /* for at least `workers`; all workers' */
     _Atomic uint64_t *stream_until_us; /* boost.h; 0, all workers' */
     bool profile;                      /* -profile: histograms */
-    bool trace;                        /* -v: WORKER_EVENT_TRACE */
+    unsigned traces;                   /* of each direction; WORKER_TRACES_ALL: no end */
     void (*wake)(void *context); /* events are waiting: called from the worker's thread, at most once until
                                       worker_take_events */
     void *context;

@@ -32,6 +32,7 @@ struct worker_limit {
 struct worker_trace_limit {
     uint64_t empty_us;
     uint32_t withheld;
+    unsigned left; /* 0: off, which is all that a frame then asks */
 };
 
 /* Histograms are the worker's, marks the control thread's. */
@@ -100,6 +101,7 @@ bool worker_event(struct worker *w, const struct worker_event *event);
 /* True when the peer's event may be sent now, at most every 100 ms. */
 bool worker_limit_pass(struct worker_limit limits[WORKER_LIMITS], uint32_t slot, uint64_t now_us);
 
+/* While the direction's left is not 0. */
 void worker_trace_frame(struct worker *w, bool to_device, const struct switch_frame *frame, size_t len);
 
 /* worker_out.c: moves a bounded number of frames from the TAP to peers. ERR_IO when the TAP is gone. */
