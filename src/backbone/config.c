@@ -74,7 +74,7 @@ static const struct flag flags[] = {
     {"sandbox", "on|off",
      "off keeps every right and system call: for debugging (default on; off in a build with a sanitizer)",
      read_sandbox},
-    {"v", NULL, "say more", read_verbose},
+    {"v", NULL, "log registrations, and what HTTP clients do wrong", read_verbose},
 };
 
 static const struct flags program = {

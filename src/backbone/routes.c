@@ -7,7 +7,10 @@
 #include "proto/admission/limits.h"
 #include "backbone/listing.h"
 #include "backbone/registration.h"
+#include "base/bucket.h"
+#include "base/log.h"
 #include "crypto/secret.h"
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +23,8 @@
 #define REGISTRATION_INTERVAL_US 1000000
 #define REGISTRATION_BURST       60
 #define RETRY_FULL_S             60
+#define LOG_INTERVAL_US          1000000 /* of lines about registrations, for -v … */
+#define LOG_BURST                10      /* … and how many at once */
 #define METRICS_TYPE             "text/plain; version=0.0.4; charset=utf-8"
 #define INSTANCE_LEN             8
 
@@ -28,6 +33,8 @@ struct routes {
     struct metrics *metrics;
     struct limits *lookups, *registrations;
     uint16_t stun_port;
+    struct bucket log_bucket;
+    uint64_t log_withheld;
     char instance[INSTANCE_LEN * 2 + 1]; /* random: nodes notice a restart by it */
 };
 
@@ -206,6 +213,22 @@ static void answer_verdict(enum directory_verdict verdict, const struct request 
     }
 }
 
+static void log_registration(struct routes *r, const struct request *request, const struct node_id *id)
+{
+    static const struct bucket_rate rate = {LOG_INTERVAL_US, LOG_BURST};
+    char text[ID_TEXT_MAX], from[ADDR_TEXT_MAX], withheld[48] = "";
+    if (!log_enabled(LOG_LEVEL_DEBUG))
+        return;
+    if (!bucket_take(&r->log_bucket, &rate, 1, request->now_us)) {
+        r->log_withheld++;
+        return;
+    }
+    if (r->log_withheld)
+        snprintf(withheld, sizeof withheld, " (%" PRIu64 " more not shown)", r->log_withheld);
+    r->log_withheld = 0;
+    log_debug("registered %s from %s%s", id_format(id, text), addr_format(&request->from, from), withheld);
+}
+
 static void post_nodes(struct routes *r, const struct request *request, struct response *out)
 {
     struct registration registration;
@@ -219,8 +242,10 @@ static void post_nodes(struct routes *r, const struct request *request, struct r
     struct directory_receipt receipt;
     enum directory_verdict verdict =
         directory_register(r->directory, request->now_s, &record, &signature, &receipt);
-    if (verdict == DIRECTORY_REGISTERED)
+    if (verdict == DIRECTORY_REGISTERED) {
         metrics_add(&r->metrics->registrations);
+        log_registration(r, request, &receipt.id);
+    }
     answer_verdict(verdict, request, &receipt, out);
 }
 

@@ -480,6 +480,38 @@ def check_damaged(backbone, me):
     assert len(backbone.log().splitlines()) <= 3
 
 
+# ---- the log
+
+
+def registrations_told(log):
+    """(lines, registrations): a line tells of one and of those that were withheld before it."""
+    withheld = re.findall(r"debug registered [0-9a-f]{40} from 127\.0\.0\.1:\d+(?: \((\d+) more not shown\))?$", log, re.MULTILINE)
+    return len(withheld), len(withheld) + sum(int(more or 0) for more in withheld)
+
+
+def test_verbose_backbone_logs_registrations_but_not_every_one(tmp_path, me):
+    own = Backbone(tmp_path, "-v").start()
+    try:
+        client, challenge, expiry_s = own.client, own.client.challenge(), int(time.time()) + 600
+        records = [encode_record(me, seq, expiry_s, challenge) for seq in range(1, 31)]
+        signatures = [me.sign(record) for record in records]
+        assert [client.post(*signed)[0] for signed in zip(records, signatures)] == [201] * 30
+        assert client.post(records[0], signatures[0])[0] == 409
+        own.process.wait_log(rf"debug registered {me.hex} from 127\.0\.0\.1:\d+$")
+        assert 10 <= registrations_told(own.log())[0] < 30
+        more = iter(range(31, 60))
+        labs.wait_for(lambda: client.register(me, seq := next(more))[0] == 201 and registrations_told(own.log())[1] == seq, 10,
+                      "what was withheld is told")
+        own.close()
+    finally:
+        own.process.kill()
+
+
+def test_registrations_are_no_news_without_v(backbone, me):
+    assert backbone.client.register(me, 1)[0] == 201
+    assert len(backbone.log().splitlines()) == 1
+
+
 # ---- metrics and reflection
 
 
