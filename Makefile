@@ -50,6 +50,9 @@ bench-micro:
 install: all
 	@tools/install.sh $(BUILD) "$(PREFIX)" "$(DESTDIR)"
 
+uninstall: $(BUILD)/build.ninja
+	@tools/uninstall.sh $(BUILD) "$(PREFIX)" "$(DESTDIR)"
+
 model:
 	@tools/deps.sh model
 	@/usr/bin/python3 docs/model/check.py $(MODEL_FLAGS)
@@ -77,7 +80,8 @@ help:
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS (60) each'
 	@echo 'make model       search the model of the handshake and the ratchet (docs/model)'
 	@echo 'make install     programs and manual pages into PREFIX (/usr/local), below DESTDIR if given'
+	@echo 'make uninstall   removes them again; keys stay'
 	@echo 'make -s sbom     what the programs are linked with, as SPDX 2.3 in JSON, on stdout'
 	@echo 'make clean       remove all build folders'
 
-.PHONY: all check check-long demo bench bench-micro model install sbom fuzz clean help
+.PHONY: all check check-long demo bench bench-micro model install uninstall sbom fuzz clean help

@@ -14,10 +14,14 @@ PROGRAMS = ("shadowmesh", "shadowmesh-l2", "shadowmesh-backbone")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "shadowmesh"
 
 
+def install(root):
+    subprocess.run([labs.ROOT / "tools" / "install.sh", labs.BUILD, "/usr/local", root], check=True, capture_output=True, text=True)
+
+
 @pytest.fixture(scope="module")
 def staged(tmp_path_factory):
     root = tmp_path_factory.mktemp("root")
-    subprocess.run([labs.ROOT / "tools" / "install.sh", labs.BUILD, "/usr/local", root], check=True, capture_output=True, text=True)
+    install(root)
     return root
 
 
@@ -50,3 +54,25 @@ def test_the_libraries_are_those_of_the_build(staged):
 def test_every_program_has_its_manual_page(staged):
     pages = {page.name.partition(".")[0] for page in (staged / "usr/local/share/man").rglob("*.[1-8]*")}
     assert pages >= set(PROGRAMS)
+
+
+def files(root):
+    return {path.relative_to(root) for path in root.rglob("*") if not path.is_dir()}
+
+
+def test_uninstalling_leaves_what_is_of_others(tmp_path):
+    install(tmp_path)
+    assert files(tmp_path)
+    strange = [Path("usr/local/bin/shadowmesh-of-mine"), Path("usr/local/lib/shadowmesh/notes")]
+    for path in strange:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("mine")
+    for _ in range(2):  # there is nothing the second time
+        subprocess.run([labs.ROOT / "tools" / "uninstall.sh", labs.BUILD, "/usr/local", tmp_path], check=True)
+        assert files(tmp_path) == set(strange)
+
+
+def test_uninstalling_removes_the_folder_of_libraries(tmp_path):
+    install(tmp_path)
+    subprocess.run([labs.ROOT / "tools" / "uninstall.sh", labs.BUILD, "/usr/local", tmp_path], check=True)
+    assert not (tmp_path / "usr/local/lib/shadowmesh").exists()
