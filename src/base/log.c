@@ -213,12 +213,12 @@ int log_start_writer(void)
 
 bool log_limit_pass(struct log_limit *limit, uint64_t now_us, uint64_t interval_us, uint64_t *suppressed)
 {
-    if (now_us < limit->next_us) {
+    const struct bucket_rate rate = {interval_us, 1};
+    if (!bucket_take(&limit->bucket, &rate, 1, now_us)) {
         limit->suppressed++;
         return false;
     }
     *suppressed = limit->suppressed;
     limit->suppressed = 0;
-    limit->next_us = now_us + interval_us;
     return true;
 }

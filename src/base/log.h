@@ -4,6 +4,7 @@
  * return codes. One line per call, written with one write(2), so that threads never mix. Never called per
  * frame. The program ignores SIGPIPE: who reads the log may go away. */
 
+#include "base/bucket.h"
 #include "base/err.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,7 +30,7 @@ void log_line(enum log_level level, const char *format, ...) __attribute__((form
 
 /* Lets one line through every interval_us; the rest are counted and told with the next one. */
 struct log_limit {
-    uint64_t next_us;
+    struct bucket bucket;
     uint64_t suppressed;
 };
 

@@ -20,10 +20,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define EVENT_RING        262144
-#define EVENT_INTERVAL_US (100 * USEC_PER_MSEC)
-#define TRACE_INTERVAL_US (100 * USEC_PER_MSEC)
-#define TRACE_BURST       10
+#define EVENT_RING 262144
+
+static const struct bucket_rate event_rate = {100 * USEC_PER_MSEC, 1};
+static const struct bucket_rate trace_rate = {100 * USEC_PER_MSEC, 10};
 
 enum source { SOURCE_STOP, SOURCE_TAP, SOURCE_UDP, SOURCE_COUNT };
 
@@ -77,20 +77,9 @@ bool worker_take_events(struct worker *w, unsigned max,
 bool worker_limit_pass(struct worker_limit limits[WORKER_LIMITS], uint32_t slot, uint64_t now_us)
 {
     struct worker_limit *l = &limits[slot % WORKER_LIMITS];
-    if (l->slot == slot && now_us < l->next_us)
-        return false;
-    *l = (struct worker_limit){.slot = slot, .next_us = now_us + EVENT_INTERVAL_US};
-    return true;
-}
-
-/* A leaky bucket, as the time at which it would be empty again. */
-static bool trace_limit_pass(struct worker_trace_limit *l, uint64_t now_us)
-{
-    uint64_t after = (l->empty_us > now_us ? l->empty_us : now_us) + TRACE_INTERVAL_US;
-    if (after - now_us > TRACE_BURST * TRACE_INTERVAL_US)
-        return false;
-    l->empty_us = after;
-    return true;
+    if (l->slot != slot)
+        *l = (struct worker_limit){.slot = slot};
+    return bucket_take(&l->bucket, &event_rate, 1, now_us);
 }
 
 void worker_trace_frame(struct worker *w, bool to_device, const struct switch_frame *frame, size_t len)
@@ -103,7 +92,7 @@ void worker_trace_frame(struct worker *w, bool to_device, const struct switch_fr
     const struct worker_event event = {
         .kind = WORKER_EVENT_TRACE,
         .trace = {.to_device = to_device, .frame = *frame, .len = (uint32_t)len, .withheld = l->withheld}};
-    bool told = trace_limit_pass(l, w->now_us) && worker_event(w, &event);
+    bool told = bucket_take(&l->bucket, &trace_rate, 1, w->now_us) && worker_event(w, &event);
     l->withheld = told ? 0 : l->withheld + 1;
     l->left -= told && l->left != WORKER_TRACES_ALL;
 }

@@ -3,6 +3,7 @@
 /* A worker's insides, shared by worker.c (thread, loop, events), worker_out.c (TAP → UDP) and worker_in.c
  * (UDP → TAP); nobody else includes this. All of it belongs to the worker's thread unless said otherwise. */
 
+#include "base/bucket.h"
 #include "frame/offload.h"
 #include "node/data/backlog.h"
 #include "node/data/boost.h"
@@ -26,11 +27,11 @@ struct worker_run {
 /* When a peer's next event of a kind may be sent. */
 struct worker_limit {
     uint32_t slot;
-    uint64_t next_us;
+    struct bucket bucket;
 };
 
 struct worker_trace_limit {
-    uint64_t empty_us;
+    struct bucket bucket;
     uint32_t withheld;
     unsigned left; /* 0: off, which is all that a frame then asks */
 };

@@ -116,7 +116,7 @@ static bool enter_failed(struct rendezvous *r, enum rendezvous_state state, cons
     uint64_t suppressed;
     bool news = r->state != state;
     if (news)
-        r->cause_limit.next_us = 0;
+        r->cause_limit.bucket = (struct bucket){0};
     if (news || strcmp(cause, r->cause) != 0)
         news = log_limit_pass(&r->cause_limit, now, CAUSE_LOG_US, &suppressed);
     if (news)

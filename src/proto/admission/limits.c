@@ -1,26 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rate limits per prefix. A bucket is one number, the time at which it will be full again (the virtual
- * scheduling form of a leaky bucket), so forgetting an idle prefix loses nothing. Hashed into sets of eight
- * places. */
+/* Rate limits per prefix. Forgetting one whose bucket is full loses nothing. Hashed into sets of eight places. */
 
 #include "proto/admission/limits.h"
 
+#include "base/bucket.h"
 #include "crypto/secret.h"
 #include <stdbool.h>
 #include <stdlib.h>
 
 #define WAYS 8
 
-struct bucket {
+struct place {
     struct prefix prefix; /* family 0: a free place */
-    uint64_t full_us;     /* when it is full again; in the past when it is */
+    struct bucket bucket;
 };
 
 struct limits {
-    uint64_t interval_us, depth_us; /* depth: to fill an empty bucket, of any level */
+    struct bucket_rate rates[PREFIX_LEVELS];
     uint64_t seed[2];
     size_t set_mask;
-    struct bucket buckets[];
+    struct place places[];
 };
 
 int limits_new(unsigned sources, uint64_t interval_us, unsigned burst, struct limits **out)
@@ -28,11 +27,11 @@ int limits_new(unsigned sources, uint64_t interval_us, unsigned burst, struct li
     size_t sets = 1;
     while (sets * WAYS < (size_t)sources * PREFIX_LEVELS)
         sets *= 2;
-    struct limits *l = calloc(1, sizeof *l + sets * WAYS * sizeof *l->buckets);
+    struct limits *l = calloc(1, sizeof *l + sets * WAYS * sizeof *l->places);
     if (!l)
         return ERR_NOMEM;
-    l->interval_us = interval_us;
-    l->depth_us = interval_us * burst;
+    for (unsigned i = 0; i < PREFIX_LEVELS; i++, interval_us /= PREFIX_WIDER, burst *= PREFIX_WIDER)
+        l->rates[i] = (struct bucket_rate){interval_us, burst};
     l->set_mask = sets - 1;
     secret_random(l->seed, sizeof l->seed);
     *out = l;
@@ -49,44 +48,47 @@ static size_t set_of(const struct limits *l, const struct prefix *p)
     return (prefix_hash(p, l->seed) & l->set_mask) * WAYS;
 }
 
-/* When p's bucket is full; a prefix that is not remembered is not in debt. */
-static uint64_t full_at(const struct limits *l, const struct prefix *p, uint64_t now_us)
+/* A full one when p is not remembered. */
+static struct bucket bucket_of(const struct limits *l, const struct prefix *p)
 {
-    const struct bucket *set = &l->buckets[set_of(l, p)];
-    for (const struct bucket *b = set; b < set + WAYS; b++)
-        if (prefix_equal(&b->prefix, p))
-            return b->full_us > now_us ? b->full_us : now_us;
-    return now_us;
+    const struct place *set = &l->places[set_of(l, p)];
+    for (const struct place *place = set; place < set + WAYS; place++)
+        if (prefix_equal(&place->prefix, p))
+            return place->bucket;
+    return (struct bucket){0};
 }
 
-static void remember(struct limits *l, const struct prefix *p, uint64_t full_us)
+static void remember(struct limits *l, const struct prefix *p, const struct bucket *bucket)
 {
-    struct bucket *set = &l->buckets[set_of(l, p)], *fullest = set;
-    for (struct bucket *b = set; b < set + WAYS; b++) {
-        if (prefix_equal(&b->prefix, p)) {
-            fullest = b;
+    struct place *set = &l->places[set_of(l, p)], *fullest = set;
+    for (struct place *place = set; place < set + WAYS; place++) {
+        if (prefix_equal(&place->prefix, p)) {
+            fullest = place;
             break;
         }
-        if (b->full_us < fullest->full_us)
-            fullest = b;
+        if (place->bucket.full_us < fullest->bucket.full_us)
+            fullest = place;
     }
-    *fullest = (struct bucket){*p, full_us};
+    *fullest = (struct place){*p, *bucket};
 }
 
 static uint64_t take(struct limits *l, const struct addr *source, unsigned levels, unsigned cost,
                      uint64_t now_us)
 {
-    uint64_t full[PREFIX_LEVELS], wait = 0, price = cost * l->interval_us;
     struct prefix prefix[PREFIX_LEVELS];
-    for (unsigned i = 0; i < levels; i++, price /= PREFIX_WIDER) {
+    struct bucket bucket[PREFIX_LEVELS];
+    uint64_t longest = 0;
+    for (unsigned i = 0; i < levels; i++) {
         prefix[i] = prefix_of(source, i);
-        full[i] = full_at(l, &prefix[i], now_us) + price;
-        if (full[i] - now_us > l->depth_us + wait)
-            wait = full[i] - now_us - l->depth_us;
+        bucket[i] = bucket_of(l, &prefix[i]);
+        uint64_t wait = bucket_wait(&bucket[i], &l->rates[i], cost, now_us);
+        longest = wait > longest ? wait : longest;
     }
-    for (unsigned i = 0; !wait && i < levels; i++)
-        remember(l, &prefix[i], full[i]);
-    return wait;
+    for (unsigned i = 0; !longest && i < levels; i++) {
+        bucket_spend(&bucket[i], &l->rates[i], cost, now_us);
+        remember(l, &prefix[i], &bucket[i]);
+    }
+    return longest;
 }
 
 uint64_t limits_take(struct limits *l, const struct addr *source, unsigned cost, uint64_t now_us)
@@ -104,6 +106,7 @@ void limits_debts(const struct limits *l, const struct addr *source, uint64_t no
 {
     for (unsigned i = 0; i < PREFIX_LEVELS; i++) {
         const struct prefix prefix = prefix_of(source, i);
-        out[i] = full_at(l, &prefix, now_us) - now_us;
+        const struct bucket bucket = bucket_of(l, &prefix);
+        out[i] = bucket_debt(&bucket, now_us);
     }
 }

@@ -3,6 +3,7 @@
 
 #include "proto/admission/lobby.h"
 
+#include "base/bucket.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "proto/admission/crowd.h"
@@ -15,10 +16,12 @@
 #define CLIENT_HELLO      1
 #define LOOK_US           20000ull /* how often a queue that waits for the budget is looked at without events */
 
+static const struct bucket_rate turn_rate = {LOBBY_TURN_US, LOBBY_TURNS_AT_ONCE};
+
 struct lobby {
     struct crowd *crowd;
     struct limits *served; /* its debts tell who was served least */
-    uint64_t budget_full_us;
+    struct bucket turns;
     unsigned count, ready,
         ready_known;            /* guests in all, whose ClientHello is whole, and the known ones of these */
     struct lobby_guest leaving; /* what lobby_next returned */
@@ -135,12 +138,11 @@ int lobby_feed(struct lobby *l, uint64_t conn, const uint8_t *data, size_t len, 
     return rc < 0 ? rc : 0;
 }
 
-/* When the budget has a turn for a guest, known or not. */
-static uint64_t affordable_at(const struct lobby *l, bool known)
+/* Whether the budget has a turn for a guest, known or not. */
+static bool affordable(const struct lobby *l, bool known, uint64_t now_us)
 {
-    uint64_t turns = LOBBY_TURNS_AT_ONCE - (known ? 0 : LOBBY_TURNS_FOR_KNOWN);
-    uint64_t depth = (turns - 1) * LOBBY_TURN_US;
-    return l->budget_full_us > depth ? l->budget_full_us - depth : 0;
+    unsigned kept = known ? 0 : LOBBY_TURNS_FOR_KNOWN;
+    return bucket_wait(&l->turns, &turn_rate, kept + 1, now_us) == 0;
 }
 
 struct claim {
@@ -185,10 +187,10 @@ static unsigned first_in_line(const struct lobby *l, uint64_t now_us)
 
 const struct lobby_guest *lobby_next(struct lobby *l, uint64_t now_us)
 {
-    if (!l->ready || affordable_at(l, l->ready_known > 0) > now_us)
+    if (!l->ready || !affordable(l, l->ready_known > 0, now_us))
         return NULL;
     unsigned first = first_in_line(l, now_us);
-    l->budget_full_us = (l->budget_full_us > now_us ? l->budget_full_us : now_us) + LOBBY_TURN_US;
+    bucket_spend(&l->turns, &turn_rate, 1, now_us);
     l->leaving = l->guests[first];
     /* over its limit it owes as much as can be owed: nothing more to write down */
     (void)!limits_take(l->served, &l->leaving.remote, 1, now_us);

@@ -365,7 +365,7 @@ static bool on_failed(struct mesh *m, struct link *l, uint64_t now_us)
 
 /* What it says is within what a peer may say. Else the connection ends, and is dialled anew no sooner than after a
  * failure; the keys of a LIVE link live on, any other is gone. */
-static bool allowed(struct mesh *m, struct link *l, enum allowance_kind kind, uint64_t cost, uint64_t now_us)
+static bool allowed(struct mesh *m, struct link *l, enum allowance_kind kind, unsigned cost, uint64_t now_us)
 {
     struct peer *p = l->owner;
     if (allowance_take(&p->allowance, kind, cost, now_us))

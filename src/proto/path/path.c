@@ -27,20 +27,9 @@
 #define ROAM_SPREAD_US  10000u
 
 /* Tries of unproven candidates: 16 of them three times at once, then 10 a second. */
-#define TRY_COST_US 100000ull
-#define TRY_BURST   (CANDIDATES_MAX * PATH_TRIES_MAX)
+static const struct bucket_rate try_rate = {100000, CANDIDATES_MAX *PATH_TRIES_MAX};
 /* Challenges of new sources: 4 a second. */
-#define CHALLENGE_COST_US 250000ull
-#define CHALLENGE_BURST   4
-
-static bool budget_take(struct path_budget *b, uint64_t cost_us, unsigned burst, uint64_t now_us)
-{
-    uint64_t from = b->until_us > now_us ? b->until_us : now_us;
-    if (from - now_us > (burst - 1) * cost_us)
-        return false;
-    b->until_us = from + cost_us;
-    return true;
-}
+static const struct bucket_rate challenge_rate = {250000, 4};
 
 static uint64_t random_below(struct path_set *set, uint64_t bound)
 {
@@ -284,7 +273,7 @@ void path_on_source(struct path_set *set, const struct addr *remote, uint64_t no
     if (!usable(remote) || (set->best && addr_equal(remote, &set->best->path.remote)))
         return;
     if (!worth_asking(set, find(set, remote), now_us) ||
-        !budget_take(&set->challenges, CHALLENGE_COST_US, CHALLENGE_BURST, now_us))
+        !bucket_take(&set->challenges, &challenge_rate, 1, now_us))
         return;
     struct path_entry *e = learn(set, remote, now_us);
     e->roaming = true;
@@ -404,8 +393,8 @@ static bool due_try(struct path_set *set, struct path_entry *e, uint64_t now_us,
 {
     if (e->try_us > now_us)
         return false;
-    if (!e->prepaid && !budget_take(&set->tries, TRY_COST_US, TRY_BURST, now_us)) {
-        e->try_us = now_us + TRY_COST_US;
+    if (!e->prepaid && !bucket_take(&set->tries, &try_rate, 1, now_us)) {
+        e->try_us = now_us + try_rate.interval_us;
         return false;
     }
     if (e->path.state != PATH_STATE_PROBING)

@@ -3,12 +3,8 @@
 /* What the files of a path set share: its state and the choice of the path that carries. Internal to
  * proto/path/path; control thread. docs/PROTOCOL.md §9. */
 
+#include "base/bucket.h"
 #include "proto/path/path_entry.h"
-
-/* A rate with bursts: each taking costs time that is earned back as it passes. */
-struct path_budget {
-    uint64_t until_us; /* when all that was taken is earned back */
-};
 
 struct path_set {
     struct path_set_config config;
@@ -20,7 +16,7 @@ struct path_set {
     uint64_t chosen_us; /* when best was */
     uint64_t now_us;    /* the newest that was heard */
     uint64_t alert_us;  /* until then every path is hurried */
-    struct path_budget tries, challenges;
+    struct bucket tries, challenges;
     struct path reported; /* best as the owner knows it; all zero: none */
 };
 

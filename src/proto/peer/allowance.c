@@ -12,7 +12,7 @@ static const struct bucket_rate rates[ALLOWANCE_COUNT] = {
     [ALLOWANCE_CONNECTION] = {USEC_PER_SEC / 2, 16},
 };
 
-bool allowance_take(struct allowance *a, enum allowance_kind kind, uint64_t cost, uint64_t now_us)
+bool allowance_take(struct allowance *a, enum allowance_kind kind, unsigned cost, uint64_t now_us)
 {
     return bucket_take(&a->buckets[kind], &rates[kind], cost, now_us);
 }

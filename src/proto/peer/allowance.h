@@ -19,4 +19,4 @@ struct allowance {
 };
 
 /* Takes cost of one kind. False when the peer has asked for too much lately. */
-bool allowance_take(struct allowance *a, enum allowance_kind kind, uint64_t cost, uint64_t now_us);
+bool allowance_take(struct allowance *a, enum allowance_kind kind, unsigned cost, uint64_t now_us);

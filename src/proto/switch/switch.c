@@ -4,6 +4,7 @@
 
 #include "proto/switch/switch.h"
 
+#include "base/bucket.h"
 #include "base/bytes.h"
 #include "proto/switch/fdb.h"
 #include <stdalign.h>
@@ -11,24 +12,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ETHERTYPE_VLAN  0x8100 /* 802.1Q */
-#define ETHERTYPE_QINQ  0x88a8 /* 802.1ad */
-#define VLAN_ID_MASK    0x0fff
-#define GROUP_BIT       0x01 /* in the first byte of an address */
-#define STORM_INTERVAL  (1000000ull / SWITCH_STORM_RATE)
-#define STORM_TOLERANCE (SWITCH_STORM_BURST * STORM_INTERVAL)
+#define ETHERTYPE_VLAN 0x8100 /* 802.1Q */
+#define ETHERTYPE_QINQ 0x88a8 /* 802.1ad */
+#define VLAN_ID_MASK   0x0fff
+#define GROUP_BIT      0x01 /* in the first byte of an address */
 
-/* One peer's flood budget, as the time at which it would be whole again (a leaky bucket as a virtual
- * schedule): one word, so that several workers can share it without a lock. */
-struct bucket {
-    alignas(64) _Atomic uint64_t whole_us;
+static const struct bucket_rate storm_rate = {1000000ull / SWITCH_STORM_RATE, SWITCH_STORM_BURST};
+
+/* What one peer may flood; each in a cache line of its own, as several workers take from it. */
+struct storm {
+    alignas(64) struct bucket_shared bucket;
 };
 
 struct switch_table {
     struct fdb *fdb;
     bool pass_bpdus;
     unsigned peers;
-    struct bucket *buckets;
+    struct storm *storms; /* by slot */
 };
 
 int switch_new(unsigned peers, unsigned entries, struct switch_table **out)
@@ -42,9 +42,9 @@ int switch_new(unsigned peers, unsigned entries, struct switch_table **out)
 
     int err = ERR_NOMEM;
     sw->peers = peers;
-    sw->buckets = aligned_alloc(alignof(struct bucket), peers * sizeof *sw->buckets);
-    if (sw->buckets) {
-        memset(sw->buckets, 0, peers * sizeof *sw->buckets);
+    sw->storms = aligned_alloc(alignof(struct storm), peers * sizeof *sw->storms);
+    if (sw->storms) {
+        memset(sw->storms, 0, peers * sizeof *sw->storms);
         err = fdb_new(peers, entries, &sw->fdb);
     }
     if (err) {
@@ -60,7 +60,7 @@ void switch_free(struct switch_table *sw)
     if (!sw)
         return;
     fdb_free(sw->fdb);
-    free(sw->buckets);
+    free(sw->storms);
     free(sw);
 }
 
@@ -124,20 +124,6 @@ void switch_local(struct switch_table *sw, const uint8_t mac[6], uint64_t now_us
     (void)fdb_learn(sw->fdb, key, SWITCH_PORT_DEVICE, now_us);
 }
 
-/* Takes one frame from the budget; false when there is none left, which costs nothing. */
-static bool bucket_take(struct bucket *b, uint64_t now_us)
-{
-    uint64_t whole = atomic_load_explicit(&b->whole_us, memory_order_relaxed), after;
-
-    do {
-        after = (whole > now_us ? whole : now_us) + STORM_INTERVAL;
-        if (after - now_us > STORM_TOLERANCE)
-            return false;
-    } while (!atomic_compare_exchange_weak_explicit(&b->whole_us, &whole, after, memory_order_relaxed,
-                                                    memory_order_relaxed));
-    return true;
-}
-
 /* Whether what is flooded here, and what is a bridge's own, may come in. */
 static enum drop admit(struct switch_table *sw, uint32_t slot, const struct switch_frame *f, uint64_t now_us)
 {
@@ -147,7 +133,7 @@ static enum drop admit(struct switch_table *sw, uint32_t slot, const struct swit
     } else if (fdb_find(sw->fdb, fdb_key(f->dst, f->vlan)) == SWITCH_PORT_DEVICE) {
         return DROP_NONE;
     }
-    return bucket_take(&sw->buckets[slot], now_us) ? DROP_NONE : DROP_STORM;
+    return bucket_take_shared(&sw->storms[slot].bucket, &storm_rate, 1, now_us) ? DROP_NONE : DROP_STORM;
 }
 
 enum drop switch_from_peer(struct switch_table *sw, uint32_t slot, const struct switch_frame *f,
@@ -182,7 +168,7 @@ void switch_forget(struct switch_table *sw, uint32_t slot)
     if (slot >= sw->peers)
         return;
     fdb_forget(sw->fdb, (int)slot);
-    atomic_store_explicit(&sw->buckets[slot].whole_us, 0, memory_order_relaxed);
+    atomic_store_explicit(&sw->storms[slot].bucket.full_us, 0, memory_order_relaxed);
 }
 
 void switch_age(struct switch_table *sw, uint64_t now_us)
