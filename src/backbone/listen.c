@@ -15,21 +15,6 @@
 #define PORT_TRIES  16 /* for a port that the kernel chose for TCP and that is taken for UDP */
 #define UDP_RECEIVE (1 << 20)
 
-/* errno's kind. */
-static int err_of_errno(void)
-{
-    switch (errno) {
-    case EADDRINUSE:
-        return ERR_BUSY;
-    case EACCES:
-    case EPERM:
-        return ERR_PERMISSION;
-    case EAFNOSUPPORT:
-        return ERR_UNSUPPORTED;
-    }
-    return ERR_IO;
-}
-
 static int set_options(int fd, const struct addr *at, int type)
 {
     int on = 1, off = 0, size = UDP_RECEIVE;
@@ -53,12 +38,12 @@ static int bind_one(const struct addr *at, int type, int *out)
     socklen_t len = addr_to_sockaddr(at, false, &sa);
     int fd = socket(sa.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return err_of_errno();
+        return err_from_errno(errno);
     int err = set_options(fd, at, type);
     if (!err && bind(fd, (struct sockaddr *)&sa, len) != 0)
-        err = err_of_errno();
+        err = err_from_errno(errno);
     if (!err && type == SOCK_STREAM && listen(fd, BACKLOG) != 0)
-        err = err_of_errno();
+        err = err_from_errno(errno);
     if (err) {
         int cause = errno;
         close(fd);

@@ -8,6 +8,7 @@
 #include "backbone/listing.h"
 #include "backbone/registration.h"
 #include "base/bucket.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "crypto/secret.h"
 #include <inttypes.h>
@@ -46,8 +47,7 @@ int routes_new(struct directory *directory, struct metrics *metrics, uint16_t st
     *r = (struct routes){.directory = directory, .metrics = metrics, .stun_port = stun_port};
     uint8_t instance[INSTANCE_LEN];
     secret_random(instance, sizeof instance);
-    for (size_t i = 0; i < sizeof instance; i++)
-        snprintf(r->instance + 2 * i, 3, "%02x", instance[i]);
+    hex_encode(instance, sizeof instance, r->instance);
     int err = limits_new(SOURCES, LOOKUP_INTERVAL_US, LOOKUP_BURST, &r->lookups);
     if (!err)
         err = limits_new(SOURCES, REGISTRATION_INTERVAL_US, REGISTRATION_BURST, &r->registrations);
@@ -107,8 +107,7 @@ static void get_challenge(struct routes *r, const struct request *request, struc
         answer_error(out, 500, "the server cannot make a challenge");
         return;
     }
-    for (size_t i = 0; i < sizeof challenge; i++)
-        snprintf(hex + 2 * i, 3, "%02x", challenge[i]);
+    hex_encode(challenge, sizeof challenge, hex);
     answer_json(out, 200, json_pack("{sssi}", "challenge", hex, "expires_s", CHALLENGE_LIFETIME_S));
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The phrases of the error space. Any thread. */
+/* The error space: from errno, and as phrases. Any thread. */
 
 #include "base/err.h"
+
+#include <errno.h>
 
 static const char *phrase(enum err err)
 {
@@ -49,4 +51,33 @@ static const char *phrase(enum err err)
 const char *err_str(int err)
 {
     return err == 0 ? "success" : phrase((enum err)err);
+}
+
+int err_from_errno(int number)
+{
+    switch (number) {
+    case EPERM:
+    case EACCES:
+    case EROFS:
+        return ERR_PERMISSION;
+    case ENOENT:
+    case ENOTDIR:
+    case ENODEV:
+    case ENXIO:
+    case ESRCH:
+    case EADDRNOTAVAIL:
+        return ERR_NOT_FOUND;
+    case EEXIST:
+        return ERR_EXISTS;
+    case EBUSY:
+    case EADDRINUSE:
+        return ERR_BUSY;
+    case ELOOP:
+        return ERR_SYMLINK;
+    case EAFNOSUPPORT:
+        return ERR_UNSUPPORTED;
+    case ENOMEM:
+        return ERR_NOMEM;
+    }
+    return ERR_IO;
 }

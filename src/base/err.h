@@ -23,6 +23,9 @@ enum err {
     ERR_FOLDER = -18,      /* a folder in which others can replace files */
 };
 
+/* The kind of an errno value; ERR_IO for one that has none of its own here. */
+int err_from_errno(int number);
+
 /* A short English phrase for err, for log lines; never NULL. */
 const char *err_str(int err);
 

@@ -17,12 +17,10 @@
 
 #define ANSWER_MAX (64u << 20) /* thousands of peers fit; a runaway does not */
 
+/* A node that is not there is ERR_CLOSED. */
 static int error_of_errno(void)
 {
     switch (errno) {
-    case EACCES:
-    case EPERM:
-        return ERR_PERMISSION;
     case ENOENT:
     case ECONNREFUSED:
     case ECONNRESET:
@@ -30,7 +28,7 @@ static int error_of_errno(void)
     case ENOTSOCK:
         return ERR_CLOSED;
     default:
-        return ERR_IO;
+        return err_from_errno(errno);
     }
 }
 
@@ -57,7 +55,7 @@ int api_client_list(const char *run_dir, struct node_id **ids, size_t *count)
     size_t cap = 0;
     DIR *dir = opendir(run_dir);
     if (!dir)
-        return errno == ENOENT ? 0 : errno == EACCES ? ERR_PERMISSION : ERR_IO;
+        return errno == ENOENT ? 0 : err_from_errno(errno);
     for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
         struct node_id id;
         if (!parse_name(entry->d_name, &id))

@@ -23,25 +23,6 @@
 #define TEMP_NAME "." IDENTITY_KEY_FILE ".%08x"
 #define TEMP_MAX  (sizeof(TEMP_NAME) + 8)
 
-static int system_error(void)
-{
-    switch (errno) {
-    case ENOENT:
-    case ENOTDIR:
-        return ERR_NOT_FOUND;
-    case EACCES:
-    case EPERM:
-    case EROFS:
-        return ERR_PERMISSION;
-    case EEXIST:
-        return ERR_EXISTS;
-    case ELOOP:
-        return ERR_SYMLINK;
-    default:
-        return ERR_IO;
-    }
-}
-
 static bool is_ours(const struct stat *st)
 {
     return st->st_uid == geteuid() || st->st_uid == 0;
@@ -62,7 +43,7 @@ static int check_dir(int fd)
 static int open_dir(const char *dir, int *out)
 {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int err = fd < 0 ? system_error() : check_dir(fd);
+    int err = fd < 0 ? err_from_errno(errno) : check_dir(fd);
 
     if (err && fd >= 0)
         close(fd);
@@ -93,7 +74,7 @@ static int open_key(const char *dir, int *out)
         return err;
     /* O_NONBLOCK: a FIFO of that name must not stall the start. */
     fd = openat(dir_fd, IDENTITY_KEY_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    err = fd < 0 ? system_error() : check_key(fd);
+    err = fd < 0 ? err_from_errno(errno) : check_key(fd);
     close(dir_fd);
     if (err && fd >= 0)
         close(fd);
@@ -166,13 +147,13 @@ static int write_all(int fd, const char *data, size_t len)
         ssize_t n = write(fd, data, len);
 
         if (n < 0 && errno != EINTR)
-            return system_error();
+            return err_from_errno(errno);
         if (n > 0) {
             data += n;
             len -= (size_t)n;
         }
     }
-    return fsync(fd) == 0 ? 0 : system_error();
+    return fsync(fd) == 0 ? 0 : err_from_errno(errno);
 }
 
 /* The whole key in a file of its own, or no file. */
@@ -182,12 +163,12 @@ static int write_temp(int dir_fd, const char *name, const char *pem, size_t len)
     int err, saved_errno;
 
     if (fd < 0)
-        return system_error();
+        return err_from_errno(errno);
     err = write_all(fd, pem, len);
     saved_errno = errno;
     if (close(fd) != 0 && !err) { /* NFS tells a full disk only here */
         saved_errno = errno;
-        err = system_error();
+        err = err_from_errno(errno);
     }
     if (err)
         unlinkat(dir_fd, name, 0);
@@ -198,13 +179,13 @@ static int write_temp(int dir_fd, const char *name, const char *pem, size_t len)
 /* link(2), not rename(2): it fails when the name is taken, so no key is ever lost to a race. */
 static int publish(int dir_fd, const char *temp)
 {
-    int err = linkat(dir_fd, temp, dir_fd, IDENTITY_KEY_FILE, 0) == 0 ? 0 : system_error();
+    int err = linkat(dir_fd, temp, dir_fd, IDENTITY_KEY_FILE, 0) == 0 ? 0 : err_from_errno(errno);
     int saved_errno = errno;
 
     unlinkat(dir_fd, temp, 0);
     errno = saved_errno;
     if (!err && fsync(dir_fd) != 0) {
-        err = system_error();
+        err = err_from_errno(errno);
         saved_errno = errno;
         unlinkat(dir_fd, IDENTITY_KEY_FILE, 0);
         errno = saved_errno;
@@ -233,7 +214,7 @@ static int open_or_make_dir(const char *dir, bool *made, int *out)
 
     *made = mkdir(dir, S_IRWXU) == 0;
     if (!*made && errno != EEXIST)
-        return system_error();
+        return err_from_errno(errno);
     err = open_dir(dir, out);
     if (err || !*made)
         return err;

@@ -67,24 +67,6 @@ void rtnl_close(struct rtnl *r)
 
 /* ---- one request, all its answers ---- */
 
-static int error_of(int e)
-{
-    switch (e) {
-    case EPERM:
-    case EACCES:
-        return ERR_PERMISSION;
-    case EEXIST:
-        return ERR_EXISTS;
-    case ENODEV:
-    case ENXIO:
-    case ESRCH:
-    case EADDRNOTAVAIL:
-        return ERR_NOT_FOUND;
-    default:
-        return ERR_IO;
-    }
-}
-
 /* NLM_F_ACK or NLM_F_DUMP makes the last answer recognisable. An answer to an earlier request that was given
  * up is passed over. */
 static int talk(struct rtnl *r, union request *q, mnl_cb_t handler, void *context)
@@ -93,7 +75,7 @@ static int talk(struct rtnl *r, union request *q, mnl_cb_t handler, void *contex
     int rc = MNL_CB_OK;
     q->header.nlmsg_seq = ++r->seq;
     if (mnl_socket_sendto(r->socket, &q->header, q->header.nlmsg_len) < 0)
-        return error_of(errno);
+        return err_from_errno(errno);
     while (rc > MNL_CB_STOP) {
         ssize_t n = mnl_socket_recvfrom(r->socket, r->buffer, sizeof(r->buffer));
         if (n < 0 && errno == EINTR)
@@ -104,7 +86,7 @@ static int talk(struct rtnl *r, union request *q, mnl_cb_t handler, void *contex
         if (rc < 0 && errno == EPROTO)
             rc = MNL_CB_OK;
     }
-    return rc < 0 ? error_of(errno) : 0;
+    return rc < 0 ? err_from_errno(errno) : 0;
 }
 
 static void *request_init(union request *q, uint16_t type, uint16_t flags, size_t extra)

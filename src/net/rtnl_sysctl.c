@@ -18,11 +18,7 @@ static int sysctl_open(const char *family, const char *device, const char *key, 
     if (n < 0 || (size_t)n >= sizeof(path))
         return ERR_ARGUMENT;
     *fd = open(path, flags | O_CLOEXEC);
-    if (*fd >= 0)
-        return 0;
-    if (errno == ENOENT)
-        return ERR_NOT_FOUND;
-    return errno == EACCES || errno == EPERM || errno == EROFS ? ERR_PERMISSION : ERR_IO;
+    return *fd >= 0 ? 0 : err_from_errno(errno);
 }
 
 int rtnl_sysctl_get(const char *family, const char *device, const char *key, char *out, size_t size)

@@ -38,21 +38,6 @@ static int close_keeping_errno(int fd, int err)
     return err;
 }
 
-static int open_error(void)
-{
-    switch (errno) {
-    case ENOENT:
-    case ENODEV:
-    case ENXIO:
-        return ERR_NOT_FOUND;
-    case EACCES:
-    case EPERM:
-        return ERR_PERMISSION;
-    default:
-        return ERR_IO;
-    }
-}
-
 /* A name the kernel would take literally: '%' asks it to number the device. */
 static bool name_is_valid(const char *name)
 {
@@ -70,12 +55,12 @@ static int queue_open(char name[IFNAMSIZ], int flags, int *out)
 {
     int fd = open(TUN_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
-        return open_error();
+        return err_from_errno(errno);
     struct ifreq ifr = {.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | flags)};
     memcpy(ifr.ifr_name, name, IFNAMSIZ);
     int header = sizeof(struct virtio_net_hdr);
     if (ioctl(fd, TUNSETIFF, &ifr) < 0)
-        return close_keeping_errno(fd, errno == EPERM ? ERR_PERMISSION : ERR_IO);
+        return close_keeping_errno(fd, err_from_errno(errno));
     if (ioctl(fd, TUNSETVNETHDRSZ, &header) < 0)
         return close_keeping_errno(fd, ERR_IO);
     memcpy(name, ifr.ifr_name, IFNAMSIZ);
@@ -194,7 +179,7 @@ int tap_create(const char *name, unsigned queues, struct tap *out)
     int flags = queues > 1 ? IFF_MULTI_QUEUE : 0;
     int err = queue_open(tap.name, flags | IFF_TUN_EXCL, &tap.queues[0]);
     if (err)
-        return err == ERR_IO && errno == EBUSY ? ERR_EXISTS : err;
+        return err == ERR_BUSY ? ERR_EXISTS : err;
     tap.queue_count = 1;
     err = finish_open(&tap, queues, flags);
     if (err)
@@ -216,7 +201,7 @@ static int attach_first(struct tap *tap, int *flags)
     }
     if (err == ERR_IO && errno == EINVAL)
         return ERR_UNSUPPORTED;
-    if (err == ERR_IO && (errno == EBUSY || errno == E2BIG))
+    if (err == ERR_IO && errno == E2BIG)
         return ERR_BUSY;
     if (!err)
         tap->queue_count = 1;

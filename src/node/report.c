@@ -2,6 +2,7 @@
 /* What happens to peers, as lines for the person who runs the node. Control thread. */
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "node/node.h"
 #include <stdio.h>
 
@@ -97,17 +98,11 @@ static const char *who_is_in(const struct node *n, int slot, char out[WHO_MAX])
     return out;
 }
 
-static const char *text_of_mac(const uint8_t mac[6], char out[18])
-{
-    snprintf(out, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
-    return out;
-}
-
 void report_unpinned(struct node *n, uint32_t slot, const struct switch_pin *pin)
 {
-    char peer[WHO_MAX], owner[WHO_MAX], mac[18], line[640];
+    char peer[WHO_MAX], owner[WHO_MAX], mac[MAC_TEXT_MAX], line[640];
     who_is_in(n, (int)slot, peer);
-    text_of_mac(pin->mac, mac);
+    mac_format(pin->mac, mac);
     if (pin->err == ERR_EXISTS)
         snprintf(
             line, sizeof line,
@@ -122,10 +117,10 @@ void report_unpinned(struct node *n, uint32_t slot, const struct switch_pin *pin
 
 void report_claim(struct node *n, const struct worker_event *claim)
 {
-    char peer[WHO_MAX], holder[WHO_MAX], mac[18], line[640];
+    char peer[WHO_MAX], holder[WHO_MAX], mac[MAC_TEXT_MAX], line[640];
     who_is_in(n, (int)claim->slot, peer);
     who_is_in(n, claim->claim.holder, holder);
-    text_of_mac(claim->claim.mac, mac);
+    mac_format(claim->claim.mac, mac);
     if (claim->claim.why == DROP_PINNED)
         snprintf(
             line, sizeof line,

@@ -3,6 +3,7 @@
  * §11. Control thread. */
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/vault.h"
 #include "crypto/aead.h"
 #include "node/node.h"
@@ -180,13 +181,12 @@ static json_t *describe_node(struct node *n)
 
 static json_t *describe_entry(const struct node *n, const struct switch_entry *e)
 {
-    char mac[18];
+    char mac[MAC_TEXT_MAX];
     struct node_id id;
     const char *name;
-    snprintf(mac, sizeof mac, "%02x:%02x:%02x:%02x:%02x:%02x", e->mac[0], e->mac[1], e->mac[2], e->mac[3],
-             e->mac[4], e->mac[5]);
-    json_t *entry = json_pack("{s:s, s:i, s:s, s:i}", "mac", mac, "vlan", (int)e->vlan, "port",
-                              e->port == SWITCH_PORT_DEVICE ? "device" : "peer", "age_s", (int)e->age_s);
+    json_t *entry =
+        json_pack("{s:s, s:i, s:s, s:i}", "mac", mac_format(e->mac, mac), "vlan", (int)e->vlan, "port",
+                  e->port == SWITCH_PORT_DEVICE ? "device" : "peer", "age_s", (int)e->age_s);
     if (e->port != SWITCH_PORT_DEVICE && mesh_peer_name(n->mesh, (uint32_t)e->port, &id, &name)) {
         json_object_set_new(entry, "peer_id", text_of_id(&id));
         json_object_set_new(entry, "peer_name", json_string(name));

@@ -17,11 +17,6 @@
 
 #define BACKLOG 16
 
-static int error_of_errno(void)
-{
-    return errno == EACCES || errno == EPERM || errno == EROFS ? ERR_PERMISSION : ERR_IO;
-}
-
 static int make_folders(const char *path)
 {
     char copy[4096];
@@ -32,10 +27,10 @@ static int make_folders(const char *path)
     for (char *slash = copy + 1; (slash = strchr(slash, '/')) != NULL; slash++) {
         *slash = '\0';
         if (mkdir(copy, 0755) != 0 && errno != EEXIST)
-            return error_of_errno();
+            return err_from_errno(errno);
         *slash = '/';
     }
-    return mkdir(copy, 0755) != 0 && errno != EEXIST ? error_of_errno() : 0;
+    return mkdir(copy, 0755) != 0 && errno != EEXIST ? err_from_errno(errno) : 0;
 }
 
 static void socket_address(const struct api_socket *s, const char *name, struct sockaddr_un *out)
@@ -64,7 +59,7 @@ static int check_free(const struct api_socket *s, pid_t *holder)
     } else if (errno == EAGAIN) {
         err = ERR_EXISTS; /* its backlog is full */
     } else if (errno != ENOENT && errno != ECONNREFUSED && errno != ENOTSOCK) {
-        err = error_of_errno();
+        err = err_from_errno(errno);
     }
     int saved = errno;
     close(fd);
@@ -89,14 +84,14 @@ static int bind_private(struct api_socket *s, const char *temporary)
         return ERR_IO;
     socket_address(s, temporary, &address);
     if (unlinkat(s->dir_fd, temporary, 0) != 0 && errno != ENOENT)
-        return error_of_errno();
+        return err_from_errno(errno);
     /* The file takes the socket's mode: it is never chmod'ed by name, where a link could have been put. */
     if (fchmod(s->fd, S_IRUSR | S_IWUSR) != 0 ||
         bind(s->fd, (struct sockaddr *)&address, sizeof(address)) != 0)
-        return error_of_errno();
+        return err_from_errno(errno);
     if (stat_socket(s->dir_fd, temporary, &st) != 0 || listen(s->fd, BACKLOG) != 0 ||
         renameat(s->dir_fd, temporary, s->dir_fd, s->name) != 0) {
-        int err = error_of_errno(), saved = errno;
+        int err = err_from_errno(errno), saved = errno;
         unlinkat(s->dir_fd, temporary, 0);
         errno = saved;
         return err;
@@ -127,7 +122,7 @@ int api_socket_open(struct api_socket *s, const char *run_dir, const struct node
         return err;
     s->dir_fd = open(run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s->dir_fd < 0)
-        return error_of_errno();
+        return err_from_errno(errno);
     lock_folder(s->dir_fd);
     err = check_free(s, holder);
     if (!err)

@@ -299,7 +299,7 @@ int streams_new(uv_loop_t *loop, uint16_t port, const struct streams_ops *ops, s
     if (rc) {
         streams_close_all(s);
         errno = -rc;
-        return rc == UV_EADDRINUSE ? ERR_BUSY : rc == UV_EACCES ? ERR_PERMISSION : ERR_IO;
+        return err_from_errno(-rc);
     }
     *out = s;
     return 0;

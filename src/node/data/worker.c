@@ -11,6 +11,7 @@
 #include "node/data/worker_impl.h"
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include <signal.h>
 #include <stdio.h>
@@ -97,24 +98,16 @@ void worker_trace_frame(struct worker *w, bool to_device, const struct switch_fr
     l->left -= told && l->left != WORKER_TRACES_ALL;
 }
 
-static int mac_format(const uint8_t mac[6], char *out, size_t size)
-{
-    return snprintf(out, size, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
-                    mac[5]);
-}
-
 char *worker_trace_format(const struct worker_trace *trace, char out[WORKER_TRACE_MAX])
 {
-    char dst[18], src[18], vlan[16] = "", withheld[40] = "";
-    (void)mac_format(trace->frame.dst, dst, sizeof(dst));
-    (void)mac_format(trace->frame.src, src, sizeof(src));
+    char dst[MAC_TEXT_MAX], src[MAC_TEXT_MAX], vlan[16] = "", withheld[40] = "";
     if (trace->frame.vlan)
         (void)snprintf(vlan, sizeof(vlan), "vlan=%u, ", trace->frame.vlan);
     if (trace->withheld)
         (void)snprintf(withheld, sizeof(withheld), " (%u more not shown)", trace->withheld);
     (void)snprintf(out, WORKER_TRACE_MAX, "%s: EthernetFrame[dst=%s, src=%s, %stype=%04x, len=%u]%s",
-                   trace->to_device ? "P2P→TAP" : "TAP→P2P", dst, src, vlan, trace->frame.type, trace->len,
-                   withheld);
+                   trace->to_device ? "P2P→TAP" : "TAP→P2P", mac_format(trace->frame.dst, dst),
+                   mac_format(trace->frame.src, src), vlan, trace->frame.type, trace->len, withheld);
     return out;
 }
 

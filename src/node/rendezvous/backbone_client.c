@@ -4,6 +4,7 @@
 #include "node/rendezvous/backbone_client.h"
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "crypto/base64.h"
 #include "node/rendezvous/http_client.h"
 
@@ -82,17 +83,6 @@ enum backbone_verdict backbone_client_info(struct backbone_client *c)
     return BACKBONE_OK;
 }
 
-static bool hex_decode(const char *text, uint8_t *out, size_t len)
-{
-    if (!text || strlen(text) != 2 * len || strspn(text, "0123456789abcdefABCDEF") != 2 * len)
-        return false;
-    for (size_t i = 0; i < len; i++) {
-        char digits[3] = {text[2 * i], text[2 * i + 1], '\0'};
-        out[i] = (uint8_t)strtoul(digits, NULL, 16);
-    }
-    return true;
-}
-
 static enum backbone_verdict get_challenge(struct backbone_client *c, uint8_t out[RECORD_CHALLENGE_LEN])
 {
     long status = 0;
@@ -101,7 +91,7 @@ static enum backbone_verdict get_challenge(struct backbone_client *c, uint8_t ou
     if (verdict != BACKBONE_OK)
         return verdict == BACKBONE_ABSENT ? BACKBONE_UNREACHABLE : verdict;
     const char *text = json_string_value(json_object_get(answer, "challenge"));
-    if (!hex_decode(text, out, RECORD_CHALLENGE_LEN))
+    if (!text || hex_decode(text, out, RECORD_CHALLENGE_LEN))
         verdict = fail(c, BACKBONE_UNREACHABLE, "its challenge is malformed");
     json_decref(answer);
     return verdict;
