@@ -55,9 +55,9 @@ static struct message full_hello(void)
     h->mac_count = MESSAGE_MACS_MAX;
     for (unsigned i = 0; i < h->mac_count; i++)
         memcpy(h->macs[i], "\2\0\0\0\0\1", 6);
-    h->candidate_count = CANDIDATES_MAX;
-    for (unsigned i = 0; i < h->candidate_count; i++)
-        h->candidates[i] = candidate(CANDIDATE_HOST, (uint8_t)i);
+    h->candidates.count = CANDIDATES_MAX;
+    for (unsigned i = 0; i < h->candidates.count; i++)
+        h->candidates.list[i] = candidate(CANDIDATE_HOST, (uint8_t)i);
     return m;
 }
 

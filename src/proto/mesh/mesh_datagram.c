@@ -151,8 +151,8 @@ static void learn_control_address(struct peer *p, const struct addr *remote)
 {
     struct addr control = *remote;
     control.port = 0;
-    for (unsigned i = 0; p->current && !control.port && i < p->current->theirs.candidate_count; i++)
-        control.port = p->current->theirs.candidates[i].control_port;
+    for (unsigned i = 0; p->current && !control.port && i < p->current->theirs.candidates.count; i++)
+        control.port = p->current->theirs.candidates.list[i].control_port;
     if (control.port && mesh_usable(p->mesh, &control))
         peer_add_target(p, &control);
 }

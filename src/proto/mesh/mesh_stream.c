@@ -174,8 +174,8 @@ static void say_hello(struct mesh *m, struct link *l)
     memcpy(h.addresses, m->overlay, sizeof h.addresses);
     h.mac_count = 1;
     memcpy(h.macs[0], m->config.mac, sizeof h.macs[0]);
-    h.candidate_count = m->candidate_count;
-    memcpy(h.candidates, m->candidates, sizeof h.candidates);
+    h.candidates.count = m->candidate_count;
+    memcpy(h.candidates.list, m->candidates, sizeof m->candidates);
     h.receiver_index = mesh_reserve_index(p);
     memcpy(h.boot, m->boot, sizeof h.boot);
     h.generation = p->generation + 1;
@@ -257,12 +257,12 @@ static bool on_keyable(struct mesh *m, struct link *l, uint64_t now_us)
 static void learn_addresses(struct mesh *m, struct peer *p, const struct link *l, uint64_t now_us)
 {
     const struct hello *h = &l->theirs;
-    mesh_learn_candidates(m, p, h->candidates, h->candidate_count, now_us);
-    mesh_expect_peer_at(m, p, h->candidates, h->candidate_count);
+    mesh_learn_candidates(m, p, h->candidates.list, h->candidates.count, now_us);
+    mesh_expect_peer_at(m, p, h->candidates.list, h->candidates.count);
     mesh_expect_peer_at(m, p, &(struct candidate){.addr = l->remote}, 1);
-    for (unsigned i = 0; i < h->candidate_count; i++) {
+    for (unsigned i = 0; i < h->candidates.count; i++) {
         struct addr beside = l->remote;
-        beside.port = h->candidates[i].addr.port;
+        beside.port = h->candidates.list[i].addr.port;
         if (!mesh_usable(m, &beside))
             continue;
         if (l->opener)

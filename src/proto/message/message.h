@@ -57,6 +57,11 @@ enum refuse_code {
 
 enum bye_code { BYE_SHUTDOWN = 1, BYE_REPLACED = 2 };
 
+struct message_candidates {
+    unsigned count;
+    struct candidate list[CANDIDATES_MAX];
+};
+
 struct hello {
     uint8_t version_min, version_max; /* [1] [2] min <= max */
     uint64_t features;                /* [3?] bits; unknown ones are kept */
@@ -68,10 +73,9 @@ struct hello {
     unsigned address_count;
     struct addr_prefix addresses[MESSAGE_ADDRS_MAX]; /* [8?] overlay addresses */
     unsigned mac_count;
-    uint8_t macs[MESSAGE_MACS_MAX][6]; /* [9?] never group addresses */
-    unsigned candidate_count;
-    struct candidate candidates[CANDIDATES_MAX]; /* [10?] */
-    uint32_t receiver_index;                     /* [11] */
+    uint8_t macs[MESSAGE_MACS_MAX][6];    /* [9?] never group addresses */
+    struct message_candidates candidates; /* [10?] */
+    uint32_t receiver_index;              /* [11] */
     uint8_t boot[MESSAGE_BOOT_LEN]; /* [12] random per process: a new one means that the node restarted */
     uint32_t generation; /* [13] of handshakes between these two processes, chosen by the side that dials */
 };
@@ -99,10 +103,7 @@ struct message {
         struct {
             uint8_t code; /* [1] enum bye_code, or a later one */
         } bye;
-        struct {
-            unsigned count;
-            struct candidate list[CANDIDATES_MAX]; /* [1?] */
-        } candidates;
+        struct message_candidates candidates; /* [1?] */
         struct {
             uint32_t step;                  /* [1] counts the ratchet steps of a session, from 1 */
             uint32_t receiver_index;        /* [2] for the new keys */
