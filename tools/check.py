@@ -4,7 +4,8 @@
 
 Builds three times (plain, ASan+UBSan, TSan); runs the unit and simulation programs and the replay of the fuzz corpora
 in each, the checks of the source tree and of the protocol's model, and the labs in network namespaces. Labs run side by side,
-and the sanitized programs beside them; those marked `alone` measure or load the machine and come after. Prints the
+and the sanitized programs beside them; those marked `alone` measure or load the machine and come after; then the
+reference lab with the sanitized builds, which may be slow. Prints the
 failures with the ends of their output, a table, and as its last line `N passed, N failed` (and `, N skipped` if any
 were). Exits 0 only if tests ran and none failed.
 """
@@ -80,13 +81,15 @@ def tail(text, lines=TAIL_LINES):
     return "\n".join(kept)
 
 
-running = set()
+running, running_labs = set(), set()
 stopping = threading.Event()
 
 
 def kill_running():
-    """What other threads have started ends, and they start nothing more."""
+    """What other threads have started ends, and they start nothing more. Labs take down their namespaces first."""
     stopping.set()
+    for process in list(running_labs):
+        process.terminate()
     for process in list(running):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -224,6 +227,7 @@ def pytest(results, suite, folder, paths, build_folder, keyword, as_root=False, 
     start = time.monotonic()
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                text=True, errors="replace", env=environment, cwd=folder)
+    running_labs.add(process)
     # Asks first: the labs take down their namespaces.
     overdue = threading.Timer(LABS_SECONDS, process.terminate)
     overdue.start()
@@ -238,6 +242,7 @@ def pytest(results, suite, folder, paths, build_folder, keyword, as_root=False, 
             process.kill()
         raise
     finally:
+        running_labs.discard(process)
         overdue.cancel()
     results.time(suite, time.monotonic() - start)
     record_report(results, suite, report, code, bool(keyword))
@@ -381,9 +386,13 @@ def main():
     if "netns" in suites:
         if "plain" in built:
             labs(results, "plain", chosen.keyword, ["-m", "alone"], "alone")
-        for flavour in sanitized:
-            # The same labs are meant to be slow under a sanitizer: the reference scenario shows the races and leaks.
-            labs(results, flavour, chosen.keyword, [], "", "tests/netns/test_reference.py")
+        # The same labs are meant to be slow under a sanitizer: the reference scenario shows the races and leaks.
+        with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+            try:
+                list(pool.map(lambda flavour: labs(results, flavour, chosen.keyword, [], "", "tests/netns/test_reference.py"), sanitized))
+            except BaseException:
+                kill_running()
+                raise
     report(results, time.monotonic() - start)
     return 0 if results.total("failed") == 0 and results.total("passed") > 0 else 1
 

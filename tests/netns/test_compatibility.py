@@ -15,8 +15,6 @@ import lab as labs
 import pytest
 from lab import A_OVERLAY, B_OVERLAY, BUILD, ROOT
 
-pytestmark = pytest.mark.alone
-
 # commit: whether its nodes mix a fresh secret into a session's first root
 EARLIER = {
     "63b88fd0db41b03f9d95d2165f1d33b46b3f584f": True,

@@ -183,7 +183,6 @@ def narrow_internet(lab, mtu, where):
     return a_host, b_host, server, r1, r2
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("mtu,where", [(1500, "middle"), (1400, "middle"), (1280, "middle"), (1000, "middle"), (576, "middle"),
                                        (1400, "own"), (1280, "own"), (576, "own")])
 def test_full_frames_pass_a_narrow_path_without_icmp(lab, figure, mtu, where):

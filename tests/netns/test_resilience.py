@@ -63,25 +63,21 @@ def test_frozen_node_is_missed_and_resumes(lab):
 def test_address_change_costs_less_than_2_seconds(lab, figure, who):
     a, b, _, inet = labs.reference_pair(lab)
     host, subnet = (a.host, "198.51.100") if who == "A" else (b.host, "198.51.101")
-    for old, new in ((2, 77), (77, 78)):
-        stream = b.host.ping_stream(A_OVERLAY)
-        stream.wait_replies(100, 5)
-        at = stream.last()
-        host.ip("addr", "add", f"{subnet}.{new}/24", "dev", "eth0")
-        host.ip("addr", "del", f"{subnet}.{old}/24", "dev", "eth0")
-        # The kernel took the secondary address along with the first, and the route with both.
-        host.ip("addr", "replace", f"{subnet}.{new}/24", "dev", "eth0")
-        host.ip("route", "replace", "default", "via", f"{subnet}.1")
-        stream.wait_sequence(at + 400, 20)
-        stream.stop()
-        gap = stream.longest_gap(after=at - 10)
-        figure(f"the address of {who} is replaced: {gap:.2f} s without an answer")
-        # A machine that was busy with something else gets one more chance.
-        if gap < 2.0 * PATIENCE:
-            break
+    stream = b.host.ping_stream(A_OVERLAY)
+    stream.wait_replies(100, 5)
+    at = stream.last()
+    host.ip("addr", "add", f"{subnet}.77/24", "dev", "eth0")
+    host.ip("addr", "del", f"{subnet}.2/24", "dev", "eth0")
+    # The kernel took the secondary address along with the first, and the route with both.
+    host.ip("addr", "replace", f"{subnet}.77/24", "dev", "eth0")
+    host.ip("route", "replace", "default", "via", f"{subnet}.1")
+    stream.wait_sequence(at + 300, 20)
+    stream.stop()
+    gap = stream.longest_gap(after=at - 10)
+    figure(f"the address of {who} is replaced: {gap:.2f} s without an answer")
     assert gap < 2.0 * PATIENCE
     other = b if who == "A" else a
-    assert other.peer(a if who == "A" else b)["path"]["remote"] == f"{subnet}.{new}:9443"
+    assert other.peer(a if who == "A" else b)["path"]["remote"] == f"{subnet}.77:9443"
 
 
 def test_link_that_goes_down_and_up_again(lab):

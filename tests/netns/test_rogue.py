@@ -20,8 +20,6 @@ import lab as labs
 import pytest
 from lab import wait_for
 
-pytestmark = pytest.mark.alone
-
 ROGUE = os.environ.get("SHADOWMESH_ROGUE") or labs.program("tests/rogue/rogue")
 SECONDS = 20
 VICTIM, FRIEND, NEWCOMER = "10.10.10.1", "10.10.10.2", "10.10.10.3"
@@ -118,6 +116,7 @@ def others_are_served(stage, figure, lie, *more, keep=KEPT):
     return drops
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("lie", ["probes", "full-probes", "unasked-answers", "garbage", "fragments", "wrong-offers",
                                  "wrong-answers", "same-step", "steps"])
 def test_others_are_served_while_a_peer_floods_control_datagrams(lab, figure, lie):
@@ -126,6 +125,7 @@ def test_others_are_served_while_a_peer_floods_control_datagrams(lab, figure, li
         assert drops["control_rate"] + drops["control_queue"] > 1000, drops
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("lie", ["candidates", "wakes", "unknown-messages"])
 def test_others_are_served_while_a_peer_floods_its_control_connection(lab, figure, lie):
     stage = Stage(lab)
@@ -133,16 +133,19 @@ def test_others_are_served_while_a_peer_floods_its_control_connection(lab, figur
     assert "says more on its control connection than any node has to" in stage.victim.log()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("lie", ["links", "hellos"])
 def test_others_are_served_while_a_peer_connects_again_and_again(lab, figure, lie):
     others_are_served(Stage(lab), figure, lie)
 
 
+@pytest.mark.alone
 def test_others_are_served_while_a_peer_floods_frames(lab, figure):
     drops = others_are_served(Stage(lab), figure, "frames")
     assert drops["storm"] > 1000, drops
 
 
+@pytest.mark.alone
 def test_a_peer_at_line_rate_to_our_own_address_leaves_the_others_theirs(lab, figure):
     stage = Stage(lab)
     others_are_served(stage, figure, "frames", "-destination", stage.device_mac, keep=KEPT_AT_LINE_RATE)
