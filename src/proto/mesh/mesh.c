@@ -32,6 +32,7 @@ int mesh_new(const struct mesh_config *config, struct mesh **out)
         m->config.peers_max = MESH_PEERS_MAX;
     snprintf(m->name, sizeof m->name, "%s", config->name);
     secret_random(m->boot, sizeof m->boot);
+    secret_random(m->by_id.seed, sizeof m->by_id.seed);
     int rc = tls_context_new(config->me, &m->tls);
     if (!rc)
         rc = table_new(&m->streams);
@@ -104,30 +105,30 @@ static void random_for_paths(void *context, void *out, size_t len)
 
 struct peer *mesh_find_peer(const struct mesh *m, const struct node_id *id)
 {
-    for (unsigned i = 0; i < m->slot_end; i++)
-        if (m->peers[i] && id_compare(&m->peers[i]->id, id) == 0)
-            return m->peers[i];
-    return NULL;
+    return peer_index_find(&m->by_id, id);
 }
 
 struct peer *mesh_add_peer(struct mesh *m, const struct node_id *id)
 {
-    unsigned slot = 0;
-    while (slot < m->slot_end && m->peers[slot])
-        slot++;
+    unsigned slot = m->free_count ? m->free_slots[m->free_count - 1] : m->slot_end;
     if (slot == m->config.peers_max)
         return NULL;
     const struct path_set_config paths = {.random = random_for_paths, .local_max = m->config.local_max};
     if (outputs_promise(&m->outputs, 1))
         return NULL;
-    if (peer_new(m, id, slot, &paths, &m->peers[slot])) {
+    struct peer *p;
+    if (peer_new(m, id, slot, &paths, &p)) {
         outputs_give_back(&m->outputs, 1);
         return NULL;
     }
-    m->peers[slot]->promised = 1;
-    if (slot == m->slot_end)
+    p->promised = 1;
+    m->peers[slot] = p;
+    if (m->free_count)
+        m->free_count--;
+    else
         m->slot_end++;
-    return m->peers[slot];
+    peer_index_add(&m->by_id, p);
+    return p;
 }
 
 static int get_peer(struct mesh *m, const struct node_id *id, struct peer **out)
@@ -303,10 +304,10 @@ static void forget_peer(struct mesh *m, struct peer *p)
 {
     mesh_tell_gone(m, p);
     outputs_give_back(&m->outputs, p->promised);
+    peer_index_remove(&m->by_id, p);
     m->peers[p->slot] = NULL;
+    m->free_slots[m->free_count++] = (uint16_t)p->slot;
     peer_free(p);
-    while (m->slot_end > 0 && !m->peers[m->slot_end - 1])
-        m->slot_end--;
 }
 
 void mesh_tick(struct mesh *m, uint64_t now_us)

@@ -14,6 +14,7 @@
 #include "proto/admission/lobby.h"
 #include "proto/mesh/mesh.h"
 #include "proto/peer/peer.h"
+#include "proto/peer/peer_index.h"
 
 #define MESH_HALF_OPEN_MAX          128
 #define MESH_HALF_OPEN_PER_HOST_MAX 16
@@ -50,7 +51,10 @@ struct mesh {
     unsigned overlay_count;
 
     struct peer *peers[MESH_PEERS_MAX];         /* by slot; NULL: free */
-    unsigned slot_end;                          /* no peer at or above */
+    unsigned slot_end;                          /* no peer was ever at or above */
+    uint16_t free_slots[MESH_PEERS_MAX];        /* below slot_end, … */
+    unsigned free_count;                        /* … so many */
+    struct peer_index by_id;                    /* all peers */
     struct table *streams;                      /* conn → struct link */
     struct table *receivers;                    /* receiver index → struct mesh_receiver */
     struct lobby *lobby;                        /* accepted, their handshake has not begun */

@@ -22,6 +22,7 @@ struct mesh;
 struct peer {
     struct mesh *mesh;
     struct node_id id;
+    struct peer *next_by_id; /* in the index (proto/peer/peer_index.h) */
     uint32_t slot;
     bool wanted;        /* named in -connect: we dial it and keep it connected */
     uint64_t wanted_us; /* since when */
