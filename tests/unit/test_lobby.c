@@ -162,6 +162,22 @@ static void guest_that_keeps_us_waiting_leaves(void **state)
     assert_false(lobby_leave(lobby, 0));
 }
 
+/* However often it is asked for: events that come often must not put it off. */
+static void deadline_of_who_waits_for_a_turn_is_when_it_comes(void **state)
+{
+    (void)state;
+    unsigned at_once = LOBBY_TURNS_AT_ONCE - LOBBY_TURNS_FOR_KNOWN;
+    for (unsigned i = 0; i < at_once + 2; i++)
+        enter_with_hello("192.0.2.1", false, START);
+    assert_int_equal(lobby_next_deadline(lobby, START), START);
+    assert_int_equal(turns(START), at_once);
+    for (uint64_t now_us = START; now_us < START + LOBBY_TURN_US; now_us += LOBBY_TURN_US / 5)
+        assert_int_equal(lobby_next_deadline(lobby, now_us), START + LOBBY_TURN_US);
+    assert_int_equal(turns(START + LOBBY_TURN_US), 1);
+    assert_int_equal(lobby_next_deadline(lobby, START + LOBBY_TURN_US), START + 2 * LOBBY_TURN_US);
+    assert_int_equal(lobby_next_deadline(lobby, START + LOBBY_PATIENCE_US), START + LOBBY_PATIENCE_US);
+}
+
 static void places_are_bounded_and_go_to_newcomers(void **state)
 {
     (void)state;
@@ -209,6 +225,7 @@ int main(void)
         TEST(known_source_finds_the_reserve_and_goes_first),
         TEST(source_that_was_served_least_goes_first),
         TEST(guest_that_keeps_us_waiting_leaves),
+        TEST(deadline_of_who_waits_for_a_turn_is_when_it_comes),
         TEST(places_are_bounded_and_go_to_newcomers),
         TEST(known_sources_are_remembered_up_to_a_bound),
     };

@@ -14,7 +14,6 @@
 #define RECORD_HEADER_LEN 5
 #define RECORD_HANDSHAKE  22
 #define CLIENT_HELLO      1
-#define LOOK_US           20000ull /* how often a queue that waits for the budget is looked at without events */
 
 static const struct bucket_rate turn_rate = {LOBBY_TURN_US, LOBBY_TURNS_AT_ONCE};
 
@@ -138,11 +137,11 @@ int lobby_feed(struct lobby *l, uint64_t conn, const uint8_t *data, size_t len, 
     return rc < 0 ? rc : 0;
 }
 
-/* Whether the budget has a turn for a guest, known or not. */
-static bool affordable(const struct lobby *l, bool known, uint64_t now_us)
+/* How long until the budget has a turn for those whose ClientHello is whole. */
+static uint64_t turn_wait(const struct lobby *l, uint64_t now_us)
 {
-    unsigned kept = known ? 0 : LOBBY_TURNS_FOR_KNOWN;
-    return bucket_wait(&l->turns, &turn_rate, kept + 1, now_us) == 0;
+    unsigned kept = l->ready_known ? 0 : LOBBY_TURNS_FOR_KNOWN;
+    return bucket_wait(&l->turns, &turn_rate, kept + 1, now_us);
 }
 
 struct claim {
@@ -187,7 +186,7 @@ static unsigned first_in_line(const struct lobby *l, uint64_t now_us)
 
 const struct lobby_guest *lobby_next(struct lobby *l, uint64_t now_us)
 {
-    if (!l->ready || !affordable(l, l->ready_known > 0, now_us))
+    if (!l->ready || turn_wait(l, now_us))
         return NULL;
     unsigned first = first_in_line(l, now_us);
     bucket_spend(&l->turns, &turn_rate, 1, now_us);
@@ -209,7 +208,9 @@ uint64_t lobby_expired(struct lobby *l, uint64_t now_us)
 uint64_t lobby_next_deadline(const struct lobby *l, uint64_t now_us)
 {
     int oldest = crowd_oldest(l->crowd);
-    if (l->ready)
-        return now_us + LOOK_US;
-    return oldest < 0 ? TIME_NEVER : crowd_since(l->crowd, (unsigned)oldest) + LOBBY_PATIENCE_US;
+    if (oldest < 0)
+        return TIME_NEVER;
+    uint64_t expiry_us = crowd_since(l->crowd, (unsigned)oldest) + LOBBY_PATIENCE_US;
+    uint64_t turn_us = l->ready ? now_us + turn_wait(l, now_us) : TIME_NEVER;
+    return turn_us < expiry_us ? turn_us : expiry_us;
 }
