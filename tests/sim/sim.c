@@ -2,6 +2,7 @@
 #include "sim.h"
 
 #include "base/clock.h"
+#include "deadlines.h"
 #include "proto/wire/wire.h"
 #include <assert.h>
 #include <stdio.h>
@@ -290,6 +291,8 @@ void sim_do_outputs(struct sim_node *n)
     const struct mesh_output *o;
     while (n->mesh && (o = mesh_take_output(n->mesh)))
         do_one(n, o);
+    if (n->mesh)
+        check_deadlines(n->mesh, n->sim->now_us);
 }
 
 /* ---- nodes ---- */
@@ -501,6 +504,8 @@ static void deliver_stream(struct sim *sim, struct event *e)
     struct pipe_ends *p = &sim->pipes[e->pipe];
     struct pipe_end *end = e->to_dialler ? &p->dialler : &p->listener;
     struct sim_node *n = end->node;
+    if (e->kind == EVENT_ACCEPT && !p->dialler.node)
+        return; /* it was cut before it arrived */
     if (!n || !n->mesh || !p->open) {
         /* the other side learns that nobody is there */
         if (p->open && e->kind == EVENT_ACCEPT && p->dialler.node->mesh)
@@ -539,7 +544,7 @@ static void tick_all(struct sim *sim)
 {
     for (unsigned i = 0; i < sim->node_count; i++) {
         struct sim_node *n = &sim->nodes[i];
-        if (n->mesh && mesh_next_deadline(n->mesh, sim->now_us) <= sim->now_us + 10000) {
+        while (n->mesh && mesh_next_deadline(n->mesh, sim->now_us) <= sim->now_us) {
             mesh_tick(n->mesh, sim->now_us);
             n->ticks++;
         }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Peers, what we tell of ourselves, and the timers: the part of the mesh that decides whom to dial and whom
- * to forget. docs/PROTOCOL.md §6. Control thread. */
+/* Peers: who they are, what is known of where they are, and what we tell them of ourselves. docs/PROTOCOL.md §6.
+ * Control thread. */
 
 #include "proto/mesh/mesh.h"
 
@@ -10,9 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define FIND_US                3000000ull /* how long finding an address may take before it is worth a line */
-#define TICK_MIN_US            10000ull
-#define TICK_MAX_US            500000ull
 #define CONTROL_FRAGMENT_SLOTS 16
 
 uint32_t mesh_random(void)
@@ -83,6 +80,7 @@ void mesh_free(struct mesh *m)
     table_free(m->streams);
     tls_context_free(m->tls);
     outputs_fini(&m->outputs);
+    heap_fini(&m->due);
     free(m);
 }
 
@@ -91,6 +89,7 @@ void mesh_shutdown(struct mesh *m, uint64_t now_us)
     for (unsigned i = 0; i < m->slot_end; i++) {
         struct peer *p = m->peers[i];
         for (unsigned j = 0; p && j < p->link_count; j++) {
+            mesh_touch(m, p);
             link_drain(p->links[j], BYE_SHUTDOWN, now_us);
             mesh_flush(m, p->links[j]);
         }
@@ -114,7 +113,7 @@ struct peer *mesh_add_peer(struct mesh *m, const struct node_id *id)
     if (slot == m->config.peers_max)
         return NULL;
     const struct path_set_config paths = {.random = random_for_paths, .local_max = m->config.local_max};
-    if (outputs_promise(&m->outputs, 1))
+    if (heap_reserve(&m->due) || outputs_promise(&m->outputs, 1))
         return NULL;
     struct peer *p;
     if (peer_new(m, id, slot, &paths, &p)) {
@@ -128,7 +127,19 @@ struct peer *mesh_add_peer(struct mesh *m, const struct node_id *id)
     else
         m->slot_end++;
     peer_index_add(&m->by_id, p);
+    mesh_touch(m, p);
     return p;
+}
+
+void mesh_forget_peer(struct mesh *m, struct peer *p)
+{
+    mesh_tell_gone(m, p);
+    outputs_give_back(&m->outputs, p->promised);
+    heap_remove(&m->due, &p->due);
+    peer_index_remove(&m->by_id, p);
+    m->peers[p->slot] = NULL;
+    m->free_slots[m->free_count++] = (uint16_t)p->slot;
+    peer_free(p);
 }
 
 static int get_peer(struct mesh *m, const struct node_id *id, struct peer **out)
@@ -148,6 +159,7 @@ int mesh_connect(struct mesh *m, const struct node_id *id)
     if (rc)
         return rc;
     p->wanted = true;
+    mesh_touch(m, p);
     mesh_want(m, id, true);
     return 0;
 }
@@ -156,9 +168,11 @@ int mesh_allow(struct mesh *m, const struct node_id *id)
 {
     struct peer *p;
     int rc = get_peer(m, id, &p);
-    if (!rc)
-        p->allowed = true;
-    return rc;
+    if (rc)
+        return rc;
+    p->allowed = true;
+    mesh_touch(m, p);
+    return 0;
 }
 
 void mesh_set_given_addresses(struct mesh *m, const struct node_id *id, const struct addr *list,
@@ -167,6 +181,7 @@ void mesh_set_given_addresses(struct mesh *m, const struct node_id *id, const st
     struct peer *p = mesh_find_peer(m, id);
     if (!p)
         return;
+    mesh_touch(m, p);
     peer_set_targets(p, list, count, true);
     for (unsigned i = 0; i < count; i++)
         mesh_expect_peer_at(m, p, &(struct candidate){.addr = list[i]}, 1);
@@ -193,6 +208,7 @@ void mesh_learn_candidates(struct mesh *m, struct peer *p, const struct candidat
         if (control.port && may_be_named(m, &control))
             targets[dialled++] = control;
     }
+    mesh_touch(m, p);
     peer_set_targets(p, targets, dialled, false);
     if (p->current)
         path_announced(p->paths, usable, kept, now_us);
@@ -222,7 +238,7 @@ static bool same_candidates(const struct mesh *m, const struct candidate *list, 
 }
 
 /* However often they change, peers hear of it at a bounded rate, and of the newest alone. */
-static void announce(struct mesh *m, uint64_t now_us)
+void mesh_announce(struct mesh *m, uint64_t now_us)
 {
     if (!m->announcing || (m->announced_us && now_us - m->announced_us < MESH_ANNOUNCE_US))
         return;
@@ -240,6 +256,11 @@ static void announce(struct mesh *m, uint64_t now_us)
     }
 }
 
+uint64_t mesh_announcement_due(const struct mesh *m)
+{
+    return m->announcing ? m->announced_us + MESH_ANNOUNCE_US : TIME_NEVER;
+}
+
 void mesh_set_candidates(struct mesh *m, const struct candidate *list, unsigned count, uint64_t now_us)
 {
     if (count > CANDIDATES_MAX)
@@ -249,7 +270,7 @@ void mesh_set_candidates(struct mesh *m, const struct candidate *list, unsigned 
     memcpy(m->candidates, list, count * sizeof *list);
     m->candidate_count = count;
     m->announcing = true;
-    announce(m, now_us);
+    mesh_announce(m, now_us);
 }
 
 void mesh_set_overlay(struct mesh *m, const struct addr_prefix *list, unsigned count)
@@ -265,104 +286,9 @@ void mesh_network_changed(struct mesh *m, uint16_t local_max, uint64_t now_us)
         struct peer *p = m->peers[i];
         if (!p)
             continue;
+        mesh_touch(m, p);
         path_wake(p->paths, local_max, now_us);
         peer_dial_soon(p, now_us);
     }
     mesh_tick(m, now_us);
-}
-
-static void end_round(struct mesh *m, struct peer *p, uint64_t now_us)
-{
-    if (!p->wanted_us)
-        p->wanted_us = now_us;
-    bool early = p->dial.count == 0 && now_us - p->wanted_us < FIND_US; /* the directory is being asked */
-    if (p->dial.count == 0)
-        peer_dial_error(p, "no address of it is known yet");
-    if (p->dial.error[0] && strcmp(p->dial.error, p->dial.told) != 0 && !p->dial.refused && !early) {
-        snprintf(p->dial.told, sizeof p->dial.told, "%s", p->dial.error);
-        mesh_note(m, MESH_NOTICE_FAILED, p, p->dial.error);
-    }
-    peer_dial_round_failed(p, mesh_random(), now_us);
-    mesh_want(m, &p->id, true);
-}
-
-static bool round_is_over(const struct peer *p)
-{
-    return p->dial.running && p->dial.next >= p->dial.count && !mesh_has_attempts(p);
-}
-
-static void tick_dialling(struct mesh *m, struct peer *p, uint64_t now_us)
-{
-    struct addr to;
-    while (peer_dial_due(p, now_us, &to))
-        mesh_dial(m, p, &to, now_us);
-    if (round_is_over(p))
-        end_round(m, p, now_us);
-}
-
-static void forget_peer(struct mesh *m, struct peer *p)
-{
-    mesh_tell_gone(m, p);
-    outputs_give_back(&m->outputs, p->promised);
-    peer_index_remove(&m->by_id, p);
-    m->peers[p->slot] = NULL;
-    m->free_slots[m->free_count++] = (uint16_t)p->slot;
-    peer_free(p);
-}
-
-void mesh_tick(struct mesh *m, uint64_t now_us)
-{
-    m->ticked_us = now_us;
-    announce(m, now_us);
-    mesh_tick_accepted(m, now_us);
-    for (unsigned i = 0; i < m->slot_end; i++) {
-        struct peer *p = m->peers[i];
-        if (!p)
-            continue;
-        mesh_tick_links(m, p, now_us);
-        peer_look(p, now_us);
-        tick_dialling(m, p, now_us);
-        mesh_poll_paths(m, p, now_us);
-        if (!p->wanted && !p->allowed && p->link_count == 0)
-            forget_peer(m, p);
-    }
-}
-
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static uint64_t peer_deadline(const struct peer *p, uint64_t now_us)
-{
-    uint64_t at = peer_send_session(p) ? path_next_deadline(p->paths) : TIME_NEVER;
-    at = earlier(at, peer_dial_next(p, now_us));
-    if (round_is_over(p))
-        at = now_us;
-    if (p->current)
-        at = earlier(at, p->stats.look_at_us);
-    for (unsigned i = 0; i < p->link_count; i++) {
-        const struct link *l = p->links[i];
-        if (l->state != LINK_STATE_LIVE)
-            at = earlier(at, l->deadline_us);
-        if (l->keychain)
-            at = earlier(at, keychain_next_deadline(l->keychain));
-    }
-    return at;
-}
-
-uint64_t mesh_next_deadline(const struct mesh *m, uint64_t now_us)
-{
-    bool idle = lobby_empty(m->lobby) && crowd_oldest(m->half_open_crowd) < 0;
-    /* from the last tick, not from now: events that come often must not put it off for ever */
-    uint64_t at = earlier(m->ticked_us + TICK_MAX_US, lobby_next_deadline(m->lobby, now_us));
-    for (unsigned i = 0; i < m->slot_end; i++) {
-        if (!m->peers[i])
-            continue;
-        idle = idle && !m->peers[i]->wanted && m->peers[i]->link_count == 0;
-        at = earlier(at, peer_deadline(m->peers[i], now_us));
-    }
-    if (idle)
-        return TIME_NEVER;
-    return at < now_us + TICK_MIN_US ? now_us + TICK_MIN_US : at;
 }

@@ -98,9 +98,10 @@ enum drop mesh_on_datagram(struct mesh *m, const struct addr *from, uint8_t *dat
 void mesh_on_source(struct mesh *m, uint32_t slot, const struct addr *from, uint64_t now_us);
 void mesh_on_too_big(struct mesh *m, uint32_t slot, uint64_t now_us);
 
-/* Timers. */
+/* Timers: what is due is done, of so many peers at once that events get their turn. The next deadline may have passed
+ * already; TIME_NEVER: none. */
 void mesh_tick(struct mesh *m, uint64_t now_us);
-uint64_t mesh_next_deadline(const struct mesh *m, uint64_t now_us);
+uint64_t mesh_next_deadline(struct mesh *m, uint64_t now_us);
 
 /* Sends one probe to the peer in slot; MESH_OUTPUT_PONG answers with token. ERR_NOT_FOUND when it has no session or
  * path. */

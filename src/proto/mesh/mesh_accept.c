@@ -8,6 +8,7 @@
  *   refused      aborted                             aborted, or closed with an alert
  */
 
+#include "base/clock.h"
 #include "proto/mesh/mesh_state.h"
 
 uint64_t mesh_on_accept(struct mesh *m, const struct addr *remote, uint64_t now_us)
@@ -98,4 +99,12 @@ void mesh_tick_accepted(struct mesh *m, uint64_t now_us)
     while ((oldest = crowd_oldest(m->half_open_crowd)) >= 0 && now_us >= m->half_open[oldest]->deadline_us)
         abort_half_open(m, m->half_open[oldest]);
     receive_guests(m, now_us);
+}
+
+uint64_t mesh_accepted_deadline(const struct mesh *m, uint64_t now_us)
+{
+    int oldest = crowd_oldest(m->half_open_crowd);
+    uint64_t lobby_us = lobby_next_deadline(m->lobby, now_us);
+    uint64_t late_us = oldest < 0 ? TIME_NEVER : m->half_open[oldest]->deadline_us;
+    return lobby_us < late_us ? lobby_us : late_us;
 }

@@ -288,6 +288,7 @@ enum drop mesh_on_datagram(struct mesh *m, const struct addr *from, uint8_t *dat
     if (drop)
         return drop;
     struct peer *p = r->link->owner;
+    mesh_touch(m, p);
     keychain_on_received(r->link->keychain, r->session, now_us);
     struct wire_inner inner;
     drop = wire_inner_decode(plain, plain_len, &inner);
@@ -305,6 +306,7 @@ void mesh_on_source(struct mesh *m, uint32_t slot, const struct addr *from, uint
     struct peer *p = slot < m->slot_end ? m->peers[slot] : NULL;
     if (!p)
         return;
+    mesh_touch(m, p);
     path_on_source(p->paths, from, now_us);
     mesh_poll_paths(m, p, now_us);
 }
@@ -314,6 +316,7 @@ void mesh_on_too_big(struct mesh *m, uint32_t slot, uint64_t now_us)
     struct peer *p = slot < m->slot_end ? m->peers[slot] : NULL;
     if (!p)
         return;
+    mesh_touch(m, p);
     path_on_too_big(p->paths, now_us);
     on_path_changed(m, p);
     mesh_poll_paths(m, p, now_us);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The mesh's own memory, shared by mesh.c (peers, timers), mesh_accept.c (who
- * comes), mesh_stream.c (links), mesh_datagram.c (sessions,
- * probes) and mesh_view.c (what others read). Nobody else includes this. */
+/* The mesh's own memory, shared by mesh.c (peers), mesh_timers.c, mesh_accept.c (who comes), mesh_stream.c (links),
+ * mesh_datagram.c (sessions, probes) and mesh_view.c (what others read). Nobody else includes this. */
 
+#include "base/heap.h"
 #include "base/table.h"
 #include "crypto/tls.h"
 #include "proto/admission/crowd.h"
@@ -55,6 +55,8 @@ struct mesh {
     uint16_t free_slots[MESH_PEERS_MAX];        /* below slot_end, … */
     unsigned free_count;                        /* … so many */
     struct peer_index by_id;                    /* all peers */
+    struct heap due;                            /* all peers; at 0: its deadline is to be made anew */
+    bool behind;                                /* more were due than one tick takes */
     struct table *streams;                      /* conn → struct link */
     struct table *receivers;                    /* receiver index → struct mesh_receiver */
     struct lobby *lobby;                        /* accepted, their handshake has not begun */
@@ -76,6 +78,14 @@ struct peer *mesh_add_peer(struct mesh *m, const struct node_id *id); /* NULL wh
 /* What a peer says of where it is. */
 void mesh_learn_candidates(struct mesh *m, struct peer *p, const struct candidate *list, unsigned count,
                            uint64_t now_us);
+
+void mesh_forget_peer(struct mesh *m, struct peer *p); /* frees p */
+void mesh_announce(struct mesh *m, uint64_t now_us);
+uint64_t mesh_announcement_due(const struct mesh *m);
+
+/* mesh_timers.c */
+void mesh_touch(struct mesh *m, struct peer *p);                    /* p changes now, or has changed */
+uint64_t mesh_peer_deadline(const struct peer *p, uint64_t now_us); /* never 0 */
 
 /* mesh_outputs.c: room for what they queue was promised where the stream, session or peer was made. */
 void mesh_stream_end(struct mesh *m, uint64_t conn, enum mesh_output_kind kind); /* CLOSE or ABORT */
@@ -107,6 +117,7 @@ bool mesh_has_attempts(const struct peer *p);                       /* dialled l
 void mesh_on_guest_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t len, uint64_t now_us);
 void mesh_leave_half_open(struct mesh *m, const struct link *l);
 void mesh_tick_accepted(struct mesh *m, uint64_t now_us);
+uint64_t mesh_accepted_deadline(const struct mesh *m, uint64_t now_us);
 /* Where p will dial us from, if it is on our lists. */
 void mesh_expect_peer_at(struct mesh *m, const struct peer *p, const struct candidate *list, unsigned count);
 

@@ -15,6 +15,8 @@
 /* Gives the stream up as it is. */
 static void leave_stream(struct mesh *m, struct link *l, enum mesh_output_kind kind)
 {
+    if (l->owner)
+        mesh_touch(m, l->owner);
     if (table_remove(m->streams, l->conn)) {
         if (l->has_stream)
             mesh_stream_end(m, l->conn, kind);
@@ -56,6 +58,7 @@ void mesh_discard_link(struct mesh *m, struct link *l)
     struct peer *p = l->owner;
     mesh_release_promise(m, l);
     if (p) {
+        mesh_touch(m, p);
         bool carried = p->current == l;
         if (l->keychain)
             p->ratchets += keychain_steps(l->keychain);
@@ -92,6 +95,7 @@ static void abandon(struct mesh *m, struct link *l)
 
 static void abandon_peer(struct mesh *m, struct peer *p, uint64_t now_us)
 {
+    mesh_touch(m, p);
     while (p->link_count > 0) {
         struct link *l = p->links[p->link_count - 1];
         abandon(m, l);
@@ -206,6 +210,7 @@ static bool admit(struct mesh *m, struct link *l, uint64_t now_us)
     }
     if (!code) {
         mesh_leave_half_open(m, l);
+        mesh_touch(m, p);
         return true;
     }
     char remote[ADDR_TEXT_MAX], note[320];
@@ -444,9 +449,18 @@ void mesh_advance(struct mesh *m, struct link *l, uint64_t now_us)
     mesh_flush(m, l);
 }
 
-void mesh_on_connected(struct mesh *m, uint64_t conn, uint64_t now_us)
+/* The link on stream conn, or NULL; what happens there may change its peer. */
+static struct link *link_on(struct mesh *m, uint64_t conn)
 {
     struct link *l = table_get(m->streams, conn);
+    if (l && l->owner)
+        mesh_touch(m, l->owner);
+    return l;
+}
+
+void mesh_on_connected(struct mesh *m, uint64_t conn, uint64_t now_us)
+{
+    struct link *l = link_on(m, conn);
     if (!l)
         return;
     link_on_connected(l);
@@ -455,7 +469,7 @@ void mesh_on_connected(struct mesh *m, uint64_t conn, uint64_t now_us)
 
 void mesh_on_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t len, uint64_t now_us)
 {
-    struct link *l = table_get(m->streams, conn);
+    struct link *l = link_on(m, conn);
     if (!l) {
         mesh_on_guest_bytes(m, conn, data, len, now_us);
         return;
@@ -469,7 +483,7 @@ void mesh_on_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t le
 
 void mesh_on_closed(struct mesh *m, uint64_t conn, const char *reason, uint64_t now_us)
 {
-    struct link *l = table_get(m->streams, conn);
+    struct link *l = link_on(m, conn);
     if (!l) {
         if (lobby_leave(m->lobby, conn))
             outputs_give_back(&m->outputs, 1);

@@ -5,6 +5,7 @@
  * docs/PROTOCOL.md §6. */
 
 #include "base/addr.h"
+#include "base/heap.h"
 #include "base/id.h"
 #include "proto/peer/allowance.h"
 #include "proto/link/link.h"
@@ -23,6 +24,8 @@ struct peer {
     struct mesh *mesh;
     struct node_id id;
     struct peer *next_by_id; /* in the index (proto/peer/peer_index.h) */
+    struct heap_node due;    /* when the mesh looks at it again … */
+    uint64_t ticked_us;      /* … and when it last did */
     uint32_t slot;
     bool wanted;        /* named in -connect: we dial it and keep it connected */
     uint64_t wanted_us; /* since when */

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Time passes: whom to dial, whom to forget, and when to look next. docs/PROTOCOL.md §6. Control thread.
+ *
+ * Timers of the mesh:
+ *   lobby, half-open   who waits for a handshake, and whose handshake takes too long (mesh_accept.c)
+ *   announcement       our new candidates, when the last ones were told MESH_ANNOUNCE_US ago
+ * Timers of a peer, of which the heap holds the earliest:
+ *   its links          a handshake or a drain that has taken too long; the ratchet (proto/link/keychain.h)
+ *   its paths          probes, answers that are overdue (proto/path/path.h)
+ *   dialling           the next target, the next round, the next handshake
+ *   look               what workers have counted, while it has a session: twice a second
+ *   its end            at once, when nobody wants it and it has no link
+ *
+ * An event that changes a peer calls mesh_touch: its deadline is made anew before the heap is asked again. */
+
+#include "base/clock.h"
+#include "proto/mesh/mesh_state.h"
+#include <stddef.h>
+#include <stdio.h>
+
+#define FIND_US     3000000ull /* how long finding an address may take before it is worth a line */
+#define TICK_MIN_US 10000ull   /* between two looks at the clock, and at one peer */
+#define TICK_PEERS  64         /* at most, in one turn: events and callers get theirs */
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static bool round_is_over(const struct peer *p)
+{
+    return p->dial.running && p->dial.next >= p->dial.count && !mesh_has_attempts(p);
+}
+
+static bool is_needless(const struct peer *p)
+{
+    return !p->wanted && !p->allowed && p->link_count == 0;
+}
+
+uint64_t mesh_peer_deadline(const struct peer *p, uint64_t now_us)
+{
+    if (round_is_over(p) || is_needless(p))
+        return later(now_us, p->ticked_us + TICK_MIN_US);
+    uint64_t at = peer_send_session(p) ? path_next_deadline(p->paths) : TIME_NEVER;
+    at = earlier(at, peer_dial_next(p, now_us));
+    if (p->current)
+        at = earlier(at, p->stats.look_at_us);
+    for (unsigned i = 0; i < p->link_count; i++) {
+        const struct link *l = p->links[i];
+        if (l->state != LINK_STATE_LIVE)
+            at = earlier(at, l->deadline_us);
+        if (l->keychain)
+            at = earlier(at, keychain_next_deadline(l->keychain));
+    }
+    return later(at, p->ticked_us + TICK_MIN_US);
+}
+
+void mesh_touch(struct mesh *m, struct peer *p)
+{
+    heap_set(&m->due, &p->due, 0);
+}
+
+/* The peer that is due first, or NULL. */
+static struct peer *first_due(struct mesh *m, uint64_t now_us)
+{
+    struct heap_node *n;
+    while ((n = heap_first(&m->due))) {
+        struct peer *p = (struct peer *)((char *)n - offsetof(struct peer, due));
+        if (n->at_us)
+            return p;
+        heap_set(&m->due, n, mesh_peer_deadline(p, now_us));
+    }
+    return NULL;
+}
+
+static void end_round(struct mesh *m, struct peer *p, uint64_t now_us)
+{
+    if (!p->wanted_us)
+        p->wanted_us = now_us;
+    bool early = p->dial.count == 0 && now_us - p->wanted_us < FIND_US; /* the directory is being asked */
+    if (p->dial.count == 0)
+        peer_dial_error(p, "no address of it is known yet");
+    if (p->dial.error[0] && strcmp(p->dial.error, p->dial.told) != 0 && !p->dial.refused && !early) {
+        snprintf(p->dial.told, sizeof p->dial.told, "%s", p->dial.error);
+        mesh_note(m, MESH_NOTICE_FAILED, p, p->dial.error);
+    }
+    peer_dial_round_failed(p, mesh_random(), now_us);
+    mesh_want(m, &p->id, true);
+}
+
+static void tick_dialling(struct mesh *m, struct peer *p, uint64_t now_us)
+{
+    struct addr to;
+    while (peer_dial_due(p, now_us, &to))
+        mesh_dial(m, p, &to, now_us);
+    if (round_is_over(p))
+        end_round(m, p, now_us);
+}
+
+static void tick_peer(struct mesh *m, struct peer *p, uint64_t now_us)
+{
+    p->ticked_us = now_us;
+    mesh_tick_links(m, p, now_us);
+    peer_look(p, now_us);
+    tick_dialling(m, p, now_us);
+    mesh_poll_paths(m, p, now_us);
+    if (is_needless(p))
+        mesh_forget_peer(m, p);
+    else
+        mesh_touch(m, p);
+}
+
+void mesh_tick(struct mesh *m, uint64_t now_us)
+{
+    struct peer *p;
+    unsigned ticked = 0;
+    m->ticked_us = now_us;
+    mesh_announce(m, now_us);
+    mesh_tick_accepted(m, now_us);
+    while ((p = first_due(m, now_us)) && p->due.at_us <= now_us && ticked++ < TICK_PEERS)
+        tick_peer(m, p, now_us);
+    m->behind = p && p->due.at_us <= now_us;
+}
+
+/* From the last look, not from now: events that come often must not put the next one off. */
+uint64_t mesh_next_deadline(struct mesh *m, uint64_t now_us)
+{
+    const struct peer *p = first_due(m, now_us);
+    uint64_t at = earlier(mesh_accepted_deadline(m, now_us), mesh_announcement_due(m));
+    at = earlier(at, p ? p->due.at_us : TIME_NEVER);
+    return m->behind ? at : later(at, m->ticked_us + TICK_MIN_US);
+}
