@@ -68,7 +68,7 @@ int main(int argc, char **argv)
           "no sockets");
     check(addr_parse("127.0.0.1", b.to.port, &to) == 0 && atomic_load(&b.from.gso),
           "this kernel has no UDP_SEGMENT");
-    udp_remote_init(&b.from, &to, &b.remote);
+    udp_remote_init(&b.from, &(struct addr){0}, &to, &b.remote);
     printf("datagrams of %d bytes: how many, ns each when sent alone, ns each in one send\n", size);
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
         printf("%2u %7.0f %7.0f\n", counts[i], median(&b, (size_t)size, counts[i], false),

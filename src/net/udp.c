@@ -4,6 +4,7 @@
 
 #include "net/udp.h"
 
+#include "base/uninitialized.h"
 #include <assert.h>
 #include <errno.h>
 #include <linux/filter.h>
@@ -40,6 +41,13 @@ static void set_buffer(int fd, int force, int plain)
         (void)set_int(fd, SOL_SOCKET, plain, SOCKET_BUFFER);
 }
 
+/* A dual-stack socket tells of both families in the form of IPv6. */
+static int set_packet_info(const struct udp_socket *s)
+{
+    return s->v6 ? set_int(s->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
+                 : set_int(s->fd, IPPROTO_IP, IP_PKTINFO, 1);
+}
+
 /* On a dual-stack socket the IPPROTO_IP options govern what goes to IPv4-mapped addresses. */
 static int set_options(struct udp_socket *s)
 {
@@ -50,6 +58,8 @@ static int set_options(struct udp_socket *s)
         return ERR_IO;
     if (s->v6 && (set_int(s->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE) < 0 ||
                   set_int(s->fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1) < 0))
+        return ERR_IO;
+    if (set_packet_info(s) < 0)
         return ERR_IO;
     s->gso = set_int(s->fd, IPPROTO_UDP, UDP_SEGMENT, 0) == 0;
     s->gro = set_int(s->fd, IPPROTO_UDP, UDP_GRO, 1) == 0;
@@ -173,10 +183,53 @@ void udp_close(struct udp_socket *s, unsigned count)
 
 /* ---- sending ---- */
 
-void udp_remote_init(const struct udp_socket *s, const struct addr *a, struct udp_remote *out)
+struct control {
+    _Alignas(struct cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int)) +
+                                           CMSG_SPACE(sizeof(uint16_t))];
+    size_t len;
+};
+
+static void put_cmsg(uint8_t *at, int level, int type, const void *value, size_t size)
 {
+    struct cmsghdr *h = (struct cmsghdr *)at;
+    h->cmsg_level = level;
+    h->cmsg_type = type;
+    h->cmsg_len = CMSG_LEN(size);
+    memcpy(CMSG_DATA(h), value, size);
+}
+
+static void control_add(struct control *c, int level, int type, const void *value, size_t size)
+{
+    put_cmsg(c->bytes + c->len, level, type, value, size);
+    c->len += CMSG_SPACE(size);
+}
+
+static void set_source6(struct udp_remote *r, const struct sockaddr_in6 *local)
+{
+    const struct in6_pktinfo info = {.ipi6_addr = local->sin6_addr, .ipi6_ifindex = local->sin6_scope_id};
+    put_cmsg(r->source, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+    r->source_len = CMSG_SPACE(sizeof(info));
+}
+
+static void set_source4(struct udp_remote *r, const struct sockaddr_in *local)
+{
+    const struct in_pktinfo info = {.ipi_spec_dst = local->sin_addr};
+    put_cmsg(r->source, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
+    r->source_len = CMSG_SPACE(sizeof(info));
+}
+
+void udp_remote_init(const struct udp_socket *s, const struct addr *local, const struct addr *remote,
+                     struct udp_remote *out)
+{
+    struct sockaddr_storage source;
     memset(out, 0, sizeof(*out));
-    out->len = addr_to_sockaddr(a, s->v6, &out->sa);
+    out->len = addr_to_sockaddr(remote, s->v6, &out->sa);
+    if (!addr_to_sockaddr(local, s->v6, &source))
+        return;
+    if (s->v6)
+        set_source6(out, (const struct sockaddr_in6 *)&source);
+    else
+        set_source4(out, (const struct sockaddr_in *)&source);
 }
 
 static bool remote_is_v4(const struct udp_remote *to)
@@ -184,21 +237,6 @@ static bool remote_is_v4(const struct udp_remote *to)
     if (to->sa.ss_family == AF_INET)
         return true;
     return IN6_IS_ADDR_V4MAPPED(&((const struct sockaddr_in6 *)&to->sa)->sin6_addr);
-}
-
-struct control {
-    _Alignas(struct cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint16_t))];
-    size_t len;
-};
-
-static void control_add(struct control *c, int level, int type, const void *value, size_t size)
-{
-    struct cmsghdr *h = (struct cmsghdr *)(c->bytes + c->len);
-    h->cmsg_level = level;
-    h->cmsg_type = type;
-    h->cmsg_len = CMSG_LEN(size);
-    memcpy(CMSG_DATA(h), value, size);
-    c->len += CMSG_SPACE(size);
 }
 
 static void control_add_ecn(struct control *c, const struct udp_remote *to, uint8_t ecn)
@@ -262,8 +300,10 @@ static int send_each(int fd, const struct udp_remote *to, struct control *c, con
 int udp_send(struct udp_socket *s, const struct udp_remote *to, const uint8_t *data, size_t len,
              size_t segment, uint8_t ecn)
 {
-    struct control c = {.len = 0};
+    UNINITIALIZED struct control c;
     assert(len > 0 && segment > 0 && len <= UDP_LEN_MAX);
+    c.len = to->source_len;
+    memcpy(c.bytes, to->source, c.len);
     control_add_ecn(&c, to, ecn);
     if (segment >= len)
         return send_each(s->fd, to, &c, data, len, segment);
@@ -297,7 +337,7 @@ size_t udp_unsent(const struct udp_socket *s)
 
 #define CONTROL_SPACE                                                                                        \
     (CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(int)) +                           \
-     CMSG_SPACE(sizeof(uint32_t)))
+     CMSG_SPACE(sizeof(uint32_t)) + CMSG_SPACE(sizeof(struct in6_pktinfo)))
 
 #define TAKE_BYTES 262144 /* by one call, by guess */
 #define TAKE_MIN   4
@@ -376,6 +416,24 @@ static void count_overflow(struct udp_socket *s, uint32_t total, uint64_t *overf
     *overflow += grown;
 }
 
+/* The interface matters to link-local addresses alone. */
+static void read_local6(struct cmsghdr *c, struct addr *local)
+{
+    struct in6_pktinfo info;
+    memcpy(&info, CMSG_DATA(c), sizeof(info));
+    const struct sockaddr_in6 sa = {
+        .sin6_family = AF_INET6, .sin6_addr = info.ipi6_addr, .sin6_scope_id = info.ipi6_ifindex};
+    (void)!addr_from_sockaddr((const struct sockaddr *)&sa, local);
+}
+
+static void read_local4(struct cmsghdr *c, struct addr *local)
+{
+    struct in_pktinfo info;
+    memcpy(&info, CMSG_DATA(c), sizeof(info));
+    const struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr = info.ipi_addr};
+    (void)!addr_from_sockaddr((const struct sockaddr *)&sa, local);
+}
+
 static void read_control(struct udp_socket *s, struct msghdr *h, struct udp_message *m, uint64_t *overflow)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
@@ -387,6 +445,10 @@ static void read_control(struct udp_socket *s, struct msghdr *h, struct udp_mess
             m->segment = (size_t)cmsg_int(c);
         else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL)
             count_overflow(s, (uint32_t)cmsg_int(c), overflow);
+        else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO)
+            read_local6(c, &m->local);
+        else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
+            read_local4(c, &m->local);
     }
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/addr.h"
 #include "base/err.h"
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,18 +36,24 @@ void udp_close(struct udp_socket *s, unsigned count);
 /* Closes all sockets but the first `keep` of count and steers by that number. 0 or ERR_IO. */
 int udp_reduce(struct udp_socket *s, unsigned count, unsigned keep) must_check;
 
-/* A peer's address in the socket's form, made once. */
+/* A peer's address in the socket's form, and what makes datagrams to it leave from a local one, made once. */
 struct udp_remote {
     struct sockaddr_storage sa;
     socklen_t len;
+    uint8_t source_len; /* 0: the kernel chooses the source */
+    _Alignas(struct cmsghdr) uint8_t source[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 };
-void udp_remote_init(const struct udp_socket *s, const struct addr *a, struct udp_remote *out);
+
+/* local without family: none. Its port does not matter. The way out is the routing table's to choose, but for a
+ * link-local address. */
+void udp_remote_init(const struct udp_socket *s, const struct addr *local, const struct addr *remote,
+                     struct udp_remote *out);
 
 /* Sends data as datagrams of segment bytes each, the last possibly shorter (segment >= len: one datagram),
  * with ECN field ecn (0–3). At most UDP_SEGMENTS_MAX segments and 65,507 bytes, neither empty (asserted).
  * Falls back to one sendmsg per datagram when there is no UDP_SEGMENT; an error then leaves the first ones
  * sent. 0, ERR_AGAIN (socket buffer full), ERR_SPACE (EMSGSIZE: larger than a local interface carries),
- * ERR_IO (unreachable and the like; errno). */
+ * ERR_IO (unreachable, no such local address, and the like; errno). */
 int udp_send(struct udp_socket *s, const struct udp_remote *to, const uint8_t *data, size_t len,
              size_t segment, uint8_t ecn) must_check;
 
@@ -58,7 +65,8 @@ struct udp_message {
     size_t len;     /* of all datagrams */
     size_t segment; /* length of each datagram but the last; == len for a single one */
     struct addr from;
-    uint8_t ecn; /* of the outer IP header */
+    struct addr local; /* where it was sent to: of this machine, or a group's. Port 0 */
+    uint8_t ecn;       /* of the outer IP header */
 };
 
 struct udp_batch;

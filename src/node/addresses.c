@@ -133,7 +133,7 @@ void addresses_ask(struct node *n, uint64_t now_us)
     size_t len = reflexive_request(&n->reflexive, now_us, request);
     if (!len)
         return;
-    udp_remote_init(&n->sockets[0], &n->reflexive.server, &to);
+    udp_remote_init(&n->sockets[0], &(struct addr){0}, &n->reflexive.server, &to);
     /* A lost request is asked again. */
     (void)!udp_send(&n->sockets[0], &to, request, len, len, 0);
 }

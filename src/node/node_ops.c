@@ -37,7 +37,7 @@ static void send_datagram(struct node *n, const struct mesh_output *o)
     if (n->tables_stale)
         tables_publish(n);
     struct udp_remote remote;
-    udp_remote_init(&n->sockets[0], &o->addr, &remote);
+    udp_remote_init(&n->sockets[0], &(struct addr){0}, &o->addr, &remote);
     (void)!udp_send(&n->sockets[0], &remote, o->payload, o->len, o->len, 0);
 }
 

@@ -30,7 +30,7 @@ static void build_peer(void *context, uint32_t slot, struct session *tx, const s
     if (path) {
         peer.remote = path->remote;
         peer.size = path->size;
-        udp_remote_init(&b->node->sockets[0], &path->remote, &peer.to);
+        udp_remote_init(&b->node->sockets[0], &(struct addr){0}, &path->remote, &peer.to);
     }
     fwd_table_add_peer(b->table, &peer);
 }

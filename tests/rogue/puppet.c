@@ -34,7 +34,7 @@ int puppet_open(struct puppet *p, const char *keydir, const struct node_id *id, 
     if (!rc)
         rc = udp_batch_new(&p->batch);
     if (!rc)
-        udp_remote_init(&p->udp, data, &p->data);
+        udp_remote_init(&p->udp, &(struct addr){0}, data, &p->data);
     return rc;
 }
 

@@ -27,7 +27,7 @@ static struct udp_remote remote(const struct udp_socket *s, bool v6, uint16_t po
 {
     struct udp_remote r;
     struct addr a = local(v6, port);
-    udp_remote_init(s, &a, &r);
+    udp_remote_init(s, &(struct addr){0}, &a, &r);
     return r;
 }
 
@@ -166,11 +166,128 @@ static void unreachable_peer_does_not_end_segmentation(void **state)
     pair_open(&p);
     lab_run("ip route add blackhole 10.66.0.0/16");
     assert_int_equal(addr_parse("10.66.0.1", 9443, &a), 0);
-    udp_remote_init(&p.a, &a, &to);
+    udp_remote_init(&p.a, &(struct addr){0}, &a, &to);
     bool before = p.a.gso;
     assert_int_equal(udp_send(&p.a, &to, data, BURST, SEGMENT, 0), ERR_IO);
     assert_int_equal(errno, EINVAL);
     assert_int_equal(p.a.gso, before);
+    pair_close(&p);
+}
+
+static struct addr address(const char *text, uint16_t port)
+{
+    struct addr a;
+    assert_int_equal(addr_parse(text, port, &a), 0);
+    return a;
+}
+
+/* Where what a sends there, whole bursts and single datagrams, comes from, and to, as b is told. */
+static void assert_seen(struct pair *p, const struct udp_remote *to, const struct addr *from,
+                        const struct addr *at)
+{
+    static const size_t lengths[] = {SEGMENT, BURST};
+    for (unsigned i = 0; i < 4; i++) {
+        size_t len = lengths[i / 2], got = 0;
+        assert_int_equal(udp_send(&p->a, to, data, len, SEGMENT, i % 2 ? 1 : 0), 0);
+        while (got < len) {
+            int n = receive(p);
+            for (int j = 0; j < n; j++) {
+                assert_true(addr_equal(&messages[j].from, from));
+                assert_true(addr_equal(&messages[j].local, at));
+                assert_int_equal(messages[j].ecn, i % 2);
+                got += messages[j].len;
+            }
+        }
+    }
+}
+
+static void assert_local_addresses_both_ways(struct pair *p, const char *const list[], unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        for (unsigned j = 0; j < count; j++) {
+            struct addr from = address(list[i], p->a.port), to = address(list[j], p->b.port), at = to;
+            struct udp_remote r;
+            udp_remote_init(&p->a, &from, &to, &r);
+            at.port = 0;
+            assert_seen(p, &r, &from, &at);
+        }
+}
+
+static const char *const locals4[] = {"127.0.0.1", "127.0.0.2", "127.0.0.3"};
+static const char *const locals6[] = {"::1", "fd07::1", "fd07::2"};
+
+static void datagrams_leave_from_the_address_given_and_tell_where_they_arrived(void **state)
+{
+    struct pair p;
+    (void)state;
+    pair_open(&p);
+    lab_run("ip addr add fd07::1/128 dev lo nodad");
+    lab_run("ip addr add fd07::2/128 dev lo nodad");
+    assert_true(p.a.v6);
+    assert_local_addresses_both_ways(&p, locals4, 3);
+    assert_local_addresses_both_ways(&p, locals6, 3);
+    pair_close(&p);
+}
+
+static bool without_ipv6;
+
+int __real_socket(int family, int type, int protocol);
+int __wrap_socket(int family, int type, int protocol);
+int __wrap_socket(int family, int type, int protocol)
+{
+    if (!without_ipv6 || family != AF_INET6)
+        return __real_socket(family, type, protocol);
+    errno = EAFNOSUPPORT;
+    return -1;
+}
+
+static void a_machine_without_ipv6_keeps_local_addresses_apart_too(void **state)
+{
+    struct pair p;
+    (void)state;
+    without_ipv6 = true;
+    pair_open(&p);
+    without_ipv6 = false;
+    assert_false(p.a.v6);
+    assert_local_addresses_both_ways(&p, locals4, 3);
+    pair_close(&p);
+}
+
+/* Every interface has such addresses, and may have the same: its interface is part of one. */
+static void link_local_address_keeps_its_interface(void **state)
+{
+    struct pair p;
+    (void)state;
+    pair_open(&p);
+    lab_run("sysctl -qw net.ipv6.conf.default.accept_dad=0");
+    lab_run("ip link add left type veth peer name right");
+    lab_run("ip link set left up");
+    lab_run("ip link set right up");
+    lab_run("ip addr add fe80::7/64 dev left nodad");
+    lab_run("ip addr add fe80::8/64 dev right nodad");
+    struct addr from = address("fe80::7%left", p.a.port), to = address("fe80::8%left", p.b.port);
+    struct addr seen = address("fe80::7%right", p.a.port), at = address("fe80::8%right", 0);
+    struct udp_remote r;
+    udp_remote_init(&p.a, &from, &to, &r);
+    assert_seen(&p, &r, &seen, &at);
+    pair_close(&p);
+}
+
+/* An address that another machine has now, or nobody, is refused by the kernel as a bad argument. */
+static void vanished_local_address_does_not_end_segmentation(void **state)
+{
+    struct pair p;
+    (void)state;
+    pair_open(&p);
+    for (int v6 = 0; v6 < 2; v6++) {
+        struct addr from = address(v6 ? "fd07::9" : "192.0.2.9", 0), to = local(v6, p.b.port);
+        struct udp_remote r;
+        udp_remote_init(&p.a, &from, &to, &r);
+        bool before = p.a.gso;
+        assert_int_equal(udp_send(&p.a, &r, data, BURST, SEGMENT, 0), ERR_IO);
+        assert_int_equal(udp_send(&p.a, &r, data, 10, 10, 0), ERR_IO);
+        assert_int_equal(p.a.gso, before);
+    }
     pair_close(&p);
 }
 
@@ -190,7 +307,7 @@ static struct udp_remote wire_remote(const struct udp_socket *s, bool v6)
     struct addr a;
     struct udp_remote r;
     assert_int_equal(addr_parse(v6 ? "fd09::2" : "10.9.0.2", 9443, &a), 0);
-    udp_remote_init(s, &a, &r);
+    udp_remote_init(s, &(struct addr){0}, &a, &r);
     return r;
 }
 
@@ -416,6 +533,10 @@ int main(void)
         cmocka_unit_test(a_call_takes_what_the_cache_holds),
         cmocka_unit_test(refused_segmentation_falls_back_for_good),
         cmocka_unit_test(unreachable_peer_does_not_end_segmentation),
+        cmocka_unit_test(datagrams_leave_from_the_address_given_and_tell_where_they_arrived),
+        cmocka_unit_test(a_machine_without_ipv6_keeps_local_addresses_apart_too),
+        cmocka_unit_test(link_local_address_keeps_its_interface),
+        cmocka_unit_test(vanished_local_address_does_not_end_segmentation),
         cmocka_unit_test(datagram_beyond_the_interface_is_refused_and_segmentation_kept),
         cmocka_unit_test(dont_fragment_and_ecn_leave_on_the_wire),
         cmocka_unit_test(unreachable_port_does_not_break_receiving),

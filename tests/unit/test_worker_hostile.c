@@ -34,7 +34,7 @@ static void stage_open(struct stage *s)
     lab_publish(&s->node);
     lab_node_start(&s->node, 0, false);
     node = lab_address(s->node.socket);
-    udp_remote_init(&s->puppet, &node, &s->to);
+    udp_remote_init(&s->puppet, &(struct addr){0}, &node, &s->to);
 }
 
 static void stage_close(struct stage *s)

@@ -156,7 +156,7 @@ static void stage_open(void)
     lab_publish(&s.node);
     lab_node_start(&s.node, 0, false);
     struct addr node = lab_address(s.node.socket);
-    udp_remote_init(&s.puppet, &node, &s.to);
+    udp_remote_init(&s.puppet, &(struct addr){0}, &node, &s.to);
     s.len = 0;
 }
 

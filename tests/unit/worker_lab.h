@@ -141,7 +141,7 @@ static inline void lab_publish(struct lab_node *n)
             continue;
         struct fwd_peer p = {
             .slot = i, .tx = n->tx[i], .has_path = true, .remote = n->remote[i], .size = n->size[i]};
-        udp_remote_init(n->socket, &p.remote, &p.to);
+        udp_remote_init(n->socket, &(struct addr){0}, &p.remote, &p.to);
         fwd_table_add_peer(t, &p);
     }
     fwd_publish(n->fwd, t);
