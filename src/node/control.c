@@ -93,7 +93,7 @@ static void on_worker_event(void *context, const struct worker_event *e)
     switch (e->kind) {
     case WORKER_EVENT_DATAGRAM:
         if (wire_classify(e->data, e->len) == WIRE_CLASS_STUN)
-            addresses_on_stun(n, &e->from, e->data, e->len, now_us);
+            addresses_on_stun(n, &e->from.remote, e->data, e->len, now_us);
         else
             n->drops[mesh_on_datagram(n->mesh, &e->from, e->data, e->len, now_us)]++;
         break;

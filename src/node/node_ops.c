@@ -32,12 +32,12 @@ static void abort_stream(struct node *n, const struct mesh_output *o)
 /* One that is too large for a local interface is lost: that is what a probe of its size is there to find out. */
 static void send_datagram(struct node *n, const struct mesh_output *o)
 {
-    if (device_is_overlay(n->device, &o->addr))
+    if (device_is_overlay(n->device, &o->endpoint.remote))
         return; /* the tunnel's own endpoints are never reached through the tunnel */
     if (n->tables_stale)
         tables_publish(n);
     struct udp_remote remote;
-    udp_remote_init(&n->sockets[0], &(struct addr){0}, &o->addr, &remote);
+    udp_remote_init(&n->sockets[0], &o->endpoint.local, &o->endpoint.remote, &remote);
     (void)!udp_send(&n->sockets[0], &remote, o->payload, o->len, o->len, 0);
 }
 

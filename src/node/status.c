@@ -63,10 +63,10 @@ static const char *path_state_name(enum path_state state)
 
 static json_t *describe_path(const struct path *path)
 {
-    if (!path->kind)
+    if (path->endpoint.carrier == CARRIER_NONE)
         return json_null();
-    return json_pack("{s:s, s:o, s:i, s:s, s:i}", "kind", path_kind_name(path->kind), "remote",
-                     text_of_addr(&path->remote), "mtu", (int)path->size, "state",
+    return json_pack("{s:s, s:o, s:i, s:s, s:i}", "kind", carrier_name(path->endpoint.carrier), "remote",
+                     text_of_addr(&path->endpoint.remote), "mtu", (int)path->size, "state",
                      path_state_name(path->state), "rtt_us", (int)path->rtt_us);
 }
 

@@ -28,9 +28,9 @@ static void build_peer(void *context, uint32_t slot, struct session *tx, const s
     struct table_builder *b = context;
     struct fwd_peer peer = {.slot = slot, .tx = tx, .has_path = path != NULL};
     if (path) {
-        peer.remote = path->remote;
+        peer.endpoint = path->endpoint;
         peer.size = path->size;
-        udp_remote_init(&b->node->sockets[0], &(struct addr){0}, &path->remote, &peer.to);
+        udp_remote_init(&b->node->sockets[0], &path->endpoint.local, &path->endpoint.remote, &peer.to);
     }
     fwd_table_add_peer(b->table, &peer);
 }

@@ -109,7 +109,7 @@ static uint64_t travel(struct sim *sim)
     return sim->weather.delay_us + (sim->weather.jitter_us ? next_random(sim) % sim->weather.jitter_us : 0);
 }
 
-static void send_datagram(struct sim_node *n, const struct addr *to, const uint8_t *data, size_t len)
+static void send_datagram(struct sim_node *n, const struct endpoint *to, const uint8_t *data, size_t len)
 {
     struct sim *sim = n->sim;
     n->mapped = true;
@@ -120,7 +120,7 @@ static void send_datagram(struct sim_node *n, const struct addr *to, const uint8
         push(sim, (struct event){.at_us = sim->now_us + travel(sim),
                                  .kind = EVENT_DATAGRAM,
                                  .from = n->addr,
-                                 .to = *to,
+                                 .to = to->remote,
                                  .data = copy(data, len),
                                  .len = len});
     }
@@ -143,7 +143,7 @@ static void collect_peer(void *context, uint32_t slot, struct session *tx, const
     n->out[n->out_count].tx = tx;
     n->out[n->out_count].has_path = path != NULL;
     n->out[n->out_count].size = path ? path->size : 0;
-    n->out[n->out_count++].remote = path ? path->remote : (struct addr){0};
+    n->out[n->out_count++].endpoint = path ? path->endpoint : (struct endpoint){0};
 }
 
 static void collect_session(void *context, struct session *rx)
@@ -267,7 +267,7 @@ static void do_one(struct sim_node *n, const struct mesh_output *o)
     case MESH_OUTPUT_DATAGRAM:
         if (n->stale)
             publish(n);
-        send_datagram(n, &o->addr, o->payload, o->len);
+        send_datagram(n, &o->endpoint, o->payload, o->len);
         break;
     case MESH_OUTPUT_RETIRE:
         retire(n, o->session);
@@ -450,7 +450,7 @@ bool sim_send_frame(struct sim_node *a, const struct sim_node *b, size_t len)
         if (n < 0)
             return false;
         a->frames_sent++;
-        send_datagram(a, &a->out[i].remote, datagram, (size_t)n);
+        send_datagram(a, &a->out[i].endpoint, datagram, (size_t)n);
         return true;
     }
     return false;
@@ -483,7 +483,8 @@ bool sim_peer(const struct sim_node *a, const struct sim_node *b, struct mesh_pe
 bool sim_connected(const struct sim_node *a, const struct sim_node *b)
 {
     struct mesh_peer peer;
-    return a->mesh && sim_peer(a, b, &peer) && peer.state == MESH_PEER_CONNECTED && peer.path.kind;
+    return a->mesh && sim_peer(a, b, &peer) && peer.state == MESH_PEER_CONNECTED &&
+           peer.path.endpoint.carrier != CARRIER_NONE;
 }
 
 static void deliver_datagram(struct sim *sim, struct event *e)
@@ -491,11 +492,12 @@ static void deliver_datagram(struct sim *sim, struct event *e)
     struct sim_node *n = node_at(sim, &e->to);
     if (!n || !addr_equal(&n->addr, &e->to) || (n->behind_nat && !n->mapped))
         return;
+    const struct endpoint from = endpoint_udp(&e->from);
     struct wire_header h;
     if (wire_header_decode(e->data, e->len, &h) == DROP_NONE && h.type == WIRE_DATA)
         on_data(n, e->data, e->len);
     else
-        n->drops[mesh_on_datagram(n->mesh, &e->from, e->data, e->len, sim->now_us)]++;
+        n->drops[mesh_on_datagram(n->mesh, &from, e->data, e->len, sim->now_us)]++;
     sim_do_outputs(n);
 }
 

@@ -32,7 +32,7 @@ struct sim_node {
     struct {
         uint32_t slot;
         struct session *tx;
-        struct addr remote;
+        struct endpoint endpoint;
         bool has_path;
         uint16_t size;
     } out[SIM_NODES_MAX];

@@ -544,7 +544,7 @@ static void candidates_that_change_often_are_announced_rarely_and_the_newest_arr
     assert_true(sim_peer(p.b, p.a, &peer));
     bool arrived = false;
     for (size_t i = 0; i < peer.path_count; i++)
-        arrived = arrived || addr_equal(&peer.paths[i].remote, &list[1].addr);
+        arrived = arrived || addr_equal(&peer.paths[i].endpoint.remote, &list[1].addr);
     assert_true(arrived);
     sim_free(p.sim);
 }
@@ -716,13 +716,14 @@ static void hostile_datagrams_are_counted_drops(void **state)
     struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
     sim_connect(p.b, p.a, NULL);
     sim_run(p.sim, 1 * SECOND, NULL, NULL);
+    const struct endpoint from = endpoint_udp(&p.b->addr);
     uint8_t junk[200];
     for (unsigned i = 0; i < 2000; i++) {
         memset(junk, (int)i, sizeof junk);
         junk[0] = (uint8_t)(0x20 + i % 4);
         junk[1] = 15;
         junk[2] = junk[3] = 0;
-        assert_int_not_equal(mesh_on_datagram(p.a->mesh, &p.b->addr, junk, i % sizeof junk, sim_now(p.sim)),
+        assert_int_not_equal(mesh_on_datagram(p.a->mesh, &from, junk, i % sizeof junk, sim_now(p.sim)),
                              DROP_NONE);
     }
     sim_run(p.sim, 1 * SECOND, exchange, &p);
@@ -737,10 +738,11 @@ static uint64_t flood_control_lane(struct pair *p, enum wire_type type, const ui
     uint64_t before = p->a->drops[DROP_CONTROL_RATE];
     uint8_t datagram[2048], head[WIRE_INNER_LEN] = {0};
     const struct slice pieces[] = {{head, sizeof head}, {body, len}};
+    const struct endpoint from = endpoint_udp(&p->b->addr);
     for (unsigned i = 0; i < count; i++) {
         int n = session_seal(p->b->out[0].tx, type, WIRE_LANE_CONTROL, pieces, 2, datagram);
         assert_true(n > 0);
-        p->a->drops[mesh_on_datagram(p->a->mesh, &p->b->addr, datagram, (size_t)n, sim_now(p->sim))]++;
+        p->a->drops[mesh_on_datagram(p->a->mesh, &from, datagram, (size_t)n, sim_now(p->sim))]++;
     }
     return p->a->drops[DROP_CONTROL_RATE] - before;
 }

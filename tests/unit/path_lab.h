@@ -112,9 +112,9 @@ static inline bool lost(struct net *net, const struct link *link)
     return link->down || next_random(net) % LOSS_SCALE < link->loss;
 }
 
-static inline void carry(struct net *net, const struct path_probe *probe, const struct addr *remote)
+static inline void carry(struct net *net, const struct path_probe *probe, const struct endpoint *to)
 {
-    struct link *link = link_of(net, remote);
+    struct link *link = link_of(net, &to->remote);
     net->sent_bytes += probe->size;
     net->trace = (net->trace ^ net->now ^ probe->token ^ (uint64_t)probe->size << 48) * 0x9e3779b97f4a7c15ull;
     assert_int_equal(probe->kind, PATH_PROBE_REQUEST);
@@ -133,15 +133,15 @@ static inline void carry(struct net *net, const struct path_probe *probe, const 
 static inline void poll_all(struct net *net)
 {
     struct path_probe probe;
-    struct addr remote;
+    struct endpoint to;
     bool changed;
     unsigned guard = 0;
     for (bool more = true; more;) {
-        more = path_poll(net->set, net->now, &probe, &remote, &changed);
+        more = path_poll(net->set, net->now, &probe, &to, &changed);
         if (changed)
             net->changed_us = net->now;
         if (more)
-            carry(net, &probe, &remote);
+            carry(net, &probe, &to);
         assert_true(guard++ < 200);
     }
     /* A deadline in the past would spin the loop. */
@@ -158,14 +158,16 @@ static inline void deliver(struct net *net)
         }
         net->answers[i] = net->answers[--net->answer_count];
         /* What was on its way when the link broke is gone too. */
-        if (!a.link->down && path_on_answer(net->set, &a.probe, &a.link->addr, net->now))
+        const struct endpoint from = endpoint_udp(&a.link->addr);
+        if (!a.link->down && path_on_answer(net->set, &a.probe, &from, net->now))
             net->changed_us = net->now;
     }
     if (net->talks_from && net->data_us <= net->now) {
         net->data_us = net->now + DATA_EVERY;
         const struct path *best = path_best(net->set);
-        if (!best || !addr_equal(&best->remote, &net->talks_from->addr))
-            path_on_source(net->set, &net->talks_from->addr, net->now);
+        const struct endpoint from = endpoint_udp(&net->talks_from->addr);
+        if (!best || !addr_equal(&best->endpoint.remote, &from.remote))
+            path_on_source(net->set, &from, net->now);
     }
 }
 
@@ -206,7 +208,7 @@ static inline void run(struct net *net, uint64_t span_us)
 static inline bool best_is(struct net *net, const void *link)
 {
     const struct path *best = path_best(net->set);
-    return best && addr_equal(&best->remote, &((const struct link *)link)->addr);
+    return best && addr_equal(&best->endpoint.remote, &((const struct link *)link)->addr);
 }
 
 static inline bool size_at_most(struct net *net, const void *max)
@@ -238,7 +240,7 @@ static inline enum path_state state_of(struct net *net, const struct link *link)
     struct path paths[CANDIDATES_MAX];
     size_t count = path_list(net->set, paths, CANDIDATES_MAX);
     for (size_t i = 0; i < count; i++) {
-        if (addr_equal(&paths[i].remote, &link->addr))
+        if (addr_equal(&paths[i].endpoint.remote, &link->addr))
             return paths[i].state;
     }
     fail_msg("no such path");
@@ -250,7 +252,7 @@ static inline bool is_known(struct net *net, const struct link *link)
     struct path paths[CANDIDATES_MAX];
     size_t count = path_list(net->set, paths, CANDIDATES_MAX);
     for (size_t i = 0; i < count; i++) {
-        if (addr_equal(&paths[i].remote, &link->addr))
+        if (addr_equal(&paths[i].endpoint.remote, &link->addr))
             return true;
     }
     return false;

@@ -100,7 +100,8 @@ static void transmit(struct pair *p, unsigned from, const struct addr *remote, c
 static void receive(struct pair *p, const struct datagram *d)
 {
     struct node *me = &p->nodes[d->to];
-    struct addr from = home(!d->to, d->from_home);
+    struct addr source = home(!d->to, d->from_home);
+    const struct endpoint from = endpoint_udp(&source);
     if (d->is_probe && d->probe.kind == PATH_PROBE_ANSWER) {
         me->changes += path_on_answer(me->set, &d->probe, &from, p->now);
         return;
@@ -110,24 +111,24 @@ static void receive(struct pair *p, const struct datagram *d)
         return;
     struct path_probe answer = d->probe;
     answer.kind = PATH_PROBE_ANSWER;
-    transmit(p, d->to, &from, &answer);
+    transmit(p, d->to, &source, &answer);
 }
 
 static void poll_node(struct pair *p, unsigned n)
 {
     struct node *me = &p->nodes[n];
     struct path_probe probe;
-    struct addr remote;
+    struct endpoint to;
     bool changed;
-    while (path_poll(me->set, p->now, &probe, &remote, &changed)) {
+    while (path_poll(me->set, p->now, &probe, &to, &changed)) {
         me->probes++;
-        transmit(p, n, &remote, &probe);
+        transmit(p, n, &to.remote, &probe);
     }
     me->changes += changed;
     const struct path *best = path_best(me->set);
     if (me->talks && best && me->data_us <= p->now) {
         me->data_us = p->now + 20 * MS;
-        transmit(p, n, &best->remote, NULL);
+        transmit(p, n, &best->endpoint.remote, NULL);
     }
 }
 
@@ -209,8 +210,8 @@ static void talking_nodes_that_disagree_on_the_path_stay_where_they_are(void **s
         p->nodes[n].talks = true;
     }
     run(p, 30 * SECOND);
-    assert_true(addr_equal(&path_best(p->nodes[0].set)->remote, &first[0]));
-    assert_true(addr_equal(&path_best(p->nodes[1].set)->remote, &first[1]));
+    assert_true(addr_equal(&path_best(p->nodes[0].set)->endpoint.remote, &first[0]));
+    assert_true(addr_equal(&path_best(p->nodes[1].set)->endpoint.remote, &first[1]));
     forget_counts(p);
     run(p, 10 * MINUTE);
     assert_quiet(p, 1200 + 120 + 2 * 120 + 8);
@@ -230,7 +231,7 @@ static void answers_from_another_address_lead_to_that_address(void **state)
     struct addr asked = home(1, 1), answers = home(1, 0);
     path_add(p->nodes[0].set, &asked, CANDIDATE_HOST, p->now);
     run(p, 100 * MS);
-    assert_true(addr_equal(&path_best(p->nodes[0].set)->remote, &answers));
+    assert_true(addr_equal(&path_best(p->nodes[0].set)->endpoint.remote, &answers));
     run(p, 30 * SECOND);
     forget_counts(p);
     run(p, 10 * MINUTE);
@@ -254,7 +255,7 @@ static void both_ends_choose_the_faster_path(void **state)
         run(p, 10 * SECOND);
         for (unsigned n = 0; n < 2; n++) {
             struct addr expected = home(!n, fast);
-            assert_true(addr_equal(&path_best(p->nodes[n].set)->remote, &expected));
+            assert_true(addr_equal(&path_best(p->nodes[n].set)->endpoint.remote, &expected));
         }
         forget_counts(p);
         run(p, 1 * MINUTE);

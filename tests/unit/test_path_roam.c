@@ -140,9 +140,9 @@ static void forged_sources_are_challenged_rarely_and_forgotten(void **state)
     struct net *net = net_new(33, ETHERNET);
     struct link *real = settled(net, 20 * MS);
     uint64_t before = net->sent_bytes;
-    struct addr from = {.family = 4, .port = 1, .ip = {203, 0, 113, 1}};
+    struct endpoint from = endpoint_udp(&(struct addr){.family = 4, .port = 1, .ip = {203, 0, 113, 1}});
     for (unsigned i = 0; i < 10000; i++) {
-        from.port = (uint16_t)(1 + i);
+        from.remote.port = (uint16_t)(1 + i);
         path_on_source(net->set, &from, net->now);
         run(net, 1 * MS);
     }
@@ -186,13 +186,13 @@ static void answers_prove_only_what_was_asked(void **state)
 {
     (void)state;
     struct net *net = net_new(50, ETHERNET);
-    struct addr a = {.family = 4, .port = 1, .ip = {192, 0, 2, 1}}, b = a, remote;
-    b.port = 2;
-    path_add(net->set, &a, CANDIDATE_HOST, net->now);
+    struct endpoint a = endpoint_udp(&(struct addr){.family = 4, .port = 1, .ip = {192, 0, 2, 1}}), b = a, to;
+    b.remote.port = 2;
+    path_add(net->set, &a.remote, CANDIDATE_HOST, net->now);
     struct path_probe probe;
     bool changed;
-    assert_true(path_poll(net->set, net->now, &probe, &remote, &changed));
-    assert_true(addr_equal(&remote, &a));
+    assert_true(path_poll(net->set, net->now, &probe, &to, &changed));
+    assert_true(endpoint_same(&to, &a));
     struct path_probe answer = probe;
     assert_false(path_on_answer(net->set, &answer, &a, net->now)); /* a request is no answer */
     answer.kind = PATH_PROBE_ANSWER;
@@ -205,7 +205,7 @@ static void answers_prove_only_what_was_asked(void **state)
     assert_false(path_on_answer(net->set, &answer, &b, net->now));
     assert_null(path_best(net->set));
     assert_true(path_on_answer(net->set, &answer, &a, net->now));
-    assert_true(addr_equal(&path_best(net->set)->remote, &a));
+    assert_true(endpoint_same(&path_best(net->set)->endpoint, &a));
     assert_false(path_on_answer(net->set, &answer, &a, net->now)); /* again */
     net_free(net);
 }
@@ -214,11 +214,11 @@ static void answer_of_long_ago_proves_nothing(void **state)
 {
     (void)state;
     struct net *net = net_new(51, ETHERNET);
-    struct addr a = {.family = 4, .port = 1, .ip = {192, 0, 2, 1}}, remote;
-    path_add(net->set, &a, CANDIDATE_HOST, net->now);
+    struct endpoint a = endpoint_udp(&(struct addr){.family = 4, .port = 1, .ip = {192, 0, 2, 1}}), to;
+    path_add(net->set, &a.remote, CANDIDATE_HOST, net->now);
     struct path_probe probe;
     bool changed;
-    assert_true(path_poll(net->set, net->now, &probe, &remote, &changed));
+    assert_true(path_poll(net->set, net->now, &probe, &to, &changed));
     run(net, 6 * SECOND);
     probe.kind = PATH_PROBE_ANSWER;
     assert_false(path_on_answer(net->set, &probe, &a, net->now));

@@ -252,7 +252,7 @@ struct events {
 static void count_event(void *context, const struct worker_event *e)
 {
     struct events *n = context;
-    n->from = e->from;
+    n->from = e->from.remote;
     n->slot = e->slot;
     if (e->kind == WORKER_EVENT_DATAGRAM) {
         n->datagrams++;

@@ -139,9 +139,12 @@ static inline void lab_publish(struct lab_node *n)
             fwd_table_add_session(t, n->rx[i]);
         if (!n->tx[i])
             continue;
-        struct fwd_peer p = {
-            .slot = i, .tx = n->tx[i], .has_path = true, .remote = n->remote[i], .size = n->size[i]};
-        udp_remote_init(n->socket, &(struct addr){0}, &p.remote, &p.to);
+        struct fwd_peer p = {.slot = i,
+                             .tx = n->tx[i],
+                             .has_path = true,
+                             .endpoint = endpoint_udp(&n->remote[i]),
+                             .size = n->size[i]};
+        udp_remote_init(n->socket, &(struct addr){0}, &p.endpoint.remote, &p.to);
         fwd_table_add_peer(t, &p);
     }
     fwd_publish(n->fwd, t);

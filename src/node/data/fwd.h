@@ -6,6 +6,7 @@
 #include "base/addr.h"
 #include "base/err.h"
 #include "net/udp.h"
+#include "proto/path/endpoint.h"
 #include "proto/session/session.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,9 +16,9 @@ struct fwd_peer {
     uint32_t slot;
     struct session *tx; /* the session that seals; NULL while there is none */
     bool has_path;
-    struct addr remote;   /* the best path's address … */
-    struct udp_remote to; /* … in the socket's form */
-    uint16_t size;        /* UDP payload that the path carries; under 300 bytes it counts as no path */
+    struct endpoint endpoint; /* the best path's … */
+    struct udp_remote to;     /* … in the socket's form */
+    uint16_t size;            /* UDP payload that the path carries; under 300 bytes it counts as no path */
 };
 
 struct fwd_table;

@@ -44,7 +44,7 @@ struct worker_trace {
 struct worker_event {
     enum worker_event_kind kind;
     uint32_t slot;
-    struct addr from;
+    struct endpoint from;
     uint32_t len;
     uint8_t *data; /* DATAGRAM: len bytes, valid until the handler returns, which may open them in place */
     struct worker_trace trace;

@@ -175,22 +175,30 @@ static enum drop on_plain(struct worker *w, const struct arrival *a, uint8_t *pl
     return on_frame(w, a, &meta, plain, len);
 }
 
+static struct endpoint endpoint_of(const struct udp_message *m)
+{
+    return endpoint_udp(&m->from);
+}
+
 /* The datagram authenticated: where it came from may be where the peer is now. */
-static void check_source(struct worker *w, uint32_t slot, const struct addr *from)
+static void check_source(struct worker *w, uint32_t slot, const struct udp_message *m)
 {
     const struct fwd_peer *peer = fwd_peer(w->table, slot);
-    if (peer && peer->has_path && addr_equal(&peer->remote, from))
+    if (peer && peer->has_path && addr_equal(&peer->endpoint.remote, &m->from))
         return;
     if (worker_limit_pass(w->source_limits, slot, w->now_us))
-        (void)worker_event(w,
-                           &(struct worker_event){.kind = WORKER_EVENT_SOURCE, .slot = slot, .from = *from});
+        (void)worker_event(
+            w, &(struct worker_event){.kind = WORKER_EVENT_SOURCE, .slot = slot, .from = endpoint_of(m)});
 }
 
 static enum drop to_control(struct worker *w, const struct udp_message *m, uint32_t slot, uint8_t *data,
                             size_t len)
 {
-    const struct worker_event event = {
-        .kind = WORKER_EVENT_DATAGRAM, .slot = slot, .from = m->from, .len = (uint32_t)len, .data = data};
+    const struct worker_event event = {.kind = WORKER_EVENT_DATAGRAM,
+                                       .slot = slot,
+                                       .from = endpoint_of(m),
+                                       .len = (uint32_t)len,
+                                       .data = data};
     return worker_event(w, &event) ? DROP_NONE : DROP_CONTROL_QUEUE;
 }
 
@@ -243,7 +251,7 @@ static enum drop on_session(struct worker *w, const struct udp_message *m, uint8
         return drop;
     if (a.session != *checked) {
         *checked = a.session;
-        check_source(w, session_peer_slot(a.session), &m->from);
+        check_source(w, session_peer_slot(a.session), m);
     }
     return on_plain(w, &a, plain, plain_len);
 }

@@ -91,11 +91,11 @@ void mesh_on_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t le
 void mesh_on_closed(struct mesh *m, uint64_t conn, const char *reason, uint64_t now_us);
 
 /* A CONTROL or PROBE datagram; it is opened in place. */
-enum drop mesh_on_datagram(struct mesh *m, const struct addr *from, uint8_t *data, size_t len,
+enum drop mesh_on_datagram(struct mesh *m, const struct endpoint *from, uint8_t *data, size_t len,
                            uint64_t now_us);
 /* Workers saw an authenticated datagram of peer slot from an address that is not its path, or its path's size
  * refused. */
-void mesh_on_source(struct mesh *m, uint32_t slot, const struct addr *from, uint64_t now_us);
+void mesh_on_source(struct mesh *m, uint32_t slot, const struct endpoint *from, uint64_t now_us);
 void mesh_on_too_big(struct mesh *m, uint32_t slot, uint64_t now_us);
 
 /* Timers: what is due is done, of so many peers at once that events get their turn. The next deadline may have passed
@@ -130,7 +130,7 @@ struct mesh_peer {
     bool fresh_root;   /* a fresh secret went into the session's first root */
     unsigned address_count;
     struct addr_prefix addresses[MESSAGE_ADDRS_MAX];
-    struct path path; /* kind 0 when there is none */
+    struct path path; /* carrier CARRIER_NONE when there is none */
     size_t path_count;
     struct path paths[CANDIDATES_MAX];
     uint64_t rx_bytes, tx_bytes;

@@ -81,9 +81,9 @@ static void send_changed(void *context)
     mesh_publish(peer_of(context)->mesh);
 }
 
-/* Seals pieces (inner header first) on the control lane and sends them to one address. */
+/* Seals pieces (inner header first) on the control lane and sends them to one endpoint. */
 static void send_sealed(struct peer *p, struct session *s, enum wire_type type, const struct slice *pieces,
-                        size_t count, const struct addr *to)
+                        size_t count, const struct endpoint *to)
 {
     uint8_t datagram[WIRE_DATAGRAM_MAX];
     int len = session_seal(s, type, WIRE_LANE_CONTROL, pieces, count, datagram);
@@ -115,7 +115,7 @@ static void send_control(void *context, struct session *s, const struct message 
         uint8_t head[WIRE_INNER_LEN];
         wire_inner_encode(&inner, head);
         const struct slice pieces[] = {{head, sizeof head}, {encoded + at, n}};
-        send_sealed(p, s, WIRE_CONTROL, pieces, 2, &best->remote);
+        send_sealed(p, s, WIRE_CONTROL, pieces, 2, &best->endpoint);
     }
     secret_wipe(encoded, sizeof encoded);
 }
@@ -133,7 +133,7 @@ struct keychain_ops mesh_keychain_ops(struct link *l)
 
 /* size is that of the whole UDP payload; 0: as small as can be. */
 static void send_probe(struct peer *p, struct session *s, const struct path_probe *probe, uint16_t size,
-                       const struct addr *to)
+                       const struct endpoint *to)
 {
     static const uint8_t padding[WIRE_DATAGRAM_MAX];
     uint8_t head[WIRE_INNER_LEN], body[PATH_PROBE_LEN];
@@ -168,13 +168,12 @@ static void on_path_changed(struct mesh *m, struct peer *p)
         link_send(p->current, &wake);
         mesh_flush(m, p->current);
     }
-    if (!best || addr_equal(&best->remote, &p->path_told))
+    if (!best || addr_equal(&best->endpoint.remote, &p->path_told))
         return;
-    p->path_told = best->remote;
-    learn_control_address(p, &best->remote);
-    char text[ADDR_TEXT_MAX + 16], remote[ADDR_TEXT_MAX];
-    snprintf(text, sizeof text, "%s %s", path_kind_name(best->kind), addr_format(&best->remote, remote));
-    mesh_note(m, MESH_NOTICE_PATH, p, text);
+    p->path_told = best->endpoint.remote;
+    learn_control_address(p, &best->endpoint.remote);
+    char text[ENDPOINT_TEXT_MAX];
+    mesh_note(m, MESH_NOTICE_PATH, p, endpoint_format(&best->endpoint, text));
 }
 
 void mesh_poll_paths(struct mesh *m, struct peer *p, uint64_t now_us)
@@ -183,7 +182,7 @@ void mesh_poll_paths(struct mesh *m, struct peer *p, uint64_t now_us)
     if (!s)
         return;
     struct path_probe probe;
-    struct addr to;
+    struct endpoint to;
     bool changed = false;
     while (path_poll(p->paths, now_us, &probe, &to, &changed))
         send_probe(p, s, &probe, probe.size, &to);
@@ -215,13 +214,13 @@ int mesh_ping(struct mesh *m, uint32_t slot, uint64_t token, uint64_t now_us)
     *ping = (struct mesh_ping){.sent_us = now_us, .caller = token};
     secret_random(&ping->token, sizeof ping->token);
     const struct path_probe probe = {.kind = PATH_PROBE_REQUEST, .token = ping->token};
-    send_probe(p, s, &probe, 0, &best->remote);
+    send_probe(p, s, &probe, 0, &best->endpoint);
     return 0;
 }
 
 /* datagram_len is that of the whole UDP payload: what a request was sent to measure. */
 static enum drop on_probe(struct mesh *m, struct peer *p, const uint8_t *body, size_t len,
-                          size_t datagram_len, const struct addr *from, uint64_t now_us)
+                          size_t datagram_len, const struct endpoint *from, uint64_t now_us)
 {
     struct path_probe probe;
     if (path_probe_decode(body, len, &probe))
@@ -234,7 +233,7 @@ static enum drop on_probe(struct mesh *m, struct peer *p, const uint8_t *body, s
             return DROP_CONTROL_RATE;
         struct path_probe answer = probe;
         answer.kind = PATH_PROBE_ANSWER;
-        answer.observed = *from;
+        answer.observed = from->remote;
         if (s)
             send_probe(p, s, &answer, 0, from);
         path_on_source(p->paths, from, now_us);
@@ -270,7 +269,7 @@ static enum drop on_control(struct mesh *m, const struct mesh_receiver *r, const
     return DROP_NONE;
 }
 
-enum drop mesh_on_datagram(struct mesh *m, const struct addr *from, uint8_t *data, size_t len,
+enum drop mesh_on_datagram(struct mesh *m, const struct endpoint *from, uint8_t *data, size_t len,
                            uint64_t now_us)
 {
     struct wire_header h;
@@ -301,7 +300,7 @@ enum drop mesh_on_datagram(struct mesh *m, const struct addr *from, uint8_t *dat
     return on_control(m, r, &h, &inner, body, body_len, now_us);
 }
 
-void mesh_on_source(struct mesh *m, uint32_t slot, const struct addr *from, uint64_t now_us)
+void mesh_on_source(struct mesh *m, uint32_t slot, const struct endpoint *from, uint64_t now_us)
 {
     struct peer *p = slot < m->slot_end ? m->peers[slot] : NULL;
     if (!p)

@@ -72,10 +72,10 @@ void mesh_tell_gone(struct mesh *m, struct peer *p)
     tell_of_slot(m, p, MESH_OUTPUT_GONE, 0);
 }
 
-void mesh_send_datagram(struct mesh *m, const struct addr *to, const uint8_t *data, size_t len)
+void mesh_send_datagram(struct mesh *m, const struct endpoint *to, const uint8_t *data, size_t len)
 {
-    (void)!outputs_put(&m->outputs, &(struct mesh_output){.kind = MESH_OUTPUT_DATAGRAM, .addr = *to}, data,
-                       len);
+    (void)!outputs_put(&m->outputs, &(struct mesh_output){.kind = MESH_OUTPUT_DATAGRAM, .endpoint = *to},
+                       data, len);
 }
 
 void mesh_tell_pong(struct mesh *m, uint64_t token, uint32_t rtt_us)

@@ -10,6 +10,7 @@
 #include "base/addr.h"
 #include "base/err.h"
 #include "base/id.h"
+#include "proto/path/endpoint.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,7 +38,7 @@ enum mesh_output_kind {
     MESH_OUTPUT_STREAM_SEND,  /* payload goes out on stream conn */
     MESH_OUTPUT_STREAM_CLOSE, /* once what was sent is out; no event follows */
     MESH_OUTPUT_STREAM_ABORT, /* at once, whatever was sent; no event follows */
-    MESH_OUTPUT_DATAGRAM,     /* payload goes to addr; may be lost, also for being too large */
+    MESH_OUTPUT_DATAGRAM,     /* payload goes to endpoint; may be lost, also for being too large */
     MESH_OUTPUT_RETIRE,       /* session is the owner's now: to be freed when no published table holds it */
     MESH_OUTPUT_WANT,         /* the addresses of a wanted peer are needed … */
     MESH_OUTPUT_FORGET,       /* … or no longer */
@@ -60,8 +61,9 @@ struct mesh_output {
         struct session *session; /* RETIRE */
     };
     union {
-        struct addr addr;  /* DIAL, DATAGRAM */
-        struct node_id id; /* WANT, FORGET, NOTICE */
+        struct addr addr;         /* DIAL */
+        struct endpoint endpoint; /* DATAGRAM */
+        struct node_id id;        /* WANT, FORGET, NOTICE */
     };
     uint8_t *payload; /* the queue's */
     size_t len;

@@ -101,7 +101,8 @@ static bool report(struct path_set *set)
 {
     struct path none = {0}, *now = set->best ? &set->best->path : &none;
     struct path *old = &set->reported;
-    bool same = now->state == old->state && now->size == old->size && addr_equal(&now->remote, &old->remote);
+    bool same =
+        now->state == old->state && now->size == old->size && endpoint_same(&now->endpoint, &old->endpoint);
     set->reported = *now;
     return !same;
 }
@@ -109,7 +110,7 @@ static bool report(struct path_set *set)
 static struct path_entry *find(struct path_set *set, const struct addr *remote)
 {
     for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
-        if (addr_equal(&e->path.remote, remote))
+        if (addr_equal(&e->path.endpoint.remote, remote))
             return e;
     }
     return NULL;
@@ -165,26 +166,27 @@ static void retry(struct path_entry *e, uint64_t now_us)
         path_entry_try(e, now_us);
 }
 
-static struct path_entry *add(struct path_set *set, const struct addr *remote, uint64_t now_us)
+/* NULL when there is no room, or no way. */
+static struct path_entry *add(struct path_set *set, const struct endpoint *to, uint64_t now_us)
 {
-    struct path_entry *e = find(set, remote);
+    if (to->carrier == CARRIER_NONE || !usable(&to->remote))
+        return NULL;
+    struct path_entry *e = find(set, &to->remote);
     if (e) {
         retry(e, now_us);
         return e;
     }
     e = make_room(set, false);
     if (e)
-        path_entry_init(e, remote, now_us);
+        path_entry_init(e, to, now_us);
     return e;
 }
 
 void path_add(struct path_set *set, const struct addr *remote, enum candidate_kind kind, uint64_t now_us)
 {
     heard(set, now_us);
-    /* A relayed address needs its relay's carrier. */
-    if (!usable(remote) || kind == CANDIDATE_RELAYED)
-        return;
-    struct path_entry *e = add(set, remote, now_us);
+    const struct endpoint to = {.carrier = carrier_for(kind), .remote = *remote};
+    struct path_entry *e = add(set, &to, now_us);
     if (!e)
         return;
     e->learned = false;
@@ -194,7 +196,8 @@ void path_add(struct path_set *set, const struct addr *remote, enum candidate_ki
 void path_add_observed(struct path_set *set, const struct addr *remote, uint64_t now_us)
 {
     heard(set, now_us);
-    struct path_entry *e = usable(remote) ? add(set, remote, now_us) : NULL;
+    const struct endpoint to = endpoint_udp(remote);
+    struct path_entry *e = add(set, &to, now_us);
     if (e)
         e->learned = false;
 }
@@ -202,7 +205,7 @@ void path_add_observed(struct path_set *set, const struct addr *remote, uint64_t
 static bool listed(const struct path_entry *e, const struct candidate *list, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        if (addr_equal(&list[i].addr, &e->path.remote))
+        if (addr_equal(&list[i].addr, &e->path.endpoint.remote))
             return true;
     }
     return false;
@@ -237,12 +240,12 @@ static void ask_all(struct path_set *set, uint64_t now_us)
     }
 }
 
-static struct path_entry *learn(struct path_set *set, const struct addr *remote, uint64_t now_us)
+static struct path_entry *learn(struct path_set *set, const struct endpoint *from, uint64_t now_us)
 {
-    struct path_entry *e = find(set, remote);
+    struct path_entry *e = find(set, &from->remote);
     if (!e) {
         e = make_room(set, true);
-        path_entry_init(e, remote, now_us);
+        path_entry_init(e, from, now_us);
         e->learned = true;
     }
     return e;
@@ -267,15 +270,15 @@ static bool worth_asking(const struct path_set *set, const struct path_entry *e,
     return false;
 }
 
-void path_on_source(struct path_set *set, const struct addr *remote, uint64_t now_us)
+void path_on_source(struct path_set *set, const struct endpoint *from, uint64_t now_us)
 {
     heard(set, now_us);
-    if (!usable(remote) || (set->best && addr_equal(remote, &set->best->path.remote)))
+    if (!usable(&from->remote) || (set->best && addr_equal(&from->remote, &set->best->path.endpoint.remote)))
         return;
-    if (!worth_asking(set, find(set, remote), now_us) ||
+    if (!worth_asking(set, find(set, &from->remote), now_us) ||
         !bucket_take(&set->challenges, &challenge_rate, 1, now_us))
         return;
-    struct path_entry *e = learn(set, remote, now_us);
+    struct path_entry *e = learn(set, from, now_us);
     e->roaming = true;
     e->challenged_us = now_us;
     e->prepaid = true;
@@ -287,17 +290,17 @@ void path_on_source(struct path_set *set, const struct addr *remote, uint64_t no
         set->best->challenge_us = now_us;
 }
 
-bool path_on_answer(struct path_set *set, const struct path_probe *answer, const struct addr *remote,
+bool path_on_answer(struct path_set *set, const struct path_probe *answer, const struct endpoint *from,
                     uint64_t now_us)
 {
     heard(set, now_us);
     if (answer->kind != PATH_PROBE_ANSWER)
         return false;
-    struct path_entry *e = find(set, remote);
+    struct path_entry *e = find(set, &from->remote);
     struct path_sent *sent = e ? path_entry_find(e, answer->token) : NULL;
     /* An answer from another address than was asked proves nothing about either. */
     if (!sent) {
-        path_on_source(set, remote, now_us);
+        path_on_source(set, from, now_us);
         return false;
     }
     if (answer->size != sent->size || now_us - sent->sent_us > PATH_SUSPECT_US)
@@ -415,7 +418,7 @@ static bool due(struct path_set *set, struct path_entry *e, uint64_t now_us, str
     return path_entry_due(e, interval(set, e), check_full, now_us, out);
 }
 
-static bool send_next(struct path_set *set, uint64_t now_us, struct path_probe *probe, struct addr *remote)
+static bool send_next(struct path_set *set, uint64_t now_us, struct path_probe *probe, struct endpoint *to)
 {
     for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
         struct path_due what;
@@ -423,19 +426,19 @@ static bool send_next(struct path_set *set, uint64_t now_us, struct path_probe *
             continue;
         *probe = (struct path_probe){.kind = PATH_PROBE_REQUEST, .size = what.size};
         set->config.random(set->config.context, &probe->token, sizeof(probe->token));
-        *remote = e->path.remote;
+        *to = e->path.endpoint;
         path_entry_on_sent(e, &what, probe->token, now_us);
         return true;
     }
     return false;
 }
 
-bool path_poll(struct path_set *set, uint64_t now_us, struct path_probe *probe, struct addr *remote,
+bool path_poll(struct path_set *set, uint64_t now_us, struct path_probe *probe, struct endpoint *to,
                bool *changed)
 {
     heard(set, now_us);
     advance(set, now_us);
-    bool more = send_next(set, now_us, probe, remote);
+    bool more = send_next(set, now_us, probe, to);
     set->dirty |= report(set);
     *changed = set->dirty;
     set->dirty &= more;

@@ -16,6 +16,7 @@
 #include "base/addr.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "proto/path/endpoint.h"
 #include "proto/wire/candidate.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,11 +29,6 @@ enum path_state {
     PATH_STATE_SUSPECT,
     PATH_STATE_FAILED
 };
-
-enum path_kind { PATH_KIND_DIRECT = 1, PATH_KIND_RELAY = 2, PATH_KIND_TCP = 3 };
-
-/* "direct", "relay", "tcp", as in status --json. */
-const char *path_kind_name(enum path_kind kind);
 
 /* A PROBE datagram's payload, behind the inner header; a request is padded with zeros to the size under test,
  * an answer is not padded. Decoding ignores the padding: the tag vouches for it. docs/PROTOCOL.md §9.
@@ -58,9 +54,8 @@ void path_probe_encode(const struct path_probe *p, uint8_t out[PATH_PROBE_LEN]);
 int path_probe_decode(const uint8_t *data, size_t len, struct path_probe *out) must_check;
 
 struct path {
-    enum path_kind kind;
+    struct endpoint endpoint;
     enum path_state state;
-    struct addr remote;
     uint16_t size;   /* UDP payload that is proven to pass, >= WIRE_LEAST_SIZE once proven */
     uint32_t rtt_us; /* smoothed (RFC 6298); 0 while unproven */
 };
@@ -78,8 +73,8 @@ int path_set_new(const struct path_set_config *config, struct path_set **out) mu
 void path_set_free(struct path_set *set);
 
 /* Adds or keeps a candidate (at most CANDIDATES_MAX; a full set gives up failed ones first). Unspecified,
- * multicast and port-0 addresses are ignored, relayed ones too (they need a relay's carrier). It is probed at
- * once; so is one that had failed. */
+ * multicast and port-0 addresses are ignored, and what nothing carries to. It is probed at once; so is one that
+ * had failed. */
 void path_add(struct path_set *set, const struct addr *remote, enum candidate_kind kind, uint64_t now_us);
 
 /* As path_add, for an address that nobody named: a connection came from there. It carries when nothing else
@@ -89,16 +84,16 @@ void path_add_observed(struct path_set *set, const struct addr *remote, uint64_t
 /* Forgets candidates of the other side's last announcement that are not in this one and not proven. */
 void path_announced(struct path_set *set, const struct candidate *list, unsigned count, uint64_t now_us);
 
-/* A datagram of this peer that authenticated came from remote: when that is not the best path, both are asked
+/* A datagram of this peer that authenticated came from there: when that is not the best path, both are asked
  * at once. The old path serves until the new one has answered and the old one's answer is overdue (one round
  * trip and four deviations, 10 ms at least; at once when it had missed a round before): then the peer has
  * moved. While the old one answers, it stays, however fast the new one is. May be called for every such datagram; cheap when there is
  * nothing to do. */
-void path_on_source(struct path_set *set, const struct addr *remote, uint64_t now_us);
+void path_on_source(struct path_set *set, const struct endpoint *from, uint64_t now_us);
 
-/* An authenticated answer from remote. Returns true when the best path, its size or its state changed. One
+/* An authenticated answer from there. Returns true when the best path, its size or its state changed. One
  * from another address than was asked proves nothing and counts as path_on_source. */
-bool path_on_answer(struct path_set *set, const struct path_probe *answer, const struct addr *remote,
+bool path_on_answer(struct path_set *set, const struct path_probe *answer, const struct endpoint *from,
                     uint64_t now_us);
 
 /* Whether data flows in either direction now: while it does, the best path is probed every 500 ms (at its
@@ -113,12 +108,12 @@ void path_on_too_big(struct path_set *set, uint64_t now_us);
  * path_set_config. */
 void path_wake(struct path_set *set, uint16_t local_max, uint64_t now_us);
 
-/* Called at or after path_next_deadline. Returns true and fills *probe (a request, to be sent to *remote
+/* Called at or after path_next_deadline. Returns true and fills *probe (a request, to be sent to *to
  * padded so that the UDP payload has probe->size bytes), false when none is due. Call until false. *changed
  * is written at every call: true when the best path, its size or state changed other than by path_on_answer;
  * it stays true until the call that returns false, included. A probe that the kernel refuses (EMSGSIZE) is
  * simply lost. */
-bool path_poll(struct path_set *set, uint64_t now_us, struct path_probe *probe, struct addr *remote,
+bool path_poll(struct path_set *set, uint64_t now_us, struct path_probe *probe, struct endpoint *to,
                bool *changed);
 
 /* Monotonic microseconds at which path_poll wants to be called; TIME_NEVER when never. */

@@ -9,12 +9,11 @@
 /* RFC 6298: gains 1/8 and 1/4; four deviations, but never less than a scheduler's hiccup. */
 #define VARIANCE_MIN_US 100000u
 
-void path_entry_init(struct path_entry *e, const struct addr *remote, uint64_t now_us)
+void path_entry_init(struct path_entry *e, const struct endpoint *to, uint64_t now_us)
 {
     *e = (struct path_entry){.used = true, .added_us = now_us};
-    e->path.kind = PATH_KIND_DIRECT;
     e->path.state = PATH_STATE_UNTRIED;
-    e->path.remote = *remote;
+    e->path.endpoint = *to;
     e->try_us = now_us;
     e->full_us = e->challenge_us = e->fail_us = e->roam_us = TIME_NEVER;
 }

@@ -67,7 +67,7 @@ struct path_entry {
 };
 
 /* A new, untried candidate, due at once. */
-void path_entry_init(struct path_entry *e, const struct addr *remote, uint64_t now_us);
+void path_entry_init(struct path_entry *e, const struct endpoint *to, uint64_t now_us);
 
 /* A probe that is due. */
 struct path_due {

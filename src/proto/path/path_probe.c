@@ -66,16 +66,3 @@ int path_probe_decode(const uint8_t *data, size_t len, struct path_probe *out)
     }
     return 0;
 }
-
-const char *path_kind_name(enum path_kind kind)
-{
-    switch (kind) {
-    case PATH_KIND_DIRECT:
-        return "direct";
-    case PATH_KIND_RELAY:
-        return "relay";
-    case PATH_KIND_TCP:
-        return "tcp";
-    }
-    return "unknown";
-}
