@@ -92,7 +92,8 @@ struct node {
 
 /* node_ops.c */
 bool node_usable(const void *context, const struct addr *a); /* the mesh's filter; context is the node */
-void node_do_outputs(struct node *n);                        /* until none waits */
+bool node_is_ours(const void *context, const struct addr *a);
+void node_do_outputs(struct node *n); /* until none waits */
 
 /* tables.c */
 void tables_publish(struct node *n);

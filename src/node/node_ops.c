@@ -16,6 +16,12 @@ bool node_usable(const void *context, const struct addr *a)
     return usable(&scope, a);
 }
 
+bool node_is_ours(const void *context, const struct addr *a)
+{
+    const struct node *n = context;
+    return device_is_local(n->device, a);
+}
+
 static void send_stream(struct node *n, const struct mesh_output *o)
 {
     if (n->tables_stale)

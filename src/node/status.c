@@ -65,7 +65,9 @@ static json_t *describe_path(const struct path *path)
 {
     if (path->endpoint.carrier == CARRIER_NONE)
         return json_null();
-    return json_pack("{s:s, s:o, s:i, s:s, s:i}", "kind", carrier_name(path->endpoint.carrier), "remote",
+    const struct addr *local = &path->endpoint.local;
+    return json_pack("{s:s, s:o, s:o, s:i, s:s, s:i}", "kind", carrier_name(path->endpoint.carrier), "local",
+                     local->family ? text_of_addr(local) : json_null(), "remote",
                      text_of_addr(&path->endpoint.remote), "mtu", (int)path->size, "state",
                      path_state_name(path->state), "rtt_us", (int)path->rtt_us);
 }

@@ -109,10 +109,17 @@ static uint64_t travel(struct sim *sim)
     return sim->weather.delay_us + (sim->weather.jitter_us ? next_random(sim) % sim->weather.jitter_us : 0);
 }
 
+static bool is_ours(const void *context, const struct addr *a)
+{
+    return addr_same_host(&((const struct sim_node *)context)->addr, a);
+}
+
 static void send_datagram(struct sim_node *n, const struct endpoint *to, const uint8_t *data, size_t len)
 {
     struct sim *sim = n->sim;
     n->mapped = true;
+    if (to->local.family && !is_ours(n, &to->local))
+        return;
     bool fits = !sim->weather.size_max || len <= sim->weather.size_max;
     for (int copies = chance(sim, sim->weather.duplicate) ? 2 : 1; fits && copies > 0; copies--) {
         if (chance(sim, sim->weather.loss))
@@ -309,7 +316,7 @@ static void start(struct sim_node *n, bool is_public, uint64_t ratchet_us, uint6
                                        .ratchet_us = ratchet_us,
                                        .rehandshake_us = rehandshake_us,
                                        .local_max = 1472,
-                                       .filter = {.usable = usable}};
+                                       .filter = {usable, is_ours, n}};
     int rc = mesh_new(&config, &n->mesh);
     assert(rc == 0);
     (void)rc;
@@ -492,7 +499,8 @@ static void deliver_datagram(struct sim *sim, struct event *e)
     struct sim_node *n = node_at(sim, &e->to);
     if (!n || !addr_equal(&n->addr, &e->to) || (n->behind_nat && !n->mapped))
         return;
-    const struct endpoint from = endpoint_udp(&e->from);
+    struct endpoint from = {.carrier = CARRIER_UDP, .local = e->to, .remote = e->from};
+    from.local.port = 0;
     struct wire_header h;
     if (wire_header_decode(e->data, e->len, &h) == DROP_NONE && h.type == WIRE_DATA)
         on_data(n, e->data, e->len);

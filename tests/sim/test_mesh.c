@@ -731,6 +731,33 @@ static void hostile_datagrams_are_counted_drops(void **state)
     sim_free(p.sim);
 }
 
+/* Sent to everybody on the wire, or under our feet while addresses change: nothing can leave from there. */
+static void only_an_address_of_ours_becomes_a_paths_local_one(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    sim_connect(p.b, p.a, NULL);
+    sim_run(p.sim, 1 * SECOND, NULL, NULL);
+    struct mesh_peer peer;
+    assert_true(sim_peer(p.a, p.b, &peer));
+    struct endpoint from = endpoint_udp(&(struct addr){.family = 4, .port = 9443, .ip = {203, 0, 113, 1}});
+    from.local = (struct addr){.family = 4, .ip = {198, 18, 255, 255}};
+    mesh_on_source(p.a->mesh, peer.slot, &from, sim_now(p.sim));
+    from.remote.port++;
+    from.local = p.a->addr;
+    from.local.port = 0;
+    mesh_on_source(p.a->mesh, peer.slot, &from, sim_now(p.sim));
+    assert_true(sim_peer(p.a, p.b, &peer));
+    unsigned found = 0;
+    for (size_t i = 0; i < peer.path_count; i++) {
+        const struct endpoint *e = &peer.paths[i].endpoint;
+        found += e->remote.port == 9443 && e->remote.ip[0] == 203 && e->local.family == 0;
+        found += e->remote.port == 9444 && addr_same_host(&e->local, &p.a->addr);
+    }
+    assert_int_equal(found, 2);
+    sim_free(p.sim);
+}
+
 /* Seals what b says on the control lane and gives it to a at once; returns how often a dropped it for the rate. */
 static uint64_t flood_control_lane(struct pair *p, enum wire_type type, const uint8_t *body, size_t len,
                                    unsigned count)
@@ -830,6 +857,7 @@ int main(void)
         cmocka_unit_test(a_peers_control_datagrams_have_a_rate_by_kind),
         cmocka_unit_test(an_honest_node_in_trouble_stays_within_its_allowance),
         cmocka_unit_test(hostile_datagrams_are_counted_drops),
+        cmocka_unit_test(only_an_address_of_ours_becomes_a_paths_local_one),
     };
     return cmocka_run_group_tests_name("mesh", tests, NULL, NULL);
 }

@@ -177,7 +177,7 @@ static enum drop on_plain(struct worker *w, const struct arrival *a, uint8_t *pl
 
 static struct endpoint endpoint_of(const struct udp_message *m)
 {
-    return endpoint_udp(&m->from);
+    return (struct endpoint){.carrier = CARRIER_UDP, .local = m->local, .remote = m->from};
 }
 
 /* The datagram authenticated: where it came from may be where the peer is now. */

@@ -409,6 +409,16 @@ const struct rtnl_address *device_machine_addresses(const struct device *d, size
     return d->all;
 }
 
+bool device_is_local(const struct device *d, const struct addr *a)
+{
+    for (size_t i = 0; i < d->all_count; i++) {
+        const struct rtnl_link *link = device_link_at(d, d->all[i].index);
+        if (link && link->up && link->index != d->tap.ifindex && addr_same_host(a, &d->all[i].prefix.addr))
+            return true;
+    }
+    return false;
+}
+
 unsigned device_host_candidates(struct device *d, uint16_t port, uint16_t control_port, struct candidate *out,
                                 unsigned cap)
 {

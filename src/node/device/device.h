@@ -49,6 +49,9 @@ bool device_is_overlay(const struct device *d, const struct addr *a);
 /* The addresses of this machine, whatever their interface: valid until device_on_change. */
 const struct rtnl_address *device_machine_addresses(const struct device *d, size_t *count);
 
+/* True for an address of an interface that is up and is not the device: datagrams may leave from it. */
+bool device_is_local(const struct device *d, const struct addr *a);
+
 /* The largest UDP payload that any underlay interface carries: WIRE_LEAST_SIZE up to what the largest frame
  * needs. */
 uint16_t device_underlay_max(struct device *d);

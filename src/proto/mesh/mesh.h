@@ -28,6 +28,7 @@ struct mesh;
  * ourselves or to everybody. What a person gave is not asked for. Pure: it changes nothing and calls nobody. */
 struct mesh_filter {
     bool (*usable)(const void *context, const struct addr *a);
+    bool (*is_ours)(const void *context, const struct addr *a); /* an address that datagrams may leave from */
     const void *context;
 };
 

@@ -269,6 +269,15 @@ static enum drop on_control(struct mesh *m, const struct mesh_receiver *r, const
     return DROP_NONE;
 }
 
+/* Where a datagram was sent to may be a group's address, from which nothing leaves. */
+static struct endpoint arrival(const struct mesh *m, const struct endpoint *from)
+{
+    struct endpoint at = *from;
+    if (at.local.family && !m->config.filter.is_ours(m->config.filter.context, &at.local))
+        at.local = (struct addr){0};
+    return at;
+}
+
 enum drop mesh_on_datagram(struct mesh *m, const struct endpoint *from, uint8_t *data, size_t len,
                            uint64_t now_us)
 {
@@ -295,8 +304,9 @@ enum drop mesh_on_datagram(struct mesh *m, const struct endpoint *from, uint8_t 
         return drop;
     const uint8_t *body = plain + WIRE_INNER_LEN;
     size_t body_len = plain_len - WIRE_INNER_LEN;
+    const struct endpoint at = arrival(m, from);
     if (h.type == WIRE_PROBE)
-        return on_probe(m, p, body, body_len, len, from, now_us);
+        return on_probe(m, p, body, body_len, len, &at, now_us);
     return on_control(m, r, &h, &inner, body, body_len, now_us);
 }
 
@@ -305,8 +315,9 @@ void mesh_on_source(struct mesh *m, uint32_t slot, const struct endpoint *from, 
     struct peer *p = slot < m->slot_end ? m->peers[slot] : NULL;
     if (!p)
         return;
+    const struct endpoint at = arrival(m, from);
     mesh_touch(m, p);
-    path_on_source(p->paths, from, now_us);
+    path_on_source(p->paths, &at, now_us);
     mesh_poll_paths(m, p, now_us);
 }
 

@@ -270,15 +270,27 @@ static bool worth_asking(const struct path_set *set, const struct path_entry *e,
     return false;
 }
 
+/* True when the peer reaches us at an address from which we do not ask it, though what we ask gets no answer: it may let
+ * in nothing but what comes from there. */
+static bool asks_from_elsewhere(const struct path_entry *e, const struct addr *local)
+{
+    return e->path.state != PATH_STATE_PROVEN && local->family &&
+           !addr_same_host(&e->path.endpoint.local, local);
+}
+
 void path_on_source(struct path_set *set, const struct endpoint *from, uint64_t now_us)
 {
     heard(set, now_us);
-    if (!usable(&from->remote) || (set->best && addr_equal(&from->remote, &set->best->path.endpoint.remote)))
+    struct path_entry *e = find(set, &from->remote);
+    bool elsewhere = e && asks_from_elsewhere(e, &from->local);
+    if (!usable(&from->remote) || (e && e == set->best && !elsewhere))
         return;
-    if (!worth_asking(set, find(set, &from->remote), now_us) ||
+    if (!(elsewhere || worth_asking(set, e, now_us)) ||
         !bucket_take(&set->challenges, &challenge_rate, 1, now_us))
         return;
-    struct path_entry *e = learn(set, from, now_us);
+    e = learn(set, from, now_us);
+    if (elsewhere)
+        e->path.endpoint.local = from->local;
     e->roaming = true;
     e->challenged_us = now_us;
     e->prepaid = true;
@@ -288,6 +300,13 @@ void path_on_source(struct path_set *set, const struct endpoint *from, uint64_t 
         path_entry_try(e, now_us);
     if (set->best)
         set->best->challenge_us = now_us;
+}
+
+/* The answer is to a question that left from another address of ours than we ask from now. */
+static bool asked_from_elsewhere(const struct path_entry *e, const struct endpoint *from)
+{
+    const struct addr *local = &e->path.endpoint.local;
+    return local->family && !addr_same_host(local, &from->local);
 }
 
 bool path_on_answer(struct path_set *set, const struct path_probe *answer, const struct endpoint *from,
@@ -303,7 +322,8 @@ bool path_on_answer(struct path_set *set, const struct path_probe *answer, const
         path_on_source(set, from, now_us);
         return false;
     }
-    if (answer->size != sent->size || now_us - sent->sent_us > PATH_SUSPECT_US)
+    if (answer->size != sent->size || now_us - sent->sent_us > PATH_SUSPECT_US ||
+        asked_from_elsewhere(e, from))
         return false;
     path_entry_on_answer(e, sent, set->config.local_max, now_us);
     path_decide_roam(set, e, now_us);
@@ -338,6 +358,16 @@ static void take_local_max(struct path_set *set, uint16_t local_max, uint64_t no
     }
 }
 
+void path_forget_locals(struct path_set *set, bool (*is_ours)(const void *context, const struct addr *a),
+                        const void *context)
+{
+    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
+        struct addr *local = &e->path.endpoint.local;
+        if (local->family && !is_ours(context, local))
+            *local = (struct addr){0};
+    }
+}
+
 void path_wake(struct path_set *set, uint16_t local_max, uint64_t now_us)
 {
     heard(set, now_us);
@@ -363,6 +393,7 @@ static void fail(struct path_set *set, struct path_entry *e, uint64_t now_us)
         wait = RETRY_FIRST_US << (e->failures - 1);
     wait = wait < RETRY_US ? wait : RETRY_US;
     e->path.state = PATH_STATE_FAILED;
+    e->path.endpoint.local = (struct addr){0};
     e->path.size = 0;
     e->path.rtt_us = 0;
     e->samples = e->unanswered = e->full_lost = 0;

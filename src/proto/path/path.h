@@ -84,10 +84,15 @@ void path_add_observed(struct path_set *set, const struct addr *remote, uint64_t
 /* Forgets candidates of the other side's last announcement that are not in this one and not proven. */
 void path_announced(struct path_set *set, const struct candidate *list, unsigned count, uint64_t now_us);
 
+/* Our own addresses changed: paths forget those that are no longer ours, and leave from where the kernel likes. */
+void path_forget_locals(struct path_set *set, bool (*is_ours)(const void *context, const struct addr *a),
+                        const void *context);
+
 /* A datagram of this peer that authenticated came from there: when that is not the best path, both are asked
  * at once. The old path serves until the new one has answered and the old one's answer is overdue (one round
  * trip and four deviations, 10 ms at least; at once when it had missed a round before): then the peer has
- * moved. While the old one answers, it stays, however fast the new one is. May be called for every such datagram; cheap when there is
+ * moved. While the old one answers, it stays, however fast the new one is. A path that does not answer is asked anew
+ * from the local address at which the datagram arrived, and belongs to it from then on, until it fails. May be called for every such datagram; cheap when there is
  * nothing to do. */
 void path_on_source(struct path_set *set, const struct endpoint *from, uint64_t now_us);
 
