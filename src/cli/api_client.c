@@ -2,8 +2,6 @@
 /* The API's callers' side: one connection per request, bounded in time and size. */
 #include "cli/api_client.h"
 
-#include "base/clock.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -113,20 +111,16 @@ static int send_request(int fd, json_t *request)
 }
 
 /* Waits until fd has something to read. */
-static int wait_readable(int fd, uint64_t deadline_us)
+static int wait_readable(int fd, int timeout_ms)
 {
-    uint64_t now = clock_monotonic_us();
     struct pollfd p = {.fd = fd, .events = POLLIN};
-    if (now >= deadline_us)
-        return ERR_AGAIN;
-    int n = poll(&p, 1, (int)((deadline_us - now) / USEC_PER_MSEC) + 1);
+    int n = poll(&p, 1, timeout_ms);
     return n > 0 || (n < 0 && errno == EINTR) ? 0 : n == 0 ? ERR_AGAIN : ERR_IO;
 }
 
-/* Reads up to the newline; the caller frees *line. */
+/* Reads up to the newline; the caller frees *line. A long answer takes its time: each part has timeout_ms. */
 static int read_line(int fd, int timeout_ms, char **line, size_t *len)
 {
-    uint64_t deadline = clock_monotonic_us() + (uint64_t)timeout_ms * USEC_PER_MSEC;
     size_t cap = 0;
     *line = NULL;
     *len = 0;
@@ -138,7 +132,7 @@ static int read_line(int fd, int timeout_ms, char **line, size_t *len)
                 return ERR_FORMAT;
             *line = more;
         }
-        int err = wait_readable(fd, deadline);
+        int err = wait_readable(fd, timeout_ms);
         if (err)
             return err;
         ssize_t n = recv(fd, *line + *len, cap - *len, MSG_DONTWAIT);

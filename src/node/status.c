@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define PING_TIMEOUT_US 2000000ull
-#define FDB_MAX         65536
 
 static json_t *text_of_id(const struct node_id *id)
 {
@@ -196,15 +195,33 @@ static json_t *describe_entry(const struct node *n, const struct switch_entry *e
     return entry;
 }
 
-static json_t *describe_fdb(struct node *n)
+/* How far a caller has been told. */
+struct fdb_cursor {
+    const struct node *node;
+    uint64_t at; /* of switch_list */
+    struct switch_entry piece[API_LIST_PIECE];
+    size_t count, next; /* in piece */
+};
+
+static json_t *next_entry(void *context)
 {
-    struct switch_entry *list = calloc(FDB_MAX, sizeof *list);
-    json_t *entries = json_array();
-    size_t count = list ? switch_list(n->sw, clock_monotonic_us(), list, FDB_MAX) : 0;
-    for (size_t i = 0; i < count && i < FDB_MAX; i++)
-        json_array_append_new(entries, describe_entry(n, &list[i]));
-    free(list);
-    return json_pack("{s:o}", "entries", entries);
+    struct fdb_cursor *c = context;
+    if (c->next == c->count) {
+        c->count = switch_list(c->node->sw, clock_monotonic_us(), &c->at, c->piece, API_LIST_PIECE);
+        c->next = 0;
+    }
+    return c->next < c->count ? describe_entry(c->node, &c->piece[c->next++]) : NULL;
+}
+
+static void list_fdb(const struct node *n, struct api_call *call)
+{
+    struct fdb_cursor *c = calloc(1, sizeof *c);
+    if (!c) {
+        api_fail(call, "out of memory");
+        return;
+    }
+    c->node = n;
+    api_reply_list(call, &(struct api_list){"entries", next_entry, free, c});
 }
 
 /* ---- ping ---- */
@@ -302,7 +319,7 @@ void status_handle(void *context, const char *command, const json_t *request, st
     if (strcmp(command, "status") == 0)
         api_reply(call, describe_node(n));
     else if (strcmp(command, "fdb") == 0)
-        api_reply(call, describe_fdb(n));
+        list_fdb(n, call);
     else if (strcmp(command, "ping") == 0)
         start_ping(n, request, call);
     else

@@ -18,8 +18,9 @@ static void check(bool ok)
 
 static void check_list(struct switch_table *sw, uint64_t now)
 {
-    struct switch_entry list[ENTRIES];
-    size_t n = switch_list(sw, now, list, ENTRIES);
+    struct switch_entry list[ENTRIES + 1];
+    uint64_t at = 0;
+    size_t n = switch_list(sw, now, &at, list, ENTRIES + 1);
 
     check(n <= ENTRIES);
     for (size_t i = 0; i < n; i++) {

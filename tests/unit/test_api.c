@@ -33,7 +33,19 @@ struct fixture {
     struct api *api;
     struct api_call *waiting; /* of the command "wait" */
     unsigned handled;
+    unsigned entries, made, freed; /* of the command "list" */
 };
+
+static json_t *next_number(void *context)
+{
+    struct fixture *f = context;
+    return f->made < f->entries ? json_integer(f->made++) : NULL;
+}
+
+static void end_of_list(void *context)
+{
+    ((struct fixture *)context)->freed++;
+}
 
 static void handle(void *context, const char *command, const json_t *request, struct api_call *call)
 {
@@ -43,6 +55,8 @@ static void handle(void *context, const char *command, const json_t *request, st
         api_reply(call, json_deep_copy(json_object_get(request, "value")));
     else if (strcmp(command, "wait") == 0)
         f->waiting = call;
+    else if (strcmp(command, "list") == 0)
+        api_reply_list(call, &(struct api_list){"numbers", next_number, end_of_list, f});
     else if (strcmp(command, "cut") == 0)
         api_fail(call, "%s", "Köl\xc3"); /* a name that was cut inside a character */
     else
@@ -176,6 +190,110 @@ static void next_request_waits_for_the_answer_to_the_last(void **state)
     assert_int_equal(f->handled, 1);
     api_reply(f->waiting, json_integer(1));
     assert_string_equal(hear(f, fd), "{\"ok\":true,\"result\":1}\n{\"ok\":true,\"result\":2}\n");
+    close(fd);
+}
+
+/* Reads a whole answer of any length. */
+static json_t *hear_all(struct fixture *f, int fd)
+{
+    size_t len = 0, cap = 1u << 20;
+    char *text = malloc(cap);
+    assert_non_null(text);
+    for (int i = 0; i < 10000 && (len == 0 || text[len - 1] != '\n'); i++) {
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+        ssize_t n = recv(fd, text + len, cap - len, MSG_DONTWAIT);
+        len += n > 0 ? (size_t)n : 0;
+    }
+    json_t *answer = json_loadb(text, len, 0, NULL);
+    free(text);
+    return answer;
+}
+
+static void list_of_any_length_is_one_line(void **state)
+{
+    static const unsigned counts[] = {
+        0, 1, API_LIST_PIECE - 1, API_LIST_PIECE, API_LIST_PIECE + 1, 2 * API_LIST_PIECE, 50000};
+    struct fixture *f = *state;
+    int fd = dial(f);
+    for (unsigned i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        f->entries = counts[i];
+        f->made = f->freed = 0;
+        say(f, fd, "{\"cmd\":\"list\"}\n");
+        json_t *answer = hear_all(f, fd);
+        json_t *numbers = json_object_get(json_object_get(answer, "result"), "numbers");
+        assert_true(json_is_true(json_object_get(answer, "ok")));
+        assert_int_equal(json_array_size(numbers), counts[i]);
+        for (unsigned j = 0; j < counts[i]; j++)
+            assert_int_equal(json_integer_value(json_array_get(numbers, j)), j);
+        assert_int_equal(f->freed, 1);
+        json_decref(answer);
+    }
+    say(f, fd, "{\"cmd\":\"echo\",\"value\":1}\n");
+    assert_string_equal(hear(f, fd), "{\"ok\":true,\"result\":1}\n");
+    close(fd);
+}
+
+static void one_turn_makes_one_piece_of_a_list(void **state)
+{
+    static const char request[] = "{\"cmd\":\"list\"}\n";
+    struct fixture *f = *state;
+    int fd = dial(f);
+    f->entries = 20 * API_LIST_PIECE;
+    assert_int_equal(send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL), sizeof(request) - 1);
+    for (unsigned i = 0; f->freed == 0; i++) {
+        unsigned before = f->made;
+        assert_in_range(i, 0, 100);
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+        assert_in_range(f->made - before, 0, API_LIST_PIECE);
+    }
+    assert_int_equal(f->made, f->entries);
+    close(fd);
+}
+
+/* What waits for it is one piece, and what the socket holds. */
+static void slow_reader_of_a_list_holds_little_and_its_end_frees_it(void **state)
+{
+    struct fixture *f = *state;
+    int fd = dial(f);
+    f->entries = 10000000;
+    say(f, fd, "{\"cmd\":\"list\"}\n");
+    for (int i = 0; i < 5000; i++)
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+    unsigned made = f->made;
+    assert_in_range(made, API_LIST_PIECE, 200000);
+    turn(f);
+    assert_int_equal(f->made, made);
+    assert_int_equal(f->freed, 0);
+    close(fd);
+    turn(f);
+    assert_int_equal(f->freed, 1);
+}
+
+static void list_ends_with_the_socket(void **state)
+{
+    struct fixture *f = *state;
+    int fd = dial(f);
+    f->entries = 10000000;
+    say(f, fd, "{\"cmd\":\"list\"}\n");
+    assert_int_equal(f->freed, 0);
+    api_close(f->api);
+    f->api = NULL;
+    assert_int_equal(f->freed, 1);
+    turn(f);
+    close(fd);
+}
+
+static void list_for_a_caller_that_is_gone_is_freed(void **state)
+{
+    struct fixture *f = *state;
+    int fd = dial(f);
+    say(f, fd, "{\"cmd\":\"wait\"}\n");
+    api_close(f->api);
+    f->api = NULL;
+    turn(f);
+    api_reply_list(f->waiting, &(struct api_list){"numbers", next_number, end_of_list, f});
+    assert_int_equal(f->freed, 1);
+    assert_int_equal(f->made, 0);
     close(fd);
 }
 
@@ -403,6 +521,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(requests_in_one_write_are_answered_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(request_may_come_in_pieces, setup, teardown),
         cmocka_unit_test_setup_teardown(next_request_waits_for_the_answer_to_the_last, setup, teardown),
+        cmocka_unit_test_setup_teardown(list_of_any_length_is_one_line, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_turn_makes_one_piece_of_a_list, setup, teardown),
+        cmocka_unit_test_setup_teardown(slow_reader_of_a_list_holds_little_and_its_end_frees_it, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(list_ends_with_the_socket, setup, teardown),
+        cmocka_unit_test_setup_teardown(list_for_a_caller_that_is_gone_is_freed, setup, teardown),
         cmocka_unit_test_setup_teardown(malformed_lines_are_told_and_never_handled, setup, teardown),
         cmocka_unit_test_setup_teardown(overlong_line_is_hung_up_on, setup, teardown),
         cmocka_unit_test_setup_teardown(longest_line_is_read, setup, teardown),

@@ -523,9 +523,22 @@ static void forgotten_peer_leaves_the_others_alone(void **state)
         assert_int_equal(where(x, s), s % 3 == 1 ? SWITCH_PORT_FLOOD : (int)(s % 3));
 }
 
+/* All of them, some at a time. */
+static size_t list_all(struct fixture *x, struct switch_entry *out, size_t cap)
+{
+    uint64_t at = 0;
+    size_t count = 0, n;
+
+    while ((n = switch_list(x->sw, x->now, &at, out + count, cap - count < 64 ? cap - count : 64)) > 0)
+        count += n;
+    return count;
+}
+
 static size_t count(struct fixture *x)
 {
-    return switch_list(x->sw, x->now, NULL, 0);
+    static struct switch_entry list[ENTRIES];
+
+    return list_all(x, list, ENTRIES);
 }
 
 static void list_shows_every_address_with_its_age(void **state)
@@ -537,7 +550,7 @@ static void list_shows_every_address_with_its_age(void **state)
     in(x, 5, 100, BROADCAST);
     x->now += 7 * SECOND;
     out(x, 1, BROADCAST);
-    assert_int_equal(switch_list(x->sw, x->now, list, 3), 2);
+    assert_int_equal(list_all(x, list, 3), 2);
     for (int i = 0; i < 2; i++) {
         bool local = list[i].port == SWITCH_PORT_DEVICE;
         struct switch_frame f = frame(local ? 1 : 100, BROADCAST, 0);
@@ -547,7 +560,30 @@ static void list_shows_every_address_with_its_age(void **state)
         seen[local] = true;
     }
     assert_true(seen[0] && seen[1]);
-    assert_int_equal(switch_list(x->sw, x->now, list, 1), 2);
+}
+
+static void list_in_pieces_has_every_address_once(void **state)
+{
+    struct fixture *x = *state;
+    struct switch_entry list[7];
+    bool seen[3000] = {false};
+    uint64_t at = 0;
+    size_t n, total = 0;
+
+    for (uint64_t s = 1; s <= 3000; s++)
+        assert_int_equal(in(x, (uint32_t)(s % PEERS), s, 0), DROP_NONE);
+    do {
+        n = switch_list(x->sw, x->now, &at, list, 7);
+        for (size_t i = 0; i < n; i++) {
+            unsigned station = ((unsigned)list[i].mac[4] << 8 | list[i].mac[5]) - 1;
+            assert_in_range(station, 0, 2999);
+            assert_false(seen[station]);
+            seen[station] = true;
+        }
+        total += n;
+    } while (n == 7);
+    assert_int_equal(total, 3000);
+    assert_int_equal(switch_list(x->sw, x->now, &at, list, 7), 0);
 }
 
 static void years_of_churn_leave_the_table_sound(void **state)
@@ -563,7 +599,7 @@ static void years_of_churn_leave_the_table_sound(void **state)
             switch_forget(x->sw, (uint32_t)rand_r(&seed) % PEERS);
     }
     static struct switch_entry list[ENTRIES];
-    size_t n = switch_list(x->sw, x->now, list, ENTRIES);
+    size_t n = list_all(x, list, ENTRIES);
     assert_in_range(n, 3000, 5001);
     for (size_t i = 0; i < n; i++) { /* every entry can still be reached */
         struct switch_frame f = frame(0, 0, 0);
@@ -787,7 +823,7 @@ static void *churn(void *arg)
 static unsigned misplaced(struct fixture *x, bool reach)
 {
     static struct switch_entry list[ENTRIES];
-    size_t n = switch_list(x->sw, x->now, list, ENTRIES);
+    size_t n = list_all(x, list, ENTRIES);
     unsigned wrong = 0;
 
     for (size_t i = 0; i < n; i++) {
@@ -935,6 +971,7 @@ int main(void)
         switch_test(clock_of_a_worker_a_little_ahead_ages_nothing),
         switch_test(forgotten_peer_leaves_the_others_alone),
         switch_test(list_shows_every_address_with_its_age),
+        switch_test(list_in_pieces_has_every_address_once),
         switch_test(years_of_churn_leave_the_table_sound),
         switch_test(peer_over_its_cap_is_passed_but_not_learned),
         switch_test(all_peers_together_leave_room_for_our_side),

@@ -25,7 +25,8 @@ struct api {
     unsigned client_count;
 };
 
-/* reading → (a whole line) → answering, until api_reply → writing → reading. */
+/* reading → (a whole line) → answering, until api_reply → writing → reading. Of a list, one piece is written after the
+ * other. */
 struct client {
     struct api *api;
     struct client *next;
@@ -35,7 +36,8 @@ struct client {
     bool closing;
     struct api_call *call; /* while answering */
     uv_write_t write;
-    char *response; /* while writing */
+    char *response;       /* while writing */
+    struct api_list list; /* of which the response is a piece; next NULL: it is whole */
     size_t len;
     char line[API_REQUEST_MAX];
 };
@@ -50,6 +52,13 @@ static void api_release(struct api *api)
         return;
     api_socket_close(&api->socket);
     free(api);
+}
+
+static void list_end(struct client *c)
+{
+    if (c->list.next)
+        c->list.free(c->list.context);
+    c->list.next = NULL;
 }
 
 static void on_client_closed(uv_handle_t *handle)
@@ -71,6 +80,7 @@ static void client_close(struct client *c)
     if (c->call)
         c->call->client = NULL;
     c->call = NULL;
+    list_end(c);
     struct client **at = &c->api->clients;
     while (*at != c)
         at = &(*at)->next;
@@ -86,7 +96,9 @@ static void on_idle(uv_timer_t *timer)
 }
 
 static void client_next(struct client *c);
+static void on_turn(uv_timer_t *timer);
 
+/* The next piece of a list waits for the next turn of the loop: libuv reports several writes in one. */
 static void on_written(uv_write_t *write, int status)
 {
     struct client *c = write->data;
@@ -94,6 +106,8 @@ static void on_written(uv_write_t *write, int status)
     c->response = NULL;
     if (status < 0)
         client_close(c);
+    else if (!c->closing && c->list.next)
+        uv_timer_start(&c->idle, on_turn, 0, 0);
     else if (!c->closing)
         client_next(c);
 }
@@ -107,6 +121,21 @@ static void client_write(struct client *c, char *text, size_t len)
     uv_timer_start(&c->idle, on_idle, IDLE_MS, 0);
     if (!text || uv_write(&c->write, (uv_stream_t *)&c->pipe, &buf, 1, on_written) != 0)
         client_close(c);
+}
+
+static void write_piece(struct client *c, bool first)
+{
+    size_t len = 0;
+    bool last = false;
+    char *text = api_response_piece(&c->list, first, &last, &len);
+    if (last)
+        list_end(c);
+    client_write(c, text, len);
+}
+
+static void on_turn(uv_timer_t *timer)
+{
+    write_piece(timer->data, false);
 }
 
 static void client_fail(struct client *c, const char *error)
@@ -285,6 +314,19 @@ void api_reply(struct api_call *call, json_t *result)
     char *text = call->client ? api_response_ok(result, &len) : NULL;
     json_decref(result);
     answer(call, text, len);
+}
+
+void api_reply_list(struct api_call *call, const struct api_list *list)
+{
+    struct client *c = call->client;
+    free(call);
+    if (!c) {
+        list->free(list->context);
+        return;
+    }
+    c->call = NULL;
+    c->list = *list;
+    write_piece(c, true);
 }
 
 void api_fail(struct api_call *call, const char *format, ...)

@@ -37,4 +37,18 @@ void api_close(struct api *api);
 
 /* Takes result. A caller that has hung up is no error. */
 void api_reply(struct api_call *call, json_t *result);
+
+/* A list of any length, made while it is sent. */
+struct api_list {
+    const char *member;             /* {"ok": true, "result": {member: [ … ]}} */
+    json_t *(*next)(void *context); /* one entry, for the caller to decref; NULL after the last */
+    void (*free)(void *context); /* nothing more is asked for: it was the last one, or the caller is gone */
+    void *context;
+};
+
+#define API_LIST_PIECE                                                                                       \
+    64 /* entries made in one turn of the loop, and waiting for a caller that reads slowly */
+
+/* Answers with list, whose free is called in any case, now or later. */
+void api_reply_list(struct api_call *call, const struct api_list *list);
 void api_fail(struct api_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -336,19 +336,26 @@ static void entry_fill(struct switch_entry *e, uint64_t key, uint64_t value, uin
     e->age_s = (uint32_t)(value_age(value, now_us) / TICKS_S);
 }
 
-size_t fdb_list(struct fdb *fdb, uint64_t now_us, struct switch_entry *out, size_t cap)
+static size_t list_cells(struct fdb *fdb, uint64_t now_us, uint64_t *at, struct switch_entry *out, size_t cap)
 {
+    uint64_t end = *at + LOCKED_CELLS;
     size_t n = 0;
 
     pthread_mutex_lock(&fdb->lock);
-    for (uint64_t at = 0; at <= fdb->mask; at++) {
-        uint64_t key = fdb_load(&fdb->cells[at].key);
-        if (!key || (key & FDB_KEY_PIN))
-            continue;
-        if (n < cap)
-            entry_fill(&out[n], key, fdb_load(&fdb->cells[at].value), now_us);
-        n++;
+    for (; *at < end && *at <= fdb->mask && n < cap; ++*at) {
+        uint64_t key = fdb_load(&fdb->cells[*at].key);
+        if (key && !(key & FDB_KEY_PIN))
+            entry_fill(&out[n++], key, fdb_load(&fdb->cells[*at].value), now_us);
     }
     pthread_mutex_unlock(&fdb->lock);
+    return n;
+}
+
+size_t fdb_list(struct fdb *fdb, uint64_t now_us, uint64_t *at, struct switch_entry *out, size_t cap)
+{
+    size_t n = 0;
+
+    while (n < cap && *at <= fdb->mask)
+        n += list_cells(fdb, now_us, at, out + n, cap - n);
     return n;
 }

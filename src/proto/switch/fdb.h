@@ -47,8 +47,8 @@ int fdb_pin_owner(const struct fdb *fdb, uint64_t key);
 /* switch_pin; port may be SWITCH_PORT_DEVICE, which takes any address from anybody. Control thread. */
 void fdb_pin(struct fdb *fdb, int port, struct switch_pin *list, unsigned count);
 
-/* Remove a port's addresses; those not seen for SWITCH_AGE_S; copy up to cap entries and return how many
- * there are. Control thread; the lock is given back now and then. */
+/* Remove a port's addresses; those not seen for SWITCH_AGE_S; list as switch_list. Control thread; the lock is given
+ * back now and then. */
 void fdb_forget(struct fdb *fdb, int port);
 void fdb_age(struct fdb *fdb, uint64_t now_us);
-size_t fdb_list(struct fdb *fdb, uint64_t now_us, struct switch_entry *out, size_t cap);
+size_t fdb_list(struct fdb *fdb, uint64_t now_us, uint64_t *at, struct switch_entry *out, size_t cap);

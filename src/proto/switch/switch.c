@@ -176,7 +176,8 @@ void switch_age(struct switch_table *sw, uint64_t now_us)
     fdb_age(sw->fdb, now_us);
 }
 
-size_t switch_list(struct switch_table *sw, uint64_t now_us, struct switch_entry *out, size_t cap)
+size_t switch_list(struct switch_table *sw, uint64_t now_us, uint64_t *at, struct switch_entry *out,
+                   size_t cap)
 {
-    return fdb_list(sw->fdb, now_us, out, cap);
+    return fdb_list(sw->fdb, now_us, at, out, cap);
 }

@@ -95,5 +95,8 @@ struct switch_entry {
     uint32_t age_s;
 };
 
-/* Copies up to cap entries, in no order; returns how many there are. */
-size_t switch_list(struct switch_table *sw, uint64_t now_us, struct switch_entry *out, size_t cap);
+/* Copies the next cap entries, in no order, and returns how many: fewer when those were the last. *at is 0 for the first
+ * ones and is moved on. An address that moves in the table between two calls may be left out or come twice. Control
+ * thread. */
+size_t switch_list(struct switch_table *sw, uint64_t now_us, uint64_t *at, struct switch_entry *out,
+                   size_t cap);
