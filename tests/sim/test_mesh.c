@@ -32,6 +32,18 @@ static struct pair make_pair(const struct sim_weather *weather, uint64_t ratchet
     return p;
 }
 
+static void count_peer(void *context, uint32_t slot, struct session *tx, const struct path *path)
+{
+    (void)slot, (void)tx, (void)path;
+    ((size_t *)context)[0]++;
+}
+
+static void count_session(void *context, struct session *rx)
+{
+    (void)rx;
+    ((size_t *)context)[1]++;
+}
+
 static void exchange(void *context)
 {
     struct pair *p = context;
@@ -283,6 +295,7 @@ static void own_id_is_refused(void **state)
     (void)state;
     struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
     assert_int_equal(mesh_connect(p.a->mesh, identity_id(p.a->identity)), ERR_EXISTS);
+    assert_int_equal(mesh_disallow(p.a->mesh, identity_id(p.a->identity), sim_now(p.sim)), ERR_EXISTS);
     sim_free(p.sim);
 }
 
@@ -561,6 +574,185 @@ static void goodbye_ends_the_session_at_once(void **state)
     sim_run(p.sim, SECOND / 10, NULL, NULL);
     assert_int_equal(p.a->in_count, 0);
     assert_int_equal(p.a->notes[MESH_NOTICE_LOST], 1);
+    sim_free(p.sim);
+}
+
+/* b has dialled a, which is public. */
+static struct pair connected_pair(void)
+{
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    sim_connect(p.b, p.a, NULL);
+    sim_run(p.sim, 1 * SECOND, NULL, NULL);
+    assert_true(sim_connected(p.a, p.b) && sim_connected(p.b, p.a));
+    return p;
+}
+
+static void disallow(struct pair *p)
+{
+    assert_int_equal(mesh_disallow(p->a->mesh, identity_id(p->b->identity), sim_now(p->sim)), 0);
+    sim_do_outputs(p->a);
+}
+
+static void a_disallowed_peer_is_without_a_session_at_both_sides_at_once(void **state)
+{
+    (void)state;
+    struct pair p = connected_pair();
+    struct mesh_peer peer;
+    disallow(&p);
+    assert_int_equal(p.a->in_count, 0);
+    assert_int_equal(p.a->out_count, 0);
+    sim_run(p.sim, SECOND / 100, NULL, NULL); /* the way of one message */
+    assert_int_equal(p.b->in_count, 0);
+    assert_int_equal(p.b->out_count, 0);
+    assert_string_equal(p.a->last_note[MESH_NOTICE_LOST], "it is admitted no longer");
+    assert_string_equal(p.b->last_note[MESH_NOTICE_LOST], "it admits us no longer");
+    assert_true(sim_peer(p.b, p.a, &peer));
+    assert_string_equal(peer.error, "it admits us no longer");
+    assert_true(sim_peer(p.a, p.b, &peer));
+    assert_int_equal(peer.state, MESH_PEER_DISALLOWED);
+    sim_free(p.sim);
+}
+
+static void a_disallowed_peer_is_refused_until_it_is_allowed_again(void **state)
+{
+    (void)state;
+    struct pair p = connected_pair();
+    struct mesh_peer peer;
+    disallow(&p);
+    sim_run(p.sim, 60 * SECOND, exchange, &p);
+    assert_int_equal(p.a->frames_received + p.b->frames_received, 0);
+    assert_int_equal(p.a->in_count, 0);
+    assert_true(p.a->notes[MESH_NOTICE_REFUSED] >= 1);
+    assert_non_null(strstr(p.a->last_note[MESH_NOTICE_REFUSED], "disallowed"));
+    assert_true(sim_peer(p.b, p.a, &peer));
+    assert_int_equal(peer.state, MESH_PEER_REFUSED);
+    assert_non_null(strstr(peer.error, "taken off"));
+    assert_int_equal(mesh_allow(p.a->mesh, identity_id(p.b->identity)), 0);
+    sim_run(p.sim, 20 * SECOND, NULL, NULL);
+    assert_true(sim_connected(p.a, p.b) && sim_connected(p.b, p.a));
+    sim_free(p.sim);
+}
+
+/* The tables go first, then the last words, the end of the stream, and what was learned. */
+static void what_is_taken_back_is_done_in_order(void **state)
+{
+    (void)state;
+    struct pair p = connected_pair();
+    const struct mesh_output *o;
+    enum mesh_output_kind kinds[16] = {0};
+    unsigned count = 0, sessions = 0;
+    size_t tables[2] = {0, 0};
+    assert_int_equal(mesh_disallow(p.a->mesh, identity_id(p.b->identity), sim_now(p.sim)), 0);
+    mesh_forward(p.a->mesh, count_peer, count_session, tables);
+    assert_int_equal(tables[0] + tables[1], 0);
+    while ((o = mesh_take_output(p.a->mesh)) && count < 16) {
+        kinds[count++] = o->kind;
+        if (o->kind == MESH_OUTPUT_RETIRE) {
+            session_free(o->session);
+            sessions++;
+        }
+    }
+    static const enum mesh_output_kind wanted[] = {MESH_OUTPUT_PUBLISH,      MESH_OUTPUT_STREAM_SEND,
+                                                   MESH_OUTPUT_STREAM_CLOSE, MESH_OUTPUT_RETIRE,
+                                                   MESH_OUTPUT_NOTICE,       MESH_OUTPUT_GONE};
+    assert_int_equal(count, sizeof wanted / sizeof wanted[0]);
+    assert_memory_equal(kinds, wanted, sizeof wanted);
+    assert_int_equal(sessions, 1);
+    p.a->in_count = 0; /* what it held was freed here */
+    sim_free(p.sim);
+}
+
+static void a_handshake_that_runs_ends_when_its_peer_is_disallowed(void **state)
+{
+    (void)state;
+    for (unsigned ms = 5; ms < 60; ms += 5) {
+        struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+        struct mesh_peer peer;
+        sim_connect(p.b, p.a, NULL);
+        sim_run(p.sim, ms * 1000ull, NULL, NULL);
+        disallow(&p);
+        sim_run(p.sim, 3 * SECOND, exchange, &p);
+        assert_int_equal(p.a->in_count + p.b->in_count, 0);
+        assert_int_equal(p.a->frames_received + p.b->frames_received, 0);
+        assert_true(sim_peer(p.b, p.a, &peer));
+        assert_int_equal(peer.state, MESH_PEER_REFUSED);
+        sim_free(p.sim);
+    }
+}
+
+/* Its connection was cut, so no goodbye reaches it: the refusal of the next one ends its session. */
+static void a_refusal_ends_the_session_that_the_refused_still_has(void **state)
+{
+    (void)state;
+    struct pair p = connected_pair();
+    sim_cut_streams(p.sim);
+    disallow(&p);
+    sim_run(p.sim, 2 * SECOND, NULL, NULL);
+    assert_int_equal(p.b->in_count, 0);
+    assert_int_equal(p.b->notes[MESH_NOTICE_LOST], 1);
+    sim_free(p.sim);
+}
+
+static void a_disconnected_peer_is_dialled_no_more(void **state)
+{
+    (void)state;
+    struct pair p = connected_pair();
+    struct mesh_peer peer;
+    const struct node_id *a = identity_id(p.a->identity);
+    assert_int_equal(mesh_disconnect(p.b->mesh, a, sim_now(p.sim)), 0);
+    sim_do_outputs(p.b);
+    assert_int_equal(p.b->in_count, 0);
+    sim_run(p.sim, SECOND / 100, NULL, NULL);
+    assert_int_equal(p.a->in_count, 0);
+    assert_string_equal(p.b->last_note[MESH_NOTICE_LOST], "disconnected on request");
+    assert_string_equal(p.a->last_note[MESH_NOTICE_LOST], "it was told to disconnect");
+    unsigned dialled = sim_dialled(p.sim);
+    sim_run(p.sim, 60 * SECOND, NULL, NULL);
+    assert_int_equal(sim_dialled(p.sim), dialled);
+    assert_false(sim_peer(p.b, p.a, &peer));
+    assert_int_equal(mesh_disconnect(p.b->mesh, a, sim_now(p.sim)), ERR_NOT_FOUND);
+    sim_connect(p.b, p.a, NULL);
+    sim_run(p.sim, 1 * SECOND, NULL, NULL);
+    assert_true(sim_connected(p.a, p.b) && sim_connected(p.b, p.a));
+    sim_free(p.sim);
+}
+
+static void a_dial_that_runs_ends_with_disconnect(void **state)
+{
+    (void)state;
+    for (unsigned ms = 5; ms < 60; ms += 5) {
+        struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+        sim_connect(p.b, p.a, NULL);
+        sim_run(p.sim, ms * 1000ull, NULL, NULL);
+        assert_int_equal(mesh_disconnect(p.b->mesh, identity_id(p.a->identity), sim_now(p.sim)), 0);
+        sim_do_outputs(p.b);
+        sim_run(p.sim, 3 * SECOND, exchange, &p);
+        assert_int_equal(p.a->in_count + p.b->in_count, 0);
+        assert_int_equal(sim_dialled(p.sim), 1);
+        sim_free(p.sim);
+    }
+}
+
+static void a_node_that_is_public_no_longer_keeps_those_on_its_lists(void **state)
+{
+    (void)state;
+    struct pair p = connected_pair();
+    struct sim_node *c = sim_add(p.sim, false, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    assert_int_equal(mesh_allow(p.a->mesh, identity_id(c->identity)), 0);
+    sim_connect(c, p.a, NULL);
+    sim_run(p.sim, 1 * SECOND, NULL, NULL);
+    assert_true(sim_connected(p.a, c));
+    mesh_set_policy(p.a->mesh, false, sim_now(p.sim));
+    sim_do_outputs(p.a);
+    sim_run(p.sim, 5 * SECOND, NULL, NULL);
+    assert_true(sim_connected(p.a, c) && sim_connected(c, p.a));
+    assert_int_equal(c->notes[MESH_NOTICE_LOST], 0);
+    assert_false(sim_connected(p.a, p.b));
+    assert_int_equal(p.b->in_count, 0);
+    assert_int_equal(p.b->notes[MESH_NOTICE_REFUSED_US], 1);
+    mesh_set_policy(p.a->mesh, true, sim_now(p.sim));
+    sim_run(p.sim, 20 * SECOND, NULL, NULL);
+    assert_true(sim_connected(p.a, p.b) && sim_connected(p.b, p.a));
     sim_free(p.sim);
 }
 
@@ -848,6 +1040,14 @@ int main(void)
         cmocka_unit_test(a_listener_that_moved_is_dialled_at_its_new_address),
         cmocka_unit_test(candidates_that_change_often_are_announced_rarely_and_the_newest_arrives),
         cmocka_unit_test(goodbye_ends_the_session_at_once),
+        cmocka_unit_test(a_disallowed_peer_is_without_a_session_at_both_sides_at_once),
+        cmocka_unit_test(a_disallowed_peer_is_refused_until_it_is_allowed_again),
+        cmocka_unit_test(what_is_taken_back_is_done_in_order),
+        cmocka_unit_test(a_handshake_that_runs_ends_when_its_peer_is_disallowed),
+        cmocka_unit_test(a_refusal_ends_the_session_that_the_refused_still_has),
+        cmocka_unit_test(a_disconnected_peer_is_dialled_no_more),
+        cmocka_unit_test(a_dial_that_runs_ends_with_disconnect),
+        cmocka_unit_test(a_node_that_is_public_no_longer_keeps_those_on_its_lists),
         cmocka_unit_test(ping_is_answered),
         cmocka_unit_test(many_nodes_form_a_full_mesh),
         cmocka_unit_test(connections_of_one_host_are_limited),

@@ -142,39 +142,6 @@ void mesh_forget_peer(struct mesh *m, struct peer *p)
     peer_free(p);
 }
 
-static int get_peer(struct mesh *m, const struct node_id *id, struct peer **out)
-{
-    if (id_compare(id, identity_id(m->config.me)) == 0)
-        return ERR_EXISTS;
-    *out = mesh_find_peer(m, id);
-    if (!*out)
-        *out = mesh_add_peer(m, id);
-    return *out ? 0 : ERR_SPACE;
-}
-
-int mesh_connect(struct mesh *m, const struct node_id *id)
-{
-    struct peer *p;
-    int rc = get_peer(m, id, &p);
-    if (rc)
-        return rc;
-    p->wanted = true;
-    mesh_touch(m, p);
-    mesh_want(m, id, true);
-    return 0;
-}
-
-int mesh_allow(struct mesh *m, const struct node_id *id)
-{
-    struct peer *p;
-    int rc = get_peer(m, id, &p);
-    if (rc)
-        return rc;
-    p->allowed = true;
-    mesh_touch(m, p);
-    return 0;
-}
-
 void mesh_set_given_addresses(struct mesh *m, const struct node_id *id, const struct addr *list,
                               unsigned count, uint64_t now_us)
 {

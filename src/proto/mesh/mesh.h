@@ -60,10 +60,19 @@ void mesh_shutdown(struct mesh *m, uint64_t now_us);
 void mesh_free(struct mesh *m);
 
 /* Dial id and stay connected, at the given control addresses or where the directory says. ERR_EXISTS when id
- * is our own. */
+ * is our own, ERR_SPACE when there are too many peers. */
 int mesh_connect(struct mesh *m, const struct node_id *id) must_check;
-/* Admit id though we are not public. */
+/* Admit id though we are not public. Errors as above. Either takes a mesh_disallow back. */
 int mesh_allow(struct mesh *m, const struct node_id *id) must_check;
+
+/* Dial id no more; its session ends at both sides. It may come by itself where it is admitted. ERR_NOT_FOUND when it was
+ * not dialled. */
+int mesh_disconnect(struct mesh *m, const struct node_id *id, uint64_t now_us) must_check;
+/* Neither dial nor admit id, even when we are public; its session ends at both sides. It is remembered in the place of a
+ * peer. Errors as mesh_connect. */
+int mesh_disallow(struct mesh *m, const struct node_id *id, uint64_t now_us) must_check;
+/* Accept any authenticated node from now on, or no longer: then the sessions of those on no list end. */
+void mesh_set_policy(struct mesh *m, bool is_public, uint64_t now_us);
 
 /* Control addresses (TCP) of a wanted peer that a person gave, once resolved. */
 void mesh_set_given_addresses(struct mesh *m, const struct node_id *id, const struct addr *list,
@@ -118,7 +127,13 @@ void mesh_forward(const struct mesh *m,
                   void (*session)(void *context, struct session *rx), void *context);
 
 /* Peers, for people. */
-enum mesh_peer_state { MESH_PEER_CONNECTING, MESH_PEER_CONNECTED, MESH_PEER_BACKOFF, MESH_PEER_REFUSED };
+enum mesh_peer_state {
+    MESH_PEER_CONNECTING,
+    MESH_PEER_CONNECTED,
+    MESH_PEER_BACKOFF,
+    MESH_PEER_REFUSED,
+    MESH_PEER_DISALLOWED,
+};
 const char *mesh_peer_state_name(enum mesh_peer_state state);
 
 struct mesh_peer {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The mesh's own memory, shared by mesh.c (peers), mesh_timers.c, mesh_accept.c (who comes), mesh_stream.c (links),
- * mesh_datagram.c (sessions, probes) and mesh_view.c (what others read). Nobody else includes this. */
+/* The mesh's own memory, shared by mesh.c (peers), mesh_timers.c, mesh_lists.c (whom we dial and admit), mesh_accept.c
+ * (who comes), mesh_stream.c (links), mesh_datagram.c (sessions, probes) and mesh_view.c (what others read). Nobody else
+ * includes this. */
 
 #include "base/heap.h"
 #include "base/table.h"
@@ -87,6 +88,9 @@ uint64_t mesh_announcement_due(const struct mesh *m);
 void mesh_touch(struct mesh *m, struct peer *p);                    /* p changes now, or has changed */
 uint64_t mesh_peer_deadline(const struct peer *p, uint64_t now_us); /* never 0 */
 
+/* mesh_lists.c */
+bool mesh_admits(const struct mesh *m, const struct peer *p); /* p NULL: one that is on no list */
+
 /* mesh_outputs.c: room for what they queue was promised where the stream, session or peer was made. */
 void mesh_stream_end(struct mesh *m, uint64_t conn, enum mesh_output_kind kind); /* CLOSE or ABORT */
 void mesh_publish(struct mesh *m);
@@ -111,7 +115,9 @@ void mesh_release_promise(struct mesh *m, const struct link *l); /* of a link th
 void mesh_tick_links(struct mesh *m, struct peer *p, uint64_t now_us);
 void mesh_advance(struct mesh *m, struct link *l, uint64_t now_us); /* acts upon what l has received */
 void mesh_discard_link(struct mesh *m, struct link *l);             /* frees l */
-bool mesh_has_attempts(const struct peer *p);                       /* dialled links that are not LIVE yet */
+/* Says BYE on every link of p and ends it. */
+void mesh_end_peer(struct mesh *m, struct peer *p, enum bye_code code, const char *why, uint64_t now_us);
+bool mesh_has_attempts(const struct peer *p); /* dialled links that are not LIVE yet */
 
 /* mesh_accept.c */
 void mesh_on_guest_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t len, uint64_t now_us);

@@ -121,6 +121,17 @@ void mesh_rekey_all(struct mesh *m, uint64_t now_us)
     mesh_tick(m, now_us);
 }
 
+void mesh_end_peer(struct mesh *m, struct peer *p, enum bye_code code, const char *why, uint64_t now_us)
+{
+    while (p->link_count > 0) {
+        struct link *l = p->links[p->link_count - 1];
+        link_drain(l, code, now_us);
+        lose(m, p, l, why, now_us);
+    }
+    p->dial.running = false;
+    peer_dial_error(p, "%s", why);
+}
+
 bool mesh_has_attempts(const struct peer *p)
 {
     for (unsigned i = 0; i < p->link_count; i++)
@@ -197,10 +208,11 @@ static bool admit(struct mesh *m, struct link *l, uint64_t now_us)
     if (id_compare(&id, identity_id(m->config.me)) == 0) {
         code = REFUSE_SELF;
         text = "you are me: two nodes run with the same key";
-    } else if (!m->config.is_public && !(p && (p->wanted || p->allowed))) {
+    } else if (!mesh_admits(m, p)) {
         code = REFUSE_STRANGER;
-        text =
-            "not public, and your id is not on my list: start me with -public, or -connect or -allow your id";
+        text = p && p->barred ? "your id was taken off my lists: allow it again"
+                              : "not public, and your id is not on my list: start me with -public, or "
+                                "-connect or -allow your id";
     } else if (!p && !(p = mesh_add_peer(m, &id))) {
         code = REFUSE_FULL;
         text = "too many peers";
@@ -215,7 +227,8 @@ static bool admit(struct mesh *m, struct link *l, uint64_t now_us)
     }
     char remote[ADDR_TEXT_MAX], note[320];
     snprintf(note, sizeof note, "%s: %s", addr_format(&l->remote, remote),
-             code == REFUSE_STRANGER
+             code == REFUSE_STRANGER && p && p->barred ? "it was disallowed here"
+             : code == REFUSE_STRANGER
                  ? "a stranger: we are not -public, and it is in no -connect or -allow of ours"
                  : text);
     mesh_note_id(m, MESH_NOTICE_REFUSED, &id, p ? p->name : "", note);
@@ -311,7 +324,8 @@ static void adopt(struct mesh *m, struct link *l, uint64_t now_us)
     mesh_poll_paths(m, p, now_us);
 }
 
-static void on_refused(struct mesh *m, struct link *l)
+/* To the peer we are nobody any more: neither is it to us, whatever it said on another stream. */
+static void on_refused(struct mesh *m, struct link *l, uint64_t now_us)
 {
     struct peer *p = l->owner;
     char text[MESSAGE_TEXT_MAX + 1];
@@ -321,6 +335,10 @@ static void on_refused(struct mesh *m, struct link *l)
         if (!p->dial.refused)
             mesh_note(m, MESH_NOTICE_REFUSED_US, p, text);
         p->dial.refused = true;
+        if (l->message.refuse.code == REFUSE_STRANGER && p->current && p->current != l)
+            lose(m, p, p->current, "it refused us", now_us);
+        lose(m, p, l, "it refused us", now_us);
+        return;
     }
     mesh_discard_link(m, l);
 }
@@ -384,6 +402,17 @@ static bool allowed(struct mesh *m, struct link *l, enum allowance_kind kind, un
     return false;
 }
 
+static const char *reason_of_bye(unsigned code)
+{
+    switch (code) {
+    case BYE_DISALLOWED:
+        return "it admits us no longer";
+    case BYE_DISCONNECTED:
+        return "it was told to disconnect";
+    }
+    return "it said goodbye";
+}
+
 static void on_bye(struct mesh *m, struct link *l, uint64_t now_us)
 {
     if (l->state >= LINK_STATE_LIVE && l->message.bye.code == BYE_REPLACED) {
@@ -393,10 +422,13 @@ static void on_bye(struct mesh *m, struct link *l, uint64_t now_us)
         return;
     }
     struct peer *p = l->owner;
-    if (p)
-        lose(m, p, l, "it said goodbye", now_us);
-    else
+    const char *why = reason_of_bye(l->message.bye.code);
+    if (p) {
+        peer_dial_error(p, "%s", why);
+        lose(m, p, l, why, now_us);
+    } else {
         mesh_discard_link(m, l);
+    }
 }
 
 /* False: the link is gone. */
@@ -412,7 +444,7 @@ static bool act(struct mesh *m, struct link *l, enum link_event event, uint64_t 
         adopt(m, l, now_us);
         return true;
     case LINK_EVENT_REFUSED:
-        on_refused(m, l);
+        on_refused(m, l, now_us);
         return false;
     case LINK_EVENT_CANDIDATES:
         if (!allowed(m, l, ALLOWANCE_MESSAGE, 1, now_us))

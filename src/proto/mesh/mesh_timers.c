@@ -39,7 +39,7 @@ static bool round_is_over(const struct peer *p)
 
 static bool is_needless(const struct peer *p)
 {
-    return !p->wanted && !p->allowed && p->link_count == 0;
+    return !p->wanted && !p->allowed && !p->barred && p->link_count == 0;
 }
 
 uint64_t mesh_peer_deadline(const struct peer *p, uint64_t now_us)

@@ -45,6 +45,8 @@ const char *mesh_peer_state_name(enum mesh_peer_state state)
         return "backoff";
     case MESH_PEER_REFUSED:
         return "refused";
+    case MESH_PEER_DISALLOWED:
+        return "disallowed";
     }
     return "unknown";
 }
@@ -53,6 +55,8 @@ static enum mesh_peer_state state_of(const struct peer *p)
 {
     if (peer_send_session(p))
         return MESH_PEER_CONNECTED;
+    if (p->barred)
+        return MESH_PEER_DISALLOWED;
     if (p->dial.refused)
         return MESH_PEER_REFUSED;
     return p->dial.running || mesh_has_attempts(p) || !p->dial.error[0] ? MESH_PEER_CONNECTING
@@ -79,7 +83,7 @@ static void view_session(const struct peer *p, struct mesh_peer *out)
 /* Who is only allowed to come, and has not, is no peer yet. */
 static bool is_peer(const struct peer *p)
 {
-    return p && (p->wanted || p->link_count > 0);
+    return p && (p->wanted || p->barred || p->link_count > 0);
 }
 
 bool mesh_peer_name(const struct mesh *m, uint32_t slot, struct node_id *id, const char **name)

@@ -55,7 +55,12 @@ enum refuse_code {
     REFUSE_FULL = 5,     /* too many peers */
 };
 
-enum bye_code { BYE_SHUTDOWN = 1, BYE_REPLACED = 2 };
+enum bye_code {
+    BYE_SHUTDOWN = 1,
+    BYE_REPLACED = 2,     /* by another link, which carries on */
+    BYE_DISALLOWED = 3,   /* I admit you no longer */
+    BYE_DISCONNECTED = 4, /* who runs me asked for it */
+};
 
 struct message_candidates {
     unsigned count;

@@ -30,6 +30,7 @@ struct peer {
     bool wanted;        /* named in -connect: we dial it and keep it connected */
     uint64_t wanted_us; /* since when */
     bool allowed;       /* may connect to us though we are not public */
+    bool barred;        /* may not, even if we are */
     char name[MESSAGE_NAME_MAX + 1];
 
     struct link *links[PEER_LINKS_MAX];

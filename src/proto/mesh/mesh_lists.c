@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whom we dial and whom we admit, and taking either back while running. docs/PROTOCOL.md §6. Control thread. */
+
+#include "proto/mesh/mesh_state.h"
+
+static int get_peer(struct mesh *m, const struct node_id *id, struct peer **out)
+{
+    if (id_compare(id, identity_id(m->config.me)) == 0)
+        return ERR_EXISTS;
+    *out = mesh_find_peer(m, id);
+    if (!*out)
+        *out = mesh_add_peer(m, id);
+    return *out ? 0 : ERR_SPACE;
+}
+
+bool mesh_admits(const struct mesh *m, const struct peer *p)
+{
+    if (p && p->barred)
+        return false;
+    return m->config.is_public || (p && (p->wanted || p->allowed));
+}
+
+int mesh_connect(struct mesh *m, const struct node_id *id)
+{
+    struct peer *p;
+    int rc = get_peer(m, id, &p);
+    if (rc)
+        return rc;
+    p->wanted = true;
+    p->barred = false;
+    mesh_touch(m, p);
+    mesh_want(m, id, true);
+    return 0;
+}
+
+int mesh_allow(struct mesh *m, const struct node_id *id)
+{
+    struct peer *p;
+    int rc = get_peer(m, id, &p);
+    if (rc)
+        return rc;
+    p->allowed = true;
+    p->barred = false;
+    mesh_touch(m, p);
+    return 0;
+}
+
+/* Nobody dials p any more, nor asks for its addresses. */
+static void leave_alone(struct mesh *m, struct peer *p)
+{
+    if (!p->wanted)
+        return;
+    p->wanted = false;
+    p->wanted_us = 0;
+    peer_set_targets(p, NULL, 0, true);
+    mesh_want(m, &p->id, false);
+}
+
+int mesh_disconnect(struct mesh *m, const struct node_id *id, uint64_t now_us)
+{
+    struct peer *p = mesh_find_peer(m, id);
+    if (!p || !p->wanted)
+        return ERR_NOT_FOUND;
+    mesh_touch(m, p);
+    leave_alone(m, p);
+    mesh_end_peer(m, p, BYE_DISCONNECTED, "disconnected on request", now_us);
+    mesh_tick(m, now_us);
+    return 0;
+}
+
+static void end_unless_admitted(struct mesh *m, struct peer *p, uint64_t now_us)
+{
+    if (mesh_admits(m, p))
+        return;
+    mesh_touch(m, p);
+    mesh_end_peer(m, p, BYE_DISALLOWED, "it is admitted no longer", now_us);
+}
+
+int mesh_disallow(struct mesh *m, const struct node_id *id, uint64_t now_us)
+{
+    struct peer *p;
+    int rc = get_peer(m, id, &p);
+    if (rc)
+        return rc;
+    leave_alone(m, p);
+    p->allowed = false;
+    p->barred = true;
+    mesh_touch(m, p);
+    end_unless_admitted(m, p, now_us);
+    mesh_tick(m, now_us);
+    return 0;
+}
+
+void mesh_set_policy(struct mesh *m, bool is_public, uint64_t now_us)
+{
+    m->config.is_public = is_public;
+    for (unsigned i = 0; i < m->slot_end; i++)
+        if (m->peers[i])
+            end_unless_admitted(m, m->peers[i], now_us);
+    mesh_tick(m, now_us);
+}
