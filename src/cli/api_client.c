@@ -73,7 +73,7 @@ int api_client_list(const char *run_dir, struct node_id **ids, size_t *count)
 }
 
 /* Paths go through /proc/self/fd, as sun_path ends at 107 bytes and folders do not. */
-static int connect_node(const char *run_dir, const struct node_id *id, int timeout_ms)
+static int connect_socket(const char *run_dir, const struct node_id *id, const char *ending, int timeout_ms)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct timeval wait = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
@@ -81,8 +81,8 @@ static int connect_node(const char *run_dir, const struct node_id *id, int timeo
     int dir_fd = open(run_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
     int fd = dir_fd >= 0 ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
     bool ok = fd >= 0;
-    snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s.sock", dir_fd,
-             id_format(id, hex));
+    snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s%s", dir_fd, id_format(id, hex),
+             ending);
     ok = ok && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) == 0;
     ok = ok && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
     int saved = errno;
@@ -92,6 +92,18 @@ static int connect_node(const char *run_dir, const struct node_id *id, int timeo
         close(fd);
     errno = saved;
     return ok ? fd : -1;
+}
+
+/* Whoever may not ask for everything may perhaps read. */
+static int connect_node(const char *run_dir, const struct node_id *id, bool reads, int timeout_ms)
+{
+    int fd = connect_socket(run_dir, id, ".sock", timeout_ms);
+    if (fd >= 0 || !reads || errno != EACCES)
+        return fd;
+    fd = connect_socket(run_dir, id, ".ro.sock", timeout_ms);
+    if (fd < 0 && errno == ENOENT)
+        errno = EACCES; /* an older node has one socket */
+    return fd;
 }
 
 /* Takes request. */
@@ -168,14 +180,12 @@ static int read_answer(const char *line, size_t len, json_t **result, char error
     return err;
 }
 
-int api_client_call(const char *run_dir, const struct node_id *id, json_t *request, int timeout_ms,
-                    json_t **result, char error[API_ERROR_MAX])
+static int call(int fd, json_t *request, int timeout_ms, json_t **result, char error[API_ERROR_MAX])
 {
     char *line = NULL;
     size_t len = 0;
     *result = NULL;
     error[0] = '\0';
-    int fd = connect_node(run_dir, id, timeout_ms);
     if (fd < 0) {
         json_decref(request);
         return errno == EAGAIN ? ERR_AGAIN : error_of_errno();
@@ -188,4 +198,16 @@ int api_client_call(const char *run_dir, const struct node_id *id, json_t *reque
     free(line);
     close(fd);
     return err;
+}
+
+int api_client_read(const char *run_dir, const struct node_id *id, json_t *request, int timeout_ms,
+                    json_t **result, char error[API_ERROR_MAX])
+{
+    return call(connect_node(run_dir, id, true, timeout_ms), request, timeout_ms, result, error);
+}
+
+int api_client_call(const char *run_dir, const struct node_id *id, json_t *request, int timeout_ms,
+                    json_t **result, char error[API_ERROR_MAX])
+{
+    return call(connect_node(run_dir, id, false, timeout_ms), request, timeout_ms, result, error);
 }

@@ -13,9 +13,13 @@
  * that does not exist has none. ERR_PERMISSION, ERR_IO (errno). */
 int api_client_list(const char *run_dir, struct node_id **ids, size_t *count) must_check;
 
-/* Sends request (taken) to one node and waits at most timeout_ms for each part of its answer. 0 and the result for the
+/* Sends a request that only reads (taken) to one node, over whichever of its sockets we may open, and waits at most timeout_ms for each part of its answer. 0 and the result for the
  * caller to decref; or ERR_CLOSED when no process is behind the socket, ERR_PERMISSION, ERR_AGAIN when there
  * was no answer in time, ERR_FORMAT for an answer that is none, ERR_NOT_FOUND when the node refuses, with its
  * words in error; ERR_IO (errno). */
+int api_client_read(const char *run_dir, const struct node_id *id, json_t *request, int timeout_ms,
+                    json_t **result, char error[API_ERROR_MAX]) must_check;
+
+/* Likewise any request, over the socket that takes all. */
 int api_client_call(const char *run_dir, const struct node_id *id, json_t *request, int timeout_ms,
                     json_t **result, char error[API_ERROR_MAX]) must_check;

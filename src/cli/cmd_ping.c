@@ -29,6 +29,7 @@ struct tally {
     unsigned sent, received;
     double min_us, max_us, sum_us;
     json_t *probes;
+    bool forbidden; /* and so are those to come */
 };
 
 struct target {
@@ -91,7 +92,9 @@ static void probe(const struct cli_options *options, const struct target *target
     const char *cause = err == ERR_NOT_FOUND ? error
                         : err == ERR_AGAIN   ? "no answer from the node"
                         : err == ERR_CLOSED  ? "the node is gone"
-                                             : err_str(err);
+                        : err == ERR_PERMISSION
+                            ? "only root and the user that runs the node may make it ping: try sudo"
+                            : err_str(err);
     t->sent++;
     if (!err && nodes_number(result, "rtt_us") >= 0) {
         count_answer(t, nodes_number(result, "rtt_us"));
@@ -105,6 +108,7 @@ static void probe(const struct cli_options *options, const struct target *target
     }
     fflush(stdout);
     json_decref(result);
+    t->forbidden = err == ERR_PERMISSION;
 }
 
 static void wait_until(uint64_t deadline_us)
@@ -139,7 +143,7 @@ static enum cli_exit run(const struct cli_options *options, const struct target 
     struct sigaction action = {.sa_handler = on_interrupt};
     sigaction(SIGINT, &action, NULL);
     uint64_t next = clock_monotonic_us();
-    while (!interrupted && (options->count == 0 || t.sent < options->count)) {
+    while (!interrupted && !t.forbidden && (options->count == 0 || t.sent < options->count)) {
         if (t.sent > 0)
             wait_until(next += (uint64_t)(options->interval_s * USEC_PER_SEC));
         if (interrupted)

@@ -85,7 +85,10 @@ static void complain_node(const struct cli_options *options, const struct node_i
     char hex[ID_TEXT_MAX];
     id_format(id, hex);
     if (err == ERR_PERMISSION)
-        cli_complain("the node %s may be asked only by the user that runs it and by root: try sudo", hex);
+        cli_complain(
+            "the node %s may be read only by root, the user that runs it and the group shadowmesh: try "
+            "sudo",
+            hex);
     else if (err == ERR_AGAIN)
         cli_complain("the node %s does not answer: it hangs or is stopped", hex);
     else if (err == ERR_NOT_FOUND)
@@ -125,7 +128,7 @@ static void collect_one(const struct cli_options *options, const struct node_id 
 {
     char error[API_ERROR_MAX];
     json_t *status = NULL;
-    int err = api_client_call(options->run_dir, id, json_pack("{s:s}", "cmd", "status"), TIMEOUT_MS, &status,
+    int err = api_client_read(options->run_dir, id, json_pack("{s:s}", "cmd", "status"), TIMEOUT_MS, &status,
                               error);
     if (!err && json_is_object(status)) {
         if (!options->node || nodes_match(status, options->node)) {
@@ -197,7 +200,7 @@ static bool ask(const struct cli_options *options, const struct node_id *id, con
     char error[API_ERROR_MAX];
     json_t *result = NULL;
     int err =
-        api_client_call(options->run_dir, id, json_pack("{s:s}", "cmd", command), TIMEOUT_MS, &result, error);
+        api_client_read(options->run_dir, id, json_pack("{s:s}", "cmd", command), TIMEOUT_MS, &result, error);
     if (err)
         complain_node(options, id, err, error);
     else

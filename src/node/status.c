@@ -213,8 +213,9 @@ static json_t *next_entry(void *context)
     return c->next < c->count ? describe_entry(c->node, &c->piece[c->next++]) : NULL;
 }
 
-static void list_fdb(const struct node *n, struct api_call *call)
+static void list_fdb(struct node *n, const json_t *request, struct api_call *call)
 {
+    (void)request;
     struct fdb_cursor *c = calloc(1, sizeof *c);
     if (!c) {
         api_fail(call, "out of memory");
@@ -313,15 +314,32 @@ void status_tick(struct node *n, uint64_t now_us)
     }
 }
 
+static void tell_status(struct node *n, const json_t *request, struct api_call *call)
+{
+    (void)request;
+    api_reply(call, describe_node(n));
+}
+
+static const struct {
+    const char *name;
+    bool
+        reads; /* alone: whoever may only read may ask it. A ping makes traffic, and uses up what the peer grants us */
+    void (*run)(struct node *n, const json_t *request, struct api_call *call);
+} commands[] = {
+    {"status", true, tell_status},
+    {"fdb", true, list_fdb},
+    {"ping", false, start_ping},
+};
+
 void status_handle(void *context, const char *command, const json_t *request, struct api_call *call)
 {
-    struct node *n = context;
-    if (strcmp(command, "status") == 0)
-        api_reply(call, describe_node(n));
-    else if (strcmp(command, "fdb") == 0)
-        list_fdb(n, call);
-    else if (strcmp(command, "ping") == 0)
-        start_ping(n, request, call);
-    else
+    size_t i = 0, count = sizeof commands / sizeof commands[0];
+    while (i < count && strcmp(commands[i].name, command) != 0)
+        i++;
+    if (i == count)
         api_fail(call, "no such command: %s", command);
+    else if (api_call_by(call)->reads_only && !commands[i].reads)
+        api_fail(call, "this socket is for reading: %s needs the node's other one, without .ro", command);
+    else
+        commands[i].run(context, request, call);
 }

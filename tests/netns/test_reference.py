@@ -191,7 +191,7 @@ def test_two_nodes_of_one_machine_show_in_one_status(lab):
     b.run_dir = lab.dir / "run"
     assert b.id  # now: with A's answer in the same folder, start() does not wait for B
     b.start()
-    labs.wait_for(lambda: len(list(b.run_dir.glob("*.sock"))) == 2, 5, "both nodes' API")
+    labs.wait_for(lambda: len(list(b.run_dir.glob("*.ro.sock"))) == 2, 5, "both nodes' API")
     result = a_host.run(labs.program("shadowmesh"), "status", "--json", "-run", lab.dir / "run")
     assert {node["id"] for node in json.loads(result.stdout)} == {a.id, b.id}
     second = a_host.run(*a.command(), check=False)

@@ -2,6 +2,7 @@
 """What the programs let others see of themselves, and that they still find out what they tell people about each other."""
 
 import re
+import socket
 
 import lab as labs
 import pytest
@@ -104,3 +105,50 @@ def test_fewer_files_are_fewer_peers_and_it_is_said(site):
     fuller.process = limited(fuller, 100, 516)
     fuller.process.wait_log("-allow: too many peers, at most 2")
     assert fuller.process.wait() == 1
+
+
+GROUP = 4242
+
+
+def asks(node, *verb, group=None):
+    """shadowmesh as a user who is nobody here, from where that user can read it."""
+    copy = node.host.dir / "shadowmesh"
+    copy.write_bytes(labs.Path(labs.program("shadowmesh")).read_bytes())
+    copy.chmod(0o755)
+    groups = ["--groups", str(group)] if group else ["--clear-groups"]
+    return node.host.run("setpriv", "--reuid=65534", "--regid=65534", *groups, copy, *verb, "-run", node.run_dir, check=False)
+
+
+@pytest.mark.parametrize("sandbox", ["on", "off"])
+def test_a_group_may_read_and_others_may_not(lab, sandbox):
+    host = lab.internet(("site-a",))[0]
+    groups = host.dir / "group"
+    groups.write_text(f"root:x:0:\nshadowmesh:x:{GROUP}:\n")
+    node = host.node("-tap-ip", A_OVERLAY, "-public", "-sandbox", sandbox, start=False)
+    node.process = host.start("unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/group && exec "$@"', groups, *node.command(),
+                              name=node.label)
+    node.wait_ready()
+    for verb in ("status", "peers", "fdb", "id"):
+        member, stranger = asks(node, verb, group=GROUP), asks(node, verb)
+        assert member.returncode == 0 and not member.stderr
+        assert stranger.returncode == 1 and stranger.stderr.count("\n") == 1
+        assert "may be read only by root, the user that runs it and the group shadowmesh" in stranger.stderr
+    assert node.stop() == 0 and not list(node.run_dir.iterdir())
+
+
+def test_a_reader_may_not_make_a_node_ping(lab):
+    a, b, _, _ = labs.reference_pair(lab)
+    labs.wait_for(lambda: a.peer(b).get("path"), 10, "a path")
+    reader = a.run_dir / f"{a.id}.ro.sock"
+    assert reader.stat().st_mode & 0o777 == 0o600  # no such group here
+    (a.run_dir / f"{a.id}.sock").chmod(0o666)
+    reader.chmod(0o666)
+    assert asks(a, "ping", b.id, "-c1").returncode == 0
+    (a.run_dir / f"{a.id}.sock").chmod(0o600)
+    refused = asks(a, "ping", b.id, "-c3", "-i", "0.01")
+    assert refused.returncode == 1 and refused.stderr.count("try sudo") == 1
+    assert "only root and the user that runs the node may make it ping" in refused.stderr
+    with socket.socket(socket.AF_UNIX) as raw:
+        raw.connect(str(reader))
+        raw.sendall(b'{"cmd":"ping","peer":"' + b.id.encode() + b'"}\n')
+        assert b"this socket is for reading: ping needs the node's other one" in raw.recv(4096)

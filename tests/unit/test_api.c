@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <signal.h>
@@ -28,7 +29,7 @@
 
 struct fixture {
     uv_loop_t loop;
-    char run_dir[40], path[90];
+    char run_dir[40], path[90], ro_path[90];
     struct node_id id;
     struct api *api;
     struct api_call *waiting; /* of the command "wait" */
@@ -53,6 +54,10 @@ static void handle(void *context, const char *command, const json_t *request, st
     f->handled++;
     if (strcmp(command, "echo") == 0)
         api_reply(call, json_deep_copy(json_object_get(request, "value")));
+    else if (strcmp(command, "who") == 0)
+        api_reply(call,
+                  json_pack("{s:b,s:I,s:I}", "ro", api_call_by(call)->reads_only, "uid",
+                            (json_int_t)api_call_by(call)->uid, "pid", (json_int_t)api_call_by(call)->pid));
     else if (strcmp(command, "wait") == 0)
         f->waiting = call;
     else if (strcmp(command, "list") == 0)
@@ -77,6 +82,29 @@ int bind(int fd, const struct sockaddr *address, socklen_t len)
     return (int)rc;
 }
 
+static gid_t group; /* of readers; 0: /etc/group has none */
+
+struct group *fgetgrent(FILE *file)
+{
+    static char names[][16] = {"daemon", "shadowmesh"};
+    static struct group entries[] = {{.gr_name = names[0], .gr_gid = 1}, {.gr_name = names[1]}};
+    static unsigned at;
+    (void)file;
+    entries[1].gr_gid = group;
+    at = !at;
+    return at ? &entries[0] : group ? &entries[1] : NULL;
+}
+
+static int chown_errno; /* as for a user that is not in the group */
+
+int fchownat(int fd, const char *path, uid_t owner, gid_t to, int flags)
+{
+    if (!chown_errno)
+        return (int)syscall(SYS_fchownat, fd, path, owner, to, flags);
+    errno = chown_errno;
+    return -1;
+}
+
 static struct api_config config_of(struct fixture *f)
 {
     return (struct api_config){
@@ -91,6 +119,7 @@ static int setup(void **state)
     assert_non_null(mkdtemp(base));
     snprintf(f->run_dir, sizeof(f->run_dir), "%s/deep/run", base);
     snprintf(f->path, sizeof(f->path), "%s/" ID ".sock", f->run_dir);
+    snprintf(f->ro_path, sizeof(f->ro_path), "%s/" ID ".ro.sock", f->run_dir);
     assert_int_equal(id_parse(ID, &f->id), 0);
     assert_int_equal(uv_loop_init(&f->loop), 0);
     const struct api_config config = config_of(f);
@@ -112,6 +141,7 @@ static int teardown(void **state)
     turn(f);
     assert_int_equal(uv_loop_close(&f->loop), 0); /* every handle is closed */
     unlink(f->path);
+    unlink(f->ro_path);
     for (int i = 0; i < 3; i++) {
         rmdir(f->run_dir);
         *strrchr(f->run_dir, '/') = '\0';
@@ -120,14 +150,19 @@ static int teardown(void **state)
     return 0;
 }
 
-static int dial(struct fixture *f)
+static int dial_at(struct fixture *f, const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", f->path);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
     assert_return_code(connect(fd, (struct sockaddr *)&address, sizeof(address)), errno);
     turn(f);
     return fd;
+}
+
+static int dial(struct fixture *f)
+{
+    return dial_at(f, f->path);
 }
 
 static void say(struct fixture *f, int fd, const char *text)
@@ -388,15 +423,83 @@ static void callers_are_bounded_and_their_place_is_given_again(void **state)
         close(fds[i]);
 }
 
-static void socket_is_private_and_goes_at_close(void **state)
+static void readers_that_take_all_places_keep_nobody_else_out(void **state)
+{
+    struct fixture *f = *state;
+    int fds[33];
+    for (int i = 0; i < 33; i++)
+        fds[i] = dial_at(f, f->ro_path);
+    assert_null(hear(f, fds[32]));
+    int fd = dial(f);
+    say(f, fd, "{\"cmd\":\"echo\",\"value\":1}\n");
+    assert_string_equal(hear(f, fd), "{\"ok\":true,\"result\":1}\n");
+    close(fd);
+    for (int i = 0; i < 33; i++)
+        close(fds[i]);
+}
+
+static void caller_is_known_by_its_socket_its_user_and_its_process(void **state)
+{
+    struct fixture *f = *state;
+    char wanted[128];
+    for (int ro = 0; ro < 2; ro++) {
+        int fd = dial_at(f, ro ? f->ro_path : f->path);
+        say(f, fd, "{\"cmd\":\"who\"}\n");
+        snprintf(wanted, sizeof(wanted), "{\"ok\":true,\"result\":{\"ro\":%s,\"uid\":%ld,\"pid\":%ld}}\n",
+                 ro ? "true" : "false", (long)geteuid(), (long)getpid());
+        assert_string_equal(hear(f, fd), wanted);
+        close(fd);
+    }
+}
+
+static void sockets_are_private_and_go_at_close(void **state)
 {
     struct fixture *f = *state;
     struct stat st;
     assert_return_code(stat(f->path, &st), errno);
     assert_int_equal(st.st_mode & 07777, 0600);
+    assert_return_code(stat(f->ro_path, &st), errno);
+    assert_int_equal(st.st_mode & 07777, 0600); /* nobody is in a group that is not there */
     api_close(f->api);
     f->api = NULL;
     assert_int_equal(stat(f->path, &st), -1);
+    assert_int_equal(stat(f->ro_path, &st), -1);
+}
+
+/* To connect to a socket is to write to it. */
+static void group_may_connect_to_the_socket_for_readers_alone(void **state)
+{
+    struct fixture *f = *state;
+    const struct api_config config = config_of(f);
+    struct stat st;
+    api_close(f->api);
+    turn(f);
+    group = geteuid() == 0 ? 54321 : getegid();
+    mode_t before = umask(0077);
+    assert_int_equal(api_open(&config, &f->api), 0);
+    umask(before);
+    assert_return_code(stat(f->path, &st), errno);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    assert_return_code(stat(f->ro_path, &st), errno);
+    assert_int_equal(st.st_mode & 07777, 0660);
+    assert_int_equal(st.st_gid, group);
+    group = 0;
+}
+
+static void socket_stays_private_where_its_file_cannot_be_given_to_the_group(void **state)
+{
+    struct fixture *f = *state;
+    const struct api_config config = config_of(f);
+    struct stat st;
+    api_close(f->api);
+    turn(f);
+    group = 54321;
+    chown_errno = EPERM;
+    assert_int_equal(api_open(&config, &f->api), 0);
+    chown_errno = 0;
+    group = 0;
+    assert_return_code(stat(f->ro_path, &st), errno);
+    assert_int_equal(st.st_mode & 07777, 0600);
 }
 
 static void link_put_in_the_sockets_place_is_not_followed(void **state)
@@ -436,33 +539,36 @@ static void second_node_with_the_id_is_refused_and_told_who_holds_it(void **stat
     close(fd);
 }
 
-/* Takes the fixture's API down as kill -9 would: a socket file without a process. */
-static void leave_dead_socket(struct fixture *f)
+/* As kill -9 would: a socket file without a process. */
+static void leave_dead_socket(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    api_close(f->api);
-    f->api = NULL;
-    turn(f);
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", f->path);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
     assert_return_code(bind(fd, (struct sockaddr *)&address, sizeof(address)), errno);
     assert_return_code(listen(fd, 1), errno);
     close(fd);
 }
 
-static void socket_of_a_dead_process_is_replaced(void **state)
+static void sockets_of_a_dead_process_are_replaced(void **state)
 {
     struct fixture *f = *state;
     const struct api_config config = config_of(f);
-    leave_dead_socket(f);
+    api_close(f->api);
+    f->api = NULL;
+    turn(f);
+    leave_dead_socket(f->path);
+    leave_dead_socket(f->ro_path);
     assert_int_equal(api_open(&config, &f->api), 0);
-    int fd = dial(f);
-    say(f, fd, "{\"cmd\":\"echo\",\"value\":1}\n");
-    assert_string_equal(hear(f, fd), "{\"ok\":true,\"result\":1}\n");
-    close(fd);
+    for (int ro = 0; ro < 2; ro++) {
+        int fd = dial_at(f, ro ? f->ro_path : f->path);
+        say(f, fd, "{\"cmd\":\"echo\",\"value\":1}\n");
+        assert_string_equal(hear(f, fd), "{\"ok\":true,\"result\":1}\n");
+        close(fd);
+    }
 }
 
-static void socket_of_a_successor_is_left_alone(void **state)
+static void sockets_of_a_successor_are_left_alone(void **state)
 {
     struct fixture *f = *state;
     const struct api_config config = config_of(f);
@@ -472,6 +578,7 @@ static void socket_of_a_successor_is_left_alone(void **state)
     assert_int_equal(api_open(&config, &f->api), 0);
     api_close(old);
     assert_return_code(stat(f->path, &st), errno);
+    assert_return_code(stat(f->ro_path, &st), errno);
 }
 
 static void unanswered_call_may_be_answered_after_close(void **state)
@@ -509,7 +616,7 @@ static void folder_that_cannot_be_made_is_an_error(void **state)
     struct api *second = NULL;
     struct api_config config = config_of(f);
     config.run_dir = "/dev/null/run";
-    assert_int_equal(api_open(&config, &second), ERR_IO);
+    assert_int_equal(api_open(&config, &second), ERR_NOT_FOUND);
     assert_int_equal(errno, ENOTDIR);
 }
 
@@ -533,12 +640,18 @@ int main(void)
         cmocka_unit_test_setup_teardown(caller_that_hangs_up_is_no_error, setup, teardown),
         cmocka_unit_test_setup_teardown(error_with_a_cut_name_is_still_an_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(callers_are_bounded_and_their_place_is_given_again, setup, teardown),
-        cmocka_unit_test_setup_teardown(socket_is_private_and_goes_at_close, setup, teardown),
+        cmocka_unit_test_setup_teardown(readers_that_take_all_places_keep_nobody_else_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(caller_is_known_by_its_socket_its_user_and_its_process, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(sockets_are_private_and_go_at_close, setup, teardown),
+        cmocka_unit_test_setup_teardown(group_may_connect_to_the_socket_for_readers_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(socket_stays_private_where_its_file_cannot_be_given_to_the_group,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(link_put_in_the_sockets_place_is_not_followed, setup, teardown),
         cmocka_unit_test_setup_teardown(second_node_with_the_id_is_refused_and_told_who_holds_it, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(socket_of_a_dead_process_is_replaced, setup, teardown),
-        cmocka_unit_test_setup_teardown(socket_of_a_successor_is_left_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(sockets_of_a_dead_process_are_replaced, setup, teardown),
+        cmocka_unit_test_setup_teardown(sockets_of_a_successor_are_left_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(unanswered_call_may_be_answered_after_close, setup, teardown),
         cmocka_unit_test_setup_teardown(folder_may_be_longer_than_a_socket_address, setup, teardown),
         cmocka_unit_test_setup_teardown(folder_that_cannot_be_made_is_an_error, setup, teardown),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The node's API server: callers on a Unix socket, one request line at a time each, every buffer bounded.
+/* The node's API server: callers on Unix sockets, one request line at a time each, every buffer bounded.
  * docs/PROTOCOL.md §11. Control thread. */
 #include "node/api/api.h"
 
@@ -11,24 +11,34 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
-#define CLIENTS_MAX 32
+#define CLIENTS_MAX 32    /* on each socket: who may only read keeps nobody else out */
 #define IDLE_MS     30000 /* to send a request, and to take its answer */
+
+struct listener {
+    struct api *api;
+    uv_pipe_t pipe;
+    bool open; /* its handle is */
+    bool reads_only;
+    unsigned clients;
+};
 
 struct api {
     struct api_config config;
-    struct api_socket socket;
-    uv_pipe_t listener;
+    struct api_sockets sockets;
+    struct listener listeners[API_ACCESSES];
     unsigned handles; /* not yet closed; the last one frees us */
     bool closing;
     struct client *clients;
-    unsigned client_count;
 };
 
 /* reading → (a whole line) → answering, until api_reply → writing → reading. Of a list, one piece is written after the
  * other. */
 struct client {
     struct api *api;
+    struct listener *listener;
+    struct api_caller caller;
     struct client *next;
     uv_pipe_t pipe;
     uv_timer_t idle;
@@ -44,14 +54,19 @@ struct client {
 
 struct api_call {
     struct client *client; /* NULL once the caller is gone */
+    struct api_caller caller;
 };
 
 static void api_release(struct api *api)
 {
     if (--api->handles > 0)
         return;
-    api_socket_close(&api->socket);
     free(api);
+}
+
+const struct api_caller *api_call_by(const struct api_call *call)
+{
+    return &call->caller;
 }
 
 static void list_end(struct client *c)
@@ -85,7 +100,7 @@ static void client_close(struct client *c)
     while (*at != c)
         at = &(*at)->next;
     *at = c->next;
-    c->api->client_count--;
+    c->listener->clients--;
     uv_close((uv_handle_t *)&c->idle, on_client_closed);
     uv_close((uv_handle_t *)&c->pipe, on_client_closed);
 }
@@ -160,6 +175,7 @@ static void client_request(struct client *c, const char *line, size_t len)
         return;
     }
     call->client = c;
+    call->caller = c->caller;
     c->call = call;
     uv_timer_stop(&c->idle); /* the wait is ours now */
     c->api->config.handle(c->api->config.context, command, request, call);
@@ -209,12 +225,15 @@ static void client_next(struct client *c)
     client_request(c, line, len);
 }
 
-static struct client *client_new(struct api *api)
+static struct client *client_new(struct listener *l)
 {
+    struct api *api = l->api;
     struct client *c = calloc(1, sizeof(*c));
     if (!c)
         return NULL;
     c->api = api;
+    c->listener = l;
+    l->clients++;
     api->handles++;
     c->handles = 2;
     uv_pipe_init(api->config.loop, &c->pipe, 0);
@@ -222,17 +241,28 @@ static struct client *client_new(struct api *api)
     c->pipe.data = c->idle.data = c;
     c->next = api->clients;
     api->clients = c;
-    api->client_count++;
     return c;
 }
 
-static void on_connection(uv_stream_t *listener, int status)
+static int identify(struct client *c)
 {
-    struct api *api = listener->data;
-    struct client *c = status == 0 && !api->closing ? client_new(api) : NULL;
+    struct ucred cred;
+    socklen_t len = sizeof(cred);
+    uv_os_fd_t fd;
+    if (uv_fileno((uv_handle_t *)&c->pipe, &fd) != 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0)
+        return ERR_IO;
+    c->caller = (struct api_caller){c->listener->reads_only, cred.uid, cred.pid};
+    return 0;
+}
+
+static void on_connection(uv_stream_t *pipe, int status)
+{
+    struct listener *l = pipe->data;
+    struct client *c = status == 0 && !l->api->closing ? client_new(l) : NULL;
     if (!c)
         return;
-    if (uv_accept(listener, (uv_stream_t *)&c->pipe) != 0 || api->client_count > CLIENTS_MAX) {
+    if (uv_accept(pipe, (uv_stream_t *)&c->pipe) != 0 || l->clients > CLIENTS_MAX || identify(c) != 0) {
         client_close(c);
         return;
     }
@@ -242,20 +272,25 @@ static void on_connection(uv_stream_t *listener, int status)
 
 static void on_listener_closed(uv_handle_t *handle)
 {
-    api_release(handle->data);
+    struct listener *l = handle->data;
+    api_release(l->api);
 }
 
-static int listen_on_loop(struct api *api)
+static int listen_on_loop(struct api *api, enum api_access access)
 {
-    int err = uv_pipe_init(api->config.loop, &api->listener, 0);
+    struct listener *l = &api->listeners[access];
+    int err = uv_pipe_init(api->config.loop, &l->pipe, 0);
     if (err)
         return err;
-    api->listener.data = api;
-    api->handles = 1;
-    err = uv_pipe_open(&api->listener, api->socket.fd);
+    l->api = api;
+    l->reads_only = access == API_ACCESS_READS;
+    l->pipe.data = l;
+    l->open = true;
+    api->handles++;
+    err = uv_pipe_open(&l->pipe, api->sockets.of[access].fd);
     if (!err)
-        api->socket.fd = -1; /* the loop's */
-    return err ? err : uv_listen((uv_stream_t *)&api->listener, CLIENTS_MAX, on_connection);
+        api->sockets.of[access].fd = -1; /* the loop's */
+    return err ? err : uv_listen((uv_stream_t *)&l->pipe, CLIENTS_MAX, on_connection);
 }
 
 int api_open(const struct api_config *config, struct api **out)
@@ -265,14 +300,16 @@ int api_open(const struct api_config *config, struct api **out)
     if (!api)
         return ERR_NOMEM;
     api->config = *config;
-    int err = api_socket_open(&api->socket, config->run_dir, config->id, &holder);
+    int err = api_sockets_open(&api->sockets, config->run_dir, config->id, &holder);
     if (config->holder)
         *config->holder = holder;
     if (err) {
         free(api);
         return err;
     }
-    int uv_err = listen_on_loop(api);
+    int uv_err = listen_on_loop(api, API_ACCESS_ALL);
+    if (!uv_err)
+        uv_err = listen_on_loop(api, API_ACCESS_READS);
     if (uv_err) {
         api_close(api);
         errno = -uv_err;
@@ -289,10 +326,12 @@ void api_close(struct api *api)
     api->closing = true;
     while (api->clients)
         client_close(api->clients);
-    api_socket_close(&api->socket);
-    if (api->handles > 0)
-        uv_close((uv_handle_t *)&api->listener, on_listener_closed);
-    else
+    api_sockets_close(&api->sockets);
+    bool none = api->handles == 0;
+    for (unsigned i = 0; i < API_ACCESSES; i++)
+        if (api->listeners[i].open)
+            uv_close((uv_handle_t *)&api->listeners[i].pipe, on_listener_closed);
+    if (none)
         free(api);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The node's API: a Unix stream socket DIR/<id>.sock, mode 0600. One JSON object per line in, one per line
+/* The node's API: two Unix stream sockets, DIR/<id>.sock, mode 0600, for everything, and DIR/<id>.ro.sock, which also the
+ * group shadowmesh may open, for reading alone. One JSON object per line in, one per line
  * out: {"cmd": "status"} → {"ok": true, "result": …} or {"ok": false, "error": "…"}. docs/PROTOCOL.md §11.
- * At most 32 callers, one request of each at a time; a caller that is silent for 30 s is hung up on.
+ * At most 32 callers of each, one request of each caller at a time; one that is silent for 30 s is hung up on.
  * Control thread. */
 
 #include "base/err.h"
@@ -26,12 +27,20 @@ struct api_config {
     pid_t *holder; /* NULL, or where ERR_EXISTS puts the other process's id (0 when it cannot be told) */
 };
 
-/* Binds the socket: a dead one is removed, and it appears only once it is private and listens. ERR_EXISTS
- * when a live process holds this id, ERR_PERMISSION or ERR_IO (errno) otherwise. Makes run_dir (0755) when
+/* Who asks, as it was when it connected. */
+struct api_caller {
+    bool reads_only; /* on the socket for that */
+    uid_t uid;
+    pid_t pid;
+};
+const struct api_caller *api_call_by(const struct api_call *call);
+
+/* Binds the sockets: dead ones are removed, and they appear only once they are private and listen. ERR_EXISTS
+ * when a live process holds this id; other errors leave their errno. Makes run_dir (0755) when
  * missing. The program ignores SIGPIPE: callers hang up. */
 int api_open(const struct api_config *config, struct api **out) must_check;
 
-/* Closes and removes the socket. Memory goes when the loop has closed its handles. Calls that are not yet
+/* Closes and removes the sockets. Memory goes when the loop has closed its handles. Calls that are not yet
  * answered lose their caller, and are still to be answered (api_reply, api_fail) to be freed. */
 void api_close(struct api *api);
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The API's socket file. It is made private, bound under another name, made to listen, and only then renamed
- * to its own: nobody can connect to it earlier, and a reader of the folder never sees half of it. Paths go
+/* The API's socket files. Each is made private, bound under another name, opened to its group, made to listen, and only
+ * then renamed to its own: nobody can connect to it earlier, and a reader of the folder never sees half of it. Paths go
  * through /proc/self/fd, as sun_path ends at 107 bytes and folders do not. */
 #include "node/api/api_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -33,14 +34,14 @@ static int make_folders(const char *path)
     return mkdir(copy, 0755) != 0 && errno != EEXIST ? err_from_errno(errno) : 0;
 }
 
-static void socket_address(const struct api_socket *s, const char *name, struct sockaddr_un *out)
+static void socket_address(int dir_fd, const char *name, struct sockaddr_un *out)
 {
     *out = (struct sockaddr_un){.sun_family = AF_UNIX};
-    snprintf(out->sun_path, sizeof(out->sun_path), "/proc/self/fd/%d/%s", s->dir_fd, name);
+    snprintf(out->sun_path, sizeof(out->sun_path), "/proc/self/fd/%d/%s", dir_fd, name);
 }
 
 /* A socket that accepts has a live process behind it; one that refuses was left by a dead one. */
-static int check_free(const struct api_socket *s, pid_t *holder)
+static int check_free(const struct api_sockets *s, pid_t *holder)
 {
     struct sockaddr_un address;
     struct ucred cred = {0};
@@ -51,7 +52,7 @@ static int check_free(const struct api_socket *s, pid_t *holder)
     *holder = 0;
     if (fd < 0)
         return ERR_IO;
-    socket_address(s, s->name, &address);
+    socket_address(s->dir_fd, s->of[API_ACCESS_ALL].name, &address);
     if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0)
             *holder = cred.pid;
@@ -67,38 +68,81 @@ static int check_free(const struct api_socket *s, pid_t *holder)
     return err;
 }
 
-static int stat_socket(int dir_fd, const char *name, struct stat *out)
+/* From the file alone: a name service that hangs would hang the start. */
+static bool find_group(gid_t *out)
 {
-    if (fstatat(dir_fd, name, out, AT_SYMLINK_NOFOLLOW) != 0)
-        return -1;
-    errno = EEXIST;
-    return S_ISSOCK(out->st_mode) ? 0 : -1;
+    FILE *file = fopen("/etc/group", "re");
+    const struct group *g = NULL;
+    while (file && (g = fgetgrent(file)) && strcmp(g->gr_name, API_GROUP) != 0)
+        continue;
+    if (g)
+        *out = g->gr_gid;
+    if (file)
+        fclose(file);
+    return g != NULL;
 }
 
-static int bind_private(struct api_socket *s, const char *temporary)
+/* Who may not give the file to the group keeps it private. A caller needs to write to a socket to connect to it, so 0640
+ * would keep the group out. */
+static void open_to_group(int file_fd)
 {
-    struct sockaddr_un address;
+    char path[32];
+    gid_t group;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", file_fd);
+    if (find_group(&group) && fchownat(file_fd, "", (uid_t)-1, group, AT_EMPTY_PATH) == 0)
+        (void)!chmod(path, S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP);
+}
+
+/* Notes which file was bound, and makes its mode. It is held open meanwhile: by its name, a link could have been put in
+ * its place. */
+static int settle_file(struct api_socket *s, int dir_fd, const char *temporary, enum api_access access)
+{
     struct stat st;
-    s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (s->fd < 0)
+    int fd = openat(dir_fd, temporary, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISSOCK(st.st_mode)) {
+        if (fd >= 0)
+            close(fd);
+        errno = EEXIST;
         return ERR_IO;
-    socket_address(s, temporary, &address);
-    if (unlinkat(s->dir_fd, temporary, 0) != 0 && errno != ENOENT)
-        return err_from_errno(errno);
-    /* The file takes the socket's mode: it is never chmod'ed by name, where a link could have been put. */
-    if (fchmod(s->fd, S_IRUSR | S_IWUSR) != 0 ||
-        bind(s->fd, (struct sockaddr *)&address, sizeof(address)) != 0)
-        return err_from_errno(errno);
-    if (stat_socket(s->dir_fd, temporary, &st) != 0 || listen(s->fd, BACKLOG) != 0 ||
-        renameat(s->dir_fd, temporary, s->dir_fd, s->name) != 0) {
-        int err = err_from_errno(errno), saved = errno;
-        unlinkat(s->dir_fd, temporary, 0);
-        errno = saved;
-        return err;
     }
+    if (access == API_ACCESS_READS)
+        open_to_group(fd);
+    close(fd);
     s->dev = st.st_dev;
     s->ino = st.st_ino;
     return 0;
+}
+
+static int publish(struct api_socket *s, int dir_fd, const char *temporary, enum api_access access)
+{
+    int err = settle_file(s, dir_fd, temporary, access);
+    if (!err && (listen(s->fd, BACKLOG) != 0 || renameat(dir_fd, temporary, dir_fd, s->name) != 0))
+        err = err_from_errno(errno);
+    if (err) {
+        int saved = errno;
+        unlinkat(dir_fd, temporary, 0);
+        s->ino = 0;
+        errno = saved;
+    }
+    return err;
+}
+
+static int bind_private(struct api_socket *s, int dir_fd, enum api_access access)
+{
+    struct sockaddr_un address;
+    char temporary[sizeof(s->name) + 8];
+    snprintf(temporary, sizeof(temporary), ".%s.new", s->name);
+    s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (s->fd < 0)
+        return ERR_IO;
+    socket_address(dir_fd, temporary, &address);
+    if (unlinkat(dir_fd, temporary, 0) != 0 && errno != ENOENT)
+        return err_from_errno(errno);
+    /* The file takes the socket's mode: it is never chmod'ed by name. */
+    if (fchmod(s->fd, S_IRUSR | S_IWUSR) != 0 ||
+        bind(s->fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+        return err_from_errno(errno);
+    return publish(s, dir_fd, temporary, access);
 }
 
 /* Two starts at the same moment: the second one waits here and then meets the first one's socket. Anybody who
@@ -110,13 +154,21 @@ static void lock_folder(int dir_fd)
         nanosleep(&pause, NULL);
 }
 
-int api_socket_open(struct api_socket *s, const char *run_dir, const struct node_id *id, pid_t *holder)
+/* The one that says that we live comes last: whoever sees it finds the other. */
+static int bind_both(struct api_sockets *s)
 {
-    char hex[ID_TEXT_MAX], temporary[sizeof(s->name) + 8];
-    *s = (struct api_socket){.fd = -1, .dir_fd = -1};
+    int err = bind_private(&s->of[API_ACCESS_READS], s->dir_fd, API_ACCESS_READS);
+    return err ? err : bind_private(&s->of[API_ACCESS_ALL], s->dir_fd, API_ACCESS_ALL);
+}
+
+int api_sockets_open(struct api_sockets *s, const char *run_dir, const struct node_id *id, pid_t *holder)
+{
+    char hex[ID_TEXT_MAX];
+    *s = (struct api_sockets){.dir_fd = -1, .of = {{.fd = -1}, {.fd = -1}}};
     *holder = 0;
-    snprintf(s->name, sizeof(s->name), "%s.sock", id_format(id, hex));
-    snprintf(temporary, sizeof(temporary), ".%s.new", s->name);
+    id_format(id, hex);
+    snprintf(s->of[API_ACCESS_ALL].name, sizeof(s->of[0].name), "%s.sock", hex);
+    snprintf(s->of[API_ACCESS_READS].name, sizeof(s->of[0].name), "%s.ro.sock", hex);
     int err = make_folders(run_dir);
     if (err)
         return err;
@@ -126,24 +178,31 @@ int api_socket_open(struct api_socket *s, const char *run_dir, const struct node
     lock_folder(s->dir_fd);
     err = check_free(s, holder);
     if (!err)
-        err = bind_private(s, temporary);
+        err = bind_both(s);
     int saved = errno;
     flock(s->dir_fd, LOCK_UN);
     if (err)
-        api_socket_close(s);
+        api_sockets_close(s);
     errno = saved;
     return err;
 }
 
-void api_socket_close(struct api_socket *s)
+static void close_one(struct api_socket *s, int dir_fd)
 {
     struct stat st;
-    if (s->ino && fstatat(s->dir_fd, s->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev == s->dev &&
+    if (s->ino && fstatat(dir_fd, s->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev == s->dev &&
         st.st_ino == s->ino)
-        unlinkat(s->dir_fd, s->name, 0);
+        unlinkat(dir_fd, s->name, 0);
     if (s->fd >= 0)
         close(s->fd);
+    *s = (struct api_socket){.fd = -1};
+}
+
+void api_sockets_close(struct api_sockets *s)
+{
+    for (unsigned i = 0; i < API_ACCESSES; i++)
+        close_one(&s->of[i], s->dir_fd);
     if (s->dir_fd >= 0)
         close(s->dir_fd);
-    *s = (struct api_socket){.fd = -1, .dir_fd = -1};
+    s->dir_fd = -1;
 }

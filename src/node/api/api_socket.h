@@ -1,23 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The Unix socket of the API in the file system: who holds it, how it appears and goes. Control thread. */
+/* The Unix sockets of the API in the file system: who holds them, how they appear and go. Control thread. */
 
 #include "base/err.h"
 #include "base/id.h"
 #include <sys/types.h>
 
+#define API_GROUP "shadowmesh" /* whose members may read */
+
+enum api_access {
+    API_ACCESS_ALL,   /* <id>.sock, 0600 */
+    API_ACCESS_READS, /* <id>.ro.sock, 0660 for API_GROUP, 0600 where there is no such group */
+};
+#define API_ACCESSES 2
+
 struct api_socket {
-    int fd;     /* listening, non-blocking; -1 once somebody else owns it */
-    int dir_fd; /* of the run folder */
+    int fd; /* listening, non-blocking; -1 once somebody else owns it */
     char name[64];
     dev_t dev; /* what we bound, so that another node's socket is never removed */
     ino_t ino;
 };
 
-/* Listens at run_dir/<id>.sock, mode 0600 from the first moment on. Errors as api_open; *holder is the
- * process that holds a live socket, or 0. */
-int api_socket_open(struct api_socket *s, const char *run_dir, const struct node_id *id,
-                    pid_t *holder) must_check;
+struct api_sockets {
+    int dir_fd; /* of the run folder */
+    struct api_socket of[API_ACCESSES];
+};
 
-/* Removes the socket when it is still ours; closes what is open. */
-void api_socket_close(struct api_socket *s);
+/* Listens at both sockets of id in run_dir, which never have a mode that lets more people in. Errors as api_open;
+ * *holder is the process that holds a live socket, or 0. */
+int api_sockets_open(struct api_sockets *s, const char *run_dir, const struct node_id *id,
+                     pid_t *holder) must_check;
+
+/* Removes the sockets that are still ours; closes what is open. */
+void api_sockets_close(struct api_sockets *s);
