@@ -40,7 +40,8 @@ ROOMS = {
         "device": {"config"},
         "underlay": set(),
         "carrier": set(),
-        "rendezvous": set(),
+        "helper": set(),
+        "rendezvous": {"helper"},
         "api": set(),
     },
 }

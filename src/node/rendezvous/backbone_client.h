@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "crypto/identity.h"
+#include "node/helper/helper_message.h"
 #include "node/rendezvous/http_client.h"
 #include "proto/message/record.h"
 #include <stdbool.h>
@@ -14,14 +15,6 @@
 
 #define BACKBONE_RECORD_LIFETIME_S 600
 #define BACKBONE_CLOCK_SKEW_S      3600 /* a record that expired longer ago is ignored */
-
-enum backbone_verdict {
-    BACKBONE_OK,
-    BACKBONE_UNREACHABLE, /* no answer, or none of a backbone's */
-    BACKBONE_REFUSED,     /* it answers, and will not */
-    BACKBONE_ABSENT,      /* no such node */
-    BACKBONE_FORGED,      /* a record that does not verify, or is another node's */
-};
 
 struct backbone_client {
     struct http_client *http;

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What a node and its helper processes say to each other, one message per packet of a SOCK_SEQPACKET pair. Neither side
+ * trusts the other's bytes. Pure functions.
+ *
+ *      kind u8 | token u32 | the fields of its kind, in the order of struct helper_message
+ *
+ * Lengths stand before what they count: u16 for text, data and signature, u8 for addresses. Both ends are of one
+ * build, so there is no version. */
+
+#include "base/addr.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include <stdint.h>
+
+#define HELPER_MESSAGE_MAX   14336 /* bytes; a record with its signature is the longest */
+#define HELPER_TEXT_MAX      256   /* with its NUL */
+#define HELPER_ADDRESSES_MAX 8
+
+enum helper_kind {
+    /* helper to node, token 0 */
+    HELPER_READY = 1, /* it is caged and serves */
+    HELPER_UNABLE,    /* text: why it cannot */
+    HELPER_ENDED,     /* text: how it did; another one takes its place, what was asked is lost */
+    /* node to helper, whose answer has the same token */
+    HELPER_ASK_NAME,      /* text: a host's name */
+    HELPER_ASK_INFO,      /* addresses: of the backbone, none when its URL has one */
+    HELPER_ASK_CHALLENGE, /* addresses */
+    HELPER_ASK_REGISTER,  /* addresses, data and signature: our record */
+    HELPER_ASK_RECORD,    /* addresses, data: an id */
+    /* helper to node */
+    HELPER_NAME,     /* addresses; none: text says why */
+    HELPER_BACKBONE, /* of what was asked of the backbone: see struct helper_message */
+};
+
+enum backbone_verdict {
+    BACKBONE_OK,
+    BACKBONE_UNREACHABLE, /* no answer, or none of a backbone's */
+    BACKBONE_REFUSED,     /* it answers, and will not */
+    BACKBONE_ABSENT,      /* no such node */
+    BACKBONE_FORGED,      /* a record that does not verify, or is another node's */
+};
+
+/* Fields that are not of the kind are zero. data and signature are borrowed. */
+struct helper_message {
+    enum helper_kind kind;
+    uint32_t token;
+    enum backbone_verdict verdict;
+    uint64_t date_s;            /* the backbone's clock, seconds since 1970; 0 when it told none */
+    uint64_t number;            /* the seq that it has stored of us, when it refuses a lower one; else 0 */
+    char text[HELPER_TEXT_MAX]; /* text_ok; of BACKBONE_OK: the running process of the backbone, else why */
+    unsigned address_count;
+    struct addr addresses[HELPER_ADDRESSES_MAX]; /* ASK_INFO's answer: where STUN is served */
+    struct slice data;                           /* ASK_CHALLENGE's: the challenge; ASK_RECORD's: a record */
+    struct slice signature;                      /* ASK_RECORD's: the record's */
+};
+
+/* Returns the length in out. ERR_ARGUMENT when the text is not text_ok, ERR_SPACE. */
+int helper_message_encode(const struct helper_message *m, uint8_t out[HELPER_MESSAGE_MAX],
+                          size_t *len) must_check;
+
+/* data and signature of out lie in bytes. ERR_FORMAT for all that helper_message_encode does not make. */
+int helper_message_decode(const uint8_t *bytes, size_t len, struct helper_message *out) must_check;
+
+/* Copies what is not ours into m's text: cut, and clean. */
+void helper_message_set_text(struct helper_message *m, const char *text);
