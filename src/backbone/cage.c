@@ -33,7 +33,7 @@ int cage_enter(const char *data_dir)
         {data_dir, LANDLOCK_MANAGE},     {"/sys/devices/system/cpu", LANDLOCK_READ},
         {"/dev/urandom", LANDLOCK_READ}, {"/usr", LANDLOCK_READ},
         {"/lib", LANDLOCK_READ},         {NULL, LANDLOCK_READ}};
-    const struct sandbox_config config = {.keep = 0, .paths = paths, .calls = calls};
+    const struct sandbox_config config = {.keep = 0, .paths = paths, .calls = {calls}};
     struct sandbox held;
     const char *failed;
     int err = sandbox_enter(&config, &held, &failed);

@@ -3,10 +3,14 @@
 
 #include "net/process.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <link.h>
 #include <malloc.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -39,6 +43,42 @@ unsigned process_raise_files(unsigned wanted)
     if (files.rlim_cur < raised.rlim_cur && setrlimit(RLIMIT_NOFILE, &raised) == 0)
         files = raised;
     return files.rlim_cur < UINT_MAX ? (unsigned)files.rlim_cur : UINT_MAX;
+}
+
+#define NOBODY 65534
+
+/* Who changes its user can be looked into again, where the system has a use for dumps of such processes. */
+void process_become_nobody(void)
+{
+    if (geteuid() != 0 || setgroups(0, NULL) != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
+        setresuid(NOBODY, NOBODY, NOBODY) != 0)
+        return;
+    (void)!process_harden();
+}
+
+/* Bytes of the arguments, with their NULs. */
+static size_t length_of_arguments(void)
+{
+    char part[256];
+    size_t len = 0;
+    ssize_t n;
+    int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && (n = read(fd, part, sizeof part)) > 0)
+        len += (size_t)n;
+    if (fd >= 0)
+        close(fd);
+    return len;
+}
+
+void process_title(const char *title, const char *name)
+{
+    char *arguments = program_invocation_name; /* the first of them */
+    size_t len = length_of_arguments(), wanted = strlen(title);
+    (void)prctl(PR_SET_NAME, name, 0, 0, 0);
+    if (len == 0)
+        return;
+    memset(arguments, 0, len);
+    memcpy(arguments, title, wanted < len ? wanted : len - 1);
 }
 
 /* Writable segments hold relocated data even where they are read-only by now: those pages exist nowhere else. */

@@ -17,6 +17,14 @@ void process_raise_locked(void);
  * what it is now. */
 unsigned process_raise_files(unsigned wanted);
 
+/* Gives up root: the process is nobody's from here on, and as well hardened. Does nothing for another user, and where
+ * the system does not let it be given up. */
+void process_become_nobody(void);
+
+/* What ps(1) shows of the process instead of its arguments, whose memory it takes and whose length it may have; and
+ * of the calling thread, 15 characters. */
+void process_title(const char *title, const char *name);
+
 /* Unmaps code and constants that were needed before, of the program and its libraries, and frees what the
  * allocator holds unused: what is needed again is mapped again at its first use, from the page cache. Any
  * thread; the others go on. */

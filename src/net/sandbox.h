@@ -22,10 +22,12 @@ struct syscall_rule;
 #define SANDBOX_DEFAULT true
 #endif
 
+#define SANDBOX_TABLES_MAX 4
+
 struct sandbox_config {
     uint64_t keep;                     /* bits 1 << CAP_…, which stay where the process holds them */
     const struct landlock_path *paths; /* what may be opened; ends with NULL */
-    const struct syscall_rule *calls;  /* besides what every program needs; ends with NULL */
+    const struct syscall_rule *calls[SANDBOX_TABLES_MAX + 1]; /* as for syscall_filter_load */
 };
 
 /* What holds. All zero: nothing was restricted. */

@@ -20,7 +20,6 @@ static const struct syscall_rule common[] = {
     /* memory: never one that is written and run, or comes to be run later */
     {"brk"},
     {"mmap", 1, {{2, PROT_EXEC, 0}}},
-    {"mmap", 1, {{2, PROT_WRITE | PROT_EXEC, PROT_EXEC}}}, /* the C library's look-up modules */
     {"mprotect", 1, {{2, PROT_EXEC, 0}}},
     {"mremap"},
     {"munmap"},
@@ -213,7 +212,7 @@ static int set_attributes(scmp_filter_ctx filter)
     return rc;
 }
 
-int syscall_filter_load(const struct syscall_rule *rules)
+int syscall_filter_load(const struct syscall_rule *const *tables)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
     if (!filter) {
@@ -227,8 +226,8 @@ int syscall_filter_load(const struct syscall_rule *rules)
         rc = add_all(filter, common);
     if (rc == 0)
         rc = add_abort(filter);
-    if (rc == 0)
-        rc = add_all(filter, rules);
+    for (; rc == 0 && *tables; tables++)
+        rc = add_all(filter, *tables);
     if (rc == 0)
         rc = seccomp_load(filter);
     seccomp_release(filter);

@@ -25,9 +25,9 @@ struct syscall_rule {
         argument, 0xffffffff, value                                                                          \
     }
 
-/* From here on the calling thread, and those that it makes, may make the calls in rules, which end with a name of
- * NULL, and those of memory, threads, time and open files that every program of ours makes. Calls that would
+/* From here on the calling thread, and those that it makes, may make the calls in tables, each of which ends with a
+ * name of NULL and the last of which is followed by NULL, and those of memory, threads, time and open files that every program of ours makes. Calls that would
  * run another program, look into another process, mount, or load code into the kernel end the process, with
  * the kernel's audit line. Any other fails with ENOSYS, as on a kernel that has no such call: then the C
  * library takes an older one. Needs no_new_privs. ERR_IO with errno set. */
-int syscall_filter_load(const struct syscall_rule *rules) must_check;
+int syscall_filter_load(const struct syscall_rule *const *tables) must_check;

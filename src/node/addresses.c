@@ -4,68 +4,61 @@
 
 #include "base/clock.h"
 #include "node/node.h"
-#include <netdb.h>
 #include <stdio.h>
-#include <stdlib.h>
-
-struct resolving {
-    uv_getaddrinfo_t request;
-    struct node *node;
-    const struct config_connect *connect;
-};
 
 /* When it changes. */
-static void tell_resolved(struct node *n, unsigned name, int status)
+static void tell_resolved(struct node_name *name, const char *why)
 {
-    const char *host = n->config->connect[name].host;
-    bool failed = status != 0;
-    if (failed && !n->names[name].failed)
-        log_warn("-connect %s: the name cannot be looked up (%s); it is asked for again", host,
-                 uv_strerror(status));
-    else if (!failed && n->names[name].failed)
-        log_info("-connect %s: the name is found", host);
-    n->names[name].failed = failed;
+    bool failed = why != NULL;
+    if (failed && !name->failed)
+        log_warn("-connect %s: the name cannot be looked up (%s); it is asked for again", name->connect->host,
+                 why);
+    else if (!failed && name->failed)
+        log_info("-connect %s: the name is found", name->connect->host);
+    name->failed = failed;
 }
 
-static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *results)
+static void on_resolved(void *context, const struct addr *found, unsigned count, const char *why)
 {
-    struct resolving *r = request->data;
-    struct node *n = r->node;
-    struct addr list[8];
-    unsigned count = 0;
-    for (const struct addrinfo *a = results; !status && a && count < 8; a = a->ai_next)
-        if (addr_from_sockaddr(a->ai_addr, &list[count]) == 0)
-            list[count++].port = r->connect->port;
-    unsigned name = (unsigned)(r->connect - n->config->connect);
-    n->names[name].busy = false;
-    if (!n->stopping)
-        tell_resolved(n, name, status);
-    if (!n->stopping && !status)
-        mesh_set_given_addresses(n->mesh, &r->connect->id, list, count, clock_monotonic_us());
-    uv_freeaddrinfo(results);
-    free(r);
+    struct node_name *name = context;
+    struct addr list[HELPER_ADDRESSES_MAX];
+    uint64_t now_us = clock_monotonic_us();
+    for (unsigned i = 0; i < count; i++) {
+        list[i] = found[i];
+        list[i].port = name->connect->port;
+    }
+    name->busy = false;
+    name->wait_us = name_client_wait_us(count > 0, name->wait_us);
+    name->next_us = now_us + name->wait_us;
+    tell_resolved(name, count ? NULL : why);
+    if (count)
+        mesh_set_given_addresses(name->node->mesh, &name->connect->id, list, count, now_us);
 }
 
 void addresses_resolve(struct node *n, const struct config_connect *connect)
 {
     struct addr literal;
+    uint64_t now_us = clock_monotonic_us();
+    struct node_name *name = &n->names[connect - n->config->connect];
     if (addr_parse(connect->host, 0, &literal) == 0) {
         literal.port = connect->port;
-        mesh_set_given_addresses(n->mesh, &connect->id, &literal, 1, clock_monotonic_us());
+        mesh_set_given_addresses(n->mesh, &connect->id, &literal, 1, now_us);
         return;
     }
-    unsigned name = (unsigned)(connect - n->config->connect);
-    struct resolving *r = n->names[name].busy ? NULL : calloc(1, sizeof *r);
-    if (!r)
+    if (name->busy || now_us < name->next_us)
         return;
-    r->request.data = r;
-    r->node = n;
-    r->connect = connect;
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    n->names[name].busy =
-        uv_getaddrinfo(&n->loop, &r->request, on_resolved, connect->host, NULL, &hints) == 0;
-    if (!n->names[name].busy)
-        free(r);
+    name->node = n;
+    name->connect = connect;
+    int err = name_client_ask(n->name_client, connect->host, on_resolved, name);
+    name->busy = !err;
+    if (err == ERR_ARGUMENT)
+        tell_resolved(name, "it is no name");
+}
+
+void addresses_forget_failures(struct node *n)
+{
+    for (unsigned i = 0; i < n->config->connect_count; i++)
+        n->names[i].next_us = n->names[i].wait_us = 0;
 }
 
 /* Names may have come to mean other addresses: asked again while their peer is not connected. */

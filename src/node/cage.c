@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 static const struct syscall_rule calls[] = {
@@ -24,6 +25,7 @@ static const struct syscall_rule calls[] = {
     {"socket", 1, {SYSCALL_INT(0, AF_INET6)}},
     {"socket", 1, {SYSCALL_INT(0, AF_UNIX)}}, /* name services of the machine */
     {"socket", 2, {SYSCALL_INT(0, AF_NETLINK), SYSCALL_INT(2, NETLINK_ROUTE)}},
+    {"mmap", 1, {{2, PROT_WRITE | PROT_EXEC, PROT_EXEC}}}, /* their modules */
     {"bind"},
     {"connect"},
     {"ioctl", 1, {SYSCALL_INT(1, SIOCOUTQ)}},
@@ -104,7 +106,7 @@ int cage_enter(const struct config *config, struct sandbox *out)
     }
     list_paths(config, paths);
     const struct sandbox_config sandbox = {
-        .keep = 1ull << CAP_NET_ADMIN | 1ull << CAP_SYS_NICE, .paths = paths, .calls = calls};
+        .keep = 1ull << CAP_NET_ADMIN | 1ull << CAP_SYS_NICE, .paths = paths, .calls = {calls}};
     int err = sandbox_enter(&sandbox, out, &failed);
     if (err)
         log_error("cannot enter the sandbox: %s: %s; -sandbox=off runs without it", failed, strerror(errno));

@@ -207,6 +207,7 @@ static void on_monitor(uv_poll_t *handle, int status, int events)
     reflexive_restart(&n->reflexive, &n->reflexive.server);
     addresses_ask(n, clock_monotonic_us());
     addresses_announce(n);
+    addresses_forget_failures(n);
     streams_drop_homeless(n->streams);
     mesh_network_changed(n->mesh, device_underlay_max(n->device), clock_monotonic_us());
 }
@@ -219,6 +220,15 @@ static void on_signal(uv_signal_t *handle, int number)
 }
 
 /* ---- start and stop ---- */
+
+static bool start_helpers(struct node *n)
+{
+    const struct helpers_config config = {.caged = n->config->sandbox};
+    int err = helpers_start(&config, &n->helpers);
+    if (err)
+        log_error("cannot start the helper processes: %s", strerror(errno));
+    return err == 0;
+}
 
 static bool load_identity(const struct config *config, struct identity **out, bool *made)
 {
@@ -399,6 +409,15 @@ static bool name_peers(struct node *n)
     return true;
 }
 
+/* They were started first of all; by now they have had their time. */
+static bool open_helpers(struct node *n)
+{
+    int fd = n->helpers.names;
+    n->helpers.names = -1;
+    return helper_client_new(&n->loop, fd, "name look-ups", &n->name_helper) == 0 &&
+           name_client_new(n->name_helper, &n->name_client) == 0;
+}
+
 static bool start_rendezvous(struct node *n)
 {
     if (!n->config->backbone[0])
@@ -447,7 +466,7 @@ static bool start(struct node *n)
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
     mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
     addresses_announce(n);
-    if (!start_rendezvous(n) || !name_peers(n))
+    if (!open_helpers(n) || !start_rendezvous(n) || !name_peers(n))
         return false;
     uv_timer_start(&n->slow, on_slow, SLOW_MS, SLOW_MS);
     uv_prepare_start(&n->settle, on_settle);
@@ -473,8 +492,8 @@ static void on_overdue(uv_timer_t *timer)
     uv_stop(&n->loop);
 }
 
-/* Until the last words are out and every handle is closed. A look-up of a name can hang for minutes and cannot be
- * cancelled: then it is left to the pool. */
+/* Until the last words are out and every handle is closed. A look-up of the backbone's name can hang for minutes and
+ * cannot be cancelled: then it is left to the pool. */
 static void run_out(struct node *n)
 {
     uv_walk(&n->loop, close_handle, n);
@@ -495,6 +514,9 @@ static void stop(struct node *n, int code)
     n->stopping = true;
     if (n->rendezvous)
         rendezvous_close(n->rendezvous);
+    name_client_free(n->name_client);
+    helper_client_close(n->name_helper);
+    helpers_close(&n->helpers);
     if (n->mesh) {
         mesh_shutdown(n->mesh, clock_monotonic_us());
         node_do_outputs(n);
@@ -530,6 +552,9 @@ int control_run(const struct config *config)
     n->config = config;
     n->started_us = clock_monotonic_us();
     n->uevent_fd = -1;
+    n->helpers = HELPERS_NONE;
+    if (!config->generate_keys && !start_helpers(n))
+        return EXIT_FAILURE;
     if (!load_identity(config, &n->identity, &n->key_made))
         return EXIT_FAILURE;
     if (config->generate_keys) {

@@ -10,6 +10,9 @@
 #include "node/config/config.h"
 #include "node/device/device.h"
 #include "node/data/fwd.h"
+#include "node/helper/helper_client.h"
+#include "node/helper/helpers.h"
+#include "node/helper/name_client.h"
 #include "node/underlay/reflexive.h"
 #include "node/rendezvous/rendezvous.h"
 #include "node/carrier/streams.h"
@@ -31,6 +34,14 @@ struct node_ping {
     struct api_call *call; /* NULL: free */
     uint32_t slot;
     uint64_t token, deadline_us;
+};
+
+/* A host's name in a -connect. */
+struct node_name {
+    struct node *node;
+    const struct config_connect *connect;
+    bool busy, failed; /* a look-up runs; the last one failed, and the log has told it */
+    uint64_t next_us, wait_us;
 };
 
 struct node {
@@ -75,9 +86,10 @@ struct node {
     bool forget[MESH_PEERS_MAX]; /* slots whose addresses the switch is to forget once it is */
     bool forgetting;             /* any of them */
 
-    struct {
-        bool busy, failed; /* a look-up runs; the last one failed, and the log has told it */
-    } names[CONFIG_CONNECT_MAX];
+    struct helpers helpers;            /* ends of their channels, until their clients have them */
+    struct helper_client *name_helper; /* NULL before they are ready */
+    struct name_client *name_client;
+    struct node_name names[CONFIG_CONNECT_MAX]; /* of the -connect with the same index */
 
     struct reflexive reflexive; /* how the backbone sees us */
     bool backbone_reachable;
@@ -104,6 +116,7 @@ void tables_free_retired(struct node *n);              /* once no worker can hol
 void addresses_resolve(struct node *n,
                        const struct config_connect *connect); /* answers with mesh_set_given_addresses */
 void addresses_tick(struct node *n);                 /* names may have come to mean other addresses */
+void addresses_forget_failures(struct node *n);      /* names that failed are asked for again at once */
 void addresses_announce(struct node *n);             /* our candidates may be other ones now */
 void addresses_ask(struct node *n, uint64_t now_us); /* the backbone, how it sees us, when that is due */
 void addresses_on_stun(struct node *n, const struct addr *from, const uint8_t *data, size_t len,

@@ -66,6 +66,25 @@ def _die_with_parent():
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def children(pid):
+    """The processes that it started and that still run."""
+    def parent(stat):
+        try:
+            return int(stat.read_text().rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+    return [int(stat.parent.name) for stat in Path("/proc").glob("[0-9]*/stat") if parent(stat) == pid]
+
+
+def helpers(process):
+    """{what ps(1) shows: pid} of a node's helper processes, without those that do one look-up."""
+    found = {}
+    for keeper in children(process.pid):
+        for pid in [keeper, *children(keeper)]:
+            found[Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0")] = pid
+    return found
+
+
 class Process:
     """A program of the lab, in a process group of its own, that logs to a file, or to the descriptor stderr."""
 

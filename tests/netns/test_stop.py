@@ -23,6 +23,22 @@ SILENT_SERVER = ("import socket, time\n"
                  "while True: held.append(server.accept()); print('accepted', flush=True)\n")
 
 
+# Answers one name, and no other ever.
+NAME_SERVER = ("import socket, sys\n"
+               "server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+               "server.bind(('', 53))\n"
+               "print('listening', flush=True)\n"
+               "while True:\n"
+               "    question, asker = server.recvfrom(512)\n"
+               "    print('asked', question, flush=True)\n"
+               "    if b'\\x04good' not in question: continue\n"
+               "    is_a = question[12:].split(b'\\0', 1)[1][:2] == b'\\0\\x01'\n"
+               "    answer = b'\\xc0\\x0c\\0\\x01\\0\\x01\\0\\0\\0\\x05\\0\\x04' + socket.inet_aton(sys.argv[1])\n"
+               "    end = 12 + question[12:].index(b'\\0') + 5\n"
+               "    server.sendto(question[:2] + b'\\x81\\x80\\0\\x01\\0' + bytes([is_a]) + b'\\0\\0\\0\\0'\n"
+               "                  + question[12:end] + (answer if is_a else b''), asker)\n")
+
+
 def internet(lab):
     *hosts, inet = lab.internet()
     inet.ip("route", "add", "blackhole", NOWHERE)
@@ -33,10 +49,10 @@ def is_dialling(host, to=NOWHERE):
     return to in host.run("ss", "-Htn", "state", "syn-sent", echo=False).stdout
 
 
-def start_asking(node, nameserver):
+def start_asking(node, nameserver, options=""):
     """Starts the node on a machine whose name server is this one. The namespace's mounts are its own."""
     path = node.host.dir / "resolv.conf"
-    path.write_text(f"nameserver {nameserver}\n")
+    path.write_text(f"nameserver {nameserver}\n{options}")
     node.process = node.host.start("sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"', path, *node.command(),
                                    name=node.label)
     node.wait_ready()
@@ -91,6 +107,35 @@ def test_resolver_that_never_answers_for_the_backbone_does_not_hold_up_the_end(l
     labs.wait_for(lambda: NOWHERE in host.run("ss", "-Hun", echo=False).stdout, 5, "a question to the name server")
     node.process.wait_log(r"cannot be reached \(no name server answers within 3 s\)")
     ends_in_time(node)
+
+
+def lookups(node):
+    """The processes that look names up at present."""
+    helper = labs.helpers(node.process)["shadowmesh-l2: names"]
+    return labs.children(helper)
+
+
+def test_names_that_hang_hold_up_no_other_name(lab):
+    a_host, b_host, server, _ = internet(lab)
+    names = server.start("/usr/bin/python3", "-c", NAME_SERVER, a_host.address, name="names")
+    names.wait_log("listening")
+    a = a_host.node("-tap-ip", A_OVERLAY, "-public")
+    hanging = [f"hang{i}.example" for i in range(6)]
+    dials = [word for i, name in enumerate(hanging) for word in ("-connect", f"{i:040x}@{name}")]
+    b = b_host.node("-tap-ip", B_OVERLAY, *dials, "-connect", f"{a.id}@good.example", start=False)
+    start_asking(b, server.address, "options timeout:1 attempts:2\n")
+    b_host.wait_ping(A_OVERLAY, 5)
+    for name in hanging:
+        b.process.wait_log(f"{name}: the name cannot be looked up")
+    asked = names.log().count("hang0")
+    labs.wait_for(lambda: lookups(b), 15, "they are asked again")
+    at_once = []
+    labs.wait_for(lambda: at_once.append(len(lookups(b))) or names.log().count("hang0") >= asked + 4, 15, "and again")
+    assert max(at_once) <= len(hanging)
+    assert all(b.log().count(f"{name}: the name cannot") == 1 for name in hanging)
+    helpers = labs.helpers(b.process)
+    ends_in_time(b)
+    labs.wait_for(lambda: not any(labs.Path(f"/proc/{pid}").exists() for pid in helpers.values()), 2, "the helpers' end")
 
 
 def test_name_that_fails_is_told_once(lab):

@@ -173,6 +173,63 @@ static void files_are_raised_as_far_as_the_hard_limit_goes(void **state)
     assert_int_equal(files_after(300, 512, 256), 300); /* never lowered */
 }
 
+/* What ps(1) reads of pid. */
+static void read_shown(pid_t pid, const char *file, char out[4096])
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+    FILE *f = fopen(path, "re");
+    assert_non_null(f);
+    out[fread(out, 1, 4095, f)] = '\0';
+    fclose(f);
+}
+
+static void a_process_is_shown_by_its_title(void **state)
+{
+    char before[4096], shown[4096];
+    int ready[2];
+    char byte;
+    (void)state;
+    read_shown(getpid(), "cmdline", before);
+    assert_int_equal(pipe(ready), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        process_title(
+            "a title that is longer than what it takes the place of, by as much as makes any path to this "
+            "program look short: a title that is longer than what it takes the place of, in any case",
+            "longer");
+        process_title("a: title", "a name");
+        (void)!write(ready[1], "", 1);
+        pause();
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    read_shown(pid, "cmdline", shown);
+    assert_string_equal(shown, "a: title");
+    read_shown(pid, "comm", shown);
+    assert_string_equal(shown, "a name\n");
+    read_shown(getpid(), "cmdline", shown);
+    assert_string_equal(shown, before);
+    end(pid);
+    close(ready[0]);
+    close(ready[1]);
+}
+
+static void root_becomes_nobody_and_stays_hardened(void **state)
+{
+    int status;
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0) {
+        uid_t before = geteuid(), real, effective, saved;
+        process_become_nobody();
+        bool changed = getresuid(&real, &effective, &saved) == 0 && real == NOBODY && effective == NOBODY &&
+                       saved == NOBODY && getgroups(0, NULL) == 0 && getegid() == NOBODY;
+        _exit(before != 0 || (changed && prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0) ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 /* KiB of files that are mapped and not written to. */
 static unsigned resident_code(void)
 {
@@ -212,6 +269,8 @@ int main(void)
         cmocka_unit_test(the_same_user_sees_nothing_of_a_hardened_process),
         cmocka_unit_test(a_hardened_process_still_reaches_its_own),
         cmocka_unit_test(a_hardened_process_dumps_no_core),
+        cmocka_unit_test(a_process_is_shown_by_its_title),
+        cmocka_unit_test(root_becomes_nobody_and_stays_hardened),
         cmocka_unit_test(files_are_raised_as_far_as_the_hard_limit_goes),
         cmocka_unit_test(a_trimmed_process_runs_on_with_less),
     };

@@ -53,7 +53,7 @@ static int ending_of(int (*deed)(void))
                                               {"/etc/hostname", LANDLOCK_READ},
                                               {"/no/such/file", LANDLOCK_READ},
                                               {NULL}};
-        const struct sandbox_config config = {.keep = 0, .paths = paths, .calls = calls};
+        const struct sandbox_config config = {.keep = 0, .paths = paths, .calls = {calls}};
         struct sandbox held;
         const char *failed;
         if (sandbox_enter(&config, &held, &failed) || !held.entered || held.capabilities)
@@ -145,6 +145,13 @@ static int map_code_that_can_be_written(void)
     return p == MAP_FAILED ? errno : 0;
 }
 
+static int map_code_of_a_file(void)
+{
+    int fd = open("/etc/hostname", O_RDONLY);
+    void *p = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+    return p == MAP_FAILED ? errno : 0;
+}
+
 static int make_memory_code(void)
 {
     void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -158,6 +165,7 @@ static void calls_are_allowed_by_their_arguments(void **state)
     assert_int_equal(ending_of(make_packet_socket), ENOSYS);
     assert_int_equal(ending_of(push_a_key), ENOSYS);
     assert_int_equal(ending_of(map_code_that_can_be_written), ENOSYS);
+    assert_int_equal(ending_of(map_code_of_a_file), ENOSYS);
     assert_int_equal(ending_of(make_memory_code), ENOSYS);
 }
 
