@@ -36,11 +36,12 @@ static struct node_id somebody(void)
 static void meddle(struct mesh *m, uint64_t now_us)
 {
     const struct addr a = somewhere();
+    const struct endpoint from = endpoint_udp(&a);
     const struct candidate c = {CANDIDATE_HOST, a, 8443};
     const struct node_id id = somebody();
     switch (below(8)) {
     case 0:
-        mesh_on_source(m, below(4), &a, now_us);
+        mesh_on_source(m, below(4), &from, now_us);
         break;
     case 1:
         mesh_on_too_big(m, below(4), now_us);
@@ -99,9 +100,10 @@ static void events_that_come_often_do_not_put_a_deadline_off(void **state)
     sim_run(sim, 5 * SECOND, NULL, NULL);
     struct mesh_peer peer;
     assert_true(sim_peer(a, b, &peer));
+    const struct endpoint from = endpoint_udp(&b->addr);
     unsigned ticks = 0;
     for (uint64_t now_us = sim_now(sim), end_us = now_us + SECOND; now_us < end_us; now_us += 5000) {
-        mesh_on_source(a->mesh, peer.slot, &b->addr, now_us);
+        mesh_on_source(a->mesh, peer.slot, &from, now_us);
         if (mesh_next_deadline(a->mesh, now_us) > now_us)
             continue;
         mesh_tick(a->mesh, now_us);
