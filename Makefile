@@ -61,6 +61,14 @@ sbom:
 	@$(MAKE) --no-print-directory all >&2
 	@/usr/bin/python3 -B tools/sbom.py $(BUILD)
 
+# Lines count as they are written only with little optimisation; several threads count.
+coverage:
+	@tools/deps.sh build check coverage
+	@[ -e build-coverage/build.ninja ] || tools/setup.sh build-coverage -Db_coverage=true -Doptimization=g \
+	    -Dc_args=-fprofile-update=atomic
+	@ninja -C build-coverage
+	@tools/coverage.py build-coverage
+
 fuzz:
 	@tools/deps.sh build check
 	@tools/fuzz.sh build-fuzz $(FUZZ_SECONDS)
@@ -77,6 +85,7 @@ help:
 	@echo 'make bench       compare with other tunnels, which it installs (root; about 20 minutes)'
 	@echo '                 BENCH_FLAGS="--quick", or "--peers shadowmesh,openvpn --seconds 2 --rounds 3 --link wire"'
 	@echo 'make bench-micro instructions and nanoseconds per datagram of each step of the data path'
+	@echo 'make coverage    which lines unit tests and simulations reach, by folder'
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS (60) each'
 	@echo 'make model       search the model of the handshake and the ratchet (docs/model)'
 	@echo 'make install     programs and manual pages into PREFIX (/usr/local), below DESTDIR if given'
@@ -84,4 +93,4 @@ help:
 	@echo 'make -s sbom     what the programs are linked with, as SPDX 2.3 in JSON, on stdout'
 	@echo 'make clean       remove all build folders'
 
-.PHONY: all check check-long demo bench bench-micro model install uninstall sbom fuzz clean help
+.PHONY: all check check-long demo bench bench-micro model install uninstall sbom coverage fuzz clean help

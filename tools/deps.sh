@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# deps.sh SET...: installs the Debian packages of the sets (build, demo, check, long, model, bench) that are missing, with
-# apt-get, as root or through sudo. Asks nothing, starts no service, and is silent and quick when nothing is missing.
+# deps.sh SET...: installs the Debian packages of the sets (build, demo, check, long, model, bench, coverage) that are
+# missing, with apt-get, as root or through sudo. Asks nothing, starts no service, and is silent and quick when nothing is missing.
 # Debian 12 and 13; on other systems it names what it would have installed and leaves that to the person.
 set -eu
 
@@ -23,6 +23,8 @@ check="$demo $model clang clang-format libclang-rt-dev|libclang-rt-14-dev|libcla
     isc-dhcp-client|udhcpc prometheus valgrind"
 # What only the long checks need.
 long="ffmpeg"
+# What counts lines.
+coverage="gcovr"
 # What the own programs are compared with, and what measures.
 bench="$demo python3 nftables ethtool openssl valgrind openvpn tinc n2n fastd wireguard-go wireguard-tools"
 
@@ -65,7 +67,8 @@ packages() { # SET...
         long) echo "$long" ;;
         model) echo "$model" ;;
         bench) echo "$bench" ;;
-        *) die "unknown set '$set': use build, demo, check, long, model or bench" ;;
+        coverage) echo "$coverage" ;;
+        *) die "unknown set '$set': use build, demo, check, long, model, bench or coverage" ;;
         esac
     done
 }
@@ -96,7 +99,7 @@ as_root() {
     fi
 }
 
-[ $# -gt 0 ] || die "usage: deps.sh SET... (build, demo, check, model, bench)"
+[ $# -gt 0 ] || die "usage: deps.sh SET... (build, demo, check, long, model, bench, coverage)"
 for set in "$@"; do
     packages "$set" >/dev/null || exit 1
 done
