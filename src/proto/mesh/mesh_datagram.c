@@ -3,6 +3,7 @@
  * themselves. docs/PROTOCOL.md §9 and §12. Control thread. */
 
 #include "base/clock.h"
+#include "base/uninitialized.h"
 #include "crypto/secret.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/wire/wire.h"
@@ -85,7 +86,7 @@ static void send_changed(void *context)
 static void send_sealed(struct peer *p, struct session *s, enum wire_type type, const struct slice *pieces,
                         size_t count, const struct endpoint *to)
 {
-    uint8_t datagram[WIRE_DATAGRAM_MAX];
+    UNINITIALIZED uint8_t datagram[WIRE_DATAGRAM_MAX];
     int len = session_seal(s, type, WIRE_LANE_CONTROL, pieces, count, datagram);
     if (len < 0)
         return;
