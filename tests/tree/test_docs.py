@@ -27,7 +27,18 @@ def quoted(document):
     return re.findall(r"`([^`\n]+)`", document.read_text())
 
 
-@pytest.mark.parametrize("name", ["ARCHITECTURE", "HACKING", "PROTOCOL", "SECURITY"])
+PROSE = ["ARCHITECTURE", "DESIGN-NOTES", "HACKING", "PROTOCOL", "SECURITY"]
+
+
+@pytest.mark.parametrize("name", PROSE)
+def test_sentences_have_at_most_35_words(name):
+    text = re.sub(r"```.*?```", "", (ROOT / "docs" / f"{name}.md").read_text(), flags=re.DOTALL)
+    pieces = re.split(r"\n\s*\n|\n(?=\s*[-*] |\s*\d+\. )|\|", text)  # paragraphs, items, cells
+    sentences = [words.split() for piece in pieces for words in re.split(r"(?<=[.!?])\s+(?=[A-Z`\"*(0-9])", " ".join(piece.split()))]
+    assert not [" ".join(words) for words in sentences if len(words) > 35 and "Drops:" not in words]
+
+
+@pytest.mark.parametrize("name", PROSE)
 def test_lines_of_prose_are_short(name):
     long, code = [], False
     for number, line in enumerate((ROOT / "docs" / f"{name}.md").read_text().splitlines(), 1):
