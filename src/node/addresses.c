@@ -121,14 +121,13 @@ void addresses_describe(void *context, struct record *record)
 
 void addresses_ask(struct node *n, uint64_t now_us)
 {
-    uint8_t request[STUN_MESSAGE_MAX];
-    struct udp_remote to;
+    uint8_t buffer[ENDPOINT_ENVELOPE_MAX + STUN_MESSAGE_MAX], *request = buffer + ENDPOINT_ENVELOPE_MAX;
     size_t len = reflexive_request(&n->reflexive, now_us, request);
     if (!len)
         return;
-    udp_remote_init(&n->sockets[0], &(struct addr){0}, &n->reflexive.server, &to);
+    const struct endpoint server = endpoint_udp(&n->reflexive.server);
     /* A lost request is asked again. */
-    (void)!udp_send(&n->sockets[0], &to, request, len, len, 0);
+    (void)!carrier_send_one(&n->sockets[0], &server, request, len);
 }
 
 void addresses_on_stun(struct node *n, const struct addr *from, const uint8_t *data, size_t len,

@@ -42,9 +42,7 @@ static void send_datagram(struct node *n, const struct mesh_output *o)
         return; /* the tunnel's own endpoints are never reached through the tunnel */
     if (n->tables_stale)
         tables_publish(n);
-    struct udp_remote remote;
-    udp_remote_init(&n->sockets[0], &o->endpoint.local, &o->endpoint.remote, &remote);
-    (void)!udp_send(&n->sockets[0], &remote, o->payload, o->len, o->len, 0);
+    (void)!carrier_send_one(&n->sockets[0], &o->endpoint, o->payload, o->len);
 }
 
 /* The published table may hold it. */

@@ -26,11 +26,11 @@ struct table_builder {
 static void build_peer(void *context, uint32_t slot, struct session *tx, const struct path *path)
 {
     struct table_builder *b = context;
-    struct fwd_peer peer = {.slot = slot, .tx = tx, .has_path = path != NULL};
-    if (path) {
+    struct fwd_peer peer = {.slot = slot, .tx = tx};
+    if (path && carrier_remote_init(&b->node->sockets[0], &path->endpoint, &peer.to) == 0) {
+        peer.has_path = true;
         peer.endpoint = path->endpoint;
         peer.size = path->size;
-        udp_remote_init(&b->node->sockets[0], &path->endpoint.local, &path->endpoint.remote, &peer.to);
     }
     fwd_table_add_peer(b->table, &peer);
 }

@@ -36,10 +36,10 @@ ROOMS = {
     },
     "node": {
         "config": set(),
-        "data": set(),
+        "carrier": set(),
+        "data": {"carrier"},
         "device": {"config"},
         "underlay": set(),
-        "carrier": set(),
         "helper": set(),
         "rendezvous": {"helper"},
         "api": set(),

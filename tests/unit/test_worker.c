@@ -171,6 +171,67 @@ static void super_frames_cross_as_trains_and_arrive_whole(void **state)
     pair_close(&p);
 }
 
+/* Takes the next message of a's and gives it to b without the bytes in front of each datagram. */
+static void take_envelopes_off(struct udp_socket *s, struct udp_batch *batch, const struct udp_remote *to)
+{
+    static struct udp_message messages[UDP_BATCH];
+    static uint8_t bare[UDP_BUFFER];
+    uint64_t overflow = 0;
+    int count = udp_receive(s, batch, messages, &overflow);
+    for (int i = 0; i < count; i++) {
+        const struct udp_message *m = &messages[i];
+        size_t len = 0;
+        for (size_t at = 0; at < m->len; at += m->segment) {
+            size_t part = m->len - at < m->segment ? m->len - at : m->segment;
+            assert_true(part > ENDPOINT_ENVELOPE_MAX);
+            memcpy(bare + len, m->data + at + ENDPOINT_ENVELOPE_MAX, part - ENDPOINT_ENVELOPE_MAX);
+            len += part - ENDPOINT_ENVELOPE_MAX;
+        }
+        assert_int_equal(udp_send(s, to, bare, len, m->segment - ENDPOINT_ENVELOPE_MAX, 0), 0);
+    }
+}
+
+/* True when a message came before a frame. */
+static bool awaits_frame(const struct udp_socket *s, const struct lab_node *n)
+{
+    struct pollfd p[] = {{.fd = s->fd, .events = POLLIN}, {.fd = n->tap_test[0], .events = POLLIN}};
+    assert_true(poll(p, 2, LAB_TIMEOUT_MS) > 0);
+    return !p[1].revents;
+}
+
+/* Frames alone, in parts and in trains. */
+static void an_envelope_has_its_place_in_front_of_every_datagram(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct udp_socket between;
+    struct udp_batch *batch;
+    struct udp_remote to;
+    pair_open(&p, LAB_SIZE, 0, false);
+    cross(&p.b, &p.a, 0xff, 2, 60);
+    assert_int_equal(udp_open(0, 1, &between), 0);
+    assert_int_equal(udp_batch_new(&batch), 0);
+    udp_remote_init(&between, &(struct addr){0}, &p.a.remote[1], &to);
+    p.a.remote[1] = lab_address(&between);
+    p.a.envelope[1] = ENDPOINT_ENVELOPE_MAX;
+    lab_publish(&p.a);
+    static const size_t lengths[] = {60, LAB_SIZE - WIRE_OVERHEAD, LAB_SIZE, 20054};
+    for (unsigned i = 0; i < 4; i++) {
+        lab_frame_make(&sent, 2, 1, lengths[i], (uint8_t)i);
+        if (i == 3)
+            make_tcp(&sent, lengths[i] - 54, 1448);
+        lab_put(&p.a, &sent);
+        while (awaits_frame(&between, &p.b))
+            take_envelopes_off(&between, batch, &to);
+        lab_get(&p.b, &got);
+        lab_assert_same(&sent, &got);
+    }
+    assert_int_equal(lab_drops(&p.a) + lab_drops(&p.b), 0);
+    udp_batch_free(batch);
+    udp_close(&between, 1);
+    pair_close(&p);
+}
+
 /* 120 segments: two groups, so two writes, together the whole payload. */
 static void trains_longer_than_a_group_are_continued(void **state)
 {
@@ -433,6 +494,7 @@ int main(void)
         cmocka_unit_test(bursts_keep_their_order),
         cmocka_unit_test(frames_that_do_not_fit_are_fragmented_and_rebuilt),
         cmocka_unit_test(super_frames_cross_as_trains_and_arrive_whole),
+        cmocka_unit_test(an_envelope_has_its_place_in_front_of_every_datagram),
         cmocka_unit_test(trains_longer_than_a_group_are_continued),
         cmocka_unit_test(a_super_frame_that_contradicts_itself_is_dropped),
         cmocka_unit_test(floods_reach_every_peer_and_stop_there),

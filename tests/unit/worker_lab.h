@@ -39,6 +39,7 @@ struct lab_node {
     struct session *tx[LAB_PEERS], *rx[LAB_PEERS];
     struct addr remote[LAB_PEERS];
     uint16_t size[LAB_PEERS];
+    uint8_t envelope[LAB_PEERS];
 };
 
 struct lab_frame {
@@ -144,7 +145,8 @@ static inline void lab_publish(struct lab_node *n)
                              .has_path = true,
                              .endpoint = endpoint_udp(&n->remote[i]),
                              .size = n->size[i]};
-        udp_remote_init(n->socket, &(struct addr){0}, &p.endpoint.remote, &p.to);
+        assert_int_equal(carrier_remote_init(n->socket, &p.endpoint, &p.to), 0);
+        p.to.envelope = n->envelope[i];
         fwd_table_add_peer(t, &p);
     }
     fwd_publish(n->fwd, t);

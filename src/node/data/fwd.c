@@ -107,6 +107,7 @@ void fwd_table_add_peer(struct fwd_table *t, const struct fwd_peer *peer)
     bool ready = peer->tx && peer->has_path && peer->size >= SIZE_MIN;
     size_t place = ready ? t->ready++ : t->peer_cap - ++t->idle;
     t->peers[place] = *peer;
+    t->peers[place].overhead = WIRE_OVERHEAD + peer->to.envelope;
     t->peers[place].has_path = peer->has_path && peer->size >= SIZE_MIN;
     t->slots[at] = (struct peer_entry){.slot = peer->slot, .place = (uint32_t)place + 1};
     uint32_t target = peer->tx ? session_tx_index(peer->tx) : 0;

@@ -5,8 +5,7 @@
 
 #include "base/addr.h"
 #include "base/err.h"
-#include "net/udp.h"
-#include "proto/path/endpoint.h"
+#include "node/carrier/carrier.h"
 #include "proto/session/session.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,11 +13,12 @@
 
 struct fwd_peer {
     uint32_t slot;
-    struct session *tx; /* the session that seals; NULL while there is none */
+    uint16_t size; /* UDP payload that the path carries; under 300 bytes it counts as no path */
     bool has_path;
+    size_t overhead;    /* what a datagram adds to a frame, with its envelope: fwd_table_add_peer's to fill */
+    struct session *tx; /* the session that seals; NULL while there is none */
     struct endpoint endpoint; /* the best path's … */
-    struct udp_remote to;     /* … in the socket's form */
-    uint16_t size;            /* UDP payload that the path carries; under 300 bytes it counts as no path */
+    struct carrier_remote to; /* … in its carrier's form */
 };
 
 struct fwd_table;

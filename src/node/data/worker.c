@@ -186,7 +186,8 @@ static int open_descriptors(struct worker *w)
 static int make_buffers(struct worker *w)
 {
     w->frame = malloc(OFFLOAD_FRAME_MAX);
-    w->send = malloc(WIRE_DATAGRAM_MAX);
+    uint8_t *room = malloc(ENDPOINT_ENVELOPE_MAX + WIRE_DATAGRAM_MAX);
+    w->send = room ? room + ENDPOINT_ENVELOPE_MAX : NULL;
     if (!w->frame || !w->send)
         return ERR_NOMEM;
     if (w->config.profile && !(w->profile = calloc(1, sizeof(*w->profile))))
@@ -207,7 +208,8 @@ static void free_worker(struct worker *w)
     intake_free(w->intake);
     udp_batch_free(w->batch);
     free(w->profile);
-    free(w->send);
+    if (w->send)
+        free(w->send - ENDPOINT_ENVELOPE_MAX);
     free(w->frame);
     free(w);
 }

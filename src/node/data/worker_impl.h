@@ -19,8 +19,8 @@
 /* Equal-size datagrams to one peer, sealed and waiting to go out in one call. */
 struct worker_run {
     const struct fwd_peer *peer;
-    size_t len, segment;
-    unsigned count; /* 0 when empty; then the rest means nothing */
+    size_t len, segment; /* with envelopes */
+    unsigned count;      /* 0 when empty; then the rest means nothing */
     uint8_t ecn, lane;
 };
 
@@ -50,7 +50,7 @@ struct worker {
 
     /* out */
     uint8_t *frame; /* OFFLOAD_FRAME_MAX */
-    uint8_t *send;  /* WIRE_DATAGRAM_MAX */
+    uint8_t *send;  /* WIRE_DATAGRAM_MAX, with room for an envelope in front */
     struct worker_run run;
     uint16_t group; /* of the next train or fragmented frame */
     struct backlog backlog;

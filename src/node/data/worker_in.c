@@ -175,11 +175,6 @@ static enum drop on_plain(struct worker *w, const struct arrival *a, uint8_t *pl
     return on_frame(w, a, &meta, plain, len);
 }
 
-static struct endpoint endpoint_of(const struct udp_message *m)
-{
-    return (struct endpoint){.carrier = CARRIER_UDP, .local = m->local, .remote = m->from};
-}
-
 /* The datagram authenticated: where it came from may be where the peer is now. */
 static void check_source(struct worker *w, uint32_t slot, const struct udp_message *m)
 {
@@ -188,7 +183,7 @@ static void check_source(struct worker *w, uint32_t slot, const struct udp_messa
         return;
     if (worker_limit_pass(w->source_limits, slot, w->now_us))
         (void)worker_event(
-            w, &(struct worker_event){.kind = WORKER_EVENT_SOURCE, .slot = slot, .from = endpoint_of(m)});
+            w, &(struct worker_event){.kind = WORKER_EVENT_SOURCE, .slot = slot, .from = carrier_source(m)});
 }
 
 static enum drop to_control(struct worker *w, const struct udp_message *m, uint32_t slot, uint8_t *data,
@@ -196,7 +191,7 @@ static enum drop to_control(struct worker *w, const struct udp_message *m, uint3
 {
     const struct worker_event event = {.kind = WORKER_EVENT_DATAGRAM,
                                        .slot = slot,
-                                       .from = endpoint_of(m),
+                                       .from = carrier_source(m),
                                        .len = (uint32_t)len,
                                        .data = data};
     return worker_event(w, &event) ? DROP_NONE : DROP_CONTROL_QUEUE;

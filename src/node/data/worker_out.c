@@ -4,7 +4,7 @@
  *
  *   frame buffer  [ headers | payload .............................. ]   one tap_read
  *                       |        \            \            \
- *   send buffer   [ outer | inner head body | tag ][ ... ][ ... ][ last ]   one udp_send
+ *   send buffer   [ outer | inner head body | tag ][ ... ][ ... ][ last ]   one carrier_send
  *
  * The payload moves once in user space: through the cipher. */
 
@@ -30,12 +30,12 @@ static int send_run(struct worker *w)
 {
     const struct worker_run *r = &w->run;
     struct udp_socket *s = w->config.socket;
-    int err = udp_send(s, &r->peer->to, w->send, r->len, r->segment, r->ecn);
+    int err = carrier_send(s, &r->peer->to, w->send, r->len, r->segment, r->ecn);
     if (err != ERR_AGAIN || w->send_waited)
         return err;
     struct pollfd p = {.fd = s->fd, .events = POLLOUT};
     (void)poll(&p, 1, SEND_WAIT_MS);
-    err = udp_send(s, &r->peer->to, w->send, r->len, r->segment, r->ecn);
+    err = carrier_send(s, &r->peer->to, w->send, r->len, r->segment, r->ecn);
     w->send_waited = err == ERR_AGAIN;
     return err;
 }
@@ -93,7 +93,7 @@ struct parcel {
 static void put(struct worker *w, const struct fwd_peer *peer, uint8_t ecn, const struct parcel *p)
 {
     struct worker_run *r = &w->run;
-    size_t size = WIRE_OVERHEAD + p->head.len + p->body.len;
+    size_t size = p->head.len + p->body.len + peer->overhead;
     if (r->count && !run_takes(r, peer, ecn, size))
         flush(w);
     if (!r->count)

@@ -55,16 +55,16 @@ void outputs_give_back(struct outputs *q, size_t count)
 
 int outputs_put(struct outputs *q, const struct mesh_output *o, const void *payload, size_t len)
 {
-    uint8_t *copy = len ? malloc(len) : NULL;
-    if ((len && !copy) || make_room(q, 1)) {
-        free(copy);
+    uint8_t *room = len ? malloc(ENDPOINT_ENVELOPE_MAX + len) : NULL;
+    if ((len && !room) || make_room(q, 1)) {
+        free(room);
         return ERR_NOMEM;
     }
-    if (len)
-        memcpy(copy, payload, len);
     struct mesh_output *last = &q->list[q->end++];
     *last = *o;
-    last->payload = copy;
+    last->payload = room ? room + ENDPOINT_ENVELOPE_MAX : NULL;
+    if (len)
+        memcpy(last->payload, payload, len);
     last->len = len;
     return 0;
 }
@@ -82,7 +82,8 @@ void outputs_publish(struct outputs *q)
 
 const struct mesh_output *outputs_take(struct outputs *q)
 {
-    free(q->taken.payload);
+    if (q->taken.payload)
+        free(q->taken.payload - ENDPOINT_ENVELOPE_MAX);
     q->taken = (struct mesh_output){.kind = MESH_OUTPUT_PUBLISH};
     if (q->publish) {
         q->publish = false;

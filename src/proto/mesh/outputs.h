@@ -65,7 +65,7 @@ struct mesh_output {
         struct endpoint endpoint; /* DATAGRAM */
         struct node_id id;        /* WANT, FORGET, NOTICE */
     };
-    uint8_t *payload; /* the queue's */
+    uint8_t *payload; /* the queue's; ENDPOINT_ENVELOPE_MAX bytes in front of it are free */
     size_t len;
 };
 

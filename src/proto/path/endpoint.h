@@ -12,6 +12,9 @@ enum carrier {
     CARRIER_UDP,  /* straight to the remote address */
 };
 
+/* What a carrier may need in front of each datagram: whoever makes one leaves so many bytes free. */
+#define ENDPOINT_ENVELOPE_MAX 8
+
 struct endpoint {
     enum carrier carrier;
     struct addr local; /* leaves from there; without family: where the kernel likes. Its port is 0 */
