@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A node of this build and one of a build that was released before: they connect, take new keys and carry frames.
+"""A node of this build and one of an earlier one, the last that was released among them: they connect, rekey, carry frames.
 
     site-a ──── inet ──── site-b      the earlier node is built from its commit, once for each BUILD folder
 
@@ -17,7 +17,7 @@ from lab import A_OVERLAY, B_OVERLAY, BUILD, ROOT
 
 # commit: whether its nodes mix a fresh secret into a session's first root
 EARLIER = {
-    "63b88fd0db41b03f9d95d2165f1d33b46b3f584f": True,
+    "901e43667d02f4f8b3cc8079207673646ba279c1": True,
     "f40ecac6a9af96b71767e6739f72b245f6cbdfdf": False,
 }
 BUILD_SECONDS = 900
