@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The device of a node, in memory: all of node/device/device.h, over what the test shares with it. A queue is one end of
+ * a socket pair, with a virtio header and a frame per message, as the kernel's. */
+
+#include "device_twin.h"
+
+#include "node/device/device.h"
+#include "proto/mesh/mesh.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define LOOPBACK_INDEX 1
+#define TWIN_INDEX     2
+
+struct device {
+    struct device_twin *shared;
+    struct tap tap;
+    struct rtnl_address machine[2];
+    unsigned peer_addresses[MESH_PEERS_MAX];
+};
+
+/* The process that runs a node has this one. */
+static struct device_twin *ours;
+
+void device_twin_use(struct device_twin *shared)
+{
+    ours = shared;
+}
+
+int device_open(const struct config *config, const struct node_id *id, unsigned queues, struct device **out)
+{
+    (void)config, (void)id, (void)queues;
+    struct device *d = ours->fails ? NULL : calloc(1, sizeof *d);
+    if (!d)
+        return ERR_NOMEM;
+    d->shared = ours;
+    d->tap = (struct tap){
+        .name = "twin", .ifindex = TWIN_INDEX, .queue_count = 1, .queues = {ours->queue}, .attached = true};
+    d->machine[0] =
+        (struct rtnl_address){LOOPBACK_INDEX, {.addr = {.family = 4, .ip = {127, 0, 0, 1}}, .bits = 8}};
+    d->machine[1] = (struct rtnl_address){TWIN_INDEX, ours->address};
+    *out = d;
+    return 0;
+}
+
+void device_close(struct device *d)
+{
+    free(d);
+}
+
+const struct tap *device_tap(const struct device *d)
+{
+    return &d->tap;
+}
+
+unsigned device_mtu(const struct device *d)
+{
+    return d->shared->mtu;
+}
+
+const uint8_t *device_mac(const struct device *d)
+{
+    return d->shared->mac;
+}
+
+unsigned device_addresses(const struct device *d, struct addr_prefix *out, unsigned cap)
+{
+    if (cap)
+        *out = d->shared->address;
+    return cap > 0;
+}
+
+void device_peer_addresses(struct device *d, uint32_t slot, const struct addr_prefix *list, unsigned count)
+{
+    (void)list;
+    d->shared->peer_addresses += count - d->peer_addresses[slot];
+    d->peer_addresses[slot] = count;
+}
+
+unsigned device_host_candidates(struct device *d, uint16_t port, uint16_t control_port, struct candidate *out,
+                                unsigned cap)
+{
+    if (!cap || d->shared->candidates_withheld)
+        return 0;
+    *out = (struct candidate){CANDIDATE_HOST, d->machine[0].prefix.addr, control_port};
+    out->addr.port = port;
+    return 1;
+}
+
+bool device_is_overlay(const struct device *d, const struct addr *a)
+{
+    return addr_in_prefix(a, &d->shared->address);
+}
+
+bool device_is_local(const struct device *d, const struct addr *a)
+{
+    return addr_same_host(a, &d->machine[0].prefix.addr);
+}
+
+const struct rtnl_address *device_machine_addresses(const struct device *d, size_t *count)
+{
+    *count = 2;
+    return d->machine;
+}
+
+uint16_t device_underlay_max(struct device *d)
+{
+    return (uint16_t)d->shared->underlay_max;
+}
+
+void device_tick(struct device *d)
+{
+    (void)d;
+}
+
+int device_monitor_fd(const struct device *d)
+{
+    return d->shared->monitor;
+}
+
+bool device_on_change(struct device *d)
+{
+    eventfd_t count;
+    return eventfd_read(d->shared->monitor, &count) == 0;
+}
