@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `shadowmesh` from its command line to what it prints and its exit code, with nodes that answer what the test says. */
+
+#include "cli/cli.h"
+
+#include <jansson.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define NODES_MAX    2
+#define COMMANDS_MAX 3
+#define ID_A         "a1b2c3d4e5f60718293a4b5c6d7e8f9001020304"
+#define ID_B         "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define ID_C         "c0ffee0000000000000000000000000000000000"
+
+#define PATH "{\"kind\":\"direct\",\"remote\":\"203.0.113.7:9443\",\"mtu\":1452}"
+#define PEER_REST                                                                                            \
+    "\"addresses\":[\"10.10.10.4/24\"],\"state\":\"connected\",\"path\":" PATH                               \
+    ",\"rtt_us\":412,\"loss\":0.0,\"rx_bytes\":1234567890,\"tx_bytes\":340000000,\"handshake_age_s\":3725,"  \
+    "\"ratchet_age_s\":12,\"suite\":\"AES-256-GCM\",\"paths\":[" PATH                                        \
+    ",{\"kind\":\"direct\",\"remote\":\"192.0.2.9:9443\",\"state\":\"probing\",\"rtt_us\":null,\"mtu\":"     \
+    "null}]}"
+#define PEER(id, name) "{\"id\":\"" id "\",\"name\":\"" name "\"," PEER_REST
+#define SILENT                                                                                               \
+    "{\"id\":\"" ID_C "\",\"name\":\"silent\",\"addresses\":[],\"state\":\"backoff\",\"path\":null,"         \
+    "\"error\":\"no answer from 192.0.2.7\"}"
+#define NODE_WITH(id, name, peers, more)                                                                     \
+    "{\"id\":\"" id "\",\"name\":\"" name                                                                    \
+    "\",\"device\":\"tap0\",\"mtu\":1500,\"addresses\":[\"10.10.10.3/24\"],\"workers\":2,"                   \
+    "\"aead\":\"AES-256-GCM\",\"uptime_s\":7505,\"peers\":[" peers                                           \
+    "],\"drops\":{\"replay\":3,\"auth\":0,\"no_peer\":17},\"frames\":{\"from_device\":12345,"                \
+    "\"to_device\":11020,\"bytes_from_device\":1200000,\"bytes_to_device\":340000000}" more "}"
+#define NODE(id, name, peers) NODE_WITH(id, name, peers, "")
+#define OK(result)            "{\"ok\":true,\"result\":" result "}\n"
+#define REFUSED(error)        "{\"ok\":false,\"error\":\"" error "\"}\n"
+#define STATUS(id, name)      OK(NODE(id, name, PEER(ID_B, "site-b")))
+#define PONG                  OK("{\"peer_id\":\"" ID_B "\",\"name\":\"site-b\",\"rtt_us\":420,\"path\":" PATH "}")
+
+int cli_main(int argc, char **argv); /* main.c's */
+
+struct answer {
+    const char *command, *line; /* line NULL: hangs up */
+};
+
+static struct node {
+    int listener;
+    char path[108];
+    pthread_t thread;
+    struct answer answers[COMMANDS_MAX];
+    _Atomic unsigned asked[COMMANDS_MAX];
+} nodes[NODES_MAX];
+static unsigned node_count;
+static char dir[32], *out, *err;
+
+/* ---- nodes ---- */
+
+static void serve(struct node *n, int fd)
+{
+    char request[512];
+    ssize_t len = recv(fd, request, sizeof request - 1, 0);
+    json_t *json = len > 0 ? json_loadb(request, (size_t)len, JSON_DISABLE_EOF_CHECK, NULL) : NULL;
+    const char *command = json ? json_string_value(json_object_get(json, "cmd")) : "";
+    for (unsigned i = 0; i < COMMANDS_MAX; i++) {
+        const struct answer *a = &n->answers[i];
+        if (!a->command || strcmp(a->command, command) != 0)
+            continue;
+        n->asked[i]++;
+        if (a->line)
+            (void)!send(fd, a->line, strlen(a->line), MSG_NOSIGNAL);
+    }
+    json_decref(json);
+}
+
+static void *run_node(void *context)
+{
+    struct node *n = context;
+    for (int fd; (fd = accept(n->listener, NULL, NULL)) >= 0; close(fd))
+        serve(n, fd);
+    return NULL;
+}
+
+static struct node *add_node(const char *id, const char *status, const char *command, const char *line)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    struct node *n = &nodes[node_count++];
+    *n = (struct node){.answers = {{"status", status}, {command, line}}};
+    snprintf(n->path, sizeof n->path, "%s/%s.sock", dir, id);
+    strcpy(at.sun_path, n->path);
+    n->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(n->listener, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(n->listener, 8), 0);
+    assert_int_equal(pthread_create(&n->thread, NULL, run_node, n), 0);
+    return n;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    strcpy(dir, "/tmp/cli-XXXXXX");
+    node_count = 0;
+    return mkdtemp(dir) == NULL;
+}
+
+static void stop_node(struct node *n)
+{
+    shutdown(n->listener, SHUT_RDWR);
+    pthread_join(n->thread, NULL);
+    close(n->listener);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < node_count; i++) {
+        stop_node(&nodes[i]);
+        unlink(nodes[i].path);
+    }
+    free(out);
+    free(err);
+    out = err = NULL;
+    return rmdir(dir);
+}
+
+/* ---- the command ---- */
+
+static int run_args(int argc, char **argv)
+{
+    size_t out_len, err_len;
+    FILE *old_out = stdout, *old_err = stderr;
+    free(out);
+    free(err);
+    stdout = open_memstream(&out, &out_len);
+    stderr = open_memstream(&err, &err_len);
+    int code = cli_main(argc, argv);
+    fclose(stdout);
+    fclose(stderr);
+    stdout = old_out;
+    stderr = old_err;
+    return code;
+}
+
+static int run(const char *line)
+{
+    char copy[256], name[] = "shadowmesh", run_flag[] = "-run", *args[24] = {name};
+    int count = 1;
+    snprintf(copy, sizeof copy, "%s", line);
+    for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
+        args[count++] = word;
+    if (!strstr(line, "-run") && !strstr(line, "version")) {
+        args[count++] = run_flag;
+        args[count++] = dir;
+    }
+    args[count] = NULL;
+    return run_args(count, args);
+}
+
+static void assert_run(const char *line, int code)
+{
+    int got = run(line);
+    if (got != code)
+        fail_msg("%s: exit code %d and not %d\n%s%s", line, got, code, out, err);
+}
+
+static void assert_has(const char *text, const char *part)
+{
+    if (!strstr(text, part))
+        fail_msg("no \"%s\" in:\n%s", part, text);
+}
+
+static void assert_one_complaint(const char *part)
+{
+    assert_has(err, part);
+    assert_int_equal(strncmp(err, "shadowmesh: ", 12), 0);
+    assert_ptr_equal(strchr(err, '\n'), err + strlen(err) - 1);
+}
+
+static json_t *json_out(void)
+{
+    json_t *json = json_loads(out, JSON_DECODE_ANY, NULL);
+    assert_non_null(json);
+    return json;
+}
+
+/* ---- reading ---- */
+
+static void status_shows_node_and_peers(void **state)
+{
+    (void)state;
+    add_node(ID_A,
+             OK(NODE_WITH(ID_A, "site-a", PEER(ID_B, "site-b") "," SILENT,
+                          ",\"backbone\":{\"url\":\"http://192.0.2.1:8080\",\"reachable\":true},"
+                          "\"reflexive\":\"198.51.100.9:9443\",\"sandbox\":{\"capabilities\":[\"net_admin\"],"
+                          "\"no_new_privileges\":true,\"seccomp\":true,\"landlock\":6}")),
+             NULL, NULL);
+    assert_run("status", CLI_OK);
+    assert_has(out, "site-a  a1b2c3d4e5  10.10.10.3/24  up 2 h 05 min\n");
+    assert_has(out, "  device    tap0, MTU 1500, 2 workers, AES-256-GCM\n");
+    assert_has(out, "  backbone  http://192.0.2.1:8080, reached, sees us as 198.51.100.9:9443\n");
+    assert_has(out, "  frames    12 345 sent (1.2 MB), 11 020 received (340 MB)\n");
+    assert_has(out, "  drops     replay 3, no_peer 17\n");
+    assert_has(out, "caps net_admin, no new privileges, seccomp, landlock 6\n");
+    assert_has(out, "0.4 ms  0.0 %  rx 1.2 GB  tx 340 MB\n");
+    assert_has(out, "backoff: no answer from 192.0.2.7\n");
+    assert_string_equal(err, "");
+}
+
+static void json_is_what_the_nodes_say(void **state)
+{
+    (void)state;
+    add_node(ID_C, STATUS(ID_C, "site-c"), NULL, NULL);
+    add_node(ID_A, STATUS(ID_A, "site-a"), NULL, NULL);
+    assert_run("status --json", CLI_OK);
+    json_t *list = json_out(), *node = json_loads(NODE(ID_A, "site-a", PEER(ID_B, "site-b")), 0, NULL);
+    assert_int_equal(json_array_size(list), 2);
+    assert_true(json_equal(json_array_get(list, 0), node));
+    json_decref(node);
+    json_decref(list);
+    assert_run("peers --json", CLI_OK);
+    list = json_out();
+    assert_int_equal(json_array_size(list), 2);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(list, 1), "node")), ID_C);
+    json_decref(list);
+}
+
+static void peers_are_sorted_and_whole_with_l(void **state)
+{
+    (void)state;
+    add_node(ID_A, OK(NODE(ID_A, "site-a", PEER(ID_C, "z") "," PEER(ID_B, "a"))), NULL, NULL);
+    assert_run("peers", CLI_OK);
+    assert_int_equal(strncmp(out, "PEER", 4), 0);
+    assert_true(strstr(out, "\na ") < strstr(out, "\nz "));
+    assert_has(out, "1 h 02 min");
+    assert_null(strstr(out, "probing"));
+    assert_run("peers -l", CLI_OK);
+    assert_has(out, ID_B);
+    assert_has(out, "SUITE");
+    assert_has(out, "direct 192.0.2.9:9443, probing");
+}
+
+static void node_is_picked_by_name_or_id(void **state)
+{
+    (void)state;
+    add_node(ID_A, STATUS(ID_A, "site-a"), NULL, NULL);
+    add_node(ID_C, STATUS(ID_C, "site-c"), NULL, NULL);
+    assert_run("id -n site-c", CLI_OK);
+    assert_string_equal(out, ID_C "\n");
+    assert_run("id -n A1B2", CLI_OK);
+    assert_string_equal(out, ID_A "\n");
+    assert_run("id -json", CLI_OK);
+    assert_has(out, "\"name\": \"site-c\"");
+    assert_run("status -n elsewhere", CLI_NO_NODE);
+    assert_one_complaint("elsewhere");
+    assert_run("status -n c0", CLI_NO_NODE);
+    assert_run("status", CLI_OK);
+    assert_has(out, "\n\nsite-c  ");
+}
+
+static void nodes_of_one_name_are_not_guessed_between(void **state)
+{
+    (void)state;
+    add_node(ID_A, STATUS(ID_A, "twin"), NULL, NULL);
+    add_node(ID_C, STATUS(ID_C, "twin"), NULL, NULL);
+    assert_run("status -n twin", CLI_FAILURE);
+    assert_one_complaint("2 nodes fit");
+}
+
+static void fdb_shows_what_is_behind_whom(void **state)
+{
+    (void)state;
+    add_node(ID_A, STATUS(ID_A, "site-a"), "fdb",
+             OK("{\"entries\":[{\"mac\":\"02:00:00:00:00:01\",\"vlan\":0,\"port\":\"device\",\"age_s\":0},"
+                "{\"mac\":\"02:00:00:00:00:02\",\"vlan\":7,\"port\":\"peer\",\"peer_id\":\"" ID_B
+                "\",\"peer_name\":\"site-b\",\"age_s\":61}]}"));
+    assert_run("fdb", CLI_OK);
+    assert_has(out, "02:00:00:00:00:01     -  this device");
+    assert_has(out, "02:00:00:00:00:02     7  site-b       bbbbbbbbbb  1 min 01 s\n");
+    assert_run("fdb --json", CLI_OK);
+    assert_has(out, "\"node\": \"" ID_A "\"");
+}
+
+static void node_that_refuses_is_told_beside_the_one_that_answers(void **state)
+{
+    (void)state;
+    add_node(ID_A, STATUS(ID_A, "site-a"), "fdb", REFUSED("not now"));
+    add_node(ID_C, STATUS(ID_C, "site-c"), "fdb", OK("{\"entries\":[]}"));
+    assert_run("fdb", CLI_FAILURE);
+    assert_string_equal(out, "site-c\n  no addresses learned yet\n");
+    assert_one_complaint("not now");
+    assert_has(err, ID_A);
+}
+
+static void answer_that_is_none_is_told(void **state)
+{
+    static const char *const lines[] = {"nonsense\n", OK("3"), "[]\n", "{\"ok\":true}\n"};
+    (void)state;
+    struct node *n = add_node(ID_A, NULL, NULL, NULL);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        n->answers[0].line = lines[i];
+        assert_run("status", CLI_FAILURE);
+        assert_one_complaint(ID_A);
+    }
+}
+
+static void no_node_is_exit_3_with_a_hint(void **state)
+{
+    (void)state;
+    assert_run("status", CLI_NO_NODE);
+    assert_string_equal(out, "");
+    assert_one_complaint("shadowmesh-l2 -help");
+    assert_run("peers --json", CLI_NO_NODE);
+    assert_string_equal(out, "[]\n");
+    assert_run("peers -run /nonexistent", CLI_NO_NODE);
+    assert_run("peers -run /dev/null", CLI_FAILURE);
+    assert_one_complaint("/dev/null cannot be read");
+}
+
+static void socket_of_a_dead_process_is_passed_over(void **state)
+{
+    (void)state;
+    struct node *n = add_node(ID_A, NULL, NULL, NULL);
+    shutdown(n->listener, SHUT_RDWR);
+    assert_run("status", CLI_NO_NODE);
+    assert_one_complaint("no node runs here");
+    add_node(ID_C, STATUS(ID_C, "site-c"), NULL, NULL);
+    assert_run("id", CLI_OK);
+    assert_string_equal(out, ID_C "\n");
+    assert_string_equal(err, "");
+}
+
+#define EVIL "a\\u001b]0;owned\\u0007\\u202eb\\u009bc"
+
+static void names_cannot_reach_the_terminal(void **state)
+{
+    static const char *const runs[] = {"status", "peers", "fdb", "ping 10.0.0.1 -c1"};
+    (void)state;
+    add_node(ID_A,
+             OK("{\"id\":\"" ID_A "\",\"name\":\"" EVIL "\",\"peers\":[{\"id\":\"" ID_B "\",\"name\":\"" EVIL
+                "\",\"addresses\":[\"10.0.0.1\",\"" EVIL "\"],\"state\":\"" EVIL "\",\"error\":\"" EVIL
+                "\"}]}"),
+             "fdb", OK("{\"entries\":[{\"mac\":\"" EVIL "\",\"peer_name\":\"" EVIL "\",\"age_s\":1}]}"));
+    nodes[0].answers[2] = (struct answer){"ping", OK("{\"name\":\"" EVIL "\",\"rtt_us\":1}")};
+    for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+        assert_run(runs[i], CLI_OK);
+        assert_has(out, "a?]0;owned??b?c");
+        assert_null(strpbrk(out, "\033\007"));
+    }
+}
+
+/* ---- ping ---- */
+
+static void ping_probes_and_sums_up(void **state)
+{
+    (void)state;
+    struct node *n = add_node(ID_A, STATUS(ID_A, "site-a"), "ping", PONG);
+    assert_run("ping site-b -c 3 -i 0.01", CLI_OK);
+    assert_has(out, "site-b  bbbbbbbbbb  direct 203.0.113.7:9443  0.42 ms\n");
+    assert_has(out, "3 sent, 3 answered, 0.0 % lost, rtt min/avg/max 0.42/0.42/0.42 ms\n");
+    assert_int_equal(n->asked[1], 3);
+    assert_run("ping 10.10.10.4 -c1", CLI_OK);
+    assert_run("ping BBB -c1 --json", CLI_OK);
+    assert_has(out, "\"received\": 1");
+}
+
+static void ping_of_a_silent_peer_is_exit_1(void **state)
+{
+    (void)state;
+    struct node *n = add_node(ID_A, STATUS(ID_A, "site-a"), "ping", REFUSED("no answer within 2 s"));
+    assert_run("ping site-b -c 2 -i 0.01", CLI_FAILURE);
+    assert_has(out, "2 sent, 0 answered, 100.0 % lost\n");
+    assert_string_equal(err, "shadowmesh: site-b: no answer within 2 s\n"
+                             "shadowmesh: site-b: no answer within 2 s\n");
+    n->answers[1].line = NULL;
+    assert_run("ping site-b -c1 -json", CLI_FAILURE);
+    assert_has(out, "\"error\": \"the node is gone\"");
+}
+
+static void ping_of_an_unknown_or_doubtful_peer_asks_nobody(void **state)
+{
+    (void)state;
+    struct node *a = add_node(ID_A, STATUS(ID_A, "site-a"), "ping", PONG);
+    struct node *c = add_node(ID_C, STATUS(ID_C, "site-c"), "ping", PONG);
+    assert_run("ping nobody", CLI_FAILURE);
+    assert_one_complaint("nobody");
+    assert_run("ping site-b", CLI_FAILURE);
+    assert_one_complaint("-n NAME");
+    assert_int_equal(a->asked[1] + c->asked[1], 0);
+    assert_run("ping site-b -n site-c -c1", CLI_OK);
+    assert_int_equal(c->asked[1], 1);
+}
+
+/* ---- usage ---- */
+
+static void wrong_usage_is_one_line_and_exit_2(void **state)
+{
+    static const char *const lines[] = {"stat",           "status extra",
+                                        "status --bogus", "status -c 3",
+                                        "version -l",     "ping",
+                                        "ping x -c -1",   "ping x -c many",
+                                        "ping x -i 0",    "ping x -i nan",
+                                        "status -n=",     "status -run=",
+                                        "--help=yes",     ""};
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        assert_run(lines[i], CLI_USAGE);
+        assert_string_equal(out, "");
+        assert_one_complaint("");
+    }
+}
+
+static void help_is_of_the_program_or_a_verb(void **state)
+{
+    (void)state;
+    assert_run("-help", CLI_OK);
+    assert_has(out, "Exit codes: ");
+    assert_has(out, "  ping PEER");
+    assert_run("help ping", CLI_OK);
+    assert_int_equal(strncmp(out, "Usage: shadowmesh ping PEER ", 28), 0);
+    assert_null(strstr(out, "fdb"));
+    assert_run("version", CLI_OK);
+    assert_string_equal(out, "shadowmesh " SHADOWMESH_VERSION "\n");
+    assert_run("version -json", CLI_OK);
+    assert_has(out, "\"version\": \"" SHADOWMESH_VERSION "\"");
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(status_shows_node_and_peers),
+        TEST(json_is_what_the_nodes_say),
+        TEST(peers_are_sorted_and_whole_with_l),
+        TEST(node_is_picked_by_name_or_id),
+        TEST(nodes_of_one_name_are_not_guessed_between),
+        TEST(fdb_shows_what_is_behind_whom),
+        TEST(node_that_refuses_is_told_beside_the_one_that_answers),
+        TEST(answer_that_is_none_is_told),
+        TEST(no_node_is_exit_3_with_a_hint),
+        TEST(socket_of_a_dead_process_is_passed_over),
+        TEST(names_cannot_reach_the_terminal),
+        TEST(ping_probes_and_sums_up),
+        TEST(ping_of_a_silent_peer_is_exit_1),
+        TEST(ping_of_an_unknown_or_doubtful_peer_asks_nobody),
+        TEST(wrong_usage_is_one_line_and_exit_2),
+        TEST(help_is_of_the_program_or_a_verb),
+    };
+    setenv("NO_COLOR", "1", 1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
