@@ -19,9 +19,10 @@ struct cli_options {
     bool json;
     bool whole; /* -l: whole ids, every path */
     bool colour;
-    unsigned count;    /* -c; 0 without end */
-    double interval_s; /* -i */
-    const char *peer;  /* the argument of ping */
+    unsigned count;     /* -c; 0 without end */
+    double interval_s;  /* -i */
+    const char **words; /* the verb's arguments */
+    unsigned word_count;
 };
 
 /* One line on stderr, "shadowmesh: …", cleaned of what terminals obey. */
@@ -31,5 +32,9 @@ int cmd_status(const struct cli_options *options);
 int cmd_peers(const struct cli_options *options);
 int cmd_fdb(const struct cli_options *options);
 int cmd_ping(const struct cli_options *options);
+int cmd_allow(const struct cli_options *options);
+int cmd_disallow(const struct cli_options *options);
+int cmd_connect(const struct cli_options *options);
+int cmd_disconnect(const struct cli_options *options);
 int cmd_id(const struct cli_options *options);
 int cmd_version(const struct cli_options *options);

@@ -44,7 +44,7 @@ static enum cli_exit choose(const struct cli_options *options, const struct node
     json_t *node, *peer;
     json_array_foreach(nodes->list, i, node) json_array_foreach(json_object_get(node, "peers"), j, peer)
     {
-        if (!nodes_match(peer, options->peer))
+        if (!nodes_match(peer, options->words[0]))
             continue;
         out->node = nodes->ids[i];
         snprintf(out->peer, sizeof(out->peer), "%s", nodes_text(peer, "id"));
@@ -53,10 +53,10 @@ static enum cli_exit choose(const struct cli_options *options, const struct node
     if (fitting == 1)
         return CLI_OK;
     if (fitting == 0)
-        cli_complain("no node here has a peer \"%s\": `shadowmesh peers` lists them", options->peer);
+        cli_complain("no node here has a peer \"%s\": `shadowmesh peers` lists them", options->words[0]);
     else
         cli_complain("%zu peers fit \"%s\": choose a node with -n NAME, or give more digits of the peer's id",
-                     fitting, options->peer);
+                     fitting, options->words[0]);
     return CLI_FAILURE;
 }
 
@@ -104,7 +104,7 @@ static void probe(const struct cli_options *options, const struct target *target
     } else {
         json_array_append_new(t->probes, json_pack("{s:s}", "error", cause));
         if (!options->json)
-            cli_complain("%s: %s", options->peer, cause);
+            cli_complain("%s: %s", options->words[0], cause);
     }
     fflush(stdout);
     json_decref(result);
@@ -126,7 +126,7 @@ static void report(const struct cli_options *options, struct tally *t)
     double average = t->received ? t->sum_us / t->received : 0;
     char share[FORMAT_MAX];
     if (options->json) {
-        nodes_print_json(json_pack("{s:s,s:i,s:i,s:f,s:f,s:f,s:f,s:O}", "peer", options->peer, "sent",
+        nodes_print_json(json_pack("{s:s,s:i,s:i,s:f,s:f,s:f,s:f,s:O}", "peer", options->words[0], "sent",
                                    t->sent, "received", t->received, "loss", lost, "rtt_min_us", t->min_us,
                                    "rtt_avg_us", average, "rtt_max_us", t->max_us, "probes", t->probes));
         return;

@@ -13,23 +13,39 @@
 #include <unistd.h>
 
 struct verb {
-    const char *name, *argument, *help;
+    const char *name, *argument, *help; /* an argument that ends in "..." may come several times */
     int (*run)(const struct cli_options *options);
 };
 
 static const struct verb verbs[] = {
-    {"status", NULL, "every node that runs here, with its peers, traffic and drops", cmd_status},
+    {"status", NULL, "every node that runs here, its peers, traffic and drops", cmd_status},
     {"peers", NULL, "a table of the peers: path, MTU, RTT, loss, ages, suite", cmd_peers},
     {"fdb", NULL, "which MAC address is behind which peer", cmd_fdb},
     {"ping", "PEER", "probe a peer, by name, id prefix or overlay address", cmd_ping},
+    {"allow", "ID...", "admit these nodes, until the node stops", cmd_allow},
+    {"disallow", "ID...", "neither admit nor dial them; their sessions end", cmd_disallow},
+    {"connect", "ID[@HOST]...", "dial these nodes and stay connected", cmd_connect},
+    {"disconnect", "ID...", "dial them no more; their sessions end", cmd_disconnect},
     {"id", NULL, "the ids of the nodes that run here, for -connect", cmd_id},
     {"version", NULL, "the version of this program", cmd_version},
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
 
 /* In the order of verbs[]: which of them take a flag. */
-enum user { STATUS = 1, PEERS = 2, FDB = 4, PING = 8, ID = 16, VERSION = 32 };
-#define LISTS (STATUS | PEERS | FDB)
+enum user {
+    STATUS = 1,
+    PEERS = 2,
+    FDB = 4,
+    PING = 8,
+    ALLOW = 16,
+    DISALLOW = 32,
+    CONNECT = 64,
+    DISCONNECT = 128,
+    ID = 256,
+    VERSION = 512,
+};
+#define LISTS   (STATUS | PEERS | FDB)
+#define CHANGES (ALLOW | DISALLOW | CONNECT | DISCONNECT)
 
 /* What the command line says. */
 struct line {
@@ -89,10 +105,11 @@ static const char *read_interval(void *context, const char *text)
 }
 
 static const struct flag flags[] = {
-    {"json", NULL, "print JSON, for scripts", read_json, LISTS | PING | ID | VERSION},
+    {"json", NULL, "print JSON, for scripts", read_json, LISTS | PING | CHANGES | ID | VERSION},
     {"l", NULL, "whole ids; with peers, every path", read_whole, LISTS | PING},
-    {"n", "NODE", "only the node with this name or id prefix", read_node, LISTS | PING | ID},
-    {"run", "DIR", "folder of the API sockets (default /run/shadowmesh)", read_run, LISTS | PING | ID},
+    {"n", "NODE", "only the node with this name or id prefix", read_node, LISTS | PING | CHANGES | ID},
+    {"run", "DIR", "folder of the API sockets (default /run/shadowmesh)", read_run,
+     LISTS | PING | CHANGES | ID},
     {"c", "COUNT", "ping: how many probes (default 4, 0 without end)", read_count, PING},
     {"i", "SECONDS", "ping: from one probe to the next (default 1)", read_interval, PING},
 };
@@ -121,12 +138,13 @@ static void print_verbs(void)
     char left[64];
     puts("Usage: shadowmesh VERB [options]\n"
          "\n"
-         "Looks at the ShadowMesh nodes that run on this machine.\n"
+         "Looks at the ShadowMesh nodes that run on this machine, and changes whom they\n"
+         "admit and dial.\n"
          "\n"
          "Verbs, each with a -help of its own:");
     for (size_t i = 0; i < VERB_COUNT; i++) {
         snprintf(left, sizeof(left), "%s %s", verbs[i].name, verbs[i].argument ? verbs[i].argument : "");
-        printf("  %-14s%s\n", left, verbs[i].help);
+        printf("  %-22s%s\n", left, verbs[i].help);
     }
     puts("\nOptions (-name VALUE, --name VALUE or -name=VALUE):");
     flags_print_rows(&program, 0);
@@ -171,8 +189,10 @@ static bool take_word(void *context, const char *word)
             cli_complain("unknown verb \"%s\": `shadowmesh -help` lists them", word);
         return line->verb != NULL;
     }
-    if (line->verb->argument && !line->options.peer && word[0]) {
-        line->options.peer = word;
+    const char *argument = line->verb->argument;
+    bool several = argument && strchr(argument, '.');
+    if (argument && word[0] && (several || line->options.word_count == 0)) {
+        line->options.words[line->options.word_count++] = word;
         return true;
     }
     cli_complain("unexpected argument \"%s\": `shadowmesh %s -help` shows the usage", word, line->verb->name);
@@ -194,9 +214,10 @@ static bool check_verb(const struct line *line, uint64_t seen)
                      verb->name);
         return false;
     }
-    if (verb->argument && !line->options.peer)
+    bool lacking = verb->argument && line->options.word_count == 0;
+    if (lacking)
         cli_complain("%s needs a peer: shadowmesh %s %s", verb->name, verb->name, verb->argument);
-    return !verb->argument || line->options.peer;
+    return !lacking;
 }
 
 static bool has_colour(void)
@@ -207,8 +228,11 @@ static bool has_colour(void)
 
 int main(int argc, char **argv)
 {
-    struct line line = {.options = {.run_dir = "/run/shadowmesh", .count = 4, .interval_s = 1}};
+    static struct line line = {.options = {.run_dir = "/run/shadowmesh", .count = 4, .interval_s = 1}};
     uint64_t seen = 0;
+    line.options.words = calloc((size_t)argc, sizeof(*line.options.words));
+    if (!line.options.words)
+        abort();
     setlocale(LC_CTYPE, "C.UTF-8"); /* only for the width of characters */
     enum flags_result result = flags_parse(&program, argc, argv, &line, &seen);
     if (result != FLAGS_RUN)

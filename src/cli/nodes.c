@@ -79,8 +79,7 @@ void nodes_print_json(json_t *root)
     json_decref(root);
 }
 
-static void complain_node(const struct cli_options *options, const struct node_id *id, int err,
-                          const char *error)
+void nodes_complain(const struct cli_options *options, const struct node_id *id, int err, const char *error)
 {
     char hex[ID_TEXT_MAX];
     id_format(id, hex);
@@ -137,7 +136,7 @@ static void collect_one(const struct cli_options *options, const struct node_id 
             json_array_append(out->list, status);
         }
     } else if (err != ERR_CLOSED) {
-        complain_node(options, id, err ? err : ERR_FORMAT, error);
+        nodes_complain(options, id, err ? err : ERR_FORMAT, error);
         out->partial = true;
     }
     json_decref(status);
@@ -202,7 +201,7 @@ static bool ask(const struct cli_options *options, const struct node_id *id, con
     int err =
         api_client_read(options->run_dir, id, json_pack("{s:s}", "cmd", command), TIMEOUT_MS, &result, error);
     if (err)
-        complain_node(options, id, err, error);
+        nodes_complain(options, id, err, error);
     else
         json_object_set(node, "entries", json_object_get(result, "entries"));
     json_decref(result);

@@ -24,6 +24,9 @@ void nodes_free(struct nodes *nodes);
 /* True when text is the name of object, a prefix of its id, or one of its overlay addresses. */
 bool nodes_match(const json_t *object, const char *text);
 
+/* Says why a node did not answer: err and error as of api_client_call. */
+void nodes_complain(const struct cli_options *options, const struct node_id *id, int err, const char *error);
+
 /* The id of object for people: 10 digits, or 40 with -l. out holds ID_TEXT_MAX. */
 const char *nodes_id(const struct cli_options *options, const char *id, char *out);
 

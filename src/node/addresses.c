@@ -1,83 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Addresses: the names in -connect resolved, the backbone asked how it sees us, and our own candidates collected
- * for HELLOs and records. Control thread. */
+/* Addresses: the backbone asked how it sees us, and our own candidates collected for HELLOs and records. Control
+ * thread. */
 
 #include "base/clock.h"
 #include "node/node.h"
 #include <stdio.h>
-
-/* When it changes. */
-static void tell_resolved(struct node_name *name, const char *why)
-{
-    bool failed = why != NULL;
-    if (failed && !name->failed)
-        log_warn("-connect %s: the name cannot be looked up (%s); it is asked for again", name->connect->host,
-                 why);
-    else if (!failed && name->failed)
-        log_info("-connect %s: the name is found", name->connect->host);
-    name->failed = failed;
-}
-
-static void on_resolved(void *context, const struct addr *found, unsigned count, const char *why)
-{
-    struct node_name *name = context;
-    struct addr list[HELPER_ADDRESSES_MAX];
-    uint64_t now_us = clock_monotonic_us();
-    for (unsigned i = 0; i < count; i++) {
-        list[i] = found[i];
-        list[i].port = name->connect->port;
-    }
-    name->busy = false;
-    name->wait_us = name_client_wait_us(count > 0, name->wait_us);
-    name->next_us = now_us + name->wait_us;
-    tell_resolved(name, count ? NULL : why);
-    if (count)
-        mesh_set_given_addresses(name->node->mesh, &name->connect->id, list, count, now_us);
-}
-
-void addresses_resolve(struct node *n, const struct config_connect *connect)
-{
-    struct addr literal;
-    uint64_t now_us = clock_monotonic_us();
-    struct node_name *name = &n->names[connect - n->config->connect];
-    if (addr_parse(connect->host, 0, &literal) == 0) {
-        literal.port = connect->port;
-        mesh_set_given_addresses(n->mesh, &connect->id, &literal, 1, now_us);
-        return;
-    }
-    if (name->busy || now_us < name->next_us)
-        return;
-    name->node = n;
-    name->connect = connect;
-    int err = name_client_ask(n->name_client, connect->host, on_resolved, name);
-    name->busy = !err;
-    if (err == ERR_ARGUMENT)
-        tell_resolved(name, "it is no name");
-}
-
-void addresses_forget_failures(struct node *n)
-{
-    for (unsigned i = 0; i < n->config->connect_count; i++)
-        n->names[i].next_us = n->names[i].wait_us = 0;
-}
-
-/* Names may have come to mean other addresses: asked again while their peer is not connected. */
-static void resolve_unconnected(void *context, const struct mesh_peer *peer)
-{
-    struct node *n = context;
-    struct addr literal;
-    for (unsigned i = 0; i < n->config->connect_count; i++) {
-        const struct config_connect *c = &n->config->connect[i];
-        if (c->host[0] && peer->state != MESH_PEER_CONNECTED && id_compare(&c->id, &peer->id) == 0 &&
-            addr_parse(c->host, 0, &literal) != 0)
-            addresses_resolve(n, c);
-    }
-}
-
-void addresses_tick(struct node *n)
-{
-    mesh_peers(n->mesh, resolve_unconnected, n);
-}
 
 static unsigned describe_candidates(struct node *n, struct candidate *out)
 {

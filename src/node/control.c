@@ -10,6 +10,7 @@
 #include "net/process.h"
 #include "node/cage.h"
 #include "node/data/intake.h"
+#include "node/hosts.h"
 #include "node/keydir.h"
 #include "node/node.h"
 #include "node/snapshot.h"
@@ -170,7 +171,7 @@ static void on_slow(uv_timer_t *timer)
     }
     addresses_ask(n, now_us);
     status_tick(n, now_us);
-    addresses_tick(n);
+    hosts_tick(n);
     device_tick(n->device);
     trim_once(n, now_us);
     tell_unlocked(n);
@@ -207,7 +208,7 @@ static void on_monitor(uv_poll_t *handle, int status, int events)
     reflexive_restart(&n->reflexive, &n->reflexive.server);
     addresses_ask(n, clock_monotonic_us());
     addresses_announce(n);
-    addresses_forget_failures(n);
+    hosts_forget_failures(n);
     streams_drop_homeless(n->streams);
     mesh_network_changed(n->mesh, device_underlay_max(n->device), clock_monotonic_us());
 }
@@ -403,8 +404,10 @@ static bool name_peers(struct node *n)
                 log_error("-connect: too many peers, at most %u", n->peers_max);
             return false;
         }
-        if (c->connect[i].host[0])
-            addresses_resolve(n, &c->connect[i]);
+        if (c->connect[i].host[0] && hosts_add(n, &c->connect[i])) {
+            log_error("-connect: out of memory");
+            return false;
+        }
     }
     return true;
 }
@@ -535,6 +538,7 @@ static void stop(struct node *n, int code)
     mesh_free(n->mesh);
     tables_free_retired(n);
     free(n->retired.list);
+    hosts_free(n);
     reassembly_free(n->reassembly);
     fwd_free(n->fwd);
     switch_free(n->sw);

@@ -36,14 +36,6 @@ struct node_ping {
     uint64_t token, deadline_us;
 };
 
-/* A host's name in a -connect. */
-struct node_name {
-    struct node *node;
-    const struct config_connect *connect;
-    bool busy, failed; /* a look-up runs; the last one failed, and the log has told it */
-    uint64_t next_us, wait_us;
-};
-
 struct node {
     const struct config *config;
     struct identity *identity;
@@ -89,7 +81,7 @@ struct node {
     struct helpers helpers;            /* ends of their channels, until their clients have them */
     struct helper_client *name_helper; /* NULL before they are ready */
     struct name_client *name_client;
-    struct node_name names[CONFIG_CONNECT_MAX]; /* of the -connect with the same index */
+    struct node_host *hosts; /* at which peers are dialled (hosts.h) */
 
     struct reflexive reflexive; /* how the backbone sees us */
     bool backbone_reachable;
@@ -113,10 +105,6 @@ void tables_retire(struct node *n, struct session *s); /* takes s */
 void tables_free_retired(struct node *n);              /* once no worker can hold them */
 
 /* addresses.c */
-void addresses_resolve(struct node *n,
-                       const struct config_connect *connect); /* answers with mesh_set_given_addresses */
-void addresses_tick(struct node *n);                 /* names may have come to mean other addresses */
-void addresses_forget_failures(struct node *n);      /* names that failed are asked for again at once */
 void addresses_announce(struct node *n);             /* our candidates may be other ones now */
 void addresses_ask(struct node *n, uint64_t now_us); /* the backbone, how it sees us, when that is due */
 void addresses_on_stun(struct node *n, const struct addr *from, const uint8_t *data, size_t len,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The API's commands: status, fdb and ping. The JSON is a promise to scripts: it only grows. docs/PROTOCOL.md
+/* The API's commands, and those that read: status, fdb and ping. The JSON is a promise to scripts: it only grows. docs/PROTOCOL.md
  * §11. Control thread. */
 
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/vault.h"
 #include "crypto/aead.h"
+#include "node/lists.h"
 #include "node/node.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -329,6 +330,10 @@ static const struct {
     {"status", true, tell_status},
     {"fdb", true, list_fdb},
     {"ping", false, start_ping},
+    {"allow", false, lists_allow},
+    {"disallow", false, lists_disallow},
+    {"connect", false, lists_connect},
+    {"disconnect", false, lists_disconnect},
 };
 
 void status_handle(void *context, const char *command, const json_t *request, struct api_call *call)

@@ -140,16 +140,20 @@ static void check_json(const char *text, size_t len)
 
 static void run(uint8_t choice)
 {
-    static int (*const verbs[])(const struct cli_options *) = {cmd_status, cmd_peers, cmd_fdb, cmd_ping,
-                                                               cmd_id};
+    static int (*const verbs[])(const struct cli_options *) = {cmd_status,   cmd_peers,   cmd_fdb,
+                                                               cmd_ping,     cmd_id,      cmd_allow,
+                                                               cmd_disallow, cmd_connect, cmd_disconnect};
+    static const char *words[] = {"peer", "0123456789abcdef0123456789abcdef01234567"};
+    unsigned verb = (choice & 0x0f) % (sizeof(verbs) / sizeof(verbs[0]));
     const struct cli_options options = {.run_dir = dir,
                                         .json = choice & 0x10,
                                         .whole = choice & 0x20,
                                         .node = choice & 0x40 ? "node" : NULL,
                                         .count = 1,
                                         .interval_s = 1,
-                                        .peer = "peer"};
-    int verdict = verbs[(choice & 0x0f) % 5](&options);
+                                        .words = &words[verb > 3],
+                                        .word_count = 1};
+    int verdict = verbs[verb](&options);
     check(verdict == CLI_OK || verdict == CLI_FAILURE || verdict == CLI_NO_NODE);
 }
 

@@ -155,6 +155,9 @@ struct mesh_peer {
     uint64_t handshake_us, ratchet_us; /* when the last ones were; 0: never */
 };
 
+/* Whether there is a session with id to send under. */
+bool mesh_connected(const struct mesh *m, const struct node_id *id);
+
 /* Who is in slot, without a walk over the peers; false when nobody is. *name is borrowed; empty while unknown. */
 bool mesh_peer_name(const struct mesh *m, uint32_t slot, struct node_id *id, const char **name);
 

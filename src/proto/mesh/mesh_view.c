@@ -86,6 +86,12 @@ static bool is_peer(const struct peer *p)
     return p && (p->wanted || p->barred || p->link_count > 0);
 }
 
+bool mesh_connected(const struct mesh *m, const struct node_id *id)
+{
+    const struct peer *p = mesh_find_peer(m, id);
+    return p && peer_send_session(p);
+}
+
 bool mesh_peer_name(const struct mesh *m, uint32_t slot, struct node_id *id, const char **name)
 {
     if (slot >= m->slot_end || !is_peer(m->peers[slot]))

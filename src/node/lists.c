@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Flags are the list of a start; these commands change the running node alone. Control thread. */
+
+#include "node/lists.h"
+
+#include "base/clock.h"
+#include "node/config/config_value.h"
+#include "node/hosts.h"
+#include "node/node.h"
+#include <stdio.h>
+#include <string.h>
+
+struct change {
+    const char *verb;
+    struct node_id id;
+    char hex[ID_TEXT_MAX];
+};
+
+static bool read_id(const char *verb, const json_t *request, struct api_call *call, struct change *out)
+{
+    const char *text = json_string_value(json_object_get(request, "id"));
+    const char *wrong = text ? config_read_id(text, &out->id) : "no id";
+    if (wrong) {
+        api_fail(call, "%s %s: %s", verb, text ? text : "", wrong);
+        return false;
+    }
+    out->verb = verb;
+    id_format(&out->id, out->hex);
+    return true;
+}
+
+static void refuse(const struct node *n, const struct change *c, int rc, struct api_call *call)
+{
+    if (rc == ERR_EXISTS)
+        api_fail(call, "%s: that id is this node's own: name another one's", c->verb);
+    else if (rc == ERR_SPACE)
+        api_fail(call, "%s: too many peers, at most %u", c->verb, n->peers_max);
+    else
+        api_fail(call, "%s %s: %s", c->verb, c->hex, err_str(rc));
+}
+
+/* Done. lasting: the flags say the same, so that it holds after a restart, too; note: why, or what makes it so. */
+static void report(const struct change *c, bool lasting, const char *note, struct api_call *call)
+{
+    const struct api_caller *by = api_call_by(call);
+    log_info("%s %s: by user %lu, process %ld; %s%s", c->verb, c->hex, (unsigned long)by->uid, (long)by->pid,
+             lasting ? "" : "until this node stops: ", note);
+    api_reply(call, json_pack("{s:s, s:b, s:s}", "id", c->hex, "lasting", lasting, "note", note));
+}
+
+static const struct config_connect *connect_flag(const struct node *n, const struct node_id *id)
+{
+    for (unsigned i = 0; i < n->config->connect_count; i++)
+        if (id_compare(&n->config->connect[i].id, id) == 0)
+            return &n->config->connect[i];
+    return NULL;
+}
+
+static bool allow_flag(const struct node *n, const struct node_id *id)
+{
+    for (unsigned i = 0; i < n->config->allow_count; i++)
+        if (id_compare(&n->config->allow[i], id) == 0)
+            return true;
+    return false;
+}
+
+void lists_allow(struct node *n, const json_t *request, struct api_call *call)
+{
+    struct change c;
+    char note[96];
+    if (!read_id("allow", request, call, &c))
+        return;
+    int rc = mesh_allow(n->mesh, &c.id);
+    if (rc) {
+        refuse(n, &c, rc, call);
+        return;
+    }
+    bool lasting = allow_flag(n, &c.id);
+    snprintf(note, sizeof note, "-allow %s %s", c.hex, lasting ? "is among its flags" : "makes it last");
+    report(&c, lasting, note, call);
+}
+
+void lists_disallow(struct node *n, const json_t *request, struct api_call *call)
+{
+    struct change c;
+    if (!read_id("disallow", request, call, &c))
+        return;
+    int rc = mesh_disallow(n->mesh, &c.id, clock_monotonic_us());
+    if (rc) {
+        refuse(n, &c, rc, call);
+        return;
+    }
+    hosts_remove(n, &c.id);
+    if (allow_flag(n, &c.id) || connect_flag(n, &c.id))
+        report(&c, false, "take its -allow and -connect out of the flags to make it last", call);
+    else if (n->config->is_public)
+        report(&c, false, "-public admits all; -allow for those that may come makes it last", call);
+    else
+        report(&c, true, "no flag names it", call);
+}
+
+void lists_disconnect(struct node *n, const json_t *request, struct api_call *call)
+{
+    struct change c;
+    if (!read_id("disconnect", request, call, &c))
+        return;
+    int rc = mesh_disconnect(n->mesh, &c.id, clock_monotonic_us());
+    if (rc == ERR_NOT_FOUND) {
+        api_fail(call,
+                 "disconnect %s: this node does not dial it; disallow keeps out one that comes by itself",
+                 c.hex);
+        return;
+    }
+    hosts_remove(n, &c.id);
+    bool flag = connect_flag(n, &c.id) != NULL;
+    report(&c, !flag, flag ? "take its -connect out of the flags to make it last" : "no -connect names it",
+           call);
+}
+
+/* ---- connect ---- */
+
+struct hosts_wanted {
+    struct config_connect list[HOSTS_PER_PEER];
+    size_t count;
+};
+
+/* As the flag takes them: "HOST" or "HOST:PORT". */
+static bool read_hosts(const struct change *c, const json_t *request, struct api_call *call,
+                       struct hosts_wanted *out)
+{
+    const json_t *addresses = json_object_get(request, "addresses");
+    char text[ID_TEXT_MAX + sizeof out->list[0].host + 16];
+    out->count = json_array_size(addresses);
+    if (out->count > HOSTS_PER_PEER || (addresses && !json_is_array(addresses))) {
+        api_fail(call, "connect: addresses are a list of at most %d", HOSTS_PER_PEER);
+        return false;
+    }
+    for (size_t i = 0; i < out->count; i++) {
+        const char *host = json_string_value(json_array_get(addresses, i));
+        int len = snprintf(text, sizeof text, "%s@%s", c->hex, host ? host : "");
+        const char *wrong = len < (int)sizeof text ? config_read_connect(text, &out->list[i]) : "too long";
+        if (wrong) {
+            api_fail(call, "connect %s@%s: %s", c->hex, host ? host : "", wrong);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool says_so(const struct config_connect *flag, const struct hosts_wanted *hosts)
+{
+    bool same = flag != NULL;
+    for (size_t i = 0; i < hosts->count; i++)
+        same = same && flag->port == hosts->list[i].port && strcmp(flag->host, hosts->list[i].host) == 0;
+    return same;
+}
+
+static int connect_to(struct node *n, const struct node_id *id, const struct hosts_wanted *hosts)
+{
+    int rc = mesh_connect(n->mesh, id);
+    for (size_t i = 0; !rc && i < hosts->count; i++)
+        rc = hosts_add(n, &hosts->list[i]);
+    return rc;
+}
+
+void lists_connect(struct node *n, const json_t *request, struct api_call *call)
+{
+    struct change c;
+    struct hosts_wanted hosts;
+    char note[sizeof c.hex + sizeof hosts.list[0].host + 64];
+    if (!read_id("connect", request, call, &c) || !read_hosts(&c, request, call, &hosts))
+        return;
+    if (hosts.count == 0 && !n->rendezvous) {
+        api_fail(call, "connect %s: no -backbone tells this node where that is: give ID@HOST[:PORT]", c.hex);
+        return;
+    }
+    int rc = connect_to(n, &c.id, &hosts);
+    if (rc) {
+        refuse(n, &c, rc, call);
+        return;
+    }
+    bool lasting = says_so(connect_flag(n, &c.id), &hosts);
+    if (lasting)
+        snprintf(note, sizeof note, "it is among its -connect flags");
+    else
+        snprintf(note, sizeof note, "-connect %s%s makes it last", c.hex, hosts.count ? "@HOST[:PORT]" : "");
+    report(&c, lasting, note, call);
+}
