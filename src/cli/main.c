@@ -226,23 +226,32 @@ static bool has_colour(void)
     return isatty(STDOUT_FILENO) && (!no || !no[0]) && term && strcmp(term, "dumb") != 0;
 }
 
-int main(int argc, char **argv)
+static int run(struct line *line, int argc, char **argv)
 {
-    static struct line line = {.options = {.run_dir = "/run/shadowmesh", .count = 4, .interval_s = 1}};
     uint64_t seen = 0;
-    line.options.words = calloc((size_t)argc, sizeof(*line.options.words));
-    if (!line.options.words)
-        abort();
-    setlocale(LC_CTYPE, "C.UTF-8"); /* only for the width of characters */
-    enum flags_result result = flags_parse(&program, argc, argv, &line, &seen);
+    enum flags_result result = flags_parse(&program, argc, argv, line, &seen);
     if (result != FLAGS_RUN)
         return result == FLAGS_EXIT_OK ? CLI_OK : CLI_USAGE;
-    if (line.help) {
-        print_help(&line);
+    if (line->help) {
+        print_help(line);
         return CLI_OK;
     }
-    if (!check_verb(&line, seen))
+    if (!check_verb(line, seen))
         return CLI_USAGE;
-    line.options.colour = has_colour();
-    return line.verb->run(&line.options);
+    line->options.colour = has_colour();
+    return line->verb->run(&line->options);
+}
+
+int main(int argc, char **argv)
+{
+    struct line line = {.options = {.run_dir = "/run/shadowmesh", .count = 4, .interval_s = 1}};
+    setlocale(LC_CTYPE, "C.UTF-8"); /* only for the width of characters */
+    line.options.words = calloc((size_t)argc, sizeof(*line.options.words));
+    if (!line.options.words) {
+        cli_complain("out of memory");
+        return CLI_FAILURE;
+    }
+    int code = run(&line, argc, argv);
+    free(line.options.words);
+    return code;
 }

@@ -98,8 +98,11 @@ static void forget_addresses(struct node *n, const struct mesh_output *o)
     n->forget[o->slot] = n->forgetting = n->tables_stale = true;
 }
 
+/* Who reads that there is a path may send on it at once. */
 static void notice(struct node *n, const struct mesh_output *o)
 {
+    if (n->tables_stale)
+        tables_publish(n);
     const char *name = (const char *)o->payload;
     report_notice(n, o->notice, &o->id, name, name + strlen(name) + 1);
 }

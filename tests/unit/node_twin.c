@@ -28,7 +28,7 @@
 #define DEADLINE_US   (30 * USEC_PER_SEC) /* sanitizers are slow */
 #define FRAME_WAIT_MS 10000
 #define ARGS_MAX      40
-#define FILES_MAX     64 /* that the test may have open */
+#define FILES_MAX     64    /* that the test may have open */
 #define PORT_FIRST    20000 /* below those that the kernel hands out */
 #define PORT_COUNT    10000
 

@@ -460,7 +460,7 @@ static void profile_is_logged(void **state)
     (void)state;
     start_pair_with(&p, "-profile", NULL);
     make_frame(frame, NULL, p.a.device->mac, 1);
-    carry(&p.a, &p.b, frame);
+    carry_at_last(&p.a, &p.b, frame);
     twin_wait_log(&p.a, "[PROFILE-");
     stop_pair(&p);
 }
