@@ -221,22 +221,21 @@ static void set_source4(struct udp_remote *r, const struct sockaddr_in *local)
 void udp_remote_init(const struct udp_socket *s, const struct addr *local, const struct addr *remote,
                      struct udp_remote *out)
 {
-    struct sockaddr_storage source;
+    struct sockaddr_storage sa;
     memset(out, 0, sizeof(*out));
-    out->len = addr_to_sockaddr(remote, s->v6, &out->sa);
-    if (!addr_to_sockaddr(local, s->v6, &source))
+    out->len = addr_to_sockaddr(remote, s->v6, &sa);
+    memcpy(&out->sa, &sa, out->len);
+    if (!addr_to_sockaddr(local, s->v6, &sa))
         return;
     if (s->v6)
-        set_source6(out, (const struct sockaddr_in6 *)&source);
+        set_source6(out, (const struct sockaddr_in6 *)&sa);
     else
-        set_source4(out, (const struct sockaddr_in *)&source);
+        set_source4(out, (const struct sockaddr_in *)&sa);
 }
 
 static bool remote_is_v4(const struct udp_remote *to)
 {
-    if (to->sa.ss_family == AF_INET)
-        return true;
-    return IN6_IS_ADDR_V4MAPPED(&((const struct sockaddr_in6 *)&to->sa)->sin6_addr);
+    return to->sa.sin6_family == AF_INET || IN6_IS_ADDR_V4MAPPED(&to->sa.sin6_addr);
 }
 
 static void control_add_ecn(struct control *c, const struct udp_remote *to, uint8_t ecn)

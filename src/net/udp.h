@@ -38,7 +38,7 @@ int udp_reduce(struct udp_socket *s, unsigned count, unsigned keep) must_check;
 
 /* A peer's address in the socket's form, and what makes datagrams to it leave from a local one, made once. */
 struct udp_remote {
-    struct sockaddr_storage sa;
+    struct sockaddr_in6 sa; /* or a sockaddr_in */
     socklen_t len;
     uint8_t source_len; /* 0: the kernel chooses the source */
     _Alignas(struct cmsghdr) uint8_t source[CMSG_SPACE(sizeof(struct in6_pktinfo))];
