@@ -223,7 +223,7 @@ static void step(uint8_t what, uint8_t how)
 
 static void start(void)
 {
-    static const struct addr somewhere = {.family = 4, .port = 8443, .ip = {192, 0, 2, 1}};
+    static const struct target somewhere = {TARGET_TCP, {.family = 4, .port = 8443, .ip = {192, 0, 2, 1}}};
     for (int i = 0; i < 2 && !contexts[i]; i++)
         check(identity_generate(&identities[i]) == 0 && tls_context_new(identities[i], &contexts[i]) == 0);
     memset(sides, 0, sizeof sides);

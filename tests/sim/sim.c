@@ -182,12 +182,13 @@ static bool usable(const void *context, const struct addr *a)
     return a->ip[0] != 10; /* as if 10/8 were the overlay */
 }
 
-static void dial(struct sim_node *n, uint64_t conn, const struct addr *to)
+static void dial(struct sim_node *n, uint64_t conn, const struct target *target)
 {
     struct sim *sim = n->sim;
     unsigned number = sim->pipe_count++;
     sim->pipes = realloc(sim->pipes, sim->pipe_count * sizeof *sim->pipes);
     assert(sim->pipes);
+    const struct addr *to = &target->addr;
     struct sim_node *other = node_at(sim, to);
     bool listens = other && to->port == other->addr.port - 1000;
     sim->pipes[number] = (struct pipe_ends){{n, conn, 0}, {listens ? other : NULL, 0, 0}, true};
@@ -262,7 +263,7 @@ static void do_one(struct sim_node *n, const struct mesh_output *o)
         n->stale = true;
         break;
     case MESH_OUTPUT_DIAL:
-        dial(n, o->conn, &o->addr);
+        dial(n, o->conn, &o->target);
         break;
     case MESH_OUTPUT_STREAM_SEND:
         stream_send(n, o->conn, o->payload, o->len);

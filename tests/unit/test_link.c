@@ -104,7 +104,7 @@ struct pair {
 
 static void setup(struct pair *p, uint64_t opener_features, uint64_t acceptor_features)
 {
-    static const struct addr somewhere = {.family = 4, .port = 8443, .ip = {192, 0, 2, 1}};
+    static const struct target somewhere = {TARGET_TCP, {.family = 4, .port = 8443, .ip = {192, 0, 2, 1}}};
     *p = (struct pair){.features = {opener_features, acceptor_features}};
     for (int i = 0; i < 2; i++) {
         assert_int_equal(identity_generate(&p->identity[i]), 0);

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-int link_new(struct tls_context *tls, uint64_t conn, const struct addr *remote, const struct node_id *id,
+int link_new(struct tls_context *tls, uint64_t conn, const struct target *remote, const struct node_id *id,
              uint64_t now_us, struct link **out)
 {
     struct link *l = calloc(1, sizeof *l);

@@ -14,6 +14,7 @@
 #include "base/addr.h"
 #include "proto/link/channel.h"
 #include "proto/link/keychain.h"
+#include "proto/wire/target.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -45,9 +46,9 @@ enum link_event {
 };
 
 struct link {
-    uint64_t conn;      /* the owner's number for the stream */
-    struct addr remote; /* of the stream */
-    bool opener;        /* we dialled */
+    uint64_t conn;        /* the owner's number for the stream */
+    struct target remote; /* where the stream leads */
+    bool opener;          /* we dialled */
     bool has_stream;
     enum link_state state;
     struct channel *channel;   /* NULL once the stream is gone */
@@ -67,7 +68,7 @@ struct link {
 };
 
 /* A link that dials id at remote, or one that was accepted (id NULL). The caller frees *out. */
-int link_new(struct tls_context *tls, uint64_t conn, const struct addr *remote, const struct node_id *id,
+int link_new(struct tls_context *tls, uint64_t conn, const struct target *remote, const struct node_id *id,
              uint64_t now_us, struct link **out) must_check;
 
 /* Drops its keys and everything else. NULL is allowed. */

@@ -149,9 +149,12 @@ void mesh_set_given_addresses(struct mesh *m, const struct node_id *id, const st
     if (!p)
         return;
     mesh_touch(m, p);
-    peer_set_targets(p, list, count, true);
-    for (unsigned i = 0; i < count; i++)
+    struct target targets[PEER_TARGETS_MAX];
+    for (unsigned i = 0; i < count && i < PEER_TARGETS_MAX; i++) {
+        targets[i] = target_tcp(&list[i]);
         mesh_expect_peer_at(m, p, &(struct candidate){.addr = list[i]}, 1);
+    }
+    peer_set_targets(p, targets, count < PEER_TARGETS_MAX ? count : PEER_TARGETS_MAX, true);
     mesh_tick(m, now_us);
 }
 
@@ -165,7 +168,7 @@ void mesh_learn_candidates(struct mesh *m, struct peer *p, const struct candidat
                            uint64_t now_us)
 {
     struct candidate usable[CANDIDATES_MAX];
-    struct addr targets[CANDIDATES_MAX];
+    struct target targets[CANDIDATES_MAX];
     unsigned kept = 0, dialled = 0;
     for (unsigned i = 0; i < count; i++) {
         struct addr control = list[i].addr;
@@ -173,7 +176,7 @@ void mesh_learn_candidates(struct mesh *m, struct peer *p, const struct candidat
         if (may_be_named(m, &list[i].addr))
             usable[kept++] = list[i];
         if (control.port && may_be_named(m, &control))
-            targets[dialled++] = control;
+            targets[dialled++] = target_tcp(&control);
     }
     mesh_touch(m, p);
     peer_set_targets(p, targets, dialled, false);

@@ -55,7 +55,8 @@ static void abort_half_open(struct mesh *m, struct link *l)
 static int receive(struct mesh *m, const struct lobby_guest *g, uint64_t now_us)
 {
     struct link *l;
-    int rc = link_new(m->tls, g->conn, &g->remote, NULL, now_us, &l);
+    const struct target from = target_tcp(&g->remote);
+    int rc = link_new(m->tls, g->conn, &from, NULL, now_us, &l);
     if (rc)
         return rc;
     rc = table_put(m->streams, g->conn, l);

@@ -154,8 +154,9 @@ static void learn_control_address(struct peer *p, const struct addr *remote)
     control.port = 0;
     for (unsigned i = 0; p->current && !control.port && i < p->current->theirs.candidates.count; i++)
         control.port = p->current->theirs.candidates.list[i].control_port;
+    const struct target target = target_tcp(&control);
     if (control.port && mesh_usable(p->mesh, &control))
-        peer_add_target(p, &control);
+        peer_add_target(p, &target);
 }
 
 /* The best path, its size or its state changed. */

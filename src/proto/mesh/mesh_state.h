@@ -109,7 +109,7 @@ bool mesh_usable(const struct mesh *m, const struct addr *a);
 uint32_t mesh_random(void);
 
 /* mesh_stream.c */
-void mesh_dial(struct mesh *m, struct peer *p, const struct addr *to, uint64_t now_us);
+void mesh_dial(struct mesh *m, struct peer *p, const struct target *to, uint64_t now_us);
 void mesh_flush(struct mesh *m, struct link *l);
 void mesh_release_promise(struct mesh *m, const struct link *l); /* of a link that ends before it has keys */
 void mesh_tick_links(struct mesh *m, struct peer *p, uint64_t now_us);

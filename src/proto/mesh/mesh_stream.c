@@ -142,7 +142,7 @@ bool mesh_has_attempts(const struct peer *p)
 
 static int begin_stream(struct mesh *m, struct link *l)
 {
-    const struct mesh_output o = {.kind = MESH_OUTPUT_DIAL, .conn = l->conn, .addr = l->remote};
+    const struct mesh_output o = {.kind = MESH_OUTPUT_DIAL, .conn = l->conn, .target = l->remote};
     int rc = table_put(m->streams, l->conn, l);
     if (rc)
         return rc;
@@ -154,7 +154,7 @@ static int begin_stream(struct mesh *m, struct link *l)
     return rc;
 }
 
-void mesh_dial(struct mesh *m, struct peer *p, const struct addr *to, uint64_t now_us)
+void mesh_dial(struct mesh *m, struct peer *p, const struct target *to, uint64_t now_us)
 {
     struct link *l;
     uint64_t conn = ++m->last_conn;
@@ -225,8 +225,8 @@ static bool admit(struct mesh *m, struct link *l, uint64_t now_us)
         mesh_touch(m, p);
         return true;
     }
-    char remote[ADDR_TEXT_MAX], note[320];
-    snprintf(note, sizeof note, "%s: %s", addr_format(&l->remote, remote),
+    char remote[TARGET_TEXT_MAX], note[320];
+    snprintf(note, sizeof note, "%s: %s", target_format(&l->remote, remote),
              code == REFUSE_STRANGER && p && p->barred ? "it was disallowed here"
              : code == REFUSE_STRANGER
                  ? "a stranger: we are not -public, and it is in no -connect or -allow of ours"
@@ -277,9 +277,11 @@ static void learn_addresses(struct mesh *m, struct peer *p, const struct link *l
     const struct hello *h = &l->theirs;
     mesh_learn_candidates(m, p, h->candidates.list, h->candidates.count, now_us);
     mesh_expect_peer_at(m, p, h->candidates.list, h->candidates.count);
-    mesh_expect_peer_at(m, p, &(struct candidate){.addr = l->remote}, 1);
+    if (!target_is_host(&l->remote))
+        return;
+    mesh_expect_peer_at(m, p, &(struct candidate){.addr = l->remote.addr}, 1);
     for (unsigned i = 0; i < h->candidates.count; i++) {
-        struct addr beside = l->remote;
+        struct addr beside = l->remote.addr;
         beside.port = h->candidates.list[i].addr.port;
         if (!mesh_usable(m, &beside))
             continue;
@@ -292,9 +294,9 @@ static void learn_addresses(struct mesh *m, struct peer *p, const struct link *l
 
 static void tell_connected(struct mesh *m, struct peer *p, const struct link *l, bool first)
 {
-    char text[256], remote[ADDR_TEXT_MAX];
+    char text[256], remote[TARGET_TEXT_MAX];
     snprintf(text, sizeof text, "%s %s, %s", l->opener ? "dialled" : "accepted from",
-             addr_format(&l->remote, remote), l->suite);
+             target_format(&l->remote, remote), l->suite);
     mesh_note(m, first ? MESH_NOTICE_CONNECTED : MESH_NOTICE_HANDSHAKE, p, text);
 }
 
@@ -372,11 +374,11 @@ static bool on_failed(struct mesh *m, struct link *l, uint64_t now_us)
 {
     struct peer *p = l->owner;
     if (l->state < LINK_STATE_LIVE) {
-        char at[ADDR_TEXT_MAX];
+        char at[TARGET_TEXT_MAX];
         if (p && l->opener && l->error == ERR_MISMATCH)
-            peer_dial_error(p, "%s is another node: %s", addr_format(&l->remote, at), l->reason);
+            peer_dial_error(p, "%s is another node: %s", target_format(&l->remote, at), l->reason);
         else if (p && l->opener)
-            peer_dial_error(p, "%s: %s", addr_format(&l->remote, at), l->reason);
+            peer_dial_error(p, "%s: %s", target_format(&l->remote, at), l->reason);
         mesh_discard_link(m, l);
         return false;
     }

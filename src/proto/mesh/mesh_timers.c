@@ -95,7 +95,7 @@ static void end_round(struct mesh *m, struct peer *p, uint64_t now_us)
 
 static void tick_dialling(struct mesh *m, struct peer *p, uint64_t now_us)
 {
-    struct addr to;
+    struct target to;
     while (peer_dial_due(p, now_us, &to))
         mesh_dial(m, p, &to, now_us);
     if (round_is_over(p))

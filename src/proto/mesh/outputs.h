@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "proto/path/endpoint.h"
+#include "proto/wire/target.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -61,7 +62,7 @@ struct mesh_output {
         struct session *session; /* RETIRE */
     };
     union {
-        struct addr addr;         /* DIAL */
+        struct target target;     /* DIAL */
         struct endpoint endpoint; /* DATAGRAM */
         struct node_id id;        /* WANT, FORGET, NOTICE */
     };

@@ -80,9 +80,17 @@ bool peer_prefers(const struct peer *p, const struct node_id *me, const struct l
     return a_newer;
 }
 
-void peer_set_targets(struct peer *p, const struct addr *list, unsigned count, bool given)
+static bool same_targets(const struct peer *p, const struct target *list, unsigned count)
 {
-    struct addr kept[PEER_TARGETS_MAX];
+    for (unsigned i = 0; i < count && count == p->dial.count; i++)
+        if (!target_same(&list[i], &p->dial.targets[i]))
+            return false;
+    return count == p->dial.count;
+}
+
+void peer_set_targets(struct peer *p, const struct target *list, unsigned count, bool given)
+{
+    struct target kept[PEER_TARGETS_MAX];
     unsigned n = 0;
     unsigned keep = given ? 0 : p->dial.given;
     for (unsigned i = 0; i < keep; i++)
@@ -90,13 +98,13 @@ void peer_set_targets(struct peer *p, const struct addr *list, unsigned count, b
     for (unsigned i = 0; i < count && n < PEER_TARGETS_MAX; i++) {
         bool known = false;
         for (unsigned j = 0; j < n; j++)
-            known = known || addr_equal(&kept[j], &list[i]);
+            known = known || target_same(&kept[j], &list[i]);
         if (!known)
             kept[n++] = list[i];
     }
     if (given)
         p->dial.given = n;
-    if (n != p->dial.count || memcmp(kept, p->dial.targets, n * sizeof kept[0]) != 0) {
+    if (!same_targets(p, kept, n)) {
         memcpy(p->dial.targets, kept, n * sizeof kept[0]);
         p->dial.count = n;
         p->dial.next = 0;
@@ -104,10 +112,10 @@ void peer_set_targets(struct peer *p, const struct addr *list, unsigned count, b
     }
 }
 
-void peer_add_target(struct peer *p, const struct addr *target)
+void peer_add_target(struct peer *p, const struct target *target)
 {
     for (unsigned i = 0; i < p->dial.count; i++)
-        if (addr_equal(&p->dial.targets[i], target))
+        if (target_same(&p->dial.targets[i], target))
             return;
     unsigned at = p->dial.count < PEER_TARGETS_MAX ? p->dial.count++ : PEER_TARGETS_MAX - 1;
     p->dial.targets[at] = *target;
@@ -138,7 +146,7 @@ static uint64_t dial_at(const struct peer *p)
     return p->dial.at_us > least ? p->dial.at_us : least;
 }
 
-bool peer_dial_due(struct peer *p, uint64_t now_us, struct addr *out)
+bool peer_dial_due(struct peer *p, uint64_t now_us, struct target *out)
 {
     if (!wants_link(p, now_us)) {
         p->dial.running = false;

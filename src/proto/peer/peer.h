@@ -48,9 +48,9 @@ struct peer {
     struct addr path_told; /* the best path's address, as the owner was last told */
 
     struct {
-        struct addr targets[PEER_TARGETS_MAX]; /* control addresses, given ones first */
-        unsigned count, given;                 /* how many of them a person gave */
-        unsigned next;                         /* of the round that runs */
+        struct target targets[PEER_TARGETS_MAX]; /* given ones first */
+        unsigned count, given;                   /* how many of them a person gave */
+        unsigned next;                           /* of the round that runs */
         bool running;
         uint64_t at_us;   /* when the next target, or the next round, is due … */
         uint64_t last_us; /* … and when the last one was dialled: news makes no haste beyond the stagger */
@@ -85,14 +85,14 @@ void peer_remove_link(struct peer *p, struct link *l);
  * one opened by the lower id, then the newer. True when it is a. */
 bool peer_prefers(const struct peer *p, const struct node_id *me, const struct link *a, const struct link *b);
 
-/* Addresses to dial: given by a person (kept for ever), or learned (the last ones replace the earlier). */
-void peer_set_targets(struct peer *p, const struct addr *list, unsigned count, bool given);
+/* Targets to dial: given by a person (kept for ever), or learned (the last ones replace the earlier). */
+void peer_set_targets(struct peer *p, const struct target *list, unsigned count, bool given);
 
-/* One more address to dial, learned from where its datagrams come from. */
-void peer_add_target(struct peer *p, const struct addr *target);
+/* One more, learned from where its datagrams come from. */
+void peer_add_target(struct peer *p, const struct target *target);
 
 /* True when a link should be opened now, and where. */
-bool peer_dial_due(struct peer *p, uint64_t now_us, struct addr *out);
+bool peer_dial_due(struct peer *p, uint64_t now_us, struct target *out);
 
 /* When that may next be true; TIME_NEVER while it depends on events alone, such as news of addresses or the end
  * of the attempts that run. */
