@@ -416,6 +416,39 @@ static void a_peer_without_paths_is_dialled_anew_in_time(void **state)
     sim_free(p.sim);
 }
 
+/* Datagrams alone are lost: handshakes succeed, and bring no path. */
+static void handshakes_that_bring_no_path_are_repeated_ever_more_rarely(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    struct mesh_peer before, peer;
+    sim_connect(p.b, p.a, NULL);
+    sim_connect(p.a, p.b, NULL);
+    sim_run(p.sim, 10 * SECOND, exchange, &p);
+    sim_weather(p.sim)->loss = 1;
+    sim_run(p.sim, 2 * SECOND, exchange, &p);
+    assert_true(sim_peer(p.b, p.a, &before));
+    uint32_t last = before.handshakes;
+    for (int second = 0; second < 60; second++) {
+        sim_run(p.sim, 1 * SECOND, exchange, &p);
+        assert_true(sim_peer(p.b, p.a, &peer));
+        assert_in_range(peer.handshakes - last, 0, 2); /* of which both ends may have opened one */
+        last = peer.handshakes;
+    }
+    assert_in_range(last - before.handshakes, 2, 10);
+    sim_weather(p.sim)->loss = 0;
+    sim_run(p.sim, 40 * SECOND, exchange, &p);
+    uint64_t received = p.a->frames_received;
+    sim_run(p.sim, 1 * SECOND, exchange, &p);
+    assert_true(p.a->frames_received >= received + 95);
+    /* proven by a path, another failure is answered as soon as the first */
+    sim_weather(p.sim)->loss = 1;
+    sim_run(p.sim, 6 * SECOND, exchange, &p);
+    assert_true(sim_peer(p.b, p.a, &peer));
+    assert_true(peer.handshakes > last);
+    sim_free(p.sim);
+}
+
 static void a_moved_node_is_back_within_two_seconds(void **state)
 {
     (void)state;
@@ -1032,6 +1065,7 @@ int main(void)
         cmocka_unit_test(a_copy_resumed_amid_a_handshake_begins_another),
         cmocka_unit_test(streams_may_drop_without_harming_the_session),
         cmocka_unit_test(a_peer_without_paths_is_dialled_anew_in_time),
+        cmocka_unit_test(handshakes_that_bring_no_path_are_repeated_ever_more_rarely),
         cmocka_unit_test(a_moved_node_is_back_within_two_seconds),
         cmocka_unit_test(a_nat_that_forgot_an_idle_node_is_opened_from_inside),
         cmocka_unit_test(overlay_addresses_are_never_used_as_underlay),

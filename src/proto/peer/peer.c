@@ -13,6 +13,10 @@
 #define DIAL_BACKOFF_MAX_US   15000000ull
 #define DIAL_BACKOFF_KNOWN_US 1000000ull /* for a peer that was connected lately */
 #define DIAL_KNOWN_US         60000000ull
+/* Between a handshake and the next with the same peer; doubled until a path is sound: where datagrams do not pass,
+ * handshakes succeed and mend nothing. */
+#define RENEW_LEAST_US 1000000ull
+#define RENEW_MOST_US  15000000ull
 /* A path that fails mostly heals or has a substitute; if not, the peer may be another process by now and a
  * new handshake helps. Beyond some time it is the network, and handshakes do not. */
 #define BROKEN_US         2000000ull
@@ -121,16 +125,21 @@ void peer_add_target(struct peer *p, const struct target *target)
     p->dial.targets[at] = *target;
 }
 
+/* From when on another link is of use. */
+static uint64_t wants_link_at(const struct peer *p, uint64_t now_us)
+{
+    const struct link *l = p->current;
+    uint64_t at = p->dial.rehandshake_at_us, since_us = p->stats.broken_since_us;
+    if (!l || !l->has_stream || !peer_send_session(p))
+        at = 0;
+    else if (since_us && now_us - since_us < BROKEN_GIVE_UP_US && since_us + BROKEN_US < at)
+        at = since_us + BROKEN_US;
+    return at > p->dial.renew_at_us ? at : p->dial.renew_at_us;
+}
+
 static bool wants_link(const struct peer *p, uint64_t now_us)
 {
-    if (!p->wanted)
-        return false;
-    const struct link *l = p->current;
-    if (!l || !l->has_stream || !peer_send_session(p))
-        return true;
-    uint64_t since_us = p->stats.broken_since_us;
-    bool broken = since_us && now_us - since_us >= BROKEN_US && now_us - since_us < BROKEN_GIVE_UP_US;
-    return broken || now_us >= p->dial.rehandshake_at_us;
+    return p->wanted && now_us >= wants_link_at(p, now_us);
 }
 
 /* For our own attempts; the peer's need room, too. */
@@ -174,9 +183,7 @@ uint64_t peer_dial_next(const struct peer *p, uint64_t now_us)
         bool all_tried = p->dial.running && p->dial.next >= p->dial.count;
         return all_tried || links_full(p) ? TIME_NEVER : dial_at(p);
     }
-    uint64_t renewal_us = p->dial.rehandshake_at_us;
-    uint64_t broken_us = p->stats.broken_since_us ? p->stats.broken_since_us + BROKEN_US : TIME_NEVER;
-    return now_us < broken_us && broken_us < renewal_us ? broken_us : renewal_us;
+    return wants_link_at(p, now_us);
 }
 
 uint64_t peer_hard_age_us(uint64_t rehandshake_us)
@@ -190,6 +197,9 @@ void peer_dial_succeeded(struct peer *p, uint64_t rehandshake_us, uint32_t jitte
     p->dial.refused = false;
     p->dial.backoff_us = 0;
     p->dial.error[0] = p->dial.told[0] = '\0';
+    uint64_t wait_us = p->dial.renew_wait_us ? p->dial.renew_wait_us * 2 : RENEW_LEAST_US;
+    p->dial.renew_wait_us = wait_us > RENEW_MOST_US ? RENEW_MOST_US : wait_us;
+    p->dial.renew_at_us = now_us + p->dial.renew_wait_us;
     uint64_t planned_us = rehandshake_us * 9 / 10 + rehandshake_us / 5 * (jitter % 1024) / 1024;
     bool opener = p->current && p->current->opener;
     p->dial.rehandshake_at_us = now_us + (opener ? planned_us : peer_hard_age_us(rehandshake_us));
@@ -284,7 +294,7 @@ void peer_look(struct peer *p, uint64_t now_us)
     p->stats.data_seen = datagrams;
     const struct path *best = path_best(p->paths);
     if (best && best->state == PATH_STATE_PROVEN)
-        p->stats.broken_since_us = 0;
+        p->stats.broken_since_us = p->dial.renew_wait_us = 0;
     else if (!p->stats.broken_since_us && p->path_told.family)
         p->stats.broken_since_us = now_us;
     path_set_active(p->paths, now_us < p->stats.active_until_us, now_us);

@@ -56,9 +56,11 @@ struct peer {
         uint64_t last_us; /* … and when the last one was dialled: news makes no haste beyond the stagger */
         uint64_t backoff_us;
         uint64_t rehandshake_at_us;
-        char error[200]; /* why the last round failed; empty when it did not */
-        char told[200];  /* the error that the owner was last told of */
-        bool refused;    /* the peer said no */
+        uint64_t renew_at_us;   /* no other handshake before that … */
+        uint64_t renew_wait_us; /* … so long after the last; 0 once a path is sound */
+        char error[200];        /* why the last round failed; empty when it did not */
+        char told[200];         /* the error that the owner was last told of */
+        bool refused;           /* the peer said no */
     } dial;
 
     struct {
