@@ -2,10 +2,12 @@
 /* A peer of a node in words. */
 #include "cli/peer_text.h"
 
+#include "cli/format.h"
 #include "cli/nodes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static char *join(const char *a, const char *between, const char *b)
 {
@@ -25,7 +27,15 @@ char *peer_text_carrier(const json_t *path)
 char *peer_text_path(const json_t *peer)
 {
     const json_t *path = json_object_get(peer, "path");
-    if (json_is_object(path))
+    const char *state = nodes_text(peer, "state");
+    if (json_is_object(path) && strcmp(state, "no path") != 0)
         return peer_text_carrier(path);
-    return join(nodes_text(peer, "state"), ": ", nodes_text(peer, "error"));
+    char since[FORMAT_MAX + 16] = "", age[FORMAT_MAX];
+    double age_s = nodes_number(peer, "state_age_s");
+    if (age_s >= 0)
+        snprintf(since, sizeof(since), " for %s", format_age(age_s, age));
+    char *both = join(state, "", since);
+    char *text = join(both, ": ", nodes_text(peer, "error"));
+    free(both);
+    return text;
 }

@@ -4,8 +4,8 @@
 
 #include <jansson.h>
 
-/* "direct 203.0.113.7:9443" or, without a path, the peer's state and its cause: "backoff: no answer". For the
- * caller to free. */
+/* "direct 203.0.113.7:9443" or, when data cannot flow, the peer's state, its age and its cause: "backoff for 12 s: no
+ * answer". For the caller to free. */
 char *peer_text_path(const json_t *peer);
 
 /* "direct 203.0.113.7:9443"; "-" when path is no object. For the caller to free. */

@@ -43,6 +43,9 @@ void report_notice(struct node *n, enum mesh_notice what, const struct node_id *
     case MESH_NOTICE_CONNECTED:
         log_info("peer %s: connected, %s", peer, text);
         break;
+    case MESH_NOTICE_NO_PATH:
+        log_warn("peer %s: no path: %s", peer, text);
+        break;
     case MESH_NOTICE_PATH:
         log_info("peer %s: path %s", peer, text);
         break;
@@ -51,6 +54,12 @@ void report_notice(struct node *n, enum mesh_notice what, const struct node_id *
         break;
     case MESH_NOTICE_FAILED:
         log_warn("peer %s: not reached: %s; trying on", peer, text);
+        break;
+    case MESH_NOTICE_UNHEARD:
+        log_warn("peer %s: its control connection is lost: %s; data goes on over UDP; trying on", peer, text);
+        break;
+    case MESH_NOTICE_REACHED:
+        log_info("peer %s: reached, %s", peer, text);
         break;
     case MESH_NOTICE_REFUSED_US:
         log_error("peer %s: refused us: %s", peer, text);

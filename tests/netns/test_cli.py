@@ -127,6 +127,14 @@ def test_status_shows_node_and_peer_in_aligned_lines(api, cli):
     assert lines[-1] == ("  site-with-a-long-name  c0ffee0000  10.10.10.4/24  backoff: no answer from 192.0.2.7")
 
 
+def test_peer_without_a_path_is_shown_with_its_state_since_when_and_why(api, cli):
+    suspect = {"kind": "direct", "remote": "192.0.2.9:9443", "state": "suspect", "mtu": 1200}
+    api(status=node(peers=[peer(state="no path", state_age_s=134, error="nothing comes back", path=suspect)]))
+    for verb in ("status", "peers"):
+        assert "no path for 2 min 14 s: nothing comes back" in cli(verb)
+        assert "direct 192.0.2.9:9443" not in cli(verb)
+
+
 def test_status_json_is_an_array_of_what_the_nodes_say(api, cli):
     api(ID_A)
     api(ID_C, status=node(id=ID_C, name="site-c", peers=[]))

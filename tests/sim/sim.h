@@ -43,8 +43,8 @@ struct sim_node {
     size_t retired_count;
     /* what happened */
     unsigned ticks;
-    unsigned chunks;   /* that it sent on streams */
-    unsigned notes[9]; /* by enum mesh_notice */
+    unsigned chunks; /* that it sent on streams */
+    unsigned notes[MESH_NOTICE_STALE + 1];
     char last_note[SIM_NOTES_MAX][256];
     uint64_t frames_sent, frames_received, frames_duplicate;
     uint64_t drops[DROP_COUNT];

@@ -449,6 +449,84 @@ static void handshakes_that_bring_no_path_are_repeated_ever_more_rarely(void **s
     sim_free(p.sim);
 }
 
+static enum mesh_peer_state state_at(const struct sim_node *n, const struct sim_node *other)
+{
+    struct mesh_peer peer;
+    assert_true(sim_peer(n, other, &peer));
+    return peer.state;
+}
+
+static void connected_means_that_data_can_flow(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    struct mesh_peer peer;
+    sim_connect(p.b, p.a, NULL);
+    sim_run(p.sim, 30 * SECOND, NULL, NULL);
+    assert_int_equal(state_at(p.b, p.a), MESH_PEER_CONNECTED);
+    sim_weather(p.sim)->loss = 1; /* the connection stands */
+    sim_run(p.sim, 10 * SECOND, NULL, NULL);
+    assert_int_equal(state_at(p.a, p.b), MESH_PEER_NO_PATH);
+    assert_true(sim_peer(p.b, p.a, &peer));
+    assert_string_equal(mesh_peer_state_name(peer.state), "no path");
+    assert_non_null(
+        strstr(peer.error, "198.18.0.1:9443: do the firewalls on both sides pass UDP port 9443?"));
+    assert_in_range(sim_now(p.sim) - peer.state_us, SECOND, 10 * SECOND);
+    /* for as long as it lasts, also when keys are spent and renewed, it is told once */
+    sim_run(p.sim, 600 * SECOND, NULL, NULL);
+    assert_int_equal(state_at(p.b, p.a), MESH_PEER_NO_PATH);
+    assert_int_equal(p.b->notes[MESH_NOTICE_NO_PATH], 1);
+    assert_int_equal(p.b->notes[MESH_NOTICE_LOST] + p.a->notes[MESH_NOTICE_LOST], 0);
+    assert_int_equal(p.b->notes[MESH_NOTICE_CONNECTED], 1);
+    sim_weather(p.sim)->loss = 0;
+    sim_run(p.sim, 10 * SECOND, NULL, NULL);
+    assert_int_equal(state_at(p.a, p.b), MESH_PEER_CONNECTED);
+    assert_int_equal(state_at(p.b, p.a), MESH_PEER_CONNECTED);
+    assert_int_equal(p.b->notes[MESH_NOTICE_CONNECTED], 2);
+    assert_non_null(strstr(p.b->last_note[MESH_NOTICE_CONNECTED], "without a path"));
+    sim_free(p.sim);
+}
+
+static void a_session_without_any_path_is_never_called_connected(void **state)
+{
+    (void)state;
+    struct sim_weather no_udp = fair;
+    no_udp.loss = 1;
+    struct pair p = make_pair(&no_udp, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    sim_connect(p.b, p.a, NULL);
+    sim_run(p.sim, 1 * SECOND, NULL, NULL);
+    assert_int_equal(state_at(p.b, p.a), MESH_PEER_CONNECTING);
+    sim_run(p.sim, 4 * SECOND, NULL, NULL);
+    assert_int_equal(state_at(p.b, p.a), MESH_PEER_NO_PATH);
+    assert_int_equal(state_at(p.a, p.b), MESH_PEER_NO_PATH);
+    assert_int_equal(p.b->notes[MESH_NOTICE_NO_PATH], 1);
+    assert_int_equal(p.b->notes[MESH_NOTICE_CONNECTED], 0);
+    sim_free(p.sim);
+}
+
+static void a_killed_peer_is_soon_not_connected_and_its_return_is_told(void **state)
+{
+    (void)state;
+    for (int who = 0; who < 2; who++) {
+        struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+        struct sim_node *victim = who ? p.a : p.b, *other = who ? p.b : p.a;
+        sim_connect(p.b, p.a, NULL);
+        sim_run(p.sim, 30 * SECOND, NULL, NULL);
+        sim_kill(victim);
+        sim_run(p.sim, 4 * SECOND, NULL, NULL);
+        assert_int_equal(state_at(other, victim), MESH_PEER_NO_PATH);
+        assert_int_equal(other->notes[MESH_NOTICE_NO_PATH], 1);
+        sim_restart(victim);
+        if (victim == p.b)
+            sim_connect(p.b, p.a, NULL);
+        sim_run(p.sim, 4 * SECOND, NULL, NULL);
+        assert_int_equal(state_at(other, victim), MESH_PEER_CONNECTED);
+        assert_int_equal(other->notes[MESH_NOTICE_CONNECTED], 2);
+        assert_int_equal(other->notes[MESH_NOTICE_REACHED], other == p.b);
+        sim_free(p.sim);
+    }
+}
+
 static void a_moved_node_is_back_within_two_seconds(void **state)
 {
     (void)state;
@@ -1066,6 +1144,9 @@ int main(void)
         cmocka_unit_test(streams_may_drop_without_harming_the_session),
         cmocka_unit_test(a_peer_without_paths_is_dialled_anew_in_time),
         cmocka_unit_test(handshakes_that_bring_no_path_are_repeated_ever_more_rarely),
+        cmocka_unit_test(connected_means_that_data_can_flow),
+        cmocka_unit_test(a_session_without_any_path_is_never_called_connected),
+        cmocka_unit_test(a_killed_peer_is_soon_not_connected_and_its_return_is_told),
         cmocka_unit_test(a_moved_node_is_back_within_two_seconds),
         cmocka_unit_test(a_nat_that_forgot_an_idle_node_is_opened_from_inside),
         cmocka_unit_test(overlay_addresses_are_never_used_as_underlay),

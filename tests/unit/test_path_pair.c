@@ -188,8 +188,8 @@ static void idle_nodes_with_two_addresses_leave_each_other_alone(void **state)
     run(p, 30 * SECOND);
     forget_counts(p);
     run(p, 10 * MINUTE);
-    /* 60 rounds of the best path, 24 of the other, and as many challenges with their counter-questions. */
-    assert_quiet(p, 60 + 24 + 2 * 24 + 8);
+    /* 86 rounds of the best path, 24 of the other, and as many challenges with their counter-questions. */
+    assert_quiet(p, 86 + 24 + 2 * 24 + 8);
     pair_free(p);
 }
 

@@ -95,7 +95,7 @@ static void search_costs_few_probes(void **state)
     (void)state;
     struct net *net = net_new(3, ETHERNET);
     struct link *link = add_candidate(net, 1, 10 * MS, LEAST_IPV6);
-    run(net, 8 * SECOND);
+    run(net, 7 * SECOND);
     /* 1472, 1352 and 1260 three times each, 1232 and 1252 once, and three that measure the round trip. */
     assert_int_equal(link->probes, 3 * 3 + 2 + 3);
     net_free(net);

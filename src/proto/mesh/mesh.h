@@ -129,21 +129,25 @@ void mesh_forward(const struct mesh *m,
 /* Peers, for people. */
 enum mesh_peer_state {
     MESH_PEER_CONNECTING,
-    MESH_PEER_CONNECTED,
+    MESH_PEER_CONNECTED, /* data can flow */
+    MESH_PEER_NO_PATH,   /* a session, and nothing answers over UDP */
     MESH_PEER_BACKOFF,
     MESH_PEER_REFUSED,
     MESH_PEER_DISALLOWED,
 };
 const char *mesh_peer_state_name(enum mesh_peer_state state);
 
+#define MESH_PEER_ERROR_MAX 400
+
 struct mesh_peer {
     struct node_id id;
     uint32_t slot;
     const char *name; /* borrowed; empty while unknown */
     enum mesh_peer_state state;
-    const char *error; /* borrowed; empty when there is none */
-    const char *suite; /* borrowed; empty without a session */
-    bool fresh_root;   /* a fresh secret went into the session's first root */
+    uint64_t state_us;               /* since when it is connected, without a path, or neither; 0: always */
+    char error[MESH_PEER_ERROR_MAX]; /* empty when there is none */
+    const char *suite;               /* borrowed; empty without a session */
+    bool fresh_root;                 /* a fresh secret went into the session's first root */
     unsigned address_count;
     struct addr_prefix addresses[MESSAGE_ADDRS_MAX];
     struct path path; /* carrier CARRIER_NONE when there is none */

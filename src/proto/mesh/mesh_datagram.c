@@ -160,9 +160,10 @@ static void learn_control_address(struct peer *p, const struct addr *remote)
 }
 
 /* The best path, its size or its state changed. */
-static void on_path_changed(struct mesh *m, struct peer *p)
+static void on_path_changed(struct mesh *m, struct peer *p, uint64_t now_us)
 {
     mesh_publish(m);
+    mesh_update_reach(m, p, now_us);
     const struct path *best = path_best(p->paths);
     if (best && best->state == PATH_STATE_SUSPECT && p->current) {
         /* a NAT on the peer's side may have forgotten it: only its own datagrams open the way again */
@@ -189,7 +190,7 @@ void mesh_poll_paths(struct mesh *m, struct peer *p, uint64_t now_us)
     while (path_poll(p->paths, now_us, &probe, &to, &changed))
         send_probe(p, s, &probe, probe.size, &to);
     if (changed)
-        on_path_changed(m, p);
+        on_path_changed(m, p, now_us);
 }
 
 static bool answers_ping(struct mesh *m, uint64_t token, uint64_t now_us)
@@ -240,7 +241,7 @@ static enum drop on_probe(struct mesh *m, struct peer *p, const uint8_t *body, s
             send_probe(p, s, &answer, 0, from);
         path_on_source(p->paths, from, now_us);
     } else if (!answers_ping(m, probe.token, now_us) && path_on_answer(p->paths, &probe, from, now_us)) {
-        on_path_changed(m, p);
+        on_path_changed(m, p, now_us);
     }
     mesh_poll_paths(m, p, now_us);
     return DROP_NONE;
@@ -330,6 +331,6 @@ void mesh_on_too_big(struct mesh *m, uint32_t slot, uint64_t now_us)
         return;
     mesh_touch(m, p);
     path_on_too_big(p->paths, now_us);
-    on_path_changed(m, p);
+    on_path_changed(m, p, now_us);
     mesh_poll_paths(m, p, now_us);
 }

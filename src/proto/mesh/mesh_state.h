@@ -24,6 +24,7 @@
 #define MESH_ACCEPT_INTERVAL_US     250000 /* one stream more every so often */
 #define MESH_KNOWN_SOURCES          8192
 #define MESH_PINGS_MAX              32
+#define MESH_HOW_MAX                256
 #define MESH_ANNOUNCE_US            2000000ull /* between two announcements of our candidates */
 
 struct mesh_ping {
@@ -126,6 +127,11 @@ void mesh_tick_accepted(struct mesh *m, uint64_t now_us);
 uint64_t mesh_accepted_deadline(const struct mesh *m, uint64_t now_us);
 /* Where p will dial us from, if it is on our lists. */
 void mesh_expect_peer_at(struct mesh *m, const struct peer *p, const struct candidate *list, unsigned count);
+
+/* mesh_reach.c */
+void mesh_update_reach(struct mesh *m, struct peer *p, uint64_t now_us);      /* and tells what is new */
+void mesh_describe_link(const struct link *l, char out[MESH_HOW_MAX]);        /* how it came to be */
+void mesh_describe_dark(const struct peer *p, char out[MESH_PEER_ERROR_MAX]); /* why data cannot flow */
 
 /* mesh_datagram.c */
 struct keychain_ops mesh_keychain_ops(struct link *l);

@@ -71,14 +71,16 @@ void mesh_discard_link(struct mesh *m, struct link *l)
     link_free(l);
 }
 
-/* Ends the link that carries: the peer is without a session. */
+/* Ends the link that carries: the peer is without a session. why NULL: people know already. */
 static void lose(struct mesh *m, struct peer *p, struct link *l, const char *why, uint64_t now_us)
 {
     bool carried = p->current == l;
     mesh_discard_link(m, l);
     if (!carried)
         return;
-    mesh_note(m, MESH_NOTICE_LOST, p, why);
+    mesh_update_reach(m, p, now_us);
+    if (why)
+        mesh_note(m, MESH_NOTICE_LOST, p, why);
     mesh_tell_gone(m, p);
     peer_dial_soon(p, now_us);
     if (p->wanted)
@@ -292,12 +294,15 @@ static void learn_addresses(struct mesh *m, struct peer *p, const struct link *l
     }
 }
 
-static void tell_connected(struct mesh *m, struct peer *p, const struct link *l, bool first)
+/* That data can flow is told when it can (mesh_reach.c). */
+static void tell_handshake(struct mesh *m, struct peer *p, bool first, bool unheard)
 {
-    char text[256], remote[TARGET_TEXT_MAX];
-    snprintf(text, sizeof text, "%s %s, %s", l->opener ? "dialled" : "accepted from",
-             target_format(&l->remote, remote), l->suite);
-    mesh_note(m, first ? MESH_NOTICE_CONNECTED : MESH_NOTICE_HANDSHAKE, p, text);
+    char text[MESH_HOW_MAX];
+    mesh_describe_link(p->current, text);
+    if (unheard)
+        mesh_note(m, MESH_NOTICE_REACHED, p, text);
+    else if (!first)
+        mesh_note(m, MESH_NOTICE_HANDSHAKE, p, text);
 }
 
 /* A link is ready to carry: both ends choose between it and the one that carries now by the same rule. */
@@ -305,7 +310,7 @@ static void adopt(struct mesh *m, struct link *l, uint64_t now_us)
 {
     struct peer *p = l->owner;
     struct link *old = p->current;
-    bool first = !peer_send_session(p);
+    bool first = !peer_send_session(p), unheard = p->dial.told[0] != '\0';
     bool wins = !old || old->state != LINK_STATE_LIVE || peer_prefers(p, identity_id(m->config.me), l, old);
     struct link *loser = wins ? old : l;
     p->handshakes++;
@@ -322,7 +327,8 @@ static void adopt(struct mesh *m, struct link *l, uint64_t now_us)
     mesh_want(m, &p->id, false);
     mesh_tell_overlay(m, p);
     mesh_publish(m);
-    tell_connected(m, p, p->current, first);
+    tell_handshake(m, p, first, unheard);
+    mesh_update_reach(m, p, now_us);
     mesh_poll_paths(m, p, now_us);
 }
 
@@ -383,8 +389,11 @@ static bool on_failed(struct mesh *m, struct link *l, uint64_t now_us)
         return false;
     }
     end_stream(m, l);
-    if (p->current == l)
-        peer_dial_soon(p, now_us);
+    if (p->current != l)
+        return true;
+    peer_dial_soon(p, now_us);
+    path_wake(p->paths, m->config.local_max, now_us); /* it may be gone altogether */
+    mesh_poll_paths(m, p, now_us);
     return true;
 }
 
@@ -538,7 +547,7 @@ static void tick_link(struct mesh *m, struct peer *p, struct link *l, uint64_t n
         link_on_closed(l, "no answer within 5 s");
         on_failed(m, l, now_us);
     } else if (l->state == LINK_STATE_LIVE && !keychain_send_session(l->keychain)) {
-        lose(m, p, l, "its keys could not be renewed in time", now_us);
+        lose(m, p, l, p->reach.state == REACH_DARK ? NULL : "its keys could not be renewed in time", now_us);
     } else if (p->current == l && l->state == LINK_STATE_LIVE) {
         ask_to_renew(m, p, l, now_us);
     }

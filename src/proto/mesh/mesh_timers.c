@@ -7,6 +7,7 @@
  * Timers of a peer, of which the heap holds the earliest:
  *   its links          a handshake or a drain that has taken too long; the ratchet (proto/link/keychain.h)
  *   its paths          probes, answers that are overdue (proto/path/path.h)
+ *   its reach          a path that has not answered for too long (proto/peer/reach.h)
  *   dialling           the next target, the next round, the next handshake
  *   look               what workers have counted, while it has a session: twice a second
  *   its end            at once, when nobody wants it and it has no link
@@ -48,6 +49,7 @@ uint64_t mesh_peer_deadline(const struct peer *p, uint64_t now_us)
         return later(now_us, p->ticked_us + TICK_MIN_US);
     uint64_t at = peer_send_session(p) ? path_next_deadline(p->paths) : TIME_NEVER;
     at = earlier(at, peer_dial_next(p, now_us));
+    at = earlier(at, reach_deadline(&p->reach));
     if (p->current)
         at = earlier(at, p->stats.look_at_us);
     for (unsigned i = 0; i < p->link_count; i++) {
@@ -87,7 +89,8 @@ static void end_round(struct mesh *m, struct peer *p, uint64_t now_us)
         peer_dial_error(p, "no address of it is known yet");
     if (p->dial.error[0] && strcmp(p->dial.error, p->dial.told) != 0 && !p->dial.refused && !early) {
         snprintf(p->dial.told, sizeof p->dial.told, "%s", p->dial.error);
-        mesh_note(m, MESH_NOTICE_FAILED, p, p->dial.error);
+        mesh_note(m, p->reach.state == REACH_OPEN ? MESH_NOTICE_UNHEARD : MESH_NOTICE_FAILED, p,
+                  p->dial.error);
     }
     peer_dial_round_failed(p, mesh_random(), now_us);
     mesh_want(m, &p->id, true);
@@ -107,6 +110,7 @@ static void tick_peer(struct mesh *m, struct peer *p, uint64_t now_us)
     p->ticked_us = now_us;
     mesh_tick_links(m, p, now_us);
     peer_look(p, now_us);
+    mesh_update_reach(m, p, now_us);
     tick_dialling(m, p, now_us);
     mesh_poll_paths(m, p, now_us);
     if (is_needless(p))

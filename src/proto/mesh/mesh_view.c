@@ -3,6 +3,8 @@
 
 #include "proto/mesh/mesh_state.h"
 
+#include <stdio.h>
+
 const struct hello *mesh_hello(const struct mesh *m, uint32_t slot, const struct node_id **id)
 {
     const struct peer *p = slot < m->slot_end ? m->peers[slot] : NULL;
@@ -41,6 +43,8 @@ const char *mesh_peer_state_name(enum mesh_peer_state state)
         return "connecting";
     case MESH_PEER_CONNECTED:
         return "connected";
+    case MESH_PEER_NO_PATH:
+        return "no path";
     case MESH_PEER_BACKOFF:
         return "backoff";
     case MESH_PEER_REFUSED:
@@ -53,8 +57,12 @@ const char *mesh_peer_state_name(enum mesh_peer_state state)
 
 static enum mesh_peer_state state_of(const struct peer *p)
 {
-    if (peer_send_session(p))
+    if (peer_send_session(p) && p->reach.state == REACH_OPEN)
         return MESH_PEER_CONNECTED;
+    if (peer_send_session(p) && p->reach.state == REACH_DARK)
+        return MESH_PEER_NO_PATH;
+    if (peer_send_session(p))
+        return MESH_PEER_CONNECTING;
     if (p->barred)
         return MESH_PEER_DISALLOWED;
     if (p->dial.refused)
@@ -111,9 +119,13 @@ void mesh_peers(const struct mesh *m, void (*visit)(void *context, const struct 
         struct mesh_peer view = {.id = p->id,
                                  .slot = p->slot,
                                  .name = p->name,
-                                 .error = p->dial.error,
                                  .suite = "",
-                                 .state = state_of(p)};
+                                 .state = state_of(p),
+                                 .state_us = p->reach.since_us ? p->reach.since_us : p->wanted_us};
+        if (view.state == MESH_PEER_NO_PATH)
+            mesh_describe_dark(p, view.error);
+        else
+            snprintf(view.error, sizeof view.error, "%s", p->dial.error);
         struct peer_totals totals;
         peer_totals(p, &totals);
         view.rx_bytes = totals.rx_bytes;

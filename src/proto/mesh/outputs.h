@@ -20,10 +20,13 @@ struct session;
 
 /* What happened to a peer, for the person who reads the log. */
 enum mesh_notice {
-    MESH_NOTICE_CONNECTED,  /* a session is up; text: how */
+    MESH_NOTICE_CONNECTED,  /* data can flow; text: how */
+    MESH_NOTICE_NO_PATH,    /* there is a session and nothing answers; text: what to look for */
     MESH_NOTICE_PATH,       /* the path that carries changed; text: to what */
     MESH_NOTICE_LOST,       /* no session any more; text: why */
-    MESH_NOTICE_FAILED,     /* it cannot be reached; text: why (told once per cause) */
+    MESH_NOTICE_FAILED,     /* it cannot be reached; text: why (told once per cause) … */
+    MESH_NOTICE_UNHEARD,    /* … while data goes on */
+    MESH_NOTICE_REACHED,    /* it can be reached again, after FAILED or UNHEARD; text: how */
     MESH_NOTICE_REFUSED_US, /* it will not talk to us; text: its words */
     MESH_NOTICE_REFUSED,    /* we refused it; text: why */
     MESH_NOTICE_HANDSHAKE,  /* a new handshake replaced the keys */

@@ -14,12 +14,13 @@
 
 #define ACTIVE_BEST_US  500000ull
 #define ACTIVE_OTHER_US 5000000ull
-#define IDLE_BEST_US    10000000ull
+#define IDLE_BEST_US    7000000ull
 #define IDLE_OTHER_US   25000000ull
-#define HURRIED_US      250000ull  /* after a miss, while somebody waits */
+#define HURRIED_US      250000ull  /* after a miss of the best one, or while somebody waits */
 #define UNHURRIED_US    1000000ull /* after a miss */
 #define ALERT_US        3000000ull /* how long path_wake makes every path hurried */
 #define RETRY_US        30000000ull
+#define RETRY_KNOWN_US  8000000ull /* while nothing is proven, of one that once was */
 #define RETRY_FIRST_US  1000000ull /* while nothing is proven; doubles up to RETRY_US */
 #define RETRIES_LEARNED 10         /* then an address that nobody announced is forgotten */
 #define WAKE_GAP_US     200000ull
@@ -86,7 +87,7 @@ static void heard(struct path_set *set, uint64_t now_us)
 static uint64_t interval(const struct path_set *set, const struct path_entry *e)
 {
     bool best = e == set->best;
-    bool hurried = set->now_us < set->alert_us || (set->active && best);
+    bool hurried = set->now_us < set->alert_us || best;
     if (path_entry_troubled(e))
         return hurried ? HURRIED_US : UNHURRIED_US;
     if (e->path.state == PATH_STATE_PROVEN && e->samples < PATH_WARM_SAMPLES)
@@ -391,7 +392,8 @@ static void fail(struct path_set *set, struct path_entry *e, uint64_t now_us)
     uint64_t wait = RETRY_US;
     if (lonely && e->failures < 6)
         wait = RETRY_FIRST_US << (e->failures - 1);
-    wait = wait < RETRY_US ? wait : RETRY_US;
+    uint64_t most = lonely && e->once_proven ? RETRY_KNOWN_US : RETRY_US;
+    wait = wait < most ? wait : most;
     e->path.state = PATH_STATE_FAILED;
     e->path.endpoint.local = (struct addr){0};
     e->path.size = 0;

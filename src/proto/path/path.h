@@ -102,8 +102,8 @@ bool path_on_answer(struct path_set *set, const struct path_probe *answer, const
                     uint64_t now_us);
 
 /* Whether data flows in either direction now: while it does, the best path is probed every 500 ms (at its
- * full size; after a miss every 250 ms, with the base size beside it) and the other proven ones every 5 s,
- * otherwise every 10 s and 25 s. Cheap to call again with the same value. */
+ * full size, with the base size beside it after a miss) and the other proven ones every 5 s, otherwise every 7 s
+ * and 25 s; after a miss the best one every 250 ms. Cheap to call again with the same value. */
 void path_set_active(struct path_set *set, bool active, uint64_t now_us);
 
 /* The kernel refused size on the best path (EMSGSIZE): back to WIRE_BASE_SIZE or below, search anew. */

@@ -129,7 +129,7 @@ void peer_add_target(struct peer *p, const struct target *target)
 static uint64_t wants_link_at(const struct peer *p, uint64_t now_us)
 {
     const struct link *l = p->current;
-    uint64_t at = p->dial.rehandshake_at_us, since_us = p->stats.broken_since_us;
+    uint64_t at = p->dial.rehandshake_at_us, since_us = p->path_told.family ? p->reach.silent_us : 0;
     if (!l || !l->has_stream || !peer_send_session(p))
         at = 0;
     else if (since_us && now_us - since_us < BROKEN_GIVE_UP_US && since_us + BROKEN_US < at)
@@ -230,6 +230,12 @@ void peer_dial_soon(struct peer *p, uint64_t now_us)
         p->dial.at_us = now_us;
 }
 
+bool peer_path_answers(const struct peer *p)
+{
+    const struct path *best = path_best(p->paths);
+    return best && best->state == PATH_STATE_PROVEN;
+}
+
 struct session *peer_send_session(const struct peer *p)
 {
     return p->current ? keychain_send_session(p->current->keychain) : NULL;
@@ -292,11 +298,8 @@ void peer_look(struct peer *p, uint64_t now_us)
     if (datagrams != p->stats.data_seen)
         p->stats.active_until_us = now_us + ACTIVE_US;
     p->stats.data_seen = datagrams;
-    const struct path *best = path_best(p->paths);
-    if (best && best->state == PATH_STATE_PROVEN)
-        p->stats.broken_since_us = p->dial.renew_wait_us = 0;
-    else if (!p->stats.broken_since_us && p->path_told.family)
-        p->stats.broken_since_us = now_us;
+    if (peer_path_answers(p))
+        p->dial.renew_wait_us = 0;
     path_set_active(p->paths, now_us < p->stats.active_until_us, now_us);
     unsigned slot = (unsigned)(now_us / LOSS_SLOT_US % PEER_LOSS_SLOTS);
     if (slot != p->stats.loss_at) {

@@ -8,6 +8,7 @@
 #include "base/heap.h"
 #include "base/id.h"
 #include "proto/peer/allowance.h"
+#include "proto/peer/reach.h"
 #include "proto/link/link.h"
 #include "proto/path/path.h"
 #include "proto/session/session.h"
@@ -46,6 +47,7 @@ struct peer {
 
     struct path_set *paths;
     struct addr path_told; /* the best path's address, as the owner was last told */
+    struct reach reach;    /* whether data can flow */
 
     struct {
         struct target targets[PEER_TARGETS_MAX]; /* given ones first */
@@ -67,7 +69,6 @@ struct peer {
         uint64_t rx_bytes, tx_bytes, rx_datagrams, rx_expected, datagrams; /* of sessions that are gone */
         uint64_t data_seen; /* datagrams at the last look: did data flow? */
         uint64_t active_until_us, look_at_us;
-        uint64_t broken_since_us; /* since when no path is sound; 0: one is */
         uint64_t loss_received[PEER_LOSS_SLOTS], loss_expected[PEER_LOSS_SLOTS];
         unsigned loss_at;
     } stats;
@@ -112,6 +113,9 @@ void peer_dial_error(struct peer *p, const char *format, ...) __attribute__((for
 
 /* The stream or the paths of a connected peer broke: dial soon. */
 void peer_dial_soon(struct peer *p, uint64_t now_us);
+
+/* The best path answers. */
+bool peer_path_answers(const struct peer *p);
 
 /* The session to send under, or NULL. */
 struct session *peer_send_session(const struct peer *p);

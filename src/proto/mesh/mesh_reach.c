@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether data can flow to a peer, in words: each change is told once (proto/peer/reach.h). Control thread. */
+
+#include "base/clock.h"
+#include "proto/mesh/mesh_state.h"
+
+#include <stdio.h>
+
+void mesh_describe_link(const struct link *l, char out[MESH_HOW_MAX])
+{
+    char remote[TARGET_TEXT_MAX];
+    snprintf(out, MESH_HOW_MAX, "%s %s, %s", l->opener ? "dialled" : "accepted from",
+             target_format(&l->remote, remote), l->suite);
+}
+
+void mesh_describe_dark(const struct peer *p, char out[MESH_PEER_ERROR_MAX])
+{
+    struct path paths[CANDIDATES_MAX];
+    size_t count = path_list(p->paths, paths, CANDIDATES_MAX);
+    struct addr asked = p->path_told.family || count == 0 ? p->path_told : paths[0].endpoint.remote;
+    char text[ADDR_TEXT_MAX], control[256] = "";
+    bool connected = p->current && p->current->has_stream;
+    if (!connected && p->dial.error[0])
+        snprintf(control, sizeof control, "; nor over TCP: %s", p->dial.error);
+    else if (!connected)
+        snprintf(control, sizeof control, "; its control connection broke, too");
+    if (!asked.family)
+        snprintf(out, MESH_PEER_ERROR_MAX, "it has named no address for UDP that can be used%s", control);
+    else
+        snprintf(out, MESH_PEER_ERROR_MAX,
+                 "nothing comes back over UDP from %s: do the firewalls on both sides pass UDP port %u?%s",
+                 addr_format(&asked, text), asked.port, control);
+}
+
+static void tell_open(struct mesh *m, struct peer *p, uint64_t silence_us)
+{
+    char how[MESH_HOW_MAX], text[MESH_HOW_MAX + 64];
+    mesh_describe_link(p->current, how);
+    if (silence_us)
+        snprintf(text, sizeof text, "after %llu s without a path; %s",
+                 (unsigned long long)((silence_us + USEC_PER_SEC / 2) / USEC_PER_SEC), how);
+    else
+        snprintf(text, sizeof text, "%s", how);
+    mesh_note(m, MESH_NOTICE_CONNECTED, p, text);
+}
+
+static void tell_dark(struct mesh *m, struct peer *p)
+{
+    char text[MESH_PEER_ERROR_MAX];
+    mesh_describe_dark(p, text);
+    mesh_note(m, MESH_NOTICE_NO_PATH, p, text);
+}
+
+void mesh_update_reach(struct mesh *m, struct peer *p, uint64_t now_us)
+{
+    uint64_t silence_us = 0;
+    bool session = peer_send_session(p) != NULL;
+    switch (reach_update(&p->reach, session, peer_path_answers(p), now_us, &silence_us)) {
+    case REACH_NEWS_OPEN:
+    case REACH_NEWS_REOPEN:
+        tell_open(m, p, silence_us);
+        break;
+    case REACH_NEWS_DARK:
+        tell_dark(m, p);
+        break;
+    case REACH_NEWS_NONE:
+        break;
+    }
+}
