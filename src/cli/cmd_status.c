@@ -159,7 +159,7 @@ static void print_node(const struct cli_options *options, json_t *node, bool tit
     struct table *facts = table_new("ll"), *peers = table_new("llllrrll");
     const json_t *list = json_object_get(node, "peers");
     size_t index;
-    json_t *peer;
+    json_t *peer, *warning;
     (void)titled; /* one node has as much of a title as several */
     print_title(options, node);
     add_fact(facts, "device", device_text(node));
@@ -167,6 +167,8 @@ static void print_node(const struct cli_options *options, json_t *node, bool tit
     add_fact(facts, "frames", frames_text(node));
     add_fact(facts, "drops", drops_text(node));
     add_fact(facts, "sandbox", sandbox_text(node));
+    json_array_foreach(json_object_get(node, "warnings"), index, warning)
+        add_fact(facts, "warning", format_clean(json_is_string(warning) ? json_string_value(warning) : ""));
     if (json_array_size(list) == 0)
         add_fact(facts, "peers", strdup("none yet"));
     table_print(facts, stdout, 2, false, options->colour);

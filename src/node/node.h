@@ -17,6 +17,7 @@
 #include "node/rendezvous/rendezvous.h"
 #include "node/carrier/streams.h"
 #include "node/data/worker.h"
+#include "node/warnings.h"
 #include "proto/mesh/mesh.h"
 #include "proto/switch/switch.h"
 #include <uv.h>
@@ -88,7 +89,9 @@ struct node {
 
     uint64_t started_us;
     uint64_t drops[DROP_COUNT]; /* of datagrams that the control thread took */
-    struct log_limit unpinned_limit, claim_limit, excess_limit, refused_limit, failed_limit, circle_limit;
+    struct log_limit unpinned_limit, claim_limit, excess_limit, refused_limit, failed_limit, circle_limit,
+        shared_limit;
+    struct warnings warnings;
     unsigned frames_shown[2]; /* without -v: from, to the device */
     struct node_ping pings[NODE_PINGS_MAX];
     uint64_t last_ping;

@@ -6,10 +6,12 @@
 #include "node/node.h"
 #include <stdio.h>
 
-#define LIMIT_US        1000000ull   /* between lines that a stranger can cause */
-#define EXCESS_LIMIT_US 10000000ull  /* … of peers that ask too much … */
-#define CIRCLE_LIMIT_US 600000000ull /* … of a tunnel inside itself … */
-#define CLAIM_LIMIT_US  10000000ull  /* … and of addresses that two peers use */
+#define LIMIT_US         1000000ull               /* between lines that a stranger can cause */
+#define EXCESS_LIMIT_US  10000000ull              /* … of peers that ask too much … */
+#define SHARED_LIMIT_US  60000000ull              /* … of a peer's key on two hosts … */
+#define CIRCLE_LIMIT_US  600000000ull             /* … of a tunnel inside itself … */
+#define CLAIM_LIMIT_US   10000000ull              /* … and of addresses that two peers use */
+#define SHARED_STANDS_US (20 * 60 * USEC_PER_SEC) /* hosts with one key take turns at least as often */
 
 /* "site-b (a1b2c3d4e5)", or the id alone. */
 static const char *who(const struct node_id *id, const char *name, char *out, size_t size)
@@ -32,6 +34,30 @@ static void limited(struct log_limit *limit, uint64_t interval_us, const char *l
         log_warn("%s (and %llu like it)", line, (unsigned long long)withheld);
     else
         log_warn("%s", line);
+}
+
+static void report_shared_key(struct node *n, const char *peer, const char *where)
+{
+    char line[WARNING_TEXT_MAX];
+    snprintf(
+        line, sizeof line,
+        "peer %s: two hosts use its key, in turns, at %s: give one of the two a key of its own (-keydir)",
+        peer, where);
+    warnings_set(&n->warnings, WARNING_SHARED_KEY, line, clock_monotonic_us() + SHARED_STANDS_US);
+    limited(&n->shared_limit, SHARED_LIMIT_US, line);
+}
+
+/* Rare: we leave our place to the other for 30 s and more. */
+static void report_own_key(struct node *n, const char *peer, const char *where)
+{
+    char line[WARNING_TEXT_MAX];
+    snprintf(line, sizeof line,
+             "another host uses our key: it took over the session with peer %s%s; give one of the two a key "
+             "of its "
+             "own (-keydir)",
+             peer, where);
+    warnings_set(&n->warnings, WARNING_OWN_KEY, line, clock_monotonic_us() + SHARED_STANDS_US);
+    log_error("%s", line);
 }
 
 void report_notice(struct node *n, enum mesh_notice what, const struct node_id *id, const char *name,
@@ -70,6 +96,12 @@ void report_notice(struct node *n, enum mesh_notice what, const struct node_id *
         break;
     case MESH_NOTICE_HANDSHAKE:
         log_debug("peer %s: new handshake, %s", peer, text);
+        break;
+    case MESH_NOTICE_SHARED_KEY:
+        report_shared_key(n, peer, text);
+        break;
+    case MESH_NOTICE_OWN_KEY:
+        report_own_key(n, peer, text);
         break;
     case MESH_NOTICE_EXCESS:
         snprintf(line, sizeof line,

@@ -159,6 +159,18 @@ static json_t *describe_sandbox(const struct node *n)
     return json_null();
 }
 
+static json_t *describe_warnings(const struct node *n)
+{
+    json_t *list = json_array();
+    uint64_t now_us = clock_monotonic_us();
+    for (unsigned i = 0; i < WARNING_COUNT; i++) {
+        const char *text = warnings_text(&n->warnings, i, now_us);
+        if (text)
+            json_array_append_new(list, json_string(text));
+    }
+    return list;
+}
+
 static json_t *describe_node(struct node *n)
 {
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
@@ -166,18 +178,18 @@ static json_t *describe_node(struct node *n)
     json_t *peers = json_array();
     mesh_peers(n->mesh, describe_peer, peers);
     enum aead_suite suite = aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305;
-    return json_pack("{s:o, s:s, s:s, s:i, s:o, s:i, s:s, s:s, s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:o, s:o, "
-                     "s:o, s:o, s:o}",
-                     "id", text_of_id(identity_id(n->identity)), "name", n->config->name, "device",
-                     device_tap(n->device)->name, "mtu", (int)device_mtu(n->device), "addresses",
-                     prefixes(overlay, overlay_count), "workers", (int)n->worker_count, "aead",
-                     aead_suite_name(suite), "aead_backend", aead_backend_name(suite), "version",
-                     SHADOWMESH_VERSION, "uptime_s",
-                     (json_int_t)((clock_monotonic_us() - n->started_us) / USEC_PER_SEC), "backbone",
-                     describe_backbone(n), "reflexive", text_of_addr(&n->reflexive.mapped), "port",
-                     (int)n->config->port, "control_port", (int)n->config->control_port, "public",
-                     n->config->is_public, "peers", peers, "drops", describe_drops(n), "frames",
-                     describe_frames(n), "key_memory", describe_key_memory(), "sandbox", describe_sandbox(n));
+    return json_pack(
+        "{s:o, s:s, s:s, s:i, s:o, s:i, s:s, s:s, s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:o, s:o, "
+        "s:o, s:o, s:o, s:o}",
+        "id", text_of_id(identity_id(n->identity)), "name", n->config->name, "device",
+        device_tap(n->device)->name, "mtu", (int)device_mtu(n->device), "addresses",
+        prefixes(overlay, overlay_count), "workers", (int)n->worker_count, "aead", aead_suite_name(suite),
+        "aead_backend", aead_backend_name(suite), "version", SHADOWMESH_VERSION, "uptime_s",
+        (json_int_t)((clock_monotonic_us() - n->started_us) / USEC_PER_SEC), "backbone", describe_backbone(n),
+        "reflexive", text_of_addr(&n->reflexive.mapped), "port", (int)n->config->port, "control_port",
+        (int)n->config->control_port, "public", n->config->is_public, "peers", peers, "drops",
+        describe_drops(n), "frames", describe_frames(n), "key_memory", describe_key_memory(), "sandbox",
+        describe_sandbox(n), "warnings", describe_warnings(n));
 }
 
 /* ---- fdb ---- */

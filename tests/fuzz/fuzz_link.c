@@ -210,7 +210,7 @@ static void step(uint8_t what, uint8_t how)
     case 6:
         turn = side;
         if (how & 1)
-            link_drain(side->link, BYE_REPLACED, now);
+            link_drain(side->link, BYE_REPLACED, "", now);
         else
             link_refuse(side->link, REFUSE_STRANGER, "stranger");
         break;

@@ -135,6 +135,13 @@ def test_peer_without_a_path_is_shown_with_its_state_since_when_and_why(api, cli
         assert "direct 192.0.2.9:9443" not in cli(verb)
 
 
+def test_status_shows_what_is_wrong_as_long_as_it_is(api, cli):
+    api(status=node(warnings=["another host uses our key", "and \x1b[31mmore"]))
+    lines = cli("status").splitlines()
+    assert "  warning   another host uses our key" in lines
+    assert sum(line.startswith("  warning ") for line in lines) == 2 and "\x1b" not in "".join(lines)
+
+
 def test_status_json_is_an_array_of_what_the_nodes_say(api, cli):
     api(ID_A)
     api(ID_C, status=node(id=ID_C, name="site-c", peers=[]))

@@ -12,6 +12,7 @@ import http.client
 import http.server
 import json
 import re
+import shutil
 import threading
 
 import lab as labs
@@ -169,6 +170,23 @@ def test_own_id_is_refused(lab):
     node.flags = ["-tap-ip", A_OVERLAY, "-connect", f"{node.id}@127.0.0.1"]
     node.start(wait=False)
     node.process.wait_log("(?i)(own|self|itself|this node)", 5)
+
+
+def test_one_key_on_two_hosts_is_told_at_all_three_and_they_take_turns_slowly(lab):
+    a_host, b_host, c_host, backbone, _ = three_sites(lab)
+    a = labs.receiver(a_host, backbone)
+    b = labs.sender(b_host, backbone, a)
+    b_host.wait_ping(A_OVERLAY, 5)
+    shutil.copytree(b.keydir, c_host.dir / "node-keys")
+    c = labs.sender(c_host, backbone, a, address=MALLORY_OVERLAY)
+    b.process.wait_log(rf"error another host uses our key: .*{a.id[:10]}.*{c_host.address}.*-keydir", 10)
+    assert any("another host uses our key" in text for text in b.status()["warnings"])
+    assert b.peer(a)["state"] == "backoff" and c_host.address in b.peer(a)["error"]
+    c.process.wait_log(rf"error another host uses our key: .*{a.id[:10]}.*{b_host.address}.*-keydir", 60)
+    a.process.wait_log(rf"warn  peer .*{b.id[:10]}.*two hosts use its key.*-keydir", 5)
+    warning = a.status()["warnings"][0]
+    assert b_host.address in warning and c_host.address in warning
+    assert "at once" not in a.log() + b.log() + c.log() and a.peer(b)["handshakes"] <= 4
 
 
 def test_both_dial_at_once_and_one_session_remains(lab):

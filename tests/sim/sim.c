@@ -356,6 +356,21 @@ struct sim_node *sim_add(struct sim *sim, bool is_public, uint64_t ratchet_us, u
     return n;
 }
 
+struct sim_node *sim_add_copy(struct sim_node *original)
+{
+    struct sim *sim = original->sim;
+    assert(sim->node_count < SIM_NODES_MAX);
+    struct sim_node *n = &sim->nodes[sim->node_count];
+    *n = (struct sim_node){.sim = sim,
+                           .number = sim->node_count++,
+                           .identity = original->identity,
+                           .is_copy = true,
+                           .addr = fresh_address(sim)};
+    started[n->number] = started[original->number];
+    sim_restart(n);
+    return n;
+}
+
 static void cut(struct sim *sim, unsigned number)
 {
     struct pipe_ends *p = &sim->pipes[number];
@@ -605,7 +620,8 @@ void sim_free(struct sim *sim)
         mesh_free(sim->nodes[i].mesh);
         sim->nodes[i].mesh = NULL;
         publish(&sim->nodes[i]);
-        identity_free(sim->nodes[i].identity);
+        if (!sim->nodes[i].is_copy)
+            identity_free(sim->nodes[i].identity);
     }
     while (sim->event_count)
         free(pop(sim).data);

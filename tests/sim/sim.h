@@ -23,6 +23,7 @@ struct sim_node {
     struct sim *sim;
     unsigned number;
     struct identity *identity;
+    bool is_copy;      /* the identity is another node's */
     struct mesh *mesh; /* NULL: not running */
     struct addr addr;  /* UDP; the control port is addr.port - 1000 */
     bool behind_nat;   /* datagrams reach it only once it has sent one … */
@@ -63,6 +64,8 @@ uint64_t sim_now(const struct sim *sim);
 
 /* Adds a node with a fresh key and starts it. */
 struct sim_node *sim_add(struct sim *sim, bool is_public, uint64_t ratchet_us, uint64_t rehandshake_us);
+/* Adds another host with n's key. */
+struct sim_node *sim_add_copy(struct sim_node *n);
 /* Stops a node without a word (kill -9: its streams end), and starts it again with the same key. */
 void sim_kill(struct sim_node *n);
 void sim_restart(struct sim_node *n);

@@ -882,6 +882,51 @@ static void ping_is_answered(void **state)
     sim_free(p.sim);
 }
 
+static void two_hosts_with_one_key_are_told_of_and_take_turns_slowly(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    struct sim_node *c = sim_add_copy(p.b);
+    sim_connect(p.b, p.a, NULL);
+    sim_run(p.sim, 5 * SECOND, NULL, NULL);
+    assert_true(sim_connected(p.b, p.a));
+    sim_connect(c, p.a, NULL);
+    sim_run(p.sim, 5 * SECOND, NULL, NULL);
+    assert_true(sim_connected(c, p.a) && !sim_connected(p.b, p.a));
+    assert_int_equal(p.b->notes[MESH_NOTICE_OWN_KEY], 1);
+    assert_non_null(strstr(p.b->last_note[MESH_NOTICE_OWN_KEY], "198.18.0.3"));
+    struct mesh_peer peer;
+    assert_true(sim_peer(p.b, p.a, &peer));
+    assert_int_equal(peer.state, MESH_PEER_BACKOFF);
+    assert_non_null(strstr(peer.error, "another host uses our key"));
+    assert_int_equal(p.a->notes[MESH_NOTICE_SHARED_KEY], 0); /* b may have been started anew */
+    sim_run(p.sim, 60 * SECOND, NULL, NULL);
+    assert_int_equal(c->notes[MESH_NOTICE_OWN_KEY], 1);
+    assert_true(p.a->notes[MESH_NOTICE_SHARED_KEY] >= 1);
+    assert_non_null(strstr(p.a->last_note[MESH_NOTICE_SHARED_KEY], "198.18.0.2"));
+    assert_non_null(strstr(p.a->last_note[MESH_NOTICE_SHARED_KEY], "198.18.0.3"));
+    sim_run(p.sim, 3600 * SECOND, NULL, NULL);
+    assert_true(sim_peer(p.a, p.b, &peer));
+    assert_in_range(peer.handshakes, 4, 40);
+    assert_int_equal(p.a->notes[MESH_NOTICE_REFUSED], 0);
+    sim_free(p.sim);
+}
+
+static void a_restart_is_no_second_host_with_one_key(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    sim_connect(p.a, p.b, NULL);
+    for (int round = 0; round < 4; round++) {
+        sim_connect(p.b, p.a, NULL);
+        sim_run(p.sim, 3 * SECOND, exchange, &p);
+        sim_kill(p.b);
+        sim_restart(p.b);
+    }
+    assert_int_equal(p.a->notes[MESH_NOTICE_SHARED_KEY] + p.b->notes[MESH_NOTICE_OWN_KEY], 0);
+    sim_free(p.sim);
+}
+
 static void many_nodes_form_a_full_mesh(void **state)
 {
     (void)state;
@@ -1164,6 +1209,8 @@ int main(void)
         cmocka_unit_test(a_dial_that_runs_ends_with_disconnect),
         cmocka_unit_test(a_node_that_is_public_no_longer_keeps_those_on_its_lists),
         cmocka_unit_test(ping_is_answered),
+        cmocka_unit_test(two_hosts_with_one_key_are_told_of_and_take_turns_slowly),
+        cmocka_unit_test(a_restart_is_no_second_host_with_one_key),
         cmocka_unit_test(many_nodes_form_a_full_mesh),
         cmocka_unit_test(connections_of_one_host_are_limited),
         cmocka_unit_test(silent_strangers_of_256_subnets_keep_no_peer_out),

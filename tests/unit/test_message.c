@@ -91,7 +91,9 @@ static void every_message_round_trips(void **state)
     assert_round_trip(&m);
     m = (struct message){.type = MESSAGE_REFUSE, .refuse = {REFUSE_STRANGER, "not on the list"}};
     assert_round_trip(&m);
-    m = (struct message){.type = MESSAGE_BYE, .bye = {BYE_SHUTDOWN}};
+    m = (struct message){.type = MESSAGE_BYE, .bye = {BYE_SHUTDOWN, ""}};
+    assert_round_trip(&m);
+    m = (struct message){.type = MESSAGE_BYE, .bye = {BYE_REPLACED, "198.51.100.7:8443"}};
     assert_round_trip(&m);
     m = (struct message){.type = MESSAGE_CANDIDATES};
     assert_round_trip(&m);

@@ -180,12 +180,13 @@ void link_send(struct link *l, const struct message *m)
         fail(l, rc, "cannot send on the control channel");
 }
 
-void link_drain(struct link *l, enum bye_code code, uint64_t now_us)
+void link_drain(struct link *l, enum bye_code code, const char *text, uint64_t now_us)
 {
     if (l->state == LINK_STATE_DRAINING)
         return;
     struct message m = {.type = MESSAGE_BYE};
     m.bye.code = (uint8_t)code;
+    snprintf(m.bye.text, sizeof m.bye.text, "%s", text);
     link_send(l, &m);
     if (l->channel)
         channel_shutdown(l->channel);

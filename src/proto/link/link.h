@@ -103,8 +103,8 @@ int link_key(struct link *l, const struct keychain_config *config, const struct 
 /* Sends a message when there is a stream; a link without one stays silent. */
 void link_send(struct link *l, const struct message *m);
 
-/* Says BYE and ends the stream; receive keys stay until the drain is over. */
-void link_drain(struct link *l, enum bye_code code, uint64_t now_us);
+/* Says BYE (text may be empty) and ends the stream; receive keys stay until the drain is over. */
+void link_drain(struct link *l, enum bye_code code, const char *text, uint64_t now_us);
 
 /* The stream's next bytes to send; 0 when there are none. */
 size_t link_take_output(struct link *l, uint8_t *out, size_t cap);

@@ -90,7 +90,7 @@ void mesh_shutdown(struct mesh *m, uint64_t now_us)
         struct peer *p = m->peers[i];
         for (unsigned j = 0; p && j < p->link_count; j++) {
             mesh_touch(m, p);
-            link_drain(p->links[j], BYE_SHUTDOWN, now_us);
+            link_drain(p->links[j], BYE_SHUTDOWN, "", now_us);
             mesh_flush(m, p->links[j]);
         }
     }

@@ -18,7 +18,7 @@ void mesh_describe_dark(const struct peer *p, char out[MESH_PEER_ERROR_MAX])
     struct path paths[CANDIDATES_MAX];
     size_t count = path_list(p->paths, paths, CANDIDATES_MAX);
     struct addr asked = p->path_told.family || count == 0 ? p->path_told : paths[0].endpoint.remote;
-    char text[ADDR_TEXT_MAX], control[256] = "";
+    char text[ADDR_TEXT_MAX], control[272] = "";
     bool connected = p->current && p->current->has_stream;
     if (!connected && p->dial.error[0])
         snprintf(control, sizeof control, "; nor over TCP: %s", p->dial.error);

@@ -127,7 +127,7 @@ void mesh_end_peer(struct mesh *m, struct peer *p, enum bye_code code, const cha
 {
     while (p->link_count > 0) {
         struct link *l = p->links[p->link_count - 1];
-        link_drain(l, code, now_us);
+        link_drain(l, code, "", now_us);
         lose(m, p, l, why, now_us);
     }
     p->dial.running = false;
@@ -305,6 +305,23 @@ static void tell_handshake(struct mesh *m, struct peer *p, bool first, bool unhe
         mesh_note(m, MESH_NOTICE_HANDSHAKE, p, text);
 }
 
+/* Where loser was, l is now; or l is no more, since the other carries on. Processes come after each other: one that
+ * returns runs beside its follower, with the same key. */
+static void replace(struct mesh *m, struct link *loser, const struct link *l, uint64_t now_us)
+{
+    struct peer *p = l->owner;
+    char to[ADDR_TEXT_MAX] = "", from[ADDR_TEXT_MAX], text[2 * ADDR_TEXT_MAX + 8];
+    if (memcmp(l->theirs.boot, loser->theirs.boot, MESSAGE_BOOT_LEN) != 0) {
+        addr_format(&l->remote, to);
+        snprintf(text, sizeof text, "%s and %s", addr_format(&loser->remote, from), to);
+        if (memcmp(l->theirs.boot, p->boot_before, MESSAGE_BOOT_LEN) == 0)
+            mesh_note(m, MESH_NOTICE_SHARED_KEY, p, text);
+        memcpy(p->boot_before, loser->theirs.boot, MESSAGE_BOOT_LEN);
+    }
+    link_drain(loser, BYE_REPLACED, to, now_us);
+    end_stream(m, loser);
+}
+
 /* A link is ready to carry: both ends choose between it and the one that carries now by the same rule. */
 static void adopt(struct mesh *m, struct link *l, uint64_t now_us)
 {
@@ -318,10 +335,8 @@ static void adopt(struct mesh *m, struct link *l, uint64_t now_us)
         p->generation = l->generation;
     if (wins)
         p->current = l;
-    if (loser) {
-        link_drain(loser, BYE_REPLACED, now_us);
-        end_stream(m, loser);
-    }
+    if (loser)
+        replace(m, loser, l, now_us);
     learn_addresses(m, p, l, now_us);
     peer_dial_succeeded(p, m->config.rehandshake_us, mesh_random(), now_us);
     mesh_want(m, &p->id, false);
@@ -424,8 +439,36 @@ static const char *reason_of_bye(unsigned code)
     return "it said goodbye";
 }
 
+/* The peer let in somebody with our key who is not us: no link of ours has taken l's place, or is about to. */
+static bool another_has_our_key(const struct peer *p, const struct link *l)
+{
+    for (unsigned i = 0; i < p->link_count; i++)
+        if (p->links[i] != l && p->links[i]->state >= LINK_STATE_GREETING)
+            return false;
+    return p->current == l;
+}
+
+static void on_usurped(struct mesh *m, struct link *l, uint64_t now_us)
+{
+    struct peer *p = l->owner;
+    char where[MESSAGE_TEXT_MAX + 8] = "";
+    if (l->message.bye.text[0])
+        snprintf(where, sizeof where, ", from %s", l->message.bye.text);
+    lose(m, p, l, NULL, now_us);
+    peer_dial_usurped(p, now_us);
+    peer_dial_error(
+        p, "another host uses our key, and took over the session%s: give one of the two a key of its own",
+        where);
+    mesh_note(m, MESH_NOTICE_OWN_KEY, p, where);
+}
+
 static void on_bye(struct mesh *m, struct link *l, uint64_t now_us)
 {
+    if (l->state == LINK_STATE_LIVE && l->message.bye.code == BYE_REPLACED &&
+        another_has_our_key(l->owner, l)) {
+        on_usurped(m, l, now_us);
+        return;
+    }
     if (l->state >= LINK_STATE_LIVE && l->message.bye.code == BYE_REPLACED) {
         l->state = LINK_STATE_DRAINING;
         l->deadline_us = now_us + LINK_DRAIN_US;

@@ -30,8 +30,10 @@ enum mesh_notice {
     MESH_NOTICE_REFUSED_US, /* it will not talk to us; text: its words */
     MESH_NOTICE_REFUSED,    /* we refused it; text: why */
     MESH_NOTICE_HANDSHAKE,  /* a new handshake replaced the keys */
-    MESH_NOTICE_EXCESS,     /* it asks too much of us; text: what. Its connection was closed */
-    MESH_NOTICE_STALE,      /* it has not proven its key for too long, though asked; text: how long */
+    MESH_NOTICE_SHARED_KEY, /* two hosts take turns with its key; text: which */
+    MESH_NOTICE_OWN_KEY, /* another host took over our session with it by our key; text: which, if it knows */
+    MESH_NOTICE_EXCESS,  /* it asks too much of us; text: what. Its connection was closed */
+    MESH_NOTICE_STALE,   /* it has not proven its key for too long, though asked; text: how long */
 };
 
 enum mesh_output_kind {

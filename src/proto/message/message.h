@@ -106,7 +106,8 @@ struct message {
             char text[MESSAGE_TEXT_MAX + 1]; /* [2?] text_ok */
         } refuse;
         struct {
-            uint8_t code; /* [1] enum bye_code, or a later one */
+            uint8_t code;                    /* [1] enum bye_code, or a later one */
+            char text[MESSAGE_TEXT_MAX + 1]; /* [2?] text_ok: of REPLACED, where another process was let in */
         } bye;
         struct message_candidates candidates; /* [1?] */
         struct {

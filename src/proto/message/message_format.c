@@ -295,7 +295,10 @@ static const struct message_field refuse[] = {
     {2, OPTIONAL, AT(refuse.text), &text_kind},
 };
 static const struct message_field candidates[] = {{1, OPTIONAL, AT(candidates), &candidates_kind}};
-static const struct message_field bye[] = {{1, REQUIRED, AT(bye.code), &uint_kind}};
+static const struct message_field bye[] = {
+    {1, REQUIRED, AT(bye.code), &uint_kind},
+    {2, OPTIONAL, AT(bye.text), &text_kind},
+};
 static const struct message_field ratchet[] = {
     {1, REQUIRED, AT(ratchet.step), &uint_kind},
     {2, REQUIRED, AT(ratchet.receiver_index), &uint_kind},

@@ -13,6 +13,10 @@
 #define DIAL_BACKOFF_MAX_US   15000000ull
 #define DIAL_BACKOFF_KNOWN_US 1000000ull /* for a peer that was connected lately */
 #define DIAL_KNOWN_US         60000000ull
+/* Two hosts with one key would throw each other out all the time. */
+#define USURPED_LEAST_US     30000000ull
+#define USURPED_MOST_US      480000000ull
+#define USURPED_FORGOTTEN_US 1800000000ull
 /* Between a handshake and the next with the same peer; doubled until a path is sound: where datagrams do not pass,
  * handshakes succeed and mend nothing. */
 #define RENEW_LEAST_US 1000000ull
@@ -221,6 +225,15 @@ void peer_dial_error(struct peer *p, const char *format, ...)
     va_start(args, format);
     vsnprintf(p->dial.error, sizeof p->dial.error, format, args);
     va_end(args);
+}
+
+void peer_dial_usurped(struct peer *p, uint64_t now_us)
+{
+    bool again = p->dial.usurped_us && now_us - p->dial.usurped_us < USURPED_FORGOTTEN_US;
+    uint64_t wait_us = again ? p->dial.usurped_wait_us * 2 : USURPED_LEAST_US;
+    p->dial.usurped_wait_us = wait_us > USURPED_MOST_US ? USURPED_MOST_US : wait_us;
+    p->dial.usurped_us = now_us;
+    p->dial.renew_at_us = now_us + p->dial.usurped_wait_us;
 }
 
 void peer_dial_soon(struct peer *p, uint64_t now_us)

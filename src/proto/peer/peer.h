@@ -36,10 +36,11 @@ struct peer {
 
     struct link *links[PEER_LINKS_MAX];
     unsigned link_count;
-    struct link *current; /* the link whose keys we send under; LIVE or DRAINING */
-    uint32_t generation;  /* the highest of any link so far */
-    uint32_t handshakes;  /* links that became LIVE */
-    uint32_t ratchets;    /* steps of links that are gone */
+    struct link *current;                  /* the link whose keys we send under; LIVE or DRAINING */
+    uint8_t boot_before[MESSAGE_BOOT_LEN]; /* of the process that its present one took over from */
+    uint32_t generation;                   /* the highest of any link so far */
+    uint32_t handshakes;                   /* links that became LIVE */
+    uint32_t ratchets;                     /* steps of links that are gone */
 
     unsigned promised; /* places in the queue of outputs that are its */
 
@@ -58,11 +59,13 @@ struct peer {
         uint64_t last_us; /* … and when the last one was dialled: news makes no haste beyond the stagger */
         uint64_t backoff_us;
         uint64_t rehandshake_at_us;
-        uint64_t renew_at_us;   /* no other handshake before that … */
-        uint64_t renew_wait_us; /* … so long after the last; 0 once a path is sound */
-        char error[200];        /* why the last round failed; empty when it did not */
-        char told[200];         /* the error that the owner was last told of */
-        bool refused;           /* the peer said no */
+        uint64_t renew_at_us;     /* no other handshake before that … */
+        uint64_t renew_wait_us;   /* … so long after the last; 0 once a path is sound */
+        uint64_t usurped_us;      /* when another host with our key last took our place there; 0: never … */
+        uint64_t usurped_wait_us; /* … and how long we left it to that one */
+        char error[240];          /* why the last round failed; empty when it did not */
+        char told[240];           /* the error that the owner was last told of */
+        bool refused;             /* the peer said no */
     } dial;
 
     struct {
@@ -110,6 +113,9 @@ void peer_dial_round_failed(struct peer *p, uint32_t jitter, uint64_t now_us);
 
 /* An attempt failed: remembers why. */
 void peer_dial_error(struct peer *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Another host with our key took our place: leaves it there for a while, a longer one each time. */
+void peer_dial_usurped(struct peer *p, uint64_t now_us);
 
 /* The stream or the paths of a connected peer broke: dial soon. */
 void peer_dial_soon(struct peer *p, uint64_t now_us);
