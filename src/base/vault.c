@@ -35,6 +35,7 @@
 #define CHUNK   ((size_t)256 << 10)
 #define RESERVE ((size_t)2 << 30) /* more than 4,096 peers need; addresses cost nothing */
 #define SLABS   (RESERVE / SLAB)
+#define RUNS    8
 
 static const uint16_t sizes[] = {64,   128,  192,  256,  320,  384,  448,  512,  640,  768, 896,
                                  1024, 1280, 1536, 1792, 2048, 2688, 3264, 4096, 5440, 8192};
@@ -44,8 +45,12 @@ static const uint16_t sizes[] = {64,   128,  192,  256,  320,  384,  448,  512, 
 enum { SLAB_FREE, SLAB_CUT, SLAB_FIRST, SLAB_FOLLOWS };
 
 struct slab {
-    void *freed;    /* CUT: objects that were given back, each with the next one's address in it */
-    uint32_t next;  /* CUT: the next one in the list of its size, plus one; FIRST: how many in a row */
+    union {
+        void *freed; /* CUT: objects that were given back, each with the next one's address in it */
+        size_t run;  /* FIRST, and FREE at both ends: how many in a row */
+    };
+    uint32_t next;  /* CUT: the next one in the list of its size; FREE, first: in that of runs. Plus one */
+    uint32_t prev;  /* FREE, first: the one before it, plus one */
     uint16_t fresh; /* CUT: objects from here on were never handed out */
     uint8_t state, kind;
     bool listed; /* CUT: among those of its size that may have room */
@@ -56,8 +61,8 @@ static struct {
     _Atomic(uint8_t *) base; /* NULL: nothing reserved yet, or nothing to be had */
     size_t grown;            /* slabs that are backed by memory */
     size_t unlocked;         /* bytes of them */
-    size_t lowest;           /* no free slab below */
     uint32_t open[KINDS];    /* the first listed slab of each size: index plus one */
+    uint32_t free[RUNS]; /* the first free run of 1, 2, … slabs, and of as many or more: index plus one */
     struct slab slabs[SLABS];
 } vault = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -73,27 +78,73 @@ static void reserve(void)
     __lsan_register_root_region(vault.base, RESERVE);
 }
 
+/* ---- free slabs, in runs that never touch each other ---- */
+
+static uint32_t *list_of(size_t count)
+{
+    return &vault.free[(count < RUNS ? count : RUNS) - 1];
+}
+
+static void add_run(size_t at, size_t count)
+{
+    struct slab *first = &vault.slabs[at];
+    uint32_t *list = list_of(count);
+    first->next = *list;
+    first->prev = 0;
+    if (*list)
+        vault.slabs[*list - 1].prev = (uint32_t)at + 1;
+    *list = (uint32_t)at + 1;
+    first->run = first[count - 1].run = count;
+}
+
+static void remove_run(size_t at)
+{
+    const struct slab *first = &vault.slabs[at];
+    if (first->next)
+        vault.slabs[first->next - 1].prev = first->prev;
+    if (first->prev)
+        vault.slabs[first->prev - 1].next = first->next;
+    else
+        *list_of(first->run) = first->next;
+}
+
+/* Joins what is free on both sides. */
+static void free_run(size_t at, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        vault.slabs[at + i].state = SLAB_FREE;
+    size_t end = at + count;
+    if (end < vault.grown && vault.slabs[end].state == SLAB_FREE) {
+        remove_run(end);
+        end += vault.slabs[end].run;
+    }
+    if (at > 0 && vault.slabs[at - 1].state == SLAB_FREE) {
+        at -= vault.slabs[at - 1].run;
+        remove_run(at);
+    }
+    add_run(at, end - at);
+}
+
 static bool grow(size_t slabs)
 {
-    size_t len = (slabs * SLAB + CHUNK - 1) / CHUNK * CHUNK;
-    uint8_t *at = vault.base + vault.grown * SLAB;
-    if (vault.grown * SLAB + len > RESERVE || mprotect(at, len, PROT_READ | PROT_WRITE) != 0)
+    size_t len = (slabs * SLAB + CHUNK - 1) / CHUNK * CHUNK, at = vault.grown;
+    uint8_t *memory = vault.base + at * SLAB;
+    if (at * SLAB + len > RESERVE || mprotect(memory, len, PROT_READ | PROT_WRITE) != 0)
         return false;
-    if (mlock2(at, len, MLOCK_ONFAULT) != 0)
+    if (mlock2(memory, len, MLOCK_ONFAULT) != 0)
         vault.unlocked += len;
     vault.grown += len / SLAB;
+    free_run(at, len / SLAB);
     return true;
 }
 
-/* The first of count free slabs in a row, or SLABS. */
+/* A free run of at least count slabs, or SLABS: of the shortest that are long enough, the last that was freed. */
 static size_t find_run(size_t count)
 {
-    size_t run = 0;
-    for (size_t i = vault.lowest; i < vault.grown; i++) {
-        run = vault.slabs[i].state == SLAB_FREE ? run + 1 : 0;
-        if (run == count)
-            return i + 1 - count;
-    }
+    for (uint32_t *list = list_of(count); list < vault.free + RUNS; list++)
+        for (uint32_t at = *list; at; at = vault.slabs[at - 1].next)
+            if (vault.slabs[at - 1].run >= count)
+                return at - 1;
     return SLABS;
 }
 
@@ -102,11 +153,13 @@ static struct slab *take_slabs(size_t count)
     size_t at = find_run(count);
     if (at == SLABS && (!grow(count) || (at = find_run(count)) == SLABS))
         return NULL;
-    if (at == vault.lowest)
-        vault.lowest = at + count;
+    size_t run = vault.slabs[at].run;
+    remove_run(at);
+    if (run > count)
+        add_run(at + count, run - count);
     for (size_t i = 1; i < count; i++)
         vault.slabs[at + i].state = SLAB_FOLLOWS;
-    vault.slabs[at] = (struct slab){.state = SLAB_FIRST, .next = (uint32_t)count};
+    vault.slabs[at] = (struct slab){.state = SLAB_FIRST, .run = count};
     return &vault.slabs[at];
 }
 
@@ -186,7 +239,7 @@ static void *alloc_locked(size_t size)
     struct slab *s = take_slabs((size + SLAB - 1) / SLAB);
     if (!s)
         return NULL;
-    ASAN_UNPOISON_MEMORY_REGION(memory_of(s), s->next * SLAB);
+    ASAN_UNPOISON_MEMORY_REGION(memory_of(s), s->run * SLAB);
     return memory_of(s);
 }
 
@@ -213,7 +266,7 @@ size_t vault_size(const void *p)
     const struct slab *s = slab_of(p);
     if (!s)
         return 0;
-    return s->state == SLAB_CUT ? sizes[s->kind] : s->next * SLAB;
+    return s->state == SLAB_CUT ? sizes[s->kind] : s->run * SLAB;
 }
 
 void *vault_resize(void *p, size_t size)
@@ -235,12 +288,8 @@ void *vault_resize(void *p, size_t size)
 static void give_back(struct slab *s, void *p)
 {
     if (s->state == SLAB_FIRST) {
-        size_t at = (size_t)(s - vault.slabs);
-        (void)madvise(p, s->next * SLAB, MADV_DONTNEED_LOCKED); /* handshakes need much, and seldom */
-        for (size_t i = s->next; i-- > 0;)
-            s[i].state = SLAB_FREE;
-        if (at < vault.lowest)
-            vault.lowest = at;
+        (void)madvise(p, s->run * SLAB, MADV_DONTNEED_LOCKED); /* handshakes need much, and seldom */
+        free_run((size_t)(s - vault.slabs), s->run);
         return;
     }
     *(void **)p = s->freed;
