@@ -21,7 +21,7 @@
 
 #define FIND_US     3000000ull /* how long finding an address may take before it is worth a line */
 #define TICK_MIN_US 10000ull   /* between two looks at the clock, and at one peer */
-#define TICK_PEERS  64         /* at most, in one turn: events and callers get theirs */
+#define TICK_PEERS  32         /* at most, in one turn: events and callers get theirs */
 
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
