@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "deadlines.h"
+#include "sim_random.h"
 #include "proto/wire/wire.h"
 #include <assert.h>
 #include <stdio.h>
@@ -38,7 +39,7 @@ struct pipe_ends {
 
 struct sim {
     struct sim_weather weather;
-    uint64_t now_us, order, random;
+    uint64_t now_us, order, random, trace;
     struct sim_node nodes[SIM_NODES_MAX];
     unsigned node_count, addresses;
     struct event *events; /* a heap */
@@ -65,10 +66,27 @@ static bool before(const struct event *a, const struct event *b)
     return a->at_us < b->at_us || (a->at_us == b->at_us && a->order < b->order);
 }
 
+/* FNV-1a. */
+static void trace(struct sim *sim, const void *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        sim->trace = (sim->trace ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3ull;
+}
+
+static void trace_event(struct sim *sim, const struct event *e)
+{
+    const uint64_t head[] = {e->at_us, e->kind, e->pipe, e->to_dialler, e->len};
+    trace(sim, head, sizeof head);
+    trace(sim, e->from.ip, sizeof e->from.ip);
+    trace(sim, e->to.ip, sizeof e->to.ip);
+    trace(sim, e->data, e->len);
+}
+
 static void push(struct sim *sim, struct event e)
 {
     assert(sim->event_count < EVENTS_MAX);
     e.order = sim->order++;
+    trace_event(sim, &e);
     size_t at = sim->event_count++;
     while (at > 0 && before(&e, &sim->events[(at - 1) / 2])) {
         sim->events[at] = sim->events[(at - 1) / 2];
@@ -250,6 +268,7 @@ static void retire(struct sim_node *n, struct session *session)
 static void notice(struct sim_node *n, enum mesh_notice what, const char *text)
 {
     n->notes[what]++;
+    trace(n->sim, text, strlen(text));
     snprintf(n->last_note[what], sizeof n->last_note[what], "%s", text);
     if (getenv("SIM_TRACE"))
         fprintf(stderr, "%10.3f node %u: notice %d: %s\n", (double)n->sim->now_us / 1e6, n->number, (int)what,
@@ -608,6 +627,8 @@ struct sim *sim_new(uint64_t seed, const struct sim_weather *weather)
     assert(sim);
     sim->weather = *weather;
     sim->random = seed * 0x9e3779b97f4a7c15ull + 1;
+    sim->trace = 0xcbf29ce484222325ull;
+    sim_random_seed(seed);
     sim->now_us = 1000 * USEC_PER_SEC;
     sim->events = calloc(EVENTS_MAX, sizeof *sim->events);
     assert(sim->events);
@@ -638,6 +659,11 @@ struct sim_weather *sim_weather(struct sim *sim)
 unsigned sim_dialled(const struct sim *sim)
 {
     return sim->pipe_count;
+}
+
+uint64_t sim_trace(const struct sim *sim)
+{
+    return sim->trace;
 }
 
 uint64_t sim_now(const struct sim *sim)

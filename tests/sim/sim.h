@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* A network and a clock that exist only in memory: meshes talk over links with delay, jitter, loss,
- * duplication, a size limit and NATs that change their minds. Seeded: the same seed gives the same weather.
- * One thread. */
+ * duplication, a size limit and NATs that change their minds. Seeded: with the same seed the same happens, to the
+ * last byte; keys follow from it, too. One simulation at a time, one thread. */
 
 #include "crypto/identity.h"
 #include "proto/mesh/mesh.h"
@@ -61,6 +61,8 @@ void sim_free(struct sim *sim);
 struct sim_weather *sim_weather(struct sim *sim);
 unsigned sim_dialled(const struct sim *sim); /* how often in all */
 uint64_t sim_now(const struct sim *sim);
+/* A hash of all that happened so far: times, addresses and each byte that was sent. */
+uint64_t sim_trace(const struct sim *sim);
 
 /* Adds a node with a fresh key and starts it. */
 struct sim_node *sim_add(struct sim *sim, bool is_public, uint64_t ratchet_us, uint64_t rehandshake_us);
