@@ -5,6 +5,7 @@
 #include "net/sandbox.h"
 
 #include "net/landlock.h"
+#include "net/process.h"
 #include "net/syscall_filter.h"
 #include <assert.h>
 #include <cap-ng.h>
@@ -22,7 +23,7 @@ static bool is_single_threaded(void)
 
 /* Nothing is ever executed again, so the bounding set is emptied, too. Without CAP_SETPCAP it stays as it is and gives
  * nothing: no_new_privs and the filter stand before it. */
-static int drop_capabilities(uint64_t keep, uint64_t *left)
+static int drop_capabilities(uint64_t keep, bool nobody, uint64_t *left)
 {
     *left = 0;
     if (capng_get_caps_process() != 0)
@@ -32,11 +33,13 @@ static int drop_capabilities(uint64_t keep, uint64_t *left)
         if (keep >> i & 1 && capng_have_capability(CAPNG_PERMITTED, i))
             *left |= 1ull << i;
     capng_clear(CAPNG_SELECT_ALL);
+    if (bounds && capng_apply(CAPNG_SELECT_BOUNDS) != 0)
+        return ERR_IO;
+    if (nobody)
+        process_become_nobody(); /* by CAP_SETUID and CAP_SETGID, which it takes with it */
     for (unsigned i = 0; i <= CAP_LAST_CAP; i++)
         if (*left >> i & 1 && capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, i) != 0)
             return ERR_IO;
-    if (bounds && capng_apply(CAPNG_SELECT_BOUNDS) != 0)
-        return ERR_IO;
     return capng_apply(CAPNG_SELECT_CAPS) == 0 && capng_apply(CAPNG_SELECT_AMBIENT) == 0 ? 0 : ERR_IO;
 }
 
@@ -45,7 +48,7 @@ int sandbox_enter(const struct sandbox_config *config, struct sandbox *out, cons
     *out = (struct sandbox){.entered = false};
     assert(is_single_threaded());
     *failed = "dropping capabilities";
-    int err = drop_capabilities(config->keep, &out->capabilities);
+    int err = drop_capabilities(config->keep, config->nobody, &out->capabilities);
     if (err)
         return err;
     *failed = "giving up new privileges";

@@ -26,6 +26,7 @@ struct syscall_rule;
 
 struct sandbox_config {
     uint64_t keep;                     /* bits 1 << CAP_…, which stay where the process holds them */
+    bool nobody;                       /* what root started becomes the user nobody's; keep is empty */
     const struct landlock_path *paths; /* what may be opened; ends with NULL */
     const struct syscall_rule *calls[SANDBOX_TABLES_MAX + 1]; /* as for syscall_filter_load */
 };

@@ -224,7 +224,7 @@ static void on_signal(uv_signal_t *handle, int number)
 
 static bool start_helpers(struct node *n)
 {
-    const struct helpers_config config = {.caged = n->config->sandbox};
+    const struct helpers_config config = {.caged = n->config->sandbox, .backbone = n->config->backbone};
     int err = helpers_start(&config, &n->helpers);
     if (err)
         log_error("cannot start the helper processes: %s", strerror(errno));
@@ -412,12 +412,19 @@ static bool name_peers(struct node *n)
     return true;
 }
 
+static bool open_helper(struct node *n, int *end, const char *title, struct helper_client **out)
+{
+    int fd = *end;
+    *end = -1;
+    return helper_client_new(&n->loop, fd, title, out) == 0;
+}
+
 /* They were started first of all; by now they have had their time. */
 static bool open_helpers(struct node *n)
 {
-    int fd = n->helpers.names;
-    n->helpers.names = -1;
-    return helper_client_new(&n->loop, fd, "name look-ups", &n->name_helper) == 0 &&
+    return open_helper(n, &n->helpers.names, "name look-ups", &n->name_helper) &&
+           (n->helpers.backbone < 0 ||
+            open_helper(n, &n->helpers.backbone, "backbone", &n->backbone_helper)) &&
            name_client_new(n->name_helper, &n->name_client) == 0;
 }
 
@@ -427,6 +434,8 @@ static bool start_rendezvous(struct node *n)
         return true;
     const struct rendezvous_config config = {.loop = &n->loop,
                                              .url = n->config->backbone,
+                                             .helper = n->backbone_helper,
+                                             .names = n->name_client,
                                              .me = n->identity,
                                              .describe = addresses_describe,
                                              .found = on_record,
@@ -495,8 +504,8 @@ static void on_overdue(uv_timer_t *timer)
     uv_stop(&n->loop);
 }
 
-/* Until the last words are out and every handle is closed. A look-up of the backbone's name can hang for minutes and
- * cannot be cancelled: then it is left to the pool. */
+/* Until the last words are out and every handle is closed. Nothing should take longer than STOP_MS: what does is left to
+ * itself. */
 static void run_out(struct node *n)
 {
     uv_walk(&n->loop, close_handle, n);
@@ -519,6 +528,7 @@ static void stop(struct node *n, int code)
         rendezvous_close(n->rendezvous);
     name_client_free(n->name_client);
     helper_client_close(n->name_helper);
+    helper_client_close(n->backbone_helper);
     helpers_close(&n->helpers);
     if (n->mesh) {
         mesh_shutdown(n->mesh, clock_monotonic_us());

@@ -81,6 +81,7 @@ struct node {
 
     struct helpers helpers;            /* ends of their channels, until their clients have them */
     struct helper_client *name_helper; /* NULL before they are ready */
+    struct helper_client *backbone_helper;
     struct name_client *name_client;
     struct node_host *hosts; /* at which peers are dialled (hosts.h) */
 

@@ -80,8 +80,9 @@ def helpers(process):
     """{what ps(1) shows: pid} of a node's helper processes, without those that do one look-up."""
     found = {}
     for keeper in children(process.pid):
-        for pid in [keeper, *children(keeper)]:
-            found[Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0")] = pid
+        for pid in [*children(keeper), keeper]:  # a new one is called as the keeper for a moment
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                found[Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0")] = pid
     return found
 
 

@@ -12,10 +12,14 @@ CAP_NET_ADMIN, CAP_SYS_NICE = 1 << 12, 1 << 23
 pytestmark = pytest.mark.skipif(labs.SANITIZED != "none", reason="a build with a sanitizer runs without the sandbox")
 
 
-def threads(process):
+def threads_of(pid):
     """{thread: {field: value}} of /proc/PID/task/*/status."""
-    return {task.name: dict(re.findall(r"^(\w+):\s*(.*)$", (task / "status").read_text(), flags=re.MULTILINE))
-            for task in labs.Path(f"/proc/{process.pid}/task").iterdir()}
+    return {task.name: dict(re.findall(r"^(\w+):[^\S\n]*(.*)$", (task / "status").read_text(), flags=re.MULTILINE))
+            for task in labs.Path(f"/proc/{pid}/task").iterdir()}
+
+
+def threads(process):
+    return threads_of(process.pid)
 
 
 def assert_caged(process, kept):
@@ -38,6 +42,26 @@ def test_every_thread_is_caged_while_frames_pass(lab):
     assert a.stop() == b.stop() == backbone.stop() == 0
 
 
+def test_helper_processes_are_caged_and_nobodys(lab):
+    host, _, server, _ = lab.internet()
+    backbone = server.backbone()
+    node = host.node("-tap-ip", A_OVERLAY, "-backbone", backbone.url)
+    node.process.wait_log("registered")
+    helpers = labs.helpers(node.process)
+    assert sorted(helpers) == ["shadowmesh-l2: backbone", "shadowmesh-l2: helpers", "shadowmesh-l2: names"]
+    nobody = ["65534"] * 4
+    for title, pid in helpers.items():
+        for name, status in threads_of(pid).items():
+            assert [int(status[field], 16) for field in ("CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb")] == [0] * 5, title
+            assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2"), f"{title}, thread {name}"
+            assert status["Uid"].split() == status["Gid"].split() == nobody and not status["Groups"].strip(), title
+            assert "VmLck:\t       0 kB" in labs.Path(f"/proc/{pid}/status").read_text(), f"{title} has locked memory"
+        links = [str(fd.readlink()) for fd in labs.Path(f"/proc/{pid}/fd").iterdir()]
+        assert not [link for link in links if "tun" in link], f"{title} has the TAP"
+        # The ends of its channels and what libcurl opens; the node has many more.
+        assert len([link for link in links if link.startswith("socket:")]) <= 4, links
+
+
 def test_status_says_what_holds(lab):
     a, _, _, _ = labs.reference_pair(lab)
     held = a.status()["sandbox"]
@@ -53,6 +77,7 @@ def test_it_can_be_switched_off(lab):
     host, server, _ = lab.internet(("site-a",))
     node = host.node("-tap-ip", A_OVERLAY, "-sandbox=off")
     assert node.status()["sandbox"] is None and "no sandbox" in node.log()
+    assert all(status["Seccomp"] == "0" for pid in labs.helpers(node.process).values() for status in threads_of(pid).values())
     assert "sandbox   off" in host.run(labs.program("shadowmesh"), "status", "-run", node.run_dir).stdout
     assert {status["Seccomp"] for status in threads(node.process).values()} == {"0"}
     backbone = server.start(labs.program("shadowmesh-backbone"), "-data", server.dir / "data", "-sandbox", "off")

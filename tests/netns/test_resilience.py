@@ -117,6 +117,34 @@ def test_restarted_backbone_has_forgotten_nobody(lab):
     b.host.wait_ping(A_OVERLAY, 5)
 
 
+def test_killed_helper_processes_come_back_and_it_is_told_once(lab):
+    a, b, backbone, _ = labs.reference_pair(lab)
+    stream = b.host.ping_stream(A_OVERLAY)
+    for title, told in (("shadowmesh-l2: backbone", "backbone"), ("shadowmesh-l2: names", "name look-ups")):
+        pid = labs.helpers(a.process)[title]
+        os.kill(pid, signal.SIGKILL)
+        labs.wait_for(lambda: labs.helpers(a.process).get(title, pid) != pid, 5, f"another {title}")
+        a.process.wait_log(rf"{told}: its process ended \(signal 9, Killed\): another one is started")
+    backbone.kill()
+    backbone.start()
+    labs.wait_for(lambda: backbone.knows(a), 20, "A's registration by the new process")
+    assert a.log().count("another one is started") == 2
+    stream.stop()
+    assert not stream.lost()
+
+
+def test_node_whose_helpers_are_all_killed_says_so_and_carries_on(lab):
+    a, b, _, _ = labs.reference_pair(lab)
+    for pid in labs.helpers(a.process).values():
+        os.kill(pid, signal.SIGSTOP)  # so that none starts another
+    for pid in labs.helpers(a.process).values():
+        os.kill(pid, signal.SIGKILL)
+    for told in ("backbone", "name look-ups"):
+        a.process.wait_log(f"{told}: its process ended, and so did the one that would start another: restart the node")
+    b.host.ping(A_OVERLAY, count=5)
+    assert a.stop() == 0
+
+
 def test_node_restarts_while_the_backbone_is_away(lab):
     """A is dialled at the address it is known to have; who is restarted finds it by its own dialling."""
     a_host, b_host, server, _ = lab.internet()

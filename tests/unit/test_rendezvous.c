@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The rendezvous against a backbone that this test plays, on the same loop: HTTP requests come from the
- * pool's threads over loopback. Waits are for what happens, with a bound. */
+ * helper process over loopback. Waits are for what happens, with a bound. */
 #include "node/rendezvous/rendezvous.h"
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "node/helper/helper_client.h"
+#include "node/helper/helpers.h"
+#include "node/helper/name_client.h"
 #include "node/rendezvous/rendezvous_schedule.h"
+#include "net/sandbox.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -77,6 +81,8 @@ struct fixture {
     char *answer; /* to any look-up; NULL for 404 */
 
     struct identity *me, *other;
+    struct helper_client *helper, *name_helper;
+    struct name_client *names;
     struct rendezvous *r;
     unsigned found, reached, lost;
     struct record record;
@@ -314,7 +320,17 @@ static int free_identities(void **state)
     return 0;
 }
 
-static int setup(void **state)
+static void start_helpers(struct fixture *f)
+{
+    const struct helpers_config config = {.caged = SANDBOX_DEFAULT, .backbone = f->url};
+    struct helpers ends;
+    assert_int_equal(helpers_start(&config, &ends), 0);
+    assert_int_equal(helper_client_new(&f->loop, ends.backbone, "backbone", &f->helper), 0);
+    assert_int_equal(helper_client_new(&f->loop, ends.names, "names", &f->name_helper), 0);
+    assert_int_equal(name_client_new(f->name_helper, &f->names), 0);
+}
+
+static int setup_at(void **state, const char *host)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     f->me = me;
@@ -322,10 +338,15 @@ static int setup(void **state)
     uv_loop_init(&f->loop);
     uv_timer_init(&f->loop, &f->bound);
     f->bound.data = f;
+    backbone_start(f); /* for a port: the helpers are not to inherit the socket */
+    backbone_stop(f);
+    snprintf(f->url, sizeof(f->url), "http://%s:%u", host, f->port);
+    start_helpers(f);
     backbone_start(f);
-    snprintf(f->url, sizeof(f->url), "http://127.0.0.1:%u", f->port);
     const struct rendezvous_config config = {.loop = &f->loop,
                                              .url = f->url,
+                                             .helper = f->helper,
+                                             .names = f->names,
                                              .me = me,
                                              .describe = describe,
                                              .found = on_found,
@@ -336,10 +357,23 @@ static int setup(void **state)
     return 0;
 }
 
+static int setup(void **state)
+{
+    return setup_at(state, "127.0.0.1");
+}
+
+static int setup_by_name(void **state)
+{
+    return setup_at(state, "localhost");
+}
+
 static int teardown(void **state)
 {
     struct fixture *f = *state;
     rendezvous_close(f->r);
+    name_client_free(f->names);
+    helper_client_close(f->name_helper);
+    helper_client_close(f->helper);
     backbone_stop(f);
     uv_close((uv_handle_t *)&f->bound, NULL);
     uv_run(&f->loop, UV_RUN_DEFAULT);
@@ -562,11 +596,24 @@ static void close_ends_a_request_that_hangs(void **state)
     wait_for(f, f->requests == 1);
     uint64_t begun = clock_monotonic_us();
     rendezvous_close(f->r);
-    while (f->connections) /* until libcurl hangs up */
+    helper_client_close(f->helper);
+    while (f->connections) /* until the helper is gone */
         uv_run(&f->loop, UV_RUN_ONCE);
     assert_true(clock_monotonic_us() - begun < 3 * USEC_PER_SEC);
     assert_int_equal(f->reached + f->lost, 0);
     f->r = NULL;
+    f->helper = NULL;
+}
+
+static void backbone_with_a_name_is_found(void **state)
+{
+    struct fixture *f = *state;
+    rendezvous_start(f->r);
+    wait_for(f, f->reached == 1);
+    assert_int_equal(f->udp.port, 3478);
+    f->answer = make_answer(other, 5, clock_unix_s() + 60, false);
+    rendezvous_want(f->r, identity_id(other));
+    wait_for(f, f->found == 1);
 }
 
 int main(void)
@@ -594,6 +641,7 @@ int main(void)
         with_backbone(redirect_is_not_followed),
         with_backbone(web_page_is_no_backbone),
         with_backbone(close_ends_a_request_that_hangs),
+        cmocka_unit_test_setup_teardown(backbone_with_a_name_is_found, setup_by_name, teardown),
     };
     return cmocka_run_group_tests(tests, make_identities, free_identities);
 }

@@ -80,7 +80,8 @@ static const struct landlock_path backbone_paths[] = {
 };
 
 static const struct sandbox_config cages[] = {
-    [HELPER_CAGE_KEEPER] = {.paths = keeper_paths,
+    [HELPER_CAGE_KEEPER] = {.nobody = true,
+                            .paths = keeper_paths,
                             .calls = {fork_calls, internet_calls, name_calls, cage_calls}},
     [HELPER_CAGE_NAMES] = {.paths = name_paths, .calls = {fork_calls, internet_calls, name_calls}},
     [HELPER_CAGE_BACKBONE] = {.paths = backbone_paths, .calls = {internet_calls}},

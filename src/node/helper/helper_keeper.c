@@ -147,13 +147,10 @@ static _Noreturn void run(struct keeper *k, bool caged)
     set_signals();
     leave_terminal();
     process_title("shadowmesh-l2: helpers", "helpers");
-    if (caged) {
-        process_become_nobody();
-        if (helper_cage_enter(HELPER_CAGE_KEEPER, failed, sizeof failed)) {
-            for (unsigned i = 0; i < k->count; i++)
-                tell(k->jobs[i].fd, HELPER_UNABLE, failed);
-            _exit(EXIT_FAILURE);
-        }
+    if (caged && helper_cage_enter(HELPER_CAGE_KEEPER, failed, sizeof failed)) {
+        for (unsigned i = 0; i < k->count; i++)
+            tell(k->jobs[i].fd, HELPER_UNABLE, failed);
+        _exit(EXIT_FAILURE);
     }
     keep(k);
     _exit(EXIT_SUCCESS);

@@ -2,6 +2,7 @@
 /* The table of helpers. */
 #include "node/helper/helpers.h"
 
+#include "node/helper/backbone_helper.h"
 #include "node/helper/helper_channel.h"
 #include "node/helper/helper_keeper.h"
 #include "node/helper/name_helper.h"
@@ -11,13 +12,18 @@
 int helpers_start(const struct helpers_config *config, struct helpers *out)
 {
     const struct name_helper_config names = {config->caged, NAME_HELPER_PATIENCE_S, name_helper_look_up};
+    const struct backbone_helper_config backbone = {config->caged, config->backbone};
     struct helper_job jobs[] = {
         {"shadowmesh-l2: names", "names", -1, name_helper_run, &names},
+        {"shadowmesh-l2: backbone", "backbone", -1, backbone_helper_run, &backbone},
     };
-    *out = HELPERS_NONE;
-    int err = helper_channel_open(&out->names, &jobs[0].fd);
+    unsigned count = config->backbone[0] ? 2 : 1;
+    int node[] = {-1, -1}, err = 0;
+    for (unsigned i = 0; !err && i < count; i++)
+        err = helper_channel_open(&node[i], &jobs[i].fd);
     if (!err)
-        err = helper_keeper_start(jobs, 1, &out->names, config->caged);
+        err = helper_keeper_start(jobs, count, node, config->caged);
+    *out = (struct helpers){node[0], node[1]};
     if (err)
         helpers_close(out);
     return err;
@@ -33,4 +39,5 @@ static void close_one(int *fd)
 void helpers_close(struct helpers *h)
 {
     close_one(&h->names);
+    close_one(&h->backbone);
 }

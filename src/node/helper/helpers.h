@@ -8,16 +8,17 @@
 #define HELPERS_NONE                                                                                         \
     (struct helpers)                                                                                         \
     {                                                                                                        \
-        .names = -1                                                                                          \
+        .names = -1, .backbone = -1                                                                          \
     }
 
 /* The node's ends of their channels; -1 where there is none. */
 struct helpers {
-    int names;
+    int names, backbone;
 };
 
 struct helpers_config {
     bool caged;
+    const char *backbone; /* its URL; empty for none, and no helper for it */
 };
 
 /* Starts them. Before this process makes a thread, reads a key or opens what they should not have. ERR_IO with errno

@@ -7,23 +7,24 @@
  *      └──────────→ UNREACHABLE ←──────────────────┤
  *                       ↑ └──────→ REFUSED ←───────┘  it answers, and refuses our record
  *                       └─────────────┘
- * docs/PROTOCOL.md §8. Control thread; rendezvous_job.c is the pool's half. */
+ * docs/PROTOCOL.md §8. Control thread; registration.c has the steps of one registration. */
 #include "node/rendezvous/rendezvous.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "crypto/secret.h"
-#include "node/rendezvous/rendezvous_job.h"
+#include "node/helper/helper_client.h"
+#include "node/rendezvous/record_job.h"
+#include "node/rendezvous/registration.h"
 #include "node/rendezvous/rendezvous_schedule.h"
 #include "node/rendezvous/rendezvous_wants.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define CHANGE_DELAY_US  (200 * USEC_PER_MSEC)
-#define REFRESH_US       (BACKBONE_RECORD_LIFETIME_S * USEC_PER_SEC / 2)
+#define REFRESH_US       (REGISTRATION_LIFETIME_S * USEC_PER_SEC / 2)
 #define REFUSED_DELAY_US (2 * USEC_PER_SEC)
 #define CAUSE_LOG_US     (30 * USEC_PER_SEC)
 
@@ -36,21 +37,22 @@ struct rendezvous {
     unsigned handles; /* timers not closed and jobs not done; the last one frees us */
 
     uv_timer_t register_timer;
-    struct register_job *registering;
-    bool register_busy;
+    struct registration *registration;
+    bool registering;
     bool changed; /* since the last description */
     uint64_t refresh_us;
     unsigned failures;
     uint64_t failing_since_us;
 
     enum rendezvous_state state;
-    char cause[HTTP_CAUSE_MAX];
+    char cause[HELPER_TEXT_MAX];
     struct log_limit cause_limit;
     struct addr udp; /* as last told to config.state */
 
     uv_timer_t lookup_timer;
-    struct lookup_job *looking;
-    bool lookup_busy;
+    bool looking;
+    bool doubted;          /* whether the backbone is there: the next registration finds out */
+    struct record_job job; /* the present look-up, or the last one */
     struct wants wants;
 };
 
@@ -61,21 +63,10 @@ static uint32_t random_bits(void)
     return bits;
 }
 
-static void free_jobs(struct rendezvous *r)
-{
-    if (r->registering)
-        backbone_client_fini(&r->registering->client);
-    if (r->looking)
-        backbone_client_fini(&r->looking->client);
-    free(r->registering);
-    free(r->looking);
-}
-
 static void release(struct rendezvous *r)
 {
     if (--r->handles > 0)
         return;
-    free_jobs(r);
     wants_fini(&r->wants);
     free(r);
 }
@@ -129,79 +120,71 @@ static bool enter_failed(struct rendezvous *r, enum rendezvous_state state, cons
 
 static void schedule_register(struct rendezvous *r, uint64_t delay_us)
 {
-    if (r->started && !r->closing && !r->register_busy)
+    if (r->started && !r->closing && !r->registering)
         start_timer(&r->register_timer, on_register_timer, delay_us);
 }
 
-/* How long to wait now that the job is done. */
-static uint64_t after_register(struct rendezvous *r, uint64_t now)
+/* How long to wait now that one is done. */
+static uint64_t after_registration(struct rendezvous *r, enum backbone_verdict verdict, uint64_t now)
 {
-    const struct register_job *job = r->registering;
-    if (job->verdict == BACKBONE_OK) {
+    if (verdict == BACKBONE_OK) {
         r->failures = 0;
         return r->changed ? CHANGE_DELAY_US : rendezvous_check_us(random_bits());
     }
     if (r->failures++ == 0)
         r->failing_since_us = now;
     uint64_t us = rendezvous_retry_us(r->failures, now - r->failing_since_us, random_bits());
-    return job->verdict == BACKBONE_REFUSED && us < REFUSED_DELAY_US ? REFUSED_DELAY_US : us;
+    return verdict == BACKBONE_REFUSED && us < REFUSED_DELAY_US ? REFUSED_DELAY_US : us;
 }
 
-static void on_verdict(struct rendezvous *r, enum backbone_verdict verdict, uint64_t now)
+static void on_verdict(struct rendezvous *r, const struct registration_outcome *o, uint64_t now)
 {
     static const struct addr nowhere;
-    const struct register_job *job = r->registering;
-    switch (verdict) {
+    switch (o->verdict) {
     case BACKBONE_OK:
-        if (job->registered)
+        if (o->registered)
             r->refresh_us = now + REFRESH_US - REFRESH_US / 10 * (random_bits() % 1024) / 1024;
         enter_registered(r, now);
-        tell_state(r, true, &job->client.udp);
+        tell_state(r, true, &o->udp);
         return;
     case BACKBONE_REFUSED:
-        if (enter_failed(r, STATE_REFUSED, job->client.cause, now))
-            log_warn("backbone %s: reached, but it does not register us (%s); trying on", r->url,
-                     job->client.cause);
-        tell_state(r, true, &job->client.udp);
+        if (enter_failed(r, STATE_REFUSED, o->cause, now))
+            log_warn("backbone %s: reached, but it does not register us (%s); trying on", r->url, o->cause);
+        tell_state(r, true, &o->udp);
         return;
     case BACKBONE_UNREACHABLE:
     case BACKBONE_ABSENT:
     case BACKBONE_FORGED:
-        if (enter_failed(r, STATE_UNREACHABLE, job->client.cause, now))
-            log_warn("backbone %s: cannot be reached (%s); trying on", r->url, job->client.cause);
+        if (enter_failed(r, STATE_UNREACHABLE, o->cause, now))
+            log_warn("backbone %s: cannot be reached (%s); trying on", r->url, o->cause);
         tell_state(r, false, &nowhere);
         return;
     }
 }
 
-static void on_register_done(uv_work_t *work, int status)
+static void on_registration(void *context, const struct registration_outcome *outcome)
 {
-    struct register_job *job = work->data;
-    struct rendezvous *r = job->owner;
-    r->register_busy = false;
-    if (!r->closing && status == 0) {
-        uint64_t now = clock_monotonic_us();
-        on_verdict(r, job->verdict, now);
-        schedule_register(r, after_register(r, now));
-        schedule_lookups(r);
-    }
-    release(r);
+    struct rendezvous *r = context;
+    uint64_t now = clock_monotonic_us();
+    r->registering = r->doubted = false;
+    on_verdict(r, outcome, now);
+    schedule_register(r, after_registration(r, outcome->verdict, now));
+    schedule_lookups(r);
 }
 
 static void on_register_timer(uv_timer_t *timer)
 {
     struct rendezvous *r = timer->data;
-    struct register_job *job = r->registering;
-    if (r->register_busy)
+    struct record record = {0};
+    bool wanted = r->changed || r->state != STATE_REGISTERED || clock_monotonic_us() >= r->refresh_us;
+    if (r->registering)
         return;
-    job->wanted = r->changed || r->state != STATE_REGISTERED || clock_monotonic_us() >= r->refresh_us;
-    job->record = (struct record){0};
-    r->config.describe(r->config.context, &job->record);
-    if (r->closing || uv_queue_work(r->config.loop, &job->work, register_job_run, on_register_done) != 0)
+    r->config.describe(r->config.context, &record);
+    if (r->closing)
         return;
     r->changed = false;
-    r->register_busy = true;
-    r->handles++;
+    r->registering = true;
+    registration_start(r->registration, &record, wanted);
 }
 
 /* ---- lookups ---- */
@@ -209,9 +192,9 @@ static void on_register_timer(uv_timer_t *timer)
 static void schedule_lookups(struct rendezvous *r)
 {
     uint64_t next = wants_next(&r->wants), now = clock_monotonic_us();
-    if (r->closing || r->lookup_busy)
+    if (r->closing || r->looking)
         return;
-    if (r->udp.family == 0 || next == TIME_NEVER)
+    if (r->udp.family == 0 || r->doubted || next == TIME_NEVER)
         uv_timer_stop(&r->lookup_timer);
     else
         start_timer(&r->lookup_timer, on_lookup_timer, next > now ? next - now : 0);
@@ -225,53 +208,97 @@ static void tell_forged(struct rendezvous *r, struct want *want, const char *cau
     want->forged = true;
 }
 
-static void on_lookup(struct rendezvous *r, const struct lookup *l)
+static void on_record(struct rendezvous *r, struct want *want)
 {
-    struct want *want = wants_find(&r->wants, &l->id);
-    if (!want)
-        return; /* forgotten meanwhile */
-    if (l->verdict == BACKBONE_FORGED)
-        tell_forged(r, want, l->cause);
-    if (l->verdict == BACKBONE_UNREACHABLE)
-        schedule_register(r, 0); /* which finds out what is the matter */
-    if (l->verdict != BACKBONE_OK)
-        return;
+    const struct record *record = &r->job.record;
     want->forged = false;
-    if (l->record.seq < want->seq)
+    if (record->seq < want->seq)
         return;
-    want->seq = l->record.seq;
-    r->config.found(r->config.context, &l->record);
+    want->seq = record->seq;
+    r->config.found(r->config.context, record);
 }
 
-static void on_lookup_done(uv_work_t *work, int status)
+/* The record is in the job when it was found and verified. */
+static void end_lookup(struct rendezvous *r, enum backbone_verdict verdict, const char *cause)
 {
-    struct lookup_job *job = work->data;
-    struct rendezvous *r = job->owner;
-    r->lookup_busy = false;
-    for (unsigned i = 0; i < job->count && status == 0 && !r->closing; i++)
-        on_lookup(r, &job->lookups[i]);
+    struct want *want = wants_find(&r->wants, &r->job.id); /* or it was forgotten meanwhile */
+    r->looking = false;
+    if (verdict == BACKBONE_UNREACHABLE) {
+        r->doubted = true;
+        schedule_register(r, 0);
+    }
+    if (want && verdict == BACKBONE_FORGED)
+        tell_forged(r, want, cause);
+    if (want && verdict == BACKBONE_OK)
+        on_record(r, want);
     schedule_lookups(r);
+}
+
+static void on_verified(uv_work_t *work, int status)
+{
+    struct record_job *job = work->data;
+    struct rendezvous *r = job->owner;
+    if (!r->closing)
+        end_lookup(r, status ? BACKBONE_ABSENT : job->verdict, job->cause);
     release(r);
+}
+
+static bool copy(struct slice from, uint8_t *to, size_t cap, size_t *len)
+{
+    if (from.len > cap)
+        return false;
+    memcpy(to, from.data, from.len);
+    *len = from.len;
+    return true;
+}
+
+static void on_found(void *context, const struct helper_message *answer)
+{
+    struct rendezvous *r = context;
+    struct record_job *job = &r->job;
+    if (!answer || answer->kind != HELPER_BACKBONE)
+        end_lookup(r, BACKBONE_UNREACHABLE, "");
+    else if (answer->verdict != BACKBONE_OK)
+        end_lookup(r, answer->verdict, answer->text);
+    else if (!copy(answer->data, job->data, sizeof job->data, &job->len) ||
+             !copy(answer->signature, job->signature, sizeof job->signature, &job->signature_len))
+        end_lookup(r, BACKBONE_FORGED, "it is malformed");
+    else if (uv_queue_work(r->config.loop, &job->work, record_job_verify, on_verified) != 0)
+        end_lookup(r, BACKBONE_ABSENT, "");
+    else
+        r->handles++;
+}
+
+/* Behind the one that was looked up last, so that each has its turn. */
+static struct want *next_want(const struct rendezvous *r, uint64_t now)
+{
+    const struct want *last = wants_find(&r->wants, &r->job.id);
+    struct want *next = last ? wants_due(&r->wants, last, now) : NULL;
+    return next ? next : wants_due(&r->wants, NULL, now);
+}
+
+static void look_up(struct rendezvous *r, const struct node_id *id)
+{
+    const struct addr *addresses;
+    struct helper_message m = {.kind = HELPER_ASK_RECORD, .data = {id->bytes, sizeof id->bytes}};
+    m.address_count = registration_addresses(r->registration, &addresses);
+    memcpy(m.addresses, addresses, m.address_count * sizeof *addresses);
+    r->job.id = *id;
+    r->looking = true;
+    if (helper_client_ask(r->config.helper, &m, on_found, r))
+        end_lookup(r, BACKBONE_UNREACHABLE, "");
 }
 
 static void on_lookup_timer(uv_timer_t *timer)
 {
     struct rendezvous *r = timer->data;
-    struct lookup_job *job = r->looking;
     uint64_t now = clock_monotonic_us();
-    if (r->lookup_busy)
-        return;
-    job->count = 0;
-    for (struct want *want = NULL; job->count < LOOKUP_BATCH && (want = wants_due(&r->wants, want, now));) {
+    struct want *want = r->looking ? NULL : next_want(r, now);
+    if (want) {
         want->next_us = now + rendezvous_lookup_us(now - want->since_us, r->wants.wanted, random_bits());
-        job->lookups[job->count++].id = want->id;
+        look_up(r, &want->id);
     }
-    if (job->count == 0 || uv_queue_work(r->config.loop, &job->work, lookup_job_run, on_lookup_done) != 0) {
-        schedule_lookups(r);
-        return;
-    }
-    r->lookup_busy = true;
-    r->handles++;
+    schedule_lookups(r);
 }
 
 void rendezvous_want(struct rendezvous *r, const struct node_id *id)
@@ -287,42 +314,33 @@ void rendezvous_forget(struct rendezvous *r, const struct node_id *id)
 
 /* ---- life ---- */
 
-static int init_jobs(struct rendezvous *r)
-{
-    r->registering = calloc(1, sizeof(*r->registering));
-    r->looking = calloc(1, sizeof(*r->looking));
-    if (!r->registering || !r->looking)
-        return ERR_NOMEM;
-    r->registering->owner = r->looking->owner = r;
-    r->registering->work.data = r->registering;
-    r->looking->work.data = r->looking;
-    r->registering->me = r->config.me;
-    int err = backbone_client_init(&r->registering->client, r->url);
-    return err ? err : backbone_client_init(&r->looking->client, r->url);
-}
-
 int rendezvous_new(const struct rendezvous_config *config, struct rendezvous **out)
 {
     struct rendezvous *r = calloc(1, sizeof(*r));
     if (!r)
         return ERR_NOMEM;
     r->config = *config;
-    int err = ERR_SPACE;
-    if (snprintf(r->url, sizeof(r->url), "%s", config->url) >= (int)sizeof(r->url))
-        goto fail;
-    err = curl_global_init(CURL_GLOBAL_ALL) == CURLE_OK ? init_jobs(r) : ERR_NOMEM;
-    if (err)
-        goto fail;
+    snprintf(r->url, sizeof(r->url), "%s", config->url);
+    const struct registration_config registration = {.loop = config->loop,
+                                                     .url = r->url,
+                                                     .helper = config->helper,
+                                                     .names = config->names,
+                                                     .me = config->me,
+                                                     .done = on_registration,
+                                                     .context = r};
+    int err = registration_new(&registration, &r->registration);
+    if (err) {
+        free(r);
+        return err;
+    }
+    r->job.work.data = &r->job;
+    r->job.owner = r;
     uv_timer_init(config->loop, &r->register_timer);
     uv_timer_init(config->loop, &r->lookup_timer);
     r->register_timer.data = r->lookup_timer.data = r;
     r->handles = 2;
     *out = r;
     return 0;
-fail:
-    free_jobs(r);
-    free(r);
-    return err;
 }
 
 void rendezvous_start(struct rendezvous *r)
@@ -348,8 +366,8 @@ void rendezvous_close(struct rendezvous *r)
     if (!r || r->closing)
         return;
     r->closing = true;
-    http_client_abort(r->registering->client.http);
-    http_client_abort(r->looking->client.http);
+    registration_close(r->registration);
+    helper_client_forget(r->config.helper, r);
     uv_close((uv_handle_t *)&r->register_timer, on_timer_closed);
     uv_close((uv_handle_t *)&r->lookup_timer, on_timer_closed);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The node's dealings with the backbone over HTTP: registers the signed record, refreshes it at half-life,
- * looks up ids. Requests run on libuv's thread pool with libcurl; results arrive on the control thread.
+/* The node's dealings with the backbone: registers the signed record, refreshes it at half-life, looks up ids. A helper
+ * process speaks HTTP (node/helper); results arrive on the control thread.
  * A backbone that answers is asked every 8 s whether it still is there; one that does not, after 0.25 s to
  * 2 s in the first minute, then up to 15 s. The log tells the first failure,
  * changes of cause, and recovery. */
@@ -13,12 +13,16 @@
 #include <stdbool.h>
 #include <uv.h>
 
+struct helper_client;
+struct name_client;
 struct rendezvous;
 
 struct rendezvous_config {
     uv_loop_t *loop;
-    const char *url;           /* copied */
-    const struct identity *me; /* borrowed until the loop has closed our handles */
+    const char *url;              /* copied */
+    struct helper_client *helper; /* that speaks with the backbone; borrowed until rendezvous_close */
+    struct name_client *names;    /* likewise */
+    const struct identity *me;    /* borrowed until the loop has closed our handles */
     /* Fills candidates, name, network and is_public of our record; the rest is set by rendezvous. */
     void (*describe)(void *context, struct record *record);
     /* A verified record of an id that was asked for. */
@@ -33,7 +37,7 @@ struct rendezvous_config {
 int rendezvous_new(const struct rendezvous_config *config, struct rendezvous **out) must_check;
 
 /* Begins; and stops: unregisters nothing (the record expires), cancels requests. No callback comes after
- * rendezvous_close. The memory is released once the loop has closed its handles, a second at most. */
+ * rendezvous_close. The memory is released once the loop has closed its handles. */
 void rendezvous_start(struct rendezvous *r);
 void rendezvous_close(struct rendezvous *r);
 

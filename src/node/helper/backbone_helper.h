@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The helper that speaks with a backbone: HTTP, TLS and JSON, far from the node's key. */
+
+#include <stdbool.h>
+
+struct backbone_helper_config {
+    bool caged;
+    const char *url; /* the backbone's, without trailing slash */
+};
+
+/* Runs it on its end of the channel (struct helper_job); context is a struct backbone_helper_config. */
+int backbone_helper_run(int fd, const void *context);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/helper/http_url.h"
+
+#include "base/addr.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+bool http_url_parse(const char *url, struct http_url *out)
+{
+    struct addr a;
+    bool is_secure = strncasecmp(url, "https://", 8) == 0;
+    const char *host = url + (is_secure ? 8 : 7);
+    bool bracketed = *host == '[';
+    host += bracketed;
+    size_t len = strcspn(host, bracketed ? "]/" : ":/");
+    const char *port = host + len + (bracketed && host[len] == ']');
+    if (len >= sizeof out->host)
+        return false;
+    memcpy(out->host, host, len);
+    out->host[len] = '\0';
+    out->port = *port == ':' ? (uint16_t)strtoul(port + 1, NULL, 10) : is_secure ? 443 : 80;
+    out->is_address = bracketed || addr_parse(out->host, 0, &a) == 0;
+    return true;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* One attempt at a time to be registered with the backbone: its name, what it is, a challenge, our signature, the
+ * record. Control thread; helpers and the pool do the work. */
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "node/helper/helper_message.h"
+#include "proto/message/record.h"
+#include <stdbool.h>
+#include <uv.h>
+
+#define REGISTRATION_LIFETIME_S 600 /* of a record */
+
+struct helper_client;
+struct identity;
+struct name_client;
+struct registration;
+
+struct registration_outcome {
+    enum backbone_verdict verdict;
+    char cause[HELPER_TEXT_MAX]; /* of any verdict but OK: one phrase */
+    bool registered;             /* anew, at present */
+    struct addr udp;             /* where the backbone answers STUN requests; family 0 when it did not say */
+    uint64_t date_s;             /* its clock, seconds since 1970; 0 when it did not tell */
+};
+
+struct registration_config {
+    uv_loop_t *loop;
+    const char *url;              /* borrowed, as the following */
+    struct helper_client *helper; /* that speaks with the backbone */
+    struct name_client *names;
+    const struct identity *me;
+    void (*done)(void *context, const struct registration_outcome *outcome);
+    void *context;
+};
+
+int registration_new(const struct registration_config *config, struct registration **out) must_check;
+
+/* Begins one, which ends with done; not before that may another begin. record describes us; the rest of it is filled
+ * here. Where neither wanted nor is the backbone another process than the one that has our record, the record is not
+ * sent. done may come in here. */
+void registration_start(struct registration *r, const struct record *record, bool wanted);
+
+/* Where the backbone is, as far as its name was looked up. Returns how many; borrowed. */
+unsigned registration_addresses(const struct registration *r, const struct addr **out);
+
+/* No done comes any more. The memory is released once the loop has closed our handles. */
+void registration_close(struct registration *r);
