@@ -25,10 +25,26 @@ def output(*command):
     return result.stdout.strip() if result.returncode == 0 else ""
 
 
+def opened(program):
+    """What it opens by itself: sonames in its notes of dlopen metadata."""
+    return re.findall(r'"soname":\["([^"]+)"\]', output("readelf", "-p", ".note.dlopen", str(program)))
+
+
+def path_of(soname):
+    listed = re.search(rf"^\s*{re.escape(soname)} \(libc6,(?:x86-64|AArch64)[^)]*\) => (/\S+)", output("/sbin/ldconfig", "-p"),
+                       flags=re.MULTILINE)
+    if not listed:
+        raise SystemExit(f"sbom.py: {soname} is not installed")
+    return listed[1]
+
+
 def libraries(program):
     """{soname: path} of all that the loader maps for a program."""
     mapped = output("ldd", str(program))
     found = dict(re.findall(r"^\s*(\S+) => (/\S+)", mapped, flags=re.MULTILINE))
+    for soname in opened(program):
+        found = {soname: path_of(soname), **dict(re.findall(r"^\s*(\S+) => (/\S+)", output("ldd", path_of(soname)),
+                                                            flags=re.MULTILINE)), **found}
     loader = re.search(r"^\s*(/\S+) \(0x", mapped, flags=re.MULTILINE)  # a program whose variables are per thread needs it
     if loader:
         found[Path(loader[1]).name] = loader[1]

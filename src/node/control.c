@@ -412,20 +412,31 @@ static bool name_peers(struct node *n)
     return true;
 }
 
+static void on_helper_unable(void *context)
+{
+    struct node *n = context;
+    n->failed = true;
+    uv_stop(&n->loop);
+}
+
 static bool open_helper(struct node *n, int *end, const char *title, struct helper_client **out)
 {
     int fd = *end;
     *end = -1;
-    return helper_client_new(&n->loop, fd, title, out) == 0;
+    const struct helper_client_config config = {&n->loop, title, on_helper_unable, n};
+    return helper_client_new(&config, fd, out) == 0;
 }
 
-/* They were started first of all; by now they have had their time. */
+/* They were started first of all. */
 static bool open_helpers(struct node *n)
 {
-    return open_helper(n, &n->helpers.names, "name look-ups", &n->name_helper) &&
-           (n->helpers.backbone < 0 ||
-            open_helper(n, &n->helpers.backbone, "backbone", &n->backbone_helper)) &&
-           name_client_new(n->name_helper, &n->name_client) == 0;
+    bool ok =
+        open_helper(n, &n->helpers.names, "name look-ups", &n->name_helper) &&
+        (n->helpers.backbone < 0 || open_helper(n, &n->helpers.backbone, "backbone", &n->backbone_helper)) &&
+        name_client_new(n->name_helper, &n->name_client) == 0;
+    if (!ok)
+        log_error("cannot start the clients of the helper processes: %s", err_str(ERR_NOMEM));
+    return ok;
 }
 
 static bool start_rendezvous(struct node *n)
@@ -579,6 +590,8 @@ int control_run(const struct config *config)
     int code = start(n) ? EXIT_SUCCESS : EXIT_FAILURE;
     if (code == EXIT_SUCCESS)
         uv_run(&n->loop, UV_RUN_DEFAULT);
+    if (n->failed)
+        code = EXIT_FAILURE;
     stop(n, code);
     identity_free(n->identity);
     return code;

@@ -70,6 +70,7 @@ struct node {
     bool trimmed; /* of what only starting needed */
     bool unlocked_told;
     bool stopping;
+    bool failed;      /* a part of it, and the log has told it */
     uv_timer_t last;  /* bounds the stop */
     bool overdue;     /* it has run out */
     bool device_gone; /* and the log has told it */

@@ -44,5 +44,14 @@ def test_sbom_names_every_library_that_a_program_needs():
         assert needed and linked == needed
 
 
+def test_sbom_names_what_the_node_loads_by_itself():
+    document = json.loads(sbom())
+    names = {package["SPDXID"]: package["name"] for package in document["packages"]}
+    needed = {names[relation["relatedSpdxElement"]] for relation in document["relationships"]
+              if relation["relationshipType"] == "DEPENDS_ON" and names.get(relation["spdxElementId"]) == "shadowmesh-l2"}
+    assert {"libcurl.so.4", "libssl.so.3"} & needed == {"libcurl.so.4"}  # the other is linked
+    assert len(needed) > 5
+
+
 def test_sbom_of_one_build_is_the_same_each_time():
     assert sbom() == sbom()

@@ -45,8 +45,22 @@ struct fixture {
     struct helper_client *helper;
     struct name_client *names;
     struct asked asked[ASKED];
-    unsigned answers;
+    unsigned answers, unable;
 };
+
+static int forks_to_failure; /* 1: the next one; also in the children */
+
+pid_t __real_fork(void);
+pid_t __wrap_fork(void);
+
+pid_t __wrap_fork(void)
+{
+    if (forks_to_failure > 0 && --forks_to_failure == 0) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return __real_fork();
+}
 
 static char secret[] = "/tmp/test-helpers-XXXXXX";
 
@@ -139,13 +153,19 @@ static struct fixture *new_fixture(void)
     return f;
 }
 
+static void on_unable(void *context)
+{
+    ((struct fixture *)context)->unable++;
+}
+
 static int start_helper(struct fixture *f, int (*run)(int, const void *), const void *context, bool caged)
 {
     struct helper_job job = {"test: names", "names", -1, run, context};
     int node;
     assert_int_equal(helper_channel_open(&node, &job.fd), 0);
     assert_int_equal(helper_keeper_start(&job, 1, &node, caged), 0);
-    return helper_client_new(&f->loop, node, "names", &f->helper);
+    const struct helper_client_config client = {&f->loop, "names", on_unable, f};
+    return helper_client_new(&client, node, &f->helper);
 }
 
 static int setup_with(void **state, bool caged)
@@ -369,8 +389,45 @@ static void helper_that_cannot_start_fails_the_start(void **state)
     struct fixture *f = new_fixture();
     *state = f;
     log_set_level(LOG_LEVEL_ERROR);
-    assert_int_equal(start_helper(f, be_unable, NULL, false), ERR_CLOSED);
-    assert_null(f->helper);
+    assert_int_equal(start_helper(f, be_unable, NULL, false), 0);
+    assert_int_equal(name_client_new(f->helper, &f->names), 0);
+    assert_int_equal(ask_and_wait(f, 0, "good")->count, 0);
+    run_until_answers(f, 1);
+    assert_int_equal(f->unable, 1);
+}
+
+/* ---- a system that starts no process ---- */
+
+static void keeper_that_cannot_be_started_is_an_error(void **state)
+{
+    struct helper_job job = {"test: names", "names", -1, be_unable, NULL};
+    int node;
+    (void)state;
+    assert_int_equal(helper_channel_open(&node, &job.fd), 0);
+    forks_to_failure = 1;
+    assert_int_equal(helper_keeper_start(&job, 1, &node, false), ERR_IO);
+    assert_int_equal(errno, EAGAIN);
+    close(node);
+}
+
+static void helper_that_cannot_be_started_fails_the_start(void **state)
+{
+    forks_to_failure = 2;
+    assert_int_equal(setup(state), 0);
+    struct fixture *f = *state;
+    forks_to_failure = 0;
+    assert_int_equal(ask_and_wait(f, 0, "good")->count, 1); /* another try is made */
+    assert_int_equal(f->unable, 1);
+}
+
+static void lookup_that_cannot_be_started_is_told(void **state)
+{
+    forks_to_failure = 3;
+    assert_int_equal(setup(state), 0);
+    struct fixture *f = *state;
+    forks_to_failure = 0;
+    assert_string_equal(ask_and_wait(f, 0, "good")->why, "the system starts no process for it");
+    assert_int_equal(ask_and_wait(f, 1, "good")->count, 1);
 }
 
 static int make_secret(void **state)
@@ -406,6 +463,9 @@ int main(void)
         cmocka_unit_test_teardown(helper_that_sends_no_message_is_cut_off, teardown),
         cmocka_unit_test_teardown(answers_that_nobody_asked_for_are_ignored, teardown),
         cmocka_unit_test_teardown(helper_that_cannot_start_fails_the_start, teardown),
+        cmocka_unit_test(keeper_that_cannot_be_started_is_an_error),
+        cmocka_unit_test_teardown(helper_that_cannot_be_started_fails_the_start, teardown),
+        cmocka_unit_test_teardown(lookup_that_cannot_be_started_is_told, teardown),
     };
     return cmocka_run_group_tests(tests, make_secret, remove_secret);
 }

@@ -90,11 +90,11 @@ int backbone_helper_run(int fd, const void *context)
     struct helper_message first = {.kind = HELPER_READY};
     h.fd = fd;
     h.config = context;
-    if (http_client_new(&h.http)) {
+    char failed[HELPER_TEXT_MAX];
+    if (http_client_new(&h.http, failed, sizeof failed) ||
+        (h.config->caged && helper_cage_enter(HELPER_CAGE_BACKBONE, failed, sizeof failed))) {
         first.kind = HELPER_UNABLE;
-        helper_message_set_text(&first, "libcurl does not start: out of memory");
-    } else if (h.config->caged && helper_cage_enter(HELPER_CAGE_BACKBONE, first.text, sizeof first.text)) {
-        first.kind = HELPER_UNABLE;
+        helper_message_set_text(&first, failed);
     }
     if (helper_channel_send(fd, &first) != 0 || first.kind == HELPER_UNABLE)
         return EXIT_FAILURE;

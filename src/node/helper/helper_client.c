@@ -7,13 +7,10 @@
 #include "base/log.h"
 #include "node/helper/helper_channel.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define READY_MS    5000
 #define PATIENCE_US (30 * USEC_PER_SEC)
 #define CHECK_MS    1000
 #define TELL_US     (60 * USEC_PER_SEC)
@@ -26,8 +23,10 @@ struct open_request {
 };
 
 struct helper_client {
-    const char *title;
-    int fd; /* -1: it is gone for good */
+    struct helper_client_config config;
+    int fd;      /* -1: it is gone for good */
+    bool ready;  /* one of its processes was */
+    bool unable; /* to start the first one, and it was told */
     uv_poll_t poll;
     uv_timer_t timer;
     unsigned handles;
@@ -67,9 +66,21 @@ static void on_closed(uv_handle_t *handle)
         free(c);
 }
 
+static void start_failed(struct helper_client *c, const char *why)
+{
+    if (c->unable)
+        return;
+    c->unable = true;
+    log_error("%s: its process does not start: %s", c->config.title, why);
+    c->config.unable(c->config.context);
+}
+
 static void give_up(struct helper_client *c, const char *why)
 {
-    log_error("%s: its process %s: restart the node", c->title, why);
+    if (c->ready)
+        log_error("%s: its process %s: restart the node", c->config.title, why);
+    else
+        start_failed(c, why);
     uv_close((uv_handle_t *)&c->poll, on_closed);
     close(c->fd);
     c->fd = -1;
@@ -82,10 +93,10 @@ static void tell_ended(struct helper_client *c, const char *how)
     if (!log_limit_pass(&c->ended, clock_monotonic_us(), TELL_US, &withheld))
         return;
     if (withheld)
-        log_warn("%s: its process ended (%s), for the %lluth time in a row: another one is started", c->title,
-                 how, (unsigned long long)withheld + 1);
+        log_warn("%s: its process ended (%s), for the %lluth time in a row: another one is started",
+                 c->config.title, how, (unsigned long long)withheld + 1);
     else
-        log_warn("%s: its process ended (%s): another one is started", c->title, how);
+        log_warn("%s: its process ended (%s): another one is started", c->config.title, how);
 }
 
 static void on_message(struct helper_client *c, const struct helper_message *m)
@@ -93,12 +104,17 @@ static void on_message(struct helper_client *c, const struct helper_message *m)
     struct open_request *r = m->token ? find(c, m->token) : NULL;
     switch (m->kind) {
     case HELPER_READY:
+        c->ready = true;
         return;
     case HELPER_UNABLE:
-        log_warn("%s: %s", c->title, m->text);
+        if (c->ready)
+            log_warn("%s: its process does not start: %s", c->config.title, m->text);
+        else
+            start_failed(c, m->text);
         return;
     case HELPER_ENDED:
-        tell_ended(c, m->text);
+        if (c->ready)
+            tell_ended(c, m->text);
         answer_none(c, TIME_NEVER);
         return;
     case HELPER_NAME:
@@ -142,40 +158,17 @@ static void on_timer(uv_timer_t *timer)
         uv_timer_stop(timer);
 }
 
-/* Its first word. */
-static int wait_ready(struct helper_client *c)
-{
-    struct pollfd p = {.fd = c->fd, .events = POLLIN};
-    int ready;
-    do
-        ready = poll(&p, 1, READY_MS);
-    while (ready < 0 && errno == EINTR);
-    int err = ready > 0 ? helper_channel_receive(c->fd, &c->packet) : ERR_AGAIN;
-    if (!err && c->packet.message.kind == HELPER_READY)
-        return 0;
-    log_error("%s: its process does not start: %s", c->title,
-              !err && c->packet.message.text[0] ? c->packet.message.text
-              : err == ERR_AGAIN                ? "it says nothing within 5 s"
-                                                : "it ended");
-    return ERR_CLOSED;
-}
-
-int helper_client_new(uv_loop_t *loop, int fd, const char *title, struct helper_client **out)
+int helper_client_new(const struct helper_client_config *config, int fd, struct helper_client **out)
 {
     struct helper_client *c = calloc(1, sizeof *c);
-    int err = c ? 0 : ERR_NOMEM;
-    if (c) {
-        c->fd = fd;
-        c->title = title;
-        err = wait_ready(c);
-    }
-    if (err) {
+    if (!c) {
         close(fd);
-        free(c);
-        return err;
+        return ERR_NOMEM;
     }
-    uv_poll_init(loop, &c->poll, fd);
-    uv_timer_init(loop, &c->timer);
+    c->config = *config;
+    c->fd = fd;
+    uv_poll_init(config->loop, &c->poll, fd);
+    uv_timer_init(config->loop, &c->timer);
     c->poll.data = c->timer.data = c;
     c->handles = 2;
     uv_poll_start(&c->poll, UV_READABLE, on_readable);

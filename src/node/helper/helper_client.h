@@ -13,9 +13,17 @@ struct helper_client;
 /* answer is borrowed; NULL when there will be none, since the helper died or does not answer within 30 s. */
 typedef void helper_answered(void *context, const struct helper_message *answer);
 
-/* Takes fd, the node's end. Waits for the helper to be ready, 5 s at most: ERR_CLOSED when it is not, and one line has
- * said why. title: what it does, for the log. ERR_NOMEM. */
-int helper_client_new(uv_loop_t *loop, int fd, const char *title, struct helper_client **out) must_check;
+struct helper_client_config {
+    uv_loop_t *loop;
+    const char *title; /* what the helper does, for the log; borrowed */
+    /* The first helper could not start, and one line has said why. It may be asked before it has started. */
+    void (*unable)(void *context);
+    void *context;
+};
+
+/* Takes fd, the node's end, also on an error: ERR_NOMEM. */
+int helper_client_new(const struct helper_client_config *config, int fd,
+                      struct helper_client **out) must_check;
 
 /* Asks; the token is set here. ERR_AGAIN when too much is asked at once, ERR_CLOSED when the helper is gone for good,
  * and as helper_message_encode: then answered is not called. It is never called from in here. */

@@ -3,9 +3,9 @@
 #include "node/helper/http_client.h"
 
 #include "net/tcp.h"
+#include "node/helper/curl_library.h"
 #include "node/helper/http_url.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,8 @@
 #define WAIT_MS            60000
 
 struct transfer {
-    CURL *curl;
+    const struct curl_library *curl;
+    CURL *handle;
     bool busy;
     bool overlong;
     struct curl_slist *resolve;
@@ -29,6 +30,7 @@ struct transfer {
 };
 
 struct http_client {
+    struct curl_library curl;
     CURLM *multi;
     struct curl_slist *headers;
     struct transfer transfers[HTTP_REQUESTS_MAX];
@@ -56,47 +58,62 @@ static int on_socket(void *context, curl_socket_t fd, curlsocktype purpose)
 
 static void set_options(struct transfer *t, struct curl_slist *headers)
 {
-    CURL *c = t->curl;
-    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1l);
-    curl_easy_setopt(c, CURLOPT_SOCKOPTFUNCTION, on_socket);
-    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
-    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, TOTAL_TIMEOUT_MS);
-    curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0l);
-    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(c, CURLOPT_PROXY, ""); /* a proxy's address would be taken for the backbone's */
-    curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(c, CURLOPT_USERAGENT, "shadowmesh/" SHADOWMESH_VERSION);
-    curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->error);
-    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
-    curl_easy_setopt(c, CURLOPT_PRIVATE, t);
+    CURL *c = t->handle;
+    const struct curl_library *curl = t->curl;
+    curl->easy_setopt(c, CURLOPT_NOSIGNAL, 1l);
+    curl->easy_setopt(c, CURLOPT_SOCKOPTFUNCTION, on_socket);
+    curl->easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+    curl->easy_setopt(c, CURLOPT_TIMEOUT_MS, TOTAL_TIMEOUT_MS);
+    curl->easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0l);
+    curl->easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl->easy_setopt(c, CURLOPT_PROXY, ""); /* a proxy's address would be taken for the backbone's */
+    curl->easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl->easy_setopt(c, CURLOPT_USERAGENT, "shadowmesh/" SHADOWMESH_VERSION);
+    curl->easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+    curl->easy_setopt(c, CURLOPT_ERRORBUFFER, t->error);
+    curl->easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+    curl->easy_setopt(c, CURLOPT_WRITEDATA, t);
+    curl->easy_setopt(c, CURLOPT_PRIVATE, t);
 }
 
-/* The process ends with it, so nothing is released. */
-int http_client_new(struct http_client **out)
+static int init(struct http_client *h)
 {
-    struct http_client *h = calloc(1, sizeof *h);
-    if (!h || curl_global_init(CURL_GLOBAL_ALL) != CURLE_OK)
+    if (h->curl.global_init(CURL_GLOBAL_ALL) != CURLE_OK)
         return ERR_NOMEM;
-    h->headers = curl_slist_append(NULL, "Content-Type: application/json");
-    struct curl_slist *more = h->headers ? curl_slist_append(h->headers, "Expect:") : NULL;
-    h->multi = more ? curl_multi_init() : NULL;
+    h->headers = h->curl.slist_append(NULL, "Content-Type: application/json");
+    struct curl_slist *more = h->headers ? h->curl.slist_append(h->headers, "Expect:") : NULL;
+    h->multi = more ? h->curl.multi_init() : NULL;
     if (!h->multi)
         return ERR_NOMEM;
     for (unsigned i = 0; i < HTTP_REQUESTS_MAX; i++) {
         struct transfer *t = &h->transfers[i];
-        t->curl = curl_easy_init();
-        if (!t->curl)
+        t->curl = &h->curl;
+        t->handle = h->curl.easy_init();
+        if (!t->handle)
             return ERR_NOMEM;
         set_options(t, h->headers);
     }
-    *out = h;
     return 0;
 }
 
+/* The process ends with it, so nothing is released. */
+int http_client_new(struct http_client **out, char *failed, size_t size)
+{
+    struct http_client *h = calloc(1, sizeof *h);
+    snprintf(failed, size, "libcurl does not start: out of memory");
+    if (!h)
+        return ERR_NOMEM;
+    int err = curl_library_load(&h->curl, failed, size);
+    if (err)
+        return err;
+    err = init(h);
+    if (!err)
+        *out = h;
+    return err;
+}
+
 /* "*:PORT:ADDRESS,ADDRESS": libcurl then looks no name up. */
-static struct curl_slist *addresses_of(const struct http_request *request)
+static struct curl_slist *addresses_of(const struct http_client *h, const struct http_request *request)
 {
     struct http_url url;
     char text[RESOLVE_MAX], one[ADDR_TEXT_MAX];
@@ -110,19 +127,20 @@ static struct curl_slist *addresses_of(const struct http_request *request)
         len += (size_t)snprintf(text + len, sizeof text - len, a.family == 6 ? "%s[%s]" : "%s%s",
                                 i ? "," : "", one);
     }
-    return curl_slist_append(NULL, text);
+    return h->curl.slist_append(NULL, text);
 }
 
 static void set_request(struct transfer *t, const struct http_request *request)
 {
-    CURL *c = t->curl;
-    curl_easy_setopt(c, CURLOPT_URL, request->url);
-    curl_easy_setopt(c, CURLOPT_RESOLVE, t->resolve);
+    CURL *c = t->handle;
+    const struct curl_library *curl = t->curl;
+    curl->easy_setopt(c, CURLOPT_URL, request->url);
+    curl->easy_setopt(c, CURLOPT_RESOLVE, t->resolve);
     if (t->json) {
-        curl_easy_setopt(c, CURLOPT_POSTFIELDS, t->json);
-        curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE, (long)strlen(t->json));
+        curl->easy_setopt(c, CURLOPT_POSTFIELDS, t->json);
+        curl->easy_setopt(c, CURLOPT_POSTFIELDSIZE, (long)strlen(t->json));
     } else {
-        curl_easy_setopt(c, CURLOPT_HTTPGET, 1l);
+        curl->easy_setopt(c, CURLOPT_HTTPGET, 1l);
     }
 }
 
@@ -134,15 +152,15 @@ int http_client_start(struct http_client *h, const struct http_request *request)
     if (i == HTTP_REQUESTS_MAX)
         return ERR_SPACE;
     struct transfer *t = &h->transfers[i];
-    curl_slist_free_all(t->resolve);
+    h->curl.slist_free_all(t->resolve);
     free(t->json);
-    t->resolve = addresses_of(request);
+    t->resolve = addresses_of(h, request);
     t->json = request->json ? strdup(request->json) : NULL;
     t->len = 0;
     t->overlong = false;
     t->error[0] = '\0';
     set_request(t, request);
-    if ((request->json && !t->json) || curl_multi_add_handle(h->multi, t->curl) != CURLM_OK)
+    if ((request->json && !t->json) || h->curl.multi_add_handle(h->multi, t->handle) != CURLM_OK)
         return ERR_NOMEM;
     t->busy = true;
     return (int)i;
@@ -152,8 +170,8 @@ bool http_client_wait(struct http_client *h, int fd)
 {
     struct curl_waitfd own = {.fd = fd, .events = CURL_WAIT_POLLIN};
     int running;
-    (void)curl_multi_poll(h->multi, &own, 1, WAIT_MS, NULL); /* less where a request asks for it */
-    (void)curl_multi_perform(h->multi, &running);
+    (void)h->curl.multi_poll(h->multi, &own, 1, WAIT_MS, NULL); /* less where a request asks for it */
+    (void)h->curl.multi_perform(h->multi, &running);
     return own.revents != 0;
 }
 
@@ -163,8 +181,8 @@ static const char *describe_failure(struct transfer *t, CURLcode code)
     long os_errno = 0;
     curl_off_t connect_us = 0;
     char text[128];
-    curl_easy_getinfo(t->curl, CURLINFO_OS_ERRNO, &os_errno);
-    curl_easy_getinfo(t->curl, CURLINFO_CONNECT_TIME_T, &connect_us);
+    t->curl->easy_getinfo(t->handle, CURLINFO_OS_ERRNO, &os_errno);
+    t->curl->easy_getinfo(t->handle, CURLINFO_CONNECT_TIME_T, &connect_us);
     if (t->overlong)
         return "its answer is longer than 64 KB";
     if (code == CURLE_SSL_CONNECT_ERROR && strstr(t->error, "wrong version number"))
@@ -174,7 +192,7 @@ static const char *describe_failure(struct transfer *t, CURLcode code)
     if (code == CURLE_COULDNT_CONNECT && os_errno != 0)
         snprintf(t->cause, sizeof t->cause, "%s", strerror_r((int)os_errno, text, sizeof text));
     else
-        snprintf(t->cause, sizeof t->cause, "%s", t->error[0] ? t->error : curl_easy_strerror(code));
+        snprintf(t->cause, sizeof t->cause, "%s", t->error[0] ? t->error : t->curl->easy_strerror(code));
     return t->cause;
 }
 
@@ -182,8 +200,8 @@ static void read_remote(struct transfer *t, struct addr *out)
 {
     char *ip = NULL;
     long port = 0;
-    curl_easy_getinfo(t->curl, CURLINFO_PRIMARY_IP, &ip);
-    curl_easy_getinfo(t->curl, CURLINFO_PRIMARY_PORT, &port);
+    t->curl->easy_getinfo(t->handle, CURLINFO_PRIMARY_IP, &ip);
+    t->curl->easy_getinfo(t->handle, CURLINFO_PRIMARY_PORT, &port);
     if (!ip || addr_parse(ip, (uint16_t)port, out) != 0)
         *out = (struct addr){0};
 }
@@ -191,9 +209,9 @@ static void read_remote(struct transfer *t, struct addr *out)
 static uint64_t read_date(struct transfer *t)
 {
     struct curl_header *date;
-    if (curl_easy_header(t->curl, "Date", 0, CURLH_HEADER, -1, &date) != CURLHE_OK)
+    if (t->curl->easy_header(t->handle, "Date", 0, CURLH_HEADER, -1, &date) != CURLHE_OK)
         return 0;
-    time_t s = curl_getdate(date->value, NULL);
+    time_t s = t->curl->getdate(date->value, NULL);
     return s > 0 ? (uint64_t)s : 0;
 }
 
@@ -205,7 +223,7 @@ static void read_answer(struct transfer *t, CURLcode code, struct http_answer *a
         answer->cause = describe_failure(t, code);
         return;
     }
-    curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &answer->status);
+    t->curl->easy_getinfo(t->handle, CURLINFO_RESPONSE_CODE, &answer->status);
     answer->len = t->len;
     answer->date_s = read_date(t);
     read_remote(t, &answer->remote);
@@ -214,14 +232,14 @@ static void read_answer(struct transfer *t, CURLcode code, struct http_answer *a
 int http_client_take(struct http_client *h, struct http_answer *answer)
 {
     int left;
-    const CURLMsg *done = curl_multi_info_read(h->multi, &left);
+    const CURLMsg *done = h->curl.multi_info_read(h->multi, &left);
     struct transfer *t = NULL;
     if (!done || done->msg != CURLMSG_DONE)
         return ERR_AGAIN;
     CURLcode code = done->data.result; /* done is gone with its handle */
-    curl_easy_getinfo(done->easy_handle, CURLINFO_PRIVATE, &t);
+    h->curl.easy_getinfo(done->easy_handle, CURLINFO_PRIVATE, &t);
     read_answer(t, code, answer);
-    curl_multi_remove_handle(h->multi, t->curl);
+    h->curl.multi_remove_handle(h->multi, t->handle);
     t->busy = false;
     return (int)(t - h->transfers);
 }

@@ -29,7 +29,8 @@ struct http_answer {
     uint64_t date_s;    /* its clock, seconds since 1970; 0 when it did not tell */
 };
 
-int http_client_new(struct http_client **out) must_check;
+/* On an error failed says what is the matter, for a person. Before the cage. */
+int http_client_new(struct http_client **out, char *failed, size_t size) must_check;
 
 /* Begins; returns its place, 0 to HTTP_REQUESTS_MAX - 1. ERR_SPACE when all are taken, ERR_NOMEM. */
 int http_client_start(struct http_client *h, const struct http_request *request) must_check;
