@@ -111,6 +111,12 @@ def test_layer_makes_no_system_call(layer):
     assert not wrong
 
 
+def test_only_helpers_look_names_up_and_speak_http():
+    """What reads strangers' bytes with much code of others is kept from the node's own process."""
+    assert {str(path.parent.relative_to(ROOT)) for path in SOURCES for _, header in includes_of(path)
+            if header in ("netdb.h", "curl/curl.h")} == {"src/node/helper"}
+
+
 @pytest.mark.parametrize("layer", ["base", "frame", "crypto", "proto", "net"])
 def test_lower_layers_return_codes_and_do_not_log(layer):
     wrong = []
