@@ -74,7 +74,8 @@ char *nodes_addresses(const json_t *object)
 
 void nodes_print_json(json_t *root)
 {
-    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    json_dumpf(root, stdout,
+               JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII); /* a terminal may read it */
     putchar('\n');
     json_decref(root);
 }

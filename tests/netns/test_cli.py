@@ -150,6 +150,13 @@ def test_status_json_is_an_array_of_what_the_nodes_say(api, cli):
     assert nodes[0] == node()
 
 
+def test_json_is_ascii_whatever_peers_are_called(api, cli):
+    name = "Köl\u009b31m\u202e"
+    api(status=node(peers=[peer(name=name)]))
+    text = cli("status", "--json")
+    assert text.isascii() and json.loads(text)[0]["peers"][0]["name"] == name
+
+
 def test_n_picks_by_name_or_id_prefix(api, cli):
     api(ID_A)
     api(ID_C, status=node(id=ID_C, name="site-c"))
