@@ -4,6 +4,10 @@
 
 #include "base/err.h"
 
+/* Puts /dev/null in the place of each of the three standard streams that is closed: else what is opened next takes its
+ * number, and what is said goes there. First of all. */
+void process_fill_streams(void);
+
 /* From here on memory, descriptors and registers of this process are root's alone to see, also for other
  * processes of the same user, and no core dump holds its keys. Before any key is read.
  * ERR_IO with errno set. */

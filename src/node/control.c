@@ -231,16 +231,23 @@ static bool start_helpers(struct node *n)
     return err == 0;
 }
 
+static bool say_id(const struct node_id *id)
+{
+    char hex[ID_TEXT_MAX];
+    id_format(id, hex);
+    if (printf("Peer ID: %s\n", hex) > 0 && fflush(stdout) == 0)
+        return true;
+    log_error("the peer id %s cannot be written to the standard output: %s", hex, strerror(errno));
+    return false;
+}
+
 static bool load_identity(const struct config *config, struct identity **out, bool *made)
 {
-    char id[ID_TEXT_MAX];
     if (keydir_load(config->keydir, out, made))
         return false;
     if (*made && config->generate_keys && keydir_keep(*out, config->keydir))
         return false;
-    printf("Peer ID: %s\n", id_format(identity_id(*out), id));
-    fflush(stdout);
-    return true;
+    return say_id(identity_id(*out)) || !config->generate_keys;
 }
 
 static bool open_api(struct node *n)

@@ -229,3 +229,29 @@ def test_reader_of_the_log_that_leaves_ends_nothing(lab, program):
             labs.wait_for(lambda: backbone.get("/health")[0] == 200, 10, "the backbone's /health")
         os.close(nobody)
         assert process.stop() == 0
+
+
+@pytest.mark.parametrize("streams", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_nobody_elses(lab, streams):
+    """What a program opens first takes the number of a closed stream: what is said would go there."""
+    host, *_ = lab.internet(("site-a",))
+    node = host.node("-tap-ip", A_OVERLAY, "-public", start=False)
+    assert node.id
+    node.process = host.start("sh", "-c", f'exec "$0" "$@" {streams}', *node.command(), name="node")
+    node.wait_ready()
+    for number in "012":
+        if streams[0] == "<" or number != "0":
+            target = os.readlink(f"/proc/{node.process.pid}/fd/{number}")
+            assert target == "/dev/null" or "log" in target
+    assert node.stop() == 0
+
+
+def test_id_that_cannot_be_written_is_told_in_the_log(lab):
+    host, *_ = lab.internet(("site-a",))
+    node = host.node("-tap-ip", A_OVERLAY, "-public", start=False)
+    full = host.run("sh", "-c", 'exec "$0" "$@" >/dev/full', *node.command(), "-generate-keys", check=False)
+    assert full.returncode == 1 and f"the peer id {node.id} cannot be written to the standard output" in full.stderr
+    node.process = host.start("sh", "-c", 'exec "$0" "$@" >/dev/full', *node.command(), name="node")
+    node.process.wait_log(f"the peer id {node.id} cannot be written to the standard output: No space left on device")
+    node.wait_ready()
+    assert node.stop() == 0
