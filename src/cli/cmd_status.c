@@ -39,9 +39,10 @@ static char *device_text(const json_t *node)
     double workers = nodes_number(node, "workers");
     const char *backend = nodes_text(node, "aead_backend");
     char *out = NULL;
-    if (asprintf(&out, "%s, MTU %.0f, %.0f worker%s, %s%s%s%s", nodes_text(node, "device"),
-                 nodes_number(node, "mtu"), workers, workers == 1 ? "" : "s", nodes_text(node, "aead"),
-                 backend[0] ? " by " : "", backend,
+    bool down = json_is_false(json_object_get(node, "device_up"));
+    if (asprintf(&out, "%s%s, MTU %.0f, %.0f worker%s, %s%s%s%s", nodes_text(node, "device"),
+                 down ? " (down: no frame passes)" : "", nodes_number(node, "mtu"), workers,
+                 workers == 1 ? "" : "s", nodes_text(node, "aead"), backend[0] ? " by " : "", backend,
                  json_is_true(json_object_get(node, "public")) ? ", public" : "") < 0)
         abort();
     return out;

@@ -14,6 +14,7 @@
 #include "node/helper/helpers.h"
 #include "node/helper/name_client.h"
 #include "node/underlay/reflexive.h"
+#include "node/overlay.h"
 #include "node/rendezvous/rendezvous.h"
 #include "node/carrier/streams.h"
 #include "node/data/worker.h"
@@ -79,6 +80,7 @@ struct node {
     struct node_retired retired; /* sessions to free once it is */
     bool forget[MESH_PEERS_MAX]; /* slots whose addresses the switch is to forget once it is */
     bool forgetting;             /* any of them */
+    struct overlay_told overlay_told[MESH_PEERS_MAX]; /* by slot */
 
     struct helpers helpers;            /* ends of their channels, until their clients have them */
     struct helper_client *name_helper; /* NULL before they are ready */
@@ -117,6 +119,8 @@ void addresses_on_stun(struct node *n, const struct addr *from, const uint8_t *d
 void addresses_describe(void *context, struct record *record); /* fills our record; context is the node */
 
 /* report.c */
+#define REPORT_WHO_MAX (ID_TEXT_MAX + MESSAGE_NAME_MAX + 8)
+const char *report_who_is_in(const struct node *n, int slot, char out[REPORT_WHO_MAX]); /* for people */
 void report_notice(struct node *n, enum mesh_notice what, const struct node_id *id, const char *name,
                    const char *text);
 void report_unpinned(struct node *n, uint32_t slot,

@@ -3,6 +3,7 @@
  * tables are made to agree with what the peer is about to learn. Control thread. docs/ARCHITECTURE.md, "Control". */
 
 #include "node/node.h"
+#include "node/overlay.h"
 #include "node/underlay/usable.h"
 #include <string.h>
 
@@ -88,6 +89,7 @@ static void take_addresses(struct node *n, const struct mesh_output *o)
     if (!theirs)
         return; /* it has gone since: that is said further on */
     device_peer_addresses(n->device, o->slot, theirs->addresses, theirs->address_count);
+    overlay_check(n, o->slot, id, theirs);
     pin_addresses(n, o->slot, id, theirs);
 }
 

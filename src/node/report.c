@@ -127,29 +127,27 @@ void report_circle(struct node *n)
     limited(&n->circle_limit, CIRCLE_LIMIT_US, line);
 }
 
-#define WHO_MAX (ID_TEXT_MAX + MESSAGE_NAME_MAX + 8)
-
-static const char *who_is_in(const struct node *n, int slot, char out[WHO_MAX])
+const char *report_who_is_in(const struct node *n, int slot, char out[REPORT_WHO_MAX])
 {
     struct node_id id;
     const char *name;
     if (slot >= 0 && mesh_peer_name(n->mesh, (uint32_t)slot, &id, &name))
-        return who(&id, name, out, WHO_MAX);
-    snprintf(out, WHO_MAX, "that is gone");
+        return who(&id, name, out, REPORT_WHO_MAX);
+    snprintf(out, REPORT_WHO_MAX, "that is gone");
     return out;
 }
 
 void report_unpinned(struct node *n, uint32_t slot, const struct switch_pin *pin)
 {
-    char peer[WHO_MAX], owner[WHO_MAX], mac[MAC_TEXT_MAX], line[640];
-    who_is_in(n, (int)slot, peer);
+    char peer[REPORT_WHO_MAX], owner[REPORT_WHO_MAX], mac[MAC_TEXT_MAX], line[640];
+    report_who_is_in(n, (int)slot, peer);
     mac_format(pin->mac, mac);
     if (pin->err == ERR_EXISTS)
         snprintf(
             line, sizeof line,
             "peer %s: announces the MAC address %s, which peer %s announced first and keeps: give one of "
             "them another",
-            peer, mac, who_is_in(n, (int)pin->owner, owner));
+            peer, mac, report_who_is_in(n, (int)pin->owner, owner));
     else
         snprintf(line, sizeof line, "peer %s: announces the MAC address %s, which is %s: give it another",
                  peer, mac, pin->err == ERR_PERMISSION ? "our device's" : "no station's");
@@ -158,9 +156,9 @@ void report_unpinned(struct node *n, uint32_t slot, const struct switch_pin *pin
 
 void report_claim(struct node *n, const struct worker_event *claim)
 {
-    char peer[WHO_MAX], holder[WHO_MAX], mac[MAC_TEXT_MAX], line[640];
-    who_is_in(n, (int)claim->slot, peer);
-    who_is_in(n, claim->claim.holder, holder);
+    char peer[REPORT_WHO_MAX], holder[REPORT_WHO_MAX], mac[MAC_TEXT_MAX], line[640];
+    report_who_is_in(n, (int)claim->slot, peer);
+    report_who_is_in(n, claim->claim.holder, holder);
     mac_format(claim->claim.mac, mac);
     if (claim->claim.why == DROP_PINNED)
         snprintf(

@@ -180,7 +180,7 @@ static json_t *describe_node(struct node *n)
     enum aead_suite suite = aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305;
     return json_pack(
         "{s:o, s:s, s:s, s:i, s:o, s:i, s:s, s:s, s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:o, s:o, "
-        "s:o, s:o, s:o, s:o}",
+        "s:o, s:o, s:o, s:o, s:b}",
         "id", text_of_id(identity_id(n->identity)), "name", n->config->name, "device",
         device_tap(n->device)->name, "mtu", (int)device_mtu(n->device), "addresses",
         prefixes(overlay, overlay_count), "workers", (int)n->worker_count, "aead", aead_suite_name(suite),
@@ -189,7 +189,7 @@ static json_t *describe_node(struct node *n)
         "reflexive", text_of_addr(&n->reflexive.mapped), "port", (int)n->config->port, "control_port",
         (int)n->config->control_port, "public", n->config->is_public, "peers", peers, "drops",
         describe_drops(n), "frames", describe_frames(n), "key_memory", describe_key_memory(), "sandbox",
-        describe_sandbox(n), "warnings", describe_warnings(n));
+        describe_sandbox(n), "warnings", describe_warnings(n), "device_up", device_up(n->device));
 }
 
 /* ---- fdb ---- */

@@ -79,6 +79,18 @@ void device_peer_addresses(struct device *d, uint32_t slot, const struct addr_pr
     d->peer_addresses[slot] = count;
 }
 
+int device_holder(const struct device *d, uint32_t slot, const struct addr *a)
+{
+    (void)d, (void)slot, (void)a;
+    return DEVICE_HOLDER_NOBODY;
+}
+
+bool device_up(const struct device *d)
+{
+    (void)d;
+    return true;
+}
+
 unsigned device_host_candidates(struct device *d, uint16_t port, uint16_t control_port, struct candidate *out,
                                 unsigned cap)
 {

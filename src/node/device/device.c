@@ -192,6 +192,18 @@ static uint64_t underlay_hash(const struct device *d)
     return hash;
 }
 
+static void take_link(struct device *d, const struct rtnl_link *now)
+{
+    if (!now)
+        return; /* it was removed: the workers notice */
+    if (d->link.up && !now->up)
+        log_warn("device %s was taken down: no frame passes until `ip link set %s up`", now->name, now->name);
+    else if (d->told_down && now->up)
+        log_info("device %s is up again", now->name);
+    d->told_down = !now->up && (d->told_down || d->link.up);
+    d->link = *now;
+}
+
 static int refresh(struct device *d)
 {
     int err = read_links(d);
@@ -199,9 +211,7 @@ static int refresh(struct device *d)
         err = read_addresses(d);
     if (err)
         return err;
-    const struct rtnl_link *own = device_link_at(d, d->tap.ifindex);
-    if (own)
-        d->link = *own;
+    take_link(d, device_link_at(d, d->tap.ifindex));
     pick_own_addresses(d);
     d->link_local_alone = has_link_local_alone(d);
     device_overlap_refresh(d);
@@ -384,6 +394,11 @@ unsigned device_mtu(const struct device *d)
 const uint8_t *device_mac(const struct device *d)
 {
     return d->link.mac;
+}
+
+bool device_up(const struct device *d)
+{
+    return d->link.up;
 }
 
 unsigned device_addresses(const struct device *d, struct addr_prefix *out, unsigned cap)

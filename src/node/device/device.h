@@ -28,6 +28,9 @@ const struct tap *device_tap(const struct device *d);
 unsigned device_mtu(const struct device *d);
 const uint8_t *device_mac(const struct device *d); /* 6 bytes */
 
+/* False while a person has taken the device down: no frame passes. */
+bool device_up(const struct device *d);
+
 /* Our overlay addresses: those of the TAP. Returns how many were copied. */
 unsigned device_addresses(const struct device *d, struct addr_prefix *out, unsigned cap);
 
@@ -36,6 +39,12 @@ unsigned device_addresses(const struct device *d, struct addr_prefix *out, unsig
  * addresses are never routed, nor are this machine's gateways, name servers and live neighbours unless -host-route
  * allows them; underlay addresses cannot be among them (device_is_overlay). */
 void device_peer_addresses(struct device *d, uint32_t slot, const struct addr_prefix *list, unsigned count);
+
+#define DEVICE_HOLDER_NOBODY (-1)
+#define DEVICE_HOLDER_US     (-2)
+
+/* Who else has an overlay address that the peer in slot announces: this machine, or the peer in the slot that is returned. */
+int device_holder(const struct device *d, uint32_t slot, const struct addr *a);
 
 /* The machine's addresses at which peers could reach us: those of every interface that is up but loopback,
  * link-local, the device's, and any inside the device's subnet. Where there are none, IPv6 link-local ones: who

@@ -44,6 +44,7 @@ struct device {
     struct tap tap;
     int monitor;
     struct rtnl_link link;
+    bool told_down; /* the log has said that it was taken down */
 
     struct undo undo; /* what we changed of an attached TAP, and what is to be put back in any case */
     int run_dir;      /* the folder of the record, or a negative errno */

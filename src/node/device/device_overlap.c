@@ -179,14 +179,14 @@ static int routes_add(struct device *d, uint32_t slot, const struct addr *a)
     return 0;
 }
 
-static void warn_of_conflict(const struct device *d, const struct addr *a)
+int device_holder(const struct device *d, uint32_t slot, const struct addr *a)
 {
-    char text[ADDR_TEXT_MAX];
     if (rtnl_addresses_have(d->all, d->all_count, a) && own_subnet(d, a))
-        log_warn(
-            "a peer announces %s, which is this machine's own address: they cannot reach each other until "
-            "one of the two takes another -tap-ip",
-            addr_format(a, text));
+        return DEVICE_HOLDER_US;
+    for (size_t i = 0; i < d->route_count; i++)
+        if (d->routes[i].slot != slot && addr_same_host(&d->routes[i].addr, a))
+            return (int)d->routes[i].slot;
+    return DEVICE_HOLDER_NOBODY;
 }
 
 void device_peer_addresses(struct device *d, uint32_t slot, const struct addr_prefix *list, unsigned count)
@@ -195,7 +195,6 @@ void device_peer_addresses(struct device *d, uint32_t slot, const struct addr_pr
     for (unsigned i = 0; i < count; i++) {
         if (routes_has(d, slot, &list[i].addr))
             continue;
-        warn_of_conflict(d, &list[i].addr);
         if (routes_add(d, slot, &list[i].addr))
             log_warn("out of memory: no host route to a peer");
     }
