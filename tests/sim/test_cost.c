@@ -66,7 +66,7 @@ static struct mesh *start(const struct identity *me)
 static void from_hub(struct hub *h, const struct mesh_output *o)
 {
     const struct endpoint from = endpoint_udp(&hub_addr);
-    if (o->kind == MESH_OUTPUT_DIAL && addr_same_host(&o->addr, &h->peer_addr)) {
+    if (o->kind == MESH_OUTPUT_DIAL && addr_same_host(&o->target.addr, &h->peer_addr)) {
         h->conn = o->conn;
         h->peer_conn = mesh_on_accept(h->peer, &hub_addr, h->now_us);
         mesh_on_connected(h->mesh, h->conn, h->now_us);

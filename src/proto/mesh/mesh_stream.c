@@ -310,10 +310,10 @@ static void tell_handshake(struct mesh *m, struct peer *p, bool first, bool unhe
 static void replace(struct mesh *m, struct link *loser, const struct link *l, uint64_t now_us)
 {
     struct peer *p = l->owner;
-    char to[ADDR_TEXT_MAX] = "", from[ADDR_TEXT_MAX], text[2 * ADDR_TEXT_MAX + 8];
+    char to[TARGET_TEXT_MAX] = "", from[TARGET_TEXT_MAX], text[2 * TARGET_TEXT_MAX + 8];
     if (memcmp(l->theirs.boot, loser->theirs.boot, MESSAGE_BOOT_LEN) != 0) {
-        addr_format(&l->remote, to);
-        snprintf(text, sizeof text, "%s and %s", addr_format(&loser->remote, from), to);
+        target_format(&l->remote, to);
+        snprintf(text, sizeof text, "%s and %s", target_format(&loser->remote, from), to);
         if (memcmp(l->theirs.boot, p->boot_before, MESSAGE_BOOT_LEN) == 0)
             mesh_note(m, MESH_NOTICE_SHARED_KEY, p, text);
         memcpy(p->boot_before, loser->theirs.boot, MESSAGE_BOOT_LEN);
