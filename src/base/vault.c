@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The vault: addresses for RESERVE bytes are taken once, and pages in them as they are needed, CHUNK bytes at a
- * time. They are handed out in slabs of SLAB bytes, each cut into objects of one size, or several in a row for a
+/* The vault: addresses for RESERVE bytes (an eighth of what the process may have, if that is less) are taken once,
+ * and pages in them as they are needed, CHUNK bytes at a time. They are handed out in slabs of SLAB bytes, each cut into objects of one size, or several in a row for a
  * larger object. What belongs to which slab is kept outside, so nothing that is written behind an object's end
  * leads the allocator astray. A size's slabs stay that size's. Any thread, under one lock. */
 
@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -59,6 +60,7 @@ struct slab {
 static struct {
     pthread_mutex_t lock;
     _Atomic(uint8_t *) base; /* NULL: nothing reserved yet, or nothing to be had */
+    size_t reserved;         /* bytes behind base */
     size_t grown;            /* slabs that are backed by memory */
     size_t unlocked;         /* bytes of them */
     uint32_t open[KINDS];    /* the first listed slab of each size: index plus one */
@@ -66,16 +68,26 @@ static struct {
     struct slab slabs[SLABS];
 } vault = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+/* Addresses are free, except where `ulimit -v` counts them. */
+static size_t affordable(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur / 8 >= RESERVE)
+        return RESERVE;
+    return limit.rlim_cur / 8 / CHUNK * CHUNK;
+}
+
 static void reserve(void)
 {
-    uint8_t *p =
-        mmap(NULL, RESERVE + 2 * SLAB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    size_t len = affordable();
+    uint8_t *p = mmap(NULL, len + 2 * SLAB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED)
         return;
-    (void)madvise(p, RESERVE + 2 * SLAB, MADV_DONTDUMP);
-    (void)madvise(p, RESERVE + 2 * SLAB, MADV_WIPEONFORK);
+    (void)madvise(p, len + 2 * SLAB, MADV_DONTDUMP);
+    (void)madvise(p, len + 2 * SLAB, MADV_WIPEONFORK);
+    vault.reserved = len;
     vault.base = p + SLAB; /* a guard before it, and one behind */
-    __lsan_register_root_region(vault.base, RESERVE);
+    __lsan_register_root_region(vault.base, len);
 }
 
 /* ---- free slabs, in runs that never touch each other ---- */
@@ -129,7 +141,7 @@ static bool grow(size_t slabs)
 {
     size_t len = (slabs * SLAB + CHUNK - 1) / CHUNK * CHUNK, at = vault.grown;
     uint8_t *memory = vault.base + at * SLAB;
-    if (at * SLAB + len > RESERVE || mprotect(memory, len, PROT_READ | PROT_WRITE) != 0)
+    if (at * SLAB + len > vault.reserved || mprotect(memory, len, PROT_READ | PROT_WRITE) != 0)
         return false;
     if (mlock2(memory, len, MLOCK_ONFAULT) != 0)
         vault.unlocked += len;
@@ -232,7 +244,7 @@ static void *alloc_locked(size_t size)
     size_t kind = kind_of(size);
     if (!vault.base)
         reserve();
-    if (!vault.base || size > RESERVE)
+    if (!vault.base || size > vault.reserved)
         return NULL;
     if (kind < KINDS)
         return alloc_small(kind);
@@ -258,7 +270,7 @@ void *vault_alloc(size_t size)
 static struct slab *slab_of(const void *p)
 {
     uintptr_t at = (uintptr_t)p, base = (uintptr_t)atomic_load_explicit(&vault.base, memory_order_relaxed);
-    return base && at >= base && at - base < RESERVE ? &vault.slabs[(at - base) / SLAB] : NULL;
+    return base && at >= base && at - base < vault.reserved ? &vault.slabs[(at - base) / SLAB] : NULL;
 }
 
 size_t vault_size(const void *p)

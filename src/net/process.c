@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <link.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -41,6 +42,24 @@ void process_raise_locked(void)
         return;
     locked.rlim_cur = locked.rlim_max;
     (void)setrlimit(RLIMIT_MEMLOCK, &locked);
+}
+
+bool process_has_room(size_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p != MAP_FAILED && munmap(p, bytes) == 0;
+}
+
+size_t process_thread_bytes(void)
+{
+    pthread_attr_t attributes;
+    size_t stack = 0, guard = 0;
+    if (pthread_attr_init(&attributes) != 0)
+        return 0;
+    (void)pthread_attr_getstacksize(&attributes, &stack);
+    (void)pthread_attr_getguardsize(&attributes, &guard);
+    (void)pthread_attr_destroy(&attributes);
+    return stack + guard;
 }
 
 unsigned process_raise_files(unsigned wanted)

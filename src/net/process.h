@@ -3,6 +3,8 @@
 /* What the process asks of the kernel for itself, and gives back to it. */
 
 #include "base/err.h"
+#include <stdbool.h>
+#include <stddef.h>
 
 /* Puts /dev/null in the place of each of the three standard streams that is closed: else what is opened next takes its
  * number, and what is said goes there. First of all. */
@@ -16,6 +18,11 @@ int process_harden(void) must_check;
 /* Lets the process lock as much memory as the system allows it to: all, where CAP_SYS_RESOURCE holds. Before rights
  * are given up. */
 void process_raise_locked(void);
+
+/* Whether the process may map so many bytes more (`ulimit -v`), and what a thread takes of them. Threads that
+ * libraries make abort the process where they find no room. */
+bool process_has_room(size_t bytes);
+size_t process_thread_bytes(void);
 
 /* Raises the soft limit on open files to wanted, or to the hard limit if that is less; never lowers it. Returns
  * what it is now. */

@@ -28,7 +28,10 @@
 #define TRIM_US    (5 * USEC_PER_SEC)
 #define FILES_OWN                                                                                            \
     512 /* the lobby, half-open connections, queues, sockets, callers of the API, the backbone */
-#define FILES_PER_PEER 2                   /* its connection, and the one that replaces it */
+#define FILES_PER_PEER 2                  /* its connection, and the one that replaces it */
+#define ROOM_OWN       ((size_t)32 << 20) /* of addresses, what a node takes; each worker … */
+#define ROOM_WORKER    ((size_t)6 << 20)
+#define THREADS_OTHER  5                   /* … beside those of threads: the log's, libuv's pool */
 #define AGE_US         (10 * USEC_PER_SEC) /* a sweep reads the switch's whole table, 2 MB */
 
 static_assert(INTAKE_PEERS == MESH_PEERS_MAX, "each peer has a share of the queue");
@@ -222,6 +225,30 @@ static void on_signal(uv_signal_t *handle, int number)
 
 /* ---- start and stop ---- */
 
+/* A CPU may be online and not ours. */
+static unsigned workers_wanted(const struct config *config)
+{
+    cpu_set_t cpus;
+    if (config->workers)
+        return config->workers;
+    int count = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+    return count < WORKER_MAX ? (unsigned)count : WORKER_MAX;
+}
+
+/* Before anything is made: what has no room later on may be a thread of a library, which aborts. */
+static bool has_room(const struct config *config)
+{
+    unsigned workers = config->generate_keys ? 0 : workers_wanted(config);
+    unsigned threads = config->generate_keys ? 0 : workers + (config->backbone[0] ? THREADS_OTHER : 1);
+    size_t bytes = ROOM_OWN + workers * ROOM_WORKER + threads * process_thread_bytes();
+    if (process_has_room(bytes))
+        return true;
+    log_error("out of memory: %zu MB more are needed, for %u worker%s; raise `ulimit -v`, or LimitAS= of the "
+              "service%s",
+              bytes >> 20, workers, workers == 1 ? "" : "s", workers > 1 ? ", or give fewer -workers" : "");
+    return false;
+}
+
 static bool start_helpers(struct node *n)
 {
     const struct helpers_config config = {.caged = n->config->sandbox, .backbone = n->config->backbone};
@@ -268,16 +295,6 @@ static bool open_api(struct node *n)
         log_error("cannot open the API socket in %s: %s; -run DIR moves it", n->config->run_dir,
                   strerror(errno));
     return rc == 0;
-}
-
-/* A CPU may be online and not ours. */
-static unsigned workers_wanted(const struct config *config)
-{
-    cpu_set_t cpus;
-    if (config->workers)
-        return config->workers;
-    int count = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
-    return count < WORKER_MAX ? (unsigned)count : WORKER_MAX;
 }
 
 static bool open_sockets(struct node *n)
@@ -393,7 +410,7 @@ static bool start_workers(struct node *n)
     return rc == 0;
 }
 
-static bool name_peers(struct node *n)
+static bool list_peers(struct node *n)
 {
     const struct config *c = n->config;
     for (unsigned i = 0; i < c->allow_count; i++) {
@@ -411,6 +428,14 @@ static bool name_peers(struct node *n)
                 log_error("-connect: too many peers, at most %u", n->peers_max);
             return false;
         }
+    }
+    return true;
+}
+
+static bool add_hosts(struct node *n)
+{
+    const struct config *c = n->config;
+    for (unsigned i = 0; i < c->connect_count; i++) {
         if (c->connect[i].host[0] && hosts_add(n, &c->connect[i])) {
             log_error("-connect: out of memory");
             return false;
@@ -489,14 +514,14 @@ static void init_handles(struct node *n)
 static bool start(struct node *n)
 {
     snapshot_watch(n);
-    if (!open_api(n) || !open_sockets(n) || !open_device(n) || !open_mesh(n) ||
+    if (!open_api(n) || !open_sockets(n) || !open_device(n) || !open_mesh(n) || !list_peers(n) ||
         (n->key_made && keydir_keep(n->identity, n->config->keydir)) || cage_enter(n->config, &n->sandbox) ||
         log_start_writer() || !start_workers(n))
         return false;
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
     mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
     addresses_announce(n);
-    if (!open_helpers(n) || !start_rendezvous(n) || !name_peers(n))
+    if (!open_helpers(n) || !start_rendezvous(n) || !add_hosts(n))
         return false;
     uv_timer_start(&n->slow, on_slow, SLOW_MS, SLOW_MS);
     uv_prepare_start(&n->settle, on_settle);
@@ -585,7 +610,7 @@ int control_run(const struct config *config)
     n->started_us = clock_monotonic_us();
     n->uevent_fd = -1;
     n->helpers = HELPERS_NONE;
-    if (!config->generate_keys && !start_helpers(n))
+    if (!has_room(config) || (!config->generate_keys && !start_helpers(n)))
         return EXIT_FAILURE;
     if (!load_identity(config, &n->identity, &n->key_made))
         return EXIT_FAILURE;

@@ -66,10 +66,13 @@ static const char *whole_path(const char *dir, char out[PATH_MAX])
 
 int keydir_load(const char *dir, struct identity **out, bool *made)
 {
+    char path[PATH_MAX];
     int err = identity_load(dir, out);
     *made = err == ERR_NOT_FOUND;
     if (*made)
         err = identity_generate(out);
+    else if (!err)
+        log_info("this node's key is in %s", whole_path(dir, path));
     if (err)
         tell(err, dir);
     return err;

@@ -32,6 +32,28 @@ def l2(host, *flags, **options):
                     timeout=10 * labs.PATIENCE, **options)
 
 
+@pytest.mark.parametrize("backbone", [[], ["-backbone", "http://127.0.0.1:1"]], ids=["alone", "backbone"])
+@pytest.mark.parametrize("workers", [1, 4])
+def test_too_small_an_address_space_costs_one_line_and_leaves_no_key(host, backbone, workers):
+    for megabytes in (45, 60, 75, 100, 125, 150, 200):
+        command = ["timeout", "-s", "TERM", "1", "prlimit", f"--as={megabytes << 20}", labs.program("shadowmesh-l2"),
+                   "-workers", workers, "-keydir", host.dir / "keys", "-run", host.dir / "run", "-tap-ip", A_OVERLAY, *backbone]
+        result = host.run(*command, check=False, timeout=20)
+        if result.returncode == 124:
+            break  # it runs
+        assert result.returncode == 1, (megabytes, result.returncode, result.stderr)
+        assert "ulimit -v" in complaint(result) and not (host.dir / "keys").exists()
+    assert megabytes >= 75 and result.returncode == 124, result.stderr
+
+
+def test_a_start_that_fails_for_too_many_peers_leaves_no_key(host):
+    flags = [flag for number in range(40) for flag in ("-allow", f"{number:040x}")]
+    result = host.run("prlimit", "--nofile=560", labs.program("shadowmesh-l2"), "-keydir", host.dir / "keys", "-run",
+                      host.dir / "run", "-tap-ip", A_OVERLAY, *flags, check=False, timeout=20)
+    assert result.returncode == 1 and "too many peers" in result.stderr
+    assert not (host.dir / "keys").exists()
+
+
 WRONG_FLAGS = [
     (["-tap-ip", A_OVERLAY, "-frobnicate"], "-frobnicate"),
     (["-tap-ip", A_OVERLAY, "stray"], "stray"),
