@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
@@ -338,8 +339,9 @@ size_t udp_unsent(const struct udp_socket *s)
     (CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(int)) +                           \
      CMSG_SPACE(sizeof(uint32_t)) + CMSG_SPACE(sizeof(struct in6_pktinfo)))
 
-#define TAKE_BYTES 262144 /* by one call, by guess */
-#define TAKE_MIN   4
+#define TAKE_BYTES     262144 /* by one call, by guess … */
+#define TAKE_DATAGRAMS 512    /* … and no more than these */
+#define TAKE_MIN       4
 
 /* Slots of 64 KB one behind the other would have all their first lines in the same few sets of the caches. */
 #define SLOT_LEN (UDP_BUFFER + 1664)
@@ -353,6 +355,7 @@ struct udp_slot {
 
 struct udp_batch {
     unsigned take; /* messages that the next call asks for */
+    bool full;     /* the last call got as many as it asked for */
     uint8_t *buffers;
     struct udp_slot slots[UDP_BATCH];
     struct mmsghdr msgs[UDP_BATCH];
@@ -473,9 +476,11 @@ static bool is_icmp_error(int e)
 }
 
 /* What comes next is likely like what came last. */
-static void plan_next(struct udp_batch *b, size_t bytes, unsigned count)
+static void plan_next(struct udp_batch *b, size_t bytes, size_t datagrams, unsigned count)
 {
-    size_t fit = TAKE_BYTES / (bytes / count + 1);
+    size_t fit = TAKE_BYTES / (bytes / count + 1), few = TAKE_DATAGRAMS / (datagrams / count + 1);
+    if (few < fit)
+        fit = few;
     b->take = fit < TAKE_MIN ? TAKE_MIN : fit > UDP_BATCH ? UDP_BATCH : (unsigned)fit;
 }
 
@@ -486,17 +491,29 @@ int udp_receive(struct udp_socket *s, struct udp_batch *b, struct udp_message *o
     do
         n = recvmmsg(s->fd, b->msgs, b->take, MSG_DONTWAIT, NULL);
     while (n < 0 && (errno == EINTR || is_icmp_error(errno)) && ++errors < ERRORS_SKIPPED);
+    b->full = n > 0 && (unsigned)n == b->take;
     if (n < 0)
         return errno == EAGAIN || errno == EINTR || is_icmp_error(errno) ? 0 : ERR_IO;
     int count = 0;
-    size_t bytes = 0;
+    size_t bytes = 0, datagrams = 0;
     for (int i = 0; i < n; i++) {
         bytes += b->msgs[i].msg_len;
-        if (read_message(s, b, (unsigned)i, &out[count], overflow))
+        if (read_message(s, b, (unsigned)i, &out[count], overflow)) {
+            datagrams += out[count].len / out[count].segment;
             count++;
+        }
         batch_arm(b, (unsigned)i);
     }
     if (n > 0)
-        plan_next(b, bytes, (unsigned)n);
+        plan_next(b, bytes, datagrams, (unsigned)n);
     return count;
+}
+
+unsigned udp_waiting(const struct udp_socket *s, const struct udp_batch *b)
+{
+    uint32_t info[SK_MEMINFO_VARS];
+    socklen_t len = sizeof(info);
+    if (!b->full || getsockopt(s->fd, SOL_SOCKET, SO_MEMINFO, info, &len) < 0 || info[SK_MEMINFO_RCVBUF] == 0)
+        return 0;
+    return (unsigned)((uint64_t)info[SK_MEMINFO_RMEM_ALLOC] * 100 / info[SK_MEMINFO_RCVBUF]);
 }

@@ -79,3 +79,7 @@ void udp_batch_free(struct udp_batch *b);
  * errors are no errors here. *overflow grows by what the socket dropped (SO_RXQ_OVFL). */
 int udp_receive(struct udp_socket *s, struct udp_batch *b, struct udp_message *out,
                 uint64_t *overflow) must_check;
+
+/* How full the socket's queue is by the kernel's own account, in per cent, after udp_receive. Asks only when that got
+ * all that it asked for: else next to nothing waits. 0 where the kernel does not tell. */
+unsigned udp_waiting(const struct udp_socket *s, const struct udp_batch *b);

@@ -230,6 +230,7 @@ static unsigned frames(struct rogue *r)
     for (unsigned i = 0; i < BATCH; i++)
         seal(r, WIRE_DATA, frame, sizeof frame);
     puppet_flush(&r->puppet);
+    r->puppet.lane = (r->puppet.lane + 1) % r->hello.lanes; /* which another worker opens */
     return BATCH;
 }
 
@@ -256,7 +257,7 @@ static const struct lie lies[] = {
     {"unknown-messages", "says what no version knows", true, unknown_messages},
     {"links", "connects again and again", false, links},
     {"hellos", "connects with contradictory HELLOs", false, hellos},
-    {"frames", "sends frames of 64 bytes, from -source to -destination", false, frames},
+    {"frames", "sends frames of 64 bytes in -lanes, from -source to -destination", false, frames},
 };
 
 const struct lie *lie_find(const char *name)

@@ -252,7 +252,7 @@ void puppet_seal(struct puppet *p, enum wire_type type, const struct wire_inner 
         puppet_flush(p);
     wire_inner_encode(inner, head);
     const struct slice pieces[] = {{head, sizeof head}, {body, len}};
-    int n = session_seal(p->session, type, type == WIRE_DATA ? 0 : WIRE_LANE_CONTROL, pieces, 2,
+    int n = session_seal(p->session, type, type == WIRE_DATA ? p->lane : WIRE_LANE_CONTROL, pieces, 2,
                          p->pending + p->pending_len);
     if (n < 0)
         return;

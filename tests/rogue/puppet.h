@@ -42,6 +42,7 @@ struct puppet {
     unsigned steps; /* completed */
 
     uint16_t group;                    /* of the next fragmented message */
+    unsigned lane;                     /* of frames; what waits is flushed before it changes */
     uint8_t pending[PUPPET_BATCH_MAX]; /* datagrams of one size that wait to be sent together */
     size_t pending_len, segment;
 };

@@ -31,7 +31,8 @@ static void usage(void)
 {
     printf(
         "rogue -keydir DIR -to ID -control ADDRESS:PORT -data ADDRESS:PORT -lie LIE [-seconds N] [-rate N]\n"
-        "      [-source MAC] [-destination MAC] [-claim-mac MAC] [-claim-address ADDRESS/BITS]\n\nlies:\n");
+        "      [-lanes N] [-source MAC] [-destination MAC] [-claim-mac MAC] [-claim-address "
+        "ADDRESS/BITS]\n\nlies:\n");
     lies_list();
     exit(2);
 }
@@ -81,6 +82,8 @@ static void parse(int argc, char **argv, struct options *o, struct rogue *r)
             o->seconds = (unsigned)atoi(value);
         else if (strcmp(flag, "-rate") == 0)
             o->rate = strtoull(value, NULL, 10);
+        else if (strcmp(flag, "-lanes") == 0)
+            r->hello.lanes = (uint8_t)atoi(value);
         else if (strcmp(flag, "-source") == 0)
             parse_mac(value, r->source);
         else if (strcmp(flag, "-destination") == 0)
@@ -92,7 +95,8 @@ static void parse(int argc, char **argv, struct options *o, struct rogue *r)
         else
             usage();
     }
-    if (!o->keydir || !named || !o->control.port || !o->data.port || !o->lie || o->seconds > SECONDS_MAX)
+    if (!o->keydir || !named || !o->control.port || !o->data.port || !o->lie || o->seconds > SECONDS_MAX ||
+        !r->hello.lanes || r->hello.lanes > WIRE_DATA_LANES)
         usage();
 }
 

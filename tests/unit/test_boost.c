@@ -92,6 +92,24 @@ static void one_that_never_sleeps_loses_its_right_for_ever_longer(void **state)
     }
 }
 
+/* It need not have a CPU whole for that: workers may share one. */
+static void one_that_has_more_to_do_than_it_can_is_not_raised(void **state)
+{
+    (void)state;
+    struct boost b = raised_at(0);
+    uint64_t now = BOOST_NOTICE_US;
+    b.overloaded = true;
+    assert_int_equal(boost_judge(&b, now, now / 2, streamed(now)), BOOST_LOWER);
+    b.raised = false;
+    while (now <= BOOST_PENALTY_US + BOOST_NOTICE_US) {
+        b.overloaded = true;
+        now += BOOST_NOTICE_US;
+        assert_int_equal(boost_judge(&b, now, now / 2, streamed(now)), BOOST_KEEP);
+    }
+    now += BOOST_NOTICE_US;
+    assert_int_equal(boost_judge(&b, now, now / 2, streamed(now)), BOOST_RAISE);
+}
+
 static void live_on(struct boost *b, uint64_t now_us, uint64_t cpu_us, uint64_t bytes)
 {
     enum boost_verdict verdict = boost_judge(b, now_us, cpu_us, bytes);
@@ -167,18 +185,18 @@ static void many_rounds_in_a_millisecond_are_paced_while_raised(void **state)
     (void)state;
     struct boost b = raised_at(0);
     for (unsigned i = 1; i <= BOOST_ROUNDS; i++) {
-        boost_round(&b, 100 + i, 0);
+        boost_round(&b, 100 + i, 0, false);
         assert_false(boost_is_hasty(&b));
     }
-    boost_round(&b, 999, 0);
+    boost_round(&b, 999, 0, false);
     assert_true(boost_is_hasty(&b));
     b.raised = false;
     assert_false(boost_is_hasty(&b));
     b.raised = true;
-    boost_round(&b, 1101, 0);
+    boost_round(&b, 1101, 0, false);
     assert_false(boost_is_hasty(&b));
     for (uint64_t now = 3000; now < 100000; now += 1000 / BOOST_ROUNDS + 1) {
-        boost_round(&b, now, 0);
+        boost_round(&b, now, 0, false);
         assert_false(boost_is_hasty(&b));
     }
 }
@@ -190,10 +208,10 @@ static void rounds_of_a_stream_are_paced_sooner(void **state)
     uint64_t bytes = 0;
     for (unsigned i = 0; i < BOOST_ROUNDS / BOOST_BULK_COUNT; i++) {
         assert_false(boost_is_hasty(&b));
-        boost_round(&b, 100, bytes += BOOST_BULK);
+        boost_round(&b, 100, bytes += BOOST_BULK, false);
     }
     assert_false(boost_is_hasty(&b));
-    boost_round(&b, 100, bytes += BOOST_BULK - 1);
+    boost_round(&b, 100, bytes += BOOST_BULK - 1, false);
     assert_true(boost_is_hasty(&b));
 }
 
@@ -215,7 +233,7 @@ static void *live(void *arg)
     boost_act(b, 2, BOOST_RATE);
     if (b->raised != may || b->permitted != may || sched_getscheduler(0) != (may ? SCHED_RR : SCHED_OTHER))
         return (void *)"is raised where that is permitted, else never asks again";
-    boost_round(b, 2 + BOOST_LINGER_US, BOOST_RATE);
+    boost_round(b, 2 + BOOST_LINGER_US, BOOST_RATE, false);
     if (b->raised || sched_getscheduler(0) != SCHED_OTHER)
         return (void *)"returns to fair scheduling soon after a stream";
     return NULL;
@@ -239,6 +257,7 @@ int main(void)
         cmocka_unit_test(one_that_carries_much_and_sleeps_stays_raised),
         cmocka_unit_test(one_is_raised_while_it_carries_much),
         cmocka_unit_test(one_that_never_sleeps_loses_its_right_for_ever_longer),
+        cmocka_unit_test(one_that_has_more_to_do_than_it_can_is_not_raised),
         cmocka_unit_test(silence_forgives),
         cmocka_unit_test(pulses_of_a_stream_do_not_hide_greed),
         cmocka_unit_test(all_are_raised_while_one_carries_much),

@@ -127,6 +127,32 @@ static void a_call_takes_what_the_cache_holds(void **state)
     assert_int_equal(receive(&p), 36); /* nothing is left behind, and in its order */
     for (unsigned i = 0; i < 36; i++)
         assert_int_equal(messages[i].len, 104 + i);
+    for (unsigned i = 0; i < 20; i++)
+        assert_int_equal(udp_send(&p.a, &to, data, 64 * 60, 60, 0), 0);
+    assert_int_equal(receive(&p), 20);
+    for (unsigned i = 0; i < 20; i++)
+        assert_int_equal(udp_send(&p.a, &to, data, 64 * 60, 60, 0), 0);
+    assert_int_equal(receive(&p), 7); /* many short datagrams take their time, too */
+    pair_close(&p);
+}
+
+static void how_full_the_queue_is_is_known_when_more_may_wait(void **state)
+{
+    struct pair p;
+    (void)state;
+    pair_open(&p);
+    struct udp_remote to = remote(&p.a, false, p.b.port);
+    for (unsigned i = 0; i < 2 * UDP_BATCH; i++)
+        assert_int_equal(udp_send(&p.a, &to, data, 60000, 60000, 0), 0);
+    assert_int_equal(receive(&p), UDP_BATCH);
+    unsigned waits = udp_waiting(&p.b, p.batch);
+    assert_in_range(waits, 10, 80);
+    while (receive(&p) == 4 && udp_waiting(&p.b, p.batch) > 30)
+        continue;
+    assert_true(udp_waiting(&p.b, p.batch) < waits);
+    while (udp_receive(&p.b, p.batch, messages, &p.overflow) > 0)
+        continue;
+    assert_int_equal(udp_waiting(&p.b, p.batch), 0);
     pair_close(&p);
 }
 
@@ -531,6 +557,7 @@ int main(void)
         cmocka_unit_test(burst_arrives_whole_with_its_segments_and_ecn),
         cmocka_unit_test(segments_are_sent_and_received_together),
         cmocka_unit_test(a_call_takes_what_the_cache_holds),
+        cmocka_unit_test(how_full_the_queue_is_is_known_when_more_may_wait),
         cmocka_unit_test(refused_segmentation_falls_back_for_good),
         cmocka_unit_test(unreachable_peer_does_not_end_segmentation),
         cmocka_unit_test(datagrams_leave_from_the_address_given_and_tell_where_they_arrived),

@@ -48,11 +48,12 @@ enum boost_verdict boost_judge(struct boost *b, uint64_t now_us, uint64_t cpu_us
 {
     uint64_t window = now_us - b->window_us, carried = bytes - b->bytes;
     bool wanted = in_stream(b, carried * USEC_PER_SEC >= window * BOOST_RATE, now_us);
-    bool greedy = is_greedy(b, wanted, now_us, cpu_us);
+    bool overloaded = b->overloaded, greedy = is_greedy(b, wanted, now_us, cpu_us) || overloaded;
+    b->overloaded = false;
     b->window_us = now_us;
     b->bytes = bytes;
     if (!b->raised)
-        return wanted && now_us >= b->until_us ? BOOST_RAISE : BOOST_KEEP;
+        return wanted && !overloaded && now_us >= b->until_us ? BOOST_RAISE : BOOST_KEEP;
     if (greedy)
         punish(b, now_us);
     return greedy || !wanted ? BOOST_LOWER : BOOST_KEEP;

@@ -5,8 +5,9 @@
  * the stream's ends; where permitted (CAP_SYS_NICE) it runs under SCHED_RR meanwhile, so that frames queue where
  * the stream comes from and not here, before everybody else's: a kernel forwards before any process, too. All
  * workers of the node do then, lest the others' frames wait for that one. But it wakes where it ran last, which
- * is why it is no good for the former. A worker that takes a CPU whole, be it by a flood of garbage, loses that
- * right for a while and shares like everybody else. The worker's thread.
+ * is why it is no good for the former. A worker that takes a CPU whole, be it by a flood of garbage, or
+ * has more to do than it can (overload.h), loses that right for a while and shares like everybody else. The
+ * worker's thread.
  *
  * Who goes first interrupts the sender at every frame: a flood of small ones then costs a wake-up each on
  * both ends, and a stream one for every super-frame. So a raised worker that wakes far more often than requests
@@ -39,6 +40,7 @@ struct boost {
     uint64_t carried;                  /* … and the bytes carried before the last one */
     uint64_t window_us, bytes;         /* when the window of the rate began, and bytes carried then … */
     uint64_t share_us, cpu_us;         /* … that of the CPU's share, and CPU time then */
+    bool overloaded;                   /* since it was judged last */
     uint64_t penalty_us, until_us;     /* of the last time; not to be raised before */
 };
 
@@ -52,8 +54,9 @@ void boost_begin(struct boost *b, _Atomic uint64_t *stream_until_us, uint64_t no
 
 /* Begins a round, after so many bytes of frames carried in all: judges and acts when the time has come. */
 void boost_act(struct boost *b, uint64_t now_us, uint64_t bytes);
-static inline void boost_round(struct boost *b, uint64_t now_us, uint64_t bytes)
+static inline void boost_round(struct boost *b, uint64_t now_us, uint64_t bytes, bool overloaded)
 {
+    b->overloaded |= overloaded;
     if (now_us - b->pace_us >= 1000) {
         b->pace_us = now_us;
         b->rounds = 0;

@@ -141,7 +141,7 @@ static bool round_of(struct worker *w, const struct epoll_event *ready, int coun
     bool answered = is_ready[SOURCE_UDP] && worker_in_round(w);
     if ((is_ready[SOURCE_TAP] || answered) && worker_out_round(w))
         device_gone(w);
-    boost_round(&w->boost, w->now_us, bytes_carried(w));
+    boost_round(&w->boost, w->now_us, bytes_carried(w), w->load == OVERLOAD_SHEDS);
     wake_control(w);
     return true;
 }
@@ -194,6 +194,8 @@ static int make_buffers(struct worker *w)
         return ERR_NOMEM;
     int err = udp_batch_new(&w->batch);
     if (!err)
+        err = overload_new(&w->overload);
+    if (!err)
         err = intake_new(&w->intake);
     return err ? err : ring_new(EVENT_RING, &w->events);
 }
@@ -206,6 +208,7 @@ static void free_worker(struct worker *w)
         close(w->stop);
     ring_free(w->events);
     intake_free(w->intake);
+    overload_free(w->overload);
     udp_batch_free(w->batch);
     free(w->profile);
     if (w->send)

@@ -8,6 +8,7 @@
 #include "node/data/backlog.h"
 #include "node/data/boost.h"
 #include "node/data/intake.h"
+#include "node/data/overload.h"
 #include "node/data/profile.h"
 #include "node/data/ring.h"
 #include "node/data/spread.h"
@@ -61,6 +62,8 @@ struct worker {
     /* in */
     struct udp_batch *batch;
     struct udp_message messages[UDP_BATCH];
+    struct overload *overload;
+    enum overload_state load;
     struct session *held; /* whose lane this worker holds; NULL when none */
     uint8_t held_lane;
     struct offload_merge merge; /* segments of that lane */

@@ -221,6 +221,8 @@ static enum drop peer_to_control(struct worker *w, const struct udp_message *m, 
     drop = to_control(w, m, slot, data, len);
     if (drop)
         intake_leave(w->intake, slot, len);
+    if (w->load != OVERLOAD_NONE)
+        overload_present(w->overload, slot);
     return drop;
 }
 
@@ -237,6 +239,8 @@ static enum drop on_session(struct worker *w, const struct udp_message *m, uint8
         return DROP_RECEIVER;
     if (a.header.type != WIRE_DATA)
         return peer_to_control(w, m, session_peer_slot(a.session), data, len);
+    if (w->load == OVERLOAD_SHEDS && overload_sheds(w->overload, session_peer_slot(a.session)))
+        return DROP_OVERLOAD;
     if (!lane_enter(w, a.session, a.header.lane))
         return DROP_LANE;
     uint8_t *plain;
@@ -244,6 +248,8 @@ static enum drop on_session(struct worker *w, const struct udp_message *m, uint8
     drop = session_open(a.session, &a.header, data, len, &plain, &plain_len);
     if (drop)
         return drop;
+    if (w->load != OVERLOAD_NONE)
+        overload_opened(w->overload, session_peer_slot(a.session));
     if (a.session != *checked) {
         *checked = a.session;
         check_source(w, session_peer_slot(a.session), m);
@@ -288,6 +294,7 @@ bool worker_in_round(struct worker *w)
         worker_count(&w->counters.socket_overflows, overflow);
     for (int i = 0; i < count; i++)
         on_message(w, &w->messages[i]);
+    w->load = overload_round(w->overload, udp_waiting(w->config.socket, w->batch), w->now_us);
     lane_leave(w); /* the merge's frames live in the batch */
     if (begin)
         profile_add(&w->profile->udp_recv, profile_clock_ns() - begin);

@@ -38,6 +38,7 @@ static const char *const names[DROP_COUNT] = {
     [DROP_FLAPPING] = "flapping",
     [DROP_CONTROL_RATE] = "control_rate",
     [DROP_CIRCLE] = "circle",
+    [DROP_OVERLOAD] = "overload",
 };
 
 const char *drop_name(enum drop drop)

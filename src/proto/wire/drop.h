@@ -40,6 +40,7 @@ enum drop {
     DROP_FLAPPING, /* the source moves from peer to peer too often: it stays where it is; the frame itself is passed */
     DROP_CONTROL_RATE, /* over the peer's rate of probes and control datagrams */
     DROP_CIRCLE,       /* a sealed datagram of our own, which a route led back into our device */
+    DROP_OVERLOAD,     /* of a peer over its share, unopened, while more arrives than a worker opens */
     DROP_COUNT
 };
 
