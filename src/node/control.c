@@ -299,7 +299,7 @@ static bool open_api(struct node *n)
 
 static bool open_sockets(struct node *n)
 {
-    const struct streams_ops ops = {on_accepted, on_connected, on_bytes, on_closed, n};
+    const struct streams_events events = {on_accepted, on_connected, on_bytes, on_closed, n};
     unsigned workers = workers_wanted(n->config);
     int rc = udp_open(n->config->port, workers, n->sockets);
     if (rc) {
@@ -308,7 +308,7 @@ static bool open_sockets(struct node *n)
         return false;
     }
     n->socket_count = workers;
-    rc = streams_new(&n->loop, n->config->control_port, &ops, &n->streams);
+    rc = streams_new(&n->loop, n->config->control_port, &events, &n->streams);
     if (rc)
         log_error("TCP port %u: %s", n->config->control_port,
                   rc == ERR_BUSY ? "in use by another program; -control-port N takes another"

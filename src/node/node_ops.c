@@ -116,7 +116,7 @@ static void do_one(struct node *n, const struct mesh_output *o)
         n->tables_stale = true;
         break;
     case MESH_OUTPUT_DIAL:
-        streams_dial(n->streams, o->conn, &o->target.addr);
+        streams_dial(n->streams, o->conn, &o->target);
         break;
     case MESH_OUTPUT_STREAM_SEND:
         send_stream(n, o);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The TCP streams of the control channel on the libuv loop: listening, dialling, bytes both ways. Streams are
- * known by the mesh's numbers. Control thread. */
+/* The control streams by the mesh's numbers, whatever carries them: TCP does. Control thread. */
 
 #include "base/addr.h"
 #include "base/err.h"
+#include "proto/wire/target.h"
 #include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
 
 struct streams;
 
-struct streams_ops {
+struct streams_events {
     /* Someone connected. Returns the stream's number, or 0 to close it at once. */
     uint64_t (*accepted)(void *context, const struct addr *remote);
     void (*connected)(void *context, uint64_t conn);
@@ -22,17 +22,17 @@ struct streams_ops {
     void *context;
 };
 
-/* Listens on port, all addresses, both families. ERR_BUSY when the port is in use, ERR_PERMISSION, ERR_IO
+/* Accepts on a TCP port, all addresses, both families. ERR_BUSY when the port is in use, ERR_PERMISSION, ERR_IO
  * (errno). */
-int streams_new(uv_loop_t *loop, uint16_t port, const struct streams_ops *ops,
+int streams_new(uv_loop_t *loop, uint16_t port, const struct streams_events *events,
                 struct streams **out) must_check;
 
-/* Stops listening and closes every stream as streams_close does; memory goes when the loop has closed the
- * handles, a second later at most. */
+/* Accepts no more and closes every stream as streams_close does: what carries them needs the loop for a second at most. s
+ * is gone. */
 void streams_close_all(struct streams *s);
 
 /* Opens a stream to `to`; answers with connected or closed. */
-void streams_dial(struct streams *s, uint64_t conn, const struct addr *to);
+void streams_dial(struct streams *s, uint64_t conn, const struct target *to);
 
 /* Copies data. A stream whose other end does not read is closed when too much waits. */
 void streams_send(struct streams *s, uint64_t conn, const uint8_t *data, size_t len);
@@ -43,6 +43,5 @@ void streams_close(struct streams *s, uint64_t conn);
 /* Resets it: nothing of it is left, neither here nor in the kernel. */
 void streams_abort(struct streams *s, uint64_t conn);
 
-/* Ends the streams whose local address is no longer one of the machine's:
- * they would hang until a time-out. */
+/* Addresses of the machine went: ends the streams that hung on one. */
 void streams_drop_homeless(struct streams *s);
