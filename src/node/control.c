@@ -410,24 +410,29 @@ static bool start_workers(struct node *n)
     return rc == 0;
 }
 
+static bool tell_unnamed(const struct node *n, const char *flag, int err)
+{
+    if (err == ERR_EXISTS)
+        log_error("%s: that id is our own: name the other node's", flag);
+    else if (err == ERR_SPACE)
+        log_error("%s: too many peers, at most %u", flag, n->peers_max);
+    else
+        log_error("%s: %s", flag, err_str(err));
+    return false;
+}
+
 static bool list_peers(struct node *n)
 {
     const struct config *c = n->config;
     for (unsigned i = 0; i < c->allow_count; i++) {
-        if (mesh_allow(n->mesh, &c->allow[i]) == ERR_SPACE) {
-            log_error("-allow: too many peers, at most %u", n->peers_max);
-            return false;
-        }
+        int err = mesh_allow(n->mesh, &c->allow[i]);
+        if (err && err != ERR_EXISTS) /* that we admit ourselves goes without saying */
+            return tell_unnamed(n, "-allow", err);
     }
     for (unsigned i = 0; i < c->connect_count; i++) {
-        int rc = mesh_connect(n->mesh, &c->connect[i].id);
-        if (rc) {
-            if (rc == ERR_EXISTS)
-                log_error("-connect: that id is our own: name the other node's");
-            else
-                log_error("-connect: too many peers, at most %u", n->peers_max);
-            return false;
-        }
+        int err = mesh_connect(n->mesh, &c->connect[i].id);
+        if (err)
+            return tell_unnamed(n, "-connect", err);
     }
     return true;
 }
@@ -436,10 +441,13 @@ static bool add_hosts(struct node *n)
 {
     const struct config *c = n->config;
     for (unsigned i = 0; i < c->connect_count; i++) {
-        if (c->connect[i].host[0] && hosts_add(n, &c->connect[i])) {
-            log_error("-connect: out of memory");
+        int err = c->connect[i].host[0] ? hosts_add(n, &c->connect[i]) : 0;
+        if (err == ERR_SPACE)
+            log_error("-connect: too many hosts of one id, at most %d", HOSTS_PER_PEER);
+        else if (err)
+            log_error("-connect: %s", err_str(err));
+        if (err)
             return false;
-        }
     }
     return true;
 }

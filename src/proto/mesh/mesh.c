@@ -107,18 +107,18 @@ struct peer *mesh_find_peer(const struct mesh *m, const struct node_id *id)
     return peer_index_find(&m->by_id, id);
 }
 
-struct peer *mesh_add_peer(struct mesh *m, const struct node_id *id)
+int mesh_add_peer(struct mesh *m, const struct node_id *id, struct peer **out)
 {
     unsigned slot = m->free_count ? m->free_slots[m->free_count - 1] : m->slot_end;
     if (slot == m->config.peers_max)
-        return NULL;
+        return ERR_SPACE;
     const struct path_set_config paths = {.random = random_for_paths, .local_max = m->config.local_max};
     if (heap_reserve(&m->due) || outputs_promise(&m->outputs, 1))
-        return NULL;
+        return ERR_NOMEM;
     struct peer *p;
     if (peer_new(m, id, slot, &paths, &p)) {
         outputs_give_back(&m->outputs, 1);
-        return NULL;
+        return ERR_NOMEM;
     }
     p->promised = 1;
     m->peers[slot] = p;
@@ -128,7 +128,8 @@ struct peer *mesh_add_peer(struct mesh *m, const struct node_id *id)
         m->slot_end++;
     peer_index_add(&m->by_id, p);
     mesh_touch(m, p);
-    return p;
+    *out = p;
+    return 0;
 }
 
 void mesh_forget_peer(struct mesh *m, struct peer *p)

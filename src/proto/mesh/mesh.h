@@ -60,7 +60,7 @@ void mesh_shutdown(struct mesh *m, uint64_t now_us);
 void mesh_free(struct mesh *m);
 
 /* Dial id and stay connected, at the given control addresses or where the directory says. ERR_EXISTS when id
- * is our own, ERR_SPACE when there are too many peers. */
+ * is our own, ERR_SPACE when there are too many peers, ERR_NOMEM. */
 int mesh_connect(struct mesh *m, const struct node_id *id) must_check;
 /* Admit id though we are not public. Errors as above. Either takes a mesh_disallow back. */
 int mesh_allow(struct mesh *m, const struct node_id *id) must_check;

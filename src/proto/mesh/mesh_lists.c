@@ -8,9 +8,7 @@ static int get_peer(struct mesh *m, const struct node_id *id, struct peer **out)
     if (id_compare(id, identity_id(m->config.me)) == 0)
         return ERR_EXISTS;
     *out = mesh_find_peer(m, id);
-    if (!*out)
-        *out = mesh_add_peer(m, id);
-    return *out ? 0 : ERR_SPACE;
+    return *out ? 0 : mesh_add_peer(m, id, out);
 }
 
 bool mesh_admits(const struct mesh *m, const struct peer *p)

@@ -76,7 +76,8 @@ struct mesh {
 
 /* mesh.c */
 struct peer *mesh_find_peer(const struct mesh *m, const struct node_id *id);
-struct peer *mesh_add_peer(struct mesh *m, const struct node_id *id); /* NULL when full */
+/* ERR_SPACE when there are too many, ERR_NOMEM. */
+int mesh_add_peer(struct mesh *m, const struct node_id *id, struct peer **out) must_check;
 /* What a peer says of where it is. */
 void mesh_learn_candidates(struct mesh *m, struct peer *p, const struct candidate *list, unsigned count,
                            uint64_t now_us);

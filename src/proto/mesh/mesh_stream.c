@@ -207,6 +207,7 @@ static bool admit(struct mesh *m, struct link *l, uint64_t now_us)
     struct peer *p = mesh_find_peer(m, &id);
     enum refuse_code code = 0;
     const char *text = "";
+    int err = 0;
     if (id_compare(&id, identity_id(m->config.me)) == 0) {
         code = REFUSE_SELF;
         text = "you are me: two nodes run with the same key";
@@ -215,9 +216,9 @@ static bool admit(struct mesh *m, struct link *l, uint64_t now_us)
         text = p && p->barred ? "your id was taken off my lists: allow it again"
                               : "not public, and your id is not on my list: start me with -public, or "
                                 "-connect or -allow your id";
-    } else if (!p && !(p = mesh_add_peer(m, &id))) {
+    } else if (!p && (err = mesh_add_peer(m, &id, &p))) {
         code = REFUSE_FULL;
-        text = "too many peers";
+        text = err == ERR_NOMEM ? "out of memory" : "too many peers";
     } else if (!allowance_take(&p->allowance, ALLOWANCE_CONNECTION, 1, now_us) || peer_add_link(p, l)) {
         code = REFUSE_FULL;
         text = "too many connections from your id at once";
