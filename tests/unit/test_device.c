@@ -225,9 +225,45 @@ static void addresses_that_must_not_be_routed_are_not(void **state)
     for (uint32_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
         peer_has(d, i, never[i]);
     lab_run("! ip route show | grep 'proto 83' | grep -q tap0");
-    struct addr ours;
-    assert_int_equal(addr_parse("10.10.10.9", 0, &ours), 0);
-    assert_int_equal(device_holder(d, 0, &ours), DEVICE_HOLDER_US);
+    device_close(d);
+}
+
+static int holder(const struct device *d, uint32_t slot, const char *text)
+{
+    struct addr a;
+    assert_int_equal(addr_parse(text, 0, &a), 0);
+    return device_holder(d, slot, &a);
+}
+
+static void who_else_has_an_address_is_found(void **state)
+{
+    (void)state;
+    machine();
+    make_chr001("10.10.10.9/24");
+    struct device *d = open_device(NULL, "10.10.10.3");
+    peer_has(d, 7, "10.10.10.4");
+    assert_int_equal(holder(d, 1, "10.10.10.3"), DEVICE_HOLDER_US);
+    assert_int_equal(holder(d, 1, "10.10.10.9"), DEVICE_HOLDER_US);
+    assert_int_equal(holder(d, 1, "198.51.100.1"), DEVICE_HOLDER_NOBODY);
+    assert_int_equal(holder(d, 1, "10.10.10.4"), 7);
+    assert_int_equal(holder(d, 7, "10.10.10.4"), DEVICE_HOLDER_NOBODY);
+    device_close(d);
+}
+
+static void device_that_a_person_takes_down_is_not_up(void **state)
+{
+    (void)state;
+    machine();
+    struct device *d = open_device(NULL, "10.10.10.3");
+    assert_true(device_up(d));
+    lab_run("ip link set tap0 down");
+    device_on_change(d);
+    assert_false(device_up(d));
+    assert_true(said("device tap0 was taken down: no frame passes until `ip link set tap0 up`"));
+    lab_run("ip link set tap0 up");
+    device_on_change(d);
+    assert_true(device_up(d));
+    assert_true(said("device tap0 is up again"));
     device_close(d);
 }
 
@@ -676,6 +712,8 @@ int main(void)
                                         listen_no_more),
         cmocka_unit_test_setup_teardown(ipv6_overlaps_are_treated_alike, listen_in, listen_no_more),
         cmocka_unit_test_setup_teardown(addresses_that_must_not_be_routed_are_not, listen_in, listen_no_more),
+        cmocka_unit_test_setup_teardown(who_else_has_an_address_is_found, listen_in, listen_no_more),
+        cmocka_unit_test_setup_teardown(device_that_a_person_takes_down_is_not_up, listen_in, listen_no_more),
         cmocka_unit_test_setup_teardown(the_first_of_two_peers_with_one_address_keeps_its_route, listen_in,
                                         listen_no_more),
         cmocka_unit_test_setup_teardown(a_lans_gateway_and_neighbours_are_not_drawn_into_the_tunnel,
