@@ -19,6 +19,7 @@ struct cli_options {
     bool json;
     bool whole; /* -l: whole ids, every path */
     bool colour;
+    unsigned width;     /* of the terminal; 0: there is none */
     unsigned count;     /* -c; 0 without end */
     double interval_s;  /* -i */
     const char **words; /* the verb's arguments */

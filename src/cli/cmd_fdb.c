@@ -39,7 +39,7 @@ static void print_node(const struct cli_options *options, json_t *node, bool tit
     if (index == 0)
         printf("%sno addresses learned yet\n", titled ? "  " : "");
     else
-        table_print(t, stdout, titled ? 2 : 0, true, options->colour);
+        table_print(t, stdout, &(struct table_style){titled ? 2 : 0, options->width, true, options->colour});
     free(name);
     table_free(t);
 }

@@ -77,13 +77,14 @@ static void print_node(const struct cli_options *options, json_t *node, bool tit
     json_array_foreach(json_object_get(node, "peers"), index, peer)
     {
         add_peer(options, t, peer);
+        table_add_note(t, peer_text_error(peer));
         if (options->whole)
             add_paths(t, peer);
     }
     if (index == 0)
         printf("%sno peers yet\n", titled ? "  " : "");
     else
-        table_print(t, stdout, titled ? 2 : 0, true, options->colour);
+        table_print(t, stdout, &(struct table_style){titled ? 2 : 0, options->width, true, options->colour});
     free(name);
     table_free(t);
 }

@@ -172,11 +172,16 @@ static void print_node(const struct cli_options *options, json_t *node, bool tit
         add_fact(facts, "warning", format_clean(json_is_string(warning) ? json_string_value(warning) : ""));
     if (json_array_size(list) == 0)
         add_fact(facts, "peers", strdup("none yet"));
-    table_print(facts, stdout, 2, false, options->colour);
-    json_array_foreach(list, index, peer) add_peer(options, peers, peer);
+    const struct table_style style = {2, options->width, false, options->colour};
+    table_print(facts, stdout, &style);
+    json_array_foreach(list, index, peer)
+    {
+        add_peer(options, peers, peer);
+        table_add_note(peers, peer_text_error(peer));
+    }
     if (index > 0)
         putchar('\n');
-    table_print(peers, stdout, 2, false, options->colour);
+    table_print(peers, stdout, &style);
     table_free(facts);
     table_free(peers);
 }

@@ -10,7 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
+
+#define WIDTH_MIN 40 /* columns */
+#define WIDTH_MAX 10000
 
 struct verb {
     const char *name, *argument, *help; /* an argument that ends in "..." may come several times */
@@ -226,6 +230,21 @@ static bool has_colour(void)
     return isatty(STDOUT_FILENO) && (!no || !no[0]) && term && strcmp(term, "dumb") != 0;
 }
 
+/* 0: what is no terminal has lines of any length. */
+static unsigned terminal_width(void)
+{
+    struct winsize size = {0};
+    const char *columns = getenv("COLUMNS");
+    unsigned long width = columns ? strtoul(columns, NULL, 10) : 0;
+    if (!isatty(STDOUT_FILENO))
+        return 0;
+    if (!width && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
+        width = size.ws_col;
+    if (!width)
+        width = 80;
+    return width < WIDTH_MIN ? WIDTH_MIN : width > WIDTH_MAX ? WIDTH_MAX : (unsigned)width;
+}
+
 static int run(struct line *line, int argc, char **argv)
 {
     uint64_t seen = 0;
@@ -239,6 +258,7 @@ static int run(struct line *line, int argc, char **argv)
     if (!check_verb(line, seen))
         return CLI_USAGE;
     line->options.colour = has_colour();
+    line->options.width = terminal_width();
     return line->verb->run(&line->options);
 }
 

@@ -24,18 +24,23 @@ char *peer_text_carrier(const json_t *path)
     return join(nodes_text(path, "kind"), " ", nodes_text(path, "remote"));
 }
 
+static bool has_carrier(const json_t *peer)
+{
+    return json_is_object(json_object_get(peer, "path")) && strcmp(nodes_text(peer, "state"), "no path") != 0;
+}
+
 char *peer_text_path(const json_t *peer)
 {
-    const json_t *path = json_object_get(peer, "path");
-    const char *state = nodes_text(peer, "state");
-    if (json_is_object(path) && strcmp(state, "no path") != 0)
-        return peer_text_carrier(path);
+    if (has_carrier(peer))
+        return peer_text_carrier(json_object_get(peer, "path"));
     char since[FORMAT_MAX + 16] = "", age[FORMAT_MAX];
     double age_s = nodes_number(peer, "state_age_s");
     if (age_s >= 0)
         snprintf(since, sizeof(since), " for %s", format_age(age_s, age));
-    char *both = join(state, "", since);
-    char *text = join(both, ": ", nodes_text(peer, "error"));
-    free(both);
-    return text;
+    return join(nodes_text(peer, "state"), "", since);
+}
+
+const char *peer_text_error(const json_t *peer)
+{
+    return has_carrier(peer) ? "" : nodes_text(peer, "error");
 }

@@ -4,9 +4,12 @@
 
 #include <jansson.h>
 
-/* "direct 203.0.113.7:9443" or, when data cannot flow, the peer's state, its age and its cause: "backoff for 12 s: no
- * answer". For the caller to free. */
+/* "direct 203.0.113.7:9443" or, when data cannot flow, the peer's state and its age: "backoff for 12 s". For the caller
+ * to free. */
 char *peer_text_path(const json_t *peer);
+
+/* The cause when data cannot flow, for a line of its own; else "". Borrowed. */
+const char *peer_text_error(const json_t *peer);
 
 /* "direct 203.0.113.7:9443"; "-" when path is no object. For the caller to free. */
 char *peer_text_carrier(const json_t *path);

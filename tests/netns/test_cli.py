@@ -2,12 +2,16 @@
 """The command shadowmesh against sockets that speak the node's API (docs/PROTOCOL.md, section 11), and the three programs'
 man pages against their --help. Needs no namespace."""
 
+import contextlib
+import fcntl
 import json
 import os
 import re
 import shutil
 import socket
+import struct
 import subprocess
+import termios
 import threading
 
 import pytest
@@ -122,16 +126,16 @@ def test_status_shows_node_and_peer_in_aligned_lines(api, cli):
     assert "  backbone  http://192.0.2.1:8080, reached, sees us as 198.51.100.9:9443" in lines
     assert "  frames    12 345 sent (1.2 MB), 11 020 received (340 MB)" in lines
     assert "  drops     replay 3, no_peer 17" in lines
-    assert lines[-2] == ("  site-b                 bbbbbbbbbb  10.10.10.4/24  direct 203.0.113.7:9443            "
+    assert lines[-3] == ("  site-b                 bbbbbbbbbb  10.10.10.4/24  direct 203.0.113.7:9443  "
                          "0.4 ms  0.0 %  rx 1.2 GB  tx 340 MB")
-    assert lines[-1] == ("  site-with-a-long-name  c0ffee0000  10.10.10.4/24  backoff: no answer from 192.0.2.7")
+    assert lines[-2:] == ["  site-with-a-long-name  c0ffee0000  10.10.10.4/24  backoff", "      no answer from 192.0.2.7"]
 
 
 def test_peer_without_a_path_is_shown_with_its_state_since_when_and_why(api, cli):
     suspect = {"kind": "direct", "remote": "192.0.2.9:9443", "state": "suspect", "mtu": 1200}
     api(status=node(peers=[peer(state="no path", state_age_s=134, error="nothing comes back", path=suspect)]))
     for verb in ("status", "peers"):
-        assert "no path for 2 min 14 s: nothing comes back" in cli(verb)
+        assert "no path for 2 min 14 s  " in cli(verb)
         assert "direct 192.0.2.9:9443" not in cli(verb)
 
 
@@ -148,6 +152,44 @@ def test_status_json_is_an_array_of_what_the_nodes_say(api, cli):
     nodes = json.loads(cli("status", "--json"))
     assert [n["name"] for n in nodes] == ["site-a", "site-c"]
     assert nodes[0] == node()
+
+
+def on_a_terminal(columns, environment, *argv):
+    """What the command prints on a terminal of so many columns, without colours."""
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "rb", 0) as screen:
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        done = subprocess.Popen([labs.program("shadowmesh"), *map(str, argv)], stdout=theirs,
+                                env={**os.environ, "TERM": "dumb", **environment})
+        os.close(theirs)
+        text = b""
+        with contextlib.suppress(OSError):  # the terminal's other end is closed
+            while more := screen.read(4096):
+                text += more
+        assert done.wait(20) == 0
+    return text.decode().splitlines()
+
+
+@pytest.mark.parametrize("columns,environment,width", [(80, {}, 80), (120, {}, 120), (0, {}, 80), (200, {"COLUMNS": "60"}, 60)])
+@pytest.mark.parametrize("verb", [["status"], ["peers"], ["peers", "-l"], ["fdb"]])
+def test_no_line_is_wider_than_the_terminal(api, tmp_path, columns, environment, width, verb):
+    long = "192.0.2.7:8443: " + "no route to this host and " * 8 + "nothing else"
+    entries = [{"mac": "02:00:00:00:00:01", "vlan": 7, "port": "peer", "peer_id": ID_B, "peer_name": "x" * 30, "age_s": 12}]
+    api(status=node(peers=[peer(), peer(id=ID_C, name="site-c", state="backoff", error=long, path=None)],
+                    drops={f"reason_{n}": n for n in range(1, 30)}), fdb={"entries": entries})
+    lines = on_a_terminal(columns, {"COLUMNS": ""} | environment, *verb, "-run", tmp_path)
+    assert lines and all(len(line) <= width for line in lines), "\n".join(lines)
+    text = " ".join(" ".join(lines).split())
+    assert verb == ["fdb"] or long in text
+
+
+def test_what_is_piped_is_not_wrapped(api, cli):
+    error = "no route to this host and " * 20 + "nothing else"
+    api(status=node(peers=[peer(), peer(id=ID_C, name="site-c", state="backoff", error=error, path=None)]))
+    for verb in ("status", "peers"):
+        lines = cli(verb).splitlines()
+        assert lines[-1].strip() == error and " backoff " in lines[-2] + " "
+        assert max(map(len, lines[:-1])) < 140
 
 
 def test_json_is_ascii_whatever_peers_are_called(api, cli):

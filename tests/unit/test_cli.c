@@ -208,7 +208,7 @@ static void status_shows_node_and_peers(void **state)
     assert_has(out, "  drops     replay 3, no_peer 17\n");
     assert_has(out, "caps net_admin, no new privileges, seccomp, landlock 6\n");
     assert_has(out, "0.4 ms  0.0 %  rx 1.2 GB  tx 340 MB\n");
-    assert_has(out, "backoff: no answer from 192.0.2.7\n");
+    assert_has(out, "backoff\n      no answer from 192.0.2.7\n");
     assert_string_equal(err, "");
 }
 

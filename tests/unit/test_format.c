@@ -137,14 +137,19 @@ static void width_counts_columns(void **state)
     assert_int_equal(format_width("東京"), 4);
 }
 
-static char *render(const struct table *t, unsigned indent, bool heading, bool colour)
+static char *render_in(const struct table *t, const struct table_style *style)
 {
     char *text = NULL;
     size_t len = 0;
     FILE *out = open_memstream(&text, &len);
-    table_print(t, out, indent, heading, colour);
+    table_print(t, out, style);
     fclose(out);
     return text;
+}
+
+static char *render(const struct table *t, unsigned indent, bool heading, bool colour)
+{
+    return render_in(t, &(struct table_style){.indent = indent, .heading = heading, .colour = colour});
 }
 
 static void columns_are_aligned_and_lines_end_without_blanks(void **state)
@@ -170,6 +175,56 @@ static void columns_that_say_nothing_are_left_out(void **state)
     table_add(t, (const char *const[]){"1", "", "3"});
     char *text = render(t, 0, true, true);
     assert_string_equal(text, "\033[2mA  C\033[0m\n1  3\n");
+    free(text);
+    table_free(t);
+}
+
+static void a_note_is_a_line_of_its_own_and_moves_no_column(void **state)
+{
+    struct table *t = table_new("ll");
+    (void)state;
+    table_add(t, (const char *const[]){"a", "b"});
+    table_add_note(t, "an error that is much longer than\033 any cell");
+    table_add_note(t, "");
+    table_add(t, (const char *const[]){"c", "d"});
+    char *text = render(t, 2, false, false);
+    assert_string_equal(text, "  a  b\n      an error that is much longer than? any cell\n  c  d\n");
+    free(text);
+    text = render_in(t, &(struct table_style){.indent = 2, .width = 30});
+    assert_string_equal(text, "  a  b\n      an error that is much\n      longer than? any cell\n  c  d\n");
+    free(text);
+    table_free(t);
+}
+
+static void columns_beyond_the_terminal_go_on_in_the_next_line(void **state)
+{
+    struct table *t = table_new("llrr");
+    (void)state;
+    table_add(t, (const char *const[]){"NAME", "PATH", "RTT", "LOSS"});
+    table_add(t, (const char *const[]){"site-a", "direct 192.0.2.1:9443", "12 ms", "0.1 %"});
+    table_add(t, (const char *const[]){"site-b", "backoff", "", ""});
+    char *text = render_in(t, &(struct table_style){.width = 40, .heading = true, .colour = true});
+    assert_string_equal(text, "\033[2mNAME    PATH                     RTT\033[0m\n\033[2m     LOSS\033[0m\n"
+                              "site-a  direct 192.0.2.1:9443  12 ms\n    0.1 %\n"
+                              "site-b  backoff\n");
+    free(text);
+    text = render_in(t, &(struct table_style){.width = 43, .heading = true});
+    assert_string_equal(text, "NAME    PATH                     RTT   LOSS\n"
+                              "site-a  direct 192.0.2.1:9443  12 ms  0.1 %\n"
+                              "site-b  backoff\n");
+    free(text);
+    table_free(t);
+}
+
+static void last_text_is_wrapped_at_its_words_where_it_stands(void **state)
+{
+    struct table *t = table_new("ll");
+    (void)state;
+    table_add(t, (const char *const[]){
+                     "drops", "replay 3, no_peer 17, Köln 5, far-too-long-for-any-line-of-40-columns"});
+    char *text = render_in(t, &(struct table_style){.indent = 2, .width = 40});
+    assert_string_equal(text, "  drops  replay 3, no_peer 17, Köln 5,\n"
+                              "         far-too-long-for-any-line-of-40-columns\n");
     free(text);
     table_free(t);
 }
@@ -205,6 +260,9 @@ int main(void)
         cmocka_unit_test(width_counts_columns),
         cmocka_unit_test(columns_are_aligned_and_lines_end_without_blanks),
         cmocka_unit_test(columns_that_say_nothing_are_left_out),
+        cmocka_unit_test(a_note_is_a_line_of_its_own_and_moves_no_column),
+        cmocka_unit_test(columns_beyond_the_terminal_go_on_in_the_next_line),
+        cmocka_unit_test(last_text_is_wrapped_at_its_words_where_it_stands),
         cmocka_unit_test(cells_are_cleaned),
     };
     return cmocka_run_group_tests(tests, set_locale, NULL);
