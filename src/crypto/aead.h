@@ -36,8 +36,18 @@ bool aead_suite_known(unsigned number);
  * skipped. */
 enum aead_suite aead_common(const uint8_t *ours, size_t our_count, const uint8_t *theirs, size_t their_count);
 
+/* How the library behind a suite is chosen among those that serve it and agree with OpenSSL. */
+enum aead_choice {
+    AEAD_BY_RULE,       /* the last of aead_backends[]: a faster one stands behind a slower one */
+    AEAD_OPENSSL_ALONE, /* no other, whatever there is */
+    AEAD_MEASURED,      /* the one that is faster here and now, by some two milliseconds of each */
+};
+
+/* Before any other call that needs a library, once; without it AEAD_BY_RULE. */
+void aead_choose_by(enum aead_choice how);
+
 /* Which library serves the suite in this process, "OpenSSL 3.5.1" or "ipsec-mb 1.3.0", "none" for a number
- * that is no suite. The first call of this or of aead_new tries and times them, which takes some 10 ms. */
+ * that is no suite. The first call of this or of aead_new tries them, which takes some milliseconds. */
 const char *aead_backend_name(enum aead_suite suite);
 
 /* True when this CPU has AES and carry-less multiply instructions, so that AES-256-GCM is the faster one. */

@@ -39,8 +39,8 @@ extern const struct aead_backend aead_null_backend;
 int aead_new_with(const struct aead_backend *backend, enum aead_suite suite, const uint8_t key[AEAD_KEY_LEN],
                   struct aead **out) must_check;
 
-/* The fastest that agrees with the reference, or NULL when none serves the suite. Chosen for every suite on
- * the first call, by any thread: takes some 10 ms then, nothing later. */
+/* The one that serves the suite in this process (enum aead_choice), or NULL when none does. Chosen for every suite
+ * on the first call, by any thread: takes some milliseconds then, nothing later. */
 const struct aead_backend *aead_choose(enum aead_suite suite);
 
 /* True when both seal the same and open what the other sealed, at lengths around the edges of their code and

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which implementation serves a suite: of those that run on this machine and agree with OpenSSL, the
- * fastest, by a measurement of some two milliseconds. Once per process, on whichever thread asks first.
+/* Which implementation serves a suite. Once per process, on whichever thread asks first.
+ *
+ * The rule: the last of the table that runs on this CPU and agrees with OpenSSL. ipsec-mb has the same instructions to
+ * work with and is called directly, so that a small datagram costs it less than half of what it costs through EVP
+ * (docs/BENCHMARKS.md); a clock at the start would decide the same, but for a machine that is busy at that moment.
  * docs/SECURITY.md says why another implementation is trusted with keys at all. */
 
 #include "crypto/aead_backend.h"
@@ -91,6 +94,8 @@ bool aead_agree(const struct aead_backend *a, const struct aead_backend *b, enum
     return same;
 }
 
+/* ---- AEAD_MEASURED ---- */
+
 #define ROUNDS    16
 #define PER_ROUND 32
 
@@ -132,16 +137,30 @@ out:
     return one_best != TIME_NEVER && one_best / 5 < other_best / 4;
 }
 
-static const struct aead_backend *fastest(enum aead_suite suite)
+/* ---- the choice ---- */
+
+static enum aead_choice choice = AEAD_BY_RULE;
+
+void aead_choose_by(enum aead_choice how)
+{
+    choice = how;
+}
+
+static bool is_better(const struct aead_backend *candidate, const struct aead_backend *than,
+                      enum aead_suite suite)
+{
+    return choice != AEAD_OPENSSL_ALONE && aead_agree(than, candidate, suite) &&
+           (choice == AEAD_BY_RULE || is_worth_it(candidate, than, suite));
+}
+
+static const struct aead_backend *best_of(enum aead_suite suite)
 {
     const struct aead_backend *best = NULL;
 
     for (size_t i = 0; aead_backends[i]; i++) {
         const struct aead_backend *candidate = aead_backends[i];
 
-        if (!candidate->serves(suite))
-            continue;
-        if (!best || (aead_agree(best, candidate, suite) && is_worth_it(candidate, best, suite)))
+        if (candidate->serves(suite) && (!best || is_better(candidate, best, suite)))
             best = candidate;
     }
     return best;
@@ -154,7 +173,7 @@ static void choose(void)
 {
     for (unsigned number = 0; number <= UINT8_MAX; number++)
         if (aead_suite_known(number))
-            chosen[number] = fastest((enum aead_suite)number);
+            chosen[number] = best_of((enum aead_suite)number);
 }
 
 const struct aead_backend *aead_choose(enum aead_suite suite)

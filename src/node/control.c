@@ -361,6 +361,7 @@ static bool open_mesh(struct node *n)
                                      c->rehandshake_s ? c->rehandshake_s * USEC_PER_SEC : MESH_REHANDSHAKE_US,
                                  .local_max = device_underlay_max(n->device),
                                  .filter = {node_usable, node_is_ours, n}};
+    aead_choose_by(c->cipher_library);
     enum aead_suite suite = aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305;
     log_info("frames are sealed with %s by %s", aead_suite_name(suite), aead_backend_name(suite));
 #ifdef SHADOWMESH_BENCH_NULL

@@ -337,6 +337,18 @@ static void chosen_backend_is_one_that_serves_the_suite(void **state)
     assert_string_equal(aead_backend_name((enum aead_suite)7), "none");
 }
 
+static void the_last_that_serves_and_agrees_is_chosen(void **state)
+{
+    const struct aead_backend *last = NULL;
+
+    (void)state;
+    for (size_t b = 0; aead_backends[b]; b++)
+        if (aead_backends[b]->serves(AEAD_AES_256_GCM) &&
+            aead_agree(&aead_evp_backend, aead_backends[b], AEAD_AES_256_GCM))
+            last = aead_backends[b];
+    assert_ptr_equal(aead_choose(AEAD_AES_256_GCM), last);
+}
+
 static void unknown_suite_is_refused(void **state)
 {
     static const unsigned unknown[] = {0, 3, 254, 256, 257};
@@ -411,6 +423,7 @@ int main(void)
         cmocka_unit_test(key_does_not_outlive_its_context),
         cmocka_unit_test(backend_that_errs_is_not_trusted),
         cmocka_unit_test(chosen_backend_is_one_that_serves_the_suite),
+        cmocka_unit_test(the_last_that_serves_and_agrees_is_chosen),
         cmocka_unit_test(unknown_suite_is_refused),
         cmocka_unit_test(suite_without_encryption_cannot_be_agreed_on),
         cmocka_unit_test(common_suite_is_what_the_slower_side_puts_first),

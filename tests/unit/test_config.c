@@ -245,6 +245,18 @@ static void mtu_is_bounded(void **state)
     assert_refused("576 to 9000", "-tap-mtu", "9001");
 }
 
+static void the_cipher_library_is_chosen_by_name(void **state)
+{
+    (void)state;
+    assert_taken("-cipher-library", "openssl");
+    assert_int_equal(config.cipher_library, AEAD_OPENSSL_ALONE);
+    assert_taken("-cipher-library=measure");
+    assert_int_equal(config.cipher_library, AEAD_MEASURED);
+    assert_taken("-cipher-library", "auto");
+    assert_int_equal(config.cipher_library, AEAD_BY_RULE);
+    assert_refused("auto, openssl or measure", "-cipher-library", "ipsec-mb");
+}
+
 static void the_sandbox_is_on_unless_told(void **state)
 {
     (void)state;
@@ -403,9 +415,9 @@ static void test_options_shorten_the_periods(void **state)
 static void help_names_every_flag_but_the_hidden(void **state)
 {
     static const char *const names[] = {
-        "keydir", "generate-keys", "backbone", "ip",      "port",    "udp-port", "control-port", "tap",
-        "tap-ip", "tap-netmask",   "tap-mtu",  "public",  "connect", "allow",    "profile",      "v",
-        "name",   "run",           "help",     "version", "workers", "sandbox"};
+        "keydir", "generate-keys", "backbone", "ip",      "port",    "udp-port", "control-port",  "tap",
+        "tap-ip", "tap-netmask",   "tap-mtu",  "public",  "connect", "allow",    "profile",       "v",
+        "name",   "run",           "help",     "version", "workers", "sandbox",  "cipher-library"};
     (void)state;
     const char *const words[] = {"shadowmesh-l2", "--help", NULL};
     assert_int_equal(parse_words(stdout, words), FLAGS_EXIT_OK);
@@ -443,6 +455,7 @@ int main(void)
         cmocka_unit_test(addresses_are_of_hosts),
         cmocka_unit_test(device_names_are_the_kernels),
         cmocka_unit_test(mtu_is_bounded),
+        cmocka_unit_test(the_cipher_library_is_chosen_by_name),
         cmocka_unit_test(the_sandbox_is_on_unless_told),
         cmocka_unit_test(workers_are_counted_by_the_machine_unless_told),
         cmocka_unit_test(backbone_is_an_http_url),

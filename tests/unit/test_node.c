@@ -458,6 +458,17 @@ static void few_files_make_few_peers(void **state)
     twin_fini(&a);
 }
 
+static void openssl_alone_seals_when_told(void **state)
+{
+    struct twin t;
+    (void)state;
+    twin_init(&t, "site-a", 1);
+    twin_start(&t, FLAGS("-cipher-library", "openssl"), NULL, NULL);
+    twin_wait_log(&t, " by OpenSSL 3");
+    assert_int_equal(twin_end(&t, SIGTERM), 0);
+    twin_fini(&t);
+}
+
 static void profile_is_logged(void **state)
 {
     struct pair p;
@@ -490,6 +501,7 @@ int main(void)
         cmocka_unit_test(start_that_fails_says_why_and_leaves_nothing),
         cmocka_unit_test(second_process_of_a_key_names_the_first),
         cmocka_unit_test(few_files_make_few_peers),
+        cmocka_unit_test(openssl_alone_seals_when_told),
         cmocka_unit_test(profile_is_logged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

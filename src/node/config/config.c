@@ -161,6 +161,20 @@ static const char *read_workers(void *context, const char *text)
                               &p->config->workers);
 }
 
+static const char *read_cipher_library(void *context, const char *text)
+{
+    static const char *const names[] = {
+        [AEAD_BY_RULE] = "auto", [AEAD_OPENSSL_ALONE] = "openssl", [AEAD_MEASURED] = "measure"};
+    struct parse *p = context;
+    for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            p->config->cipher_library = (enum aead_choice)i;
+            return NULL;
+        }
+    }
+    return "is unknown: give auto, openssl or measure";
+}
+
 static const char *read_sandbox(void *context, const char *text)
 {
     struct parse *p = context;
@@ -246,6 +260,10 @@ static const struct flag flags[] = {
     {NULL, NULL, "Running", NULL},
     {"run", "DIR", "folder of the API socket (default /run/shadowmesh)", read_run},
     {"workers", "N", "data threads, 1 to 8 (default one per CPU)", read_workers},
+    {"cipher-library", "NAME",
+     "what seals frames: auto, openssl, or measure, "
+     "which takes the faster one at this start (default auto)",
+     read_cipher_library},
     {"sandbox", "on|off",
      "off keeps every right and system call: for debugging "
      "(default on; off in a build with a sanitizer)",

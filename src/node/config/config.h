@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/flags.h"
 #include "base/id.h"
+#include "crypto/aead.h"
 #include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -42,6 +43,7 @@ struct config {
     unsigned workers;                                /* 0: one per CPU */
     char name[64];
     bool is_public, verbose, profile;
+    enum aead_choice cipher_library;
     bool sandbox;      /* -sandbox */
     char run_dir[256]; /* of the API socket */
     unsigned connect_count;
