@@ -76,3 +76,20 @@ def test_node_of_an_earlier_build_connects_rekeys_and_carries_frames(lab, earlie
     assert forth.lost() == [] and back.lost() == []
     report = b_host.iperf(a_host, A_OVERLAY, seconds=1)
     assert report["end"]["sum_received"]["bytes"] > 1_000_000
+
+
+def test_node_of_an_earlier_build_copes_with_being_disallowed(lab, earlier):
+    """It knows no such goodbye: it takes it for any, and is refused when it comes again."""
+    binary, _ = earlier
+    a_host, b_host, server, _ = lab.internet()
+    backbone = server.backbone()
+    a = labs.receiver(a_host, backbone)
+    b = labs.sender(b_host, backbone, a, binary=binary)
+    b_host.wait_ping(A_OVERLAY, 5)
+    a_host.run(labs.program("shadowmesh"), "disallow", b.id, "-run", a.run_dir)
+    b.process.wait_log("disconnected: it said goodbye")
+    b.process.wait_log("refused us: your id was taken off my lists")
+    labs.wait_for(lambda: b.peer(a)["state"] == "refused", 5, "the earlier node knows that it is refused")
+    assert not b_host.answers(A_OVERLAY)
+    a_host.run(labs.program("shadowmesh"), "allow", b.id, "-run", a.run_dir)
+    b_host.wait_ping(A_OVERLAY, 30)

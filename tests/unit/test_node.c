@@ -222,6 +222,96 @@ static void ping_is_answered_or_says_why_not(void **state)
     twin_fini(&p.b);
 }
 
+static void assert_changed(const struct twin *t, json_t *request, bool lasting, const char *note)
+{
+    json_t *answer = twin_ask(t, request), *result = json_object_get(answer, "result");
+    assert_true(json_is_true(json_object_get(answer, "ok")));
+    assert_int_equal(json_is_true(json_object_get(result, "lasting")), lasting);
+    if (!strstr(json_string_value(json_object_get(result, "note")), note))
+        fail_msg("%s", json_string_value(json_object_get(result, "note")));
+    json_decref(answer);
+}
+
+static json_t *change(const char *verb, const struct twin *peer)
+{
+    return json_pack("{s:s, s:s}", "cmd", verb, "id", peer->id);
+}
+
+static json_t *connect_at(const struct twin *peer)
+{
+    char host[32];
+    snprintf(host, sizeof host, "127.0.0.1:%u", peer->control_port);
+    return json_pack("{s:s, s:s, s:[s]}", "cmd", "connect", "id", peer->id, "addresses", host);
+}
+
+/* Its only peer. */
+static void wait_state(struct twin *t, const char *state)
+{
+    uint64_t until_us = clock_monotonic_us() + DEADLINE_US;
+    for (bool there = false; !there; poll(NULL, 0, 20)) {
+        json_t *status = twin_status(t), *peer = json_array_get(json_object_get(status, "peers"), 0);
+        const char *now = json_string_value(json_object_get(peer, "state"));
+        there = strcmp(now ? now : "none", state) == 0;
+        if (!there && clock_monotonic_us() > until_us)
+            fail_msg("%s is %s and not %s", t->name, now, state);
+        json_decref(status);
+    }
+}
+
+static void peers_are_taken_off_and_put_on_the_lists_of_running_nodes(void **state)
+{
+    (void)state;
+    struct pair p;
+    char line[96];
+    start_pair(&p);
+    assert_changed(&p.b, change("disallow", &p.a), false, "take its -allow and -connect out of the flags");
+    snprintf(line, sizeof line, "disallow %s: by user %lu, process %ld", p.a.id, (unsigned long)getuid(),
+             (long)getpid());
+    twin_wait_log(&p.b, line);
+    twin_wait_log(&p.b, "disconnected: it is admitted no longer");
+    twin_wait_log(&p.a, "disconnected: it admits us no longer");
+    twin_wait_log(&p.a, "refused us: your id was taken off my lists");
+    wait_state(&p.a, "refused");
+    wait_state(&p.b, "disallowed");
+    assert_changed(&p.b, change("allow", &p.a), true, "is among its flags");
+    wait_state(&p.a, "connected");
+    assert_changed(&p.a, change("disconnect", &p.b), false, "take its -connect out of the flags");
+    twin_wait_log(&p.b, "disconnected: it was told to disconnect");
+    wait_state(&p.a, "none");
+    assert_refused(&p.a, change("disconnect", &p.b), "this node does not dial it");
+    assert_changed(&p.a, connect_at(&p.b), true, "it is among its -connect flags");
+    wait_state(&p.a, "connected");
+    stop_pair(&p);
+}
+
+static void change_that_is_wrong_changes_nothing(void **state)
+{
+    (void)state;
+    struct twin a, b;
+    twin_init(&a, "site-a", 1);
+    twin_init(&b, "site-b", 2);
+    twin_start(&a, FLAGS("-public"), NULL, NULL);
+    twin_wait_log(&a, "are sealed with");
+    assert_refused(&a, json_pack("{s:s}", "cmd", "allow"), "no id");
+    assert_refused(&a, json_pack("{s:s, s:s}", "cmd", "disallow", "id", "abc"), "no node id");
+    static const char *const verbs[] = {"allow", "disallow"};
+    for (unsigned i = 0; i < 2; i++)
+        assert_refused(&a, change(verbs[i], &a), "that id is this node's own");
+    assert_refused(&a, change("connect", &b), "no -backbone tells this node where that is");
+    assert_refused(&a, json_pack("{s:s, s:s, s:s}", "cmd", "connect", "id", b.id, "addresses", "x"),
+                   "a list of at most");
+    assert_refused(&a, json_pack("{s:s, s:s, s:[i]}", "cmd", "connect", "id", b.id, "addresses", 1),
+                   "no host");
+    json_t *status = twin_status(&a);
+    assert_int_equal(json_array_size(json_object_get(status, "peers")), 0);
+    json_decref(status);
+    assert_false(twin_log_has(&a, ": by user "));
+    assert_changed(&a, change("disallow", &b), false, "-public admits all");
+    assert_int_equal(twin_end(&a, SIGTERM), 0);
+    twin_fini(&a);
+    twin_fini(&b);
+}
+
 static void ping_of_a_peer_that_froze_is_told_after_two_seconds(void **state)
 {
     struct pair p;
@@ -489,6 +579,8 @@ int main(void)
         cmocka_unit_test(verbose_node_tells_each_frame),
         cmocka_unit_test(status_tells_the_node_and_its_peer),
         cmocka_unit_test(ping_is_answered_or_says_why_not),
+        cmocka_unit_test(peers_are_taken_off_and_put_on_the_lists_of_running_nodes),
+        cmocka_unit_test(change_that_is_wrong_changes_nothing),
         cmocka_unit_test(ping_of_a_peer_that_froze_is_told_after_two_seconds),
         cmocka_unit_test(node_that_ends_is_gone_for_its_peer_at_once),
         cmocka_unit_test(node_that_comes_back_is_connected_again),
