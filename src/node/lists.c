@@ -155,12 +155,23 @@ static bool says_so(const struct config_connect *flag, const struct hosts_wanted
     return same;
 }
 
-static int connect_to(struct node *n, const struct node_id *id, const struct hosts_wanted *hosts)
+/* False: it has answered why not. */
+static bool connect_to(struct node *n, const struct change *c, const struct hosts_wanted *hosts,
+                       struct api_call *call)
 {
-    int rc = mesh_connect(n->mesh, id);
+    int rc = mesh_connect(n->mesh, &c->id);
+    if (rc) {
+        refuse(n, c, rc, call);
+        return false;
+    }
     for (size_t i = 0; !rc && i < hosts->count; i++)
         rc = hosts_add(n, &hosts->list[i]);
-    return rc;
+    if (rc == ERR_SPACE)
+        api_fail(call, "connect %s: at most %d hosts of one peer; disconnect forgets them", c->hex,
+                 HOSTS_PER_PEER);
+    else if (rc)
+        refuse(n, c, rc, call);
+    return rc == 0;
 }
 
 void lists_connect(struct node *n, const json_t *request, struct api_call *call)
@@ -174,11 +185,8 @@ void lists_connect(struct node *n, const json_t *request, struct api_call *call)
         api_fail(call, "connect %s: no -backbone tells this node where that is: give ID@HOST[:PORT]", c.hex);
         return;
     }
-    int rc = connect_to(n, &c.id, &hosts);
-    if (rc) {
-        refuse(n, &c, rc, call);
+    if (!connect_to(n, &c, &hosts, call))
         return;
-    }
     bool lasting = says_so(connect_flag(n, &c.id), &hosts);
     if (lasting)
         snprintf(note, sizeof note, "it is among its -connect flags");

@@ -312,6 +312,28 @@ static void change_that_is_wrong_changes_nothing(void **state)
     twin_fini(&b);
 }
 
+static void peer_has_hosts_enough_and_not_more(void **state)
+{
+    (void)state;
+    struct twin a, b;
+    twin_init(&a, "site-a", 1);
+    twin_init(&b, "site-b", 2);
+    twin_start(&a, FLAGS(NULL), NULL, NULL);
+    twin_wait_log(&a, "are sealed with");
+    for (int round = 0; round < 2; round++) /* the same ones again are no more */
+        assert_changed(&a,
+                       json_pack("{s:s, s:s, s:[ssssssss]}", "cmd", "connect", "id", b.id, "addresses",
+                                 "127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3", "127.0.0.1:4", "127.0.0.1:5",
+                                 "127.0.0.1:6", "127.0.0.1:7", "[::1]:8"),
+                       false, "makes it last");
+    assert_refused(&a, connect_at(&b), "at most 8 hosts of one peer");
+    assert_changed(&a, change("disconnect", &b), true, "no -connect names it");
+    assert_changed(&a, connect_at(&b), false, "makes it last");
+    assert_int_equal(twin_end(&a, SIGTERM), 0);
+    twin_fini(&a);
+    twin_fini(&b);
+}
+
 static void ping_of_a_peer_that_froze_is_told_after_two_seconds(void **state)
 {
     struct pair p;
@@ -581,6 +603,7 @@ int main(void)
         cmocka_unit_test(ping_is_answered_or_says_why_not),
         cmocka_unit_test(peers_are_taken_off_and_put_on_the_lists_of_running_nodes),
         cmocka_unit_test(change_that_is_wrong_changes_nothing),
+        cmocka_unit_test(peer_has_hosts_enough_and_not_more),
         cmocka_unit_test(ping_of_a_peer_that_froze_is_told_after_two_seconds),
         cmocka_unit_test(node_that_ends_is_gone_for_its_peer_at_once),
         cmocka_unit_test(node_that_comes_back_is_connected_again),
