@@ -213,6 +213,15 @@ def test_device_file_that_may_not_be_opened_is_named(host):
     assert re.search("/dev/net/tun may not be opened by user 0", complaint(host.run("sh", "-c", script, check=False)))
 
 
+def test_missing_libcurl_is_named(host):
+    """It is loaded, not linked. Here it is hidden in the private mount namespace of this one command."""
+    library = re.search(r"libcurl\.so\.4 .*=> (/\S+)", host.run("/sbin/ldconfig", "-p").stdout)[1]
+    script = (f"mount --bind /dev/null {library} && exec {labs.program('shadowmesh-l2')} -keydir {host.dir}/keys "
+              f"-run {host.dir}/run -tap-ip {A_OVERLAY} -backbone http://127.0.0.1:9")
+    assert re.search(r" error backbone: its process does not start: libcurl cannot be loaded .*: install it$",
+                     complaint(host.run("sh", "-c", script, check=False)))
+
+
 def test_https_to_a_port_without_tls_is_said(host):
     backbone = host.backbone()
     node = host.node("-backbone", f"https://127.0.0.1:{backbone.port}", "-tap-ip", A_OVERLAY)

@@ -133,9 +133,10 @@ def test_names_that_hang_hold_up_no_other_name(lab):
     labs.wait_for(lambda: at_once.append(len(lookups(b))) or names.log().count("hang0") >= asked + 4, 15, "and again")
     assert max(at_once) <= len(hanging)
     assert all(b.log().count(f"{name}: the name cannot") == 1 for name in hanging)
-    helpers = labs.helpers(b.process)
+    hang = labs.wait_for(lambda: lookups(b), 30, "they are asked again")
+    started = [*labs.helpers(b.process).values(), *hang]
     ends_in_time(b)
-    labs.wait_for(lambda: not any(labs.Path(f"/proc/{pid}").exists() for pid in helpers.values()), 2, "the helpers' end")
+    labs.wait_for(lambda: not any(labs.Path(f"/proc/{pid}").exists() for pid in started), 2, "the helpers' end")
 
 
 def test_name_that_fails_is_told_once(lab):
