@@ -48,6 +48,16 @@ static void on_record(void *context, const struct record *record)
                     clock_monotonic_us());
 }
 
+static void on_missing(void *context, const struct node_id *id, const char *why)
+{
+    mesh_set_missing(((struct node *)context)->mesh, id, why);
+}
+
+static void on_clock(void *context, int64_t ahead_s)
+{
+    report_clock(context, ahead_s);
+}
+
 static void on_backbone(void *context, bool reachable, const struct addr *udp)
 {
     struct node *n = context;
@@ -491,6 +501,8 @@ static bool start_rendezvous(struct node *n)
                                              .me = n->identity,
                                              .describe = addresses_describe,
                                              .found = on_record,
+                                             .missing = on_missing,
+                                             .clock = on_clock,
                                              .state = on_backbone,
                                              .context = n};
     int rc = rendezvous_new(&config, &n->rendezvous);

@@ -39,6 +39,11 @@ static void tell_looked_up(struct node_host *h, const char *why)
     else if (!failed && h->failed)
         log_info("-connect %s: the name is found", h->connect.host);
     h->failed = failed;
+    if (failed && !h->node->rendezvous) {
+        char text[HELPER_TEXT_MAX + sizeof h->connect.host + 64];
+        snprintf(text, sizeof text, "%s cannot be looked up: %s", h->connect.host, why);
+        mesh_set_missing(h->node->mesh, &h->connect.id, text);
+    }
 }
 
 static void on_looked_up(void *context, const struct addr *found, unsigned count, const char *why)

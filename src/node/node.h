@@ -96,6 +96,7 @@ struct node {
     struct log_limit unpinned_limit, claim_limit, excess_limit, refused_limit, failed_limit, circle_limit,
         shared_limit;
     struct warnings warnings;
+    bool clock_off;           /* and the log has told it */
     unsigned frames_shown[2]; /* without -v: from, to the device */
     struct node_ping pings[NODE_PINGS_MAX];
     uint64_t last_ping;
@@ -125,6 +126,7 @@ void report_notice(struct node *n, enum mesh_notice what, const struct node_id *
                    const char *text);
 void report_unpinned(struct node *n, uint32_t slot,
                      const struct switch_pin *pin); /* an address that it may not announce */
+void report_clock(struct node *n, int64_t ahead_s); /* of the backbone's */
 void report_circle(struct node *n);                 /* the tunnel leads through itself */
 void report_claim(struct node *n, const struct worker_event *claim);
 void report_frame(struct node *n, const struct worker_trace *trace);

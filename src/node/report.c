@@ -8,6 +8,7 @@
 
 #define LIMIT_US         1000000ull               /* between lines that a stranger can cause */
 #define EXCESS_LIMIT_US  10000000ull              /* … of peers that ask too much … */
+#define CLOCK_OFF_S      300                      /* half the life of a record */
 #define SHARED_LIMIT_US  60000000ull              /* … of a peer's key on two hosts … */
 #define CIRCLE_LIMIT_US  600000000ull             /* … of a tunnel inside itself … */
 #define CLAIM_LIMIT_US   10000000ull              /* … and of addresses that two peers use */
@@ -115,6 +116,36 @@ void report_notice(struct node *n, enum mesh_notice what, const struct node_id *
                  peer, text);
         break;
     }
+}
+
+/* "2 days", "3 h", "7 min". */
+static const char *format_span(uint64_t s, char out[32])
+{
+    if (s >= 2 * 86400)
+        snprintf(out, 32, "%llu days", (unsigned long long)(s / 86400));
+    else if (s >= 2 * 3600)
+        snprintf(out, 32, "%llu h", (unsigned long long)(s / 3600));
+    else
+        snprintf(out, 32, "%llu min", (unsigned long long)(s / 60));
+    return out;
+}
+
+void report_clock(struct node *n, int64_t ahead_s)
+{
+    char line[WARNING_TEXT_MAX], span[32];
+    uint64_t off_s = ahead_s < 0 ? -(uint64_t)ahead_s : (uint64_t)ahead_s;
+    bool off = off_s > CLOCK_OFF_S;
+    snprintf(line, sizeof line,
+             "this machine's clock is %s %s, by the backbone's: set it (timedatectl set-ntp true), or the "
+             "backbone may "
+             "not take our record",
+             format_span(off_s, span), ahead_s < 0 ? "slow" : "fast");
+    warnings_set(&n->warnings, WARNING_CLOCK, line, off ? TIME_NEVER : 0);
+    if (off && !n->clock_off)
+        log_warn("%s", line);
+    else if (!off && n->clock_off)
+        log_info("this machine's clock agrees with the backbone's again");
+    n->clock_off = off;
 }
 
 void report_circle(struct node *n)

@@ -140,7 +140,13 @@ static json_t *describe_backbone(const struct node *n)
 {
     if (!n->rendezvous)
         return json_null();
-    return json_pack("{s:s, s:b}", "url", n->config->backbone, "reachable", n->backbone_reachable);
+    const char *why;
+    bool registered = rendezvous_is_registered(n->rendezvous, &why);
+    json_t *o = json_pack("{s:s, s:b, s:b}", "url", n->config->backbone, "reachable", n->backbone_reachable,
+                          "registered", registered);
+    if (!registered && why[0] && o)
+        json_object_set_new(o, "error", json_string(why));
+    return o;
 }
 
 /* null: off, or not possible. */

@@ -8,6 +8,7 @@
 #define WARNING_TEXT_MAX 512
 
 enum warning {
+    WARNING_CLOCK,      /* ours is far from the backbone's */
     WARNING_OWN_KEY,    /* another host uses our key */
     WARNING_SHARED_KEY, /* two hosts use a peer's key */
     WARNING_COUNT

@@ -84,7 +84,10 @@ struct fixture {
     struct helper_client *helper, *name_helper;
     struct name_client *names;
     struct rendezvous *r;
-    unsigned found, reached, lost;
+    unsigned found, reached, lost, clocks;
+    char missing[512]; /* why, of the last one */
+    int64_t ahead_s;
+    const char *date; /* a header, or empty */
     struct record record;
     struct addr udp;
     char url[64];
@@ -182,7 +185,7 @@ static void serve(struct connection *c, const char *method, const char *path, co
     } else if (f->play == PLAY_NONSENSE) {
         reply(c, 200, "", "<html>");
     } else if (strcmp(path, "/v1/info") == 0) {
-        reply(c, 200, "", "{\"stun_port\":3478}");
+        reply(c, 200, f->date, "{\"stun_port\":3478}");
     } else if (strcmp(path, "/v1/challenge") == 0) {
         reply(c, 200, "",
               "{\"challenge\":\"0000000000000000000000000000000000000000000000000000000000"
@@ -279,6 +282,20 @@ static void on_found(void *context, const struct record *record)
     f->record = *record;
 }
 
+static void on_missing(void *context, const struct node_id *id, const char *why)
+{
+    struct fixture *f = context;
+    assert_int_equal(id_compare(id, identity_id(f->other)), 0);
+    snprintf(f->missing, sizeof f->missing, "%s", why);
+}
+
+static void on_clock(void *context, int64_t ahead_s)
+{
+    struct fixture *f = context;
+    f->clocks++;
+    f->ahead_s = ahead_s;
+}
+
 static void on_state(void *context, bool reachable, const struct addr *udp)
 {
     struct fixture *f = context;
@@ -340,6 +357,7 @@ static void start_helpers(struct fixture *f)
 static int setup_at(void **state, const char *host)
 {
     struct fixture *f = calloc(1, sizeof(*f));
+    f->date = "";
     f->me = me;
     f->other = other;
     uv_loop_init(&f->loop);
@@ -357,6 +375,8 @@ static int setup_at(void **state, const char *host)
                                              .me = me,
                                              .describe = describe,
                                              .found = on_found,
+                                             .missing = on_missing,
+                                             .clock = on_clock,
                                              .state = on_state,
                                              .context = f};
     assert_int_equal(rendezvous_new(&config, &f->r), 0);
@@ -484,11 +504,42 @@ static void record_of_another_node_is_ignored(void **state)
     expect_ignored(f);
 }
 
-static void record_that_expired_long_ago_is_ignored(void **state)
+static void record_that_expired_by_our_clock_is_a_hint(void **state)
 {
     struct fixture *f = *state;
-    f->answer = make_answer(other, 5, clock_unix_s() - 7200, false);
-    expect_ignored(f);
+    f->answer = make_answer(other, 5, clock_unix_s() - 86400, false);
+    rendezvous_want(f->r, identity_id(other));
+    rendezvous_start(f->r);
+    wait_for(f, f->found == 1);
+}
+
+static void clock_of_the_backbone_is_told(void **state)
+{
+    struct fixture *f = *state;
+    f->date = "Date: Thu, 01 Jan 2026 00:00:00 GMT\r\n"; /* 1767225600 */
+    rendezvous_start(f->r);
+    wait_for(f, f->clocks == 1);
+    assert_in_range(clock_unix_s() - 1767225600 - f->ahead_s, 0, 60);
+    f->date = "Date: never\r\n";
+    rendezvous_changed(f->r);
+    wait_for(f, f->registrations == 2);
+    assert_int_equal(f->clocks, 1);
+}
+
+static void unknown_id_and_silent_backbone_are_told_apart(void **state)
+{
+    struct fixture *f = *state;
+    rendezvous_want(f->r, identity_id(other));
+    rendezvous_start(f->r);
+    wait_for(f, strstr(f->missing, "knows no such id: check its digits"));
+    backbone_stop(f);
+    wait_for(f, strstr(f->missing, "cannot be reached: Connection refused"));
+    const char *why;
+    assert_false(rendezvous_is_registered(f->r, &why));
+    assert_string_equal(why, "Connection refused");
+    backbone_start(f);
+    wait_for(f, strstr(f->missing, "knows no such id"));
+    assert_true(rendezvous_is_registered(f->r, &why));
 }
 
 static void malformed_record_is_ignored(void **state)
@@ -637,7 +688,9 @@ int main(void)
         with_backbone(wanted_id_is_looked_up_until_forgotten),
         with_backbone(forged_record_is_ignored),
         with_backbone(record_of_another_node_is_ignored),
-        with_backbone(record_that_expired_long_ago_is_ignored),
+        with_backbone(record_that_expired_by_our_clock_is_a_hint),
+        with_backbone(clock_of_the_backbone_is_told),
+        with_backbone(unknown_id_and_silent_backbone_are_told_apart),
         with_backbone(malformed_record_is_ignored),
         with_backbone(older_record_than_seen_is_ignored),
         with_backbone(older_record_is_ignored_when_the_id_is_wanted_again),

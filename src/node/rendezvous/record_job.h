@@ -8,8 +8,6 @@
 #include "proto/message/record.h"
 #include <uv.h>
 
-#define RECORD_CLOCK_SKEW_S 3600 /* a record that expired longer ago is ignored */
-
 struct record_job {
     uv_work_t work;
     void *owner; /* the control thread's */

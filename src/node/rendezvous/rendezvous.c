@@ -45,7 +45,8 @@ struct rendezvous {
     uint64_t failing_since_us;
 
     enum rendezvous_state state;
-    char cause[HELPER_TEXT_MAX];
+    char cause[HELPER_TEXT_MAX]; /* the present one … */
+    char told[HELPER_TEXT_MAX];  /* … and that which the log was told of */
     struct log_limit cause_limit;
     struct addr udp; /* as last told to config.state */
 
@@ -98,7 +99,7 @@ static void enter_registered(struct rendezvous *r, uint64_t now)
         wants_hurry(&r->wants, now); /* it may know by now whom we want */
     }
     r->state = STATE_REGISTERED;
-    r->cause[0] = '\0';
+    r->cause[0] = r->told[0] = '\0';
 }
 
 /* Returns true when state or, not too often, its cause is news. */
@@ -108,10 +109,11 @@ static bool enter_failed(struct rendezvous *r, enum rendezvous_state state, cons
     bool news = r->state != state;
     if (news)
         r->cause_limit.bucket = (struct bucket){0};
-    if (news || strcmp(cause, r->cause) != 0)
+    if (news || strcmp(cause, r->told) != 0)
         news = log_limit_pass(&r->cause_limit, now, CAUSE_LOG_US, &suppressed);
     if (news)
-        snprintf(r->cause, sizeof(r->cause), "%s", cause);
+        snprintf(r->told, sizeof(r->told), "%s", cause);
+    snprintf(r->cause, sizeof(r->cause), "%s", cause);
     r->state = state;
     return news;
 }
@@ -137,6 +139,15 @@ static uint64_t after_registration(struct rendezvous *r, enum backbone_verdict v
     return verdict == BACKBONE_REFUSED && us < REFUSED_DELAY_US ? REFUSED_DELAY_US : us;
 }
 
+/* Nobody can be looked up. */
+static void tell_unreachable(struct rendezvous *r, const char *cause)
+{
+    char why[HELPER_TEXT_MAX + 64];
+    snprintf(why, sizeof why, "the backbone cannot be reached: %s", cause);
+    for (struct want *w = wants_due(&r->wants, NULL, TIME_NEVER); w; w = wants_due(&r->wants, w, TIME_NEVER))
+        r->config.missing(r->config.context, &w->id, why);
+}
+
 static void on_verdict(struct rendezvous *r, const struct registration_outcome *o, uint64_t now)
 {
     static const struct addr nowhere;
@@ -155,6 +166,8 @@ static void on_verdict(struct rendezvous *r, const struct registration_outcome *
     case BACKBONE_UNREACHABLE:
     case BACKBONE_ABSENT:
     case BACKBONE_FORGED:
+        if (r->state != STATE_UNREACHABLE || strcmp(o->cause, r->cause) != 0)
+            tell_unreachable(r, o->cause);
         if (enter_failed(r, STATE_UNREACHABLE, o->cause, now))
             log_warn("backbone %s: cannot be reached (%s); trying on", r->url, o->cause);
         tell_state(r, false, &nowhere);
@@ -167,6 +180,8 @@ static void on_registration(void *context, const struct registration_outcome *ou
     struct rendezvous *r = context;
     uint64_t now = clock_monotonic_us();
     r->registering = r->doubted = false;
+    if (outcome->date_s)
+        r->config.clock(r->config.context, (int64_t)clock_unix_s() - (int64_t)outcome->date_s);
     on_verdict(r, outcome, now);
     schedule_register(r, after_registration(r, outcome->verdict, now));
     schedule_lookups(r);
@@ -200,9 +215,18 @@ static void schedule_lookups(struct rendezvous *r)
         start_timer(&r->lookup_timer, on_lookup_timer, next > now ? next - now : 0);
 }
 
+static void tell_absent(struct rendezvous *r, const struct want *want)
+{
+    r->config.missing(
+        r->config.context, &want->id,
+        "the backbone knows no such id: check its digits, and that it runs and is registered there");
+}
+
 static void tell_forged(struct rendezvous *r, struct want *want, const char *cause)
 {
-    char hex[ID_TEXT_MAX];
+    char hex[ID_TEXT_MAX], why[HELPER_TEXT_MAX + 64];
+    snprintf(why, sizeof why, "the backbone's record of it is ignored: %s", cause);
+    r->config.missing(r->config.context, &want->id, why);
     if (!want->forged)
         log_warn("backbone %s: its record of %s is ignored: %s", r->url, id_format(&want->id, hex), cause);
     want->forged = true;
@@ -227,6 +251,8 @@ static void end_lookup(struct rendezvous *r, enum backbone_verdict verdict, cons
         r->doubted = true;
         schedule_register(r, 0);
     }
+    if (want && verdict == BACKBONE_ABSENT)
+        tell_absent(r, want);
     if (want && verdict == BACKBONE_FORGED)
         tell_forged(r, want, cause);
     if (want && verdict == BACKBONE_OK)
@@ -239,7 +265,7 @@ static void on_verified(uv_work_t *work, int status)
     struct record_job *job = work->data;
     struct rendezvous *r = job->owner;
     if (!r->closing)
-        end_lookup(r, status ? BACKBONE_ABSENT : job->verdict, job->cause);
+        end_lookup(r, status ? BACKBONE_REFUSED : job->verdict, job->cause);
     release(r);
 }
 
@@ -264,7 +290,7 @@ static void on_found(void *context, const struct helper_message *answer)
              !copy(answer->signature, job->signature, sizeof job->signature, &job->signature_len))
         end_lookup(r, BACKBONE_FORGED, "it is malformed");
     else if (uv_queue_work(r->config.loop, &job->work, record_job_verify, on_verified) != 0)
-        end_lookup(r, BACKBONE_ABSENT, "");
+        end_lookup(r, BACKBONE_REFUSED, "");
     else
         r->handles++;
 }
@@ -354,6 +380,12 @@ void rendezvous_changed(struct rendezvous *r)
     if (!r->changed) /* further changes do not put it off */
         schedule_register(r, CHANGE_DELAY_US);
     r->changed = true;
+}
+
+bool rendezvous_is_registered(const struct rendezvous *r, const char **why)
+{
+    *why = r->cause;
+    return r->state == STATE_REGISTERED;
 }
 
 static void on_timer_closed(uv_handle_t *handle)

@@ -27,6 +27,11 @@ struct rendezvous_config {
     void (*describe)(void *context, struct record *record);
     /* A verified record of an id that was asked for. */
     void (*found)(void *context, const struct record *record);
+    /* There is no record of an id that was asked for, or no answer; why is the end of a sentence, told when it changes
+     * and at each look-up. */
+    void (*missing)(void *context, const struct node_id *id, const char *why);
+    /* The backbone told its clock: ours is so many seconds ahead of it. */
+    void (*clock)(void *context, int64_t ahead_s);
     /* The backbone became reachable or went away, or moved. udp is the address for STUN requests (that at
      * which HTTP reached it, with the port that it names), family 0 when unreachable. */
     void (*state)(void *context, bool reachable, const struct addr *udp);
@@ -40,6 +45,10 @@ int rendezvous_new(const struct rendezvous_config *config, struct rendezvous **o
  * rendezvous_close. The memory is released once the loop has closed its handles. */
 void rendezvous_start(struct rendezvous *r);
 void rendezvous_close(struct rendezvous *r);
+
+/* Whether it has our record; if not, *why is the cause, empty while there is none yet. Borrowed until the next turn of
+ * the loop. */
+bool rendezvous_is_registered(const struct rendezvous *r, const char **why);
 
 /* Our description changed: register anew soon (coalesced over 200 ms). */
 void rendezvous_changed(struct rendezvous *r);

@@ -198,6 +198,16 @@ void mesh_set_record(struct mesh *m, const struct node_id *id, const char *name,
     mesh_tick(m, now_us);
 }
 
+void mesh_set_missing(struct mesh *m, const struct node_id *id, const char *why)
+{
+    struct peer *p = mesh_find_peer(m, id);
+    if (!p)
+        return;
+    snprintf(p->dial.missing, sizeof p->dial.missing, "%s", why);
+    if (p->dial.count == 0 && p->dial.error[0])
+        peer_dial_error(p, "%s", why);
+}
+
 static bool same_candidates(const struct mesh *m, const struct candidate *list, unsigned count)
 {
     if (count != m->candidate_count)

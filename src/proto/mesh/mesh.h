@@ -81,6 +81,9 @@ void mesh_set_given_addresses(struct mesh *m, const struct node_id *id, const st
 void mesh_set_record(struct mesh *m, const struct node_id *id, const char *name, const struct candidate *list,
                      unsigned count, uint64_t now_us);
 
+/* Nobody knows an address of a wanted peer; why is the end of a sentence. It holds until one is known. */
+void mesh_set_missing(struct mesh *m, const struct node_id *id, const char *why);
+
 /* Our own candidates and overlay addresses, as HELLO and CANDIDATES tell them: peers hear of new candidates at
  * most every 2 s, of the newest alone. */
 void mesh_set_candidates(struct mesh *m, const struct candidate *list, unsigned count, uint64_t now_us);

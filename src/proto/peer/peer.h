@@ -64,6 +64,7 @@ struct peer {
         uint64_t usurped_us;      /* when another host with our key last took our place there; 0: never … */
         uint64_t usurped_wait_us; /* … and how long we left it to that one */
         char error[240];          /* why the last round failed; empty when it did not */
+        char missing[240];        /* why no address is known */
         char told[240];           /* the error that the owner was last told of */
         bool refused;             /* the peer said no */
     } dial;

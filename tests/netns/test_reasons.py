@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is not reached: the log and status say why, in words that lead to the remedy.
+
+    site-a ──── inet ──── site-b
+                 │
+              server
+"""
+
+import subprocess
+
+import lab as labs
+from lab import A_OVERLAY, B_OVERLAY
+
+DAY_S = 86400
+# The clock of one program, as if somebody had set it.
+CLOCK = """
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+int clock_gettime(clockid_t clock, struct timespec *t)
+{
+    int rc = (int)syscall(SYS_clock_gettime, clock, t);
+    if (rc == 0 && clock == CLOCK_REALTIME)
+        t->tv_sec += OFFSET;
+    return rc;
+}
+
+time_t time(time_t *out)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    if (out)
+        *out = t.tv_sec;
+    return t.tv_sec;
+}
+"""
+
+
+def shifted_clock(host, seconds):
+    """The environment of a program whose clock is so far ahead."""
+    source, library = host.dir / "clock.c", host.dir / "clock.so"
+    source.write_text(CLOCK)
+    subprocess.run(["cc", "-shared", "-fPIC", f"-DOFFSET={seconds}", "-o", library, source], check=True)
+    return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LD_PRELOAD": str(library)}
+
+
+def reason(node, peer):
+    return node.peer(peer).get("error", "")
+
+
+def shown(node):
+    return node.host.run(labs.program("shadowmesh"), "status", "-run", node.run_dir, echo=False).stdout
+
+
+def test_one_wrong_digit_in_an_id_is_told_as_that(lab):
+    a_host, b_host, server, _ = lab.internet()
+    backbone = server.backbone()
+    a = labs.receiver(a_host, backbone)
+    wrong = a.id[:-1] + ("0" if a.id[-1] != "0" else "1")
+    b = b_host.node("-backbone", backbone.url, "-tap-ip", B_OVERLAY, "-connect", wrong)
+    b.process.wait_log(rf"{wrong}: not reached: the backbone knows no such id: check its digits", 10)
+    assert "the backbone knows no such id: check its digits" in reason(b, wrong)
+    assert "check its digits" in shown(b)
+
+
+def test_backbone_that_is_down_is_the_reason(lab):
+    a_host, b_host, server, _ = lab.internet()
+    backbone = server.backbone(start=False)
+    a = a_host.node(start=False)
+    b = b_host.node("-backbone", backbone.url, "-tap-ip", B_OVERLAY, "-connect", a.id)
+    b.process.wait_log(rf"{a.id}: not reached: the backbone cannot be reached: Connection refused", 10)
+    assert f"{backbone.url}, cannot be reached: Connection refused" in shown(b)
+    assert reason(b, a) == "the backbone cannot be reached: Connection refused"
+    assert b.status()["backbone"] == {"url": backbone.url, "reachable": False, "registered": False,
+                                      "error": "Connection refused"}
+
+
+def test_clock_that_is_a_day_fast_is_told_and_hinders_no_connection(lab):
+    a_host, b_host, server, _ = lab.internet()
+    backbone = server.backbone()
+    a = labs.receiver(a_host, backbone)
+    b = labs.sender(b_host, backbone, a, environment=shifted_clock(b_host, DAY_S))
+    b_host.wait_ping(A_OVERLAY, 8)
+    b.process.wait_log("warn  this machine's clock is 24 h fast, by the backbone's: set it", 5)
+    assert b.log().count("clock is 24 h fast") == 1
+    assert any("clock is 24 h fast" in text for text in b.status()["warnings"])
+    assert "clock is 24 h fast" in shown(b) and "reached, but it does not register us: " in shown(b)
+    assert a.status()["warnings"] == []

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* node/helper/backbone_api: what a node is told of a backbone's answers. */
+
+#include "node/helper/backbone_api.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+static struct helper_message told(enum helper_kind asked, long status, const char *body)
+{
+    static struct backbone_bytes bytes;
+    struct helper_message out;
+    const struct http_answer answer = {.status = status, .body = body, .len = strlen(body), .cause = ""};
+    backbone_api_answer(asked, &answer, &out, &bytes);
+    return out;
+}
+
+static void a_refusal_in_its_own_words_is_passed_on(void **state)
+{
+    (void)state;
+    struct helper_message m = told(HELPER_ASK_RECORD, 404, "{\"error\":\"no such node\"}");
+    assert_int_equal(m.verdict, BACKBONE_ABSENT);
+    assert_string_equal(m.text, "no such node");
+    m = told(HELPER_ASK_REGISTER, 409, "{\"error\":\"an older one\",\"seq\":7}");
+    assert_int_equal(m.verdict, BACKBONE_REFUSED);
+    assert_int_equal(m.number, 7);
+}
+
+/* A web server that is no backbone has pages for what it does not find, too. */
+static void a_refusal_without_words_is_no_backbones(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = {
+        "{\"error\":\"\"}", "{\"error\":5}", "{\"error\":null}", "{}", "", "<html>"};
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        struct helper_message m = told(HELPER_ASK_RECORD, 404, bodies[i]);
+        assert_int_equal(m.verdict, BACKBONE_UNREACHABLE);
+        assert_string_equal(m.text, "HTTP status 404 is no answer of a backbone");
+    }
+}
+
+static void a_backbone_that_fails_is_out_of_reach_whatever_it_says(void **state)
+{
+    (void)state;
+    struct helper_message m = told(HELPER_ASK_RECORD, 503, "{\"error\":\"no room\"}");
+    assert_int_equal(m.verdict, BACKBONE_UNREACHABLE);
+    m = told(HELPER_ASK_INFO, 404, "{\"error\":\"no such path\"}");
+    assert_int_equal(m.verdict, BACKBONE_UNREACHABLE);
+    assert_string_equal(m.text, "there is no backbone at this URL");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_refusal_in_its_own_words_is_passed_on),
+        cmocka_unit_test(a_refusal_without_words_is_no_backbones),
+        cmocka_unit_test(a_backbone_that_fails_is_out_of_reach_whatever_it_says),
+    };
+    return cmocka_run_group_tests_name("backbone_api", tests, NULL, NULL);
+}
