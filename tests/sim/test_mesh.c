@@ -299,6 +299,30 @@ static void another_key_than_the_one_dialled_is_refused(void **state)
     sim_free(p.sim);
 }
 
+/* As when both are behind a NAT: each address fails in its own way, and in any order. */
+static void a_peer_at_no_address_is_told_of_in_one_stable_line(void **state)
+{
+    (void)state;
+    struct sim_weather slow = {.delay_us = 5000, .jitter_us = 900000};
+    struct pair p = make_pair(&slow, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    struct mesh_peer peer;
+    struct candidate list[3];
+    for (unsigned i = 0; i < 3; i++)
+        list[i] = (struct candidate){
+            CANDIDATE_HOST, {.family = 4, .port = 9443, .ip = {203, 0, 113, (uint8_t)(i + 1)}}, 8443};
+    assert_int_equal(mesh_connect(p.b->mesh, identity_id(p.a->identity)), 0);
+    mesh_set_record(p.b->mesh, identity_id(p.a->identity), "", list, 3, sim_now(p.sim));
+    sim_run(p.sim, 10 * SECOND, NULL, NULL);
+    for (unsigned i = 0; i < 120; i++) {
+        sim_run(p.sim, 1 * SECOND, NULL, NULL);
+        assert_true(sim_peer(p.b, p.a, &peer));
+        assert_string_equal(peer.error,
+                            "none of its 3 addresses answers; 203.0.113.1:8443: the connection was closed");
+    }
+    assert_int_equal(p.b->notes[MESH_NOTICE_FAILED], 1);
+    sim_free(p.sim);
+}
+
 static void own_id_is_refused(void **state)
 {
     (void)state;
@@ -1191,6 +1215,7 @@ int main(void)
         cmocka_unit_test(a_stranger_is_refused_and_both_are_told),
         cmocka_unit_test(an_allowed_id_is_no_stranger),
         cmocka_unit_test(another_key_than_the_one_dialled_is_refused),
+        cmocka_unit_test(a_peer_at_no_address_is_told_of_in_one_stable_line),
         cmocka_unit_test(own_id_is_refused),
         cmocka_unit_test(a_killed_node_is_back_soon),
         cmocka_unit_test(a_resumed_copy_seals_nothing_under_old_keys_and_connects_anew),

@@ -396,11 +396,8 @@ static bool on_failed(struct mesh *m, struct link *l, uint64_t now_us)
 {
     struct peer *p = l->owner;
     if (l->state < LINK_STATE_LIVE) {
-        char at[TARGET_TEXT_MAX];
-        if (p && l->opener && l->error == ERR_MISMATCH)
-            peer_dial_error(p, "%s is another node: %s", target_format(&l->remote, at), l->reason);
-        else if (p && l->opener)
-            peer_dial_error(p, "%s: %s", target_format(&l->remote, at), l->reason);
+        if (p && l->opener)
+            peer_dial_failed(p, &l->remote, l->error == ERR_MISMATCH, l->reason);
         mesh_discard_link(m, l);
         return false;
     }

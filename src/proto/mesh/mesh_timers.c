@@ -85,8 +85,7 @@ static void end_round(struct mesh *m, struct peer *p, uint64_t now_us)
     if (!p->wanted_us)
         p->wanted_us = now_us;
     bool early = p->dial.count == 0 && now_us - p->wanted_us < FIND_US; /* the directory is being asked */
-    if (p->dial.count == 0)
-        peer_dial_error(p, "%s", p->dial.missing[0] ? p->dial.missing : "no address of it is known yet");
+    peer_dial_sum_up(p);
     if (p->dial.error[0] && strcmp(p->dial.error, p->dial.told) != 0 && !p->dial.refused && !early) {
         snprintf(p->dial.told, sizeof p->dial.told, "%s", p->dial.error);
         mesh_note(m, p->reach.state == REACH_OPEN ? MESH_NOTICE_UNHEARD : MESH_NOTICE_FAILED, p,

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include <stdarg.h>
 #include <stdio.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #define DIAL_STAGGER_US       200000ull /* between any two dials of a peer, whatever it names */
@@ -170,6 +171,7 @@ bool peer_dial_due(struct peer *p, uint64_t now_us, struct target *out)
     if (!p->dial.running) {
         p->dial.running = true;
         p->dial.next = 0;
+        p->dial.attempt_rank = UINT_MAX;
     }
     if (p->dial.next >= p->dial.count)
         return false;
@@ -217,6 +219,37 @@ void peer_dial_round_failed(struct peer *p, uint32_t jitter, uint64_t now_us)
     p->dial.backoff_us = wait > most ? most : wait;
     p->dial.running = false;
     p->dial.at_us = now_us + p->dial.backoff_us * 3 / 4 + p->dial.backoff_us / 2 * (jitter % 1024) / 1024;
+}
+
+static unsigned rank_of(const struct peer *p, const struct target *remote)
+{
+    unsigned i = 0;
+    while (i < p->dial.count && !target_same(&p->dial.targets[i], remote))
+        i++;
+    return i + 1;
+}
+
+void peer_dial_failed(struct peer *p, const struct target *remote, bool is_another, const char *why)
+{
+    char at[TARGET_TEXT_MAX];
+    unsigned rank = is_another ? 0 : rank_of(p, remote);
+    if (rank >= p->dial.attempt_rank)
+        return;
+    p->dial.attempt_rank = rank;
+    snprintf(p->dial.attempt, sizeof p->dial.attempt, "%s%s: %.150s", target_format(remote, at),
+             is_another ? " is another node" : "", why);
+}
+
+void peer_dial_sum_up(struct peer *p)
+{
+    if (p->dial.count == 0)
+        peer_dial_error(p, "%s", p->dial.missing[0] ? p->dial.missing : "no address of it is known yet");
+    else if (p->dial.attempt_rank == UINT_MAX)
+        return;
+    else if (p->dial.count > 1 && p->dial.attempt_rank > 0)
+        peer_dial_error(p, "none of its %u addresses answers; %s", p->dial.count, p->dial.attempt);
+    else
+        peer_dial_error(p, "%s", p->dial.attempt);
 }
 
 void peer_dial_error(struct peer *p, const char *format, ...)

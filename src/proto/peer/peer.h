@@ -64,6 +64,8 @@ struct peer {
         uint64_t usurped_us;      /* when another host with our key last took our place there; 0: never … */
         uint64_t usurped_wait_us; /* … and how long we left it to that one */
         char error[240];          /* why the last round failed; empty when it did not */
+        char attempt[240];        /* why the attempt of this round failed that counts most … */
+        unsigned attempt_rank;    /* … how little it does: 0 most; UINT_MAX: none has failed */
         char missing[240];        /* why no address is known */
         char told[240];           /* the error that the owner was last told of */
         bool refused;             /* the peer said no */
@@ -112,7 +114,14 @@ uint64_t peer_hard_age_us(uint64_t rehandshake_us);
 void peer_dial_succeeded(struct peer *p, uint64_t rehandshake_us, uint32_t jitter, uint64_t now_us);
 void peer_dial_round_failed(struct peer *p, uint32_t jitter, uint64_t now_us);
 
-/* An attempt failed: remembers why. */
+/* An attempt of the round that runs failed at remote. Which of several stands for the round does not depend on their
+ * order: at the first address of the list, or at one where another node is. */
+void peer_dial_failed(struct peer *p, const struct target *remote, bool is_another, const char *why);
+
+/* The round is over: what is to be said of it is the error now. */
+void peer_dial_sum_up(struct peer *p);
+
+/* Dialling makes no sense, or ended otherwise: remembers why. */
 void peer_dial_error(struct peer *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Another host with our key took our place: leaves it there for a while, a longer one each time. */
