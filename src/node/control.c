@@ -106,10 +106,10 @@ static void on_worker_event(void *context, const struct worker_event *e)
     uint64_t now_us = clock_monotonic_us();
     switch (e->kind) {
     case WORKER_EVENT_DATAGRAM:
-        if (wire_classify(e->data, e->len) == WIRE_CLASS_STUN)
+        if (e->slot == WORKER_NO_PEER)
             addresses_on_stun(n, &e->from.remote, e->data, e->len, now_us);
         else
-            n->drops[mesh_on_datagram(n->mesh, &e->from, e->data, e->len, now_us)]++;
+            n->drops[mesh_on_opened(n->mesh, e->slot, &e->from, e->data, e->len, now_us)]++;
         break;
     case WORKER_EVENT_SOURCE:
         mesh_on_source(n->mesh, e->slot, &e->from, now_us);

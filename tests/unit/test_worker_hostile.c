@@ -389,6 +389,46 @@ static void a_peers_flood_of_probes_leaves_room_for_another(void **state)
     stage_close(&s);
 }
 
+/* Whoever sees a peer's datagrams can send others under its index: they are not charged to it. */
+static void forged_control_datagrams_cost_the_peer_nothing(void **state)
+{
+    (void)state;
+    struct stage s;
+    struct events n = {0};
+    stage_open(&s);
+    send_probe(&s, s.session, 100);
+    d.data[WIRE_HEADER_LEN - 2] ^= 0x10; /* a counter that is yet to come */
+    for (unsigned i = 1; i < 2 * INTAKE_BURST; i++)
+        send_datagram(&s);
+    send_probe(&s, s.session, 100);
+    send_frame(&s, 9);
+    lab_get(&s.node, &got);
+    assert_int_equal(lab_count(&s.node, DROP_AUTH), 2 * INTAKE_BURST - 1);
+    assert_int_equal(lab_drops(&s.node), 2 * INTAKE_BURST - 1);
+    lab_take_events(s.node.worker[0], count_event, &n);
+    assert_int_equal(n.datagrams, 2);
+    assert_int_equal(n.slot, 1);
+    stage_close(&s);
+}
+
+static void replayed_control_datagrams_cost_the_peer_nothing(void **state)
+{
+    (void)state;
+    struct stage s;
+    struct events n = {0};
+    stage_open(&s);
+    send_probe(&s, s.session, 100);
+    for (unsigned i = 0; i < 2 * INTAKE_BURST; i++)
+        send_datagram(&s);
+    send_probe(&s, s.session, 100);
+    send_frame(&s, 9);
+    lab_get(&s.node, &got);
+    assert_int_equal(lab_count(&s.node, DROP_REPLAY), 2 * INTAKE_BURST);
+    lab_take_events(s.node.worker[0], count_event, &n);
+    assert_int_equal(n.datagrams, 2);
+    stage_close(&s);
+}
+
 static void a_new_source_is_told_only_after_authentication(void **state)
 {
     (void)state;
@@ -457,6 +497,8 @@ int main(void)
         cmocka_unit_test(a_flood_of_stun_leaves_room_for_sessions),
         cmocka_unit_test(stun_that_is_no_answer_stays_with_the_worker),
         cmocka_unit_test(a_peers_flood_of_probes_leaves_room_for_another),
+        cmocka_unit_test(forged_control_datagrams_cost_the_peer_nothing),
+        cmocka_unit_test(replayed_control_datagrams_cost_the_peer_nothing),
         cmocka_unit_test(a_new_source_is_told_only_after_authentication),
         cmocka_unit_test(congestion_on_the_way_marks_the_packet),
     };

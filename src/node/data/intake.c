@@ -27,16 +27,20 @@ void intake_free(struct intake *in)
     free(in);
 }
 
-enum drop intake_enter(struct intake *in, uint32_t slot, size_t len, uint64_t now_us)
+enum drop intake_judge(const struct intake *in, uint32_t slot, size_t len, uint64_t now_us)
 {
     if (slot >= INTAKE_PEERS)
         return DROP_RECEIVER;
     if (atomic_load_explicit(&in->waiting[slot], memory_order_relaxed) + len > INTAKE_SHARE)
         return DROP_CONTROL_QUEUE;
-    if (!bucket_take(&in->buckets[slot], &rate, 1, now_us))
-        return DROP_CONTROL_RATE;
+    struct bucket as_if = in->buckets[slot];
+    return bucket_take(&as_if, &rate, 1, now_us) ? DROP_NONE : DROP_CONTROL_RATE;
+}
+
+void intake_enter(struct intake *in, uint32_t slot, size_t len, uint64_t now_us)
+{
+    (void)bucket_take(&in->buckets[slot], &rate, 1, now_us);
     atomic_fetch_add_explicit(&in->waiting[slot], (uint32_t)len, memory_order_relaxed);
-    return DROP_NONE;
 }
 
 void intake_leave(struct intake *in, uint32_t slot, size_t len)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What each peer may put before the control thread, as unopened datagrams under its receiver indices: so many
- * a second, and so many bytes at a time, so that no peer fills the queue or keeps the thread busy. One per
+/* What each peer may put before the control thread as datagrams: so many a second, and so many bytes at a time, so
+ * that no peer fills the queue or keeps the thread busy. It is asked before one is opened, and told after that. One per
  * worker. Nothing is allocated after intake_new. */
 
 #include "base/err.h"
@@ -19,9 +19,12 @@ struct intake;
 int intake_new(struct intake **out) must_check;
 void intake_free(struct intake *in);
 
-/* Worker: a datagram of len bytes of the peer in slot wants in. DROP_NONE, DROP_CONTROL_RATE over its rate,
- * DROP_CONTROL_QUEUE over its share, DROP_RECEIVER for no slot. What enters leaves by intake_leave. */
-enum drop intake_enter(struct intake *in, uint32_t slot, size_t len, uint64_t now_us) must_check;
+/* Worker: whether a datagram of len bytes of the peer in slot may enter now. DROP_NONE, DROP_CONTROL_RATE over its
+ * rate, DROP_CONTROL_QUEUE over its share, DROP_RECEIVER for no slot. */
+enum drop intake_judge(const struct intake *in, uint32_t slot, size_t len, uint64_t now_us) must_check;
+
+/* Worker: it enters, as judged. What enters leaves by intake_leave. */
+void intake_enter(struct intake *in, uint32_t slot, size_t len, uint64_t now_us);
 
 /* Either thread: it waits no longer. */
 void intake_leave(struct intake *in, uint32_t slot, size_t len);

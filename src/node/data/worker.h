@@ -24,13 +24,13 @@
 
 /* What a worker hands to the control thread. */
 enum worker_event_kind {
-    WORKER_EVENT_DATAGRAM, /* CONTROL, PROBE (receiver index known: slot) or STUN (slot WORKER_NO_PEER), as it
-                              came: from, len, data; of a peer within its intake.h */
+    WORKER_EVENT_DATAGRAM, /* CONTROL, PROBE (of peer slot, within its intake.h; opened in place, all else as it
+                              came) or STUN (slot WORKER_NO_PEER): from, len, data */
     WORKER_EVENT_SOURCE,   /* an authenticated datagram of peer slot came from an address that is not its
                               path: slot, from; at most one per 100 ms and peer */
-    WORKER_EVENT_TOO_BIG,  /* the kernel refused the path's size towards peer slot: slot; likewise limited */
-    WORKER_EVENT_CLAIM,    /* peer slot uses an address of another: slot, claim, holder; likewise limited */
-    WORKER_EVENT_CIRCLE,   /* the device gave us a sealed datagram of our own: likewise limited */
+    WORKER_EVENT_TOO_BIG, /* the kernel refused the path's size towards peer slot: slot; likewise limited */
+    WORKER_EVENT_CLAIM,   /* peer slot uses an address of another: slot, claim, holder; likewise limited */
+    WORKER_EVENT_CIRCLE,  /* the device gave us a sealed datagram of our own: likewise limited */
     WORKER_EVENT_TRACE, /* a frame passed, with a peer connected: trace; at most 10 per second and direction,
                               and config.traces in all */
     WORKER_EVENT_DEVICE_GONE, /* the TAP cannot be read any more (removed): the worker serves UDP alone */

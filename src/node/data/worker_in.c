@@ -208,21 +208,29 @@ static enum drop stun_to_control(struct worker *w, const struct udp_message *m, 
     return to_control(w, m, WORKER_NO_PEER, data, len);
 }
 
-/* Unopened: the control lane is the control thread's. So what somebody sends under a peer's receiver index,
- * which whoever sees its datagrams knows, counts as that peer's. */
-static enum drop peer_to_control(struct worker *w, const struct udp_message *m, uint32_t slot, uint8_t *data,
-                                 size_t len)
+/* A peer over its rate is dropped unopened. But charged is only what opens: whoever sees a peer's datagrams knows
+ * its receiver index, and could use up its rate with forgeries. */
+static enum drop peer_to_control(struct worker *w, const struct arrival *a, uint8_t *data, size_t len)
 {
+    uint32_t slot = session_peer_slot(a->session);
     if (len > CONTROL_LEN_MAX)
         return DROP_OVERSIZE;
-    enum drop drop = intake_enter(w->intake, slot, len, w->now_us);
+    enum drop drop = intake_judge(w->intake, slot, len, w->now_us);
     if (drop)
         return drop;
-    drop = to_control(w, m, slot, data, len);
+    if (!lane_enter(w, a->session, WIRE_LANE_CONTROL))
+        return DROP_LANE;
+    uint8_t *plain;
+    size_t plain_len;
+    drop = session_open(a->session, &a->header, data, len, &plain, &plain_len);
     if (drop)
-        intake_leave(w->intake, slot, len);
+        return drop;
     if (w->load != OVERLOAD_NONE)
         overload_present(w->overload, slot);
+    intake_enter(w->intake, slot, len, w->now_us);
+    drop = to_control(w, a->message, slot, data, len);
+    if (drop)
+        intake_leave(w->intake, slot, len);
     return drop;
 }
 
@@ -238,7 +246,7 @@ static enum drop on_session(struct worker *w, const struct udp_message *m, uint8
     if (!a.session)
         return DROP_RECEIVER;
     if (a.header.type != WIRE_DATA)
-        return peer_to_control(w, m, session_peer_slot(a.session), data, len);
+        return peer_to_control(w, &a, data, len);
     if (w->load == OVERLOAD_SHEDS && overload_sheds(w->overload, session_peer_slot(a.session)))
         return DROP_OVERLOAD;
     if (!lane_enter(w, a.session, a.header.lane))

@@ -236,15 +236,16 @@ int session_seal(struct session *s, enum wire_type type, unsigned lane, const st
 
 bool session_hold(struct session *s, unsigned lane)
 {
-    if (lane >= s->rx_lanes)
+    int at = lane_at(lane, s->rx_lanes);
+    if (at < 0)
         return false;
-    pthread_mutex_lock(&s->rx[lane].held);
+    pthread_mutex_lock(&s->rx[at].held);
     return true;
 }
 
 void session_release(struct session *s, unsigned lane)
 {
-    pthread_mutex_unlock(&s->rx[lane].held);
+    pthread_mutex_unlock(&s->rx[lane_at(lane, s->rx_lanes)].held);
 }
 
 enum drop session_open(struct session *s, const struct wire_header *h, uint8_t *datagram, size_t len,

@@ -3,8 +3,8 @@
 /* The keys and counters of one epoch between two nodes: made from one root at a handshake or a ratchet step,
  * used until the next. docs/PROTOCOL.md §4. Each of our lanes is sealed by one worker alone. The peer's lanes are
  * opened by whoever holds them (session_hold): the kernel steers a lane's datagrams to one worker's socket,
- * but its GRO may hand a few of another lane along with them. The control lane belongs to the control thread
- * in both directions. Everything else is constant after session_new. Counters have one writer at a time and
+ * but its GRO may hand a few of another lane along with them. The control thread seals the control lane, and the
+ * worker that receives a datagram of it opens it. Everything else is constant after session_new. Counters have one writer at a time and
  * are read by the control thread (relaxed atomics). */
 
 #include "base/bytes.h"
@@ -63,7 +63,7 @@ int session_seal(struct session *s, enum wire_type type, unsigned lane, const st
 
 /* Makes one of the peer's lanes the caller's until session_release: waits for another worker that has it,
  * which is rare and short, and costs some 20 ns otherwise, so hold it for a run of datagrams. A thread holds
- * one lane at a time. False when the session has no such data lane. */
+ * one lane at a time. False when the session has no such lane. */
 bool session_hold(struct session *s, unsigned lane) must_check;
 void session_release(struct session *s, unsigned lane);
 
