@@ -166,14 +166,19 @@ static bool carry(struct pair *p, int from)
     return total > 0;
 }
 
-static void run(struct pair *p)
+static void run_on(struct pair *p)
 {
-    link_on_connected(p->link[0]);
     for (int turn = 0, quiet = 0; quiet < 2; turn = 1 - turn) {
         quiet = carry(p, turn) ? 0 : quiet + 1;
         act(p, 1 - turn);
         act(p, turn);
     }
+}
+
+static void run(struct pair *p)
+{
+    link_on_connected(p->link[0]);
+    run_on(p);
 }
 
 /* Up to the acceptor's HELLO; what it says next is the test's to choose. */
@@ -294,6 +299,24 @@ static void a_malformed_message_has_a_reason(void **state)
     teardown(&p);
 }
 
+static void a_second_greeting_is_refused_and_harms_nothing(void **state)
+{
+    (void)state;
+    struct pair p;
+    setup(&p, HELLO_FEATURE_FRESH_ROOT, HELLO_FEATURE_FRESH_ROOT);
+    link_on_connected(p.link[0]);
+    while (p.link[0]->state != LINK_STATE_GREETING) {
+        carry(&p, 0);
+        carry(&p, 1);
+        act(&p, 0);
+    }
+    const struct hello again = p.link[0]->mine;
+    assert_int_equal(link_greet(p.link[0], &again), ERR_EXISTS);
+    run_on(&p);
+    assert_live(&p);
+    teardown(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -301,6 +324,7 @@ int main(void)
         cmocka_unit_test(the_hashes_of_the_hellos_serve_once),
         cmocka_unit_test(an_older_version_gets_the_exporters_root_and_is_named),
         cmocka_unit_test(ready_without_the_announced_answer_is_out_of_turn),
+        cmocka_unit_test(a_second_greeting_is_refused_and_harms_nothing),
         cmocka_unit_test(a_malformed_message_has_a_reason),
         cmocka_unit_test(an_answer_that_nobody_asked_for_is_out_of_turn),
     };

@@ -93,6 +93,8 @@ const struct node_id *link_peer_id(const struct link *l)
 
 int link_greet(struct link *l, const struct hello *mine)
 {
+    if (l->mine.version_max)
+        return ERR_EXISTS;
     l->mine = *mine;
     struct message m = {.type = MESSAGE_HELLO, .hello = *mine};
     if (l->opener && mine->features & HELLO_FEATURE_FRESH_ROOT) {

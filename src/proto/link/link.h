@@ -90,7 +90,7 @@ void link_detach(struct link *l);
 const struct node_id *link_peer_id(const struct link *l);
 
 /* After IDENTIFIED: sends our HELLO (copied; an opener with HELLO_FEATURE_FRESH_ROOT adds its offer), or refuses
- * and ends the stream. */
+ * and ends the stream. A second greeting is ERR_EXISTS. */
 int link_greet(struct link *l, const struct hello *mine) must_check;
 void link_refuse(struct link *l, enum refuse_code code, const char *text);
 
