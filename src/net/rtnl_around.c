@@ -6,24 +6,58 @@
 
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #define STATES_LIVE (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT)
 
-/* Routes share their next hops: each is listed once. */
-static void list_add(struct rtnl_list *list, unsigned index, int family, const void *ip)
+/* Routes share their next hops, and there may be a million of them: where each hop stands is found by hash. What does
+ * not fit into the list is counted each time. */
+struct hops {
+    struct rtnl_list list; /* the first: handlers get it */
+    uint32_t *places;      /* 1 more than where it stands; 0: none */
+    size_t size;           /* a power of two, at least twice the list's cap */
+};
+
+static struct rtnl_address entry(unsigned index, int family, const void *ip)
 {
-    struct rtnl_address *out = list->out;
     struct rtnl_address a = {.index = index, .prefix.bits = family == AF_INET ? 32 : 128};
     a.prefix.addr.family = family == AF_INET ? 4 : 6;
     memcpy(a.prefix.addr.ip, ip, a.prefix.bits / 8);
-    for (size_t i = 0; i < list->count && i < list->cap; i++)
-        if (out[i].index == index && addr_same_host(&out[i].prefix.addr, &a.prefix.addr))
-            return;
+    return a;
+}
+
+static void list_add(struct rtnl_list *list, const struct rtnl_address *a)
+{
+    struct rtnl_address *out = list->out;
     if (list->count < list->cap)
-        out[list->count] = a;
+        out[list->count] = *a;
     list->count++;
+}
+
+static size_t home(const struct hops *hops, const struct rtnl_address *a)
+{
+    uint64_t hash = 0xcbf29ce484222325ull ^ a->index; /* FNV-1a */
+    for (size_t i = 0; i < sizeof(a->prefix.addr.ip); i++)
+        hash = (hash ^ a->prefix.addr.ip[i]) * 0x100000001b3ull;
+    return (size_t)(hash >> 16) & (hops->size - 1);
+}
+
+static void hops_add(struct hops *hops, unsigned index, int family, const void *ip)
+{
+    const struct rtnl_address *out = hops->list.out, a = entry(index, family, ip);
+    if (!hops->list.count) /* a table that is read again, too */
+        memset(hops->places, 0, hops->size * sizeof(hops->places[0]));
+    size_t at = home(hops, &a);
+    for (; hops->places[at]; at = (at + 1) & (hops->size - 1)) {
+        const struct rtnl_address *known = &out[hops->places[at] - 1];
+        if (known->index == index && addr_same_host(&known->prefix.addr, &a.prefix.addr))
+            return;
+    }
+    if (hops->list.count < hops->list.cap)
+        hops->places[at] = (uint32_t)hops->list.count + 1;
+    list_add(&hops->list, &a);
 }
 
 static size_t ip_len(int family)
@@ -32,20 +66,20 @@ static size_t ip_len(int family)
 }
 
 /* RTA_GATEWAY has the route's own family, RTA_VIA names another one. */
-static void take_gateway(struct rtnl_list *list, unsigned index, int family, const struct nlattr *a)
+static void take_gateway(struct hops *hops, unsigned index, int family, const struct nlattr *a)
 {
     const void *data = mnl_attr_get_payload(a);
     size_t len = mnl_attr_get_payload_len(a);
     if (mnl_attr_get_type(a) == RTA_GATEWAY && len == ip_len(family)) {
-        list_add(list, index, family, data);
+        hops_add(hops, index, family, data);
     } else if (mnl_attr_get_type(a) == RTA_VIA && len >= sizeof(struct rtvia)) {
         const struct rtvia *via = data;
         if (len - sizeof(*via) == ip_len(via->rtvia_family))
-            list_add(list, index, via->rtvia_family, via->rtvia_addr);
+            hops_add(hops, index, via->rtvia_family, via->rtvia_addr);
     }
 }
 
-static void take_multipath(struct rtnl_list *list, int family, const struct nlattr *paths)
+static void take_multipath(struct hops *hops, int family, const struct nlattr *paths)
 {
     int left = mnl_attr_get_payload_len(paths);
     for (struct rtnexthop *hop = mnl_attr_get_payload(paths); RTNH_OK(hop, left);
@@ -53,7 +87,7 @@ static void take_multipath(struct rtnl_list *list, int family, const struct nlat
         const struct nlattr *attr; /* the macro's own name for it */
         mnl_attr_for_each_payload((const void *)RTNH_DATA(hop), hop->rtnh_len - RTNH_LENGTH(0))
         {
-            take_gateway(list, (unsigned)hop->rtnh_ifindex, family, attr);
+            take_gateway(hops, (unsigned)hop->rtnh_ifindex, family, attr);
         }
     }
 }
@@ -82,8 +116,15 @@ static int on_route(const struct nlmsghdr *h, void *context)
 
 int rtnl_next_hops(struct rtnl *r, struct rtnl_address *out, size_t cap)
 {
-    struct rtnl_list list = {.out = out, .cap = cap};
-    return rtnl_dump(r, RTM_GETROUTE, sizeof(struct rtmsg), on_route, &list);
+    struct hops hops = {.list = {.out = out, .cap = cap}, .size = 2};
+    while (hops.size < 2 * cap)
+        hops.size *= 2;
+    hops.places = calloc(hops.size, sizeof(hops.places[0]));
+    if (!hops.places)
+        return ERR_NOMEM;
+    int count = rtnl_dump(r, RTM_GETROUTE, sizeof(struct rtmsg), on_route, &hops.list);
+    free(hops.places);
+    return count;
 }
 
 static int on_neighbour(const struct nlmsghdr *h, void *context)
@@ -100,8 +141,11 @@ static int on_neighbour(const struct nlmsghdr *h, void *context)
             ip = a;
         has_mac = has_mac || mnl_attr_get_type(a) == NDA_LLADDR;
     }
-    if (ip && has_mac)
-        list_add(context, (unsigned)n->ndm_ifindex, n->ndm_family, mnl_attr_get_payload(ip));
+    if (!ip || !has_mac)
+        return MNL_CB_OK;
+    const struct rtnl_address found =
+        entry((unsigned)n->ndm_ifindex, n->ndm_family, mnl_attr_get_payload(ip));
+    list_add(context, &found); /* the kernel has each once */
     return MNL_CB_OK;
 }
 

@@ -296,6 +296,30 @@ static void flushing_removes_our_host_routes_and_no_others(void **state)
     leave();
 }
 
+/* Many routes by few next hops, and many by many; what does not fit is counted. */
+static void next_hops_are_listed_once_and_neighbours_with_their_interface(void **state)
+{
+    enum { MANY = 600 };
+    static struct rtnl_address list[2 * MANY];
+    (void)state;
+    enter();
+    lab_run("ip addr add 10.0.0.1/8 dev tap0 && ip link set tap0 up");
+    lab_run("for i in $(seq 600); do h=$((i / 250)).$((i %% 250)); echo route add 198.18.$h via 10.1.$h; "
+            "echo route add 198.19.$h via 10.2.0.$((i %% 3 + 1)); "
+            "echo neigh add 10.3.$h lladdr 02:00:00:00:00:01 dev tap0 nud permanent; done | ip -batch -");
+    assert_int_equal(rtnl_next_hops(r, list, 2 * MANY), MANY + 3);
+    for (unsigned i = 0; i < MANY + 3; i++)
+        for (unsigned j = 0; j < i; j++)
+            assert_false(addr_same_host(&list[i].prefix.addr, &list[j].prefix.addr));
+    assert_true(rtnl_next_hops(r, list, 10) > 10);
+    assert_int_equal(rtnl_next_hops(r, list, MANY + 3), MANY + 3);
+    assert_int_equal(rtnl_neighbours(r, list, 2 * MANY), MANY);
+    for (unsigned i = 0; i < MANY; i++)
+        assert_int_equal(list[i].index, tap.ifindex);
+    lab_run("ip addr flush dev tap0");
+    leave();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +334,7 @@ int main(void)
         cmocka_unit_test(monitor_that_overflows_tells_of_a_change),
         cmocka_unit_test(sysctls_are_read_and_written),
         cmocka_unit_test(without_rights_everything_is_refused_as_such),
+        cmocka_unit_test(next_hops_are_listed_once_and_neighbours_with_their_interface),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
