@@ -11,6 +11,7 @@
 
 #include "crypto/aead_backend.h"
 #include "base/uninitialized.h"
+#include "crypto/secret.h"
 #include "frame/offload.h"
 #include "node/data/fwd.h"
 #include "proto/session/replay.h"
@@ -283,7 +284,8 @@ static void make_mesh(struct micro *m)
 {
     struct fwd_table *table = fwd_table_new(PEERS, PEERS);
     enum drop not_learned;
-    check(table && fwd_new(&m->fwd) == 0 && switch_new(PEERS, ENTRIES, &m->sw) == 0, "tables");
+    check(table && fwd_new(&m->fwd) == 0 && switch_new(PEERS, ENTRIES, &secret_source, &m->sw) == 0,
+          "tables");
     for (unsigned i = 0; i < PEERS; i++) {
         m->sessions[i] = session_of(receiver_of(i), i, true, i);
         fwd_table_add_session(table, m->sessions[i]);

@@ -3,6 +3,7 @@
 
 #include "backbone/connections.h"
 
+#include "crypto/secret.h"
 #include "proto/admission/crowd.h"
 #include <pthread.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ int connections_new(unsigned max, unsigned per_source, unsigned leaving, struct 
         return ERR_NOMEM;
     pthread_mutex_init(&c->lock, NULL);
     c->holders = calloc(max, sizeof *c->holders);
-    int rc = c->holders ? crowd_new(max, per_source, &c->crowd) : ERR_NOMEM;
+    int rc = c->holders ? crowd_new(max, per_source, &secret_source, &c->crowd) : ERR_NOMEM;
     if (rc) {
         connections_free(c);
         return rc;

@@ -5,6 +5,7 @@
 
 #include "backbone/reflect.h"
 
+#include "crypto/secret.h"
 #include "proto/admission/limits.h"
 #include "base/clock.h"
 #include "proto/message/stun.h"
@@ -148,7 +149,7 @@ int reflect_start(int udp, struct metrics *metrics, struct reflect **out)
     r->udp = udp;
     r->metrics = metrics;
     r->stop = eventfd(0, EFD_CLOEXEC);
-    int err = r->stop < 0 ? ERR_IO : limits_new(SOURCES, INTERVAL_US, BURST, &r->limits);
+    int err = r->stop < 0 ? ERR_IO : limits_new(SOURCES, INTERVAL_US, BURST, &secret_source, &r->limits);
     if (!err && pthread_create(&r->thread, NULL, run, r) != 0)
         err = ERR_NOMEM;
     if (!err) {

@@ -48,9 +48,10 @@ int routes_new(struct directory *directory, struct metrics *metrics, uint16_t st
     uint8_t instance[INSTANCE_LEN];
     secret_random(instance, sizeof instance);
     hex_encode(instance, sizeof instance, r->instance);
-    int err = limits_new(SOURCES, LOOKUP_INTERVAL_US, LOOKUP_BURST, &r->lookups);
+    int err = limits_new(SOURCES, LOOKUP_INTERVAL_US, LOOKUP_BURST, &secret_source, &r->lookups);
     if (!err)
-        err = limits_new(SOURCES, REGISTRATION_INTERVAL_US, REGISTRATION_BURST, &r->registrations);
+        err = limits_new(SOURCES, REGISTRATION_INTERVAL_US, REGISTRATION_BURST, &secret_source,
+                         &r->registrations);
     if (err) {
         routes_free(r);
         return err;

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/vault.h"
 #include "crypto/aead.h"
+#include "crypto/secret.h"
 #include "net/process.h"
 #include "node/cage.h"
 #include "node/data/intake.h"
@@ -370,7 +371,8 @@ static bool open_mesh(struct node *n)
                                  .rehandshake_us =
                                      c->rehandshake_s ? c->rehandshake_s * USEC_PER_SEC : MESH_REHANDSHAKE_US,
                                  .local_max = device_underlay_max(n->device),
-                                 .filter = {node_usable, node_is_ours, n}};
+                                 .filter = {node_usable, node_is_ours, n},
+                                 .random = secret_source};
     aead_choose_by(c->cipher_library);
     enum aead_suite suite = aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305;
     log_info("frames are sealed with %s by %s", aead_suite_name(suite), aead_backend_name(suite));
@@ -388,7 +390,7 @@ static bool open_mesh(struct node *n)
 
 static bool start_workers(struct node *n)
 {
-    int rc = switch_new(MESH_PEERS_MAX, 65536, &n->sw);
+    int rc = switch_new(MESH_PEERS_MAX, 65536, &secret_source, &n->sw);
     if (!rc) {
         switch_pass_bpdus(n->sw, n->config->pass_bpdus);
         switch_local(n->sw, device_mac(n->device), clock_monotonic_us());

@@ -3,6 +3,7 @@
  * went in. The first byte is the length of the pieces. */
 
 #include "base/clock.h"
+#include "crypto/secret.h"
 #include "proto/admission/lobby.h"
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct lobby *l;
-    if (size < 1 || lobby_new(&l))
+    if (size < 1 || lobby_new(&secret_source, &l))
         return 0;
     size_t piece = data[0] + 1u, len = size - 1;
     int whole = feed(l, 1, data + 1, len, len ? len : 1);

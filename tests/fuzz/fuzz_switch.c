@@ -4,6 +4,8 @@
  * and the list must agree with the look-ups. */
 
 #include "proto/switch/switch.h"
+
+#include "crypto/secret.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,7 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct switch_table *sw;
     uint64_t now = 1000000;
 
-    if (switch_new(PEERS, ENTRIES, &sw))
+    if (switch_new(PEERS, ENTRIES, &secret_source, &sw))
         abort();
     while (size >= 2) {
         size_t took = step(sw, data, size, &now);

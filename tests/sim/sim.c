@@ -2,6 +2,7 @@
 #include "sim.h"
 
 #include "base/clock.h"
+#include "crypto/secret.h"
 #include "deadlines.h"
 #include "sim_random.h"
 #include "proto/wire/wire.h"
@@ -324,6 +325,13 @@ void sim_do_outputs(struct sim_node *n)
 
 /* ---- nodes ---- */
 
+/* The mesh's share of what sim_random_seed has made foreseeable. */
+static void fill(void *context, void *out, size_t len)
+{
+    (void)context;
+    secret_random(out, len);
+}
+
 static void start(struct sim_node *n, bool is_public, uint64_t ratchet_us, uint64_t rehandshake_us)
 {
     char name[16];
@@ -336,7 +344,8 @@ static void start(struct sim_node *n, bool is_public, uint64_t ratchet_us, uint6
                                        .ratchet_us = ratchet_us,
                                        .rehandshake_us = rehandshake_us,
                                        .local_max = 1472,
-                                       .filter = {usable, is_ours, n}};
+                                       .filter = {usable, is_ours, n},
+                                       .random = {.fill = fill}};
     int rc = mesh_new(&config, &n->mesh);
     assert(rc == 0);
     (void)rc;

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "crypto/identity.h"
+#include "crypto/secret.h"
 #include "proto/mesh/mesh.h"
 #include "steps.h"
 #include <assert.h>
@@ -54,7 +55,8 @@ static struct mesh *start(const struct identity *me)
                                        .ratchet_us = MESH_RATCHET_US,
                                        .rehandshake_us = MESH_REHANDSHAKE_US,
                                        .local_max = 1472,
-                                       .filter = {.usable = usable}};
+                                       .filter = {usable, usable, NULL},
+                                       .random = secret_source};
     int rc = mesh_new(&config, &m);
     assert(rc == 0);
     (void)rc;

@@ -117,6 +117,12 @@ def test_only_helpers_look_names_up_and_speak_http():
             if header in ("netdb.h", "curl/curl.h")} == {"src/node/helper"}
 
 
+def test_proto_draws_random_bytes_only_from_the_source_that_it_was_given():
+    wrong = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "src" / "proto").rglob("*.[ch]"))
+             if re.search(r"\b(secret_random|secret_source|RAND_\w+)\b", code_of(path))]
+    assert not wrong
+
+
 @pytest.mark.parametrize("layer", ["base", "frame", "crypto", "proto", "net"])
 def test_lower_layers_return_codes_and_do_not_log(layer):
     wrong = []

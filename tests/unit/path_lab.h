@@ -71,7 +71,7 @@ static inline struct net *net_new(uint64_t seed, uint16_t local_max)
     assert_non_null(net);
     net->random = seed;
     net->now = START;
-    struct path_set_config config = {.random = fill_random, .context = net, .local_max = local_max};
+    struct path_set_config config = {.random = {fill_random, net}, .local_max = local_max};
     assert_int_equal(path_set_new(&config, &net->set), 0);
     return net;
 }

@@ -3,6 +3,7 @@
 
 #include "proto/admission/crowd.h"
 
+#include "crypto/secret.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@ static int setup(void **state)
 {
     (void)state;
     now = 0;
-    return crowd_new(PLACES, PER_SOURCE, &crowd);
+    return crowd_new(PLACES, PER_SOURCE, &secret_source, &crowd);
 }
 
 static int teardown(void **state)

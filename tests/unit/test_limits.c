@@ -3,6 +3,7 @@
 
 #include "proto/admission/limits.h"
 
+#include "crypto/secret.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@ static struct addr source(const char *text)
 static struct limits *five_at_once_one_a_second(unsigned sources)
 {
     struct limits *l;
-    assert_int_equal(limits_new(sources, SECOND, 5, &l), 0);
+    assert_int_equal(limits_new(sources, SECOND, 5, &secret_source, &l), 0);
     return l;
 }
 

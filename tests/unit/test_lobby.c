@@ -3,6 +3,7 @@
 
 #include "proto/admission/lobby.h"
 
+#include "crypto/secret.h"
 #include "base/clock.h"
 #include "proto/admission/known.h"
 #include <setjmp.h>
@@ -22,7 +23,7 @@ static int setup(void **state)
 {
     (void)state;
     last_conn = 0;
-    return lobby_new(&lobby);
+    return lobby_new(&secret_source, &lobby);
 }
 
 static int teardown(void **state)
@@ -198,7 +199,7 @@ static void known_sources_are_remembered_up_to_a_bound(void **state)
     struct known *known;
     struct addr a = source("2001:db8:1:2::3"), same = source("[2001:db8:1:2::9]:99"),
                 other = source("2001:db8:1:3::3");
-    assert_int_equal(known_new(64, &known), 0);
+    assert_int_equal(known_new(64, &secret_source, &known), 0);
     assert_false(known_has(known, &a));
     known_note(known, &a);
     assert_true(known_has(known, &a));

@@ -65,7 +65,7 @@ static struct pair *pair_new(uint64_t seed)
     p->random = seed;
     p->now = START;
     for (unsigned n = 0; n < 2; n++) {
-        struct path_set_config config = {.random = fill_random, .context = &p->random, .local_max = 1472};
+        struct path_set_config config = {.random = {fill_random, &p->random}, .local_max = 1472};
         assert_int_equal(path_set_new(&config, &p->nodes[n].set), 0);
         for (unsigned i = 0; i < HOMES; i++) {
             struct addr a = home(!n, i);
@@ -203,7 +203,7 @@ static void talking_nodes_that_disagree_on_the_path_stay_where_they_are(void **s
     for (unsigned n = 0; n < 2; n++) {
         /* The other's other address is unreachable at first. */
         path_set_free(p->nodes[n].set);
-        struct path_set_config config = {.random = fill_random, .context = &p->random, .local_max = 1472};
+        struct path_set_config config = {.random = {fill_random, &p->random}, .local_max = 1472};
         assert_int_equal(path_set_new(&config, &p->nodes[n].set), 0);
         path_add(p->nodes[n].set, &first[n], CANDIDATE_HOST, p->now);
         path_set_active(p->nodes[n].set, true, p->now);
@@ -225,7 +225,7 @@ static void answers_from_another_address_lead_to_that_address(void **state)
     (void)state;
     struct pair *p = pair_new(3);
     p->nodes[1].source[0] = p->nodes[1].source[1] = 0;
-    struct path_set_config config = {.random = fill_random, .context = &p->random, .local_max = 1472};
+    struct path_set_config config = {.random = {fill_random, &p->random}, .local_max = 1472};
     path_set_free(p->nodes[0].set);
     assert_int_equal(path_set_new(&config, &p->nodes[0].set), 0);
     struct addr asked = home(1, 1), answers = home(1, 0);

@@ -2,6 +2,8 @@
 /* proto/switch/switch: learns, moves, guards and forgets, also under floods, and with several workers at once. */
 
 #include "proto/switch/switch.h"
+
+#include "crypto/secret.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -24,7 +26,7 @@ static int setup(void **state)
 
     assert_non_null(x);
     x->now = 5000 * SECOND;
-    assert_int_equal(switch_new(PEERS, ENTRIES, &x->sw), 0);
+    assert_int_equal(switch_new(PEERS, ENTRIES, &secret_source, &x->sw), 0);
     *state = x;
     return 0;
 }
@@ -714,9 +716,9 @@ static void impossible_sizes_are_refused(void **state)
     (void)state;
     struct switch_table *sw;
 
-    assert_int_equal(switch_new(0, 100, &sw), ERR_ARGUMENT);
-    assert_int_equal(switch_new(SWITCH_PEERS_MAX + 1, 100, &sw), ERR_ARGUMENT);
-    assert_int_equal(switch_new(1, 0, &sw), ERR_ARGUMENT);
+    assert_int_equal(switch_new(0, 100, &secret_source, &sw), ERR_ARGUMENT);
+    assert_int_equal(switch_new(SWITCH_PEERS_MAX + 1, 100, &secret_source, &sw), ERR_ARGUMENT);
+    assert_int_equal(switch_new(1, 0, &secret_source, &sw), ERR_ARGUMENT);
     assert_null(sw);
     switch_free(NULL);
 }

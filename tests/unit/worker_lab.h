@@ -79,7 +79,7 @@ static inline void lab_node_open_lanes(struct lab_node *n, unsigned workers)
     }
     assert_int_equal(pipe(n->woken), 0);
     assert_int_equal(udp_open(0, workers, n->socket), 0);
-    assert_int_equal(switch_new(LAB_PEERS, 1024, &n->sw), 0);
+    assert_int_equal(switch_new(LAB_PEERS, 1024, &secret_source, &n->sw), 0);
     assert_int_equal(fwd_new(&n->fwd), 0);
     assert_int_equal(reassembly_new(workers, &n->reassembly), 0);
 }

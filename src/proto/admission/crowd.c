@@ -3,7 +3,6 @@
 
 #include "proto/admission/crowd.h"
 
-#include "crypto/secret.h"
 #include "proto/admission/prefix.h"
 #include <stdlib.h>
 
@@ -29,7 +28,7 @@ struct crowd {
     struct place all[];
 };
 
-int crowd_new(unsigned places, unsigned per_source, struct crowd **out)
+int crowd_new(unsigned places, unsigned per_source, const struct random_source *random, struct crowd **out)
 {
     struct crowd *c = calloc(1, sizeof *c + places * sizeof *c->all);
     unsigned tallies = 2;
@@ -44,7 +43,7 @@ int crowd_new(unsigned places, unsigned per_source, struct crowd **out)
     c->tally_mask = tallies - 1;
     for (unsigned i = 0; i < places; i++)
         c->all[i].next_free = i + 1;
-    secret_random(c->seed, sizeof c->seed);
+    random_fill(random, c->seed, sizeof c->seed);
     *out = c;
     return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "base/addr.h"
 #include "base/err.h"
+#include "base/random.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -13,7 +14,8 @@ struct crowd;
 
 /* So many places in all, and at most per_source for one source; its neighbourhoods hold up to PREFIX_WIDER times
  * as many each level. */
-int crowd_new(unsigned places, unsigned per_source, struct crowd **out) must_check;
+int crowd_new(unsigned places, unsigned per_source, const struct random_source *random,
+              struct crowd **out) must_check;
 void crowd_free(struct crowd *c);
 
 /* The place for a newcomer from source, which may be held: then its holder has to leave first. Of favoured

@@ -3,7 +3,6 @@
 
 #include "proto/admission/known.h"
 
-#include "crypto/secret.h"
 #include "proto/admission/prefix.h"
 #include <stdlib.h>
 
@@ -20,7 +19,7 @@ struct known {
     struct entry entries[];
 };
 
-int known_new(unsigned sources, struct known **out)
+int known_new(unsigned sources, const struct random_source *random, struct known **out)
 {
     size_t sets = 1;
     while (sets * WAYS < sources)
@@ -29,7 +28,7 @@ int known_new(unsigned sources, struct known **out)
     if (!k)
         return ERR_NOMEM;
     k->set_mask = sets - 1;
-    secret_random(k->seed, sizeof k->seed);
+    random_fill(random, k->seed, sizeof k->seed);
     *out = k;
     return 0;
 }

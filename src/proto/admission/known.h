@@ -6,12 +6,13 @@
 
 #include "base/addr.h"
 #include "base/err.h"
+#include "base/random.h"
 #include <stdbool.h>
 
 struct known;
 
 /* At least so many sources are remembered. */
-int known_new(unsigned sources, struct known **out) must_check;
+int known_new(unsigned sources, const struct random_source *random, struct known **out) must_check;
 void known_free(struct known *k);
 
 void known_note(struct known *k, const struct addr *source);

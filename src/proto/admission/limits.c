@@ -4,7 +4,6 @@
 #include "proto/admission/limits.h"
 
 #include "base/bucket.h"
-#include "crypto/secret.h"
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -22,7 +21,8 @@ struct limits {
     struct place places[];
 };
 
-int limits_new(unsigned sources, uint64_t interval_us, unsigned burst, struct limits **out)
+int limits_new(unsigned sources, uint64_t interval_us, unsigned burst, const struct random_source *random,
+               struct limits **out)
 {
     size_t sets = 1;
     while (sets * WAYS < (size_t)sources * PREFIX_LEVELS)
@@ -33,7 +33,7 @@ int limits_new(unsigned sources, uint64_t interval_us, unsigned burst, struct li
     for (unsigned i = 0; i < PREFIX_LEVELS; i++, interval_us /= PREFIX_WIDER, burst *= PREFIX_WIDER)
         l->rates[i] = (struct bucket_rate){interval_us, burst};
     l->set_mask = sets - 1;
-    secret_random(l->seed, sizeof l->seed);
+    random_fill(random, l->seed, sizeof l->seed);
     *out = l;
     return 0;
 }

@@ -7,13 +7,15 @@
 
 #include "base/addr.h"
 #include "base/err.h"
+#include "base/random.h"
 #include "proto/admission/prefix.h"
 #include <stdint.h>
 
 struct limits;
 
 /* A source's bucket of burst tokens regains one every interval_us; at least `sources` sources are remembered. */
-int limits_new(unsigned sources, uint64_t interval_us, unsigned burst, struct limits **out) must_check;
+int limits_new(unsigned sources, uint64_t interval_us, unsigned burst, const struct random_source *random,
+               struct limits **out) must_check;
 void limits_free(struct limits *l);
 
 /* Takes cost tokens (at most burst) from the buckets of source and of its neighbourhoods: 0, or how many

@@ -28,12 +28,12 @@ struct lobby {
     bool whole[LOBBY_PLACES]; /* its ClientHello is here */
 };
 
-int lobby_new(struct lobby **out)
+int lobby_new(const struct random_source *random, struct lobby **out)
 {
     struct lobby *l = calloc(1, sizeof *l);
-    int rc = l ? crowd_new(LOBBY_PLACES, LOBBY_PER_SOURCE, &l->crowd) : ERR_NOMEM;
+    int rc = l ? crowd_new(LOBBY_PLACES, LOBBY_PER_SOURCE, random, &l->crowd) : ERR_NOMEM;
     if (!rc)
-        rc = limits_new(LOBBY_SOURCES, LOBBY_MEMORY_US, LOBBY_MEMORY_HANDSHAKES, &l->served);
+        rc = limits_new(LOBBY_SOURCES, LOBBY_MEMORY_US, LOBBY_MEMORY_HANDSHAKES, random, &l->served);
     if (rc) {
         lobby_free(l);
         return rc;

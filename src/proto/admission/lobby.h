@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "base/err.h"
+#include "base/random.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,7 +33,7 @@ struct lobby_guest {
     size_t len;
 };
 
-int lobby_new(struct lobby **out) must_check;
+int lobby_new(const struct random_source *random, struct lobby **out) must_check;
 void lobby_free(struct lobby *l);
 bool lobby_empty(const struct lobby *l);
 

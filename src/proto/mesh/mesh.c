@@ -5,17 +5,16 @@
 #include "proto/mesh/mesh.h"
 
 #include "base/clock.h"
-#include "crypto/secret.h"
 #include "proto/mesh/mesh_state.h"
 #include <stdio.h>
 #include <stdlib.h>
 
 #define CONTROL_FRAGMENT_SLOTS 16
 
-uint32_t mesh_random(void)
+uint32_t mesh_random(const struct mesh *m)
 {
     uint32_t value;
-    secret_random(&value, sizeof value);
+    random_fill(&m->config.random, &value, sizeof value);
     return value;
 }
 
@@ -28,21 +27,22 @@ int mesh_new(const struct mesh_config *config, struct mesh **out)
     if (m->config.peers_max == 0 || m->config.peers_max > MESH_PEERS_MAX)
         m->config.peers_max = MESH_PEERS_MAX;
     snprintf(m->name, sizeof m->name, "%s", config->name);
-    secret_random(m->boot, sizeof m->boot);
-    secret_random(m->by_id.seed, sizeof m->by_id.seed);
+    const struct random_source *random = &m->config.random;
+    random_fill(random, m->boot, sizeof m->boot);
+    random_fill(random, m->by_id.seed, sizeof m->by_id.seed);
     int rc = tls_context_new(config->me, &m->tls);
     if (!rc)
         rc = table_new(&m->streams);
     if (!rc)
         rc = table_new(&m->receivers);
     if (!rc)
-        rc = limits_new(MESH_ACCEPT_SOURCES, MESH_ACCEPT_INTERVAL_US, MESH_ACCEPT_BURST, &m->accepts);
+        rc = limits_new(MESH_ACCEPT_SOURCES, MESH_ACCEPT_INTERVAL_US, MESH_ACCEPT_BURST, random, &m->accepts);
     if (!rc)
-        rc = known_new(MESH_KNOWN_SOURCES, &m->known);
+        rc = known_new(MESH_KNOWN_SOURCES, random, &m->known);
     if (!rc)
-        rc = lobby_new(&m->lobby);
+        rc = lobby_new(random, &m->lobby);
     if (!rc)
-        rc = crowd_new(MESH_HALF_OPEN_MAX, MESH_HALF_OPEN_PER_HOST_MAX, &m->half_open_crowd);
+        rc = crowd_new(MESH_HALF_OPEN_MAX, MESH_HALF_OPEN_PER_HOST_MAX, random, &m->half_open_crowd);
     if (!rc)
         rc = fragment_table_new(CONTROL_FRAGMENT_SLOTS, &m->fragments);
     if (rc) {
@@ -96,12 +96,6 @@ void mesh_shutdown(struct mesh *m, uint64_t now_us)
     }
 }
 
-static void random_for_paths(void *context, void *out, size_t len)
-{
-    (void)context;
-    secret_random(out, len);
-}
-
 struct peer *mesh_find_peer(const struct mesh *m, const struct node_id *id)
 {
     return peer_index_find(&m->by_id, id);
@@ -112,7 +106,7 @@ int mesh_add_peer(struct mesh *m, const struct node_id *id, struct peer **out)
     unsigned slot = m->free_count ? m->free_slots[m->free_count - 1] : m->slot_end;
     if (slot == m->config.peers_max)
         return ERR_SPACE;
-    const struct path_set_config paths = {.random = random_for_paths, .local_max = m->config.local_max};
+    const struct path_set_config paths = {.random = m->config.random, .local_max = m->config.local_max};
     if (heap_reserve(&m->due) || outputs_promise(&m->outputs, 1))
         return ERR_NOMEM;
     struct peer *p;

@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "base/id.h"
+#include "base/random.h"
 #include "crypto/identity.h"
 #include "proto/wire/candidate.h"
 #include "proto/wire/drop.h"
@@ -43,6 +44,7 @@ struct mesh_config {
     uint64_t ratchet_us, rehandshake_us;
     uint16_t local_max; /* largest UDP payload that a local interface carries */
     struct mesh_filter filter;
+    struct random_source random; /* of all but what OpenSSL makes keys from */
 #ifdef SHADOWMESH_BENCH_NULL
     bool null_cipher; /* offer no encryption, and nothing else */
 #endif

@@ -28,7 +28,7 @@ uint32_t mesh_reserve_index(const struct peer *p)
 {
     uint32_t index;
     do
-        index = (mesh_random() & ~0xffu) | (p->slot & 0xff);
+        index = (mesh_random(p->mesh) & ~0xffu) | (p->slot & 0xff);
     while (index == 0 || table_get(p->mesh->receivers, index));
     struct mesh_receiver *r = calloc(1, sizeof *r);
     if (r && table_put(p->mesh->receivers, index, r) == 0)
@@ -216,7 +216,7 @@ int mesh_ping(struct mesh *m, uint32_t slot, uint64_t token, uint64_t now_us)
         return ERR_NOT_FOUND;
     struct mesh_ping *ping = &m->pings[m->ping_at++ % MESH_PINGS_MAX];
     *ping = (struct mesh_ping){.sent_us = now_us, .caller = token};
-    secret_random(&ping->token, sizeof ping->token);
+    random_fill(&m->config.random, &ping->token, sizeof ping->token);
     const struct path_probe probe = {.kind = PATH_PROBE_REQUEST, .token = ping->token};
     send_probe(p, s, &probe, 0, &best->endpoint);
     return 0;

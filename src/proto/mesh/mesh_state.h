@@ -108,7 +108,7 @@ void mesh_note_id(struct mesh *m, enum mesh_notice what, const struct node_id *i
                   const char *text);
 bool mesh_usable(const struct mesh *m, const struct addr *a);
 
-uint32_t mesh_random(void);
+uint32_t mesh_random(const struct mesh *m);
 
 /* mesh_stream.c */
 void mesh_dial(struct mesh *m, struct peer *p, const struct target *to, uint64_t now_us);

@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "crypto/aead.h"
-#include "crypto/secret.h"
 #include "proto/mesh/mesh_state.h"
 #include <stdio.h>
 
@@ -109,7 +108,8 @@ static void abandon_peer(struct mesh *m, struct peer *p, uint64_t now_us)
 
 void mesh_rekey_all(struct mesh *m, uint64_t now_us)
 {
-    secret_random(m->boot, sizeof m->boot); /* to peers we are another process: what we open wins */
+    random_fill(&m->config.random, m->boot,
+                sizeof m->boot); /* to peers we are another process: what we open wins */
     for (unsigned i = 0; i < MESH_HALF_OPEN_MAX; i++) {
         struct link *l = m->half_open[i];
         if (!l)
@@ -339,7 +339,7 @@ static void adopt(struct mesh *m, struct link *l, uint64_t now_us)
     if (loser)
         replace(m, loser, l, now_us);
     learn_addresses(m, p, l, now_us);
-    peer_dial_succeeded(p, m->config.rehandshake_us, mesh_random(), now_us);
+    peer_dial_succeeded(p, m->config.rehandshake_us, mesh_random(m), now_us);
     mesh_want(m, &p->id, false);
     mesh_tell_overlay(m, p);
     mesh_publish(m);
@@ -422,7 +422,7 @@ static bool allowed(struct mesh *m, struct link *l, enum allowance_kind kind, un
         end_stream(m, l);
     else
         mesh_discard_link(m, l);
-    peer_dial_round_failed(p, mesh_random(), now_us);
+    peer_dial_round_failed(p, mesh_random(m), now_us);
     return false;
 }
 

@@ -91,7 +91,7 @@ static void end_round(struct mesh *m, struct peer *p, uint64_t now_us)
         mesh_note(m, p->reach.state == REACH_OPEN ? MESH_NOTICE_UNHEARD : MESH_NOTICE_FAILED, p,
                   p->dial.error);
     }
-    peer_dial_round_failed(p, mesh_random(), now_us);
+    peer_dial_round_failed(p, mesh_random(m), now_us);
     mesh_want(m, &p->id, true);
 }
 

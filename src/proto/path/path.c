@@ -35,7 +35,7 @@ static const struct bucket_rate challenge_rate = {250000, 4};
 static uint64_t random_below(struct path_set *set, uint64_t bound)
 {
     uint64_t v;
-    set->config.random(set->config.context, &v, sizeof(v));
+    random_fill(&set->config.random, &v, sizeof(v));
     return v % bound;
 }
 
@@ -458,7 +458,7 @@ static bool send_next(struct path_set *set, uint64_t now_us, struct path_probe *
         if (!due(set, e, now_us, &what))
             continue;
         *probe = (struct path_probe){.kind = PATH_PROBE_REQUEST, .size = what.size};
-        set->config.random(set->config.context, &probe->token, sizeof(probe->token));
+        random_fill(&set->config.random, &probe->token, sizeof(probe->token));
         *to = e->path.endpoint;
         path_entry_on_sent(e, &what, probe->token, now_us);
         return true;

@@ -16,6 +16,7 @@
 #include "base/addr.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/random.h"
 #include "proto/path/endpoint.h"
 #include "proto/wire/candidate.h"
 #include <stdbool.h>
@@ -62,11 +63,10 @@ struct path {
 
 struct path_set;
 
-/* random is used for tokens and jitter: called with a buffer to fill. local_max is the largest UDP payload
+/* random is used for tokens and jitter. local_max is the largest UDP payload
  * that any local interface can carry. */
 struct path_set_config {
-    void (*random)(void *context, void *out, size_t len);
-    void *context;
+    struct random_source random;
     uint16_t local_max;
 };
 int path_set_new(const struct path_set_config *config, struct path_set **out) must_check;

@@ -4,7 +4,6 @@
 
 #include "proto/switch/fdb_impl.h"
 
-#include "crypto/secret.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,7 +67,7 @@ static uint64_t value_seen_now(uint64_t value, uint64_t now_us)
 
 /* ---- making ---- */
 
-int fdb_new(unsigned peers, unsigned entries, struct fdb **out)
+int fdb_new(unsigned peers, unsigned entries, const struct random_source *random, struct fdb **out)
 {
     *out = NULL;
     if (peers == 0 || peers > SWITCH_PEERS_MAX || entries < 2 || entries > 1u << 24)
@@ -87,7 +86,7 @@ int fdb_new(unsigned peers, unsigned entries, struct fdb **out)
     fdb->entries = entries;
     fdb->peers_max = entries - entries / 8;
     fdb->local_max = entries / 2;
-    secret_random(fdb->seed, sizeof fdb->seed);
+    random_fill(random, fdb->seed, sizeof fdb->seed);
     fdb->cells = calloc(size, sizeof *fdb->cells);
     fdb->count = calloc(peers, sizeof *fdb->count);
     if (!fdb->cells || !fdb->count) {

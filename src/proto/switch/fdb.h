@@ -5,6 +5,7 @@
  * may miss an address once, which costs one flooded frame. Used by switch.c alone. docs/PROTOCOL.md §13. */
 
 #include "base/err.h"
+#include "base/random.h"
 #include "proto/switch/switch.h"
 #include <endian.h>
 #include <stddef.h>
@@ -15,7 +16,8 @@
 
 struct fdb;
 
-int fdb_new(unsigned peers, unsigned entries, struct fdb **out) must_check;
+int fdb_new(unsigned peers, unsigned entries, const struct random_source *random,
+            struct fdb **out) must_check;
 void fdb_free(struct fdb *fdb);
 
 /* Address and VLAN as the table's key. */

@@ -31,7 +31,8 @@ struct switch_table {
     struct storm *storms; /* by slot */
 };
 
-int switch_new(unsigned peers, unsigned entries, struct switch_table **out)
+int switch_new(unsigned peers, unsigned entries, const struct random_source *random,
+               struct switch_table **out)
 {
     *out = NULL;
     if (peers == 0 || peers > SWITCH_PEERS_MAX)
@@ -45,7 +46,7 @@ int switch_new(unsigned peers, unsigned entries, struct switch_table **out)
     sw->storms = aligned_alloc(alignof(struct storm), peers * sizeof *sw->storms);
     if (sw->storms) {
         memset(sw->storms, 0, peers * sizeof *sw->storms);
-        err = fdb_new(peers, entries, &sw->fdb);
+        err = fdb_new(peers, entries, random, &sw->fdb);
     }
     if (err) {
         switch_free(sw);

@@ -5,6 +5,7 @@
  * learning something new takes one. Any worker; sizes fixed at creation. */
 
 #include "base/err.h"
+#include "base/random.h"
 #include "proto/wire/drop.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,7 +29,8 @@ struct switch_table;
 /* For peer slots 0..peers-1 and up to entries addresses: all peers together fill at most seven eighths of
  * them, our own side at most half, so that neither crowds the other out. Where the peers' part is full, one that
  * has less than its fair share of it takes a place from one that has more. ERR_ARGUMENT or ERR_NOMEM. */
-int switch_new(unsigned peers, unsigned entries, struct switch_table **out) must_check;
+int switch_new(unsigned peers, unsigned entries, const struct random_source *random,
+               struct switch_table **out) must_check;
 void switch_free(struct switch_table *sw);
 
 /* Whether frames of bridges among themselves pass, both ways; they do not by default. Before any worker
