@@ -6,6 +6,7 @@
 
 #include "crypto/identity.h"
 #include "proto/link/link.h"
+#include "proto/link/link_impl.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,7 +113,7 @@ static void key(struct side *side)
     static const struct keychain_config config = {.ratchet_us = 120000000};
     const struct keychain_ops ops = {reserve_index, release_index, session_added, session_dropped,
                                      send_changed,  send_control,  side};
-    check(!side->link->keychain);
+    check(!link_keychain(side->link));
     if (link_key(side->link, &config, &ops, now) != 0)
         link_on_closed(side->link, "the keys cannot be made");
 }
@@ -128,15 +129,15 @@ static void act(struct side *side)
             check(id_compare(link_peer_id(l), identity_id(identities[side == sides])) == 0);
             greet(side);
         } else if (event == LINK_EVENT_KEYABLE) {
-            check(l->state == LINK_STATE_GREETING && l->theirs.version_max);
+            check(link_state(l) == LINK_STATE_GREETING && link_theirs(l)->version_max);
             key(side);
         } else if (event == LINK_EVENT_LIVE) {
-            check(l->state == LINK_STATE_LIVE && keychain_send_session(l->keychain));
+            check(link_state(l) == LINK_STATE_LIVE && keychain_send_session(link_keychain(l)));
         } else if (event == LINK_EVENT_FAILED || event == LINK_EVENT_BYE) {
-            check(event == LINK_EVENT_BYE || (l->error && l->reason[0]));
+            check(event == LINK_EVENT_BYE || (link_error(l) && link_reason(l)[0]));
             link_detach(side->link);
         } else {
-            check(event == LINK_EVENT_REFUSED || l->keychain);
+            check(event == LINK_EVENT_REFUSED || link_keychain(l));
         }
     }
 }
@@ -260,7 +261,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         step(i % 2 ? 0x80 : 0, 0);
     for (size_t i = 1; i + 1 < size && i < STEPS_MAX * 2; i += 2)
         step(data[i], data[i + 1]);
-    bool live = sides[0].link->state == LINK_STATE_LIVE && sides[1].link->state == LINK_STATE_LIVE;
+    bool live = link_state(sides[0].link) == LINK_STATE_LIVE && link_state(sides[1].link) == LINK_STATE_LIVE;
     if (size == 1 && data[0] % 8 == 7)
         check(live);
     if (live && !lied) {

@@ -98,6 +98,12 @@ def test_room_includes_only_rooms_below_it(layer):
     assert not wrong
 
 
+def test_what_a_room_is_made_of_stays_in_the_room():
+    wrong = [f"{path.relative_to(ROOT)} includes {header}" for path in SOURCES for _, header in includes_of(path)
+             if header.endswith("_impl.h") and ROOT / "src" / Path(header).parent != path.parent]
+    assert not wrong
+
+
 @pytest.mark.parametrize("layer", ["frame", "crypto", "proto"])
 def test_layer_makes_no_system_call(layer):
     wrong = []

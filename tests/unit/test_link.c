@@ -6,6 +6,7 @@
 #include "crypto/identity.h"
 #include "crypto/secret.h"
 #include "proto/link/link.h"
+#include "proto/link/link_impl.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -185,7 +186,7 @@ static void run(struct pair *p)
 static void greet_and_wait(struct pair *p)
 {
     link_on_connected(p->link[0]);
-    for (int i = 0; i < 4 && p->link[1]->state != LINK_STATE_GREETING; i++) {
+    for (int i = 0; i < 4 && link_state(p->link[1]) != LINK_STATE_GREETING; i++) {
         carry(p, 0);
         link_next(p->link[1], 0);
         carry(p, 1);
@@ -197,7 +198,7 @@ static void greet_and_wait(struct pair *p)
 static void assert_live(const struct pair *p)
 {
     for (int i = 0; i < 2; i++)
-        assert_int_equal(p->link[i]->state, LINK_STATE_LIVE);
+        assert_int_equal(link_state(p->link[i]), LINK_STATE_LIVE);
     assert_memory_equal(rooted[0], rooted[1], KDF_LEN);
     assert_memory_equal(exported[0], exported[1], KDF_LEN);
 }
@@ -212,7 +213,7 @@ static void the_first_root_is_more_than_the_exporter_gives(void **state)
     assert_live(&p);
     assert_memory_not_equal(rooted[0], exported[0], KDF_LEN);
     for (int i = 0; i < 2; i++) {
-        assert_true(p.link[i]->fresh_root);
+        assert_true(link_has_fresh_root(p.link[i]));
         assert_null(p.link[i]->offer);
     }
     teardown(&p);
@@ -240,8 +241,8 @@ static void an_older_version_gets_the_exporters_root_and_is_named(void **state)
         assert_live(&p);
         assert_memory_equal(rooted[0], exported[0], KDF_LEN);
         for (int i = 0; i < 2; i++) {
-            assert_false(p.link[i]->fresh_root);
-            assert_non_null(strstr(p.link[i]->suite, "its version is older"));
+            assert_false(link_has_fresh_root(p.link[i]));
+            assert_non_null(strstr(link_suite(p.link[i]), "its version is older"));
         }
         teardown(&p);
     }
@@ -259,7 +260,7 @@ static void ready_without_the_announced_answer_is_out_of_turn(void **state)
     carry(&p, 1);
     act(&p, 0);
     assert_int_equal(p.last[0], LINK_EVENT_FAILED);
-    assert_null(p.link[0]->keychain);
+    assert_null(link_keychain(p.link[0]));
     teardown(&p);
 }
 
@@ -284,7 +285,7 @@ static void a_malformed_message_has_a_reason(void **state)
     struct pair p;
     setup(&p, 0, 0);
     link_on_connected(p.link[0]);
-    while (p.link[0]->state != LINK_STATE_GREETING) {
+    while (link_state(p.link[0]) != LINK_STATE_GREETING) {
         carry(&p, 0);
         carry(&p, 1);
         link_next(p.link[0], 0);
@@ -294,8 +295,8 @@ static void a_malformed_message_has_a_reason(void **state)
     carry(&p, 0);
     link_next(p.link[1], 0);
     assert_int_equal(link_next(p.link[1], 0), LINK_EVENT_FAILED);
-    assert_int_equal(p.link[1]->error, ERR_FORMAT);
-    assert_string_equal(p.link[1]->reason, "a malformed control message");
+    assert_int_equal(link_error(p.link[1]), ERR_FORMAT);
+    assert_string_equal(link_reason(p.link[1]), "a malformed control message");
     teardown(&p);
 }
 

@@ -6,8 +6,17 @@
 #include "base/clock.h"
 #include "crypto/ratchet.h"
 #include "crypto/secret.h"
+#include "proto/link/link_impl.h"
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+/* As the diagram of link.h: one step after the other up to LIVE, out to DRAINING or CLOSED from any, and never back. */
+static void enter(struct link *l, enum link_state state)
+{
+    assert(state > l->state && (state == l->state + 1 || state >= LINK_STATE_DRAINING));
+    l->state = state;
+}
 
 int link_new(struct tls_context *tls, uint64_t conn, const struct target *remote, const struct node_id *id,
              uint64_t now_us, struct link **out)
@@ -20,7 +29,6 @@ int link_new(struct tls_context *tls, uint64_t conn, const struct target *remote
     l->opener = id != NULL;
     l->has_stream = true;
     l->state = l->opener ? LINK_STATE_DIALING : LINK_STATE_SECURING;
-    l->born_us = now_us;
     l->deadline_us = now_us + LINK_HANDSHAKE_US;
     int rc = channel_new(tls, !l->opener, id, &l->channel);
     if (rc) {
@@ -51,7 +59,9 @@ static void fail(struct link *l, int err, const char *reason)
 
 void link_on_connected(struct link *l)
 {
-    l->state = LINK_STATE_SECURING;
+    if (l->state != LINK_STATE_DIALING)
+        return;
+    enter(l, LINK_STATE_SECURING);
     link_on_bytes(l, NULL, 0);
 }
 
@@ -114,7 +124,7 @@ void link_refuse(struct link *l, enum refuse_code code, const char *text)
     link_send(l, &m);
     if (l->channel)
         channel_shutdown(l->channel);
-    l->state = LINK_STATE_CLOSED;
+    enter(l, LINK_STATE_CLOSED);
 }
 
 /* TLS keeps the exporter's secret as long as the connection lives, so what comes from it alone could be computed
@@ -169,7 +179,7 @@ int link_key(struct link *l, const struct keychain_config *config, const struct 
         return rc;
     l->generation = l->opener ? l->mine.generation : l->theirs.generation;
     name_suite(l, chosen.suite);
-    l->state = LINK_STATE_KEYED;
+    enter(l, LINK_STATE_KEYED);
     return channel_send(l->channel, &ready);
 }
 
@@ -182,9 +192,23 @@ void link_send(struct link *l, const struct message *m)
         fail(l, rc, "cannot send on the control channel");
 }
 
+void link_ask_to_renew(struct link *l, uint64_t now_us)
+{
+    l->asked_us = now_us;
+    link_send(l, &(struct message){.type = MESSAGE_RENEW});
+}
+
+void link_on_replaced(struct link *l, uint64_t now_us)
+{
+    if (l->state >= LINK_STATE_DRAINING)
+        return;
+    enter(l, LINK_STATE_DRAINING);
+    l->deadline_us = now_us + LINK_DRAIN_US;
+}
+
 void link_drain(struct link *l, enum bye_code code, const char *text, uint64_t now_us)
 {
-    if (l->state == LINK_STATE_DRAINING)
+    if (l->state >= LINK_STATE_DRAINING)
         return;
     struct message m = {.type = MESSAGE_BYE};
     m.bye.code = (uint8_t)code;
@@ -192,8 +216,27 @@ void link_drain(struct link *l, enum bye_code code, const char *text, uint64_t n
     link_send(l, &m);
     if (l->channel)
         channel_shutdown(l->channel);
-    l->state = LINK_STATE_DRAINING;
-    l->deadline_us = now_us + LINK_DRAIN_US;
+    link_on_replaced(l, now_us);
+}
+
+uint32_t link_drop_keys(struct link *l)
+{
+    uint32_t steps = l->keychain ? keychain_steps(l->keychain) : 0;
+    keychain_free(l->keychain);
+    l->keychain = NULL;
+    return steps;
+}
+
+uint64_t link_next_deadline(const struct link *l)
+{
+    uint64_t late_us = l->state == LINK_STATE_LIVE ? TIME_NEVER : l->deadline_us;
+    uint64_t keys_us = l->keychain ? keychain_next_deadline(l->keychain) : TIME_NEVER;
+    return late_us < keys_us ? late_us : keys_us;
+}
+
+bool link_is_late(const struct link *l, uint64_t now_us)
+{
+    return l->state != LINK_STATE_LIVE && now_us >= l->deadline_us;
 }
 
 size_t link_take_output(struct link *l, uint8_t *out, size_t cap)
@@ -205,7 +248,7 @@ static enum link_event become_live(struct link *l, uint64_t now_us)
 {
     if (l->state != LINK_STATE_KEYED || !l->ready_received)
         return LINK_EVENT_NONE;
-    l->state = LINK_STATE_LIVE;
+    enter(l, LINK_STATE_LIVE);
     l->live_us = now_us;
     keychain_peer_ready(l->keychain, now_us);
     return LINK_EVENT_LIVE;
@@ -247,7 +290,7 @@ static enum link_event on_message(struct link *l, uint64_t now_us)
     case MESSAGE_READY:
         return on_ready(l, now_us);
     case MESSAGE_REFUSE:
-        l->state = LINK_STATE_CLOSED;
+        enter(l, LINK_STATE_CLOSED);
         return LINK_EVENT_REFUSED;
     case MESSAGE_CANDIDATES:
         return running ? LINK_EVENT_CANDIDATES : out_of_turn(l);
@@ -270,7 +313,7 @@ enum link_event link_next(struct link *l, uint64_t now_us)
     if (l->state == LINK_STATE_CLOSED || !l->channel)
         return LINK_EVENT_NONE;
     if (l->state == LINK_STATE_SECURING && channel_established(l->channel)) {
-        l->state = LINK_STATE_GREETING;
+        enter(l, LINK_STATE_GREETING);
         return LINK_EVENT_IDENTIFIED;
     }
     if (l->state == LINK_STATE_KEYED && l->ready_received)
@@ -284,4 +327,96 @@ enum link_event link_next(struct link *l, uint64_t now_us)
     if (rc < 0)
         fail_channel(l, rc);
     return l->error ? LINK_EVENT_FAILED : LINK_EVENT_NONE;
+}
+
+/* ---- what others read ---- */
+
+void link_set_owner(struct link *l, void *owner)
+{
+    l->owner = owner;
+}
+
+void *link_owner(const struct link *l)
+{
+    return l->owner;
+}
+
+enum link_state link_state(const struct link *l)
+{
+    return l->state;
+}
+
+uint64_t link_conn(const struct link *l)
+{
+    return l->conn;
+}
+
+const struct target *link_remote(const struct link *l)
+{
+    return &l->remote;
+}
+
+bool link_is_opener(const struct link *l)
+{
+    return l->opener;
+}
+
+bool link_has_stream(const struct link *l)
+{
+    return l->has_stream;
+}
+
+struct keychain *link_keychain(const struct link *l)
+{
+    return l->keychain;
+}
+
+const struct hello *link_theirs(const struct link *l)
+{
+    return &l->theirs;
+}
+
+const struct message *link_message(const struct link *l)
+{
+    return &l->message;
+}
+
+uint32_t link_promised_index(const struct link *l)
+{
+    return l->keychain ? 0 : l->mine.receiver_index;
+}
+
+bool link_has_fresh_root(const struct link *l)
+{
+    return l->fresh_root;
+}
+
+uint32_t link_generation(const struct link *l)
+{
+    return l->generation;
+}
+
+uint64_t link_live_us(const struct link *l)
+{
+    return l->live_us;
+}
+
+uint64_t link_asked_us(const struct link *l)
+{
+    return l->asked_us;
+}
+
+int link_error(const struct link *l)
+{
+    return l->error;
+}
+
+const char *link_reason(const struct link *l)
+{
+    return l->reason;
+}
+
+const char *link_suite(const struct link *l)
+{
+    return l->suite;
 }

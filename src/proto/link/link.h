@@ -45,27 +45,7 @@ enum link_event {
     LINK_EVENT_FAILED, /* err in link_error, words in link_reason; the stream is of no more use */
 };
 
-struct link {
-    uint64_t conn;        /* the owner's number for the stream */
-    struct target remote; /* where the stream leads */
-    bool opener;          /* we dialled */
-    bool has_stream;
-    enum link_state state;
-    struct channel *channel;   /* NULL once the stream is gone */
-    struct keychain *keychain; /* from KEYED on */
-    struct hello mine, theirs;
-    struct ratchet_offer *offer; /* the opener's, until the keys are made */
-    bool fresh_root;             /* a fresh secret is mixed into the first root */
-    uint32_t generation;         /* of handshakes between these two processes: the opener's word */
-    uint64_t born_us, live_us, deadline_us;
-    uint64_t asked_us; /* when the opener was last asked to renew it; 0: never */
-    bool ready_received;
-    int error;
-    char reason[160];
-    char suite[160];
-    struct message message; /* the last one received */
-    void *owner;            /* the peer that it belongs to, once known */
-};
+struct link;
 
 /* A link that dials id at remote, or one that was accepted (id NULL). The caller frees *out. */
 int link_new(struct tls_context *tls, uint64_t conn, const struct target *remote, const struct node_id *id,
@@ -103,8 +83,43 @@ int link_key(struct link *l, const struct keychain_config *config, const struct 
 /* Sends a message when there is a stream; a link without one stays silent. */
 void link_send(struct link *l, const struct message *m);
 
+/* Asks the opener for a new handshake. */
+void link_ask_to_renew(struct link *l, uint64_t now_us);
+
 /* Says BYE (text may be empty) and ends the stream; receive keys stay until the drain is over. */
 void link_drain(struct link *l, enum bye_code code, const char *text, uint64_t now_us);
 
+/* After BYE: the peer carries on with another link. Receive keys stay until the drain is over. */
+void link_on_replaced(struct link *l, uint64_t now_us);
+
+/* Drops its keys alone. Returns how many steps they took. */
+uint32_t link_drop_keys(struct link *l);
+
+/* When it is late, or its keys want keychain_tick. Late: its handshake or its drain takes too long. */
+uint64_t link_next_deadline(const struct link *l);
+bool link_is_late(const struct link *l, uint64_t now_us);
+
 /* The stream's next bytes to send; 0 when there are none. */
 size_t link_take_output(struct link *l, uint8_t *out, size_t cap);
+
+/* The peer that it belongs to, once known; borrowed. */
+void link_set_owner(struct link *l, void *owner);
+void *link_owner(const struct link *l);
+
+enum link_state link_state(const struct link *l);
+uint64_t link_conn(const struct link *l);               /* the owner's number for the stream */
+const struct target *link_remote(const struct link *l); /* where the stream leads */
+bool link_is_opener(const struct link *l);              /* we dialled */
+bool link_has_stream(const struct link *l);
+struct keychain *link_keychain(const struct link *l);     /* NULL before KEYED */
+const struct hello *link_theirs(const struct link *l);    /* all zero before it is in */
+const struct message *link_message(const struct link *l); /* the last one received */
+uint32_t link_promised_index(const struct link *l); /* told in our HELLO, and no session has it; 0: none */
+bool link_has_fresh_root(const struct link *l);     /* a fresh secret is mixed into the first root */
+uint32_t
+link_generation(const struct link *l); /* of handshakes between these two processes: the opener's word */
+uint64_t link_live_us(const struct link *l);  /* since when it is LIVE */
+uint64_t link_asked_us(const struct link *l); /* when the opener was last asked to renew it; 0: never */
+int link_error(const struct link *l);
+const char *link_reason(const struct link *l);
+const char *link_suite(const struct link *l);

@@ -223,7 +223,7 @@ void mesh_announce(struct mesh *m, uint64_t now_us)
     memcpy(news.candidates.list, m->candidates, sizeof m->candidates);
     for (unsigned i = 0; i < m->slot_end; i++) {
         struct link *l = m->peers[i] ? m->peers[i]->current : NULL;
-        if (!l || l->state != LINK_STATE_LIVE)
+        if (!l || link_state(l) != LINK_STATE_LIVE)
             continue;
         m->announced_us = now_us;
         link_send(l, &news);

@@ -45,8 +45,8 @@ void mesh_leave_half_open(struct mesh *m, const struct link *l)
 /* No last words: there is nobody we owe them to. */
 static void abort_half_open(struct mesh *m, struct link *l)
 {
-    if (table_remove(m->streams, l->conn))
-        mesh_stream_end(m, l->conn, MESH_OUTPUT_STREAM_ABORT);
+    if (table_remove(m->streams, link_conn(l)))
+        mesh_stream_end(m, link_conn(l), MESH_OUTPUT_STREAM_ABORT);
     link_detach(l);
     mesh_discard_link(m, l);
 }
@@ -97,7 +97,7 @@ void mesh_tick_accepted(struct mesh *m, uint64_t now_us)
     int oldest;
     while ((conn = lobby_expired(m->lobby, now_us)))
         mesh_stream_end(m, conn, MESH_OUTPUT_STREAM_ABORT);
-    while ((oldest = crowd_oldest(m->half_open_crowd)) >= 0 && now_us >= m->half_open[oldest]->deadline_us)
+    while ((oldest = crowd_oldest(m->half_open_crowd)) >= 0 && link_is_late(m->half_open[oldest], now_us))
         abort_half_open(m, m->half_open[oldest]);
     receive_guests(m, now_us);
 }
@@ -106,6 +106,6 @@ uint64_t mesh_accepted_deadline(const struct mesh *m, uint64_t now_us)
 {
     int oldest = crowd_oldest(m->half_open_crowd);
     uint64_t lobby_us = lobby_next_deadline(m->lobby, now_us);
-    uint64_t late_us = oldest < 0 ? TIME_NEVER : m->half_open[oldest]->deadline_us;
+    uint64_t late_us = oldest < 0 ? TIME_NEVER : link_next_deadline(m->half_open[oldest]);
     return lobby_us < late_us ? lobby_us : late_us;
 }

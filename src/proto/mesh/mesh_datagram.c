@@ -19,7 +19,7 @@ static size_t control_room(const struct path *path)
 
 static struct peer *peer_of(const struct link *l)
 {
-    return l->owner;
+    return link_owner(l);
 }
 
 /* Random but for its last byte, by which workers share the peers among them (node/data/spread.h). What is promised to
@@ -153,8 +153,8 @@ static void learn_control_address(struct peer *p, const struct addr *remote)
 {
     struct addr control = *remote;
     control.port = 0;
-    for (unsigned i = 0; p->current && !control.port && i < p->current->theirs.candidates.count; i++)
-        control.port = p->current->theirs.candidates.list[i].control_port;
+    for (unsigned i = 0; p->current && !control.port && i < link_theirs(p->current)->candidates.count; i++)
+        control.port = link_theirs(p->current)->candidates.list[i].control_port;
     const struct target target = target_tcp(&control);
     if (control.port && mesh_usable(p->mesh, &control))
         peer_add_target(p, &target);
@@ -251,7 +251,7 @@ static enum drop on_probe(struct mesh *m, struct peer *p, const uint8_t *body, s
 static enum drop on_control(struct mesh *m, const struct mesh_receiver *r, const struct wire_header *h,
                             const struct wire_inner *inner, const uint8_t *body, size_t len, uint64_t now_us)
 {
-    struct peer *p = r->link->owner;
+    struct peer *p = link_owner(r->link);
     if (!allowance_take(&p->allowance, ALLOWANCE_CONTROL, 1, now_us))
         return DROP_CONTROL_RATE;
     if (inner->flags & WIRE_FLAG_FRAGMENT) {
@@ -269,7 +269,7 @@ static enum drop on_control(struct mesh *m, const struct mesh_receiver *r, const
         return DROP_NONE; /* of a later version: skipped */
     if (rc)
         return DROP_INNER;
-    keychain_on_message(r->link->keychain, r->session, &message, now_us);
+    keychain_on_message(link_keychain(r->link), r->session, &message, now_us);
     return DROP_NONE;
 }
 
@@ -321,9 +321,9 @@ enum drop mesh_on_opened(struct mesh *m, uint32_t slot, const struct endpoint *f
     assert(len >= WIRE_OVERHEAD);
     const uint8_t *plain = data + WIRE_HEADER_LEN;
     size_t plain_len = len - WIRE_HEADER_LEN - WIRE_TAG_LEN;
-    struct peer *p = r->link->owner;
+    struct peer *p = link_owner(r->link);
     mesh_touch(m, p);
-    keychain_on_received(r->link->keychain, r->session, now_us);
+    keychain_on_received(link_keychain(r->link), r->session, now_us);
     struct wire_inner inner;
     drop = wire_inner_decode(plain, plain_len, &inner);
     if (drop)

@@ -9,8 +9,8 @@
 void mesh_describe_link(const struct link *l, char out[MESH_HOW_MAX])
 {
     char remote[TARGET_TEXT_MAX];
-    snprintf(out, MESH_HOW_MAX, "%s %s, %s", l->opener ? "dialled" : "accepted from",
-             target_format(&l->remote, remote), l->suite);
+    snprintf(out, MESH_HOW_MAX, "%s %s, %s", link_is_opener(l) ? "dialled" : "accepted from",
+             target_format(link_remote(l), remote), link_suite(l));
 }
 
 void mesh_describe_dark(const struct peer *p, char out[MESH_PEER_ERROR_MAX])
@@ -19,7 +19,7 @@ void mesh_describe_dark(const struct peer *p, char out[MESH_PEER_ERROR_MAX])
     size_t count = path_list(p->paths, paths, CANDIDATES_MAX);
     struct addr asked = p->path_told.family || count == 0 ? p->path_told : paths[0].endpoint.remote;
     char text[ADDR_TEXT_MAX], control[272] = "";
-    bool connected = p->current && p->current->has_stream;
+    bool connected = p->current && link_has_stream(p->current);
     if (!connected && p->dial.error[0])
         snprintf(control, sizeof control, "; nor over TCP: %s", p->dial.error);
     else if (!connected)

@@ -14,11 +14,11 @@
 /* Gives the stream up as it is. */
 static void leave_stream(struct mesh *m, struct link *l, enum mesh_output_kind kind)
 {
-    if (l->owner)
-        mesh_touch(m, l->owner);
-    if (table_remove(m->streams, l->conn)) {
-        if (l->has_stream)
-            mesh_stream_end(m, l->conn, kind);
+    if (link_owner(l))
+        mesh_touch(m, link_owner(l));
+    if (table_remove(m->streams, link_conn(l))) {
+        if (link_has_stream(l))
+            mesh_stream_end(m, link_conn(l), kind);
         else
             outputs_give_back(&m->outputs, 1);
     }
@@ -29,7 +29,7 @@ void mesh_flush(struct mesh *m, struct link *l)
 {
     uint8_t chunk[STREAM_CHUNK];
     size_t n;
-    const struct mesh_output o = {.kind = MESH_OUTPUT_STREAM_SEND, .conn = l->conn};
+    const struct mesh_output o = {.kind = MESH_OUTPUT_STREAM_SEND, .conn = link_conn(l)};
     while ((n = link_take_output(l, chunk, sizeof chunk)) > 0)
         if (outputs_put(&m->outputs, &o, chunk, n)) {
             leave_stream(m, l, MESH_OUTPUT_STREAM_ABORT); /* a stream with a hole is of no use */
@@ -46,23 +46,21 @@ static void end_stream(struct mesh *m, struct link *l)
 
 void mesh_release_promise(struct mesh *m, const struct link *l)
 {
-    if (!l->keychain && l->mine.receiver_index)
-        mesh_release_index(m, l->mine.receiver_index);
+    uint32_t index = link_promised_index(l);
+    if (index)
+        mesh_release_index(m, index);
 }
 
 void mesh_discard_link(struct mesh *m, struct link *l)
 {
     end_stream(m, l);
     mesh_leave_half_open(m, l);
-    struct peer *p = l->owner;
+    struct peer *p = link_owner(l);
     mesh_release_promise(m, l);
     if (p) {
         mesh_touch(m, p);
         bool carried = p->current == l;
-        if (l->keychain)
-            p->ratchets += keychain_steps(l->keychain);
-        keychain_free(l->keychain);
-        l->keychain = NULL;
+        p->ratchets += link_drop_keys(l);
         peer_remove_link(p, l);
         if (carried)
             mesh_publish(m);
@@ -89,8 +87,8 @@ static void lose(struct mesh *m, struct peer *p, struct link *l, const char *why
 /* Ends l without a byte more from its keys, of sessions or TLS. */
 static void abandon(struct mesh *m, struct link *l)
 {
-    if (l->keychain)
-        keychain_stop_sealing(l->keychain);
+    if (link_keychain(l))
+        keychain_stop_sealing(link_keychain(l));
     leave_stream(m, l, MESH_OUTPUT_STREAM_CLOSE);
 }
 
@@ -137,22 +135,22 @@ void mesh_end_peer(struct mesh *m, struct peer *p, enum bye_code code, const cha
 bool mesh_has_attempts(const struct peer *p)
 {
     for (unsigned i = 0; i < p->link_count; i++)
-        if (p->links[i]->opener && p->links[i]->state < LINK_STATE_LIVE)
+        if (link_is_opener(p->links[i]) && link_state(p->links[i]) < LINK_STATE_LIVE)
             return true;
     return false;
 }
 
 static int begin_stream(struct mesh *m, struct link *l)
 {
-    const struct mesh_output o = {.kind = MESH_OUTPUT_DIAL, .conn = l->conn, .target = l->remote};
-    int rc = table_put(m->streams, l->conn, l);
+    const struct mesh_output o = {.kind = MESH_OUTPUT_DIAL, .conn = link_conn(l), .target = *link_remote(l)};
+    int rc = table_put(m->streams, link_conn(l), l);
     if (rc)
         return rc;
     rc = outputs_promise(&m->outputs, 1);
     if (!rc && (rc = outputs_put(&m->outputs, &o, NULL, 0)))
         outputs_give_back(&m->outputs, 1);
     if (rc)
-        table_remove(m->streams, l->conn);
+        table_remove(m->streams, link_conn(l));
     return rc;
 }
 
@@ -172,7 +170,7 @@ void mesh_dial(struct mesh *m, struct peer *p, const struct target *to, uint64_t
 
 static void say_hello(struct mesh *m, struct link *l)
 {
-    const struct peer *p = l->owner;
+    const struct peer *p = link_owner(l);
     struct hello h = {.version_min = MESSAGE_VERSION, .version_max = MESSAGE_VERSION};
     enum aead_suite first = aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305;
     h.aeads[h.aead_count++] = (uint8_t)first;
@@ -229,7 +227,7 @@ static bool admit(struct mesh *m, struct link *l, uint64_t now_us)
         return true;
     }
     char remote[TARGET_TEXT_MAX], note[320];
-    snprintf(note, sizeof note, "%s: %s", target_format(&l->remote, remote),
+    snprintf(note, sizeof note, "%s: %s", target_format(link_remote(l), remote),
              code == REFUSE_STRANGER && p && p->barred ? "it was disallowed here"
              : code == REFUSE_STRANGER
                  ? "a stranger: we are not -public, and it is in no -connect or -allow of ours"
@@ -245,25 +243,25 @@ static void drop_other_attempts(struct mesh *m, struct peer *p, const struct lin
 {
     for (unsigned i = p->link_count; i-- > 0;) {
         struct link *l = p->links[i];
-        if (l != keep && l->opener && l->state <= LINK_STATE_SECURING)
+        if (l != keep && link_is_opener(l) && link_state(l) <= LINK_STATE_SECURING)
             mesh_discard_link(m, l);
     }
 }
 
 static bool on_identified(struct mesh *m, struct link *l, uint64_t now_us)
 {
-    if (!l->opener && !admit(m, l, now_us))
+    if (!link_is_opener(l) && !admit(m, l, now_us))
         return false;
-    if (l->opener)
-        drop_other_attempts(m, l->owner, l);
+    if (link_is_opener(l))
+        drop_other_attempts(m, link_owner(l), l);
     say_hello(m, l);
     return true;
 }
 
 static bool on_keyable(struct mesh *m, struct link *l, uint64_t now_us)
 {
-    struct peer *p = l->owner;
-    snprintf(p->name, sizeof p->name, "%s", l->theirs.name);
+    struct peer *p = link_owner(l);
+    snprintf(p->name, sizeof p->name, "%s", link_theirs(l)->name);
     const struct keychain_config config = {.peer_slot = p->slot, .ratchet_us = m->config.ratchet_us};
     const struct keychain_ops ops = mesh_keychain_ops(l);
     if (mesh_promise_overlay(m, p) == 0 && link_key(l, &config, &ops, now_us) == 0)
@@ -277,18 +275,18 @@ static bool on_keyable(struct mesh *m, struct link *l, uint64_t now_us)
 /* Besides what it says: where its connection comes from, which is more than it may know itself. */
 static void learn_addresses(struct mesh *m, struct peer *p, const struct link *l, uint64_t now_us)
 {
-    const struct hello *h = &l->theirs;
+    const struct hello *h = link_theirs(l);
     mesh_learn_candidates(m, p, h->candidates.list, h->candidates.count, now_us);
     mesh_expect_peer_at(m, p, h->candidates.list, h->candidates.count);
-    if (!target_is_host(&l->remote))
+    if (!target_is_host(link_remote(l)))
         return;
-    mesh_expect_peer_at(m, p, &(struct candidate){.addr = l->remote.addr}, 1);
+    mesh_expect_peer_at(m, p, &(struct candidate){.addr = link_remote(l)->addr}, 1);
     for (unsigned i = 0; i < h->candidates.count; i++) {
-        struct addr beside = l->remote.addr;
+        struct addr beside = link_remote(l)->addr;
         beside.port = h->candidates.list[i].addr.port;
         if (!mesh_usable(m, &beside))
             continue;
-        if (l->opener)
+        if (link_is_opener(l))
             path_add(p->paths, &beside, CANDIDATE_REFLEXIVE, now_us);
         else
             path_add_observed(p->paths, &beside, now_us);
@@ -310,14 +308,14 @@ static void tell_handshake(struct mesh *m, struct peer *p, bool first, bool unhe
  * returns runs beside its follower, with the same key. */
 static void replace(struct mesh *m, struct link *loser, const struct link *l, uint64_t now_us)
 {
-    struct peer *p = l->owner;
+    struct peer *p = link_owner(l);
     char to[TARGET_TEXT_MAX] = "", from[TARGET_TEXT_MAX], text[2 * TARGET_TEXT_MAX + 8];
-    if (memcmp(l->theirs.boot, loser->theirs.boot, MESSAGE_BOOT_LEN) != 0) {
-        target_format(&l->remote, to);
-        snprintf(text, sizeof text, "%s and %s", target_format(&loser->remote, from), to);
-        if (memcmp(l->theirs.boot, p->boot_before, MESSAGE_BOOT_LEN) == 0)
+    if (memcmp(link_theirs(l)->boot, link_theirs(loser)->boot, MESSAGE_BOOT_LEN) != 0) {
+        target_format(link_remote(l), to);
+        snprintf(text, sizeof text, "%s and %s", target_format(link_remote(loser), from), to);
+        if (memcmp(link_theirs(l)->boot, p->boot_before, MESSAGE_BOOT_LEN) == 0)
             mesh_note(m, MESH_NOTICE_SHARED_KEY, p, text);
-        memcpy(p->boot_before, loser->theirs.boot, MESSAGE_BOOT_LEN);
+        memcpy(p->boot_before, link_theirs(loser)->boot, MESSAGE_BOOT_LEN);
     }
     link_drain(loser, BYE_REPLACED, to, now_us);
     end_stream(m, loser);
@@ -326,14 +324,15 @@ static void replace(struct mesh *m, struct link *loser, const struct link *l, ui
 /* A link is ready to carry: both ends choose between it and the one that carries now by the same rule. */
 static void adopt(struct mesh *m, struct link *l, uint64_t now_us)
 {
-    struct peer *p = l->owner;
+    struct peer *p = link_owner(l);
     struct link *old = p->current;
     bool first = !peer_send_session(p), unheard = p->dial.told[0] != '\0';
-    bool wins = !old || old->state != LINK_STATE_LIVE || peer_prefers(p, identity_id(m->config.me), l, old);
+    bool wins =
+        !old || link_state(old) != LINK_STATE_LIVE || peer_prefers(p, identity_id(m->config.me), l, old);
     struct link *loser = wins ? old : l;
     p->handshakes++;
-    if (l->generation > p->generation)
-        p->generation = l->generation;
+    if (link_generation(l) > p->generation)
+        p->generation = link_generation(l);
     if (wins)
         p->current = l;
     if (loser)
@@ -351,15 +350,15 @@ static void adopt(struct mesh *m, struct link *l, uint64_t now_us)
 /* To the peer we are nobody any more: neither is it to us, whatever it said on another stream. */
 static void on_refused(struct mesh *m, struct link *l, uint64_t now_us)
 {
-    struct peer *p = l->owner;
+    struct peer *p = link_owner(l);
     char text[MESSAGE_TEXT_MAX + 1];
-    snprintf(text, sizeof text, "%s", l->message.refuse.text);
+    snprintf(text, sizeof text, "%s", link_message(l)->refuse.text);
     if (p) {
         peer_dial_error(p, "it refused us: %s", text);
         if (!p->dial.refused)
             mesh_note(m, MESH_NOTICE_REFUSED_US, p, text);
         p->dial.refused = true;
-        if (l->message.refuse.code == REFUSE_STRANGER && p->current && p->current != l)
+        if (link_message(l)->refuse.code == REFUSE_STRANGER && p->current && p->current != l)
             lose(m, p, p->current, "it refused us", now_us);
         lose(m, p, l, "it refused us", now_us);
         return;
@@ -370,8 +369,8 @@ static void on_refused(struct mesh *m, struct link *l, uint64_t now_us)
 /* The opener is told once an interval has passed since it last proved its key; never sooner, whatever a peer says. */
 static void on_renew(struct mesh *m, const struct link *l, uint64_t now_us)
 {
-    struct peer *p = l->owner;
-    if (p->current == l && now_us - l->live_us >= m->config.rehandshake_us / 2)
+    struct peer *p = link_owner(l);
+    if (p->current == l && now_us - link_live_us(l) >= m->config.rehandshake_us / 2)
         p->dial.rehandshake_at_us = now_us;
 }
 
@@ -379,25 +378,25 @@ static void on_renew(struct mesh *m, const struct link *l, uint64_t now_us)
 static void ask_to_renew(struct mesh *m, struct peer *p, struct link *l, uint64_t now_us)
 {
     uint64_t hard_us = peer_hard_age_us(m->config.rehandshake_us), repeat_us = hard_us / RENEW_REPEAT_PART;
-    if (l->opener || now_us - l->live_us < hard_us || now_us - l->asked_us < repeat_us)
+    if (link_is_opener(l) || now_us - link_live_us(l) < hard_us || now_us - link_asked_us(l) < repeat_us)
         return;
-    if (l->asked_us && l->asked_us - l->live_us < hard_us + repeat_us) {
+    if (link_asked_us(l) && link_asked_us(l) - link_live_us(l) < hard_us + repeat_us) {
         char text[64];
-        snprintf(text, sizeof text, "%u minutes", (unsigned)((now_us - l->live_us) / (60 * USEC_PER_SEC)));
+        snprintf(text, sizeof text, "%u minutes",
+                 (unsigned)((now_us - link_live_us(l)) / (60 * USEC_PER_SEC)));
         mesh_note(m, MESH_NOTICE_STALE, p, text);
     }
-    l->asked_us = now_us;
-    link_send(l, &(struct message){.type = MESSAGE_RENEW});
+    link_ask_to_renew(l, now_us);
     mesh_flush(m, l);
 }
 
 /* Returns true when the link lives on (with its keys, without its stream). */
 static bool on_failed(struct mesh *m, struct link *l, uint64_t now_us)
 {
-    struct peer *p = l->owner;
-    if (l->state < LINK_STATE_LIVE) {
-        if (p && l->opener)
-            peer_dial_failed(p, &l->remote, l->error == ERR_MISMATCH, l->reason);
+    struct peer *p = link_owner(l);
+    if (link_state(l) < LINK_STATE_LIVE) {
+        if (p && link_is_opener(l))
+            peer_dial_failed(p, link_remote(l), link_error(l) == ERR_MISMATCH, link_reason(l));
         mesh_discard_link(m, l);
         return false;
     }
@@ -414,11 +413,11 @@ static bool on_failed(struct mesh *m, struct link *l, uint64_t now_us)
  * failure; the keys of a LIVE link live on, any other is gone. */
 static bool allowed(struct mesh *m, struct link *l, enum allowance_kind kind, unsigned cost, uint64_t now_us)
 {
-    struct peer *p = l->owner;
+    struct peer *p = link_owner(l);
     if (allowance_take(&p->allowance, kind, cost, now_us))
         return true;
     mesh_note(m, MESH_NOTICE_EXCESS, p, "it says more on its control connection than any node has to");
-    if (l->state >= LINK_STATE_LIVE)
+    if (link_state(l) >= LINK_STATE_LIVE)
         end_stream(m, l);
     else
         mesh_discard_link(m, l);
@@ -441,17 +440,17 @@ static const char *reason_of_bye(unsigned code)
 static bool another_has_our_key(const struct peer *p, const struct link *l)
 {
     for (unsigned i = 0; i < p->link_count; i++)
-        if (p->links[i] != l && p->links[i]->state >= LINK_STATE_GREETING)
+        if (p->links[i] != l && link_state(p->links[i]) >= LINK_STATE_GREETING)
             return false;
     return p->current == l;
 }
 
 static void on_usurped(struct mesh *m, struct link *l, uint64_t now_us)
 {
-    struct peer *p = l->owner;
+    struct peer *p = link_owner(l);
     char where[MESSAGE_TEXT_MAX + 8] = "";
-    if (l->message.bye.text[0])
-        snprintf(where, sizeof where, ", from %s", l->message.bye.text);
+    if (link_message(l)->bye.text[0])
+        snprintf(where, sizeof where, ", from %s", link_message(l)->bye.text);
     lose(m, p, l, NULL, now_us);
     peer_dial_usurped(p, now_us);
     peer_dial_error(
@@ -462,19 +461,18 @@ static void on_usurped(struct mesh *m, struct link *l, uint64_t now_us)
 
 static void on_bye(struct mesh *m, struct link *l, uint64_t now_us)
 {
-    if (l->state == LINK_STATE_LIVE && l->message.bye.code == BYE_REPLACED &&
-        another_has_our_key(l->owner, l)) {
+    if (link_state(l) == LINK_STATE_LIVE && link_message(l)->bye.code == BYE_REPLACED &&
+        another_has_our_key(link_owner(l), l)) {
         on_usurped(m, l, now_us);
         return;
     }
-    if (l->state >= LINK_STATE_LIVE && l->message.bye.code == BYE_REPLACED) {
-        l->state = LINK_STATE_DRAINING;
-        l->deadline_us = now_us + LINK_DRAIN_US;
+    if (link_state(l) >= LINK_STATE_LIVE && link_message(l)->bye.code == BYE_REPLACED) {
+        link_on_replaced(l, now_us);
         end_stream(m, l);
         return;
     }
-    struct peer *p = l->owner;
-    const char *why = reason_of_bye(l->message.bye.code);
+    struct peer *p = link_owner(l);
+    const char *why = reason_of_bye(link_message(l)->bye.code);
     if (p) {
         peer_dial_error(p, "%s", why);
         lose(m, p, l, why, now_us);
@@ -486,7 +484,7 @@ static void on_bye(struct mesh *m, struct link *l, uint64_t now_us)
 /* False: the link is gone. */
 static bool act(struct mesh *m, struct link *l, enum link_event event, uint64_t now_us)
 {
-    struct peer *p = l->owner;
+    struct peer *p = link_owner(l);
     switch (event) {
     case LINK_EVENT_IDENTIFIED:
         return on_identified(m, l, now_us);
@@ -501,7 +499,8 @@ static bool act(struct mesh *m, struct link *l, enum link_event event, uint64_t 
     case LINK_EVENT_CANDIDATES:
         if (!allowed(m, l, ALLOWANCE_MESSAGE, 1, now_us))
             return true;
-        mesh_learn_candidates(m, p, l->message.candidates.list, l->message.candidates.count, now_us);
+        mesh_learn_candidates(m, p, link_message(l)->candidates.list, link_message(l)->candidates.count,
+                              now_us);
         return true;
     case LINK_EVENT_WAKE:
         if (!allowed(m, l, ALLOWANCE_MESSAGE, 1, now_us))
@@ -537,8 +536,8 @@ void mesh_advance(struct mesh *m, struct link *l, uint64_t now_us)
 static struct link *link_on(struct mesh *m, uint64_t conn)
 {
     struct link *l = table_get(m->streams, conn);
-    if (l && l->owner)
-        mesh_touch(m, l->owner);
+    if (l && link_owner(l))
+        mesh_touch(m, link_owner(l));
     return l;
 }
 
@@ -558,7 +557,7 @@ void mesh_on_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t le
         mesh_on_guest_bytes(m, conn, data, len, now_us);
         return;
     }
-    if (l->state >= LINK_STATE_GREETING &&
+    if (link_state(l) >= LINK_STATE_GREETING &&
         !allowed(m, l, ALLOWANCE_KILOBYTE, (len + KILOBYTE - 1) / KILOBYTE, now_us))
         return;
     link_on_bytes(l, data, len);
@@ -579,17 +578,17 @@ void mesh_on_closed(struct mesh *m, uint64_t conn, const char *reason, uint64_t 
 
 static void tick_link(struct mesh *m, struct peer *p, struct link *l, uint64_t now_us)
 {
-    if (l->keychain)
-        keychain_tick(l->keychain, now_us);
-    bool late = l->state != LINK_STATE_LIVE && now_us >= l->deadline_us;
-    if (late && l->state == LINK_STATE_DRAINING) {
+    if (link_keychain(l))
+        keychain_tick(link_keychain(l), now_us);
+    bool late = link_is_late(l, now_us);
+    if (late && link_state(l) == LINK_STATE_DRAINING) {
         lose(m, p, l, "it replaced the session and then went away", now_us);
     } else if (late) {
         link_on_closed(l, "no answer within 5 s");
         on_failed(m, l, now_us);
-    } else if (l->state == LINK_STATE_LIVE && !keychain_send_session(l->keychain)) {
+    } else if (link_state(l) == LINK_STATE_LIVE && !keychain_send_session(link_keychain(l))) {
         lose(m, p, l, p->reach.state == REACH_DARK ? NULL : "its keys could not be renewed in time", now_us);
-    } else if (p->current == l && l->state == LINK_STATE_LIVE) {
+    } else if (p->current == l && link_state(l) == LINK_STATE_LIVE) {
         ask_to_renew(m, p, l, now_us);
     }
 }

@@ -52,13 +52,8 @@ uint64_t mesh_peer_deadline(const struct peer *p, uint64_t now_us)
     at = earlier(at, reach_deadline(&p->reach));
     if (p->current)
         at = earlier(at, p->stats.look_at_us);
-    for (unsigned i = 0; i < p->link_count; i++) {
-        const struct link *l = p->links[i];
-        if (l->state != LINK_STATE_LIVE)
-            at = earlier(at, l->deadline_us);
-        if (l->keychain)
-            at = earlier(at, keychain_next_deadline(l->keychain));
-    }
+    for (unsigned i = 0; i < p->link_count; i++)
+        at = earlier(at, link_next_deadline(p->links[i]));
     return later(at, p->ticked_us + TICK_MIN_US);
 }
 

@@ -11,7 +11,7 @@ const struct hello *mesh_hello(const struct mesh *m, uint32_t slot, const struct
     if (!p || !p->current)
         return NULL;
     *id = &p->id;
-    return &p->current->theirs;
+    return link_theirs(p->current);
 }
 
 void mesh_forward(const struct mesh *m,
@@ -27,9 +27,9 @@ void mesh_forward(const struct mesh *m,
             peer(context, p->slot, tx, path_best(p->paths));
         for (unsigned j = 0; j < p->link_count; j++) {
             struct session *list[KEYCHAIN_OLD_MAX + 2];
-            if (!p->links[j]->keychain)
+            if (!link_keychain(p->links[j]))
                 continue;
-            size_t n = keychain_sessions(p->links[j]->keychain, list, KEYCHAIN_OLD_MAX + 2);
+            size_t n = keychain_sessions(link_keychain(p->links[j]), list, KEYCHAIN_OLD_MAX + 2);
             for (size_t k = 0; k < n; k++)
                 session(context, list[k]);
         }
@@ -76,12 +76,12 @@ static void view_session(const struct peer *p, struct mesh_peer *out)
     const struct link *l = p->current;
     if (!l)
         return;
-    out->suite = l->suite;
-    out->fresh_root = l->fresh_root;
-    out->address_count = l->theirs.address_count;
-    memcpy(out->addresses, l->theirs.addresses, sizeof out->addresses);
-    out->handshake_us = l->live_us;
-    out->ratchet_us = keychain_last_step_us(l->keychain);
+    out->suite = link_suite(l);
+    out->fresh_root = link_has_fresh_root(l);
+    out->address_count = link_theirs(l)->address_count;
+    memcpy(out->addresses, link_theirs(l)->addresses, sizeof out->addresses);
+    out->handshake_us = link_live_us(l);
+    out->ratchet_us = keychain_last_step_us(link_keychain(l));
     const struct path *best = path_best(p->paths);
     if (best)
         out->path = *best;
@@ -134,8 +134,8 @@ void mesh_peers(const struct mesh *m, void (*visit)(void *context, const struct 
         view.handshakes = p->handshakes;
         view.ratchets = p->ratchets;
         for (unsigned j = 0; j < p->link_count; j++)
-            if (p->links[j]->keychain)
-                view.ratchets += keychain_steps(p->links[j]->keychain);
+            if (link_keychain(p->links[j]))
+                view.ratchets += keychain_steps(link_keychain(p->links[j]));
         view_session(p, &view);
         visit(context, &view);
     }

@@ -61,7 +61,7 @@ int peer_add_link(struct peer *p, struct link *l)
     if (p->link_count == PEER_LINKS_MAX)
         return ERR_SPACE;
     p->links[p->link_count++] = l;
-    l->owner = p;
+    link_set_owner(l, p);
     return 0;
 }
 
@@ -74,18 +74,18 @@ void peer_remove_link(struct peer *p, struct link *l)
     p->link_count = kept;
     if (p->current == l)
         p->current = NULL;
-    l->owner = NULL;
+    link_set_owner(l, NULL);
 }
 
 bool peer_prefers(const struct peer *p, const struct node_id *me, const struct link *a, const struct link *b)
 {
-    bool a_newer = a->live_us >= b->live_us;
-    if (memcmp(a->theirs.boot, b->theirs.boot, MESSAGE_BOOT_LEN) != 0)
+    bool a_newer = link_live_us(a) >= link_live_us(b);
+    if (memcmp(link_theirs(a)->boot, link_theirs(b)->boot, MESSAGE_BOOT_LEN) != 0)
         return a_newer;
-    if (a->generation != b->generation)
-        return a->generation > b->generation;
-    if (a->opener != b->opener)
-        return a->opener == (id_compare(me, &p->id) < 0);
+    if (link_generation(a) != link_generation(b))
+        return link_generation(a) > link_generation(b);
+    if (link_is_opener(a) != link_is_opener(b))
+        return link_is_opener(a) == (id_compare(me, &p->id) < 0);
     return a_newer;
 }
 
@@ -135,7 +135,7 @@ static uint64_t wants_link_at(const struct peer *p, uint64_t now_us)
 {
     const struct link *l = p->current;
     uint64_t at = p->dial.rehandshake_at_us, since_us = p->path_told.family ? p->reach.silent_us : 0;
-    if (!l || !l->has_stream || !peer_send_session(p))
+    if (!l || !link_has_stream(l) || !peer_send_session(p))
         at = 0;
     else if (since_us && now_us - since_us < BROKEN_GIVE_UP_US && since_us + BROKEN_US < at)
         at = since_us + BROKEN_US;
@@ -207,13 +207,13 @@ void peer_dial_succeeded(struct peer *p, uint64_t rehandshake_us, uint32_t jitte
     p->dial.renew_wait_us = wait_us > RENEW_MOST_US ? RENEW_MOST_US : wait_us;
     p->dial.renew_at_us = now_us + p->dial.renew_wait_us;
     uint64_t planned_us = rehandshake_us * 9 / 10 + rehandshake_us / 5 * (jitter % 1024) / 1024;
-    bool opener = p->current && p->current->opener;
+    bool opener = p->current && link_is_opener(p->current);
     p->dial.rehandshake_at_us = now_us + (opener ? planned_us : peer_hard_age_us(rehandshake_us));
 }
 
 void peer_dial_round_failed(struct peer *p, uint32_t jitter, uint64_t now_us)
 {
-    bool known = p->current && now_us - p->current->live_us < DIAL_KNOWN_US;
+    bool known = p->current && now_us - link_live_us(p->current) < DIAL_KNOWN_US;
     uint64_t most = known ? DIAL_BACKOFF_KNOWN_US : DIAL_BACKOFF_MAX_US;
     uint64_t wait = p->dial.backoff_us ? p->dial.backoff_us * 2 : DIAL_BACKOFF_MIN_US;
     p->dial.backoff_us = wait > most ? most : wait;
@@ -284,7 +284,7 @@ bool peer_path_answers(const struct peer *p)
 
 struct session *peer_send_session(const struct peer *p)
 {
-    return p->current ? keychain_send_session(p->current->keychain) : NULL;
+    return p->current ? keychain_send_session(link_keychain(p->current)) : NULL;
 }
 
 void peer_account(struct peer *p, const struct session *s)
@@ -308,9 +308,9 @@ static void sum(const struct peer *p, struct peer_totals *out, uint64_t *datagra
     *datagrams = p->stats.datagrams;
     for (unsigned i = 0; i < p->link_count; i++) {
         struct session *list[KEYCHAIN_OLD_MAX + 2];
-        if (!p->links[i]->keychain)
+        if (!link_keychain(p->links[i]))
             continue;
-        size_t n = keychain_sessions(p->links[i]->keychain, list, KEYCHAIN_OLD_MAX + 2);
+        size_t n = keychain_sessions(link_keychain(p->links[i]), list, KEYCHAIN_OLD_MAX + 2);
         for (size_t j = 0; j < n; j++) {
             struct session_stats one;
             session_stats(list[j], &one);
