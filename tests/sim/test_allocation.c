@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/vault.h"
 #include "crypto/library.h"
+#include "crypto/secret.h"
 #include <openssl/crypto.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -136,7 +137,8 @@ static int start_mesh(struct identity *me, const struct node_id *peer, struct me
                                        .ratchet_us = HOUR_US,
                                        .rehandshake_us = HOUR_US,
                                        .local_max = 1472,
-                                       .filter = {anything, anything, NULL}};
+                                       .filter = {anything, anything, NULL},
+                                       .random = secret_source};
     const struct addr given = {.family = 4, .port = 8443, .ip = {192, 0, 2, 1}};
     const struct candidate here = {CANDIDATE_HOST, {.family = 4, .port = 9443, .ip = {192, 0, 2, 2}}, 8443};
     int err = mesh_new(&config, out);
