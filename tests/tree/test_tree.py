@@ -104,6 +104,15 @@ def test_what_a_room_is_made_of_stays_in_the_room():
     assert not wrong
 
 
+def test_peers_are_written_by_their_own_room():
+    """struct peer is open for reading; a struct link is not open at all."""
+    writes = re.compile(r"\b(?:p|l->owner|peers\[\w+\])->[\w.]+(?:\[[^\]]*\])?\s*(?:=(?!=)|[-+|&]=|\+\+|--)"
+                        r"|\b(?:snprintf|memcpy|memset)\s*\(\s*&?p->")
+    wrong = [f"{path.relative_to(ROOT)}: {match.group()}" for path in sorted((ROOT / "src" / "proto" / "mesh").glob("*.[ch]"))
+             for match in writes.finditer(code_of(path))]
+    assert not wrong
+
+
 @pytest.mark.parametrize("layer", ["frame", "crypto", "proto"])
 def test_layer_makes_no_system_call(layer):
     wrong = []

@@ -114,7 +114,7 @@ int mesh_add_peer(struct mesh *m, const struct node_id *id, struct peer **out)
         outputs_give_back(&m->outputs, 1);
         return ERR_NOMEM;
     }
-    p->promised = 1;
+    peer_promise(p, 1);
     m->peers[slot] = p;
     if (m->free_count)
         m->free_count--;
@@ -186,7 +186,7 @@ void mesh_set_record(struct mesh *m, const struct node_id *id, const char *name,
     if (!p)
         return;
     if (!p->name[0])
-        snprintf(p->name, sizeof p->name, "%s", name);
+        peer_set_name(p, name);
     mesh_learn_candidates(m, p, list, count, now_us);
     mesh_expect_peer_at(m, p, list, count);
     mesh_tick(m, now_us);

@@ -174,7 +174,7 @@ static void on_path_changed(struct mesh *m, struct peer *p, uint64_t now_us)
     }
     if (!best || addr_equal(&best->endpoint.remote, &p->path_told))
         return;
-    p->path_told = best->endpoint.remote;
+    peer_path_told(p, &best->endpoint.remote);
     learn_control_address(p, &best->endpoint.remote);
     char text[ENDPOINT_TEXT_MAX];
     mesh_note(m, MESH_NOTICE_PATH, p, endpoint_format(&best->endpoint, text));

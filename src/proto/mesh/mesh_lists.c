@@ -24,8 +24,7 @@ int mesh_connect(struct mesh *m, const struct node_id *id)
     int rc = get_peer(m, id, &p);
     if (rc)
         return rc;
-    p->wanted = true;
-    p->barred = false;
+    peer_want(p);
     mesh_touch(m, p);
     mesh_want(m, id, true);
     return 0;
@@ -37,8 +36,7 @@ int mesh_allow(struct mesh *m, const struct node_id *id)
     int rc = get_peer(m, id, &p);
     if (rc)
         return rc;
-    p->allowed = true;
-    p->barred = false;
+    peer_allow(p);
     mesh_touch(m, p);
     return 0;
 }
@@ -48,9 +46,7 @@ static void leave_alone(struct mesh *m, struct peer *p)
 {
     if (!p->wanted)
         return;
-    p->wanted = false;
-    p->wanted_us = 0;
-    peer_set_targets(p, NULL, 0, true);
+    peer_leave_alone(p);
     mesh_want(m, &p->id, false);
 }
 
@@ -81,8 +77,7 @@ int mesh_disallow(struct mesh *m, const struct node_id *id, uint64_t now_us)
     if (rc)
         return rc;
     leave_alone(m, p);
-    p->allowed = false;
-    p->barred = true;
+    peer_bar(p);
     mesh_touch(m, p);
     end_unless_admitted(m, p, now_us);
     mesh_tick(m, now_us);

@@ -47,7 +47,7 @@ int mesh_promise_overlay(struct mesh *m, struct peer *p)
 {
     int rc = outputs_promise(&m->outputs, PEER_PLACES - p->promised);
     if (!rc)
-        p->promised = PEER_PLACES;
+        peer_promise(p, PEER_PLACES);
     return rc;
 }
 
@@ -58,7 +58,7 @@ static void tell_of_slot(struct mesh *m, struct peer *p, enum mesh_output_kind k
         (void)!outputs_put(&m->outputs, &o, NULL, 0);
         return;
     }
-    p->promised--;
+    peer_promise(p, p->promised - 1);
     outputs_keep(&m->outputs, &o);
 }
 

@@ -60,7 +60,6 @@ void mesh_discard_link(struct mesh *m, struct link *l)
     if (p) {
         mesh_touch(m, p);
         bool carried = p->current == l;
-        p->ratchets += link_drop_keys(l);
         peer_remove_link(p, l);
         if (carried)
             mesh_publish(m);
@@ -100,7 +99,7 @@ static void abandon_peer(struct mesh *m, struct peer *p, uint64_t now_us)
         abandon(m, l);
         lose(m, p, l, "this machine was resumed from a snapshot", now_us);
     }
-    p->dial.running = false;
+    peer_dial_stop(p);
     peer_dial_soon(p, now_us);
 }
 
@@ -128,7 +127,7 @@ void mesh_end_peer(struct mesh *m, struct peer *p, enum bye_code code, const cha
         link_drain(l, code, "", now_us);
         lose(m, p, l, why, now_us);
     }
-    p->dial.running = false;
+    peer_dial_stop(p);
     peer_dial_error(p, "%s", why);
 }
 
@@ -261,7 +260,7 @@ static bool on_identified(struct mesh *m, struct link *l, uint64_t now_us)
 static bool on_keyable(struct mesh *m, struct link *l, uint64_t now_us)
 {
     struct peer *p = link_owner(l);
-    snprintf(p->name, sizeof p->name, "%s", link_theirs(l)->name);
+    peer_set_name(p, link_theirs(l)->name);
     const struct keychain_config config = {.peer_slot = p->slot, .ratchet_us = m->config.ratchet_us};
     const struct keychain_ops ops = mesh_keychain_ops(l);
     if (mesh_promise_overlay(m, p) == 0 && link_key(l, &config, &ops, now_us) == 0)
@@ -315,7 +314,7 @@ static void replace(struct mesh *m, struct link *loser, const struct link *l, ui
         snprintf(text, sizeof text, "%s and %s", target_format(link_remote(loser), from), to);
         if (memcmp(link_theirs(l)->boot, p->boot_before, MESSAGE_BOOT_LEN) == 0)
             mesh_note(m, MESH_NOTICE_SHARED_KEY, p, text);
-        memcpy(p->boot_before, link_theirs(loser)->boot, MESSAGE_BOOT_LEN);
+        peer_set_boot_before(p, link_theirs(loser)->boot);
     }
     link_drain(loser, BYE_REPLACED, to, now_us);
     end_stream(m, loser);
@@ -330,11 +329,7 @@ static void adopt(struct mesh *m, struct link *l, uint64_t now_us)
     bool wins =
         !old || link_state(old) != LINK_STATE_LIVE || peer_prefers(p, identity_id(m->config.me), l, old);
     struct link *loser = wins ? old : l;
-    p->handshakes++;
-    if (link_generation(l) > p->generation)
-        p->generation = link_generation(l);
-    if (wins)
-        p->current = l;
+    peer_on_live(p, l, wins);
     if (loser)
         replace(m, loser, l, now_us);
     learn_addresses(m, p, l, now_us);
@@ -357,7 +352,7 @@ static void on_refused(struct mesh *m, struct link *l, uint64_t now_us)
         peer_dial_error(p, "it refused us: %s", text);
         if (!p->dial.refused)
             mesh_note(m, MESH_NOTICE_REFUSED_US, p, text);
-        p->dial.refused = true;
+        peer_dial_refused(p);
         if (link_message(l)->refuse.code == REFUSE_STRANGER && p->current && p->current != l)
             lose(m, p, p->current, "it refused us", now_us);
         lose(m, p, l, "it refused us", now_us);
@@ -371,7 +366,7 @@ static void on_renew(struct mesh *m, const struct link *l, uint64_t now_us)
 {
     struct peer *p = link_owner(l);
     if (p->current == l && now_us - link_live_us(l) >= m->config.rehandshake_us / 2)
-        p->dial.rehandshake_at_us = now_us;
+        peer_rehandshake(p, now_us);
 }
 
 /* Only the opener handshakes anew. One that never does is asked, each minute, and told of once. */

@@ -77,12 +77,11 @@ static struct peer *first_due(struct mesh *m, uint64_t now_us)
 
 static void end_round(struct mesh *m, struct peer *p, uint64_t now_us)
 {
-    if (!p->wanted_us)
-        p->wanted_us = now_us;
-    bool early = p->dial.count == 0 && now_us - p->wanted_us < FIND_US; /* the directory is being asked */
+    uint64_t since_us = peer_wanted_since(p, now_us);
+    bool early = p->dial.count == 0 && now_us - since_us < FIND_US; /* the directory is being asked */
     peer_dial_sum_up(p);
     if (p->dial.error[0] && strcmp(p->dial.error, p->dial.told) != 0 && !p->dial.refused && !early) {
-        snprintf(p->dial.told, sizeof p->dial.told, "%s", p->dial.error);
+        peer_dial_told(p);
         mesh_note(m, p->reach.state == REACH_OPEN ? MESH_NOTICE_UNHEARD : MESH_NOTICE_FAILED, p,
                   p->dial.error);
     }
@@ -101,7 +100,7 @@ static void tick_dialling(struct mesh *m, struct peer *p, uint64_t now_us)
 
 static void tick_peer(struct mesh *m, struct peer *p, uint64_t now_us)
 {
-    p->ticked_us = now_us;
+    peer_on_tick(p, now_us);
     mesh_tick_links(m, p, now_us);
     peer_look(p, now_us);
     mesh_update_reach(m, p, now_us);

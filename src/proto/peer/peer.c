@@ -56,6 +56,63 @@ void peer_free(struct peer *p)
     free(p);
 }
 
+void peer_want(struct peer *p)
+{
+    p->wanted = true;
+    p->barred = false;
+}
+
+void peer_leave_alone(struct peer *p)
+{
+    p->wanted = false;
+    p->wanted_us = 0;
+    peer_set_targets(p, NULL, 0, true);
+}
+
+void peer_allow(struct peer *p)
+{
+    p->allowed = true;
+    p->barred = false;
+}
+
+void peer_bar(struct peer *p)
+{
+    p->allowed = false;
+    p->barred = true;
+}
+
+uint64_t peer_wanted_since(struct peer *p, uint64_t now_us)
+{
+    if (!p->wanted_us)
+        p->wanted_us = now_us;
+    return p->wanted_us;
+}
+
+void peer_set_name(struct peer *p, const char *name)
+{
+    snprintf(p->name, sizeof p->name, "%s", name);
+}
+
+void peer_set_boot_before(struct peer *p, const uint8_t boot[MESSAGE_BOOT_LEN])
+{
+    memcpy(p->boot_before, boot, MESSAGE_BOOT_LEN);
+}
+
+void peer_promise(struct peer *p, unsigned places)
+{
+    p->promised = places;
+}
+
+void peer_path_told(struct peer *p, const struct addr *best)
+{
+    p->path_told = *best;
+}
+
+void peer_on_tick(struct peer *p, uint64_t now_us)
+{
+    p->ticked_us = now_us;
+}
+
 int peer_add_link(struct peer *p, struct link *l)
 {
     if (p->link_count == PEER_LINKS_MAX)
@@ -68,6 +125,7 @@ int peer_add_link(struct peer *p, struct link *l)
 void peer_remove_link(struct peer *p, struct link *l)
 {
     unsigned kept = 0;
+    p->ratchets += link_drop_keys(l);
     for (unsigned i = 0; i < p->link_count; i++)
         if (p->links[i] != l)
             p->links[kept++] = p->links[i];
@@ -75,6 +133,15 @@ void peer_remove_link(struct peer *p, struct link *l)
     if (p->current == l)
         p->current = NULL;
     link_set_owner(l, NULL);
+}
+
+void peer_on_live(struct peer *p, struct link *l, bool wins)
+{
+    p->handshakes++;
+    if (link_generation(l) > p->generation)
+        p->generation = link_generation(l);
+    if (wins)
+        p->current = l;
 }
 
 bool peer_prefers(const struct peer *p, const struct node_id *me, const struct link *a, const struct link *b)
@@ -267,6 +334,26 @@ void peer_dial_usurped(struct peer *p, uint64_t now_us)
     p->dial.usurped_wait_us = wait_us > USURPED_MOST_US ? USURPED_MOST_US : wait_us;
     p->dial.usurped_us = now_us;
     p->dial.renew_at_us = now_us + p->dial.usurped_wait_us;
+}
+
+void peer_dial_told(struct peer *p)
+{
+    snprintf(p->dial.told, sizeof p->dial.told, "%s", p->dial.error);
+}
+
+void peer_dial_refused(struct peer *p)
+{
+    p->dial.refused = true;
+}
+
+void peer_dial_stop(struct peer *p)
+{
+    p->dial.running = false;
+}
+
+void peer_rehandshake(struct peer *p, uint64_t now_us)
+{
+    p->dial.rehandshake_at_us = now_us;
 }
 
 void peer_dial_soon(struct peer *p, uint64_t now_us)

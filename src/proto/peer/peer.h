@@ -21,6 +21,7 @@
 
 struct mesh;
 
+/* Read by the mesh, written in this room alone. */
 struct peer {
     struct mesh *mesh;
     struct node_id id;
@@ -86,9 +87,26 @@ int peer_new(struct mesh *mesh, const struct node_id *id, uint32_t slot, const s
 /* Frees the peer and its links. */
 void peer_free(struct peer *p);
 
+/* Which lists it is on: connected to, admitted, turned away. The last word holds. */
+void peer_want(struct peer *p);
+void peer_leave_alone(struct peer *p); /* wanted no longer, and where it was said to be is forgotten */
+void peer_allow(struct peer *p);
+void peer_bar(struct peer *p);
+/* Since when it is wanted, as far as was asked. */
+uint64_t peer_wanted_since(struct peer *p, uint64_t now_us);
+
+void peer_set_name(struct peer *p, const char *name);
+void peer_set_boot_before(struct peer *p, const uint8_t boot[MESSAGE_BOOT_LEN]);
+void peer_promise(struct peer *p, unsigned places); /* so many in the queue of outputs are its */
+void peer_path_told(struct peer *p, const struct addr *best);
+void peer_on_tick(struct peer *p, uint64_t now_us);
+
 /* ERR_SPACE when it has too many. */
 int peer_add_link(struct peer *p, struct link *l) must_check;
+/* Its keys go with it. */
 void peer_remove_link(struct peer *p, struct link *l);
+/* l has become LIVE; wins: it is the one that carries from now on. */
+void peer_on_live(struct peer *p, struct link *l, bool wins);
 
 /* Which of two LIVE links both ends prefer: that of a restarted process, then the higher generation, then the
  * one opened by the lower id, then the newer. True when it is a. */
@@ -123,6 +141,16 @@ void peer_dial_sum_up(struct peer *p);
 
 /* Dialling makes no sense, or ended otherwise: remembers why. */
 void peer_dial_error(struct peer *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The owner was told of that. */
+void peer_dial_told(struct peer *p);
+
+/* The peer said no. */
+void peer_dial_refused(struct peer *p);
+
+/* The round that runs is over; the next handshake of a connected peer is due. */
+void peer_dial_stop(struct peer *p);
+void peer_rehandshake(struct peer *p, uint64_t now_us);
 
 /* Another host with our key took our place: leaves it there for a while, a longer one each time. */
 void peer_dial_usurped(struct peer *p, uint64_t now_us);
