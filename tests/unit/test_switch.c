@@ -438,9 +438,52 @@ static void address_announced_twice_stays_with_the_first(void **state)
     assert_int_equal(second.err, ERR_EXISTS);
     assert_int_equal(second.owner, 1);
     assert_int_equal(pin(x, 1, 100).err, 0); /* a new handshake says the same again */
+}
+
+static void address_announced_twice_goes_to_the_second_when_the_first_is_gone(void **state)
+{
+    struct fixture *x = *state;
+    enum drop not_learned;
+    struct switch_frame f = frame(100, BROADCAST, 0);
+
+    assert_int_equal(pin(x, 1, 100).err, 0);
+    assert_int_equal(pin(x, 2, 100).err, ERR_EXISTS);
+    assert_int_equal(pin(x, 3, 100).err, ERR_EXISTS);
+    switch_pin(x->sw, 2, NULL, 0); /* it waits no longer */
+    assert_int_equal(where(x, 100), 1);
     switch_pin(x->sw, 1, NULL, 0);
+    assert_int_equal(where(x, 100), 3);
+    assert_int_equal(switch_from_peer(x->sw, 2, &f, x->now, &not_learned), DROP_PINNED);
+    switch_pin(x->sw, 3, NULL, 0);
     assert_int_equal(where(x, 100), SWITCH_PORT_FLOOD);
-    assert_int_equal(pin(x, 2, 100).err, 0);
+}
+
+static void address_goes_back_when_the_one_that_it_is_made_from_is_gone(void **state)
+{
+    struct fixture *x = *state;
+    struct switch_frame f = frame(100, 0, 0);
+    struct switch_pin own = {.own = true};
+
+    memcpy(own.mac, f.src, sizeof own.mac);
+    assert_int_equal(pin(x, 1, 100).err, 0);
+    switch_pin(x->sw, 2, &own, 1);
+    assert_int_equal(where(x, 100), 2);
+    switch_pin(x->sw, 2, NULL, 0);
+    assert_int_equal(where(x, 100), 1);
+}
+
+/* One peer announces addresses that another has, more often than there is room to wait. */
+static void those_who_wait_for_addresses_are_bounded(void **state)
+{
+    struct fixture *x = *state;
+
+    assert_int_equal(pin(x, 1, 100).err, 0);
+    for (unsigned i = 0; i < 1000; i++)
+        assert_int_equal(pin(x, 2, 100).err, ERR_EXISTS);
+    assert_int_equal(pin(x, 3, 100).err, ERR_EXISTS);
+    switch_pin(x->sw, 2, NULL, 0);
+    switch_pin(x->sw, 1, NULL, 0);
+    assert_int_equal(where(x, 100), 3); /* each waits once */
 }
 
 /* Else a peer that is always there could announce the addresses of all others. */
@@ -966,6 +1009,9 @@ int main(void)
         switch_test(announced_address_is_its_peers_in_every_vlan),
         switch_test(announcing_takes_back_what_another_peer_taught),
         switch_test(address_announced_twice_stays_with_the_first),
+        switch_test(address_announced_twice_goes_to_the_second_when_the_first_is_gone),
+        switch_test(address_goes_back_when_the_one_that_it_is_made_from_is_gone),
+        switch_test(those_who_wait_for_addresses_are_bounded),
         switch_test(address_made_from_its_peers_id_is_nobody_elses),
         switch_test(peer_announces_neither_ours_nor_nobodys),
         switch_test(announced_address_has_room_where_its_peer_has_none),

@@ -328,8 +328,7 @@ void fdb_age(struct fdb *fdb, uint64_t now_us)
 
 static void entry_fill(struct switch_entry *e, uint64_t key, uint64_t value, uint64_t now_us)
 {
-    for (int i = 0; i < 6; i++)
-        e->mac[i] = (uint8_t)(key >> (40 - 8 * i));
+    fdb_key_mac(key, e->mac);
     e->vlan = key >> 48 & 0xfff;
     e->port = fdb_value_port(value);
     e->age_s = (uint32_t)(value_age(value, now_us) / TICKS_S);

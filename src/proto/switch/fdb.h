@@ -31,6 +31,12 @@ static inline uint64_t fdb_key(const uint8_t mac[6], uint16_t vlan)
     return FDB_KEY_VALID | (uint64_t)(vlan & 0xfff) << 48 | (uint64_t)be32toh(high) << 16 | be16toh(low);
 }
 
+static inline void fdb_key_mac(uint64_t key, uint8_t mac[6])
+{
+    for (unsigned i = 0; i < 6; i++)
+        mac[i] = (uint8_t)(key >> (40 - 8 * i));
+}
+
 /* The port, or SWITCH_PORT_FLOOD. Any thread. */
 int fdb_find(const struct fdb *fdb, uint64_t key);
 

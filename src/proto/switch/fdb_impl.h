@@ -29,6 +29,14 @@ struct fdb_cell {
     _Atomic uint64_t key, value;
 };
 
+#define FDB_WAITING_MAX 64
+
+/* An announced address that somebody else has: it is its announcer's once that one is gone. */
+struct fdb_waiting {
+    int port;
+    struct switch_pin pin;
+};
+
 struct fdb {
     struct fdb_cell *cells;
     uint64_t mask;
@@ -39,7 +47,9 @@ struct fdb {
     _Atomic uint32_t local_count, peers_count;
     _Atomic uint32_t sharers; /* peers that have an address here */
     _Atomic uint32_t *count;  /* per peer */
-    uint64_t hand;            /* the cell where fdb_displace looks next */
+    unsigned waiting_count;   /* control thread */
+    struct fdb_waiting waiting[FDB_WAITING_MAX];
+    uint64_t hand; /* the cell where fdb_displace looks next */
 };
 
 static inline uint64_t fdb_load(const _Atomic uint64_t *v)

@@ -19,6 +19,22 @@ int fdb_pin_owner(const struct fdb *fdb, uint64_t key)
     return pin.cell ? fdb_value_port(pin.value) : SWITCH_PORT_FLOOD;
 }
 
+/* Beyond the limit it is pinned when it is announced again. */
+static void wait_for(struct fdb *fdb, int port, const struct switch_pin *pin)
+{
+    if (port != SWITCH_PORT_DEVICE && fdb->waiting_count < FDB_WAITING_MAX)
+        fdb->waiting[fdb->waiting_count++] = (struct fdb_waiting){port, *pin};
+}
+
+static void wait_no_more(struct fdb *fdb, int port)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < fdb->waiting_count; i++)
+        if (fdb->waiting[i].port != port)
+            fdb->waiting[kept++] = fdb->waiting[i];
+    fdb->waiting_count = kept;
+}
+
 /* With the lock held. */
 static int pin_one(struct fdb *fdb, int port, uint64_t key, bool own, uint32_t *owner)
 {
@@ -33,9 +49,12 @@ static int pin_one(struct fdb *fdb, int port, uint64_t key, bool own, uint32_t *
         atomic_store_explicit(&there.cell->value, pin, memory_order_release);
     else if (held_by == SWITCH_PORT_DEVICE)
         return ERR_PERMISSION;
-    else if (held_by != port && own && !(there.value & FDB_PIN_OWN))
+    else if (held_by != port && own && !(there.value & FDB_PIN_OWN)) {
+        struct switch_pin loser = {0};
+        fdb_key_mac(key, loser.mac);
+        wait_for(fdb, held_by, &loser);
         atomic_store_explicit(&there.cell->value, pin, memory_order_release);
-    else if (held_by != port) {
+    } else if (held_by != port) {
         *owner = (uint32_t)held_by;
         return ERR_EXISTS;
     }
@@ -60,12 +79,42 @@ static bool outdated(const struct fdb_sweep *sweep, uint64_t key, uint64_t value
     return port != sweep->port && port != SWITCH_PORT_DEVICE && is_in(sweep, key);
 }
 
+/* What other peers taught about a pin that its port got late. */
+static bool taught_elsewhere(const struct fdb_sweep *sweep, uint64_t key, uint64_t value)
+{
+    return !(key & FDB_KEY_PIN) && outdated(sweep, key, value);
+}
+
+/* Those who waited for an address that is nobody's now, in the order in which they came. */
+static void pin_waiting(struct fdb *fdb)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < fdb->waiting_count; i++) {
+        struct fdb_waiting w = fdb->waiting[i];
+        pthread_mutex_lock(&fdb->lock);
+        w.pin.err = pin_one(fdb, w.port, fdb_key(w.pin.mac, 0), w.pin.own, &w.pin.owner);
+        pthread_mutex_unlock(&fdb->lock);
+        if (w.pin.err)
+            fdb->waiting[kept++] = w;
+        else
+            fdb_sweep_all(fdb,
+                          &(struct fdb_sweep){
+                              .doomed = taught_elsewhere, .port = w.port, .pins = &w.pin, .pin_count = 1});
+    }
+    fdb->waiting_count = kept;
+}
+
 void fdb_pin(struct fdb *fdb, int port, struct switch_pin *list, unsigned count)
 {
+    wait_no_more(fdb, port);
     pthread_mutex_lock(&fdb->lock);
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
         list[i].err = pin_one(fdb, port, fdb_key(list[i].mac, 0), list[i].own, &list[i].owner);
+        if (list[i].err && list[i].err != ERR_ARGUMENT)
+            wait_for(fdb, port, &list[i]);
+    }
     pthread_mutex_unlock(&fdb->lock);
     fdb_sweep_all(fdb,
                   &(struct fdb_sweep){.doomed = outdated, .port = port, .pins = list, .pin_count = count});
+    pin_waiting(fdb);
 }

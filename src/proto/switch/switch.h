@@ -72,7 +72,7 @@ int switch_find(const struct switch_table *sw, const uint8_t mac[6], uint16_t vl
 
 /* Gives the peer in slot the addresses that it announced, and takes back those that it announced before: they
  * are its alone in every VLAN, whatever else was learned, and always have room. An address that another peer
- * announced first stays that one's (ERR_EXISTS, owner), unless this one can show that it is its own; our device's stays ours (ERR_PERMISSION); group
+ * announced first stays that one's until that is gone (ERR_EXISTS, owner), unless this one can show that it is its own; our device's stays ours (ERR_PERMISSION); group
  * addresses and zero are nobody's (ERR_ARGUMENT). At most SWITCH_PINS_PER_PEER. Count 0 when the peer is gone.
  * Control thread. */
 struct switch_pin {
