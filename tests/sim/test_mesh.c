@@ -837,6 +837,27 @@ static void a_refusal_ends_the_session_that_the_refused_still_has(void **state)
     sim_free(p.sim);
 }
 
+/* Who accepts does not dial, and would not be refused: a goodbye in datagrams reaches it. */
+static void a_goodbye_comes_in_datagrams_where_the_stream_is_gone(void **state)
+{
+    (void)state;
+    for (int shutdown = 0; shutdown < 2; shutdown++) {
+        struct pair p = connected_pair();
+        sim_cut_streams(p.sim);
+        sim_run(p.sim, 1, NULL, NULL); /* both have noticed, and b's next dial is on its way */
+        if (shutdown)
+            mesh_shutdown(p.b->mesh, sim_now(p.sim));
+        else
+            assert_int_equal(mesh_disconnect(p.b->mesh, identity_id(p.a->identity), sim_now(p.sim)), 0);
+        sim_do_outputs(p.b);
+        sim_run(p.sim, SECOND / 50, NULL, NULL);
+        assert_int_equal(p.a->in_count, 0);
+        assert_string_equal(p.a->last_note[MESH_NOTICE_LOST],
+                            shutdown ? "it said goodbye" : "it was told to disconnect");
+        sim_free(p.sim);
+    }
+}
+
 static void a_disconnected_peer_is_dialled_no_more(void **state)
 {
     (void)state;
@@ -1239,6 +1260,7 @@ int main(void)
         cmocka_unit_test(what_is_taken_back_is_done_in_order),
         cmocka_unit_test(a_handshake_that_runs_ends_when_its_peer_is_disallowed),
         cmocka_unit_test(a_refusal_ends_the_session_that_the_refused_still_has),
+        cmocka_unit_test(a_goodbye_comes_in_datagrams_where_the_stream_is_gone),
         cmocka_unit_test(a_disconnected_peer_is_dialled_no_more),
         cmocka_unit_test(a_dial_that_runs_ends_with_disconnect),
         cmocka_unit_test(a_node_that_is_public_no_longer_keeps_those_on_its_lists),

@@ -90,6 +90,8 @@ void mesh_shutdown(struct mesh *m, uint64_t now_us)
         struct peer *p = m->peers[i];
         for (unsigned j = 0; p && j < p->link_count; j++) {
             mesh_touch(m, p);
+            if (!link_has_stream(p->links[j]))
+                mesh_say_bye(p->links[j], BYE_SHUTDOWN);
             link_drain(p->links[j], BYE_SHUTDOWN, "", now_us);
             mesh_flush(m, p->links[j]);
         }

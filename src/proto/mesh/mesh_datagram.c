@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define BYE_TIMES 3 /* nobody answers it, and each may be lost */
+
 /* What one CONTROL datagram holds: no more than nearly any path carries, as it may go astray with the path's size. */
 static size_t control_room(const struct path *path)
 {
@@ -120,6 +122,14 @@ static void send_control(void *context, struct session *s, const struct message 
         send_sealed(p, s, WIRE_CONTROL, pieces, 2, &best->endpoint);
     }
     secret_wipe(encoded, sizeof encoded);
+}
+
+void mesh_say_bye(struct link *l, enum bye_code code)
+{
+    struct session *s = link_keychain(l) ? keychain_send_session(link_keychain(l)) : NULL;
+    const struct message bye = {.type = MESSAGE_BYE, .bye = {.code = (uint8_t)code}};
+    for (unsigned i = 0; s && i < BYE_TIMES; i++)
+        send_control(l, s, &bye);
 }
 
 struct keychain_ops mesh_keychain_ops(struct link *l)
@@ -269,7 +279,10 @@ static enum drop on_control(struct mesh *m, const struct mesh_receiver *r, const
         return DROP_NONE; /* of a later version: skipped */
     if (rc)
         return DROP_INNER;
-    keychain_on_message(link_keychain(r->link), r->session, &message, now_us);
+    if (message.type == MESSAGE_BYE)
+        mesh_on_sealed_bye(m, r->link, &message, now_us);
+    else
+        keychain_on_message(link_keychain(r->link), r->session, &message, now_us);
     return DROP_NONE;
 }
 

@@ -117,6 +117,8 @@ void mesh_release_promise(struct mesh *m, const struct link *l); /* of a link th
 void mesh_tick_links(struct mesh *m, struct peer *p, uint64_t now_us);
 void mesh_advance(struct mesh *m, struct link *l, uint64_t now_us); /* acts upon what l has received */
 void mesh_discard_link(struct mesh *m, struct link *l);             /* frees l */
+void mesh_on_sealed_bye(struct mesh *m, struct link *l, const struct message *bye,
+                        uint64_t now_us); /* may free l */
 /* Says BYE on every link of p and ends it. */
 void mesh_end_peer(struct mesh *m, struct peer *p, enum bye_code code, const char *why, uint64_t now_us);
 bool mesh_has_attempts(const struct peer *p); /* dialled links that are not LIVE yet */
@@ -138,4 +140,5 @@ void mesh_describe_dark(const struct peer *p, char out[MESH_PEER_ERROR_MAX]); /*
 struct keychain_ops mesh_keychain_ops(struct link *l);
 uint32_t mesh_reserve_index(const struct peer *p); /* 0 when out of memory */
 void mesh_release_index(struct mesh *m, uint32_t index);
+void mesh_say_bye(struct link *l, enum bye_code code); /* in datagrams: for one without a stream */
 void mesh_poll_paths(struct mesh *m, struct peer *p, uint64_t now_us);

@@ -124,6 +124,8 @@ void mesh_end_peer(struct mesh *m, struct peer *p, enum bye_code code, const cha
 {
     while (p->link_count > 0) {
         struct link *l = p->links[p->link_count - 1];
+        if (!link_has_stream(l))
+            mesh_say_bye(l, code);
         link_drain(l, code, "", now_us);
         lose(m, p, l, why, now_us);
     }
@@ -454,6 +456,14 @@ static void on_usurped(struct mesh *m, struct link *l, uint64_t now_us)
     mesh_note(m, MESH_NOTICE_OWN_KEY, p, where);
 }
 
+static void end_as_told(struct mesh *m, struct link *l, unsigned code, uint64_t now_us)
+{
+    struct peer *p = link_owner(l);
+    const char *why = reason_of_bye(code);
+    peer_dial_error(p, "%s", why);
+    lose(m, p, l, why, now_us);
+}
+
 static void on_bye(struct mesh *m, struct link *l, uint64_t now_us)
 {
     if (link_state(l) == LINK_STATE_LIVE && link_message(l)->bye.code == BYE_REPLACED &&
@@ -466,14 +476,17 @@ static void on_bye(struct mesh *m, struct link *l, uint64_t now_us)
         end_stream(m, l);
         return;
     }
-    struct peer *p = link_owner(l);
-    const char *why = reason_of_bye(link_message(l)->bye.code);
-    if (p) {
-        peer_dial_error(p, "%s", why);
-        lose(m, p, l, why, now_us);
-    } else {
+    if (link_owner(l))
+        end_as_told(m, l, link_message(l)->bye.code, now_us);
+    else
         mesh_discard_link(m, l);
-    }
+}
+
+/* What replaced a link is told on its stream alone. */
+void mesh_on_sealed_bye(struct mesh *m, struct link *l, const struct message *bye, uint64_t now_us)
+{
+    if (bye->bye.code != BYE_REPLACED)
+        end_as_told(m, l, bye->bye.code, now_us);
 }
 
 /* False: the link is gone. */
