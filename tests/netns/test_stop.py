@@ -139,6 +139,18 @@ def test_names_that_hang_hold_up_no_other_name(lab):
     labs.wait_for(lambda: not any(labs.Path(f"/proc/{pid}").exists() for pid in started), 2, "the helpers' end")
 
 
+def test_name_server_at_a_link_local_address_is_asked(lab):
+    host, _, _, inet = internet(lab)
+    host.wait_addresses_settled()
+    shown = inet.run("ip", "-6", "-o", "addr", "show", "dev", host.name, "scope", "link", echo=False).stdout
+    router = shown.split("inet6 ")[1].split("/")[0]
+    node = host.node("-tap-ip", A_OVERLAY, "-connect", f"{SOMEBODY}@peer.example", start=False)
+    capture = inet.capture(host.name, "udp port 53")
+    start_asking(node, f"{router}%eth0")
+    node.process.wait_log("peer.example: the name cannot be looked up")
+    assert any(b"\x04peer\x07example" in frame for frame in capture.stop())
+
+
 def test_name_that_fails_is_told_once(lab):
     host, *_ = internet(lab)
     node = host.node("-tap-ip", A_OVERLAY, "-connect", f"{SOMEBODY}@peer.example", start=False)

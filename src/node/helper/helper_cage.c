@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <linux/netlink.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -40,6 +41,8 @@ static const struct syscall_rule name_calls[] = {
     {"socket", 2, {SYSCALL_INT(0, AF_NETLINK), SYSCALL_INT(2, NETLINK_ROUTE)}},
     {"bind"},
     {"ioctl", 1, {SYSCALL_INT(1, FIONREAD)}},
+    {"ioctl", 1, {SYSCALL_INT(1, SIOCGIFINDEX)}}, /* a name server at fe80::1%eth0 */
+    {"ioctl", 1, {SYSCALL_INT(1, SIOCGIFNAME)}},
     {"alarm"},
     {"setitimer"},
     {NULL},
