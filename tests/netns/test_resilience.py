@@ -133,6 +133,15 @@ def test_killed_helper_processes_come_back_and_it_is_told_once(lab):
     assert not stream.lost()
 
 
+def test_stopped_helper_does_not_outlive_the_node(lab):
+    a, _, _, _ = labs.reference_pair(lab)
+    helpers = labs.helpers(a.process)
+    for title in ("shadowmesh-l2: backbone", "shadowmesh-l2: names"):
+        os.kill(helpers[title], signal.SIGSTOP)
+    assert a.stop() == 0
+    labs.wait_for(lambda: not any(labs.Path(f"/proc/{pid}").exists() for pid in helpers.values()), 5, "the helpers' end")
+
+
 def test_node_whose_helpers_are_all_killed_says_so_and_carries_on(lab):
     a, b, _, _ = labs.reference_pair(lab)
     for pid in labs.helpers(a.process).values():

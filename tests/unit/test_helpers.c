@@ -396,6 +396,24 @@ static void helper_that_cannot_start_fails_the_start(void **state)
     assert_int_equal(f->unable, 1);
 }
 
+static int never_end(int fd, const void *context)
+{
+    const struct helper_message ready = {.kind = HELPER_READY};
+    (void)context;
+    (void)!helper_channel_send(fd, &ready);
+    while (pause() < 0)
+        continue;
+    return EXIT_SUCCESS;
+}
+
+/* The teardown waits for its keeper, which ends last. */
+static void helper_that_does_not_end_is_ended(void **state)
+{
+    struct fixture *f = new_fixture();
+    *state = f;
+    assert_int_equal(start_helper(f, never_end, NULL, SANDBOX_DEFAULT), 0);
+}
+
 /* ---- a system that starts no process ---- */
 
 static void keeper_that_cannot_be_started_is_an_error(void **state)
@@ -463,6 +481,7 @@ int main(void)
         cmocka_unit_test_teardown(helper_that_sends_no_message_is_cut_off, teardown),
         cmocka_unit_test_teardown(answers_that_nobody_asked_for_are_ignored, teardown),
         cmocka_unit_test_teardown(helper_that_cannot_start_fails_the_start, teardown),
+        cmocka_unit_test_teardown(helper_that_does_not_end_is_ended, teardown),
         cmocka_unit_test(keeper_that_cannot_be_started_is_an_error),
         cmocka_unit_test_teardown(helper_that_cannot_be_started_fails_the_start, teardown),
         cmocka_unit_test_teardown(lookup_that_cannot_be_started_is_told, teardown),

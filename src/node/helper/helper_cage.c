@@ -48,7 +48,9 @@ static const struct syscall_rule name_calls[] = {
     {NULL},
 };
 
-static const struct syscall_rule cage_calls[] = {
+/* The keeper's own. */
+static const struct syscall_rule keeper_calls[] = {
+    {"kill"},
     {"capget"},
     {"capset"},
     {"prctl"},
@@ -85,7 +87,7 @@ static const struct landlock_path backbone_paths[] = {
 static const struct sandbox_config cages[] = {
     [HELPER_CAGE_KEEPER] = {.nobody = true,
                             .paths = keeper_paths,
-                            .calls = {fork_calls, internet_calls, name_calls, cage_calls}},
+                            .calls = {fork_calls, internet_calls, name_calls, keeper_calls}},
     [HELPER_CAGE_NAMES] = {.paths = name_paths, .calls = {fork_calls, internet_calls, name_calls}},
     [HELPER_CAGE_BACKBONE] = {.paths = backbone_paths, .calls = {internet_calls}},
 };

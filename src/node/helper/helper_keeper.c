@@ -15,21 +15,25 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define JOBS_MAX      4
 #define WAIT_FIRST_MS 250
 #define WAIT_MAX_MS   60000
 #define LASTING_US    (60 * USEC_PER_SEC)
+#define GRACE_US      USEC_PER_SEC /* to end once the node is gone */
 #define TELL_MAX      160
 
 struct keeper {
     struct helper_job jobs[JOBS_MAX];
     unsigned count;
-    struct {
-        pid_t pid; /* 0: it is done */
+    sigset_t signals; /* that pass while it waits */
+    struct child {
+        pid_t pid; /* 0: it is done; -1: it is to be started again */
         uint64_t started_us;
-        int wait_ms; /* before the next one begins */
+        uint64_t kill_us; /* 0: its node is there */
+        int wait_ms;      /* before the next one begins */
     } children[JOBS_MAX];
 };
 
@@ -53,14 +57,17 @@ static void start(struct keeper *k, unsigned i)
     const struct helper_job *job = &k->jobs[i];
     pid_t pid = fork();
     if (pid == 0) {
+        signal(SIGCHLD, SIG_DFL);
+        sigprocmask(SIG_SETMASK, &k->signals, NULL);
         close_all(k->jobs, k->count, job->fd);
         process_title(job->title, job->name);
         _exit(job->run(job->fd, job->context));
     }
     if (pid < 0)
         tell(job->fd, HELPER_UNABLE, "the system starts no process for it");
-    k->children[i].pid = pid; /* -1: to be tried again */
+    k->children[i].pid = pid;
     k->children[i].started_us = clock_monotonic_us();
+    k->children[i].kill_us = 0;
 }
 
 static bool node_is_gone(int fd, int wait_ms)
@@ -94,39 +101,85 @@ static void on_end(struct keeper *k, unsigned i, int status)
     start_another(k, i);
 }
 
-/* False when none could be: each start waits before it. */
-static bool all_are_started(struct keeper *k)
-{
-    bool all = true;
-    for (unsigned i = 0; i < k->count; i++) {
-        if (k->children[i].pid < 0)
-            start_another(k, i);
-        all &= k->children[i].pid >= 0;
-    }
-    return all;
-}
-
-/* Until no child is left. */
-static void keep(struct keeper *k)
+static void reap(struct keeper *k)
 {
     int status;
-    pid_t pid = 0;
-    for (unsigned i = 0; i < k->count; i++)
-        start(k, i);
-    while (pid >= 0) {
-        pid = all_are_started(k) ? wait(&status) : 0;
-        for (unsigned i = 0; pid > 0 && i < k->count; i++)
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        for (unsigned i = 0; i < k->count; i++)
             if (k->children[i].pid == pid)
                 on_end(k, i, status);
+}
+
+/* Until a child ends, the node goes, or a child has not ended in spite of it. */
+static void wait_for_news(const struct keeper *k, struct pollfd *ends)
+{
+    uint64_t now_us = clock_monotonic_us(), until_us = TIME_NEVER;
+    for (unsigned i = 0; i < k->count; i++) {
+        const struct child *c = &k->children[i];
+        ends[i] = (struct pollfd){.fd = c->pid > 0 && !c->kill_us ? k->jobs[i].fd : -1};
+        uint64_t due_us = c->pid < 0 ? now_us : c->pid > 0 && c->kill_us ? c->kill_us : TIME_NEVER;
+        until_us = due_us < until_us ? due_us : until_us;
+    }
+    uint64_t wait_us = until_us > now_us ? until_us - now_us : 0;
+    const struct timespec wait = {(time_t)(wait_us / USEC_PER_SEC), (long)(wait_us % USEC_PER_SEC) * 1000};
+    (void)!ppoll(ends, k->count, until_us == TIME_NEVER ? NULL : &wait, &k->signals);
+}
+
+/* Whom nothing of ours rules any more, or who was stopped, does not outlive the node. */
+static void end_what_lasts(struct keeper *k, const struct pollfd *ends)
+{
+    uint64_t now_us = clock_monotonic_us();
+    for (unsigned i = 0; i < k->count; i++) {
+        struct child *c = &k->children[i];
+        if (ends[i].revents)
+            c->kill_us = now_us + GRACE_US;
+        if (c->pid <= 0 || !c->kill_us || c->kill_us > now_us)
+            continue;
+        kill(c->pid, SIGKILL);
+        c->kill_us = TIME_NEVER;
     }
 }
 
-static void set_signals(void)
+static bool any_left(const struct keeper *k)
 {
+    bool any = false;
+    for (unsigned i = 0; i < k->count; i++)
+        any |= k->children[i].pid != 0;
+    return any;
+}
+
+static void keep(struct keeper *k)
+{
+    struct pollfd ends[JOBS_MAX] = {0};
+    for (unsigned i = 0; i < k->count; i++)
+        start(k, i);
+    while (any_left(k)) {
+        for (unsigned i = 0; i < k->count; i++)
+            if (k->children[i].pid < 0)
+                start_another(k, i); /* it waits before */
+        wait_for_news(k, ends);
+        reap(k);
+        end_what_lasts(k, ends);
+    }
+}
+
+static void on_child(int number)
+{
+    (void)number; /* it ends the wait */
+}
+
+static void set_signals(struct keeper *k)
+{
+    sigset_t child;
     static const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE};
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
         signal(ignored[i], SIG_IGN);
-    signal(SIGCHLD, SIG_DFL); /* whoever started us may have ignored it */
+    signal(SIGCHLD, on_child);
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &child, &k->signals);
+    sigdelset(&k->signals, SIGCHLD); /* whoever started us may have blocked it */
 }
 
 /* The standard error stays, for what a sanitizer or a failed assertion says. */
@@ -144,7 +197,7 @@ static void leave_terminal(void)
 static _Noreturn void run(struct keeper *k, bool caged)
 {
     char failed[HELPER_TEXT_MAX];
-    set_signals();
+    set_signals(k);
     leave_terminal();
     process_title("shadowmesh-l2: helpers", "helpers");
     if (caged && helper_cage_enter(HELPER_CAGE_KEEPER, failed, sizeof failed)) {

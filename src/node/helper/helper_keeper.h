@@ -15,7 +15,7 @@ struct helper_job {
 };
 
 /* Forks the keeper, which forks the helpers; the jobs' descriptors are closed here. The keeper ends once all of them have
- * ended with 0, or the node is gone. After another end the node is told on the job's channel (HELPER_ENDED), and the
+ * ended with 0, or the node is gone, which they outlive by a second at most. After another end the node is told on the job's channel (HELPER_ENDED), and the
  * next one begins after 0.25 s, doubled up to 60 s while they do not last a minute. node holds the descriptors of the
  * node's ends, which nobody else may keep. Before the process makes a thread or has a key. caged: all of them are. ERR_IO with
  * errno set. */
