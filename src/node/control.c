@@ -69,10 +69,10 @@ static void on_backbone(void *context, bool reachable, const struct addr *udp)
     addresses_ask(n, clock_monotonic_us());
 }
 
-static uint64_t on_accepted(void *context, const struct addr *remote)
+static uint64_t on_accepted(void *context, const struct target *from)
 {
     struct node *n = context;
-    uint64_t conn = mesh_on_accept(n->mesh, remote, clock_monotonic_us());
+    uint64_t conn = mesh_on_accept(n->mesh, from, clock_monotonic_us());
     n->drops[DROP_STRANGER] += conn == 0;
     return conn;
 }

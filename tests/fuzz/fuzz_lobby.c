@@ -19,7 +19,7 @@ static void check(bool ok)
 /* Feeds data in pieces; returns the verdict. */
 static int feed(struct lobby *l, uint64_t conn, const uint8_t *data, size_t len, size_t piece)
 {
-    static const struct addr somebody = {.family = 4, .ip = {192, 0, 2, 1}};
+    static const struct target somebody = {TARGET_TCP, {.family = 4, .ip = {192, 0, 2, 1}}};
     int rc = 0;
     check(lobby_enter(l, conn, &somebody, true, NOW) == 0);
     for (size_t at = 0; at < len && !rc; at += piece)

@@ -553,6 +553,12 @@ static void deliver_datagram(struct sim *sim, struct event *e)
     sim_do_outputs(n);
 }
 
+uint64_t sim_accept(struct mesh *m, const struct addr *from, uint64_t now_us)
+{
+    const struct target target = target_tcp(from);
+    return mesh_on_accept(m, &target, now_us);
+}
+
 static void deliver_stream(struct sim *sim, struct event *e)
 {
     struct pipe_ends *p = &sim->pipes[e->pipe];
@@ -569,7 +575,7 @@ static void deliver_stream(struct sim *sim, struct event *e)
     }
     switch (e->kind) {
     case EVENT_ACCEPT:
-        end->conn = mesh_on_accept(n->mesh, &p->dialler.node->addr, sim->now_us);
+        end->conn = sim_accept(n->mesh, &p->dialler.node->addr, sim->now_us);
         push(sim, (struct event){.at_us = sim->now_us + travel(sim),
                                  .kind = end->conn ? EVENT_CONNECTED : EVENT_CLOSED,
                                  .pipe = e->pipe,

@@ -90,5 +90,8 @@ void sim_run(struct sim *sim, uint64_t duration_us, void (*every_10ms)(void *con
 bool sim_send_frame(struct sim_node *a, const struct sim_node *b, size_t len);
 
 bool sim_connected(const struct sim_node *a, const struct sim_node *b);
+/* As mesh_on_accept, for a TCP connection from there. */
+uint64_t sim_accept(struct mesh *m, const struct addr *from, uint64_t now_us);
+
 /* What a knows of b. */
 bool sim_peer(const struct sim_node *a, const struct sim_node *b, struct mesh_peer *out);

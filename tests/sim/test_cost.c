@@ -68,9 +68,10 @@ static struct mesh *start(const struct identity *me)
 static void from_hub(struct hub *h, const struct mesh_output *o)
 {
     const struct endpoint from = endpoint_udp(&hub_addr);
+    const struct target hub = target_tcp(&hub_addr);
     if (o->kind == MESH_OUTPUT_DIAL && addr_same_host(&o->target.addr, &h->peer_addr)) {
         h->conn = o->conn;
-        h->peer_conn = mesh_on_accept(h->peer, &hub_addr, h->now_us);
+        h->peer_conn = mesh_on_accept(h->peer, &hub, h->now_us);
         mesh_on_connected(h->mesh, h->conn, h->now_us);
     } else if (o->kind == MESH_OUTPUT_STREAM_SEND && o->conn == h->conn) {
         mesh_on_bytes(h->peer, h->peer_conn, o->payload, o->len, h->now_us);
@@ -237,7 +238,7 @@ static void source(struct hub *h)
 
 static void stranger(struct hub *h)
 {
-    const struct addr from = {.family = 4, .ip = {203, 0, 113, 1}, .port = 40000};
+    const struct target from = {TARGET_TCP, {.family = 4, .ip = {203, 0, 113, 1}, .port = 40000}};
     steps_begin();
     uint64_t conn = mesh_on_accept(h->mesh, &from, h->now_us);
     settle(h);

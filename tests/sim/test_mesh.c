@@ -1009,14 +1009,14 @@ static void connections_of_one_host_are_limited(void **state)
     other.ip[3] = 201;
     unsigned accepted = 0;
     for (unsigned i = 0; i < 100; i++) {
-        uint64_t conn = mesh_on_accept(p.a->mesh, &stranger, sim_now(p.sim));
+        uint64_t conn = sim_accept(p.a->mesh, &stranger, sim_now(p.sim));
         accepted += conn != 0;
         mesh_on_closed(p.a->mesh, conn, "gone", sim_now(p.sim));
     }
     assert_int_equal(accepted, 32);
-    assert_int_not_equal(mesh_on_accept(p.a->mesh, &other, sim_now(p.sim)), 0);
+    assert_int_not_equal(sim_accept(p.a->mesh, &other, sim_now(p.sim)), 0);
     sim_run(p.sim, 1 * SECOND, NULL, NULL);
-    assert_int_not_equal(mesh_on_accept(p.a->mesh, &stranger, sim_now(p.sim)), 0);
+    assert_int_not_equal(sim_accept(p.a->mesh, &stranger, sim_now(p.sim)), 0);
     sim_free(p.sim);
 }
 
@@ -1038,7 +1038,7 @@ static void ten_strangers(void *context)
         struct addr stranger = {.family = 6, .port = 1000, .ip = {0x20, 0x01, 0x0d, 0xb8}};
         stranger.ip[f->prefix_byte] = (uint8_t)f->next;
         stranger.ip[15] = (uint8_t)(f->next >> 8);
-        uint64_t conn = mesh_on_accept(mesh, &stranger, now_us);
+        uint64_t conn = sim_accept(mesh, &stranger, now_us);
         if (conn && f->hello)
             mesh_on_bytes(mesh, conn, f->hello, f->hello_len, now_us);
     }
@@ -1105,10 +1105,10 @@ static void strangers_do_not_use_up_what_a_known_peer_beside_them_is_granted(voi
     assert_true(sim_connected(p.a, p.b));
     for (unsigned i = 0; i < 1000; i++, stranger.ip[3] = (stranger.ip[3] + 1) & 15)
         if (!addr_same_host(&stranger, &p.a->addr))
-            mesh_on_accept(p.b->mesh, &stranger, sim_now(p.sim));
+            sim_accept(p.b->mesh, &stranger, sim_now(p.sim));
     other.ip[3] ^= 15;
-    assert_int_equal(mesh_on_accept(p.b->mesh, &other, sim_now(p.sim)), 0);
-    assert_int_not_equal(mesh_on_accept(p.b->mesh, &p.a->addr, sim_now(p.sim)), 0);
+    assert_int_equal(sim_accept(p.b->mesh, &other, sim_now(p.sim)), 0);
+    assert_int_not_equal(sim_accept(p.b->mesh, &p.a->addr, sim_now(p.sim)), 0);
     sim_free(p.sim);
 }
 

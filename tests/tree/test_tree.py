@@ -29,7 +29,7 @@ ROOMS = {
         "message": {"wire"},
         "switch": {"wire"},
         "path": {"wire"},
-        "admission": set(),
+        "admission": {"wire"},
         "link": {"wire", "session", "message"},
         "peer": {"wire", "session", "message", "path", "link"},
         "mesh": {"wire", "session", "message", "path", "admission", "link", "peer"},

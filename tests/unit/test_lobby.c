@@ -43,7 +43,8 @@ static struct addr source(const char *text)
 static uint64_t enter(const char *from, bool known, uint64_t now_us)
 {
     struct addr a = source(from);
-    assert_int_equal(lobby_enter(lobby, ++last_conn, &a, known, now_us), 0);
+    const struct target t = target_tcp(&a);
+    assert_int_equal(lobby_enter(lobby, ++last_conn, &t, known, now_us), 0);
     return last_conn;
 }
 
@@ -110,7 +111,7 @@ static void handshakes_are_paid_from_one_budget(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 100; i++) {
-        struct addr a = {.family = 4, .ip = {198, 18, (uint8_t)i, 1}};
+        struct target a = {TARGET_TCP, {.family = 4, .ip = {198, 18, (uint8_t)i, 1}}};
         lobby_enter(lobby, ++last_conn, &a, false, START);
         assert_int_equal(lobby_feed(lobby, last_conn, hello, sizeof hello, START), 0);
     }
@@ -124,7 +125,7 @@ static void known_source_finds_the_reserve_and_goes_first(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 20; i++) {
-        struct addr a = {.family = 4, .ip = {198, 18, (uint8_t)i, 1}};
+        struct target a = {TARGET_TCP, {.family = 4, .ip = {198, 18, (uint8_t)i, 1}}};
         lobby_enter(lobby, ++last_conn, &a, false, START);
         assert_int_equal(lobby_feed(lobby, last_conn, hello, sizeof hello, START), 0);
     }
@@ -186,7 +187,8 @@ static void places_are_bounded_and_go_to_newcomers(void **state)
     struct addr a = source("2001:db8::1");
     uint64_t first = enter("192.0.2.1", false, START);
     for (unsigned i = 0; i < 1000; i++, a.ip[7]++, a.ip[6] += a.ip[7] == 0) {
-        uint64_t loser = lobby_enter(lobby, ++last_conn, &a, false, START + 1 + i);
+        const struct target t = target_tcp(&a);
+        uint64_t loser = lobby_enter(lobby, ++last_conn, &t, false, START + 1 + i);
         assert_int_not_equal(loser, first);
         losers += loser != 0;
     }

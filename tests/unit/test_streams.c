@@ -14,6 +14,7 @@
 struct end {
     struct streams *streams;
     bool refuses;
+    enum target_kind kind;    /* of the last one accepted */
     uint64_t next_conn, conn; /* the last one accepted, or dialled */
     unsigned accepted, connected, closed;
     char reason[100];
@@ -26,11 +27,12 @@ static struct lab {
     struct end listener, dialler;
 } lab;
 
-static uint64_t on_accepted(void *context, const struct addr *remote)
+static uint64_t on_accepted(void *context, const struct target *from)
 {
     struct end *e = context;
-    assert_int_not_equal(remote->family, 0);
+    assert_int_not_equal(from->addr.family, 0);
     e->accepted++;
+    e->kind = from->kind;
     return e->conn = e->refuses ? 0 : ++e->next_conn;
 }
 
@@ -293,11 +295,13 @@ static void a_stream_of_another_kind_is_a_number_like_any(void **state)
     (void)state;
     lab_open();
     struct other_stream o = {.base = {.ops = &other_ops, .all = lab.listener.streams}};
-    const struct addr from = {.family = 4, .port = 1, .ip = {192, 0, 2, 1}};
+    const struct target from = {(enum target_kind)77, {.family = 4, .port = 1, .ip = {192, 0, 2, 1}}};
     connect_at("127.0.0.1");
     uint64_t tcp = lab.listener.conn;
+    assert_int_equal(lab.listener.kind, TARGET_TCP);
     assert_int_equal(stream_accepted(&o.base, &from), 0);
     assert_int_equal(o.base.conn, lab.listener.conn);
+    assert_int_equal(lab.listener.kind, from.kind);
     stream_connected(&o.base);
     stream_bytes(&o.base, (const uint8_t *)"hello", 5);
     assert_heard(&lab.listener, "hello");

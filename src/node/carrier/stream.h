@@ -3,8 +3,8 @@
 /* One control stream, as what carries it knows it: what it does when the mesh asks, and what it tells. The mesh knows it by
  * its number (node/carrier/streams.h). Control thread. */
 
-#include "base/addr.h"
 #include "base/err.h"
+#include "proto/wire/target.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,7 +28,7 @@ struct stream {
 int stream_dialled(struct stream *st, uint64_t conn) must_check;
 
 /* Someone opened it from there. ERR_PERMISSION: the mesh does not want it. ERR_NOMEM as above. */
-int stream_accepted(struct stream *st, const struct addr *remote) must_check;
+int stream_accepted(struct stream *st, const struct target *from) must_check;
 
 /* The mesh's orders reach it no more. */
 void stream_leave(struct stream *st);

@@ -87,9 +87,9 @@ int stream_dialled(struct stream *st, uint64_t conn)
     return table_put(st->all->by_conn, conn, st);
 }
 
-int stream_accepted(struct stream *st, const struct addr *remote)
+int stream_accepted(struct stream *st, const struct target *from)
 {
-    uint64_t conn = st->all->events.accepted(st->all->events.context, remote);
+    uint64_t conn = st->all->events.accepted(st->all->events.context, from);
     return conn ? stream_dialled(st, conn) : ERR_PERMISSION;
 }
 

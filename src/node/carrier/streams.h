@@ -2,7 +2,6 @@
 #pragma once
 /* The control streams by the mesh's numbers, whatever carries them: TCP does. Control thread. */
 
-#include "base/addr.h"
 #include "base/err.h"
 #include "proto/wire/target.h"
 #include <stddef.h>
@@ -13,7 +12,7 @@ struct streams;
 
 struct streams_events {
     /* Someone connected. Returns the stream's number, or 0 to close it at once. */
-    uint64_t (*accepted)(void *context, const struct addr *remote);
+    uint64_t (*accepted)(void *context, const struct target *from);
     void (*connected)(void *context, uint64_t conn);
     void (*bytes)(void *context, uint64_t conn, const uint8_t *data, size_t len);
     /* The stream failed or ended; never for streams_close.

@@ -20,11 +20,12 @@ static void accept_one(struct tcp_streams *s)
         return;
     struct sockaddr_storage sa;
     int len = sizeof sa;
-    struct addr remote;
+    struct addr remote = {0};
     bool known = uv_accept((uv_stream_t *)&s->listener, (uv_stream_t *)&st->tcp) == 0 &&
                  uv_tcp_getpeername(&st->tcp, (struct sockaddr *)&sa, &len) == 0 &&
                  addr_from_sockaddr((struct sockaddr *)&sa, &remote) == 0;
-    int rc = known ? stream_accepted(&st->base, &remote) : ERR_IO;
+    const struct target from = target_tcp(&remote);
+    int rc = known ? stream_accepted(&st->base, &from) : ERR_IO;
     if (!rc)
         tcp_stream_read(st);
     else if (rc == ERR_NOMEM)

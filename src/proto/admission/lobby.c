@@ -75,14 +75,14 @@ static uint64_t vacate(struct lobby *l, unsigned place)
     return conn;
 }
 
-uint64_t lobby_enter(struct lobby *l, uint64_t conn, const struct addr *remote, bool known, uint64_t now_us)
+uint64_t lobby_enter(struct lobby *l, uint64_t conn, const struct target *from, bool known, uint64_t now_us)
 {
-    unsigned place = crowd_place(l->crowd, remote);
+    unsigned place = crowd_place(l->crowd, &from->addr);
     uint64_t loser = crowd_held(l->crowd, place) ? vacate(l, place) : 0;
     struct lobby_guest *g = &l->guests[place];
-    crowd_enter(l->crowd, place, remote, known, now_us);
+    crowd_enter(l->crowd, place, &from->addr, known, now_us);
     g->conn = conn;
-    g->remote = *remote;
+    g->from = *from;
     g->known = known;
     g->len = 0;
     l->whole[place] = false;
@@ -152,7 +152,7 @@ struct claim {
 static struct claim claim_of(const struct lobby *l, unsigned place, uint64_t now_us)
 {
     struct claim c = {.known = l->guests[place].known, .since_us = crowd_since(l->crowd, place)};
-    limits_debts(l->served, &l->guests[place].remote, now_us, c.debts);
+    limits_debts(l->served, &l->guests[place].from.addr, now_us, c.debts);
     return c;
 }
 
@@ -192,7 +192,7 @@ const struct lobby_guest *lobby_next(struct lobby *l, uint64_t now_us)
     bucket_spend(&l->turns, &turn_rate, 1, now_us);
     l->leaving = l->guests[first];
     /* over its limit it owes as much as can be owed: nothing more to write down */
-    (void)!limits_take(l->served, &l->leaving.remote, 1, now_us);
+    (void)!limits_take(l->served, &l->leaving.from.addr, 1, now_us);
     vacate(l, first);
     return &l->leaving;
 }

@@ -5,9 +5,9 @@
  * sources first, then whoever's neighbourhood was served least of late. docs/PROTOCOL.md §6. Sans-I/O, control
  * thread. */
 
-#include "base/addr.h"
 #include "base/err.h"
 #include "base/random.h"
+#include "proto/wire/target.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,7 +27,7 @@ struct lobby;
 
 struct lobby_guest {
     uint64_t conn; /* 0: nobody */
-    struct addr remote;
+    struct target from;
     bool known; /* it comes from where a peer of our lists is expected */
     uint8_t hello[LOBBY_HELLO_MAX];
     size_t len;
@@ -38,7 +38,7 @@ void lobby_free(struct lobby *l);
 bool lobby_empty(const struct lobby *l);
 
 /* Takes a guest in. Returns the conn of the one that lost its place to it, or 0. */
-uint64_t lobby_enter(struct lobby *l, uint64_t conn, const struct addr *remote, bool known, uint64_t now_us);
+uint64_t lobby_enter(struct lobby *l, uint64_t conn, const struct target *from, bool known, uint64_t now_us);
 /* False when conn is not here. */
 bool lobby_leave(struct lobby *l, uint64_t conn);
 

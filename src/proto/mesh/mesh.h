@@ -100,7 +100,7 @@ void mesh_rekey_all(struct mesh *m, uint64_t now_us);
 
 /* Streams. Accepting returns the stream's number, or 0 when it is refused (too many of late from that host or its
  * neighbourhood): a handshake costs us more than a stranger may ask for. */
-uint64_t mesh_on_accept(struct mesh *m, const struct addr *remote, uint64_t now_us);
+uint64_t mesh_on_accept(struct mesh *m, const struct target *from, uint64_t now_us);
 void mesh_on_connected(struct mesh *m, uint64_t conn, uint64_t now_us);
 void mesh_on_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t len, uint64_t now_us);
 void mesh_on_closed(struct mesh *m, uint64_t conn, const char *reason, uint64_t now_us);

@@ -11,15 +11,16 @@
 #include "base/clock.h"
 #include "proto/mesh/mesh_state.h"
 
-uint64_t mesh_on_accept(struct mesh *m, const struct addr *remote, uint64_t now_us)
+uint64_t mesh_on_accept(struct mesh *m, const struct target *from, uint64_t now_us)
 {
+    const struct addr *remote = &from->addr;
     bool known = known_has(m->known, remote);
     if (known ? limits_take_alone(m->accepts, remote, 1, now_us) : limits_take(m->accepts, remote, 1, now_us))
         return 0;
     if (outputs_promise(&m->outputs, 1))
         return 0;
     uint64_t conn = ++m->last_conn;
-    uint64_t loser = lobby_enter(m->lobby, conn, remote, known, now_us);
+    uint64_t loser = lobby_enter(m->lobby, conn, from, known, now_us);
     if (loser)
         mesh_stream_end(m, loser, MESH_OUTPUT_STREAM_ABORT);
     return conn;
@@ -55,8 +56,7 @@ static void abort_half_open(struct mesh *m, struct link *l)
 static int receive(struct mesh *m, const struct lobby_guest *g, uint64_t now_us)
 {
     struct link *l;
-    const struct target from = target_tcp(&g->remote);
-    int rc = link_new(m->tls, g->conn, &from, NULL, now_us, &l);
+    int rc = link_new(m->tls, g->conn, &g->from, NULL, now_us, &l);
     if (rc)
         return rc;
     rc = table_put(m->streams, g->conn, l);
@@ -64,10 +64,10 @@ static int receive(struct mesh *m, const struct lobby_guest *g, uint64_t now_us)
         link_free(l);
         return rc;
     }
-    unsigned place = crowd_place(m->half_open_crowd, &g->remote);
+    unsigned place = crowd_place(m->half_open_crowd, &g->from.addr);
     if (m->half_open[place])
         abort_half_open(m, m->half_open[place]);
-    crowd_enter(m->half_open_crowd, place, &g->remote, g->known, now_us);
+    crowd_enter(m->half_open_crowd, place, &g->from.addr, g->known, now_us);
     m->half_open[place] = l;
     link_on_bytes(l, g->hello, g->len);
     mesh_advance(m, l, now_us);
