@@ -20,6 +20,7 @@
 struct worker {
     struct overload *overload;
     enum overload_state state;
+    bool company;
     uint64_t now_us;
     uint8_t queue[QUEUE];
     unsigned waiting;
@@ -69,7 +70,7 @@ static void work_a_millisecond(struct worker *w)
         unsigned end = w->waiting - done < BATCH ? w->waiting : done + BATCH;
         while (done < end && spent < CAPACITY * SHED_AT)
             spent += take(w, w->queue[done++]);
-        w->state = overload_round(w->overload, (w->waiting - done) * 100 / QUEUE, w->now_us);
+        w->state = overload_round(w->overload, (w->waiting - done) * 100 / QUEUE, w->company, w->now_us);
     }
     w->waiting -= done;
     memmove(w->queue, w->queue + done, w->waiting);
@@ -201,6 +202,21 @@ static void forgeries_cost_the_peer_that_they_name_nothing(void **state)
     worker_free(w);
 }
 
+/* The flood may keep the others' datagrams out. */
+static void with_others_connected_a_flooder_counts_as_alone_only_after_a_while(void **state)
+{
+    (void)state;
+    struct worker *w = worker_new();
+    const unsigned rates[PEERS] = {1600};
+    w->company = true;
+    run(w, 100, rates);
+    assert_true(w->shed[0] > 0);
+    run(w, OVERLOAD_MEMORY_US / 1000, rates);
+    run(w, 100, rates);
+    assert_int_equal(w->shed[0], 0);
+    worker_free(w);
+}
+
 static void a_slot_that_no_peer_has_is_let_by(void **state)
 {
     (void)state;
@@ -222,6 +238,7 @@ int main(void)
         cmocka_unit_test(it_is_alone_until_another_is_there_and_again_when_that_was_silent_for_long),
         cmocka_unit_test(nothing_is_shed_while_the_worker_keeps_up_and_counting_ends),
         cmocka_unit_test(forgeries_cost_the_peer_that_they_name_nothing),
+        cmocka_unit_test(with_others_connected_a_flooder_counts_as_alone_only_after_a_while),
         cmocka_unit_test(a_slot_that_no_peer_has_is_let_by),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

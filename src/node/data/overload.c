@@ -79,9 +79,10 @@ static void end_period(struct overload *o, uint64_t now_us)
     o->period_us = now_us;
 }
 
-static void begin(struct overload *o, uint64_t now_us)
+static void begin(struct overload *o, bool company, uint64_t now_us)
 {
-    o->period_us = o->alone_us = now_us;
+    o->period_us = now_us;
+    o->alone_us = now_us + (company ? OVERLOAD_MEMORY_US : 0);
     o->level = UINT32_MAX - OVERLOAD_LEAST;
     o->last = NOBODY;
 }
@@ -94,12 +95,12 @@ static uint32_t allowed_after(const struct overload *o, uint64_t elapsed_us)
     return (uint32_t)(o->level * share_us / OVERLOAD_PERIOD_US) + OVERLOAD_LEAST;
 }
 
-enum overload_state overload_round(struct overload *o, unsigned percent, uint64_t now_us)
+enum overload_state overload_round(struct overload *o, unsigned percent, bool company, uint64_t now_us)
 {
     if (percent >= OVERLOAD_WATCH)
         o->calm_us = now_us + OVERLOAD_MEMORY_US;
     if (o->state == OVERLOAD_NONE && now_us < o->calm_us)
-        begin(o, now_us);
+        begin(o, company, now_us);
     else if (o->state != OVERLOAD_NONE && now_us - o->period_us >= OVERLOAD_PERIOD_US)
         end_period(o, now_us);
     o->allowed = allowed_after(o, now_us - o->period_us);

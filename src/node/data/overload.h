@@ -29,8 +29,9 @@ struct overload;
 int overload_new(struct overload **out) must_check;
 void overload_free(struct overload *o);
 
-/* After each batch: how full the queue is, in per cent. Returns what holds for the next one. */
-enum overload_state overload_round(struct overload *o, unsigned percent, uint64_t now_us);
+/* After each batch: how full the queue is, in per cent, and whether several peers are connected. Then, at first, nobody
+ * counts as alone: the flood may have kept the others' datagrams out. Returns what holds for the next batch. */
+enum overload_state overload_round(struct overload *o, unsigned percent, bool company, uint64_t now_us);
 
 /* While it is not OVERLOAD_NONE: a data datagram of the peer in slot was opened. */
 void overload_opened(struct overload *o, uint32_t slot);

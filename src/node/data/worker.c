@@ -138,10 +138,11 @@ static bool round_of(struct worker *w, const struct epoll_event *ready, int coun
     w->now_us = clock_monotonic_us();
     /* What this machine answers to what was delivered is in the TAP's queue by now: the kernel's own answers,
      * such as acknowledgements, need no process. */
+    w->overloaded = false;
     bool answered = is_ready[SOURCE_UDP] && worker_in_round(w);
     if ((is_ready[SOURCE_TAP] || answered) && worker_out_round(w))
         device_gone(w);
-    boost_round(&w->boost, w->now_us, bytes_carried(w), w->load == OVERLOAD_SHEDS);
+    boost_round(&w->boost, w->now_us, bytes_carried(w), w->overloaded);
     wake_control(w);
     return true;
 }

@@ -64,6 +64,7 @@ struct worker {
     struct udp_message messages[UDP_BATCH];
     struct overload *overload;
     enum overload_state load;
+    bool overloaded;      /* this round found more than it can open */
     struct session *held; /* whose lane this worker holds; NULL when none */
     uint8_t held_lane;
     struct offload_merge merge; /* segments of that lane */

@@ -296,13 +296,16 @@ bool worker_in_round(struct worker *w)
 {
     uint64_t before = atomic_load_explicit(&w->counters.tap_tx_frames, memory_order_relaxed);
     uint64_t overflow = 0;
+    size_t peers;
+    (void)fwd_peers(w->table, &peers);
     int count = udp_receive(w->config.socket, w->batch, w->messages, &overflow);
     uint64_t begin = w->profile && count > 0 ? profile_clock_ns() : 0;
     if (overflow)
         worker_count(&w->counters.socket_overflows, overflow);
     for (int i = 0; i < count; i++)
         on_message(w, &w->messages[i]);
-    w->load = overload_round(w->overload, udp_waiting(w->config.socket, w->batch), w->now_us);
+    w->load = overload_round(w->overload, udp_waiting(w->config.socket, w->batch), peers > 1, w->now_us);
+    w->overloaded = overflow > 0 || w->load == OVERLOAD_SHEDS;
     lane_leave(w); /* the merge's frames live in the batch */
     if (begin)
         profile_add(&w->profile->udp_recv, profile_clock_ns() - begin);
