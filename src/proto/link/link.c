@@ -118,6 +118,8 @@ int link_greet(struct link *l, const struct hello *mine)
 
 void link_refuse(struct link *l, enum refuse_code code, const char *text)
 {
+    if (l->state == LINK_STATE_CLOSED)
+        return;
     struct message m = {.type = MESSAGE_REFUSE};
     m.refuse.code = (uint8_t)code;
     snprintf(m.refuse.text, sizeof m.refuse.text, "%s", text);
