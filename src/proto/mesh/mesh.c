@@ -199,9 +199,7 @@ void mesh_set_missing(struct mesh *m, const struct node_id *id, const char *why)
     struct peer *p = mesh_find_peer(m, id);
     if (!p)
         return;
-    snprintf(p->dial.missing, sizeof p->dial.missing, "%s", why);
-    if (p->dial.count == 0 && p->dial.error[0])
-        peer_dial_error(p, "%s", why);
+    peer_dial_missing(p, why);
 }
 
 static bool same_candidates(const struct mesh *m, const struct candidate *list, unsigned count)

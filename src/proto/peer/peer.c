@@ -336,6 +336,13 @@ void peer_dial_usurped(struct peer *p, uint64_t now_us)
     p->dial.renew_at_us = now_us + p->dial.usurped_wait_us;
 }
 
+void peer_dial_missing(struct peer *p, const char *why)
+{
+    snprintf(p->dial.missing, sizeof p->dial.missing, "%s", why);
+    if (p->dial.count == 0 && p->dial.error[0])
+        peer_dial_error(p, "%s", why);
+}
+
 void peer_dial_told(struct peer *p)
 {
     snprintf(p->dial.told, sizeof p->dial.told, "%s", p->dial.error);

@@ -142,7 +142,10 @@ void peer_dial_sum_up(struct peer *p);
 /* Dialling makes no sense, or ended otherwise: remembers why. */
 void peer_dial_error(struct peer *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The owner was told of that. */
+/* Why no address of it is known, in the place of an error of dialling none. */
+void peer_dial_missing(struct peer *p, const char *why);
+
+/* The owner was told of the error. */
 void peer_dial_told(struct peer *p);
 
 /* The peer said no. */
