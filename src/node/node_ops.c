@@ -32,7 +32,7 @@ static void send_stream(struct node *n, const struct mesh_output *o)
 
 static void abort_stream(struct node *n, const struct mesh_output *o)
 {
-    n->drops[DROP_STRANGER]++;
+    n->drops[DROP_STRANGER] += o->stranger;
     streams_abort(n->streams, o->conn);
 }
 

@@ -288,8 +288,12 @@ static void do_one(struct sim_node *n, const struct mesh_output *o)
     case MESH_OUTPUT_STREAM_SEND:
         stream_send(n, o->conn, o->payload, o->len);
         break;
-    case MESH_OUTPUT_STREAM_CLOSE:
     case MESH_OUTPUT_STREAM_ABORT:
+        n->aborted++;
+        n->drops[DROP_STRANGER] += o->stranger;
+        on_pipe(n, o->conn, EVENT_CLOSED, (const uint8_t *)"", 0);
+        break;
+    case MESH_OUTPUT_STREAM_CLOSE:
         on_pipe(n, o->conn, EVENT_CLOSED, (const uint8_t *)"", 0);
         break;
     case MESH_OUTPUT_DATAGRAM:

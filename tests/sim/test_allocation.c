@@ -250,10 +250,35 @@ static void pair_outlives_allocations_of_the_library_that_fail(void **state)
         live(LIBRARY, 1 + i * all / LIBRARY_RUNS);
 }
 
+/* b's stream to a is aborted when what it says finds no room; that is no stranger's end. */
+static void peer_whose_stream_ends_for_want_of_memory_is_no_stranger(void **state)
+{
+    const struct sim_weather weather = {.delay_us = 5000};
+    struct pair p = {.sim = sim_new(1, &weather)};
+    struct candidate here = {CANDIDATE_HOST, {.family = 4, .ip = {192, 0, 2, 2}}, 8443};
+    bool failed = true;
+    (void)state;
+    p.a = sim_add(p.sim, true, HOUR_US, HOUR_US);
+    p.b = sim_add(p.sim, true, HOUR_US, HOUR_US);
+    sim_connect(p.b, p.a, NULL);
+    for (uint16_t n = 1; failed; n++) {
+        sim_run(p.sim, 30 * USEC_PER_SEC, NULL, NULL);
+        here.addr.port = n;
+        arm(OURS, n);
+        mesh_set_candidates(p.b->mesh, &here, 1, sim_now(p.sim));
+        failed = disarm(OURS);
+        sim_do_outputs(p.b);
+    }
+    assert_true(p.b->aborted > 0);
+    assert_int_equal(p.b->drops[DROP_STRANGER], 0);
+    sim_free(p.sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(start_succeeds_or_says_that_memory_is_out),
+        cmocka_unit_test(peer_whose_stream_ends_for_want_of_memory_is_no_stranger),
         cmocka_unit_test(pair_outlives_any_allocation_of_ours_that_fails),
         cmocka_unit_test(pair_outlives_allocations_of_the_library_that_fail),
     };

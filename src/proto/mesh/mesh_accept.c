@@ -22,7 +22,7 @@ uint64_t mesh_on_accept(struct mesh *m, const struct target *from, uint64_t now_
     uint64_t conn = ++m->last_conn;
     uint64_t loser = lobby_enter(m->lobby, conn, from, known, now_us);
     if (loser)
-        mesh_stream_end(m, loser, MESH_OUTPUT_STREAM_ABORT);
+        mesh_turn_away(m, loser);
     return conn;
 }
 
@@ -47,7 +47,7 @@ void mesh_leave_half_open(struct mesh *m, const struct link *l)
 static void abort_half_open(struct mesh *m, struct link *l)
 {
     if (table_remove(m->streams, link_conn(l)))
-        mesh_stream_end(m, link_conn(l), MESH_OUTPUT_STREAM_ABORT);
+        mesh_turn_away(m, link_conn(l));
     link_detach(l);
     mesh_discard_link(m, l);
 }
@@ -79,14 +79,14 @@ static void receive_guests(struct mesh *m, uint64_t now_us)
     const struct lobby_guest *g;
     while ((g = lobby_next(m->lobby, now_us)))
         if (receive(m, g, now_us))
-            mesh_stream_end(m, g->conn, MESH_OUTPUT_STREAM_ABORT);
+            mesh_turn_away(m, g->conn);
 }
 
 void mesh_on_guest_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t len, uint64_t now_us)
 {
     int rc = lobby_feed(m->lobby, conn, data, len, now_us);
     if (rc == ERR_FORMAT && lobby_leave(m->lobby, conn))
-        mesh_stream_end(m, conn, MESH_OUTPUT_STREAM_ABORT);
+        mesh_turn_away(m, conn);
     if (!rc)
         receive_guests(m, now_us);
 }
@@ -96,7 +96,7 @@ void mesh_tick_accepted(struct mesh *m, uint64_t now_us)
     uint64_t conn;
     int oldest;
     while ((conn = lobby_expired(m->lobby, now_us)))
-        mesh_stream_end(m, conn, MESH_OUTPUT_STREAM_ABORT);
+        mesh_turn_away(m, conn);
     while ((oldest = crowd_oldest(m->half_open_crowd)) >= 0 && link_is_late(m->half_open[oldest], now_us))
         abort_half_open(m, m->half_open[oldest]);
     receive_guests(m, now_us);

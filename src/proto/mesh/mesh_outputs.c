@@ -20,6 +20,12 @@ void mesh_stream_end(struct mesh *m, uint64_t conn, enum mesh_output_kind kind)
     outputs_keep(&m->outputs, &(struct mesh_output){.kind = kind, .conn = conn});
 }
 
+void mesh_turn_away(struct mesh *m, uint64_t conn)
+{
+    const struct mesh_output o = {.kind = MESH_OUTPUT_STREAM_ABORT, .conn = conn, .stranger = true};
+    outputs_keep(&m->outputs, &o);
+}
+
 void mesh_publish(struct mesh *m)
 {
     outputs_publish(&m->outputs);

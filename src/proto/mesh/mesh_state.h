@@ -95,6 +95,7 @@ bool mesh_admits(const struct mesh *m, const struct peer *p); /* p NULL: one tha
 
 /* mesh_outputs.c: room for what they queue was promised where the stream, session or peer was made. */
 void mesh_stream_end(struct mesh *m, uint64_t conn, enum mesh_output_kind kind); /* CLOSE or ABORT */
+void mesh_turn_away(struct mesh *m, uint64_t conn); /* ABORT, of who has not proved its id */
 void mesh_publish(struct mesh *m);
 void mesh_retire(struct mesh *m, struct session *s);
 void mesh_want(struct mesh *m, const struct node_id *id, bool wanted);

@@ -58,6 +58,7 @@ struct mesh_output {
     enum mesh_output_kind kind;
     union {
         uint32_t slot;           /* OVERLAY, GONE */
+        bool stranger;           /* STREAM_ABORT: who it was had not proved its id */
         uint32_t rtt_us;         /* PONG */
         enum mesh_notice notice; /* NOTICE */
     };
