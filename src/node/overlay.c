@@ -1,79 +1,129 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Each cause of a peer is judged and, when it is new, told. Control thread. */
+/* Each cause of a peer is judged anew, for the log when it greets and for `status` when somebody asks. Control thread. */
 
 #include "node/overlay.h"
 
 #include "node/node.h"
 #include "node/subnets.h"
+#include <stdio.h>
+
+#define TEXT_MAX 512
 
 enum cause { OURS = 1, TWIN = 2, IPV4 = 4, IPV6 = 8 };
 
-struct check {
+struct judgement {
     struct node *node;
     uint32_t slot;
+    const struct hello *theirs;
     char peer[REPORT_WHO_MAX];
-    unsigned before, now; /* causes */
+    unsigned causes; /* found so far: each is said once */
+    bool all;        /* peers are judged: of two, one is enough */
+    void (*say)(void *context, enum cause cause, const char *text);
+    void *context;
 };
 
-/* True when the cause has to be told. */
-static bool holds(struct check *c, enum cause cause)
+static void say(struct judgement *j, enum cause cause, const char *text)
 {
-    bool known = (c->before | c->now) & cause;
-    c->now |= cause;
-    return !known;
+    if (!(j->causes & cause))
+        j->say(j->context, cause, text);
+    j->causes |= cause;
 }
 
-static void check_holder(struct check *c, const struct addr *a)
+static void judge_holder(struct judgement *j, const struct addr *a)
 {
-    char text[ADDR_TEXT_MAX], other[REPORT_WHO_MAX];
-    struct node *n = c->node;
-    int holder = device_holder(n->device, c->slot, a);
-    if (holder == DEVICE_HOLDER_US && holds(c, OURS))
-        log_warn("peer %s: announces %s, which is this machine's own address: they cannot reach each other "
+    char text[TEXT_MAX], address[ADDR_TEXT_MAX], other[REPORT_WHO_MAX];
+    int holder = device_holder(j->node->device, j->slot, a);
+    addr_format(a, address);
+    if (holder == DEVICE_HOLDER_US) {
+        snprintf(text, sizeof text,
+                 "peer %s: announces %s, which is this machine's own address: they cannot reach each other "
                  "until one "
                  "of the two takes another -tap-ip",
-                 c->peer, addr_format(a, text));
-    if (holder < 0)
-        return;
-    n->overlay_told[holder].causes |= TWIN;
-    if (holds(c, TWIN))
-        log_warn("peer %s: announces %s, as peer %s does: only one of them is reached until the other takes "
+                 j->peer, address);
+        say(j, OURS, text);
+    } else if (holder >= 0 && !(j->all && holder > (int)j->slot)) {
+        snprintf(text, sizeof text,
+                 "peer %s: announces %s, as peer %s does: only one of them is reached until the other takes "
                  "another "
                  "-tap-ip",
-                 c->peer, addr_format(a, text), report_who_is_in(n, holder, other));
+                 j->peer, address, report_who_is_in(j->node, holder, other));
+        j->node->overlay_told[holder].causes |= TWIN;
+        say(j, TWIN, text);
+    }
 }
 
-static void check_subnets(struct check *c, const struct hello *theirs, unsigned family, enum cause cause)
+static void judge_subnets(struct judgement *j, unsigned family, enum cause cause)
 {
     struct addr_prefix ours[MESSAGE_ADDRS_MAX];
     struct subnets_pair pair;
-    char here[ADDR_TEXT_MAX], there[ADDR_TEXT_MAX];
-    unsigned count = device_addresses(c->node->device, ours, MESSAGE_ADDRS_MAX);
-    enum subnets fit = subnets_compare(ours, count, theirs->addresses, theirs->address_count, family, &pair);
-    if (fit == SUBNETS_MEET || !holds(c, cause))
+    char text[TEXT_MAX], here[ADDR_TEXT_MAX], there[ADDR_TEXT_MAX];
+    unsigned count = device_addresses(j->node->device, ours, MESSAGE_ADDRS_MAX);
+    enum subnets fit =
+        subnets_compare(ours, count, j->theirs->addresses, j->theirs->address_count, family, &pair);
+    if (fit == SUBNETS_MEET)
         return;
-    addr_prefix_format(pair.ours, here);
-    addr_prefix_format(pair.theirs, there);
-    if (fit == SUBNETS_MASKS_DIFFER)
-        log_warn("peer %s: its address is %s, ours %s: with different masks some are not reached; give both "
-                 "the same "
-                 "-tap-netmask",
-                 c->peer, there, here);
-    else
-        log_warn("peer %s: its address is %s, ours %s: they are in different subnets, and reach each other "
-                 "by routes "
-                 "alone; give one of them another -tap-ip",
-                 c->peer, there, here);
+    snprintf(
+        text, sizeof text, "peer %s: its address is %s, ours %s: %s", j->peer,
+        addr_prefix_format(pair.theirs, there), addr_prefix_format(pair.ours, here),
+        fit == SUBNETS_MASKS_DIFFER
+            ? "with different masks some are not reached; give both the same -tap-netmask"
+            : "they are in different subnets, and reach each other by routes alone; give one of them another "
+              "-tap-ip");
+    say(j, cause, text);
+}
+
+static unsigned judge(struct judgement *j)
+{
+    report_who_is_in(j->node, (int)j->slot, j->peer);
+    for (unsigned i = 0; i < j->theirs->address_count; i++)
+        judge_holder(j, &j->theirs->addresses[i].addr);
+    judge_subnets(j, 4, IPV4);
+    judge_subnets(j, 6, IPV6);
+    return j->causes;
+}
+
+/* ---- for the log ---- */
+
+static void log_if_new(void *context, enum cause cause, const char *text)
+{
+    const unsigned *before = context;
+    if (!(*before & cause))
+        log_warn("%s", text);
 }
 
 void overlay_check(struct node *n, uint32_t slot, const struct node_id *id, const struct hello *theirs)
 {
     struct overlay_told *told = &n->overlay_told[slot];
-    struct check c = {.node = n, .slot = slot, .before = id_compare(&told->id, id) == 0 ? told->causes : 0};
-    report_who_is_in(n, (int)slot, c.peer);
-    for (unsigned i = 0; i < theirs->address_count; i++)
-        check_holder(&c, &theirs->addresses[i].addr);
-    check_subnets(&c, theirs, 4, IPV4);
-    check_subnets(&c, theirs, 6, IPV6);
-    *told = (struct overlay_told){*id, c.now};
+    unsigned before = id_compare(&told->id, id) == 0 ? told->causes : 0;
+    struct judgement j = {.node = n, .slot = slot, .theirs = theirs, .say = log_if_new, .context = &before};
+    *told = (struct overlay_told){*id, judge(&j)};
+}
+
+/* ---- for status ---- */
+
+struct listing {
+    void (*visit)(void *context, const char *text);
+    void *context;
+};
+
+static void visit_each(void *context, enum cause cause, const char *text)
+{
+    const struct listing *l = context;
+    (void)cause;
+    l->visit(l->context, text);
+}
+
+void overlay_warnings(struct node *n, void (*visit)(void *context, const char *text), void *context)
+{
+    struct listing listing = {visit, context};
+    unsigned peers = 0;
+    for (uint32_t slot = 0; slot < MESH_PEERS_MAX && peers < OVERLAY_WARNINGS_MAX; slot++) {
+        const struct node_id *id;
+        const struct hello *theirs = n->overlay_told[slot].causes ? mesh_hello(n->mesh, slot, &id) : NULL;
+        if (!theirs)
+            continue;
+        struct judgement j = {
+            .node = n, .slot = slot, .theirs = theirs, .all = true, .say = visit_each, .context = &listing};
+        peers += judge(&j) != 0;
+    }
 }

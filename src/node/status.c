@@ -165,7 +165,12 @@ static json_t *describe_sandbox(const struct node *n)
     return json_null();
 }
 
-static json_t *describe_warnings(const struct node *n)
+static void add_warning(void *context, const char *text)
+{
+    json_array_append_new(context, json_string(text));
+}
+
+static json_t *describe_warnings(struct node *n)
 {
     json_t *list = json_array();
     uint64_t now_us = clock_monotonic_us();
@@ -174,6 +179,7 @@ static json_t *describe_warnings(const struct node *n)
         if (text)
             json_array_append_new(list, json_string(text));
     }
+    overlay_warnings(n, add_warning, list);
     return list;
 }
 

@@ -34,9 +34,11 @@ def test_addresses_that_do_not_go_together_are_told_once_at_both_sides(listener,
     for node, other in ((a, b), (b, a)):
         line = node.process.wait_log(f"warn .*{words}.*").group()
         assert f"peer {'site-b' if other is b else 'site-a'} ({other.id[:10]})" in line
+        assert [text for text in node.status()["warnings"] if text in line and words in text]
     asked = len(a.log())
     b.stop()
     a.process.wait_log("disconnected", since=asked)
+    assert a.status()["warnings"] == []
     b.start()
     a.process.wait_log("connected, accepted", since=asked)
     labs.wait_for(lambda: a.peer(b).get("path"), 10, "b is back")
@@ -50,6 +52,8 @@ def test_two_peers_with_one_address_are_told_by_name(listener):
     line = a.process.wait_log("warn .*only one of them is reached").string
     assert re.search(rf"peer site-c \({c.id[:10]}\): announces 10\.10\.10\.3, as peer site-b \({b.id[:10]}\) does", line)
     assert a.log().count("only one of them is reached") == 1
+    warnings = [text for text in a.status()["warnings"] if "only one of them is reached" in text]
+    assert len(warnings) == 1 and warnings[0] in line
 
 
 def test_addresses_that_go_together_are_no_warning(listener):
