@@ -10,6 +10,7 @@ FUZZ_LONG_SECONDS ?= 900
 CHECK_FLAGS ?=
 BENCH_FLAGS ?=
 MODEL_FLAGS ?=
+MUTANTS_FLAGS ?=
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -69,6 +70,11 @@ coverage:
 	@ninja -C build-coverage
 	@tools/coverage.py build-coverage
 
+# Takes an hour.
+mutants:
+	@tools/deps.sh build check
+	@tools/mutants.py $(MUTANTS_FLAGS)
+
 fuzz:
 	@tools/deps.sh build check
 	@tools/fuzz.sh build-fuzz $(FUZZ_SECONDS)
@@ -86,6 +92,7 @@ help:
 	@echo '                 BENCH_FLAGS="--quick", or "--peers shadowmesh,openvpn --seconds 2 --rounds 3 --link wire"'
 	@echo 'make bench-micro instructions and nanoseconds per datagram of each step of the data path'
 	@echo 'make coverage    which lines unit tests and simulations reach, by folder'
+	@echo 'make mutants     would a test notice: 60 seeded changes of node, proto and backbone (an hour)'
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS (60) each'
 	@echo 'make model       search the model of the handshake and the ratchet (docs/model)'
 	@echo 'make install     programs and manual pages into PREFIX (/usr/local), below DESTDIR if given'
@@ -93,4 +100,4 @@ help:
 	@echo 'make -s sbom     what the programs are linked with, as SPDX 2.3 in JSON, on stdout'
 	@echo 'make clean       remove all build folders'
 
-.PHONY: all check check-long demo bench bench-micro model install uninstall sbom coverage fuzz clean help
+.PHONY: all check check-long demo bench bench-micro model install uninstall sbom coverage mutants fuzz clean help
