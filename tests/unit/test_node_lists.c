@@ -129,6 +129,8 @@ static void read_url(struct backbone *b)
 static void start_backbone(struct backbone *b, const char *listen)
 {
     int ends[2];
+    if (!getenv("BACKBONE"))
+        skip(); /* the tests' runner names the program */
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     *b = (struct backbone){.log = ends[0], .dir = "/tmp/backbone-XXXXXX"};
     assert_non_null(mkdtemp(b->dir));
