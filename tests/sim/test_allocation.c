@@ -274,13 +274,21 @@ static void peer_whose_stream_ends_for_want_of_memory_is_no_stranger(void **stat
     sim_free(p.sim);
 }
 
+/* A test that fails leaves memory as it was. */
+static int restore(void **state)
+{
+    (void)state;
+    memset(&memory, 0, sizeof memory);
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(start_succeeds_or_says_that_memory_is_out),
-        cmocka_unit_test(peer_whose_stream_ends_for_want_of_memory_is_no_stranger),
-        cmocka_unit_test(pair_outlives_any_allocation_of_ours_that_fails),
-        cmocka_unit_test(pair_outlives_allocations_of_the_library_that_fail),
+        cmocka_unit_test_teardown(start_succeeds_or_says_that_memory_is_out, restore),
+        cmocka_unit_test_teardown(peer_whose_stream_ends_for_want_of_memory_is_no_stranger, restore),
+        cmocka_unit_test_teardown(pair_outlives_any_allocation_of_ours_that_fails, restore),
+        cmocka_unit_test_teardown(pair_outlives_allocations_of_the_library_that_fail, restore),
     };
 #ifdef __SANITIZE_THREAD__
     return 0; /* one thread has no races, and takes minutes */
