@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* How many UDP datagrams of a size pass between two network namespaces with little loss: one program that
  * sends in one, receives in the other, and searches for the highest rate. Used by bench.py, whose rows need
  * more datagrams a second than iperf3 makes with one system call for each. It sends with sendmmsg but without

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* From how many equal datagrams on one send with UDP_SEGMENT is cheaper than one send for each, as udp_send()
  * would do either: nanoseconds per datagram, medians, over the loopback interface to a socket that takes
  * merged ones, which is emptied outside of the measure.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Each step that a datagram takes through user space, alone and in memory: what `make bench-micro` times, and
  * what micro_check.py has valgrind count instructions of. Everything around a step is made outside of its
  * measure_ function.

@@ -16,16 +16,16 @@
 
 void challenge_key_init(struct challenge_key *key)
 {
-    secret_random(key->bytes, sizeof key->bytes);
+    secret_random(key->bytes, sizeof(key->bytes));
 }
 
 static int tag_of(const struct challenge_key *key, const uint8_t *head, uint8_t tag[TAG_LEN])
 {
     uint8_t whole[HMAC_LEN];
     size_t len = 0;
-    if (!EVP_Q_mac(library_context(), "HMAC", NULL, "SHA384", NULL, key->bytes, sizeof key->bytes, head,
-                   TIME_LEN + NONCE_LEN, whole, sizeof whole, &len) ||
-        len != sizeof whole)
+    if (!EVP_Q_mac(library_context(), "HMAC", NULL, "SHA384", NULL, key->bytes, sizeof(key->bytes), head,
+                   TIME_LEN + NONCE_LEN, whole, sizeof(whole), &len) ||
+        len != sizeof(whole))
         return ERR_CRYPTO;
     memcpy(tag, whole, TAG_LEN);
     return 0;

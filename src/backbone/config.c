@@ -14,9 +14,9 @@ static int parse_any_port(const char *text, struct addr *out)
 {
     char host[ADDR_TEXT_MAX];
     size_t len = strlen(text);
-    if (len < 2 || len >= sizeof host || strcmp(text + len - 2, ":0") != 0)
+    if (len < 2 || len >= sizeof(host) || strcmp(text + len - 2, ":0") != 0)
         return ERR_ARGUMENT;
-    snprintf(host, sizeof host, "%.*s", (int)len - 2, text);
+    snprintf(host, sizeof(host), "%.*s", (int)len - 2, text);
     int err = addr_parse(host, BACKBONE_PORT, out);
     out->port = 0;
     return err;

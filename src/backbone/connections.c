@@ -28,15 +28,15 @@ struct connections {
 int connections_new(unsigned max, unsigned per_source, unsigned leaving, struct connections **out)
 {
     unsigned count = max + leaving;
-    struct connections *c = calloc(1, sizeof *c + count * sizeof *c->all);
+    struct connections *c = calloc(1, sizeof(*c) + count * sizeof(*c->all));
     if (!c)
         return ERR_NOMEM;
     pthread_mutex_init(&c->lock, NULL);
-    c->holders = calloc(max, sizeof *c->holders);
-    int rc = c->holders ? crowd_new(max, per_source, &secret_source, &c->crowd) : ERR_NOMEM;
-    if (rc) {
+    c->holders = calloc(max, sizeof(*c->holders));
+    int err = c->holders ? crowd_new(max, per_source, &secret_source, &c->crowd) : ERR_NOMEM;
+    if (err) {
         connections_free(c);
-        return rc;
+        return err;
     }
     for (unsigned i = 0; i < count; i++) {
         c->all[i].next_free = c->free;

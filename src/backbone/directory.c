@@ -22,7 +22,7 @@ struct directory {
 
 int directory_new(struct store *store, struct directory **out)
 {
-    struct directory *d = calloc(1, sizeof *d);
+    struct directory *d = calloc(1, sizeof(*d));
     if (!d) {
         store_close(store);
         return ERR_NOMEM;
@@ -95,8 +95,8 @@ static enum directory_verdict keep(struct directory *d, const struct record *r, 
                             .is_public = r->is_public,
                             .record = *record,
                             .signature = *signature};
-    memcpy(e.name, r->name, sizeof e.name);
-    memcpy(e.network, r->network, sizeof e.network);
+    memcpy(e.name, r->name, sizeof(e.name));
+    memcpy(e.network, r->network, sizeof(e.network));
     return verdict_of(store_put(d->store, &e, stored_seq), DIRECTORY_SEQ);
 }
 

@@ -37,7 +37,7 @@ static void on_log(void *context, const char *format, va_list args)
     (void)context;
     if (!log_enabled(LOG_LEVEL_DEBUG))
         return;
-    vsnprintf(line, sizeof line, format, args);
+    vsnprintf(line, sizeof(line), format, args);
     line[strcspn(line, "\n")] = '\0';
     log_debug("http: %s", line);
 }
@@ -102,7 +102,7 @@ static struct MHD_Response *response_of(const struct response *answer)
         MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, answer->allow);
     if (answer->retry_after_s) {
         char seconds[16];
-        snprintf(seconds, sizeof seconds, "%u", answer->retry_after_s);
+        snprintf(seconds, sizeof(seconds), "%u", answer->retry_after_s);
         MHD_add_response_header(r, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
     }
     return r;
@@ -254,7 +254,7 @@ static struct MHD_Daemon *start_daemon(struct http *h, int tcp)
 
 int http_start(int tcp, struct routes *routes, struct metrics *metrics, struct http **out)
 {
-    struct http *h = calloc(1, sizeof *h);
+    struct http *h = calloc(1, sizeof(*h));
     if (!h)
         return ERR_NOMEM;
     h->routes = routes;

@@ -19,17 +19,17 @@ static int set_options(int fd, const struct addr *at, int type)
 {
     int on = 1, off = 0, size = UDP_RECEIVE;
     if (at->family == 6 &&
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, addr_is_unspecified(at) ? &off : &on, sizeof on))
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, addr_is_unspecified(at) ? &off : &on, sizeof(on)))
         return ERR_IO;
     if (type == SOCK_STREAM) {
         tcp_limit_segments(fd);
-        return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) ? ERR_IO : 0;
+        return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ? ERR_IO : 0;
     }
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size); /* a wish; the default serves too */
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)); /* a wish; the default serves too */
     /* A machine of several addresses must answer from the one that was asked. */
     if (at->family == 6)
-        return setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on) ? ERR_IO : 0;
-    return setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) ? ERR_IO : 0;
+        return setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) ? ERR_IO : 0;
+    return setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) ? ERR_IO : 0;
 }
 
 static int bind_one(const struct addr *at, int type, int *out)
@@ -57,7 +57,7 @@ static int bind_one(const struct addr *at, int type, int *out)
 static int bound_port(int fd, struct addr *at)
 {
     struct sockaddr_storage sa;
-    socklen_t len = sizeof sa;
+    socklen_t len = sizeof(sa);
     struct addr bound;
     if (getsockname(fd, (struct sockaddr *)&sa, &len) != 0)
         return ERR_IO;

@@ -47,13 +47,13 @@ static void prepare(struct reflect *r)
 {
     for (int i = 0; i < BATCH; i++) {
         struct slot *s = &r->slots[i];
-        s->in = (struct iovec){s->request, sizeof s->request};
+        s->in = (struct iovec){s->request, sizeof(s->request)};
         r->requests[i].msg_hdr = (struct msghdr){.msg_name = &s->from,
-                                                 .msg_namelen = sizeof s->from,
+                                                 .msg_namelen = sizeof(s->from),
                                                  .msg_iov = &s->in,
                                                  .msg_iovlen = 1,
                                                  .msg_control = s->control,
-                                                 .msg_controllen = sizeof s->control};
+                                                 .msg_controllen = sizeof(s->control)};
     }
 }
 
@@ -143,7 +143,7 @@ static void *run(void *context)
 
 int reflect_start(int udp, struct metrics *metrics, struct reflect **out)
 {
-    struct reflect *r = calloc(1, sizeof *r);
+    struct reflect *r = calloc(1, sizeof(*r));
     if (!r)
         return ERR_NOMEM;
     r->udp = udp;

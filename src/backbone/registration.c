@@ -21,11 +21,11 @@ int registration_decode(const char *body, size_t len, struct registration *out, 
     json_t *object = json_loadb(body, len, JSON_REJECT_DUPLICATES, NULL);
     if (!json_is_object(object))
         *why = "the body is not a JSON object";
-    else if (take_base64(object, "record", out->record, sizeof out->record, &out->record_len) != 0 ||
+    else if (take_base64(object, "record", out->record, sizeof(out->record), &out->record_len) != 0 ||
              out->record_len == 0)
         *why = "\"record\" must be the Base64 of a record of at most 8192 bytes";
-    else if (take_base64(object, "signature", out->signature, sizeof out->signature, &signature_len) != 0 ||
-             signature_len != sizeof out->signature)
+    else if (take_base64(object, "signature", out->signature, sizeof(out->signature), &signature_len) != 0 ||
+             signature_len != sizeof(out->signature))
         *why = "\"signature\" must be the Base64 of an ML-DSA-87 signature, 4627 bytes";
     else
         ret = 0;

@@ -41,13 +41,13 @@ struct routes {
 
 int routes_new(struct directory *directory, struct metrics *metrics, uint16_t stun_port, struct routes **out)
 {
-    struct routes *r = calloc(1, sizeof *r);
+    struct routes *r = calloc(1, sizeof(*r));
     if (!r)
         return ERR_NOMEM;
     *r = (struct routes){.directory = directory, .metrics = metrics, .stun_port = stun_port};
     uint8_t instance[INSTANCE_LEN];
-    secret_random(instance, sizeof instance);
-    hex_encode(instance, sizeof instance, r->instance);
+    secret_random(instance, sizeof(instance));
+    hex_encode(instance, sizeof(instance), r->instance);
     int err = limits_new(SOURCES, LOOKUP_INTERVAL_US, LOOKUP_BURST, &secret_source, &r->lookups);
     if (!err)
         err = limits_new(SOURCES, REGISTRATION_INTERVAL_US, REGISTRATION_BURST, &secret_source,
@@ -103,12 +103,12 @@ static void get_metrics(struct routes *r, const struct request *request, struct 
 static void get_challenge(struct routes *r, const struct request *request, struct response *out)
 {
     uint8_t challenge[RECORD_CHALLENGE_LEN];
-    char hex[2 * sizeof challenge + 1];
+    char hex[2 * sizeof(challenge) + 1];
     if (directory_challenge(r->directory, request->now_s, challenge) != 0) {
         answer_error(out, 500, "the server cannot make a challenge");
         return;
     }
-    hex_encode(challenge, sizeof challenge, hex);
+    hex_encode(challenge, sizeof(challenge), hex);
     answer_json(out, 200, json_pack("{sssi}", "challenge", hex, "expires_s", CHALLENGE_LIFETIME_S));
 }
 
@@ -148,7 +148,7 @@ static void get_network(struct routes *r, const struct request *request, struct 
     char network[RECORD_NETWORK_MAX + 1];
     const char *begin = request->path + strlen("/v1/networks/");
     size_t len = strcspn(begin, "/");
-    if (len == 0 || len >= sizeof network) {
+    if (len == 0 || len >= sizeof(network)) {
         answer_error(out, 400, "a network's id is 1 to 40 characters");
         return;
     }
@@ -224,7 +224,7 @@ static void log_registration(struct routes *r, const struct request *request, co
         return;
     }
     if (r->log_withheld)
-        snprintf(withheld, sizeof withheld, " (%" PRIu64 " more not shown)", r->log_withheld);
+        snprintf(withheld, sizeof(withheld), " (%" PRIu64 " more not shown)", r->log_withheld);
     r->log_withheld = 0;
     log_debug("registered %s from %s%s", id_format(id, text), addr_format(&request->from, from), withheld);
 }
@@ -238,7 +238,7 @@ static void post_nodes(struct routes *r, const struct request *request, struct r
         return;
     }
     struct slice record = {registration.record, registration.record_len};
-    struct slice signature = {registration.signature, sizeof registration.signature};
+    struct slice signature = {registration.signature, sizeof(registration.signature)};
     struct directory_receipt receipt;
     enum directory_verdict verdict =
         directory_register(r->directory, request->now_s, &record, &signature, &receipt);
@@ -275,7 +275,7 @@ static const struct route *find_route(const struct request *request, const char 
 {
     const char *method = strcmp(request->method, "HEAD") == 0 ? "GET" : request->method;
     *allow = NULL;
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
         if (!path_matches(&table[i], request->path))
             continue;
         if (strcmp(table[i].method, method) == 0)

@@ -61,7 +61,7 @@ static int open_directory(const char *data_dir, struct directory **out)
 {
     char path[4096];
     struct store *store;
-    snprintf(path, sizeof path, "%s/%s", data_dir, STORE_SQLITE_FILE);
+    snprintf(path, sizeof(path), "%s/%s", data_dir, STORE_SQLITE_FILE);
     int err = store_sqlite_open(path, SERVER_NODES_MAX, &store);
     return err ? err : directory_new(store, out);
 }

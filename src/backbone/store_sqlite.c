@@ -152,8 +152,8 @@ static void read_entry(sqlite3_stmt *q, struct store_entry *e)
                               .signature = column_slice(q, 7)};
     if (id.len == ID_LEN)
         memcpy(e->id.bytes, id.data, ID_LEN);
-    column_text(q, 4, e->name, sizeof e->name);
-    column_text(q, 5, e->network, sizeof e->network);
+    column_text(q, 4, e->name, sizeof(e->name));
+    column_text(q, 5, e->network, sizeof(e->network));
 }
 
 /* ERR_NOT_FOUND, or 0 and the seq of whatever is stored under id, expired or not. */
@@ -291,8 +291,8 @@ static int prepare_database(struct store_sqlite *s)
     if (code == SQLITE_OK)
         code = read_number(s, "PRAGMA user_version", &version);
     if (code == SQLITE_OK && version == 0) {
-        char sql[sizeof schema + 128];
-        snprintf(sql, sizeof sql, "BEGIN; %s PRAGMA user_version = %d; COMMIT", schema, SCHEMA_VERSION);
+        char sql[sizeof(schema) + 128];
+        snprintf(sql, sizeof(sql), "BEGIN; %s PRAGMA user_version = %d; COMMIT", schema, SCHEMA_VERSION);
         code = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
     } else if (code == SQLITE_OK && version != SCHEMA_VERSION) {
         return SQLITE_SCHEMA;
@@ -332,7 +332,7 @@ static int explain(struct store_sqlite *s, const char *path, int code)
 
 int store_sqlite_open(const char *path, uint64_t max_entries, struct store **out)
 {
-    struct store_sqlite *s = calloc(1, sizeof *s);
+    struct store_sqlite *s = calloc(1, sizeof(*s));
     if (!s)
         return ERR_NOMEM;
     s->store.ops = &sqlite_ops;

@@ -66,21 +66,21 @@ static inline uint8_t reader_u8(struct reader *r)
 static inline uint16_t reader_u16(struct reader *r)
 {
     uint16_t v;
-    reader_copy(r, &v, sizeof v);
+    reader_copy(r, &v, sizeof(v));
     return be16toh(v);
 }
 
 static inline uint32_t reader_u32(struct reader *r)
 {
     uint32_t v;
-    reader_copy(r, &v, sizeof v);
+    reader_copy(r, &v, sizeof(v));
     return be32toh(v);
 }
 
 static inline uint64_t reader_u64(struct reader *r)
 {
     uint64_t v;
-    reader_copy(r, &v, sizeof v);
+    reader_copy(r, &v, sizeof(v));
     return be64toh(v);
 }
 
@@ -124,17 +124,17 @@ static inline void writer_u8(struct writer *w, uint8_t v)
 static inline void writer_u16(struct writer *w, uint16_t v)
 {
     v = htobe16(v);
-    writer_put(w, &v, sizeof v);
+    writer_put(w, &v, sizeof(v));
 }
 
 static inline void writer_u32(struct writer *w, uint32_t v)
 {
     v = htobe32(v);
-    writer_put(w, &v, sizeof v);
+    writer_put(w, &v, sizeof(v));
 }
 
 static inline void writer_u64(struct writer *w, uint64_t v)
 {
     v = htobe64(v);
-    writer_put(w, &v, sizeof v);
+    writer_put(w, &v, sizeof(v));
 }

@@ -184,15 +184,15 @@ static int start_thread(void)
 {
     sigset_t all, before;
     pthread_t thread;
-    int rc;
+    int err;
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are other threads' business */
-    rc = pthread_create(&thread, NULL, write_lines, NULL);
+    err = pthread_create(&thread, NULL, write_lines, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc == 0)
+    if (err == 0)
         pthread_detach(thread);
-    return rc == 0 ? 0 : ERR_NOMEM;
+    return err == 0 ? 0 : ERR_NOMEM;
 }
 
 int log_start_writer(void)

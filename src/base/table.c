@@ -36,11 +36,11 @@ static size_t find(const struct table *t, uint64_t key)
 
 int table_new(struct table **out)
 {
-    struct table *t = calloc(1, sizeof *t);
+    struct table *t = calloc(1, sizeof(*t));
     if (!t)
         return ERR_NOMEM;
     t->size = TABLE_FIRST_SIZE;
-    t->slots = calloc(t->size, sizeof *t->slots);
+    t->slots = calloc(t->size, sizeof(*t->slots));
     if (!t->slots) {
         free(t);
         return ERR_NOMEM;
@@ -60,7 +60,7 @@ void table_free(struct table *t)
 static int grow(struct table *t)
 {
     struct table bigger = {.size = t->size * 2};
-    bigger.slots = calloc(bigger.size, sizeof *bigger.slots);
+    bigger.slots = calloc(bigger.size, sizeof(*bigger.slots));
     if (!bigger.slots)
         return ERR_NOMEM;
     for (size_t i = 0; i < t->size; i++)

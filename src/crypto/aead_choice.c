@@ -36,12 +36,12 @@ struct trial {
 
 static int trial_seal(struct aead *a, const struct slice *pieces, size_t count, uint8_t *out)
 {
-    return aead_seal(a, trial_nonce, trial_aad, sizeof trial_aad, pieces, count, out);
+    return aead_seal(a, trial_nonce, trial_aad, sizeof(trial_aad), pieces, count, out);
 }
 
 static int trial_open(struct aead *a, uint8_t *data, size_t len)
 {
-    return aead_open(a, trial_nonce, trial_aad, sizeof trial_aad, data, len + AEAD_TAG_LEN);
+    return aead_open(a, trial_nonce, trial_aad, sizeof(trial_aad), data, len + AEAD_TAG_LEN);
 }
 
 /* Both seal len bytes, cut as a worker cuts them; each opens what the other made. */
@@ -72,12 +72,12 @@ static bool agree_everywhere(struct aead *a, struct aead *b)
 {
     static const size_t lengths[] = {0,   1,   15,  16,  17,  31,  48,  63,   64,   65,   127,  128,
                                      129, 255, 256, 257, 511, 767, 769, 1024, 1400, 1514, 4097, TRIAL_MAX};
-    struct trial *t = malloc(sizeof *t);
+    struct trial *t = malloc(sizeof(*t));
     bool same = t != NULL;
 
-    for (size_t i = 0; t && i < sizeof t->plain; i++)
+    for (size_t i = 0; t && i < sizeof(t->plain); i++)
         t->plain[i] = (uint8_t)(i * 167 + i / 251);
-    for (size_t i = 0; same && i < sizeof lengths / sizeof lengths[0]; i++)
+    for (size_t i = 0; same && i < sizeof(lengths) / sizeof(lengths[0]); i++)
         same = agree_at(a, b, t, lengths[i]);
     free(t);
     return same;
@@ -103,8 +103,8 @@ bool aead_agree(const struct aead_backend *a, const struct aead_backend *b, enum
  * fails. */
 static uint64_t time_round(struct aead *a)
 {
-    uint8_t plain[1400] = {0}, sealed[sizeof plain + AEAD_TAG_LEN];
-    const struct slice full = {plain, sizeof plain}, small = {plain, 64};
+    uint8_t plain[1400] = {0}, sealed[sizeof(plain) + AEAD_TAG_LEN];
+    const struct slice full = {plain, sizeof(plain)}, small = {plain, 64};
     bool failed = false;
     uint64_t begin = clock_thread_ns();
 

@@ -80,7 +80,7 @@ static void load(void)
     const uint64_t needed = IMB_FEATURE_AESNI | IMB_FEATURE_PCLMULQDQ | IMB_FEATURE_SELF_TEST_PASS;
     IMB_MGR *m = alloc_mb_mgr(0);
 
-    snprintf(name, sizeof name, "ipsec-mb %s", imb_get_version_str());
+    snprintf(name, sizeof(name), "ipsec-mb %s", imb_get_version_str());
     if (!m)
         return;
     init_mb_mgr_auto(m, NULL);
@@ -115,7 +115,7 @@ static struct aead_imb *imb(struct aead *a)
 
 static int imb_create(enum aead_suite suite, const uint8_t key[AEAD_KEY_LEN], struct aead **out)
 {
-    struct aead_imb *a = vault_alloc(sizeof *a);
+    struct aead_imb *a = vault_alloc(sizeof(*a));
 
     (void)suite;
     if (!a)
@@ -157,10 +157,10 @@ static int imb_open(struct aead *base, const uint8_t nonce[AEAD_NONCE_LEN], cons
     struct aead_imb *a = imb(base);
     size_t body = len - AEAD_TAG_LEN;
 
-    gcm.dec(&a->key, &a->ctx, data, data, body, nonce, aad, aad_len, a->tag, sizeof a->tag);
-    if (secret_equal(a->tag, data + body, sizeof a->tag))
+    gcm.dec(&a->key, &a->ctx, data, data, body, nonce, aad, aad_len, a->tag, sizeof(a->tag));
+    if (secret_equal(a->tag, data + body, sizeof(a->tag)))
         return 0;
-    secret_wipe(a->tag, sizeof a->tag); /* the right one for what a stranger sent */
+    secret_wipe(a->tag, sizeof(a->tag)); /* the right one for what a stranger sent */
     return ERR_CRYPTO;
 }
 

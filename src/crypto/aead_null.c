@@ -21,7 +21,7 @@ static int null_create(enum aead_suite suite, const uint8_t key[AEAD_KEY_LEN], s
 {
     (void)suite;
     (void)key;
-    *out = calloc(1, sizeof **out);
+    *out = calloc(1, sizeof(**out));
     return *out ? 0 : ERR_NOMEM;
 }
 

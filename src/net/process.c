@@ -91,7 +91,7 @@ static size_t length_of_arguments(void)
     size_t len = 0;
     ssize_t n;
     int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
-    while (fd >= 0 && (n = read(fd, part, sizeof part)) > 0)
+    while (fd >= 0 && (n = read(fd, part, sizeof(part))) > 0)
         len += (size_t)n;
     if (fd >= 0)
         close(fd);

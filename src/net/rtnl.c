@@ -72,21 +72,21 @@ void rtnl_close(struct rtnl *r)
 static int talk(struct rtnl *r, union request *q, mnl_cb_t handler, void *context)
 {
     unsigned port = mnl_socket_get_portid(r->socket);
-    int rc = MNL_CB_OK;
+    int err = MNL_CB_OK;
     q->header.nlmsg_seq = ++r->seq;
     if (mnl_socket_sendto(r->socket, &q->header, q->header.nlmsg_len) < 0)
         return err_from_errno(errno);
-    while (rc > MNL_CB_STOP) {
+    while (err > MNL_CB_STOP) {
         ssize_t n = mnl_socket_recvfrom(r->socket, r->buffer, sizeof(r->buffer));
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return ERR_IO;
-        rc = mnl_cb_run(r->buffer, (size_t)n, r->seq, port, handler, context);
-        if (rc < 0 && errno == EPROTO)
-            rc = MNL_CB_OK;
+        err = mnl_cb_run(r->buffer, (size_t)n, r->seq, port, handler, context);
+        if (err < 0 && errno == EPROTO)
+            err = MNL_CB_OK;
     }
-    return rc < 0 ? err_from_errno(errno) : 0;
+    return err < 0 ? err_from_errno(errno) : 0;
 }
 
 static void *request_init(union request *q, uint16_t type, uint16_t flags, size_t extra)

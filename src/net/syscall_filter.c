@@ -173,21 +173,21 @@ static int add(scmp_filter_ctx filter, const struct syscall_rule *rule)
 
 static int add_all(scmp_filter_ctx filter, const struct syscall_rule *rules)
 {
-    int rc = 0;
-    for (; rc == 0 && rules->name; rules++)
-        rc = add(filter, rules);
-    return rc;
+    int err = 0;
+    for (; err == 0 && rules->name; rules++)
+        err = add(filter, rules);
+    return err;
 }
 
 static int add_deadly(scmp_filter_ctx filter)
 {
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < sizeof deadly / sizeof *deadly; i++) {
+    int err = 0;
+    for (size_t i = 0; err == 0 && i < sizeof(deadly) / sizeof(*deadly); i++) {
         int number = seccomp_syscall_resolve_name(deadly[i]);
         if (number != __NR_SCMP_ERROR)
-            rc = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, number, 0);
+            err = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, number, 0);
     }
-    return rc;
+    return err;
 }
 
 /* A failed assertion ends us by a signal of our own: to nobody else. */
@@ -201,15 +201,15 @@ static int add_abort(scmp_filter_ctx filter)
  * code of strangers runs here. The tree is searched where the kernel keeps no map of what always passes. */
 static int set_attributes(scmp_filter_ctx filter)
 {
-    int rc = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-    if (rc == 0)
-        rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0); /* it is set */
-    if (rc == 0)
-        rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-    if (rc == 0)
+    int err = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+    if (err == 0)
+        err = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0); /* it is set */
+    if (err == 0)
+        err = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+    if (err == 0)
         (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB,
                                1); /* a kernel before 4.17 has nothing to switch */
-    return rc;
+    return err;
 }
 
 int syscall_filter_load(const struct syscall_rule *const *tables)
@@ -219,18 +219,18 @@ int syscall_filter_load(const struct syscall_rule *const *tables)
         errno = ENOMEM;
         return ERR_IO;
     }
-    int rc = set_attributes(filter);
-    if (rc == 0)
-        rc = add_deadly(filter);
-    if (rc == 0)
-        rc = add_all(filter, common);
-    if (rc == 0)
-        rc = add_abort(filter);
-    for (; rc == 0 && *tables; tables++)
-        rc = add_all(filter, *tables);
-    if (rc == 0)
-        rc = seccomp_load(filter);
+    int err = set_attributes(filter);
+    if (err == 0)
+        err = add_deadly(filter);
+    if (err == 0)
+        err = add_all(filter, common);
+    if (err == 0)
+        err = add_abort(filter);
+    for (; err == 0 && *tables; tables++)
+        err = add_all(filter, *tables);
+    if (err == 0)
+        err = seccomp_load(filter);
     seccomp_release(filter);
-    errno = -rc;
-    return rc ? ERR_IO : 0;
+    errno = -err;
+    return err ? ERR_IO : 0;
 }

@@ -12,5 +12,5 @@
 void tcp_limit_segments(int fd)
 {
     int size = SEGMENT_MAX;
-    (void)!setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &size, sizeof size);
+    (void)!setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &size, sizeof(size));
 }

@@ -84,9 +84,9 @@ static int bind_port(struct udp_socket *s, uint16_t port)
 {
     struct sockaddr_in6 any6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
     struct sockaddr_in any4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-    int rc = s->v6 ? bind(s->fd, (struct sockaddr *)&any6, sizeof(any6))
-                   : bind(s->fd, (struct sockaddr *)&any4, sizeof(any4));
-    if (rc < 0)
+    int err = s->v6 ? bind(s->fd, (struct sockaddr *)&any6, sizeof(any6))
+                    : bind(s->fd, (struct sockaddr *)&any4, sizeof(any4));
+    if (err < 0)
         return errno == EADDRINUSE ? ERR_BUSY : ERR_IO;
     struct sockaddr_storage sa;
     socklen_t len = sizeof(sa);

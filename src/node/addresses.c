@@ -42,7 +42,7 @@ void addresses_describe(void *context, struct record *record)
 {
     struct node *n = context;
     record->candidate_count = describe_candidates(n, record->candidates);
-    snprintf(record->name, sizeof record->name, "%s", n->config->name);
+    snprintf(record->name, sizeof(record->name), "%s", n->config->name);
     record->is_public = n->config->is_public;
 }
 

@@ -242,7 +242,7 @@ static unsigned workers_wanted(const struct config *config)
     cpu_set_t cpus;
     if (config->workers)
         return config->workers;
-    int count = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+    int count = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
     return count < WORKER_MAX ? (unsigned)count : WORKER_MAX;
 }
 
@@ -298,33 +298,33 @@ static bool open_api(struct node *n)
                                       .handle = status_handle,
                                       .context = n,
                                       .holder = &holder};
-    int rc = api_open(&config, &n->api);
-    if (rc == ERR_EXISTS)
+    int err = api_open(&config, &n->api);
+    if (err == ERR_EXISTS)
         log_error("node %s runs already, as process %ld: stop it, or use another -keydir",
                   id_format(identity_id(n->identity), id), (long)holder);
-    else if (rc)
+    else if (err)
         log_error("cannot open the API socket in %s: %s; -run DIR moves it", n->config->run_dir,
                   strerror(errno));
-    return rc == 0;
+    return err == 0;
 }
 
 static bool open_sockets(struct node *n)
 {
     const struct streams_events events = {on_accepted, on_connected, on_bytes, on_closed, n};
     unsigned workers = workers_wanted(n->config);
-    int rc = udp_open(n->config->port, workers, n->sockets);
-    if (rc) {
+    int err = udp_open(n->config->port, workers, n->sockets);
+    if (err) {
         log_error("UDP port %u: %s", n->config->port,
-                  rc == ERR_BUSY ? "in use by another program; -port N takes another" : strerror(errno));
+                  err == ERR_BUSY ? "in use by another program; -port N takes another" : strerror(errno));
         return false;
     }
     n->socket_count = workers;
-    rc = streams_new(&n->loop, n->config->control_port, &events, &n->streams);
-    if (rc)
+    err = streams_new(&n->loop, n->config->control_port, &events, &n->streams);
+    if (err)
         log_error("TCP port %u: %s", n->config->control_port,
-                  rc == ERR_BUSY ? "in use by another program; -control-port N takes another"
-                                 : strerror(errno));
-    return rc == 0;
+                  err == ERR_BUSY ? "in use by another program; -control-port N takes another"
+                                  : strerror(errno));
+    return err == 0;
 }
 
 /* A TAP that we attach to may have one queue only: then one worker serves it, with one socket. */
@@ -337,11 +337,11 @@ static bool open_device(struct node *n)
         return true;
     log_info("%s has %u queue%s: as many data workers", device_tap(n->device)->name, queues,
              queues == 1 ? "" : "s");
-    int rc = udp_reduce(n->sockets, n->socket_count, queues);
+    int err = udp_reduce(n->sockets, n->socket_count, queues);
     n->socket_count = queues;
-    if (rc)
+    if (err)
         log_error("cannot share UDP port %u among %u workers: %s", n->config->port, queues, strerror(errno));
-    return rc == 0;
+    return err == 0;
 }
 
 /* Each peer's control connection is a descriptor. */
@@ -381,25 +381,25 @@ static bool open_mesh(struct node *n)
     if (c->null_cipher)
         log_warn("frames travel WITHOUT ENCRYPTION, because of -test-null-cipher: for benchmarks only");
 #endif
-    memcpy(config.mac, device_mac(n->device), sizeof config.mac);
-    int rc = mesh_new(&config, &n->mesh);
-    if (rc)
-        log_error("cannot start the mesh: %s", err_str(rc));
-    return rc == 0;
+    memcpy(config.mac, device_mac(n->device), sizeof(config.mac));
+    int err = mesh_new(&config, &n->mesh);
+    if (err)
+        log_error("cannot start the mesh: %s", err_str(err));
+    return err == 0;
 }
 
 static bool start_workers(struct node *n)
 {
-    int rc = switch_new(MESH_PEERS_MAX, 65536, &secret_source, &n->sw);
-    if (!rc) {
+    int err = switch_new(MESH_PEERS_MAX, 65536, &secret_source, &n->sw);
+    if (!err) {
         switch_pass_bpdus(n->sw, n->config->pass_bpdus);
         switch_local(n->sw, device_mac(n->device), clock_monotonic_us());
     }
-    if (!rc)
-        rc = fwd_new(&n->fwd);
-    if (!rc)
-        rc = reassembly_new(n->socket_count, &n->reassembly);
-    for (unsigned i = 0; !rc && i < n->socket_count; i++) {
+    if (!err)
+        err = fwd_new(&n->fwd);
+    if (!err)
+        err = reassembly_new(n->socket_count, &n->reassembly);
+    for (unsigned i = 0; !err && i < n->socket_count; i++) {
         const struct worker_config config = {.index = i,
                                              .workers = n->socket_count,
                                              .tap_queues = device_tap(n->device)->queues,
@@ -414,13 +414,13 @@ static bool start_workers(struct node *n)
                                                  n->config->verbose ? WORKER_TRACES_ALL : NODE_FRAMES_SHOWN,
                                              .wake = wake,
                                              .context = n};
-        rc = worker_start(&config, &n->workers[i]);
-        if (!rc)
+        err = worker_start(&config, &n->workers[i]);
+        if (!err)
             n->worker_count++;
     }
-    if (rc)
-        log_error("cannot start the data workers: %s", err_str(rc));
-    return rc == 0;
+    if (err)
+        log_error("cannot start the data workers: %s", err_str(err));
+    return err == 0;
 }
 
 static bool tell_unnamed(const struct node *n, const char *flag, int err)
@@ -507,9 +507,9 @@ static bool start_rendezvous(struct node *n)
                                              .clock = on_clock,
                                              .state = on_backbone,
                                              .context = n};
-    int rc = rendezvous_new(&config, &n->rendezvous);
-    if (rc) {
-        log_error("cannot start the backbone client: %s", err_str(rc));
+    int err = rendezvous_new(&config, &n->rendezvous);
+    if (err) {
+        log_error("cannot start the backbone client: %s", err_str(err));
         return false;
     }
     rendezvous_start(n->rendezvous);

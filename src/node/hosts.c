@@ -40,8 +40,8 @@ static void tell_looked_up(struct node_host *h, const char *why)
         log_info("-connect %s: the name is found", h->connect.host);
     h->failed = failed;
     if (failed && !h->node->rendezvous) {
-        char text[HELPER_TEXT_MAX + sizeof h->connect.host + 64];
-        snprintf(text, sizeof text, "%s cannot be looked up: %s", h->connect.host, why);
+        char text[HELPER_TEXT_MAX + sizeof(h->connect.host) + 64];
+        snprintf(text, sizeof(text), "%s cannot be looked up: %s", h->connect.host, why);
         mesh_set_missing(h->node->mesh, &h->connect.id, text);
     }
 }
@@ -87,7 +87,7 @@ int hosts_add(struct node *n, const struct config_connect *connect)
             return 0;
         others++;
     }
-    struct node_host *h = others < HOSTS_PER_PEER ? calloc(1, sizeof *h) : NULL;
+    struct node_host *h = others < HOSTS_PER_PEER ? calloc(1, sizeof(*h)) : NULL;
     if (!h)
         return others < HOSTS_PER_PEER ? ERR_NOMEM : ERR_SPACE;
     *h = (struct node_host){.next = n->hosts, .node = n, .connect = *connect};

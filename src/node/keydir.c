@@ -24,7 +24,7 @@ static void tell_owner(const char *dir)
 {
     char path[4096];
     struct stat st = {0};
-    snprintf(path, sizeof path, "%s/%s", dir, IDENTITY_KEY_FILE);
+    snprintf(path, sizeof(path), "%s/%s", dir, IDENTITY_KEY_FILE);
     (void)lstat(path, &st);
     log_error("the key file %s belongs to user %u, who may know it: chown %u it if you trust it, " ELSE, path,
               st.st_uid, geteuid());

@@ -29,14 +29,14 @@ static bool read_id(const char *verb, const json_t *request, struct api_call *ca
     return true;
 }
 
-static void refuse(const struct node *n, const struct change *c, int rc, struct api_call *call)
+static void refuse(const struct node *n, const struct change *c, int err, struct api_call *call)
 {
-    if (rc == ERR_EXISTS)
+    if (err == ERR_EXISTS)
         api_fail(call, "%s: that id is this node's own: name another one's", c->verb);
-    else if (rc == ERR_SPACE)
+    else if (err == ERR_SPACE)
         api_fail(call, "%s: too many peers, at most %u", c->verb, n->peers_max);
     else
-        api_fail(call, "%s %s: %s", c->verb, c->hex, err_str(rc));
+        api_fail(call, "%s %s: %s", c->verb, c->hex, err_str(err));
 }
 
 /* Done. lasting: the flags say the same, so that it holds after a restart, too; note: why, or what makes it so. */
@@ -70,13 +70,13 @@ void lists_allow(struct node *n, const json_t *request, struct api_call *call)
     char note[96];
     if (!read_id("allow", request, call, &c))
         return;
-    int rc = mesh_allow(n->mesh, &c.id);
-    if (rc) {
-        refuse(n, &c, rc, call);
+    int err = mesh_allow(n->mesh, &c.id);
+    if (err) {
+        refuse(n, &c, err, call);
         return;
     }
     bool lasting = allow_flag(n, &c.id);
-    snprintf(note, sizeof note, "-allow %s %s", c.hex, lasting ? "is among its flags" : "makes it last");
+    snprintf(note, sizeof(note), "-allow %s %s", c.hex, lasting ? "is among its flags" : "makes it last");
     report(&c, lasting, note, call);
 }
 
@@ -85,9 +85,9 @@ void lists_disallow(struct node *n, const json_t *request, struct api_call *call
     struct change c;
     if (!read_id("disallow", request, call, &c))
         return;
-    int rc = mesh_disallow(n->mesh, &c.id, clock_monotonic_us());
-    if (rc) {
-        refuse(n, &c, rc, call);
+    int err = mesh_disallow(n->mesh, &c.id, clock_monotonic_us());
+    if (err) {
+        refuse(n, &c, err, call);
         return;
     }
     hosts_remove(n, &c.id);
@@ -104,8 +104,8 @@ void lists_disconnect(struct node *n, const json_t *request, struct api_call *ca
     struct change c;
     if (!read_id("disconnect", request, call, &c))
         return;
-    int rc = mesh_disconnect(n->mesh, &c.id, clock_monotonic_us());
-    if (rc == ERR_NOT_FOUND) {
+    int err = mesh_disconnect(n->mesh, &c.id, clock_monotonic_us());
+    if (err == ERR_NOT_FOUND) {
         api_fail(call,
                  "disconnect %s: this node does not dial it; disallow keeps out one that comes by itself",
                  c.hex);
@@ -129,7 +129,7 @@ static bool read_hosts(const struct change *c, const json_t *request, struct api
                        struct hosts_wanted *out)
 {
     const json_t *addresses = json_object_get(request, "addresses");
-    char text[ID_TEXT_MAX + sizeof out->list[0].host + 16];
+    char text[ID_TEXT_MAX + sizeof(out->list[0].host) + 16];
     out->count = json_array_size(addresses);
     if (out->count > HOSTS_PER_PEER || (addresses && !json_is_array(addresses))) {
         api_fail(call, "connect: addresses are a list of at most %d", HOSTS_PER_PEER);
@@ -137,8 +137,8 @@ static bool read_hosts(const struct change *c, const json_t *request, struct api
     }
     for (size_t i = 0; i < out->count; i++) {
         const char *host = json_string_value(json_array_get(addresses, i));
-        int len = snprintf(text, sizeof text, "%s@%s", c->hex, host ? host : "");
-        const char *wrong = len < (int)sizeof text ? config_read_connect(text, &out->list[i]) : "too long";
+        int len = snprintf(text, sizeof(text), "%s@%s", c->hex, host ? host : "");
+        const char *wrong = len < (int)sizeof(text) ? config_read_connect(text, &out->list[i]) : "too long";
         if (wrong) {
             api_fail(call, "connect %s@%s: %s", c->hex, host ? host : "", wrong);
             return false;
@@ -159,26 +159,26 @@ static bool says_so(const struct config_connect *flag, const struct hosts_wanted
 static bool connect_to(struct node *n, const struct change *c, const struct hosts_wanted *hosts,
                        struct api_call *call)
 {
-    int rc = mesh_connect(n->mesh, &c->id);
-    if (rc) {
-        refuse(n, c, rc, call);
+    int err = mesh_connect(n->mesh, &c->id);
+    if (err) {
+        refuse(n, c, err, call);
         return false;
     }
-    for (size_t i = 0; !rc && i < hosts->count; i++)
-        rc = hosts_add(n, &hosts->list[i]);
-    if (rc == ERR_SPACE)
+    for (size_t i = 0; !err && i < hosts->count; i++)
+        err = hosts_add(n, &hosts->list[i]);
+    if (err == ERR_SPACE)
         api_fail(call, "connect %s: at most %d hosts of one peer; disconnect forgets them", c->hex,
                  HOSTS_PER_PEER);
-    else if (rc)
-        refuse(n, c, rc, call);
-    return rc == 0;
+    else if (err)
+        refuse(n, c, err, call);
+    return err == 0;
 }
 
 void lists_connect(struct node *n, const json_t *request, struct api_call *call)
 {
     struct change c;
     struct hosts_wanted hosts;
-    char note[sizeof c.hex + sizeof hosts.list[0].host + 64];
+    char note[sizeof(c.hex) + sizeof(hosts.list[0].host) + 64];
     if (!read_id("connect", request, call, &c) || !read_hosts(&c, request, call, &hosts))
         return;
     if (hosts.count == 0 && !n->rendezvous) {
@@ -189,8 +189,8 @@ void lists_connect(struct node *n, const json_t *request, struct api_call *call)
         return;
     bool lasting = says_so(connect_flag(n, &c.id), &hosts);
     if (lasting)
-        snprintf(note, sizeof note, "it is among its -connect flags");
+        snprintf(note, sizeof(note), "it is among its -connect flags");
     else
-        snprintf(note, sizeof note, "-connect %s%s makes it last", c.hex, hosts.count ? "@HOST[:PORT]" : "");
+        snprintf(note, sizeof(note), "-connect %s%s makes it last", c.hex, hosts.count ? "@HOST[:PORT]" : "");
     report(&c, lasting, note, call);
 }

@@ -73,8 +73,8 @@ static void pin_addresses(struct node *n, uint32_t slot, const struct node_id *i
     uint8_t own[6];
     id_mac(id, own);
     for (unsigned i = 0; i < theirs->mac_count; i++) {
-        memcpy(pins[i].mac, theirs->macs[i], sizeof pins[i].mac);
-        pins[i].own = memcmp(own, pins[i].mac, sizeof own) == 0;
+        memcpy(pins[i].mac, theirs->macs[i], sizeof(pins[i].mac));
+        pins[i].own = memcmp(own, pins[i].mac, sizeof(own)) == 0;
     }
     switch_pin(n->sw, slot, pins, theirs->mac_count);
     for (unsigned i = 0; i < theirs->mac_count; i++)

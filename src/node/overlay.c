@@ -35,14 +35,14 @@ static void judge_holder(struct judgement *j, const struct addr *a)
     int holder = device_holder(j->node->device, j->slot, a);
     addr_format(a, address);
     if (holder == DEVICE_HOLDER_US) {
-        snprintf(text, sizeof text,
+        snprintf(text, sizeof(text),
                  "peer %s: announces %s, which is this machine's own address: they cannot reach each other "
                  "until one "
                  "of the two takes another -tap-ip",
                  j->peer, address);
         say(j, OURS, text);
     } else if (holder >= 0 && !(j->all && holder > (int)j->slot)) {
-        snprintf(text, sizeof text,
+        snprintf(text, sizeof(text),
                  "peer %s: announces %s, as peer %s does: only one of them is reached until the other takes "
                  "another "
                  "-tap-ip",
@@ -63,7 +63,7 @@ static void judge_subnets(struct judgement *j, unsigned family, enum cause cause
     if (fit == SUBNETS_MEET)
         return;
     snprintf(
-        text, sizeof text, "peer %s: its address is %s, ours %s: %s", j->peer,
+        text, sizeof(text), "peer %s: its address is %s, ours %s: %s", j->peer,
         addr_prefix_format(pair.theirs, there), addr_prefix_format(pair.ours, here),
         fit == SUBNETS_MASKS_DIFFER
             ? "with different masks some are not reached; give both the same -tap-netmask"

@@ -41,7 +41,7 @@ static void report_shared_key(struct node *n, const char *peer, const char *wher
 {
     char line[WARNING_TEXT_MAX];
     snprintf(
-        line, sizeof line,
+        line, sizeof(line),
         "peer %s: two hosts use its key, in turns, at %s: give one of the two a key of its own (-keydir)",
         peer, where);
     warnings_set(&n->warnings, WARNING_SHARED_KEY, line, clock_monotonic_us() + SHARED_STANDS_US);
@@ -52,7 +52,7 @@ static void report_shared_key(struct node *n, const char *peer, const char *wher
 static void report_own_key(struct node *n, const char *peer, const char *where)
 {
     char line[WARNING_TEXT_MAX];
-    snprintf(line, sizeof line,
+    snprintf(line, sizeof(line),
              "another host uses our key: it took over the session with peer %s%s; give one of the two a key "
              "of its "
              "own (-keydir)",
@@ -65,7 +65,7 @@ void report_notice(struct node *n, enum mesh_notice what, const struct node_id *
                    const char *text)
 {
     char peer[ID_TEXT_MAX + MESSAGE_NAME_MAX + 8], line[640];
-    who(id, name, peer, sizeof peer);
+    who(id, name, peer, sizeof(peer));
     switch (what) {
     case MESH_NOTICE_CONNECTED:
         log_info("peer %s: connected, %s", peer, text);
@@ -92,7 +92,7 @@ void report_notice(struct node *n, enum mesh_notice what, const struct node_id *
         log_error("peer %s: refused us: %s", peer, text);
         break;
     case MESH_NOTICE_REFUSED:
-        snprintf(line, sizeof line, "peer %s: refused, at %s", peer, text);
+        snprintf(line, sizeof(line), "peer %s: refused, at %s", peer, text);
         limited(&n->refused_limit, LIMIT_US, line);
         break;
     case MESH_NOTICE_HANDSHAKE:
@@ -105,7 +105,7 @@ void report_notice(struct node *n, enum mesh_notice what, const struct node_id *
         report_own_key(n, peer, text);
         break;
     case MESH_NOTICE_EXCESS:
-        snprintf(line, sizeof line,
+        snprintf(line, sizeof(line),
                  "peer %s: %s: the connection is closed; if it goes on, update it or take it off the lists",
                  peer, text);
         limited(&n->excess_limit, EXCESS_LIMIT_US, line);
@@ -135,7 +135,7 @@ void report_clock(struct node *n, int64_t ahead_s)
     char line[WARNING_TEXT_MAX], span[32];
     uint64_t off_s = ahead_s < 0 ? -(uint64_t)ahead_s : (uint64_t)ahead_s;
     bool off = off_s > CLOCK_OFF_S;
-    snprintf(line, sizeof line,
+    snprintf(line, sizeof(line),
              "this machine's clock is %s %s, by the backbone's: set it (timedatectl set-ntp true), or the "
              "backbone may "
              "not take our record",
@@ -151,7 +151,7 @@ void report_clock(struct node *n, int64_t ahead_s)
 void report_circle(struct node *n)
 {
     char line[256];
-    snprintf(line, sizeof line,
+    snprintf(line, sizeof(line),
              "a route leads our own datagrams into %s: they are dropped; give the peers' underlay addresses "
              "routes outside of it (ip route add ADDRESS via GATEWAY)",
              device_tap(n->device)->name);
@@ -175,12 +175,12 @@ void report_unpinned(struct node *n, uint32_t slot, const struct switch_pin *pin
     mac_format(pin->mac, mac);
     if (pin->err == ERR_EXISTS)
         snprintf(
-            line, sizeof line,
+            line, sizeof(line),
             "peer %s: announces the MAC address %s, which peer %s announced first and keeps: give one of "
             "them another",
             peer, mac, report_who_is_in(n, (int)pin->owner, owner));
     else
-        snprintf(line, sizeof line, "peer %s: announces the MAC address %s, which is %s: give it another",
+        snprintf(line, sizeof(line), "peer %s: announces the MAC address %s, which is %s: give it another",
                  peer, mac, pin->err == ERR_PERMISSION ? "our device's" : "no station's");
     limited(&n->unpinned_limit, LIMIT_US, line);
 }
@@ -193,13 +193,13 @@ void report_claim(struct node *n, const struct worker_event *claim)
     mac_format(claim->claim.mac, mac);
     if (claim->claim.why == DROP_PINNED)
         snprintf(
-            line, sizeof line,
+            line, sizeof(line),
             "peer %s: sends with the MAC address %s (VLAN %u) of peer %s, which announced it: dropped; look "
             "for a loop or a forger there",
             peer, mac, claim->claim.vlan, holder);
     else
         snprintf(
-            line, sizeof line,
+            line, sizeof(line),
             "peer %s: the MAC address %s (VLAN %u) moves between it and peer %s, more than %d times in %d s: "
             "it stays there; look for a loop, or for two machines with one address",
             peer, mac, claim->claim.vlan, holder, SWITCH_MOVES_MAX, SWITCH_MOVES_S);

@@ -242,7 +242,7 @@ static json_t *next_entry(void *context)
 static void list_fdb(struct node *n, const json_t *request, struct api_call *call)
 {
     (void)request;
-    struct fdb_cursor *c = calloc(1, sizeof *c);
+    struct fdb_cursor *c = calloc(1, sizeof(*c));
     if (!c) {
         api_fail(call, "out of memory");
         return;
@@ -363,7 +363,7 @@ static const struct {
 
 void status_handle(void *context, const char *command, const json_t *request, struct api_call *call)
 {
-    size_t i = 0, count = sizeof commands / sizeof commands[0];
+    size_t i = 0, count = sizeof(commands) / sizeof(commands[0]);
     while (i < count && strcmp(commands[i].name, command) != 0)
         i++;
     if (i == count)

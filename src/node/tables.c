@@ -53,7 +53,7 @@ static void forget_addresses(struct node *n)
     for (uint32_t slot = 0; slot < MESH_PEERS_MAX; slot++)
         if (n->forget[slot])
             switch_forget(n->sw, slot);
-    memset(n->forget, 0, sizeof n->forget);
+    memset(n->forget, 0, sizeof(n->forget));
     n->forgetting = false;
 }
 
@@ -76,7 +76,7 @@ void tables_retire(struct node *n, struct session *s)
 {
     if (n->retired.count == n->retired.cap) {
         size_t cap = n->retired.cap ? n->retired.cap * 2 : 16;
-        struct session **list = realloc(n->retired.list, cap * sizeof *list);
+        struct session **list = realloc(n->retired.list, cap * sizeof(*list));
         if (!list)
             return; /* out of memory: the keys are leaked rather than freed under a worker's feet */
         n->retired.list = list;

@@ -8,7 +8,7 @@
 
 void warnings_set(struct warnings *w, enum warning what, const char *text, uint64_t until_us)
 {
-    snprintf(w->list[what].text, sizeof w->list[what].text, "%s", text);
+    snprintf(w->list[what].text, sizeof(w->list[what].text), "%s", text);
     w->list[what].until_us = until_us;
 }
 

@@ -28,7 +28,7 @@ static void check_record(const struct helper_message *m, const struct node_id *a
     if (job.verdict != BACKBONE_OK)
         return;
     check(id_compare(&job.record.id, asked) == 0);
-    check(identity_id_of_spki(job.record.spki, sizeof job.record.spki, &id) == 0 &&
+    check(identity_id_of_spki(job.record.spki, sizeof(job.record.spki), &id) == 0 &&
           id_compare(&id, asked) == 0);
 }
 
@@ -74,11 +74,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const enum helper_kind first[] = {HELPER_ASK_INFO, HELPER_ASK_RECORD, HELPER_ASK_CHALLENGE};
     struct node_id id;
-    if (size < sizeof id.bytes + 1 || size > HTTP_BODY_MAX)
+    if (size < sizeof(id.bytes) + 1 || size > HTTP_BODY_MAX)
         return 0;
-    memcpy(id.bytes, data, sizeof id.bytes);
-    enum helper_kind asked = first[data[sizeof id.bytes] % 3];
-    const uint8_t *at = data + sizeof id.bytes + 1, *end = data + size;
+    memcpy(id.bytes, data, sizeof(id.bytes));
+    enum helper_kind asked = first[data[sizeof(id.bytes)] % 3];
+    const uint8_t *at = data + sizeof(id.bytes) + 1, *end = data + size;
     for (unsigned i = 0; i < ANSWERS_MAX && at <= end; i++) {
         const uint8_t *newline = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
         const uint8_t *stop = newline ? newline : end;

@@ -38,7 +38,7 @@ void cli_complain(const char *format, ...)
     char line[1024];
     va_list args;
     va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
+    vsnprintf(line, sizeof(line), format, args);
     va_end(args);
 }
 
@@ -69,7 +69,7 @@ static char *take_answer(size_t *len)
 static void answer(int fd)
 {
     char request[256];
-    if (recv(fd, request, sizeof request, 0) > 0) {
+    if (recv(fd, request, sizeof(request), 0) > 0) {
         size_t len, sent = 0;
         char *line = take_answer(&len);
         for (ssize_t n; sent < len && (n = send(fd, line + sent, len - sent, MSG_NOSIGNAL)) > 0;)
@@ -108,10 +108,10 @@ static void start(void)
     check(mkdtemp(dir) != NULL);
     for (int i = 0; i < NODES; i++) {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
-        snprintf(paths[i], sizeof paths[i], "%s/%040d.sock", dir, i);
+        snprintf(paths[i], sizeof(paths[i]), "%s/%040d.sock", dir, i);
         strcpy(address.sun_path, paths[i]);
         listeners[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        check(bind(listeners[i], (struct sockaddr *)&address, sizeof address) == 0);
+        check(bind(listeners[i], (struct sockaddr *)&address, sizeof(address)) == 0);
         check(listen(listeners[i], 8) == 0);
     }
     atexit(clean_up);

@@ -30,8 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < sizeof(uint16_t))
         return 0;
     uint16_t port = get16(data);
-    data += sizeof port;
-    size -= sizeof port;
+    data += sizeof(port);
+    size -= sizeof(port);
     uint8_t *frame = malloc(size ? size : 1); /* of its exact size, so that ASan sees a byte too many */
     if (!frame)
         return 0;

@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t len;
     if (helper_message_decode(data, size, &m) != 0)
         return 0;
-    check(memchr(m.text, '\0', sizeof m.text) && text_ok(m.text, strlen(m.text)));
+    check(memchr(m.text, '\0', sizeof(m.text)) && text_ok(m.text, strlen(m.text)));
     check(m.address_count <= HELPER_ADDRESSES_MAX && m.verdict <= BACKBONE_FORGED);
     check(m.data.len + m.signature.len < size);
     check(helper_message_encode(&m, again, &len) == 0 && len == size && memcmp(again, data, size) == 0);

@@ -88,7 +88,7 @@ static void send_control(void *context, struct session *s, const struct message 
 {
     struct end *e = context;
     uint8_t text[SEALED_MAX - WIRE_HEADER_LEN - WIRE_TAG_LEN] = {0};
-    struct writer w = writer_init(text + WIRE_INNER_LEN, sizeof text - WIRE_INNER_LEN);
+    struct writer w = writer_init(text + WIRE_INNER_LEN, sizeof(text) - WIRE_INNER_LEN);
     find(e, s);
     message_encode(m, &w);
     check(!w.bad);
@@ -126,7 +126,7 @@ static bool receive(struct end *e, const struct datagram *d)
 static void take_out(struct end *from, unsigned at)
 {
     from->queued--;
-    memmove(&from->queue[at], &from->queue[at + 1], (from->queued - at) * sizeof from->queue[0]);
+    memmove(&from->queue[at], &from->queue[at + 1], (from->queued - at) * sizeof(from->queue[0]));
 }
 
 /* The oldest datagrams first, as they came. */
@@ -152,7 +152,7 @@ static void lie(struct end *e, uint8_t how)
     m.ratchet.step = keychain_steps(e->keychain) + (how >> 2 & 3);
     m.ratchet.receiver_index = m.type == MESSAGE_RATCHET_DONE ? 0 : 1u + (how >> 4);
     if (m.type != MESSAGE_RATCHET_DONE)
-        memset(m.ratchet.key, how, sizeof m.ratchet.key);
+        memset(m.ratchet.key, how, sizeof(m.ratchet.key));
     if (s)
         send_control(e, s, &m);
 }
@@ -221,7 +221,7 @@ static bool act(uint8_t what, uint8_t how)
 static void start(void)
 {
     static const uint8_t root[KDF_LEN] = {1};
-    memset(ends, 0, sizeof ends);
+    memset(ends, 0, sizeof(ends));
     now = 1000 * USEC_PER_SEC;
     for (unsigned i = 0; i < 2; i++) {
         const struct keychain_ops ops = {reserve_index, release_index, session_added, session_dropped,

@@ -49,9 +49,9 @@ int __wrap_tls_write(struct tls *tls, const uint8_t *data, size_t len)
     copy[(turn->alter - 1) % len] ^= (uint8_t)(1 + turn->alter % 255);
     turn->alter = 0;
     lied = true;
-    int rc = __real_tls_write(tls, copy, len);
+    int err = __real_tls_write(tls, copy, len);
     free(copy);
-    return rc;
+    return err;
 }
 
 static uint32_t reserve_index(void *context)
@@ -227,7 +227,7 @@ static void start(void)
     static const struct target somewhere = {TARGET_TCP, {.family = 4, .port = 8443, .ip = {192, 0, 2, 1}}};
     for (int i = 0; i < 2 && !contexts[i]; i++)
         check(identity_generate(&identities[i]) == 0 && tls_context_new(identities[i], &contexts[i]) == 0);
-    memset(sides, 0, sizeof sides);
+    memset(sides, 0, sizeof(sides));
     lied = false;
     now = 1000;
     check(link_new(contexts[0], 1, &somewhere, identity_id(identities[1]), now, &sides[0].link) == 0);
@@ -241,13 +241,13 @@ static void check_same_keys(struct side *from, struct side *to)
 {
     static const uint8_t text[WIRE_INNER_LEN] = {1};
     uint8_t datagram[WIRE_OVERHEAD], *plain;
-    const struct slice piece = {text, sizeof text};
+    const struct slice piece = {text, sizeof(text)};
     struct wire_header h;
     size_t len;
     int n = session_seal(from->session, WIRE_DATA, 0, &piece, 1, datagram);
     check(n > 0 && wire_header_decode(datagram, (size_t)n, &h) == DROP_NONE);
     check(session_open(to->session, &h, datagram, (size_t)n, &plain, &len) == DROP_NONE);
-    check(len == sizeof text && memcmp(plain, text, len) == 0);
+    check(len == sizeof(text) && memcmp(plain, text, len) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

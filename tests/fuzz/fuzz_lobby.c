@@ -20,11 +20,11 @@ static void check(bool ok)
 static int feed(struct lobby *l, uint64_t conn, const uint8_t *data, size_t len, size_t piece)
 {
     static const struct target somebody = {TARGET_TCP, {.family = 4, .ip = {192, 0, 2, 1}}};
-    int rc = 0;
+    int err = 0;
     check(lobby_enter(l, conn, &somebody, true, NOW) == 0);
-    for (size_t at = 0; at < len && !rc; at += piece)
-        rc = lobby_feed(l, conn, data + at, len - at < piece ? len - at : piece, NOW);
-    return rc;
+    for (size_t at = 0; at < len && !err; at += piece)
+        err = lobby_feed(l, conn, data + at, len - at < piece ? len - at : piece, NOW);
+    return err;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

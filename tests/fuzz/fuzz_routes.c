@@ -32,7 +32,7 @@ static void fill(struct store *store)
         uint64_t seq;
         struct store_entry *e = test_entry_init(&t, i, 1, NOW_S + 1000);
         e->is_public = i % 2 == 0;
-        snprintf(e->network, sizeof e->network, "%s", i % 2 ? "net" : "");
+        snprintf(e->network, sizeof(e->network), "%s", i % 2 ? "net" : "");
         check(store_put(store, e, &seq) == 0);
     }
 }
@@ -83,7 +83,7 @@ static void check_json(const struct response *out, const struct request *request
 static bool known(unsigned status)
 {
     static const unsigned all[] = {200, 201, 400, 401, 403, 404, 405, 409};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
         if (status == all[i])
             return true;
     return false;

@@ -27,8 +27,8 @@ static void check_list(struct switch_table *sw, uint64_t now)
     check(n <= ENTRIES);
     for (size_t i = 0; i < n; i++) {
         struct switch_frame f = {.vlan = list[i].vlan};
-        memcpy(f.dst, list[i].mac, sizeof f.dst);
-        memcpy(f.src, list[i].mac, sizeof f.src);
+        memcpy(f.dst, list[i].mac, sizeof(f.dst));
+        memcpy(f.src, list[i].mac, sizeof(f.src));
         check(list[i].port == SWITCH_PORT_DEVICE || (list[i].port >= 0 && list[i].port < PEERS));
         check(!(f.src[0] & 1));
         if (list[i].port == SWITCH_PORT_DEVICE)

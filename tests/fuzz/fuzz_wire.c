@@ -20,7 +20,7 @@ static void try_header(const uint8_t *data, size_t size)
     check(size >= WIRE_OVERHEAD && wire_lane_fits(h.type, h.lane));
     check(wire_classify(data, size) == WIRE_CLASS_SESSION);
     wire_header_encode(&h, again);
-    check(memcmp(again, data, sizeof again) == 0);
+    check(memcmp(again, data, sizeof(again)) == 0);
 }
 
 static void try_inner(const uint8_t *data, size_t size)
@@ -38,7 +38,7 @@ static void try_inner(const uint8_t *data, size_t size)
     if (in.flags & WIRE_FLAG_CSUM)
         check((size_t)in.csum_start + in.csum_offset + 2 <= frame);
     wire_inner_encode(&in, again);
-    check(memcmp(again, data, sizeof again) == 0);
+    check(memcmp(again, data, sizeof(again)) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

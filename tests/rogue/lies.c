@@ -61,10 +61,10 @@ static unsigned unasked_answers(struct rogue *r)
 static unsigned garbage(struct rogue *r)
 {
     uint8_t body[200];
-    secret_random(body, sizeof body);
+    secret_random(body, sizeof(body));
     for (unsigned i = 0; i < BATCH; i++) {
         body[0] = (uint8_t)next_random(r);
-        seal(r, WIRE_CONTROL, body, sizeof body);
+        seal(r, WIRE_CONTROL, body, sizeof(body));
     }
     puppet_flush(&r->puppet);
     return BATCH;
@@ -77,7 +77,7 @@ static unsigned fragments(struct rogue *r)
     for (unsigned i = 0; i < BATCH; i++) {
         const struct wire_inner inner = {
             .flags = WIRE_FLAG_FRAGMENT, .group = r->puppet.group++, .frag_total = MESSAGE_MAX};
-        puppet_seal(&r->puppet, WIRE_CONTROL, &inner, body, sizeof body);
+        puppet_seal(&r->puppet, WIRE_CONTROL, &inner, body, sizeof(body));
     }
     puppet_flush(&r->puppet);
     return BATCH;
@@ -90,7 +90,7 @@ static unsigned ratchet_message(struct rogue *r, enum message_type type, uint32_
     struct message m = {.type = type};
     m.ratchet.step = step;
     m.ratchet.receiver_index = (uint32_t)next_random(r) | 1;
-    secret_random(m.ratchet.key, sizeof m.ratchet.key);
+    secret_random(m.ratchet.key, sizeof(m.ratchet.key));
     puppet_control(&r->puppet, &m);
     return 1;
 }
@@ -157,14 +157,14 @@ static unsigned say_often(struct rogue *r, const uint8_t *body, size_t len)
 static unsigned wakes(struct rogue *r)
 {
     static const uint8_t wake[] = {0xa1, 0x00, MESSAGE_WAKE};
-    return say_often(r, wake, sizeof wake);
+    return say_often(r, wake, sizeof(wake));
 }
 
 /* Messages of a version that does not exist. */
 static unsigned unknown_messages(struct rogue *r)
 {
     static const uint8_t unknown[MESSAGE_MAX] = {0xa2, 0x00, 0x18, 0xc8, 0x01, 0x59, 0x1f, 0xf8};
-    return say_often(r, unknown, sizeof unknown);
+    return say_often(r, unknown, sizeof(unknown));
 }
 
 static unsigned links(struct rogue *r)
@@ -202,7 +202,7 @@ static unsigned hellos(struct rogue *r)
         h->receiver_index = r->puppet.mine.receiver_index; /* of the link before */
         break;
     case 6:
-        secret_random(h->boot, sizeof h->boot);
+        secret_random(h->boot, sizeof(h->boot));
         break;
     case 7:
         h->mac_count = 1;
@@ -228,7 +228,7 @@ static unsigned frames(struct rogue *r)
     memcpy(frame + 6, r->source, 6);
     memcpy(frame + 12, (uint8_t[]){0x88, 0xb5}, 2);
     for (unsigned i = 0; i < BATCH; i++)
-        seal(r, WIRE_DATA, frame, sizeof frame);
+        seal(r, WIRE_DATA, frame, sizeof(frame));
     puppet_flush(&r->puppet);
     r->puppet.lane = (r->puppet.lane + 1) % r->hello.lanes; /* which another worker opens */
     return BATCH;
@@ -262,7 +262,7 @@ static const struct lie lies[] = {
 
 const struct lie *lie_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++)
+    for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++)
         if (strcmp(lies[i].name, name) == 0)
             return &lies[i];
     return NULL;
@@ -270,7 +270,7 @@ const struct lie *lie_find(const char *name)
 
 void lies_list(void)
 {
-    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++)
+    for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++)
         printf("  %-18s%s\n", lies[i].name, lies[i].help);
 }
 

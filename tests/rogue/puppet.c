@@ -26,16 +26,16 @@ int puppet_open(struct puppet *p, const char *keydir, const struct node_id *id, 
                 const struct addr *data)
 {
     *p = (struct puppet){.id = *id, .control = *control, .tcp = -1};
-    int rc = identity_load(keydir, &p->me);
-    if (!rc)
-        rc = tls_context_new(p->me, &p->context);
-    if (!rc)
-        rc = udp_open(0, 1, &p->udp);
-    if (!rc)
-        rc = udp_batch_new(&p->batch);
-    if (!rc)
+    int err = identity_load(keydir, &p->me);
+    if (!err)
+        err = tls_context_new(p->me, &p->context);
+    if (!err)
+        err = udp_open(0, 1, &p->udp);
+    if (!err)
+        err = udp_batch_new(&p->batch);
+    if (!err)
         udp_remote_init(&p->udp, &(struct addr){0}, data, &p->data);
-    return rc;
+    return err;
 }
 
 void puppet_hang_up(struct puppet *p)
@@ -71,7 +71,7 @@ static bool push(struct puppet *p)
 {
     uint8_t chunk[CHUNK_LEN];
     size_t n;
-    while (p->tls && (n = tls_take_output(p->tls, chunk, sizeof chunk)) > 0) {
+    while (p->tls && (n = tls_take_output(p->tls, chunk, sizeof(chunk))) > 0) {
         for (size_t at = 0; at < n;) {
             ssize_t sent = send(p->tcp, chunk + at, n - at, MSG_NOSIGNAL);
             if (sent <= 0) {
@@ -93,7 +93,7 @@ static bool pull(struct puppet *p, int timeout_ms)
         return false;
     if (poll(&ready, 1, timeout_ms) <= 0)
         return timeout_ms == 0;
-    ssize_t n = recv(p->tcp, chunk, sizeof chunk, MSG_DONTWAIT);
+    ssize_t n = recv(p->tcp, chunk, sizeof(chunk), MSG_DONTWAIT);
     if (n <= 0 || tls_feed(p->tls, chunk, (size_t)n)) {
         (void)push(p); /* the alert */
         puppet_hang_up(p);
@@ -113,7 +113,7 @@ static int next_body(struct puppet *p)
         }
         if (p->inbox_len >= PREFIX_LEN && p->inbox_len == want)
             return (int)(want - PREFIX_LEN);
-        int n = want > sizeof p->inbox ? -1 : tls_read(p->tls, p->inbox + p->inbox_len, want - p->inbox_len);
+        int n = want > sizeof(p->inbox) ? -1 : tls_read(p->tls, p->inbox + p->inbox_len, want - p->inbox_len);
         if (n <= 0)
             return n < 0 ? -1 : 0;
         p->inbox_len += (size_t)n;
@@ -142,7 +142,7 @@ static bool await(struct puppet *p, struct message *out, size_t *len)
 bool puppet_say_bytes(struct puppet *p, const uint8_t *body, size_t len)
 {
     uint8_t frame[PREFIX_LEN + MESSAGE_MAX];
-    struct writer w = writer_init(frame, sizeof frame);
+    struct writer w = writer_init(frame, sizeof(frame));
     writer_u16(&w, (uint16_t)len);
     writer_put(&w, body, len);
     if (!p->tls || w.bad || tls_write(p->tls, frame, writer_len(&w))) {
@@ -155,7 +155,7 @@ bool puppet_say_bytes(struct puppet *p, const uint8_t *body, size_t len)
 bool puppet_say(struct puppet *p, const struct message *m)
 {
     uint8_t body[MESSAGE_MAX];
-    struct writer w = writer_init(body, sizeof body);
+    struct writer w = writer_init(body, sizeof(body));
     message_encode(m, &w);
     if (m->type == MESSAGE_HELLO) {
         const struct slice hello = {body, writer_len(&w)};
@@ -189,9 +189,9 @@ static int take_keys(struct puppet *p, const uint8_t root[KDF_LEN], uint32_t rx_
                                     .initiator = true};
     struct session *s;
     config.suite = aead_common(p->mine.aeads, p->mine.aead_count, p->theirs.aeads, p->theirs.aead_count);
-    int rc = session_new(&config, root, &s);
-    if (rc)
-        return rc;
+    int err = session_new(&config, root, &s);
+    if (err)
+        return err;
     session_free(p->previous);
     p->previous = p->session;
     p->session = s;
@@ -204,15 +204,15 @@ static int first_keys(struct puppet *p)
 {
     const struct slice both[] = {{p->mine_hash, KDF_LEN}, {p->theirs_hash, KDF_LEN}};
     uint8_t context[KDF_LEN], root[KDF_LEN];
-    int rc = kdf_hash(both, 2, context);
-    if (!rc)
-        rc = tls_export(p->tls, context, sizeof context, root, sizeof root);
-    if (!rc)
-        rc = take_keys(p, root, p->mine.receiver_index, p->theirs.receiver_index);
+    int err = kdf_hash(both, 2, context);
+    if (!err)
+        err = tls_export(p->tls, context, sizeof(context), root, sizeof(root));
+    if (!err)
+        err = take_keys(p, root, p->mine.receiver_index, p->theirs.receiver_index);
     ratchet_offer_free(p->offer);
     p->offer = NULL;
     p->step = 0;
-    return rc;
+    return err;
 }
 
 void puppet_hello(struct puppet *p, struct hello *out)
@@ -226,11 +226,11 @@ void puppet_hello(struct puppet *p, struct hello *out)
                           .name = "rogue",
                           .mac_count = 1,
                           .generation = p->mine.generation + 1};
-    memcpy(out->macs[0], (uint8_t[]){2, 0, 0, 0, 0, 0x66}, sizeof out->macs[0]);
-    memcpy(out->boot, p->mine.boot, sizeof out->boot);
+    memcpy(out->macs[0], (uint8_t[]){2, 0, 0, 0, 0, 0x66}, sizeof(out->macs[0]));
+    memcpy(out->boot, p->mine.boot, sizeof(out->boot));
     if (!p->mine.generation)
-        secret_random(out->boot, sizeof out->boot);
-    secret_random(&out->receiver_index, sizeof out->receiver_index);
+        secret_random(out->boot, sizeof(out->boot));
+    secret_random(&out->receiver_index, sizeof(out->receiver_index));
 }
 
 /* ---- datagrams ---- */
@@ -247,11 +247,11 @@ void puppet_seal(struct puppet *p, enum wire_type type, const struct wire_inner 
 {
     uint8_t head[WIRE_INNER_LEN];
     size_t total = WIRE_OVERHEAD + len;
-    if (p->pending_len && (total != p->segment || p->pending_len + total > sizeof p->pending ||
+    if (p->pending_len && (total != p->segment || p->pending_len + total > sizeof(p->pending) ||
                            p->pending_len / total >= UDP_SEGMENTS_MAX))
         puppet_flush(p);
     wire_inner_encode(inner, head);
-    const struct slice pieces[] = {{head, sizeof head}, {body, len}};
+    const struct slice pieces[] = {{head, sizeof(head)}, {body, len}};
     int n = session_seal(p->session, type, type == WIRE_DATA ? p->lane : WIRE_LANE_CONTROL, pieces, 2,
                          p->pending + p->pending_len);
     if (n < 0)
@@ -263,7 +263,7 @@ void puppet_seal(struct puppet *p, enum wire_type type, const struct wire_inner 
 void puppet_control(struct puppet *p, const struct message *m)
 {
     uint8_t body[MESSAGE_MAX];
-    struct writer w = writer_init(body, sizeof body);
+    struct writer w = writer_init(body, sizeof(body));
     message_encode(m, &w);
     size_t len = writer_len(&w), part = len;
     unsigned parts = fragment_plan(len, CONTROL_ROOM, &part);
@@ -289,7 +289,7 @@ void puppet_offer(struct puppet *p)
     if (!p->offer) {
         p->offered = (struct message){.type = MESSAGE_RATCHET_OFFER};
         p->offered.ratchet.step = p->step + 1;
-        secret_random(&p->offered.ratchet.receiver_index, sizeof p->offered.ratchet.receiver_index);
+        secret_random(&p->offered.ratchet.receiver_index, sizeof(p->offered.ratchet.receiver_index));
         if (ratchet_offer_new(&p->offer, p->offered.ratchet.key))
             return;
     }
@@ -318,7 +318,7 @@ static void show_address(struct puppet *p)
 {
     uint8_t body[PATH_PROBE_LEN];
     path_probe_encode(&(struct path_probe){.kind = PATH_PROBE_REQUEST, .token = 1}, body);
-    puppet_seal(p, WIRE_PROBE, &(struct wire_inner){0}, body, sizeof body);
+    puppet_seal(p, WIRE_PROBE, &(struct wire_inner){0}, body, sizeof(body));
     puppet_flush(p);
 }
 
@@ -341,17 +341,17 @@ int puppet_dial(struct puppet *p, const struct hello *hello, char refusal[MESSAG
     }
     const struct slice body = {p->inbox + PREFIX_LEN, len};
     p->theirs = m.hello;
-    int rc = kdf_hash(&body, 1, p->theirs_hash);
-    if (!rc)
-        rc = first_keys(p);
+    int err = kdf_hash(&body, 1, p->theirs_hash);
+    if (!err)
+        err = first_keys(p);
     m = (struct message){.type = MESSAGE_READY};
-    if (!rc && (!puppet_say(p, &m) || !await(p, &m, &len) || m.type != MESSAGE_READY))
-        rc = ERR_CLOSED;
-    if (rc)
+    if (!err && (!puppet_say(p, &m) || !await(p, &m, &len) || m.type != MESSAGE_READY))
+        err = ERR_CLOSED;
+    if (err)
         puppet_hang_up(p);
     else
         show_address(p);
-    return rc;
+    return err;
 }
 
 static void on_probe(struct puppet *p, const uint8_t *body, size_t len)
@@ -364,7 +364,7 @@ static void on_probe(struct puppet *p, const uint8_t *body, size_t len)
     probe.observed = (struct addr){.family = 4, .port = 1, .ip = {127, 0, 0, 1}};
     path_probe_encode(&probe, answer);
     puppet_flush(p);
-    puppet_seal(p, WIRE_PROBE, &(struct wire_inner){0}, answer, sizeof answer);
+    puppet_seal(p, WIRE_PROBE, &(struct wire_inner){0}, answer, sizeof(answer));
     puppet_flush(p);
 }
 
@@ -376,7 +376,7 @@ static void on_part(struct puppet *p, const struct wire_inner *inner, const uint
     struct message m;
     if (inner->frag_offset != have)
         have = 0;
-    if (inner->frag_offset != have || have + len > sizeof whole)
+    if (inner->frag_offset != have || have + len > sizeof(whole))
         return;
     memcpy(whole + have, body, len);
     have += len;
@@ -418,6 +418,6 @@ void puppet_serve(struct puppet *p)
             on_datagram(p, m->data + at, m->len - at < m->segment ? m->len - at : m->segment);
     }
     uint8_t unread[CHUNK_LEN];
-    while (p->tls && pull(p, 0) && tls_read(p->tls, unread, sizeof unread) > 0)
+    while (p->tls && pull(p, 0) && tls_read(p->tls, unread, sizeof(unread)) > 0)
         continue;
 }

@@ -37,9 +37,9 @@ static void usage(void)
     exit(2);
 }
 
-static void die(const char *what, int rc)
+static void die(const char *what, int err)
 {
-    fprintf(stderr, "rogue: %s: %s\n", what, err_str(rc));
+    fprintf(stderr, "rogue: %s: %s\n", what, err_str(err));
     exit(1);
 }
 
@@ -54,9 +54,9 @@ static void claim_address(struct hello *h, const char *text)
 {
     char host[ADDR_TEXT_MAX];
     const char *slash = strchr(text, '/');
-    if (!slash || slash - text >= (long)sizeof host || h->address_count == MESSAGE_ADDRS_MAX)
+    if (!slash || slash - text >= (long)sizeof(host) || h->address_count == MESSAGE_ADDRS_MAX)
         usage();
-    snprintf(host, sizeof host, "%.*s", (int)(slash - text), text);
+    snprintf(host, sizeof(host), "%.*s", (int)(slash - text), text);
     struct addr_prefix *p = &h->addresses[h->address_count++];
     if (addr_parse(host, 0, &p->addr))
         usage();
@@ -131,13 +131,13 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     puppet_hello(&r->puppet, &r->hello);
     r->hello.receiver_index = r->hello.generation = 0; /* fresh ones for each connection */
-    memcpy(r->source, r->hello.macs[0], sizeof r->source);
-    memset(r->destination, 0xff, sizeof r->destination);
-    secret_random(&r->random, sizeof r->random);
+    memcpy(r->source, r->hello.macs[0], sizeof(r->source));
+    memset(r->destination, 0xff, sizeof(r->destination));
+    secret_random(&r->random, sizeof(r->random));
     parse(argc, argv, &o, r);
-    int rc = puppet_open(&r->puppet, o.keydir, &o.id, &o.control, &o.data);
-    if (rc)
-        die("cannot start", rc);
+    int err = puppet_open(&r->puppet, o.keydir, &o.id, &o.control, &o.data);
+    if (err)
+        die("cannot start", err);
     if (!rogue_dial(r)) {
         fprintf(stderr, "rogue: not admitted: %s\n", r->refusal[0] ? r->refusal : "the connection ended");
         return 1;

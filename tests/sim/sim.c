@@ -77,9 +77,9 @@ static void trace(struct sim *sim, const void *bytes, size_t len)
 static void trace_event(struct sim *sim, const struct event *e)
 {
     const uint64_t head[] = {e->at_us, e->kind, e->pipe, e->to_dialler, e->len};
-    trace(sim, head, sizeof head);
-    trace(sim, e->from.ip, sizeof e->from.ip);
-    trace(sim, e->to.ip, sizeof e->to.ip);
+    trace(sim, head, sizeof(head));
+    trace(sim, e->from.ip, sizeof(e->from.ip));
+    trace(sim, e->to.ip, sizeof(e->to.ip));
     trace(sim, e->data, e->len);
 }
 
@@ -205,7 +205,7 @@ static void dial(struct sim_node *n, uint64_t conn, const struct target *target)
 {
     struct sim *sim = n->sim;
     unsigned number = sim->pipe_count++;
-    sim->pipes = reallocarray(sim->pipes, sim->pipe_count, sizeof *sim->pipes);
+    sim->pipes = reallocarray(sim->pipes, sim->pipe_count, sizeof(*sim->pipes));
     assert(sim->pipes);
     const struct addr *to = &target->addr;
     struct sim_node *other = node_at(sim, to);
@@ -270,7 +270,7 @@ static void notice(struct sim_node *n, enum mesh_notice what, const char *text)
 {
     n->notes[what]++;
     trace(n->sim, text, strlen(text));
-    snprintf(n->last_note[what], sizeof n->last_note[what], "%s", text);
+    snprintf(n->last_note[what], sizeof(n->last_note[what]), "%s", text);
     if (getenv("SIM_TRACE"))
         fprintf(stderr, "%10.3f node %u: notice %d: %s\n", (double)n->sim->now_us / 1e6, n->number, (int)what,
                 text);
@@ -339,7 +339,7 @@ static void fill(void *context, void *out, size_t len)
 static void start(struct sim_node *n, bool is_public, uint64_t ratchet_us, uint64_t rehandshake_us)
 {
     char name[16];
-    snprintf(name, sizeof name, "node-%u", n->number);
+    snprintf(name, sizeof(name), "node-%u", n->number);
     const struct mesh_config config = {.me = n->identity,
                                        .name = name,
                                        .is_public = is_public,
@@ -350,9 +350,9 @@ static void start(struct sim_node *n, bool is_public, uint64_t ratchet_us, uint6
                                        .local_max = 1472,
                                        .filter = {usable, is_ours, n},
                                        .random = {.fill = fill}};
-    int rc = mesh_new(&config, &n->mesh);
-    assert(rc == 0);
-    (void)rc;
+    int err = mesh_new(&config, &n->mesh);
+    assert(err == 0);
+    (void)err;
     const struct candidate here = {CANDIDATE_HOST, n->addr, (uint16_t)(n->addr.port - 1000)};
     mesh_set_candidates(n->mesh, &here, 1, n->sim->now_us);
 }
@@ -378,9 +378,9 @@ struct sim_node *sim_add(struct sim *sim, bool is_public, uint64_t ratchet_us, u
     assert(sim->node_count < SIM_NODES_MAX);
     struct sim_node *n = &sim->nodes[sim->node_count];
     *n = (struct sim_node){.sim = sim, .number = sim->node_count++, .addr = fresh_address(sim)};
-    int rc = identity_generate(&n->identity);
-    assert(rc == 0);
-    (void)rc;
+    int err = identity_generate(&n->identity);
+    assert(err == 0);
+    (void)err;
     started[n->number].is_public = is_public;
     started[n->number].ratchet_us = ratchet_us;
     started[n->number].rehandshake_us = rehandshake_us;
@@ -458,9 +458,9 @@ void sim_move(struct sim_node *n)
 void sim_connect(struct sim_node *a, struct sim_node *b, const struct node_id *expected_id)
 {
     const struct node_id *id = expected_id ? expected_id : identity_id(b->identity);
-    int rc = mesh_connect(a->mesh, id);
-    assert(rc == 0);
-    (void)rc;
+    int err = mesh_connect(a->mesh, id);
+    assert(err == 0);
+    (void)err;
     struct addr control = b->addr;
     control.port = (uint16_t)(control.port - 1000);
     mesh_set_given_addresses(a->mesh, id, &control, 1, a->sim->now_us);
@@ -498,9 +498,9 @@ bool sim_send_frame(struct sim_node *a, const struct sim_node *b, size_t len)
         if (a->out[i].slot != peer.slot || !a->out[i].has_path)
             continue;
         uint8_t inner[WIRE_INNER_LEN], frame[2048], datagram[4096];
-        memset(frame, FRAME_PATTERN, sizeof frame);
+        memset(frame, FRAME_PATTERN, sizeof(frame));
         wire_inner_encode(&(struct wire_inner){0}, inner);
-        const struct slice pieces[] = {{inner, sizeof inner}, {frame, len}};
+        const struct slice pieces[] = {{inner, sizeof(inner)}, {frame, len}};
         int n = session_seal(a->out[i].tx, WIRE_DATA, 0, pieces, 2, datagram);
         if (n < 0)
             return false;
@@ -642,14 +642,14 @@ void sim_run(struct sim *sim, uint64_t duration_us, void (*every_10ms)(void *con
 
 struct sim *sim_new(uint64_t seed, const struct sim_weather *weather)
 {
-    struct sim *sim = calloc(1, sizeof *sim);
+    struct sim *sim = calloc(1, sizeof(*sim));
     assert(sim);
     sim->weather = *weather;
     sim->random = seed * 0x9e3779b97f4a7c15ull + 1;
     sim->trace = 0xcbf29ce484222325ull;
     sim_random_seed(seed);
     sim->now_us = 1000 * USEC_PER_SEC;
-    sim->events = calloc(EVENTS_MAX, sizeof *sim->events);
+    sim->events = calloc(EVENTS_MAX, sizeof(*sim->events));
     assert(sim->events);
     return sim;
 }

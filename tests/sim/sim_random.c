@@ -33,11 +33,11 @@ static void restart(EVP_RAND_CTX *ctx, uint64_t seed)
                                  OSSL_PARAM_construct_end()};
     unsigned char skipped[APART];
     (void)EVP_RAND_uninstantiate(ctx);
-    int rc = EVP_RAND_instantiate(ctx, STRENGTH, 0, NULL, 0, params);
-    for (uint64_t i = 0; rc == 1 && i < seed % STREAMS; i++)
-        rc = EVP_RAND_generate(ctx, skipped, sizeof skipped, STRENGTH, 0, NULL, 0);
-    assert(rc == 1);
-    (void)rc;
+    int err = EVP_RAND_instantiate(ctx, STRENGTH, 0, NULL, 0, params);
+    for (uint64_t i = 0; err == 1 && i < seed % STREAMS; i++)
+        err = EVP_RAND_generate(ctx, skipped, sizeof(skipped), STRENGTH, 0, NULL, 0);
+    assert(err == 1);
+    (void)err;
 }
 
 void sim_random_seed(uint64_t seed)
@@ -48,11 +48,11 @@ void sim_random_seed(uint64_t seed)
         private = generator();
         restart(public, seed);
         restart(private, seed);
-        int rc = RAND_set0_public(library_context(), public);
-        if (rc == 1)
-            rc = RAND_set0_private(library_context(), private);
-        assert(rc == 1);
-        (void)rc;
+        int err = RAND_set0_public(library_context(), public);
+        if (err == 1)
+            err = RAND_set0_private(library_context(), private);
+        assert(err == 1);
+        (void)err;
         return;
     }
     restart(public, seed);

@@ -70,7 +70,7 @@ static void share_cpu(void)
     cpu_set_t one;
     CPU_ZERO(&one);
     CPU_SET(sched_getcpu(), &one);
-    (void)sched_setaffinity(0, sizeof one, &one);
+    (void)sched_setaffinity(0, sizeof(one), &one);
 }
 
 int steps_run(void (*scenario)(void *context), void *context, uint64_t most, uint64_t *out, size_t cap)

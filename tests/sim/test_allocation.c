@@ -107,7 +107,7 @@ int __wrap_CRYPTO_set_mem_functions(CRYPTO_malloc_fn m, CRYPTO_realloc_fn r, CRY
 
 static void arm(enum source source, unsigned long at)
 {
-    memset(&memory, 0, sizeof memory);
+    memset(&memory, 0, sizeof(memory));
     memory.at[source] = at;
     memory.armed = true;
 }
@@ -278,7 +278,7 @@ static void peer_whose_stream_ends_for_want_of_memory_is_no_stranger(void **stat
 static int restore(void **state)
 {
     (void)state;
-    memset(&memory, 0, sizeof memory);
+    memset(&memory, 0, sizeof(memory));
     return 0;
 }
 

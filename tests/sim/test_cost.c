@@ -57,9 +57,9 @@ static struct mesh *start(const struct identity *me)
                                        .local_max = 1472,
                                        .filter = {usable, usable, NULL},
                                        .random = secret_source};
-    int rc = mesh_new(&config, &m);
-    assert(rc == 0);
-    (void)rc;
+    int err = mesh_new(&config, &m);
+    assert(err == 0);
+    (void)err;
     return m;
 }
 
@@ -89,7 +89,7 @@ static void from_peer(struct hub *h, const struct mesh_output *o)
     if (o->kind == MESH_OUTPUT_RETIRE)
         session_free(o->session);
     if (sent && h->keep) {
-        assert(o->len <= sizeof h->bytes);
+        assert(o->len <= sizeof(h->bytes));
         memcpy(h->bytes, o->payload, o->len);
         h->len = o->len;
     } else if (o->kind == MESH_OUTPUT_STREAM_SEND) {
@@ -123,8 +123,8 @@ static void leave(struct hub *h)
 
 static void connect_one(struct hub *h, unsigned number)
 {
-    int rc = identity_generate(&h->peer_me);
-    assert(rc == 0);
+    int err = identity_generate(&h->peer_me);
+    assert(err == 0);
     h->peer = start(h->peer_me);
     h->peer_addr = hub_addr;
     h->peer_addr.ip[1] = 19;
@@ -133,9 +133,9 @@ static void connect_one(struct hub *h, unsigned number)
     const struct addr control = h->peer_addr;
     const struct candidate here = {CANDIDATE_HOST, h->peer_addr, control.port};
     mesh_set_candidates(h->peer, &here, 1, h->now_us);
-    rc = mesh_connect(h->mesh, identity_id(h->peer_me));
-    assert(rc == 0);
-    (void)rc;
+    err = mesh_connect(h->mesh, identity_id(h->peer_me));
+    assert(err == 0);
+    (void)err;
     mesh_set_given_addresses(h->mesh, identity_id(h->peer_me), &control, 1, h->now_us);
     exchange(h);
 }
@@ -156,9 +156,9 @@ static void fill(struct hub *h, unsigned peers)
     for (unsigned i = 0; i < peers; i++) {
         const struct node_id id = somebody(i);
         if (i % CONNECTED) {
-            int rc = i % 2 ? mesh_connect(h->mesh, &id) : mesh_allow(h->mesh, &id);
-            assert(rc == 0);
-            (void)rc;
+            int err = i % 2 ? mesh_connect(h->mesh, &id) : mesh_allow(h->mesh, &id);
+            assert(err == 0);
+            (void)err;
             continue;
         }
         if (h->peer)
@@ -202,9 +202,9 @@ static uint32_t slot_of_peer(struct mesh *m, const struct identity *me)
 static void probe(struct hub *h)
 {
     h->keep = true;
-    int rc = mesh_ping(h->peer, slot_of_peer(h->peer, h->me), 1, h->now_us);
-    assert(rc == 0);
-    (void)rc;
+    int err = mesh_ping(h->peer, slot_of_peer(h->peer, h->me), 1, h->now_us);
+    assert(err == 0);
+    (void)err;
     exchange(h);
     const struct endpoint from = endpoint_udp(&h->peer_addr);
     steps_begin();
@@ -262,11 +262,11 @@ static void newcomer(struct hub *h)
 {
     const struct node_id id = somebody(MANY);
     steps_begin();
-    int rc = mesh_allow(h->mesh, &id);
+    int err = mesh_allow(h->mesh, &id);
     settle(h);
     steps_end();
-    assert(rc == 0);
-    (void)rc;
+    assert(err == 0);
+    (void)err;
 }
 
 static void idle_turn(struct hub *h)
@@ -291,16 +291,16 @@ static const struct {
 } measures[] = {{"a probe", probe},          {"a message", message},    {"a source", source},
                 {"a stranger", stranger},    {"a record", record},      {"a new peer", newcomer},
                 {"an idle turn", idle_turn}, {"a full turn", full_turn}};
-#define MEASURES (sizeof measures / sizeof measures[0])
+#define MEASURES (sizeof(measures) / sizeof(measures[0]))
 
 static void scenario(void *context)
 {
-    struct hub *h = calloc(1, sizeof *h);
+    struct hub *h = calloc(1, sizeof(*h));
     assert(h);
     h->now_us = 1000 * USEC_PER_SEC;
-    int rc = identity_generate(&h->me);
-    assert(rc == 0);
-    (void)rc;
+    int err = identity_generate(&h->me);
+    assert(err == 0);
+    (void)err;
     h->mesh = start(h->me);
     fill(h, *(const unsigned *)context);
     for (size_t i = 0; i < MEASURES; i++) {

@@ -23,7 +23,7 @@ void __wrap_secret_random(void *out, size_t len)
     static const uint32_t few = 0xf00;
     uint32_t value;
     __real_secret_random(out, len);
-    if (len != sizeof value)
+    if (len != sizeof(value))
         return;
     memcpy(&value, out, len);
     value &= few;

@@ -366,7 +366,7 @@ static void a_resumed_copy_seals_nothing_under_old_keys_and_connects_anew(void *
         sim_run(p.sim, 3 * SECOND, exchange, &p);
         struct session *tx = resumed->out[0].tx;
         uint8_t inner[100] = {0}, out[200];
-        const struct slice piece = {inner, sizeof inner};
+        const struct slice piece = {inner, sizeof(inner)};
         assert_true(session_seal(tx, WIRE_DATA, 0, &piece, 1, out) > 0);
         uint64_t bytes = resumed->stream_bytes;
         mesh_rekey_all(resumed->mesh, sim_now(p.sim));
@@ -630,7 +630,7 @@ static void addresses_of_no_other_machine_are_neither_probed_nor_dialled(void **
     struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
     struct candidate list[CANDIDATES_MAX] = {{CANDIDATE_HOST, p.a->addr, (uint16_t)(p.a->addr.port - 1000)}};
     unsigned count = 1;
-    for (unsigned i = 0; i < sizeof named / sizeof named[0]; i++) {
+    for (unsigned i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
         list[count] = (struct candidate){CANDIDATE_STATIC, {0}, 22};
         assert_int_equal(addr_parse(named[i], 1, &list[count++].addr), 0);
     }
@@ -799,8 +799,8 @@ static void what_is_taken_back_is_done_in_order(void **state)
     static const enum mesh_output_kind wanted[] = {MESH_OUTPUT_PUBLISH,      MESH_OUTPUT_STREAM_SEND,
                                                    MESH_OUTPUT_STREAM_CLOSE, MESH_OUTPUT_RETIRE,
                                                    MESH_OUTPUT_NOTICE,       MESH_OUTPUT_GONE};
-    assert_int_equal(count, sizeof wanted / sizeof wanted[0]);
-    assert_memory_equal(kinds, wanted, sizeof wanted);
+    assert_int_equal(count, sizeof(wanted) / sizeof(wanted[0]));
+    assert_memory_equal(kinds, wanted, sizeof(wanted));
     assert_int_equal(sessions, 1);
     p.a->in_count = 0; /* what it held was freed here */
     sim_free(p.sim);
@@ -1065,7 +1065,7 @@ static void allowed_peer_comes_during(struct flood f)
     struct sim_node *guarded = f.pair.b; /* is not public */
     uint8_t hello[8192];
     if (f.hello) {
-        f.hello_len = make_client_hello(stranger, hello, sizeof hello);
+        f.hello_len = make_client_hello(stranger, hello, sizeof(hello));
         f.hello = hello;
     }
     f.pair.b = f.pair.a;
@@ -1121,11 +1121,11 @@ static void hostile_datagrams_are_counted_drops(void **state)
     const struct endpoint from = endpoint_udp(&p.b->addr);
     uint8_t junk[200];
     for (unsigned i = 0; i < 2000; i++) {
-        memset(junk, (int)i, sizeof junk);
+        memset(junk, (int)i, sizeof(junk));
         junk[0] = (uint8_t)(0x20 + i % 4);
         junk[1] = 15;
         junk[2] = junk[3] = 0;
-        assert_int_not_equal(mesh_on_datagram(p.a->mesh, &from, junk, i % sizeof junk, sim_now(p.sim)),
+        assert_int_not_equal(mesh_on_datagram(p.a->mesh, &from, junk, i % sizeof(junk), sim_now(p.sim)),
                              DROP_NONE);
     }
     sim_run(p.sim, 1 * SECOND, exchange, &p);
@@ -1166,7 +1166,7 @@ static uint64_t flood_control_lane(struct pair *p, enum wire_type type, const ui
 {
     uint64_t before = p->a->drops[DROP_CONTROL_RATE];
     uint8_t datagram[2048], head[WIRE_INNER_LEN] = {0};
-    const struct slice pieces[] = {{head, sizeof head}, {body, len}};
+    const struct slice pieces[] = {{head, sizeof(head)}, {body, len}};
     const struct endpoint from = endpoint_udp(&p->b->addr);
     for (unsigned i = 0; i < count; i++) {
         int n = session_seal(p->b->out[0].tx, type, WIRE_LANE_CONTROL, pieces, 2, datagram);
@@ -1184,11 +1184,11 @@ static void a_peers_control_datagrams_have_a_rate_by_kind(void **state)
     sim_run(p.sim, 5 * SECOND, exchange, &p);
     uint8_t probe[PATH_PROBE_LEN];
     path_probe_encode(&(struct path_probe){.kind = PATH_PROBE_REQUEST, .token = 7}, probe);
-    assert_in_range(flood_control_lane(&p, WIRE_PROBE, probe, sizeof probe, 5000), 4500, 4510);
+    assert_in_range(flood_control_lane(&p, WIRE_PROBE, probe, sizeof(probe), 5000), 4500, 4510);
     static const uint8_t later_type[] = {0xa1, 0x00, 0x18, 0xc8};
-    assert_in_range(flood_control_lane(&p, WIRE_CONTROL, later_type, sizeof later_type, 5000), 4800, 4810);
+    assert_in_range(flood_control_lane(&p, WIRE_CONTROL, later_type, sizeof(later_type), 5000), 4800, 4810);
     sim_run(p.sim, 2 * SECOND, exchange, &p);
-    assert_int_equal(flood_control_lane(&p, WIRE_PROBE, probe, sizeof probe, 400), 0);
+    assert_int_equal(flood_control_lane(&p, WIRE_PROBE, probe, sizeof(probe), 400), 0);
     assert_true(sim_connected(p.a, p.b));
     sim_free(p.sim);
 }

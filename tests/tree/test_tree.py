@@ -167,6 +167,16 @@ def test_c_files_are_as_clang_format_leaves_them():
     assert done.returncode == 0, done.stderr[:2000]
 
 
+def test_c_has_one_dialect():
+    """An error is err, never rc; sizeof has parentheses; the licence is the first line, in one form."""
+    other = []
+    for path in tracked("*.c", "*.h"):
+        text = path.read_text()
+        if not text.startswith("/* SPDX-License-Identifier: Apache-2.0 */\n") or re.search(r"\bsizeof [^(]|\brc\b", code_of(path)):
+            other.append(str(path.relative_to(ROOT)))
+    assert not other
+
+
 def test_every_file_names_its_licence():
     files = tracked("*.c", "*.h", "*.py", "*.sh", "meson.build", "Makefile", ".ci/run")
     assert len(files) > 50

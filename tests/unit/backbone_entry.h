@@ -18,10 +18,10 @@ static inline struct store_entry *test_entry_init(struct test_entry *t, unsigned
     *t = (struct test_entry){.entry = {.seq = seq, .expiry_s = expiry_s}};
     t->entry.id.bytes[0] = (uint8_t)(number >> 8);
     t->entry.id.bytes[1] = (uint8_t)number;
-    memset(t->record, (int)number, sizeof t->record);
-    memset(t->signature, (int)seq, sizeof t->signature);
-    snprintf(t->entry.name, sizeof t->entry.name, "node-%u", number);
-    t->entry.record = (struct slice){t->record, sizeof t->record};
-    t->entry.signature = (struct slice){t->signature, sizeof t->signature};
+    memset(t->record, (int)number, sizeof(t->record));
+    memset(t->signature, (int)seq, sizeof(t->signature));
+    snprintf(t->entry.name, sizeof(t->entry.name), "node-%u", number);
+    t->entry.record = (struct slice){t->record, sizeof(t->record)};
+    t->entry.signature = (struct slice){t->signature, sizeof(t->signature)};
     return &t->entry;
 }

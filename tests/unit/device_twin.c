@@ -32,7 +32,7 @@ void device_twin_use(struct device_twin *shared)
 int device_open(const struct config *config, const struct node_id *id, unsigned queues, struct device **out)
 {
     (void)config, (void)id, (void)queues;
-    struct device *d = ours->fails ? NULL : calloc(1, sizeof *d);
+    struct device *d = ours->fails ? NULL : calloc(1, sizeof(*d));
     if (!d)
         return ERR_NOMEM;
     d->shared = ours;

@@ -26,7 +26,7 @@ struct pair {
 static inline void wait_connected(struct twin *t, const struct twin *peer)
 {
     char line[64];
-    snprintf(line, sizeof line, "peer %s (%.10s): path ", peer->name, peer->id);
+    snprintf(line, sizeof(line), "peer %s (%.10s): path ", peer->name, peer->id);
     twin_wait_log(t, line);
 }
 
@@ -37,7 +37,7 @@ static inline void start_pair_with(struct pair *p, const char *flag, const char 
     twin_init(&p->b, "site-b", 2);
     twin_start(&p->b, FLAGS("-allow", p->a.id, flag, value), NULL, NULL);
     twin_wait_log(&p->b, "are sealed with");
-    twin_start(&p->a, FLAGS("-connect", twin_at(&p->b, at, sizeof at), flag, value), NULL, NULL);
+    twin_start(&p->a, FLAGS("-connect", twin_at(&p->b, at, sizeof(at)), flag, value), NULL, NULL);
     wait_connected(&p->a, &p->b);
     wait_connected(&p->b, &p->a);
 }

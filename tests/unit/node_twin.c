@@ -37,8 +37,8 @@ static bool port_is_free(uint16_t port, int type)
     const struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
     int fd = socket(AF_INET6, type | SOCK_CLOEXEC, 0), on = 1;
     if (type == SOCK_STREAM)
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    bool is_free = bind(fd, (const struct sockaddr *)&at, sizeof at) == 0;
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    bool is_free = bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0;
     close(fd);
     return is_free;
 }
@@ -61,7 +61,7 @@ static void make_key(struct twin *t);
 static void open_device(struct twin *t, uint8_t host)
 {
     int pair[2];
-    t->device = mmap(NULL, sizeof *t->device, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    t->device = mmap(NULL, sizeof(*t->device), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(t->device != MAP_FAILED);
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
     *t->device = (struct device_twin){.queue = pair[0], .mtu = 1500, .underlay_max = 1472};
@@ -83,7 +83,7 @@ void twin_init(struct twin *t, const char *name, uint8_t host)
 static void remove_files(struct twin *t)
 {
     char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", t->dir);
+    snprintf(command, sizeof(command), "rm -rf %s", t->dir);
     assert_int_equal(system(command), 0);
 }
 
@@ -97,7 +97,7 @@ void twin_fini(struct twin *t)
         close(t->tap);
     close(t->device->queue);
     close(t->device->monitor);
-    munmap(t->device, sizeof *t->device);
+    munmap(t->device, sizeof(*t->device));
     remove_files(t);
 }
 
@@ -106,8 +106,8 @@ void twin_fini(struct twin *t)
 static int fill_args(const struct twin *t, const char *const *more, char ports[2][8], const char **args)
 {
     int count = 0;
-    snprintf(ports[0], sizeof ports[0], "%u", t->port);
-    snprintf(ports[1], sizeof ports[1], "%u", t->control_port);
+    snprintf(ports[0], sizeof(ports[0]), "%u", t->port);
+    snprintf(ports[1], sizeof(ports[1]), "%u", t->control_port);
     const char *const own[] = {"twin", "-name",    t->name,  "-keydir",       t->dir,   "-run",
                                t->dir, "-port",    ports[0], "-control-port", ports[1], "-tap",
                                "twin", "-sandbox", "off",    "-workers",      "1",      NULL};
@@ -170,13 +170,13 @@ void twin_start(struct twin *t, const char *const *more, void (*prepare)(void *c
 static bool read_log(struct twin *t)
 {
     for (;;) {
-        size_t room = sizeof t->lines - 1 - t->lines_len;
+        size_t room = sizeof(t->lines) - 1 - t->lines_len;
         ssize_t n = read(t->log, t->lines + t->lines_len, room);
         if (n <= 0)
             return n < 0 && errno == EAGAIN;
         t->lines_len += (size_t)n;
         t->lines[t->lines_len] = '\0';
-        assert_true(t->lines_len < sizeof t->lines - 1);
+        assert_true(t->lines_len < sizeof(t->lines) - 1);
     }
 }
 
@@ -227,7 +227,7 @@ static void make_key(struct twin *t)
     twin_start(t, (const char *const[]){"-generate-keys", NULL}, NULL, NULL);
     twin_wait_log(t, "Peer ID: ");
     assert_int_equal(twin_end(t, 0), 0);
-    snprintf(t->id, sizeof t->id, "%s", strstr(t->lines, "Peer ID: ") + strlen("Peer ID: "));
+    snprintf(t->id, sizeof(t->id), "%s", strstr(t->lines, "Peer ID: ") + strlen("Peer ID: "));
     assert_int_equal(id_parse(t->id, &id), 0);
     id_mac(&id, t->device->mac);
 }
@@ -238,8 +238,8 @@ static int call_api(const struct twin *t)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    snprintf(at.sun_path, sizeof at.sun_path, "%.40s/%.40s.sock", t->dir, t->id);
-    assert_int_equal(connect(fd, (const struct sockaddr *)&at, sizeof at), 0);
+    snprintf(at.sun_path, sizeof(at.sun_path), "%.40s/%.40s.sock", t->dir, t->id);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
     return fd;
 }
 
@@ -270,19 +270,19 @@ json_t *twin_status(const struct twin *t)
 void twin_send_frame(const struct twin *t, const uint8_t *frame, size_t len)
 {
     struct virtio_net_hdr vnet = {0};
-    struct iovec iov[] = {{&vnet, sizeof vnet}, {(void *)frame, len}};
-    assert_int_equal(writev(t->tap, iov, 2), sizeof vnet + len);
+    struct iovec iov[] = {{&vnet, sizeof(vnet)}, {(void *)frame, len}};
+    assert_int_equal(writev(t->tap, iov, 2), sizeof(vnet) + len);
 }
 
 size_t twin_receive_frame(const struct twin *t, uint8_t *frame)
 {
     struct virtio_net_hdr vnet;
-    struct iovec iov[] = {{&vnet, sizeof vnet}, {frame, TWIN_FRAME_MAX}};
+    struct iovec iov[] = {{&vnet, sizeof(vnet)}, {frame, TWIN_FRAME_MAX}};
     struct pollfd p = {.fd = t->tap, .events = POLLIN};
     if (poll(&p, 1, FRAME_WAIT_MS) <= 0)
         return 0;
     ssize_t n = readv(t->tap, iov, 2);
-    return n > (ssize_t)sizeof vnet ? (size_t)n - sizeof vnet : 0;
+    return n > (ssize_t)sizeof(vnet) ? (size_t)n - sizeof(vnet) : 0;
 }
 
 void twin_remove_device(struct twin *t)

@@ -73,13 +73,13 @@ static const char *link_to;
 
 int bind(int fd, const struct sockaddr *address, socklen_t len)
 {
-    long rc = syscall(SYS_bind, fd, address, len);
-    if (rc == 0 && link_to) {
+    long err = syscall(SYS_bind, fd, address, len);
+    if (err == 0 && link_to) {
         const char *path = ((const struct sockaddr_un *)address)->sun_path;
         unlink(path);
         assert_return_code(symlink(link_to, path), errno);
     }
-    return (int)rc;
+    return (int)err;
 }
 
 static gid_t group; /* of readers; 0: /etc/group has none */

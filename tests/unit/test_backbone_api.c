@@ -35,7 +35,7 @@ static void a_refusal_without_words_is_no_backbones(void **state)
     (void)state;
     static const char *const bodies[] = {
         "{\"error\":\"\"}", "{\"error\":5}", "{\"error\":null}", "{}", "", "<html>"};
-    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
         struct helper_message m = told(HELPER_ASK_RECORD, 404, bodies[i]);
         assert_int_equal(m.verdict, BACKBONE_UNREACHABLE);
         assert_string_equal(m.text, "HTTP status 404 is no answer of a backbone");

@@ -26,7 +26,7 @@ static enum flags_result parse(const char **argv)
     dup2(saved, STDERR_FILENO);
     close(saved);
     close(pipe_fds[1]);
-    ssize_t n = read(pipe_fds[0], said, sizeof said - 1);
+    ssize_t n = read(pipe_fds[0], said, sizeof(said) - 1);
     said[n > 0 ? n : 0] = '\0';
     close(pipe_fds[0]);
     return result;
@@ -72,7 +72,7 @@ static void listen_takes_ports_and_addresses(void **state)
                  {"::1", 6, 8080},
                  {"[2001:db8::1]:82", 6, 82},
                  {"[::1]:0", 6, 0}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         assert_int_equal(PARSE("-listen", cases[i].text), FLAGS_RUN);
         assert_int_equal(config.listen.family, cases[i].family);
         assert_int_equal(config.listen.port, cases[i].port);
@@ -92,7 +92,7 @@ static void bad_values_are_refused_in_one_line(void **state)
     static const char *const wrong[] = {
         "65536", "99999999999999999999", "host:80", "1.2.3.4:99999", "1.2.3:80",
         "-1",    "::0:0:0:0:0:0:0:0:0",  ":",       " 80",           "80 "};
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
         assert_int_equal(PARSE("-listen", wrong[i]), FLAGS_EXIT_USAGE);
         expect_one_line_that_names(wrong[i]);
     }
@@ -105,7 +105,7 @@ static void unknown_and_incomplete_flags_are_refused_in_one_line(void **state)
 {
     (void)state;
     static const char *const wrong[] = {"-port", "-liste", "listen", "", "-", "-verbose", "extra"};
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
         assert_int_equal(PARSE(wrong[i]), FLAGS_EXIT_USAGE);
         expect_one_line_that_names(wrong[i]);
     }
@@ -126,8 +126,8 @@ static void unknown_and_incomplete_flags_are_refused_in_one_line(void **state)
 static void too_long_a_directory_is_refused(void **state)
 {
     (void)state;
-    static char dir[sizeof config.data_dir + 1];
-    memset(dir, 'a', sizeof dir - 1);
+    static char dir[sizeof(config.data_dir) + 1];
+    memset(dir, 'a', sizeof(dir) - 1);
     assert_int_equal(PARSE("-data", dir), FLAGS_EXIT_USAGE);
     expect_one_line_that_names("too long");
 }

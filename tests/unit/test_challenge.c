@@ -53,7 +53,7 @@ static void every_altered_bit_is_noticed(void **state)
     (void)state;
     uint8_t c[RECORD_CHALLENGE_LEN];
     assert_int_equal(challenge_make(&key, NOW, c), 0);
-    for (unsigned bit = 0; bit < 8 * sizeof c; bit++) {
+    for (unsigned bit = 0; bit < 8 * sizeof(c); bit++) {
         c[bit / 8] ^= (uint8_t)(1 << bit % 8);
         assert_int_equal(challenge_check(&key, NOW, c), ERR_NOT_FOUND);
         c[bit / 8] ^= (uint8_t)(1 << bit % 8);
@@ -67,7 +67,7 @@ static void challenges_of_one_second_differ(void **state)
     uint8_t a[RECORD_CHALLENGE_LEN], b[RECORD_CHALLENGE_LEN];
     assert_int_equal(challenge_make(&key, NOW, a), 0);
     assert_int_equal(challenge_make(&key, NOW, b), 0);
-    assert_memory_not_equal(a, b, sizeof a);
+    assert_memory_not_equal(a, b, sizeof(a));
 }
 
 int main(void)

@@ -65,7 +65,7 @@ static char dir[32], *out, *err;
 static void serve(struct node *n, int fd)
 {
     char request[512];
-    ssize_t len = recv(fd, request, sizeof request - 1, 0);
+    ssize_t len = recv(fd, request, sizeof(request) - 1, 0);
     json_t *json = len > 0 ? json_loadb(request, (size_t)len, JSON_DISABLE_EOF_CHECK, NULL) : NULL;
     const char *command = json ? json_string_value(json_object_get(json, "cmd")) : "";
     for (unsigned i = 0; i < COMMANDS_MAX; i++) {
@@ -92,10 +92,10 @@ static struct node *add_node(const char *id, const char *status, const char *com
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     struct node *n = &nodes[node_count++];
     *n = (struct node){.answers = {{"status", status}, {command, line}}};
-    snprintf(n->path, sizeof n->path, "%s/%s.sock", dir, id);
+    snprintf(n->path, sizeof(n->path), "%s/%s.sock", dir, id);
     strcpy(at.sun_path, n->path);
     n->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(n->listener, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(bind(n->listener, (struct sockaddr *)&at, sizeof(at)), 0);
     assert_int_equal(listen(n->listener, 8), 0);
     assert_int_equal(pthread_create(&n->thread, NULL, run_node, n), 0);
     return n;
@@ -151,7 +151,7 @@ static int run(const char *line)
 {
     char copy[256], name[] = "shadowmesh", run_flag[] = "-run", *args[24] = {name};
     int count = 1;
-    snprintf(copy, sizeof copy, "%s", line);
+    snprintf(copy, sizeof(copy), "%s", line);
     for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
         args[count++] = word;
     if (!strstr(line, "-run") && !strstr(line, "version")) {
@@ -302,7 +302,7 @@ static void answer_that_is_none_is_told(void **state)
     static const char *const lines[] = {"nonsense\n", OK("3"), "[]\n", "{\"ok\":true}\n"};
     (void)state;
     struct node *n = add_node(ID_A, NULL, NULL, NULL);
-    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+    for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
         n->answers[0].line = lines[i];
         assert_run("status", CLI_FAILURE);
         assert_one_complaint(ID_A);
@@ -347,7 +347,7 @@ static void names_cannot_reach_the_terminal(void **state)
                 "\"}]}"),
              "fdb", OK("{\"entries\":[{\"mac\":\"" EVIL "\",\"peer_name\":\"" EVIL "\",\"age_s\":1}]}"));
     nodes[0].answers[2] = (struct answer){"ping", OK("{\"name\":\"" EVIL "\",\"rtt_us\":1}")};
-    for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+    for (size_t i = 0; i < sizeof(runs) / sizeof(*runs); i++) {
         assert_run(runs[i], CLI_OK);
         assert_has(out, "a?]0;owned??b?c");
         assert_null(strpbrk(out, "\033\007"));
@@ -408,7 +408,7 @@ static void wrong_usage_is_one_line_and_exit_2(void **state)
                                         "status -n=",     "status -run=",
                                         "--help=yes",     ""};
     (void)state;
-    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+    for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
         assert_run(lines[i], CLI_USAGE);
         assert_string_equal(out, "");
         assert_one_complaint("");

@@ -74,9 +74,9 @@ static enum directory_verdict submit(uint64_t now_s, struct directory_receipt *r
 static void sign(const struct identity *me)
 {
     size_t len;
-    assert_int_equal(record_sign(&sr.plain, me, sr.record, sizeof sr.record, &len, sr.signature), 0);
+    assert_int_equal(record_sign(&sr.plain, me, sr.record, sizeof(sr.record), &len, sr.signature), 0);
     sr.record_slice = (struct slice){sr.record, len};
-    sr.signature_slice = (struct slice){sr.signature, sizeof sr.signature};
+    sr.signature_slice = (struct slice){sr.signature, sizeof(sr.signature)};
 }
 
 static enum directory_verdict sign_and_submit(const struct identity *me, uint64_t now_s)
@@ -164,7 +164,7 @@ static void older_record_cannot_return_when_the_newer_one_expired(void **state)
     for (uint64_t at = NOW + 6; at <= NOW + 2 * CHALLENGE_LIFETIME_S; at++) {
         enum directory_verdict verdict =
             directory_register(directory, at, &(struct slice){older.record, sr.record_slice.len},
-                               &(struct slice){older.signature, sizeof older.signature}, &receipt);
+                               &(struct slice){older.signature, sizeof(older.signature)}, &receipt);
         assert_true(verdict == DIRECTORY_SEQ || verdict == DIRECTORY_CHALLENGE);
         assert_int_equal(verdict, at <= NOW + CHALLENGE_LIFETIME_S ? DIRECTORY_SEQ : DIRECTORY_CHALLENGE);
     }
@@ -230,8 +230,9 @@ static void strangers_signature_is_refused(void **state)
     memcpy(bobs.plain.spki, identity_spki(bob), IDENTITY_SPKI_LEN);
     bobs.plain.id = *identity_id(bob);
     size_t len;
-    assert_int_equal(record_sign(&bobs.plain, bob, bobs.record, sizeof bobs.record, &len, bobs.signature), 0);
-    sr.signature_slice = (struct slice){bobs.signature, sizeof bobs.signature};
+    assert_int_equal(record_sign(&bobs.plain, bob, bobs.record, sizeof(bobs.record), &len, bobs.signature),
+                     0);
+    sr.signature_slice = (struct slice){bobs.signature, sizeof(bobs.signature)};
     assert_int_equal(submit(NOW, &receipt), DIRECTORY_SIGNATURE);
 }
 
@@ -260,7 +261,7 @@ static void wrong_sizes_are_malformed(void **state)
     sr.signature_slice.len--;
     assert_int_equal(submit(NOW, &receipt), DIRECTORY_MALFORMED);
     sr.signature_slice.len++;
-    sr.record_slice = (struct slice){large, sizeof large};
+    sr.record_slice = (struct slice){large, sizeof(large)};
     assert_int_equal(submit(NOW, &receipt), DIRECTORY_MALFORMED);
 }
 

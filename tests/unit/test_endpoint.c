@@ -38,7 +38,7 @@ static void endpoints_are_the_same_in_every_part_or_not_at_all(void **state)
         udp("192.0.2.1:1", "198.51.100.2"),
         {.carrier = CARRIER_NONE, .remote = address("192.0.2.1:1")},
     };
-    size_t count = sizeof list / sizeof list[0];
+    size_t count = sizeof(list) / sizeof(list[0]);
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < count; j++)
             assert_int_equal(endpoint_same(&list[i], &list[j]), i == j);

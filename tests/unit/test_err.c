@@ -30,7 +30,7 @@ static void errno_values_have_kinds(void **state)
                  {EEXIST, ERR_EXISTS},    {EADDRINUSE, ERR_BUSY},   {EBUSY, ERR_BUSY},
                  {ELOOP, ERR_SYMLINK},    {ENOMEM, ERR_NOMEM},      {EAFNOSUPPORT, ERR_UNSUPPORTED},
                  {EIO, ERR_IO},           {EINVAL, ERR_IO},         {0, ERR_IO}};
-    for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++)
+    for (unsigned i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
         assert_int_equal(err_from_errno(kinds[i].number), kinds[i].err);
 }
 

@@ -22,11 +22,11 @@ struct fixture {
 
 static int setup(void **state)
 {
-    struct fixture *x = calloc(1, sizeof *x);
+    struct fixture *x = calloc(1, sizeof(*x));
     unsigned seed = 1;
 
     assert_non_null(x);
-    for (size_t i = 0; i < sizeof x->frame; i++)
+    for (size_t i = 0; i < sizeof(x->frame); i++)
         x->frame[i] = (uint8_t)rand_r(&seed);
     x->now = 1000;
     assert_int_equal(fragment_table_new(4, &x->table), 0);

@@ -41,7 +41,7 @@ static void first_is_the_earliest_whatever_is_added_moved_and_removed(void **sta
 {
     (void)state;
     static const unsigned spans[] = {8, 1000000};
-    for (unsigned round = 0; round < sizeof spans / sizeof spans[0]; round++) {
+    for (unsigned round = 0; round < sizeof(spans) / sizeof(spans[0]); round++) {
         struct heap h = {0};
         struct heap_node nodes[NODES] = {0};
         bool in[NODES] = {false};

@@ -31,11 +31,11 @@ static struct helper_message longest(void)
     m.verdict = BACKBONE_REFUSED;
     m.date_s = 1800000000;
     m.number = UINT64_MAX;
-    memset(m.text, 'x', sizeof m.text - 1);
+    memset(m.text, 'x', sizeof(m.text) - 1);
     for (m.address_count = 0; m.address_count < HELPER_ADDRESSES_MAX; m.address_count++)
         m.addresses[m.address_count] = m.address_count % 2 ? v6 : v4;
-    m.data = (struct slice){record, sizeof record};
-    m.signature = (struct slice){signature, sizeof signature};
+    m.data = (struct slice){record, sizeof(record)};
+    m.signature = (struct slice){signature, sizeof(signature)};
     return m;
 }
 
@@ -62,8 +62,8 @@ static void longest_message_comes_back_as_it_was(void **state)
     assert_int_equal(out.address_count, HELPER_ADDRESSES_MAX);
     for (unsigned i = 0; i < out.address_count; i++)
         assert_true(addr_equal(&out.addresses[i], &m.addresses[i]));
-    assert_true(out.data.len == sizeof record && out.data.data[8191] == 0xee);
-    assert_true(out.signature.len == sizeof signature && out.signature.data[4626] == 0xee);
+    assert_true(out.data.len == sizeof(record) && out.data.data[8191] == 0xee);
+    assert_true(out.signature.len == sizeof(signature) && out.signature.data[4626] == 0xee);
 }
 
 static void fields_of_other_kinds_are_not_sent(void **state)
@@ -103,7 +103,7 @@ static void kinds_and_verdicts_that_do_not_exist_are_refused(void **state)
     bytes[0] = 0;
     assert_int_equal(helper_message_decode(bytes, 5, &out), ERR_FORMAT);
     bytes[0] = HELPER_BACKBONE + 1;
-    assert_int_equal(helper_message_decode(bytes, sizeof bytes, &out), ERR_FORMAT);
+    assert_int_equal(helper_message_decode(bytes, sizeof(bytes), &out), ERR_FORMAT);
     bytes[0] = HELPER_BACKBONE;
     const size_t empty = 5 + 17 + 2 + 1 + 2 + 2;
     assert_int_equal(helper_message_decode(bytes, empty, &out), 0);
@@ -117,11 +117,11 @@ static void text_that_a_terminal_obeys_is_refused_both_ways(void **state)
     struct helper_message m = of_kind(HELPER_ENDED), out;
     size_t len;
     (void)state;
-    assert_int_equal(helper_message_decode(bytes, sizeof bytes, &out), ERR_FORMAT);
+    assert_int_equal(helper_message_decode(bytes, sizeof(bytes), &out), ERR_FORMAT);
     bytes[8] = 0;
-    assert_int_equal(helper_message_decode(bytes, sizeof bytes, &out), ERR_FORMAT);
+    assert_int_equal(helper_message_decode(bytes, sizeof(bytes), &out), ERR_FORMAT);
     bytes[8] = 'b';
-    assert_int_equal(helper_message_decode(bytes, sizeof bytes, &out), 0);
+    assert_int_equal(helper_message_decode(bytes, sizeof(bytes), &out), 0);
     strcpy(m.text, "a\x1b");
     assert_int_equal(helper_message_encode(&m, (uint8_t[HELPER_MESSAGE_MAX]){0}, &len), ERR_ARGUMENT);
 }
@@ -131,7 +131,7 @@ static void foreign_text_is_cut_and_cleaned(void **state)
     struct helper_message m = of_kind(HELPER_ENDED), out;
     char words[400];
     (void)state;
-    memset(words, 'y', sizeof words);
+    memset(words, 'y', sizeof(words));
     memcpy(words, "a\nb\x1b[31m", 8);
     memcpy(words + 254, "\xc3\xa4", 2); /* the cut is in the middle of it */
     words[399] = '\0';
@@ -146,16 +146,16 @@ static void addresses_are_of_a_known_family_and_not_too_many(void **state)
     uint8_t bytes[] = {HELPER_NAME, 0, 0, 0, 0, 0, 0, 1, 4, 192, 0, 2, 1, 0, 0, 0, 0, 0x1f, 0x90};
     struct helper_message out;
     (void)state;
-    assert_int_equal(helper_message_decode(bytes, sizeof bytes, &out), 0);
+    assert_int_equal(helper_message_decode(bytes, sizeof(bytes), &out), 0);
     assert_true(out.addresses[0].family == 4 && out.addresses[0].port == 8080);
     bytes[8] = 5;
-    assert_int_equal(helper_message_decode(bytes, sizeof bytes, &out), ERR_FORMAT);
+    assert_int_equal(helper_message_decode(bytes, sizeof(bytes), &out), ERR_FORMAT);
     bytes[8] = 4;
     bytes[16] = 1; /* a scope */
-    assert_int_equal(helper_message_decode(bytes, sizeof bytes, &out), ERR_FORMAT);
+    assert_int_equal(helper_message_decode(bytes, sizeof(bytes), &out), ERR_FORMAT);
     bytes[16] = 0;
     bytes[7] = HELPER_ADDRESSES_MAX + 1;
-    assert_int_equal(helper_message_decode(bytes, sizeof bytes, &out), ERR_FORMAT);
+    assert_int_equal(helper_message_decode(bytes, sizeof(bytes), &out), ERR_FORMAT);
 }
 
 /* ---- the channel ---- */
@@ -184,7 +184,7 @@ static void messages_pass_whole_and_the_nodes_end_does_not_wait(void **state)
     assert_int_equal(helper_channel_receive(ends[0], &packet), ERR_AGAIN);
     assert_int_equal(helper_channel_send(ends[1], &m), 0);
     assert_int_equal(helper_channel_receive(ends[0], &packet), 0);
-    assert_int_equal(packet.message.data.len, sizeof record);
+    assert_int_equal(packet.message.data.len, sizeof(record));
     assert_int_equal(helper_channel_receive(ends[0], &packet), ERR_AGAIN);
 }
 
@@ -203,7 +203,7 @@ static void packet_that_is_too_long_is_refused(void **state)
     static struct helper_packet packet;
     static uint8_t bytes[HELPER_MESSAGE_MAX + 1] = {HELPER_READY};
     int *ends = *state;
-    assert_int_equal(send(ends[1], bytes, sizeof bytes, 0), sizeof bytes);
+    assert_int_equal(send(ends[1], bytes, sizeof(bytes), 0), sizeof(bytes));
     assert_int_equal(helper_channel_receive(ends[0], &packet), ERR_FORMAT);
 }
 

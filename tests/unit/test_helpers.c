@@ -69,13 +69,13 @@ static char secret[] = "/tmp/test-helpers-XXXXXX";
 static void say_pid(struct addr *out, pid_t pid)
 {
     *out = (struct addr){.family = 4};
-    memcpy(out->ip, &pid, sizeof pid);
+    memcpy(out->ip, &pid, sizeof(pid));
 }
 
 static pid_t pid_of(const struct addr *a)
 {
     pid_t pid;
-    memcpy(&pid, a->ip, sizeof pid);
+    memcpy(&pid, a->ip, sizeof(pid));
     return pid;
 }
 
@@ -126,7 +126,7 @@ static void on_answer(void *context, const struct addr *addresses, unsigned coun
     a->count = count;
     if (count)
         a->address = addresses[0];
-    snprintf(a->why, sizeof a->why, "%s", why);
+    snprintf(a->why, sizeof(a->why), "%s", why);
     a->f->answers++;
 }
 
@@ -146,7 +146,7 @@ static struct asked *ask_and_wait(struct fixture *f, unsigned i, const char *hos
 
 static struct fixture *new_fixture(void)
 {
-    struct fixture *f = calloc(1, sizeof *f);
+    struct fixture *f = calloc(1, sizeof(*f));
     uv_loop_init(&f->loop);
     uv_timer_init(&f->loop, &f->bound);
     f->bound.data = f;
@@ -226,7 +226,7 @@ static void lookups_beyond_the_places_wait_for_one(void **state)
     struct fixture *f = *state;
     char host[16];
     for (unsigned i = 0; i < NAME_HELPER_LOOKUPS_MAX; i++) {
-        snprintf(host, sizeof host, "hang%u", i);
+        snprintf(host, sizeof(host), "hang%u", i);
         ask(f, i, host);
     }
     const struct asked *last = ask(f, NAME_HELPER_LOOKUPS_MAX, "good");
@@ -282,7 +282,7 @@ static void more_than_is_open_at_once_is_refused(void **state)
     unsigned i = 0;
     static struct asked ignored;
     for (; !err && i <= HELPER_CLIENT_OPEN_MAX; i++) {
-        snprintf(host, sizeof host, "hang%u", i);
+        snprintf(host, sizeof(host), "hang%u", i);
         err = name_client_ask(f->names, host, on_answer, &ignored);
     }
     assert_int_equal(err, ERR_AGAIN);
@@ -294,7 +294,7 @@ static void what_is_no_name_is_refused(void **state)
 {
     struct fixture *f = *state;
     char longer[HELPER_TEXT_MAX + 1];
-    memset(longer, 'a', sizeof longer);
+    memset(longer, 'a', sizeof(longer));
     longer[HELPER_TEXT_MAX] = '\0';
     assert_int_equal(name_client_ask(f->names, longer, on_answer, NULL), ERR_ARGUMENT);
     assert_int_equal(name_client_ask(f->names, "a\nb", on_answer, NULL), ERR_ARGUMENT);
@@ -320,7 +320,7 @@ static void caged_helper_opens_no_file_of_ours_and_runs_no_program(void **state)
     assert_string_equal(ask_and_wait(f, 0, "secret")->why, strerror(EACCES));
     const struct asked *exec = ask_and_wait(f, 1, "exec");
     char died[64];
-    snprintf(died, sizeof died, "the look-up broke off with status 0x%x", SIGSYS);
+    snprintf(died, sizeof(died), "the look-up broke off with status 0x%x", SIGSYS);
     assert_string_equal(exec->why, died);
     assert_int_equal(ask_and_wait(f, 2, "good")->count, 1);
 }

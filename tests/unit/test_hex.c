@@ -35,7 +35,7 @@ static void other_lengths_and_characters_are_refused(void **state)
     static const char *const bad[] = {"",     "0",    "012",  "01234", "012g",
                                       "0 12", " 012", "+1-2", "0x12",  "01\n2"};
     uint8_t out[2] = {7, 7};
-    for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++)
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++)
         assert_int_equal(hex_decode(bad[i], out, 2), ERR_ARGUMENT);
     assert_memory_equal(out, "\7\7", 2);
 }

@@ -30,9 +30,9 @@ int __wrap_keychain_new(const struct keychain_config *config, const struct keych
 
 int __wrap_tls_export(struct tls *tls, const uint8_t *context, size_t context_len, uint8_t *out, size_t len)
 {
-    int rc = __real_tls_export(tls, context, context_len, out, len);
+    int err = __real_tls_export(tls, context, context_len, out, len);
     memcpy(exported[of_acceptor], out, KDF_LEN);
-    return rc;
+    return err;
 }
 
 int __wrap_keychain_new(const struct keychain_config *config, const struct keychain_ops *ops,
@@ -52,7 +52,7 @@ int __wrap_tls_write(struct tls *tls, const uint8_t *data, size_t len)
     if (!too_long_next)
         return __real_tls_write(tls, data, len);
     too_long_next = false;
-    return __real_tls_write(tls, prefix, sizeof prefix);
+    return __real_tls_write(tls, prefix, sizeof(prefix));
 }
 
 static uint32_t reserve_index(void *context)
@@ -113,8 +113,8 @@ static void setup(struct pair *p, uint64_t opener_features, uint64_t acceptor_fe
     }
     assert_int_equal(link_new(p->tls[0], 1, &somewhere, identity_id(p->identity[1]), 0, &p->link[0]), 0);
     assert_int_equal(link_new(p->tls[1], 2, &somewhere, NULL, 0, &p->link[1]), 0);
-    memset(exported, 0, sizeof exported);
-    memset(rooted, 0, sizeof rooted);
+    memset(exported, 0, sizeof(exported));
+    memset(rooted, 0, sizeof(rooted));
 }
 
 static void teardown(struct pair *p)
@@ -160,7 +160,7 @@ static bool carry(struct pair *p, int from)
 {
     uint8_t chunk[4096];
     size_t n, total = 0;
-    while ((n = link_take_output(p->link[from], chunk, sizeof chunk)) > 0) {
+    while ((n = link_take_output(p->link[from], chunk, sizeof(chunk))) > 0) {
         link_on_bytes(p->link[1 - from], chunk, n);
         total += n;
     }

@@ -51,7 +51,7 @@ static uint64_t enter(const char *from, bool known, uint64_t now_us)
 static uint64_t enter_with_hello(const char *from, bool known, uint64_t now_us)
 {
     uint64_t conn = enter(from, known, now_us);
-    assert_int_equal(lobby_feed(lobby, conn, hello, sizeof hello, now_us), 0);
+    assert_int_equal(lobby_feed(lobby, conn, hello, sizeof(hello), now_us), 0);
     return conn;
 }
 
@@ -73,16 +73,16 @@ static void turn_comes_with_the_last_byte_of_the_client_hello(void **state)
 {
     (void)state;
     uint64_t conn = enter("192.0.2.1", false, START);
-    for (size_t i = 0; i < sizeof hello - 1; i++) {
+    for (size_t i = 0; i < sizeof(hello) - 1; i++) {
         assert_int_equal(lobby_feed(lobby, conn, hello + i, 1, START), 0);
         assert_null(lobby_next(lobby, START));
     }
-    assert_int_equal(lobby_feed(lobby, conn, hello + sizeof hello - 1, 1, START), 0);
+    assert_int_equal(lobby_feed(lobby, conn, hello + sizeof(hello) - 1, 1, START), 0);
     const struct lobby_guest *g = lobby_next(lobby, START);
     assert_non_null(g);
     assert_int_equal(g->conn, conn);
-    assert_int_equal(g->len, sizeof hello);
-    assert_memory_equal(g->hello, hello, sizeof hello);
+    assert_int_equal(g->len, sizeof(hello));
+    assert_memory_equal(g->hello, hello, sizeof(hello));
     assert_true(lobby_empty(lobby));
     assert_int_equal(lobby_feed(lobby, conn, hello, 1, START), ERR_NOT_FOUND);
 }
@@ -94,15 +94,15 @@ static void what_is_no_client_hello_is_refused_at_once(void **state)
                          empty[] = {22, 3, 1, 0, 0}, large[] = {22, 3, 1, 0x0f, 0xfc};
     uint8_t flood[LOBBY_HELLO_MAX + 1] = {22, 3, 1, 1, 0, 1};
     uint64_t conn = enter("192.0.2.1", false, START);
-    assert_int_equal(lobby_feed(lobby, conn, http, sizeof http, START), ERR_FORMAT);
+    assert_int_equal(lobby_feed(lobby, conn, http, sizeof(http), START), ERR_FORMAT);
     assert_int_equal(
-        lobby_feed(lobby, enter("192.0.2.1", false, START), server_hello, sizeof server_hello, START),
+        lobby_feed(lobby, enter("192.0.2.1", false, START), server_hello, sizeof(server_hello), START),
         ERR_FORMAT);
-    assert_int_equal(lobby_feed(lobby, enter("192.0.2.1", false, START), empty, sizeof empty, START),
+    assert_int_equal(lobby_feed(lobby, enter("192.0.2.1", false, START), empty, sizeof(empty), START),
                      ERR_FORMAT);
-    assert_int_equal(lobby_feed(lobby, enter("192.0.2.1", false, START), large, sizeof large, START),
+    assert_int_equal(lobby_feed(lobby, enter("192.0.2.1", false, START), large, sizeof(large), START),
                      ERR_FORMAT);
-    assert_int_equal(lobby_feed(lobby, enter("192.0.2.1", false, START), flood, sizeof flood, START),
+    assert_int_equal(lobby_feed(lobby, enter("192.0.2.1", false, START), flood, sizeof(flood), START),
                      ERR_FORMAT);
     assert_null(lobby_next(lobby, START));
 }
@@ -113,7 +113,7 @@ static void handshakes_are_paid_from_one_budget(void **state)
     for (unsigned i = 0; i < 100; i++) {
         struct target a = {TARGET_TCP, {.family = 4, .ip = {198, 18, (uint8_t)i, 1}}};
         lobby_enter(lobby, ++last_conn, &a, false, START);
-        assert_int_equal(lobby_feed(lobby, last_conn, hello, sizeof hello, START), 0);
+        assert_int_equal(lobby_feed(lobby, last_conn, hello, sizeof(hello), START), 0);
     }
     assert_int_equal(turns(START), LOBBY_TURNS_AT_ONCE - LOBBY_TURNS_FOR_KNOWN);
     assert_int_equal(turns(START + LOBBY_TURN_US - 1), 0);
@@ -127,7 +127,7 @@ static void known_source_finds_the_reserve_and_goes_first(void **state)
     for (unsigned i = 0; i < 20; i++) {
         struct target a = {TARGET_TCP, {.family = 4, .ip = {198, 18, (uint8_t)i, 1}}};
         lobby_enter(lobby, ++last_conn, &a, false, START);
-        assert_int_equal(lobby_feed(lobby, last_conn, hello, sizeof hello, START), 0);
+        assert_int_equal(lobby_feed(lobby, last_conn, hello, sizeof(hello), START), 0);
     }
     turns(START);
     uint64_t peer = enter_with_hello("203.0.113.1", true, START);

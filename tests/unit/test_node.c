@@ -159,7 +159,7 @@ static json_t *change(const char *verb, const struct twin *peer)
 static json_t *connect_at(const struct twin *peer)
 {
     char host[32];
-    snprintf(host, sizeof host, "127.0.0.1:%u", peer->control_port);
+    snprintf(host, sizeof(host), "127.0.0.1:%u", peer->control_port);
     return json_pack("{s:s, s:s, s:[s]}", "cmd", "connect", "id", peer->id, "addresses", host);
 }
 
@@ -184,7 +184,7 @@ static void peers_are_taken_off_and_put_on_the_lists_of_running_nodes(void **sta
     char line[96];
     start_pair(&p);
     assert_changed(&p.b, change("disallow", &p.a), false, "take its -allow and -connect out of the flags");
-    snprintf(line, sizeof line, "disallow %s: by user %lu, process %ld", p.a.id, (unsigned long)getuid(),
+    snprintf(line, sizeof(line), "disallow %s: by user %lu, process %ld", p.a.id, (unsigned long)getuid(),
              (long)getpid());
     twin_wait_log(&p.b, line);
     twin_wait_log(&p.b, "disconnected: it is admitted no longer");
@@ -291,7 +291,7 @@ static void node_that_comes_back_is_connected_again(void **state)
     (void)state;
     start_pair(&p);
     assert_int_equal(twin_end(&p.a, SIGKILL), 128 + SIGKILL);
-    twin_start(&p.a, FLAGS("-connect", twin_at(&p.b, at, sizeof at)), NULL, NULL);
+    twin_start(&p.a, FLAGS("-connect", twin_at(&p.b, at, sizeof(at))), NULL, NULL);
     wait_connected(&p.a, &p.b);
     make_frame(frame, NULL, p.a.device->mac, 1);
     carry_at_last(&p.a, &p.b, frame);
@@ -307,7 +307,7 @@ static void stranger_is_refused_and_both_sides_say_so(void **state)
     twin_init(&b, "site-b", 2);
     twin_start(&b, NULL, NULL, NULL);
     twin_wait_log(&b, "are sealed with");
-    twin_start(&a, FLAGS("-connect", twin_at(&b, at, sizeof at)), NULL, NULL);
+    twin_start(&a, FLAGS("-connect", twin_at(&b, at, sizeof(at))), NULL, NULL);
     twin_wait_log(&a, "refused us");
     twin_wait_log(&b, "refused, at 127.0.0.1");
     assert_int_equal(twin_end(&a, SIGTERM), 0);
@@ -345,7 +345,7 @@ static void peer_is_found_by_a_name_of_its_host(void **state)
     twin_init(&b, "site-b", 2);
     twin_start(&b, FLAGS("-allow", a.id), NULL, NULL);
     twin_wait_log(&b, "are sealed with");
-    snprintf(at, sizeof at, "%s@localhost:%u", b.id, b.control_port);
+    snprintf(at, sizeof(at), "%s@localhost:%u", b.id, b.control_port);
     twin_start(&a, FLAGS("-connect", at), NULL, NULL);
     wait_connected(&a, &b);
     assert_int_equal(twin_end(&a, SIGTERM), 0);
@@ -384,7 +384,7 @@ static void address_of_another_peer_is_not_believed(void **state)
     twin_init(&c, "site-c", 3);
     twin_start(&hub, FLAGS("-allow", b.id, "-allow", c.id), NULL, NULL);
     twin_wait_log(&hub, "are sealed with");
-    twin_start(&b, FLAGS("-connect", twin_at(&hub, at, sizeof at)), NULL, NULL);
+    twin_start(&b, FLAGS("-connect", twin_at(&hub, at, sizeof(at))), NULL, NULL);
     twin_start(&c, FLAGS("-connect", at), NULL, NULL);
     wait_connected(&hub, &b);
     wait_connected(&hub, &c);
@@ -423,7 +423,7 @@ static void assert_start_fails(struct twin *t, const char *const *flags, const c
     twin_start(t, flags, NULL, NULL);
     twin_wait_log(t, line);
     assert_int_equal(twin_end(t, 0), 1);
-    snprintf(socket, sizeof socket, "%.40s/%.40s.sock", t->dir, t->id);
+    snprintf(socket, sizeof(socket), "%.40s/%.40s.sock", t->dir, t->id);
     assert_int_not_equal(access(socket, F_OK), 0);
 }
 
@@ -436,9 +436,9 @@ static void start_that_fails_says_why_and_leaves_nothing(void **state)
     twin_init(&b, "site-b", 2);
     twin_start(&b, NULL, NULL, NULL);
     twin_wait_log(&b, "are sealed with");
-    snprintf(text, sizeof text, "%u", b.port);
+    snprintf(text, sizeof(text), "%u", b.port);
     assert_start_fails(&a, FLAGS("-port", text), "in use by another program; -port N takes another");
-    snprintf(text, sizeof text, "%u", b.control_port);
+    snprintf(text, sizeof(text), "%u", b.control_port);
     assert_start_fails(&a, FLAGS("-control-port", text),
                        "in use by another program; -control-port N takes another");
     assert_start_fails(&a, FLAGS("-connect", a.id), "that id is our own: name the other node's");
@@ -460,7 +460,7 @@ static void second_process_of_a_key_names_the_first(void **state)
     twin_wait_log(&a, "are sealed with");
     again = a;
     again.log = -1;
-    snprintf(pid, sizeof pid, "runs already, as process %ld", (long)a.pid);
+    snprintf(pid, sizeof(pid), "runs already, as process %ld", (long)a.pid);
     twin_start(&again, NULL, NULL, NULL);
     twin_wait_log(&again, pid);
     assert_int_equal(twin_end(&again, 0), 1);

@@ -63,7 +63,7 @@ static void nodes_connect_and_part_by_what_they_are_told(void **state)
     (void)state;
     start_strangers(&p);
     assert_changed(&p.b, "allow", p.a.id, NULL, false);
-    assert_changed(&p.a, "connect", p.b.id, address_of(&p.b, address, sizeof address), false);
+    assert_changed(&p.a, "connect", p.b.id, address_of(&p.b, address, sizeof(address)), false);
     wait_connected(&p.a, &p.b);
     wait_connected(&p.b, &p.a);
     make_frame(frame, NULL, p.a.device->mac, 1);
@@ -116,10 +116,10 @@ static void read_url(struct backbone *b)
 {
     char line[512];
     FILE *log = fdopen(b->log, "r");
-    while (fgets(line, sizeof line, log)) {
+    while (fgets(line, sizeof(line), log)) {
         const char *at = strstr(line, "listening on ");
         if (at && sscanf(at, "listening on %40s", line) == 1) {
-            snprintf(b->url, sizeof b->url, "http://%.40s", line);
+            snprintf(b->url, sizeof(b->url), "http://%.40s", line);
             return;
         }
     }
@@ -151,7 +151,7 @@ static void stop_backbone(struct backbone *b)
     char command[128];
     kill(b->pid, SIGTERM);
     waitpid(b->pid, NULL, 0);
-    snprintf(command, sizeof command, "rm -rf %s", b->dir);
+    snprintf(command, sizeof(command), "rm -rf %s", b->dir);
     assert_int_equal(system(command), 0);
 }
 
@@ -164,7 +164,7 @@ static void node_registers_at_a_backbone(void **state)
     start_backbone(&backbone, "127.0.0.1:0");
     twin_init(&a, "site-a", 1);
     twin_start(&a, FLAGS("-backbone", backbone.url), NULL, NULL);
-    snprintf(line, sizeof line, "registered as %s", a.id);
+    snprintf(line, sizeof(line), "registered as %s", a.id);
     twin_wait_log(&a, line);
     json_t *status = twin_status(&a), *told = json_object_get(status, "backbone");
     assert_string_equal(json_string_value(json_object_get(told, "url")), backbone.url);
@@ -200,7 +200,7 @@ static void key_that_cannot_be_used_ends_the_start_with_the_remedy(void **state)
     char path[96];
     (void)state;
     twin_init(&a, "site-a", 1);
-    snprintf(path, sizeof path, "%.40s/node.key", a.dir);
+    snprintf(path, sizeof(path), "%.40s/node.key", a.dir);
     assert_int_equal(chmod(path, 0644), 0);
     twin_start(&a, NULL, NULL, NULL);
     twin_wait_log(&a, "can be read by others: chmod 600 it");

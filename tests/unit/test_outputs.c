@@ -39,7 +39,7 @@ static void outputs_come_in_order_with_bytes_of_their_own(void **state)
     struct outputs q = {0};
     char text[] = "first";
     assert_int_equal(put(&q, 1, text), 0);
-    memset(text, 'x', sizeof text - 1);
+    memset(text, 'x', sizeof(text) - 1);
     assert_int_equal(put(&q, 2, "second"), 0);
     const struct mesh_output *o = outputs_take(&q);
     assert_int_equal(o->conn, 1);

@@ -29,7 +29,7 @@ struct worker {
 
 static struct worker *worker_new(void)
 {
-    struct worker *w = calloc(1, sizeof *w);
+    struct worker *w = calloc(1, sizeof(*w));
     assert_non_null(w);
     assert_int_equal(overload_new(&w->overload), 0);
     w->now_us = 1000000;
@@ -79,9 +79,9 @@ static void work_a_millisecond(struct worker *w)
 
 static void run(struct worker *w, unsigned milliseconds, const unsigned rates[PEERS])
 {
-    memset(w->arrived, 0, sizeof w->arrived);
-    memset(w->opened, 0, sizeof w->opened);
-    memset(w->shed, 0, sizeof w->shed);
+    memset(w->arrived, 0, sizeof(w->arrived));
+    memset(w->opened, 0, sizeof(w->opened));
+    memset(w->shed, 0, sizeof(w->shed));
     for (unsigned i = 0; i < milliseconds; i++) {
         for (uint8_t slot = 0; slot < PEERS; slot++)
             arrive(w, slot, rates[slot]);

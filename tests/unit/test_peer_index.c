@@ -15,19 +15,19 @@
 
 static struct peer_index *index_new(const uint64_t seed[3])
 {
-    struct peer_index *index = calloc(1, sizeof *index);
+    struct peer_index *index = calloc(1, sizeof(*index));
     assert_non_null(index);
-    memcpy(index->seed, seed, sizeof index->seed);
+    memcpy(index->seed, seed, sizeof(index->seed));
     return index;
 }
 
 /* Ids that differ in their last bytes alone. */
 static struct peer *peers_new(void)
 {
-    struct peer *peers = calloc(PEERS, sizeof *peers);
+    struct peer *peers = calloc(PEERS, sizeof(*peers));
     assert_non_null(peers);
     for (uint32_t i = 0; i < PEERS; i++)
-        memcpy(peers[i].id.bytes + ID_LEN - sizeof i, &i, sizeof i);
+        memcpy(peers[i].id.bytes + ID_LEN - sizeof(i), &i, sizeof(i));
     return peers;
 }
 
@@ -89,8 +89,8 @@ static void ids_that_collide_are_told_apart_and_do_not_under_another_seed(void *
     static const uint64_t theirs[3] = {0, 0, 0}, ours[3] = {0x243f6a8885a308d3, 0x13198a2e03707344, 0xa409};
     struct peer *peers = peers_new();
     for (uint32_t i = 0; i < PEERS; i++) {
-        memset(&peers[i].id, 0, sizeof peers[i].id);
-        memcpy(peers[i].id.bytes, &i, sizeof i);
+        memset(&peers[i].id, 0, sizeof(peers[i].id));
+        memcpy(peers[i].id.bytes, &i, sizeof(i));
     }
     assert_int_equal(chain_under(theirs, peers), PEERS);
     assert_true(chain_under(ours, peers) < 16);

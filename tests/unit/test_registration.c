@@ -22,13 +22,13 @@ static void base64_follows_the_rfc(void **state)
                                              {"foob", "Zm9vYg=="},
                                              {"fooba", "Zm9vYmE="},
                                              {"foobar", "Zm9vYmFy"}};
-    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
+    for (size_t i = 0; i < sizeof(vectors) / sizeof(*vectors); i++) {
         char text[16];
         uint8_t data[8];
         size_t len, plain = strlen(vectors[i][0]);
         base64_encode((const uint8_t *)vectors[i][0], plain, text);
         assert_string_equal(text, vectors[i][1]);
-        assert_int_equal(base64_decode(text, strlen(text), data, sizeof data, &len), 0);
+        assert_int_equal(base64_decode(text, strlen(text), data, sizeof(data), &len), 0);
         assert_int_equal(len, plain);
         assert_memory_equal(data, vectors[i][0], len);
     }
@@ -54,10 +54,10 @@ static void base64_takes_nothing_but_base64(void **state)
                                         "Zm=v",
                                         "Zm9vZ=g=",
                                         "Zm9v\xff\xff\xff\xff"};
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
         uint8_t data[16];
         size_t len;
-        assert_int_equal(base64_decode(wrong[i], strlen(wrong[i]), data, sizeof data, &len), ERR_FORMAT);
+        assert_int_equal(base64_decode(wrong[i], strlen(wrong[i]), data, sizeof(data), &len), ERR_FORMAT);
         assert_int_equal(len, 0);
     }
 }
@@ -78,12 +78,12 @@ static char *body_of(size_t record_len, size_t signature_len, const char *format
 {
     static char body[40000];
     static uint8_t bytes[RECORD_MAX + 16];
-    static char record[BASE64_LEN(sizeof bytes) + 1], signature[BASE64_LEN(sizeof bytes) + 1];
-    for (size_t i = 0; i < sizeof bytes; i++)
+    static char record[BASE64_LEN(sizeof(bytes)) + 1], signature[BASE64_LEN(sizeof(bytes)) + 1];
+    for (size_t i = 0; i < sizeof(bytes); i++)
         bytes[i] = (uint8_t)(i * 7);
     base64_encode(bytes, record_len, record);
     base64_encode(bytes, signature_len, signature);
-    snprintf(body, sizeof body, format, record, signature);
+    snprintf(body, sizeof(body), format, record, signature);
     return body;
 }
 
@@ -148,7 +148,7 @@ static void wrong_json_is_refused(void **state)
         "{\"record\":\"Zg\\u0000=\",\"signature\":\"Zg==\"}",
         "{\"record\":\"Zg==\",\"signature\":\"Zg==\"}trailing",
     };
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
         assert_int_equal(decode(wrong[i], &r), ERR_FORMAT);
 }
 
@@ -156,7 +156,7 @@ static void deep_nesting_is_refused_without_harm(void **state)
 {
     (void)state;
     static char body[32768];
-    memset(body, '[', sizeof body - 1);
+    memset(body, '[', sizeof(body) - 1);
     assert_int_equal(decode(body, &r), ERR_FORMAT);
 }
 

@@ -286,7 +286,7 @@ static void on_missing(void *context, const struct node_id *id, const char *why)
 {
     struct fixture *f = context;
     assert_int_equal(id_compare(id, identity_id(f->other)), 0);
-    snprintf(f->missing, sizeof f->missing, "%s", why);
+    snprintf(f->missing, sizeof(f->missing), "%s", why);
 }
 
 static void on_clock(void *context, int64_t ahead_s)

@@ -24,7 +24,7 @@ static uint64_t now_us = 1000 * MINUTE_US; /* never steps back */
 static int setup(void **state)
 {
     (void)state;
-    memset(&metrics, 0, sizeof metrics);
+    memset(&metrics, 0, sizeof(metrics));
     return store_sqlite_open(":memory:", 1000, &store) || directory_new(store, &directory) ||
            routes_new(directory, &metrics, 8080, &routes);
 }
@@ -116,7 +116,7 @@ static void unknown_paths_are_404(void **state)
                                         "/v1/networks/x/nodes/",
                                         "/v1/networks/x/y/nodes",
                                         "/v2/info"};
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+    for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++)
         expect_status("GET", paths[i], 404);
 }
 
@@ -127,7 +127,7 @@ static void wrong_methods_are_405_and_say_what_is_right(void **state)
                                            {"DELETE", "/v1/nodes", "GET, HEAD, POST"},
                                            {"PUT", "/v1/nodes/x", "GET, HEAD"},
                                            {"get", "/health", "GET, HEAD"}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         struct request request = request_of(cases[i][0], cases[i][1]);
         struct response out;
         routes_answer(routes, &request, &out);
@@ -199,7 +199,7 @@ static unsigned walk(const char *path, const char *limit, unsigned *pages, size_
         *largest = out.len > *largest ? out.len : *largest;
         free(out.body);
         const char *next = json_string_value(json_object_get(json, "next"));
-        snprintf(after, sizeof after, "%s", next ? next : "");
+        snprintf(after, sizeof(after), "%s", next ? next : "");
         json_decref(json);
         if (!next)
             return count;
@@ -236,7 +236,7 @@ static void bad_page_arguments_are_400(void **state)
     (void)state;
     static const char *const limits[] = {"", "0", "101", "-1", "1e1", "0000000001", " 5"};
     struct request request = request_of("GET", "/v1/nodes");
-    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+    for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
         request.limit = limits[i];
         request.now_us += MINUTE_US;
         json_decref(ask(&request, 400));

@@ -179,8 +179,8 @@ static void *sleep_a_moment(void *context)
 static int make_a_thread(void)
 {
     pthread_t thread;
-    int rc = pthread_create(&thread, NULL, sleep_a_moment, NULL);
-    return rc ? rc : pthread_join(thread, NULL);
+    int err = pthread_create(&thread, NULL, sleep_a_moment, NULL);
+    return err ? err : pthread_join(thread, NULL);
 }
 
 static int fail_an_assertion(void)

@@ -48,7 +48,7 @@ static void make_folder(struct backbone *b)
 static void remove_folder(struct backbone *b)
 {
     char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", b->dir);
+    snprintf(command, sizeof(command), "rm -rf %s", b->dir);
     assert_int_equal(system(command), 0);
 }
 
@@ -78,7 +78,7 @@ static void start(struct backbone *b, const char *listen, const char *data, cons
     if (b->pid == 0) {
         close(ends[0]);
         dup2(ends[1], STDERR_FILENO);
-        exit(run(sizeof args / sizeof *args - 1, (char **)args));
+        exit(run(sizeof(args) / sizeof(*args) - 1, (char **)args));
     }
     close(ends[1]);
 }
@@ -144,10 +144,10 @@ static void ask(const struct addr *at, const char *text, size_t filler, char out
 {
     static char fill[4096];
     int fd = connect_to(at, SOCK_STREAM);
-    memset(fill, 'x', sizeof fill);
+    memset(fill, 'x', sizeof(fill));
     assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
     for (ssize_t n; filler > 0; filler -= (size_t)n)
-        if ((n = send(fd, fill, filler < sizeof fill ? filler : sizeof fill, MSG_NOSIGNAL)) <= 0)
+        if ((n = send(fd, fill, filler < sizeof(fill) ? filler : sizeof(fill), MSG_NOSIGNAL)) <= 0)
             break;
     read_all(fd, out);
     close(fd);
@@ -158,7 +158,7 @@ static void assert_answer(const struct addr *at, const char *request, unsigned s
     static char out[TEXT_MAX];
     char first[32];
     ask(at, request, 0, out);
-    snprintf(first, sizeof first, "HTTP/1.1 %u ", status);
+    snprintf(first, sizeof(first), "HTTP/1.1 %u ", status);
     if (strncmp(out, first, strlen(first)) != 0 || !strstr(out, part))
         fail_msg("no %u with \"%s\": %s", status, part, out);
 }
@@ -222,7 +222,7 @@ static void body_that_is_too_large_is_413_however_it_is_sent(void **state)
     ask(&b.at, "POST /v1/nodes HTTP/1.1\r\nHost: b\r\nContent-Length: 99999999\r\nConnection: close\r\n\r\n",
         0, out);
     assert_int_equal(strncmp(out, "HTTP/1.1 413 ", 13), 0);
-    snprintf(head, sizeof head,
+    snprintf(head, sizeof(head),
              "POST /v1/nodes HTTP/1.1\r\nHost: b\r\nContent-Length: %u\r\nConnection: close\r\n\r\n",
              ROUTES_BODY_MAX + 1);
     ask(&b.at, head, ROUTES_BODY_MAX + 1, out);
@@ -246,13 +246,13 @@ static bool is_reflected(int fd, int ms)
     uint8_t message[STUN_MESSAGE_MAX];
     struct addr mapped, ours;
     struct sockaddr_storage sa;
-    socklen_t sa_len = sizeof sa;
+    socklen_t sa_len = sizeof(sa);
     struct pollfd p = {.fd = fd, .events = POLLIN};
     size_t len = stun_request_encode(transaction, message);
     assert_int_equal(send(fd, message, len, 0), len);
     if (poll(&p, 1, ms) <= 0)
         return false;
-    ssize_t got = recv(fd, message, sizeof message, 0);
+    ssize_t got = recv(fd, message, sizeof(message), 0);
     assert_true(got > 0);
     assert_int_equal(stun_response_decode(message, (size_t)got, transaction, &mapped), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &sa_len), 0);
@@ -295,7 +295,7 @@ static void start_that_fails_says_why(void **state)
     start(&other, "192.0.2.1:0", other.dir, "off");
     wait_log(&other, "cannot listen on 192.0.2.1");
     assert_int_equal(end(&other, 0), 1);
-    snprintf(file, sizeof file, "%s/file", other.dir);
+    snprintf(file, sizeof(file), "%s/file", other.dir);
     close(open(file, O_CREAT | O_WRONLY, 0600));
     start(&other, "127.0.0.1:0", file, "off");
     wait_log(&other, "cannot make the data directory");
@@ -335,9 +335,9 @@ static void every_address_is_listened_on_by_default(void **state)
 static int listen_on_loopback(struct addr *at)
 {
     struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof sa;
+    socklen_t len = sizeof(sa);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
     assert_int_equal(listen(fd, 16), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
     *at = (struct addr){.family = 4, .port = ntohs(sa.sin_port), .ip = {127, 0, 0, 1}};

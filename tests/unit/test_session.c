@@ -43,7 +43,7 @@ static struct session *make(struct session_config config)
 
 static int setup(void **state)
 {
-    struct fixture *x = calloc(1, sizeof *x);
+    struct fixture *x = calloc(1, sizeof(*x));
 
     assert_non_null(x);
     for (size_t i = 0; i < TEXT_LEN; i++)
@@ -151,9 +151,9 @@ static void keys_and_nonce_follow_the_documented_schedule(void **state)
     uint8_t secret[KDF_LEN], key[AEAD_KEY_LEN + AEAD_NONCE_LEN], expected[LEN];
     struct aead *aead;
 
-    assert_int_equal(kdf_expand(root, (const uint8_t *)direction, strlen(direction), secret, sizeof secret),
+    assert_int_equal(kdf_expand(root, (const uint8_t *)direction, strlen(direction), secret, sizeof(secret)),
                      0);
-    assert_int_equal(kdf_expand(secret, (const uint8_t *)"lane\1", 5, key, sizeof key), 0);
+    assert_int_equal(kdf_expand(secret, (const uint8_t *)"lane\1", 5, key, sizeof(key)), 0);
     assert_int_equal(aead_new(AEAD_AES_256_GCM, key, &aead), 0);
     key[AEAD_KEY_LEN + AEAD_NONCE_LEN - 1] ^= 1; /* counter 1 */
 
@@ -188,7 +188,7 @@ static void another_root_does_not_open(void **state)
     uint8_t other[KDF_LEN];
     struct session *stranger;
 
-    memcpy(other, root, sizeof other);
+    memcpy(other, root, sizeof(other));
     other[KDF_LEN - 1] ^= 1;
     assert_int_equal(session_new(&config, other, &stranger), 0);
     assert_int_equal(pass(x, x->a, stranger, WIRE_DATA, 0), DROP_AUTH);
@@ -240,8 +240,8 @@ static void truncated_and_extended_datagrams_are_dropped(void **state)
         assert_int_equal(deliver(x->b, x->datagram, len, x->text),
                          len < WIRE_OVERHEAD ? DROP_SHORT : DROP_AUTH);
     memcpy(longer, x->datagram, LEN);
-    assert_int_equal(wire_header_decode(longer, sizeof longer, &h), DROP_NONE);
-    assert_int_equal(session_open(x->b, &h, longer, sizeof longer, &plain, &plain_len), DROP_AUTH);
+    assert_int_equal(wire_header_decode(longer, sizeof(longer), &h), DROP_NONE);
+    assert_int_equal(session_open(x->b, &h, longer, sizeof(longer), &plain, &plain_len), DROP_AUTH);
     assert_int_equal(session_open(x->b, &h, longer, WIRE_OVERHEAD - 1, &plain, &plain_len), DROP_SHORT);
     assert_int_equal(deliver(x->b, x->datagram, LEN, x->text), DROP_NONE);
 }

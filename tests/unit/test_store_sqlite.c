@@ -32,7 +32,7 @@ static bool copy_entry(void *context, const struct store_entry *e)
 {
     struct test_entry *t = context;
     t->entry = *e;
-    assert_true(e->record.len <= sizeof t->record && e->signature.len <= sizeof t->signature);
+    assert_true(e->record.len <= sizeof(t->record) && e->signature.len <= sizeof(t->signature));
     memcpy(t->record, e->record.data, e->record.len);
     memcpy(t->signature, e->signature.data, e->signature.len);
     return true;
@@ -76,10 +76,10 @@ static void stored_entry_comes_back_whole(void **state)
     assert_true(out.entry.is_public);
     assert_string_equal(out.entry.name, in.entry.name);
     assert_string_equal(out.entry.network, in.entry.network);
-    assert_int_equal(out.entry.record.len, sizeof in.record);
-    assert_memory_equal(out.record, in.record, sizeof in.record);
-    assert_int_equal(out.entry.signature.len, sizeof in.signature);
-    assert_memory_equal(out.signature, in.signature, sizeof in.signature);
+    assert_int_equal(out.entry.record.len, sizeof(in.record));
+    assert_memory_equal(out.record, in.record, sizeof(in.record));
+    assert_int_equal(out.entry.signature.len, sizeof(in.signature));
+    assert_memory_equal(out.signature, in.signature, sizeof(in.signature));
     store_close(s);
 }
 
@@ -247,7 +247,7 @@ static struct folder make_folder(void)
 {
     struct folder f = {.dir = "/tmp/shadowmesh-store.XXXXXX"};
     assert_non_null(mkdtemp(f.dir));
-    snprintf(f.path, sizeof f.path, "%s/" STORE_SQLITE_FILE, f.dir);
+    snprintf(f.path, sizeof(f.path), "%s/" STORE_SQLITE_FILE, f.dir);
     return f;
 }
 
@@ -255,8 +255,8 @@ static void remove_folder(const struct folder *f)
 {
     const char *suffixes[] = {"", "-wal", "-shm", "-journal"};
     char path[128];
-    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
-        snprintf(path, sizeof path, "%s%s", f->path, suffixes[i]);
+    for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++) {
+        snprintf(path, sizeof(path), "%s%s", f->path, suffixes[i]);
         unlink(path);
     }
     assert_int_equal(rmdir(f->dir), 0);
@@ -313,7 +313,7 @@ static void database_of_another_version_is_refused(void **state)
     store_close(s);
     FILE *file = fopen(f.path, "r+"); /* user_version: bytes 60 to 63 of the header */
     fseek(file, 60, SEEK_SET);
-    fwrite(version, sizeof version, 1, file);
+    fwrite(version, sizeof(version), 1, file);
     fclose(file);
     assert_int_equal(store_sqlite_open(f.path, 1, &s), ERR_FORMAT);
     remove_folder(&f);

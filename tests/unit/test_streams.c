@@ -47,7 +47,7 @@ static void on_bytes(void *context, uint64_t conn, const uint8_t *data, size_t l
 {
     struct end *e = context;
     assert_int_equal(conn, e->conn);
-    assert_true(e->len + len <= sizeof e->bytes);
+    assert_true(e->len + len <= sizeof(e->bytes));
     memcpy(e->bytes + e->len, data, len);
     e->len += len;
 }
@@ -57,7 +57,7 @@ static void on_closed(void *context, uint64_t conn, const char *reason)
     struct end *e = context;
     assert_int_equal(conn, e->conn);
     e->closed++;
-    snprintf(e->reason, sizeof e->reason, "%s", reason);
+    snprintf(e->reason, sizeof(e->reason), "%s", reason);
 }
 
 static void open_end(struct end *e, uint16_t port)
@@ -226,7 +226,7 @@ static void who_does_not_read_is_given_up(void **state)
     static const uint8_t much[16384];
     connect_at("127.0.0.1");
     for (unsigned i = 0; i < 4096; i++)
-        streams_send(lab.dialler.streams, lab.dialler.conn, much, sizeof much);
+        streams_send(lab.dialler.streams, lab.dialler.conn, much, sizeof(much));
     lab.listener.conn = 0; /* what did arrive is no matter of this test */
     streams_close(lab.listener.streams, lab.listener.next_conn);
     AWAIT(lab.dialler.closed >= 1);
@@ -269,7 +269,7 @@ struct other_stream {
 static void note(struct stream *st, const char *order, size_t len)
 {
     struct other_stream *o = (struct other_stream *)st;
-    snprintf(o->orders + strlen(o->orders), sizeof o->orders - strlen(o->orders), "%s %zu; ", order, len);
+    snprintf(o->orders + strlen(o->orders), sizeof(o->orders) - strlen(o->orders), "%s %zu; ", order, len);
 }
 
 static void other_send(struct stream *st, const uint8_t *data, size_t len)

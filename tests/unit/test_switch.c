@@ -22,7 +22,7 @@ struct fixture {
 
 static int setup(void **state)
 {
-    struct fixture *x = calloc(1, sizeof *x);
+    struct fixture *x = calloc(1, sizeof(*x));
 
     assert_non_null(x);
     x->now = 5000 * SECOND;
@@ -189,7 +189,7 @@ static const struct {
 
 static void check_bridges(struct fixture *x, bool passed)
 {
-    for (size_t i = 0; i < sizeof bridges / sizeof bridges[0]; i++)
+    for (size_t i = 0; i < sizeof(bridges) / sizeof(bridges[0]); i++)
         for (uint16_t vlan = 0; vlan < 2; vlan++) {
             struct switch_frame f = frame(100, BROADCAST, vlan);
             bool refused = bridges[i].refused && !passed;
@@ -395,7 +395,7 @@ static struct switch_pin pin(struct fixture *x, uint32_t peer, uint64_t station)
     struct switch_frame f = frame(station, 0, 0);
     struct switch_pin p = {.err = 1};
 
-    memcpy(p.mac, f.src, sizeof p.mac);
+    memcpy(p.mac, f.src, sizeof(p.mac));
     switch_pin(x->sw, peer, &p, 1);
     return p;
 }
@@ -464,7 +464,7 @@ static void address_goes_back_when_the_one_that_it_is_made_from_is_gone(void **s
     struct switch_frame f = frame(100, 0, 0);
     struct switch_pin own = {.own = true};
 
-    memcpy(own.mac, f.src, sizeof own.mac);
+    memcpy(own.mac, f.src, sizeof(own.mac));
     assert_int_equal(pin(x, 1, 100).err, 0);
     switch_pin(x->sw, 2, &own, 1);
     assert_int_equal(where(x, 100), 2);
@@ -493,7 +493,7 @@ static void address_made_from_its_peers_id_is_nobody_elses(void **state)
     struct switch_frame f = frame(100, 0, 0);
     struct switch_pin own = {.own = true};
 
-    memcpy(own.mac, f.src, sizeof own.mac);
+    memcpy(own.mac, f.src, sizeof(own.mac));
     assert_int_equal(pin(x, 1, 100).err, 0);
     switch_pin(x->sw, 2, &own, 1);
     assert_int_equal(own.err, 0);

@@ -20,7 +20,7 @@ static void targets_are_the_same_in_kind_and_address_or_not_at_all(void **state)
     (void)state;
     struct target list[] = {at("192.0.2.1:8443"),   at("192.0.2.1:8444"),   at("192.0.2.2:8443"),
                             at("[fe80::1%1]:8443"), at("[fe80::1%2]:8443"), at("192.0.2.1:8443")};
-    size_t count = sizeof list / sizeof list[0];
+    size_t count = sizeof(list) / sizeof(list[0]);
     list[count - 1].kind = (enum target_kind)77; /* of a later version */
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < count; j++)

@@ -27,7 +27,7 @@ static bool passes_in(bool overlay, const char *text)
         {.index = 4, .prefix = {parse("2001:db8::7"), 64}},
     };
     const struct usable_scope scope = {.machine = machine,
-                                       .machine_count = sizeof machine / sizeof *machine,
+                                       .machine_count = sizeof(machine) / sizeof(*machine),
                                        .overlay = overlay,
                                        .port = PORT,
                                        .control_port = CONTROL_PORT};

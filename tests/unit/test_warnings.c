@@ -27,8 +27,8 @@ static void a_long_text_is_cut(void **state)
     (void)state;
     struct warnings w = {0};
     char text[2 * WARNING_TEXT_MAX];
-    memset(text, 'x', sizeof text);
-    text[sizeof text - 1] = '\0';
+    memset(text, 'x', sizeof(text));
+    text[sizeof(text) - 1] = '\0';
     warnings_set(&w, WARNING_SHARED_KEY, text, 1);
     assert_int_equal(strlen(warnings_text(&w, WARNING_SHARED_KEY, 0)), WARNING_TEXT_MAX - 1);
 }

@@ -26,9 +26,9 @@ static enum drop decode_inner(struct wire_inner in)
     struct wire_inner out;
 
     wire_inner_encode(&in, plain);
-    enum drop drop = wire_inner_decode(plain, sizeof plain, &out);
+    enum drop drop = wire_inner_decode(plain, sizeof(plain), &out);
     if (!drop)
-        assert_memory_equal(&in, &out, sizeof in);
+        assert_memory_equal(&in, &out, sizeof(in));
     return drop;
 }
 
@@ -39,7 +39,7 @@ static void header_has_the_documented_bytes(void **state)
     uint8_t out[WIRE_HEADER_LEN];
 
     wire_header_encode(&data_header, out);
-    assert_memory_equal(out, expected, sizeof out);
+    assert_memory_equal(out, expected, sizeof(out));
 }
 
 static void header_survives_the_wire(void **state)
@@ -49,7 +49,7 @@ static void header_survives_the_wire(void **state)
     struct wire_header out;
 
     wire_header_encode(&data_header, datagram);
-    assert_int_equal(wire_header_decode(datagram, sizeof datagram, &out), DROP_NONE);
+    assert_int_equal(wire_header_decode(datagram, sizeof(datagram), &out), DROP_NONE);
     assert_int_equal(out.type, data_header.type);
     assert_int_equal(out.lane, data_header.lane);
     assert_int_equal(out.receiver, data_header.receiver);
@@ -70,7 +70,7 @@ static void inner_header_has_the_documented_bytes(void **state)
     uint8_t out[WIRE_INNER_LEN];
 
     wire_inner_encode(&in, out);
-    assert_memory_equal(out, expected, sizeof out);
+    assert_memory_equal(out, expected, sizeof(out));
 }
 
 static void datagram_shorter_than_its_overhead_is_short(void **state)
@@ -99,7 +99,7 @@ static void every_reserved_bit_must_be_zero(void **state)
         struct wire_header out;
         wire_header_encode(&data_header, datagram);
         datagram[2 + bit / 8] |= (uint8_t)(1 << bit % 8);
-        assert_int_equal(wire_header_decode(datagram, sizeof datagram, &out), DROP_RESERVED);
+        assert_int_equal(wire_header_decode(datagram, sizeof(datagram), &out), DROP_RESERVED);
     }
 }
 
@@ -144,7 +144,7 @@ static void inner_headers_that_we_send_are_accepted(void **state)
          .csum_offset = 6,
          .frag_total = 1008},
     };
-    for (size_t i = 0; i < sizeof sent / sizeof *sent; i++)
+    for (size_t i = 0; i < sizeof(sent) / sizeof(*sent); i++)
         assert_int_equal(decode_inner(sent[i]), DROP_NONE);
 }
 
@@ -177,7 +177,7 @@ static void inner_headers_that_contradict_themselves_are_refused(void **state)
          .csum_offset = 7,
          .frag_total = 1008},
     };
-    for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++)
+    for (size_t i = 0; i < sizeof(hostile) / sizeof(*hostile); i++)
         assert_int_equal(decode_inner(hostile[i]), DROP_INNER);
 }
 
@@ -187,9 +187,9 @@ static void truncated_inner_header_is_refused(void **state)
     const uint8_t plain[WIRE_INNER_LEN] = {0};
     struct wire_inner out;
 
-    for (size_t len = 0; len < sizeof plain; len++)
+    for (size_t len = 0; len < sizeof(plain); len++)
         assert_int_equal(wire_inner_decode(plain, len, &out), DROP_INNER);
-    assert_int_equal(wire_inner_decode(plain, sizeof plain, &out), DROP_NONE);
+    assert_int_equal(wire_inner_decode(plain, sizeof(plain), &out), DROP_NONE);
 }
 
 static void empty_fragment_is_refused(void **state)
@@ -200,7 +200,7 @@ static void empty_fragment_is_refused(void **state)
     struct wire_inner out;
 
     wire_inner_encode(&in, plain);
-    assert_int_equal(wire_inner_decode(plain, sizeof plain, &out), DROP_INNER);
+    assert_int_equal(wire_inner_decode(plain, sizeof(plain), &out), DROP_INNER);
 }
 
 int main(void)

@@ -25,9 +25,9 @@ int carrier_send(struct udp_socket *s, const struct carrier_remote *to, uint8_t 
 int carrier_send_one(struct udp_socket *s, const struct endpoint *to, uint8_t *datagram, size_t len)
 {
     struct carrier_remote remote;
-    int rc = carrier_remote_init(s, to, &remote);
-    if (rc)
-        return rc;
+    int err = carrier_remote_init(s, to, &remote);
+    if (err)
+        return err;
     len += remote.envelope;
     return carrier_send(s, &remote, datagram, len, len, 0);
 }

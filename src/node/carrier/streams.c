@@ -22,18 +22,18 @@ static void free_streams(struct streams *s)
 
 int streams_new(uv_loop_t *loop, uint16_t port, const struct streams_events *events, struct streams **out)
 {
-    struct streams *s = calloc(1, sizeof *s);
+    struct streams *s = calloc(1, sizeof(*s));
     if (!s)
         return ERR_NOMEM;
     s->events = *events;
-    int rc = table_new(&s->by_conn);
-    if (!rc)
-        rc = tcp_streams_new(loop, port, s, &s->tcp);
-    if (rc)
+    int err = table_new(&s->by_conn);
+    if (!err)
+        err = tcp_streams_new(loop, port, s, &s->tcp);
+    if (err)
         free_streams(s);
     else
         *out = s;
-    return rc;
+    return err;
 }
 
 void streams_close_all(struct streams *s)

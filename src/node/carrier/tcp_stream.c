@@ -70,8 +70,8 @@ static void report_failure(uv_timer_t *timer)
 {
     struct tcp_stream *st = timer->data;
     const struct stream gone = st->base;
-    char reason[sizeof st->failure];
-    memcpy(reason, st->failure, sizeof reason);
+    char reason[sizeof(st->failure)];
+    memcpy(reason, st->failure, sizeof(reason));
     bool told = st->closing;
     destroy(st);
     if (!told)
@@ -82,7 +82,7 @@ void tcp_stream_fail(struct tcp_stream *st, const char *reason)
 {
     if (!st->open || st->failure[0])
         return;
-    snprintf(st->failure, sizeof st->failure, "%s", reason);
+    snprintf(st->failure, sizeof(st->failure), "%s", reason);
     uv_read_stop((uv_stream_t *)&st->tcp);
     uv_timer_start(&st->report, report_failure, 0, 0);
 }
@@ -110,7 +110,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     (void)suggested;
     struct tcp_stream *st = handle->data;
-    *buf = uv_buf_init((char *)st->owner->buffer, sizeof st->owner->buffer);
+    *buf = uv_buf_init((char *)st->owner->buffer, sizeof(st->owner->buffer));
 }
 
 static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
@@ -132,13 +132,13 @@ void tcp_stream_read(struct tcp_stream *st)
     uv_tcp_nodelay(&st->tcp, 1);
     uv_tcp_keepalive(&st->tcp, 1, KEEPALIVE_IDLE_S);
     if (uv_fileno((uv_handle_t *)&st->tcp, &fd) == 0) {
-        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof timeout);
-        setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
-        setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
     }
-    int rc = uv_read_start((uv_stream_t *)&st->tcp, on_alloc, on_read);
-    if (rc)
-        tcp_stream_fail(st, tcp_stream_reason(rc));
+    int err = uv_read_start((uv_stream_t *)&st->tcp, on_alloc, on_read);
+    if (err)
+        tcp_stream_fail(st, tcp_stream_reason(err));
 }
 
 struct pending_write {
@@ -163,17 +163,17 @@ static void send_bytes(struct stream *base, const uint8_t *data, size_t len)
         tcp_stream_fail(st, "the peer does not read");
         return;
     }
-    struct pending_write *w = malloc(sizeof *w + len);
+    struct pending_write *w = malloc(sizeof(*w) + len);
     if (!w) {
         tcp_stream_fail(st, "out of memory");
         return;
     }
     memcpy(w->data, data, len);
     uv_buf_t buf = uv_buf_init((char *)w->data, (unsigned)len);
-    int rc = uv_write(&w->request, (uv_stream_t *)&st->tcp, &buf, 1, on_written);
-    if (rc) {
+    int err = uv_write(&w->request, (uv_stream_t *)&st->tcp, &buf, 1, on_written);
+    if (err) {
         free(w);
-        tcp_stream_fail(st, tcp_stream_reason(rc));
+        tcp_stream_fail(st, tcp_stream_reason(err));
     }
 }
 
@@ -189,7 +189,7 @@ static void on_shutdown(uv_shutdown_t *request, int status)
 
 static bool start_shutdown(struct tcp_stream *st)
 {
-    uv_shutdown_t *request = malloc(sizeof *request);
+    uv_shutdown_t *request = malloc(sizeof(*request));
     if (request && uv_shutdown(request, (uv_stream_t *)&st->tcp, on_shutdown) == 0)
         return true;
     free(request);
@@ -220,7 +220,7 @@ static const struct stream_ops tcp_ops = {send_bytes, tcp_stream_close, abort_st
 
 struct tcp_stream *tcp_stream_make(struct tcp_streams *s, unsigned family)
 {
-    struct tcp_stream *st = calloc(1, sizeof *st);
+    struct tcp_stream *st = calloc(1, sizeof(*st));
     if (!st)
         return NULL;
     uv_tcp_init_ex(s->loop, &st->tcp, family);

@@ -19,16 +19,16 @@ static void accept_one(struct tcp_streams *s)
     if (!st)
         return;
     struct sockaddr_storage sa;
-    int len = sizeof sa;
+    int len = sizeof(sa);
     struct addr remote = {0};
     bool known = uv_accept((uv_stream_t *)&s->listener, (uv_stream_t *)&st->tcp) == 0 &&
                  uv_tcp_getpeername(&st->tcp, (struct sockaddr *)&sa, &len) == 0 &&
                  addr_from_sockaddr((struct sockaddr *)&sa, &remote) == 0;
     const struct target from = target_tcp(&remote);
-    int rc = known ? stream_accepted(&st->base, &from) : ERR_IO;
-    if (!rc)
+    int err = known ? stream_accepted(&st->base, &from) : ERR_IO;
+    if (!err)
         tcp_stream_read(st);
-    else if (rc == ERR_NOMEM)
+    else if (err == ERR_NOMEM)
         tcp_stream_fail(st, "out of memory");
     else
         tcp_stream_reset(st);
@@ -72,13 +72,13 @@ static int bind_and_listen(struct tcp_streams *s, uint16_t port)
     struct sockaddr_in any4;
     uv_ip6_addr("::", port, &any6);
     uv_ip4_addr("0.0.0.0", port, &any4);
-    int rc = uv_tcp_bind(&s->listener, (struct sockaddr *)&any6, 0);
-    if (rc == UV_EAFNOSUPPORT || rc == UV_EADDRNOTAVAIL)
-        rc = uv_tcp_bind(&s->listener, (struct sockaddr *)&any4, 0);
+    int err = uv_tcp_bind(&s->listener, (struct sockaddr *)&any6, 0);
+    if (err == UV_EAFNOSUPPORT || err == UV_EADDRNOTAVAIL)
+        err = uv_tcp_bind(&s->listener, (struct sockaddr *)&any4, 0);
     tcp_stream_limit_segments(&s->listener);
-    if (!rc)
-        rc = uv_listen((uv_stream_t *)&s->listener, LISTEN_BACKLOG, on_connection);
-    return rc;
+    if (!err)
+        err = uv_listen((uv_stream_t *)&s->listener, LISTEN_BACKLOG, on_connection);
+    return err;
 }
 
 static void on_listener_closed(uv_handle_t *handle)
@@ -90,7 +90,7 @@ static void on_listener_closed(uv_handle_t *handle)
 
 int tcp_streams_new(uv_loop_t *loop, uint16_t port, struct streams *all, struct tcp_streams **out)
 {
-    struct tcp_streams *s = calloc(1, sizeof *s);
+    struct tcp_streams *s = calloc(1, sizeof(*s));
     if (!s)
         return ERR_NOMEM;
     s->loop = loop;
@@ -99,11 +99,11 @@ int tcp_streams_new(uv_loop_t *loop, uint16_t port, struct streams *all, struct 
     uv_timer_init(loop, &s->next_round);
     s->listener.data = s->next_round.data = s;
     s->handles = 2;
-    int rc = bind_and_listen(s, port);
-    if (rc) {
+    int err = bind_and_listen(s, port);
+    if (err) {
         tcp_streams_close(s);
-        errno = -rc;
-        return err_from_errno(-rc);
+        errno = -err;
+        return err_from_errno(-err);
     }
     *out = s;
     return 0;
@@ -141,12 +141,12 @@ void tcp_streams_dial(struct tcp_streams *s, uint64_t conn, const struct addr *t
     if (!st)
         return;
     st->connect.data = st;
-    int rc = stream_dialled(&st->base, conn) ? UV_ENOMEM : 0;
-    if (!rc)
-        rc = uv_tcp_connect(&st->connect, &st->tcp, (struct sockaddr *)&sa, on_connected);
-    st->connecting = rc == 0;
-    if (rc)
-        tcp_stream_fail(st, tcp_stream_reason(rc));
+    int err = stream_dialled(&st->base, conn) ? UV_ENOMEM : 0;
+    if (!err)
+        err = uv_tcp_connect(&st->connect, &st->tcp, (struct sockaddr *)&sa, on_connected);
+    st->connecting = err == 0;
+    if (err)
+        tcp_stream_fail(st, tcp_stream_reason(err));
 }
 
 /* An address that can be bound is the machine's. */
@@ -160,7 +160,7 @@ static bool is_local(const struct sockaddr_storage *sa)
     int fd = socket(any.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return true;
-    bool local = bind(fd, (struct sockaddr *)&any, sizeof any) == 0 || errno != EADDRNOTAVAIL;
+    bool local = bind(fd, (struct sockaddr *)&any, sizeof(any)) == 0 || errno != EADDRNOTAVAIL;
     close(fd);
     return local;
 }
@@ -169,7 +169,7 @@ void tcp_streams_drop_homeless(struct tcp_streams *s)
 {
     for (struct tcp_stream *st = s->first; st; st = st->next) {
         struct sockaddr_storage sa = {0};
-        int len = sizeof sa;
+        int len = sizeof(sa);
         if (!st->open || uv_tcp_getsockname(&st->tcp, (struct sockaddr *)&sa, &len))
             continue;
         if (!is_local(&sa))

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The forwarding table: two open-addressing hashes over memory that never changes once published, and the
  * pointer that publishes it. The control thread writes, workers read; a worker's references end at its next
  * quiescent state (QSBR). */

@@ -18,7 +18,7 @@ struct intake {
 
 int intake_new(struct intake **out)
 {
-    *out = calloc(1, sizeof **out);
+    *out = calloc(1, sizeof(**out));
     return *out ? 0 : ERR_NOMEM;
 }
 

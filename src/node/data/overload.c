@@ -26,7 +26,7 @@ struct overload {
 
 int overload_new(struct overload **out)
 {
-    *out = calloc(1, sizeof **out);
+    *out = calloc(1, sizeof(**out));
     return *out ? 0 : ERR_NOMEM;
 }
 

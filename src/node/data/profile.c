@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Histograms for -profile. A worker adds, the control thread takes. */
 
 #include "node/data/profile.h"

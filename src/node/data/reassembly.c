@@ -21,8 +21,8 @@ struct reassembly {
 
 int reassembly_new(unsigned workers, struct reassembly **out)
 {
-    struct reassembly *r = malloc(sizeof *r);
-    struct part *list = aligned_alloc(alignof(struct part), workers * sizeof *list);
+    struct reassembly *r = malloc(sizeof(*r));
+    struct part *list = aligned_alloc(alignof(struct part), workers * sizeof(*list));
     if (!r || !list) {
         free(r);
         free(list);

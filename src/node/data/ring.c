@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The queue between a worker (writes) and the control thread (reads). head and tail count bytes and never
  * wrap in practice; each is written by one side, on a cache line of its own. */
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A worker's thread: start, the loop that alternates between the two directions, what it tells the control
  * thread, stop. The directions themselves are worker_out.c and worker_in.c.
  *

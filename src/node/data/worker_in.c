@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* From peers to the TAP: receive, find the session, open in place, guard and learn, merge trains, one write
  * per train. docs/PROTOCOL.md §5. The worker's thread. Nothing that a stranger sends gets past session_open,
  * and nothing before it costs more than a hash look-up.
@@ -102,7 +102,7 @@ static void tell_claim(struct worker *w, uint32_t slot, enum drop why, const str
     event.claim.why = why;
     event.claim.vlan = f->vlan;
     event.claim.holder = switch_find(w->config.sw, f->src, f->vlan);
-    memcpy(event.claim.mac, f->src, sizeof event.claim.mac);
+    memcpy(event.claim.mac, f->src, sizeof(event.claim.mac));
     (void)worker_event(w, &event);
 }
 

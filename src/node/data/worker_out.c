@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* From the TAP to peers: read, look up, cut to the path, seal straight into the send buffer, one UDP_SEGMENT
  * call per run of equal-size datagrams. docs/PROTOCOL.md §5. The worker's thread.
  *

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The node's device: made or attached to, addressed, brought up, and at exit put back as it was; and what it
  * knows of the machine's other interfaces. device_overlap.c deals with those that hold the same subnet,
  * device_undo.c with what a run that was killed left. Control thread. */

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Living beside an interface that already holds the device's subnet (another VPN's, say). Its connected route
  * may win over ours, replies may be sought behind it, and the reverse-path filter then drops what our peers
  * send. So every peer's overlay address gets a host route through the device, which wins by its length; the

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A persistent TAP outlives the node that attached to it, and with SIGKILL so does what was changed about it.
  * So before each change the record RUN/<id>.undo tells what was before; a clean end removes it, and a start
  * that finds one puts the device back first. It need not be on disk: what it tells of goes with the machine's

@@ -37,7 +37,7 @@ int backbone_api_request(const struct helper_message *ask, struct backbone_reque
     if (ask->kind == HELPER_ASK_RECORD && ask->data.len != ID_LEN)
         return ERR_FORMAT;
     if (ask->kind == HELPER_ASK_RECORD)
-        snprintf(out->path, sizeof out->path, "/v1/nodes/%s", hex_encode(ask->data.data, ID_LEN, hex));
+        snprintf(out->path, sizeof(out->path), "/v1/nodes/%s", hex_encode(ask->data.data, ID_LEN, hex));
     if (ask->kind != HELPER_ASK_REGISTER)
         return 0;
     strcpy(out->path, "/v1/nodes");
@@ -58,7 +58,7 @@ static void read_refusal(const struct http_answer *answer, const json_t *root, c
 {
     char cut[201];
     const json_t *seq = json_object_get(root, "seq");
-    snprintf(cut, sizeof cut, "%s", error);
+    snprintf(cut, sizeof(cut), "%s", error);
     fail(out, answer->status == 404 ? BACKBONE_ABSENT : BACKBONE_REFUSED, cut);
     if (answer->status == 409 && json_is_integer(seq) && json_integer_value(seq) > 0)
         out->number = (uint64_t)json_integer_value(seq);
@@ -72,7 +72,7 @@ static void read_failure(const struct http_answer *answer, const json_t *root, s
         read_refusal(answer, root, error, out);
         return;
     }
-    snprintf(cause, sizeof cause, "HTTP status %ld is no answer of a backbone", answer->status);
+    snprintf(cause, sizeof(cause), "HTTP status %ld is no answer of a backbone", answer->status);
     fail(out, BACKBONE_UNREACHABLE, cause);
 }
 
@@ -112,8 +112,8 @@ static bool decode_value(const json_t *value, uint8_t *out, size_t cap, struct s
 
 static void read_record(const json_t *root, struct helper_message *out, struct backbone_bytes *bytes)
 {
-    if (!decode_value(json_object_get(root, "record"), bytes->data, sizeof bytes->data, &out->data) ||
-        !decode_value(json_object_get(root, "signature"), bytes->signature, sizeof bytes->signature,
+    if (!decode_value(json_object_get(root, "record"), bytes->data, sizeof(bytes->data), &out->data) ||
+        !decode_value(json_object_get(root, "signature"), bytes->signature, sizeof(bytes->signature),
                       &out->signature))
         fail(out, BACKBONE_FORGED, "it is malformed");
 }

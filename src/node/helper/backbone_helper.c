@@ -28,7 +28,7 @@ static int start(struct backbone_helper *h, const struct helper_message *ask)
     int place = backbone_api_request(ask, &request);
     if (place)
         return place;
-    snprintf(url, sizeof url, "%s%s", h->config->url, request.path);
+    snprintf(url, sizeof(url), "%s%s", h->config->url, request.path);
     const struct http_request http = {url, request.json, ask->addresses, ask->address_count};
     place = http_client_start(h->http, &http);
     free(request.json);
@@ -91,8 +91,8 @@ int backbone_helper_run(int fd, const void *context)
     h.fd = fd;
     h.config = context;
     char failed[HELPER_TEXT_MAX];
-    if (http_client_new(&h.http, failed, sizeof failed) ||
-        (h.config->caged && helper_cage_enter(HELPER_CAGE_BACKBONE, failed, sizeof failed))) {
+    if (http_client_new(&h.http, failed, sizeof(failed)) ||
+        (h.config->caged && helper_cage_enter(HELPER_CAGE_BACKBONE, failed, sizeof(failed)))) {
         first.kind = HELPER_UNABLE;
         helper_message_set_text(&first, failed);
     }

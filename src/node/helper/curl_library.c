@@ -16,9 +16,9 @@
 static const struct {
     Elf64_Nhdr head;
     char owner[4];
-    char text[sizeof NOTE];
+    char text[sizeof(NOTE)];
 } note __attribute__((used, aligned(4), section(".note.dlopen"))) = {
-    {sizeof "FDO", sizeof NOTE, NOTE_TYPE}, "FDO", NOTE};
+    {sizeof("FDO"), sizeof(NOTE), NOTE_TYPE}, "FDO", NOTE};
 
 int curl_library_load(struct curl_library *out, char *failed, size_t size)
 {

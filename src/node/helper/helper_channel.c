@@ -42,12 +42,12 @@ int helper_channel_receive(int fd, struct helper_packet *out)
 {
     ssize_t n;
     do
-        n = recv(fd, out->bytes, sizeof out->bytes, MSG_TRUNC);
+        n = recv(fd, out->bytes, sizeof(out->bytes), MSG_TRUNC);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno == EAGAIN ? ERR_AGAIN : ERR_CLOSED;
     if (n == 0)
         return ERR_CLOSED;
-    return (size_t)n <= sizeof out->bytes ? helper_message_decode(out->bytes, (size_t)n, &out->message)
-                                          : ERR_FORMAT;
+    return (size_t)n <= sizeof(out->bytes) ? helper_message_decode(out->bytes, (size_t)n, &out->message)
+                                           : ERR_FORMAT;
 }

@@ -160,7 +160,7 @@ static void on_timer(uv_timer_t *timer)
 
 int helper_client_new(const struct helper_client_config *config, int fd, struct helper_client **out)
 {
-    struct helper_client *c = calloc(1, sizeof *c);
+    struct helper_client *c = calloc(1, sizeof(*c));
     if (!c) {
         close(fd);
         return ERR_NOMEM;
@@ -213,7 +213,7 @@ void helper_client_close(struct helper_client *c)
 {
     if (!c)
         return;
-    memset(c->open, 0, sizeof c->open);
+    memset(c->open, 0, sizeof(c->open));
     if (c->fd >= 0) {
         uv_close((uv_handle_t *)&c->poll, on_closed);
         close(c->fd);

@@ -94,9 +94,9 @@ static void on_end(struct keeper *k, unsigned i, int status)
         return;
     }
     if (WIFSIGNALED(status))
-        snprintf(how, sizeof how, "signal %d, %s", WTERMSIG(status), sigdescr_np(WTERMSIG(status)));
+        snprintf(how, sizeof(how), "signal %d, %s", WTERMSIG(status), sigdescr_np(WTERMSIG(status)));
     else
-        snprintf(how, sizeof how, "exit code %d", WEXITSTATUS(status));
+        snprintf(how, sizeof(how), "exit code %d", WEXITSTATUS(status));
     tell(k->jobs[i].fd, HELPER_ENDED, how);
     start_another(k, i);
 }
@@ -173,7 +173,7 @@ static void set_signals(struct keeper *k)
 {
     sigset_t child;
     static const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE};
-    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
         signal(ignored[i], SIG_IGN);
     signal(SIGCHLD, on_child);
     sigemptyset(&child);
@@ -200,7 +200,7 @@ static _Noreturn void run(struct keeper *k, bool caged)
     set_signals(k);
     leave_terminal();
     process_title("shadowmesh-l2: helpers", "helpers");
-    if (caged && helper_cage_enter(HELPER_CAGE_KEEPER, failed, sizeof failed)) {
+    if (caged && helper_cage_enter(HELPER_CAGE_KEEPER, failed, sizeof(failed))) {
         for (unsigned i = 0; i < k->count; i++)
             tell(k->jobs[i].fd, HELPER_UNABLE, failed);
         _exit(EXIT_FAILURE);
@@ -212,7 +212,7 @@ static _Noreturn void run(struct keeper *k, bool caged)
 int helper_keeper_start(const struct helper_job *jobs, unsigned count, const int *node, bool caged)
 {
     struct keeper k = {.count = count < JOBS_MAX ? count : JOBS_MAX};
-    memcpy(k.jobs, jobs, k.count * sizeof *jobs);
+    memcpy(k.jobs, jobs, k.count * sizeof(*jobs));
     pid_t pid = fork();
     if (pid == 0) {
         for (unsigned i = 0; i < k.count; i++)

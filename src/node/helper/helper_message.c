@@ -60,7 +60,7 @@ int helper_message_encode(const struct helper_message *m, uint8_t out[HELPER_MES
 {
     struct writer w = writer_init(out, HELPER_MESSAGE_MAX);
     unsigned fields = fields_of[m->kind];
-    size_t text_len = strnlen(m->text, sizeof m->text - 1);
+    size_t text_len = strnlen(m->text, sizeof(m->text) - 1);
     if (!text_ok(m->text, text_len))
         return ERR_ARGUMENT;
     writer_u8(&w, (uint8_t)m->kind);
@@ -102,7 +102,7 @@ static void take_verdict(struct reader *r, struct helper_message *out)
 static void take_text(struct reader *r, struct helper_message *out)
 {
     struct slice text = take_slice(r);
-    if (r->bad || text.len >= sizeof out->text || !text_ok((const char *)text.data, text.len))
+    if (r->bad || text.len >= sizeof(out->text) || !text_ok((const char *)text.data, text.len))
         r->bad = true;
     else
         memcpy(out->text, text.data, text.len);
@@ -112,7 +112,7 @@ static void take_text(struct reader *r, struct helper_message *out)
 static bool is_canonical(const struct addr *a)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, 0xff};
-    return a->family == 4 ? a->scope == 0 : a->family == 6 && memcmp(a->ip, mapped, sizeof mapped) != 0;
+    return a->family == 4 ? a->scope == 0 : a->family == 6 && memcmp(a->ip, mapped, sizeof(mapped)) != 0;
 }
 
 static void take_addresses(struct reader *r, struct helper_message *out)
@@ -153,6 +153,6 @@ int helper_message_decode(const uint8_t *bytes, size_t len, struct helper_messag
 
 void helper_message_set_text(struct helper_message *m, const char *text)
 {
-    snprintf(m->text, sizeof m->text, "%s", text);
+    snprintf(m->text, sizeof(m->text), "%s", text);
     m->text[text_clean(m->text, strlen(m->text))] = '\0';
 }

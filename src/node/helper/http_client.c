@@ -99,7 +99,7 @@ static int init(struct http_client *h)
 /* The process ends with it, so nothing is released. */
 int http_client_new(struct http_client **out, char *failed, size_t size)
 {
-    struct http_client *h = calloc(1, sizeof *h);
+    struct http_client *h = calloc(1, sizeof(*h));
     snprintf(failed, size, "libcurl does not start: out of memory");
     if (!h)
         return ERR_NOMEM;
@@ -119,12 +119,12 @@ static struct curl_slist *addresses_of(const struct http_client *h, const struct
     char text[RESOLVE_MAX], one[ADDR_TEXT_MAX];
     if (!http_url_parse(request->url, &url) || url.is_address)
         return NULL;
-    size_t len = (size_t)snprintf(text, sizeof text, "*:%u:", url.port);
-    for (unsigned i = 0; i < request->address_count && len + ADDR_TEXT_MAX < sizeof text; i++) {
+    size_t len = (size_t)snprintf(text, sizeof(text), "*:%u:", url.port);
+    for (unsigned i = 0; i < request->address_count && len + ADDR_TEXT_MAX < sizeof(text); i++) {
         struct addr a = request->addresses[i];
         a.port = 0;
         addr_format(&a, one);
-        len += (size_t)snprintf(text + len, sizeof text - len, a.family == 6 ? "%s[%s]" : "%s%s",
+        len += (size_t)snprintf(text + len, sizeof(text) - len, a.family == 6 ? "%s[%s]" : "%s%s",
                                 i ? "," : "", one);
     }
     return h->curl.slist_append(NULL, text);
@@ -190,9 +190,9 @@ static const char *describe_failure(struct transfer *t, CURLcode code)
     if (code == CURLE_OPERATION_TIMEDOUT)
         return connect_us == 0 ? "no connection within 3 s" : "no answer within 5 s";
     if (code == CURLE_COULDNT_CONNECT && os_errno != 0)
-        snprintf(t->cause, sizeof t->cause, "%s", strerror_r((int)os_errno, text, sizeof text));
+        snprintf(t->cause, sizeof(t->cause), "%s", strerror_r((int)os_errno, text, sizeof(text)));
     else
-        snprintf(t->cause, sizeof t->cause, "%s", t->error[0] ? t->error : t->curl->easy_strerror(code));
+        snprintf(t->cause, sizeof(t->cause), "%s", t->error[0] ? t->error : t->curl->easy_strerror(code));
     return t->cause;
 }
 

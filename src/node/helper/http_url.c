@@ -17,7 +17,7 @@ bool http_url_parse(const char *url, struct http_url *out)
     host += bracketed;
     size_t len = strcspn(host, bracketed ? "]/" : ":/");
     const char *port = host + len + (bracketed && host[len] == ']');
-    if (len >= sizeof out->host)
+    if (len >= sizeof(out->host))
         return false;
     memcpy(out->host, host, len);
     out->host[len] = '\0';

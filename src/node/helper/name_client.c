@@ -32,7 +32,7 @@ struct name_client {
 
 int name_client_new(struct helper_client *helper, struct name_client **out)
 {
-    struct name_client *c = calloc(1, sizeof *c);
+    struct name_client *c = calloc(1, sizeof(*c));
     if (!c)
         return ERR_NOMEM;
     c->helper = helper;
@@ -77,9 +77,9 @@ static struct lookup *find(const struct name_client *c, const char *host)
 static int start(struct name_client *c, const char *host, struct lookup **out)
 {
     struct helper_message ask = {.kind = HELPER_ASK_NAME};
-    struct lookup *l = strlen(host) < sizeof ask.text ? calloc(1, sizeof *l) : NULL;
+    struct lookup *l = strlen(host) < sizeof(ask.text) ? calloc(1, sizeof(*l)) : NULL;
     if (!l)
-        return strlen(host) < sizeof ask.text ? ERR_NOMEM : ERR_ARGUMENT;
+        return strlen(host) < sizeof(ask.text) ? ERR_NOMEM : ERR_ARGUMENT;
     strcpy(l->host, host);
     strcpy(ask.text, host);
     int err = helper_client_ask(c->helper, &ask, on_answer, l);
@@ -95,7 +95,7 @@ static int start(struct name_client *c, const char *host, struct lookup **out)
 
 int name_client_ask(struct name_client *c, const char *host, name_answered *answered, void *context)
 {
-    struct waiter *w = malloc(sizeof *w);
+    struct waiter *w = malloc(sizeof(*w));
     struct lookup *l = find(c, host);
     int err = w ? 0 : ERR_NOMEM;
     if (!err && !l)

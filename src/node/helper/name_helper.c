@@ -81,9 +81,9 @@ static void on_end(struct name_helper *h, struct lookup *l, int status)
 {
     char why[64];
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-        snprintf(why, sizeof why, "no name server answers within %u s", h->config->patience_s);
+        snprintf(why, sizeof(why), "no name server answers within %u s", h->config->patience_s);
     else
-        snprintf(why, sizeof why, "the look-up broke off with status 0x%x", status);
+        snprintf(why, sizeof(why), "the look-up broke off with status 0x%x", status);
     if (status != 0)
         refuse(h, l->token, why);
     l->pid = 0;
@@ -132,7 +132,7 @@ int name_helper_run(int fd, const void *context)
 {
     struct name_helper h = {.fd = fd, .config = context};
     struct helper_message first = {.kind = HELPER_READY};
-    if (h.config->caged && helper_cage_enter(HELPER_CAGE_NAMES, first.text, sizeof first.text))
+    if (h.config->caged && helper_cage_enter(HELPER_CAGE_NAMES, first.text, sizeof(first.text)))
         first.kind = HELPER_UNABLE;
     if (helper_channel_send(fd, &first) != 0 || first.kind == HELPER_UNABLE)
         return EXIT_FAILURE;

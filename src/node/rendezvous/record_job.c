@@ -14,9 +14,9 @@ void record_job_sign(uv_work_t *work)
 {
     struct record_job *job = work->data;
     job->record.id = *identity_id(job->me);
-    memcpy(job->record.spki, identity_spki(job->me), sizeof job->record.spki);
-    job->signature_len = sizeof job->signature;
-    int err = record_sign(&job->record, job->me, job->data, sizeof job->data, &job->len, job->signature);
+    memcpy(job->record.spki, identity_spki(job->me), sizeof(job->record.spki));
+    job->signature_len = sizeof(job->signature);
+    int err = record_sign(&job->record, job->me, job->data, sizeof(job->data), &job->len, job->signature);
     judge(job, err ? BACKBONE_REFUSED : BACKBONE_OK, "");
 }
 

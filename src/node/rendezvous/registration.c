@@ -57,7 +57,7 @@ static void finish(struct registration *r, enum backbone_verdict verdict, const 
 {
     r->step = STEP_IDLE;
     r->outcome.verdict = verdict;
-    snprintf(r->outcome.cause, sizeof r->outcome.cause, "%s", cause);
+    snprintf(r->outcome.cause, sizeof(r->outcome.cause), "%s", cause);
     r->stale |= verdict == BACKBONE_UNREACHABLE;
     r->config.done(r->config.context, &r->outcome);
 }
@@ -67,7 +67,7 @@ static void on_answer(void *context, const struct helper_message *answer);
 static void ask(struct registration *r, enum step step, struct helper_message *m)
 {
     r->step = step;
-    memcpy(m->addresses, r->addresses, sizeof r->addresses);
+    memcpy(m->addresses, r->addresses, sizeof(r->addresses));
     m->address_count = r->address_count;
     int err = helper_client_ask(r->config.helper, m, on_answer, r);
     if (err)
@@ -88,7 +88,7 @@ static void on_found(void *context, const struct addr *addresses, unsigned count
     char cause[HELPER_TEXT_MAX];
     r->resolving = false;
     if (count) {
-        memcpy(r->addresses, addresses, count * sizeof *addresses);
+        memcpy(r->addresses, addresses, count * sizeof(*addresses));
         r->address_count = count;
         r->resolved_us = clock_monotonic_us();
         r->stale = false;
@@ -96,7 +96,7 @@ static void on_found(void *context, const struct addr *addresses, unsigned count
     if (r->step != STEP_NAME)
         return; /* later than it could be waited for */
     uv_timer_stop(&r->patience);
-    snprintf(cause, sizeof cause, "its name cannot be resolved: %.200s", why);
+    snprintf(cause, sizeof(cause), "its name cannot be resolved: %.200s", why);
     if (r->address_count)
         ask_plainly(r, STEP_INFO, HELPER_ASK_INFO);
     else
@@ -164,11 +164,11 @@ static void on_signed(uv_work_t *work, int status)
 static void sign(struct registration *r, const struct helper_message *challenge)
 {
     struct record *record = &r->job.record;
-    if (challenge->data.len != sizeof record->challenge) {
+    if (challenge->data.len != sizeof(record->challenge)) {
         finish(r, BACKBONE_UNREACHABLE, "its challenge is malformed");
         return;
     }
-    memcpy(record->challenge, challenge->data.data, sizeof record->challenge);
+    memcpy(record->challenge, challenge->data.data, sizeof(record->challenge));
     record->seq = r->last_seq = next_seq(r);
     record->expiry_s = clock_unix_s() + REGISTRATION_LIFETIME_S;
     r->step = STEP_SIGN;
@@ -232,7 +232,7 @@ static void on_answer(void *context, const struct helper_message *answer)
 
 int registration_new(const struct registration_config *config, struct registration **out)
 {
-    struct registration *r = calloc(1, sizeof *r);
+    struct registration *r = calloc(1, sizeof(*r));
     if (!r)
         return ERR_NOMEM;
     r->config = *config;

@@ -143,7 +143,7 @@ static uint64_t after_registration(struct rendezvous *r, enum backbone_verdict v
 static void tell_unreachable(struct rendezvous *r, const char *cause)
 {
     char why[HELPER_TEXT_MAX + 64];
-    snprintf(why, sizeof why, "the backbone cannot be reached: %s", cause);
+    snprintf(why, sizeof(why), "the backbone cannot be reached: %s", cause);
     for (struct want *w = wants_due(&r->wants, NULL, TIME_NEVER); w; w = wants_due(&r->wants, w, TIME_NEVER))
         r->config.missing(r->config.context, &w->id, why);
 }
@@ -225,7 +225,7 @@ static void tell_absent(struct rendezvous *r, const struct want *want)
 static void tell_forged(struct rendezvous *r, struct want *want, const char *cause)
 {
     char hex[ID_TEXT_MAX], why[HELPER_TEXT_MAX + 64];
-    snprintf(why, sizeof why, "the backbone's record of it is ignored: %s", cause);
+    snprintf(why, sizeof(why), "the backbone's record of it is ignored: %s", cause);
     r->config.missing(r->config.context, &want->id, why);
     if (!want->forged)
         log_warn("backbone %s: its record of %s is ignored: %s", r->url, id_format(&want->id, hex), cause);
@@ -286,8 +286,8 @@ static void on_found(void *context, const struct helper_message *answer)
         end_lookup(r, BACKBONE_UNREACHABLE, "");
     else if (answer->verdict != BACKBONE_OK)
         end_lookup(r, answer->verdict, answer->text);
-    else if (!copy(answer->data, job->data, sizeof job->data, &job->len) ||
-             !copy(answer->signature, job->signature, sizeof job->signature, &job->signature_len))
+    else if (!copy(answer->data, job->data, sizeof(job->data), &job->len) ||
+             !copy(answer->signature, job->signature, sizeof(job->signature), &job->signature_len))
         end_lookup(r, BACKBONE_FORGED, "it is malformed");
     else if (uv_queue_work(r->config.loop, &job->work, record_job_verify, on_verified) != 0)
         end_lookup(r, BACKBONE_REFUSED, "");
@@ -306,9 +306,9 @@ static struct want *next_want(const struct rendezvous *r, uint64_t now)
 static void look_up(struct rendezvous *r, const struct node_id *id)
 {
     const struct addr *addresses;
-    struct helper_message m = {.kind = HELPER_ASK_RECORD, .data = {id->bytes, sizeof id->bytes}};
+    struct helper_message m = {.kind = HELPER_ASK_RECORD, .data = {id->bytes, sizeof(id->bytes)}};
     m.address_count = registration_addresses(r->registration, &addresses);
-    memcpy(m.addresses, addresses, m.address_count * sizeof *addresses);
+    memcpy(m.addresses, addresses, m.address_count * sizeof(*addresses));
     r->job.id = *id;
     r->looking = true;
     if (helper_client_ask(r->config.helper, &m, on_found, r))

@@ -17,7 +17,7 @@ size_t reflexive_request(struct reflexive *r, uint64_t now_us, uint8_t out[STUN_
 {
     if (!r->server.family || now_us < r->next_us)
         return 0;
-    secret_random(r->transaction, sizeof r->transaction);
+    secret_random(r->transaction, sizeof(r->transaction));
     r->open = true;
     r->opened_us = now_us;
     r->next_us = now_us + REFLEXIVE_OPEN_US; /* a lost request is asked again */
@@ -31,9 +31,9 @@ int reflexive_answer(struct reflexive *r, const struct addr *from, const uint8_t
     *changed = false;
     if (!r->open || now_us - r->opened_us > REFLEXIVE_OPEN_US || !addr_equal(from, &r->server))
         return ERR_UNSUPPORTED;
-    int rc = stun_response_decode(data, len, r->transaction, &mapped);
-    if (rc)
-        return rc;
+    int err = stun_response_decode(data, len, r->transaction, &mapped);
+    if (err)
+        return err;
     r->open = false;
     r->next_us = now_us + REFLEXIVE_ASK_US;
     if (!addr_is_routable(&mapped))

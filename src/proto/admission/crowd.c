@@ -30,11 +30,11 @@ struct crowd {
 
 int crowd_new(unsigned places, unsigned per_source, const struct random_source *random, struct crowd **out)
 {
-    struct crowd *c = calloc(1, sizeof *c + places * sizeof *c->all);
+    struct crowd *c = calloc(1, sizeof(*c) + places * sizeof(*c->all));
     unsigned tallies = 2;
     while (tallies < 2 * places)
         tallies *= 2;
-    if (!c || !(c->tallies = calloc(tallies, sizeof *c->tallies))) {
+    if (!c || !(c->tallies = calloc(tallies, sizeof(*c->tallies)))) {
         free(c);
         return ERR_NOMEM;
     }
@@ -43,7 +43,7 @@ int crowd_new(unsigned places, unsigned per_source, const struct random_source *
     c->tally_mask = tallies - 1;
     for (unsigned i = 0; i < places; i++)
         c->all[i].next_free = i + 1;
-    random_fill(random, c->seed, sizeof c->seed);
+    random_fill(random, c->seed, sizeof(c->seed));
     *out = c;
     return 0;
 }

@@ -24,11 +24,11 @@ int known_new(unsigned sources, const struct random_source *random, struct known
     size_t sets = 1;
     while (sets * WAYS < sources)
         sets *= 2;
-    struct known *k = calloc(1, sizeof *k + sets * WAYS * sizeof *k->entries);
+    struct known *k = calloc(1, sizeof(*k) + sets * WAYS * sizeof(*k->entries));
     if (!k)
         return ERR_NOMEM;
     k->set_mask = sets - 1;
-    random_fill(random, k->seed, sizeof k->seed);
+    random_fill(random, k->seed, sizeof(k->seed));
     *out = k;
     return 0;
 }

@@ -27,13 +27,13 @@ int limits_new(unsigned sources, uint64_t interval_us, unsigned burst, const str
     size_t sets = 1;
     while (sets * WAYS < (size_t)sources * PREFIX_LEVELS)
         sets *= 2;
-    struct limits *l = calloc(1, sizeof *l + sets * WAYS * sizeof *l->places);
+    struct limits *l = calloc(1, sizeof(*l) + sets * WAYS * sizeof(*l->places));
     if (!l)
         return ERR_NOMEM;
     for (unsigned i = 0; i < PREFIX_LEVELS; i++, interval_us /= PREFIX_WIDER, burst *= PREFIX_WIDER)
         l->rates[i] = (struct bucket_rate){interval_us, burst};
     l->set_mask = sets - 1;
-    random_fill(random, l->seed, sizeof l->seed);
+    random_fill(random, l->seed, sizeof(l->seed));
     *out = l;
     return 0;
 }

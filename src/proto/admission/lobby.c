@@ -30,13 +30,13 @@ struct lobby {
 
 int lobby_new(const struct random_source *random, struct lobby **out)
 {
-    struct lobby *l = calloc(1, sizeof *l);
-    int rc = l ? crowd_new(LOBBY_PLACES, LOBBY_PER_SOURCE, random, &l->crowd) : ERR_NOMEM;
-    if (!rc)
-        rc = limits_new(LOBBY_SOURCES, LOBBY_MEMORY_US, LOBBY_MEMORY_HANDSHAKES, random, &l->served);
-    if (rc) {
+    struct lobby *l = calloc(1, sizeof(*l));
+    int err = l ? crowd_new(LOBBY_PLACES, LOBBY_PER_SOURCE, random, &l->crowd) : ERR_NOMEM;
+    if (!err)
+        err = limits_new(LOBBY_SOURCES, LOBBY_MEMORY_US, LOBBY_MEMORY_HANDSHAKES, random, &l->served);
+    if (err) {
         lobby_free(l);
-        return rc;
+        return err;
     }
     *out = l;
     return 0;
@@ -123,18 +123,18 @@ int lobby_feed(struct lobby *l, uint64_t conn, const uint8_t *data, size_t len, 
     if (place < 0)
         return ERR_NOT_FOUND;
     struct lobby_guest *g = &l->guests[place];
-    if (len > sizeof g->hello - g->len)
+    if (len > sizeof(g->hello) - g->len)
         return ERR_FORMAT;
     memcpy(g->hello + g->len, data, len);
     g->len += len;
-    int rc = client_hello(g->hello, g->len);
-    if (rc == 1 && !l->whole[place]) {
+    int err = client_hello(g->hello, g->len);
+    if (err == 1 && !l->whole[place]) {
         l->whole[place] = true;
         l->ready++;
         l->ready_known += g->known;
         crowd_renew(l->crowd, (unsigned)place, now_us);
     }
-    return rc < 0 ? rc : 0;
+    return err < 0 ? err : 0;
 }
 
 /* How long until the budget has a turn for those whose ClientHello is whole. */

@@ -7,7 +7,7 @@ struct prefix prefix_of(const struct addr *source, unsigned level)
 {
     static const uint8_t lengths[2][PREFIX_LEVELS] = {{32, 28, 24}, {64, 56, 48}};
     struct prefix p = {.family = source->family, .level = (uint8_t)level};
-    for (unsigned i = 0; i < sizeof p.bits; i++)
+    for (unsigned i = 0; i < sizeof(p.bits); i++)
         p.bits = p.bits << 8 | source->ip[i];
     p.bits &= ~0ull << (64 - lengths[source->family == 6][level]);
     return p;

@@ -21,14 +21,14 @@ struct channel {
 int channel_new(struct tls_context *context, bool server, const struct node_id *expected,
                 struct channel **out)
 {
-    struct channel *ch = calloc(1, sizeof *ch);
+    struct channel *ch = calloc(1, sizeof(*ch));
     if (!ch)
         return ERR_NOMEM;
     ch->server = server;
-    int rc = tls_new(context, server, expected, &ch->tls);
-    if (rc) {
+    int err = tls_new(context, server, expected, &ch->tls);
+    if (err) {
         free(ch);
-        return rc;
+        return err;
     }
     *out = ch;
     return 0;
@@ -62,16 +62,16 @@ static int fill(struct channel *ch, size_t want)
 /* The next whole message as bytes: 1, 0 when none is complete, or an error. */
 static int next_body(struct channel *ch, struct slice *body)
 {
-    int rc = fill(ch, CHANNEL_PREFIX_LEN);
-    if (rc <= 0)
-        return rc;
+    int err = fill(ch, CHANNEL_PREFIX_LEN);
+    if (err <= 0)
+        return err;
     struct reader prefix = reader_init(ch->buffer, CHANNEL_PREFIX_LEN);
     size_t len = reader_u16(&prefix);
     if (len > MESSAGE_MAX)
         return ERR_FORMAT;
-    rc = fill(ch, CHANNEL_PREFIX_LEN + len);
-    if (rc <= 0)
-        return rc;
+    err = fill(ch, CHANNEL_PREFIX_LEN + len);
+    if (err <= 0)
+        return err;
     ch->have = 0;
     *body = (struct slice){ch->buffer + CHANNEL_PREFIX_LEN, len};
     return 1;
@@ -83,15 +83,15 @@ int channel_next(struct channel *ch, struct message *out)
         return 0;
     for (;;) {
         struct slice body;
-        int rc = next_body(ch, &body);
-        if (rc <= 0)
-            return rc;
-        if (!ch->received_first && (rc = kdf_hash(&body, 1, ch->first_received)))
-            return rc;
+        int err = next_body(ch, &body);
+        if (err <= 0)
+            return err;
+        if (!ch->received_first && (err = kdf_hash(&body, 1, ch->first_received)))
+            return err;
         ch->received_first = true;
-        rc = message_decode(body.data, body.len, out);
-        if (rc != ERR_UNSUPPORTED) /* a type of a later version is skipped */
-            return rc ? rc : 1;
+        err = message_decode(body.data, body.len, out);
+        if (err != ERR_UNSUPPORTED) /* a type of a later version is skipped */
+            return err ? err : 1;
     }
 }
 
@@ -105,9 +105,9 @@ int channel_send(struct channel *ch, const struct message *m)
     const struct slice body = {w.begin, writer_len(&w)};
     if (!ch->sent_first) {
         ch->sent_first = true;
-        int rc = kdf_hash(&body, 1, ch->first_sent);
-        if (rc)
-            return rc;
+        int err = kdf_hash(&body, 1, ch->first_sent);
+        if (err)
+            return err;
     }
     struct writer prefix = writer_init(frame, CHANNEL_PREFIX_LEN);
     writer_u16(&prefix, (uint16_t)body.len);
@@ -152,12 +152,12 @@ int channel_root(struct channel *ch, uint8_t root[KDF_LEN])
     const uint8_t *server = ch->server ? ch->first_sent : ch->first_received;
     const struct slice both[] = {{client, KDF_LEN}, {server, KDF_LEN}};
     uint8_t context[KDF_LEN];
-    int rc = kdf_hash(both, 2, context);
-    if (!rc)
-        rc = tls_export(ch->tls, context, sizeof context, root, KDF_LEN);
+    int err = kdf_hash(both, 2, context);
+    if (!err)
+        err = tls_export(ch->tls, context, sizeof(context), root, KDF_LEN);
     ch->rooted = true;
-    secret_wipe(context, sizeof context);
-    secret_wipe(ch->first_sent, sizeof ch->first_sent);
-    secret_wipe(ch->first_received, sizeof ch->first_received);
-    return rc;
+    secret_wipe(context, sizeof(context));
+    secret_wipe(ch->first_sent, sizeof(ch->first_sent));
+    secret_wipe(ch->first_received, sizeof(ch->first_received));
+    return err;
 }

@@ -48,13 +48,13 @@ static int make_session(struct keychain *k, const uint8_t root[KDF_LEN], uint32_
                                           .initiator = k->config.opener,
                                           .peer_slot = k->config.peer_slot};
     struct session *s = NULL;
-    int rc = session_new(&config, root, &s);
-    if (rc)
-        return rc;
-    rc = k->ops.session_added(k->ops.context, s);
-    if (rc) {
+    int err = session_new(&config, root, &s);
+    if (err)
+        return err;
+    err = k->ops.session_added(k->ops.context, s);
+    if (err) {
         session_free(s);
-        return rc;
+        return err;
     }
     *out = (struct epoch){.session = s, .born_us = now_us, .drop_at_us = TIME_NEVER};
     return 0;
@@ -71,16 +71,16 @@ int keychain_new(const struct keychain_config *config, const struct keychain_ops
                  const uint8_t root[KDF_LEN], uint32_t rx_index, uint32_t tx_index, uint64_t now_us,
                  struct keychain **out)
 {
-    struct keychain *k = vault_alloc(sizeof *k);
+    struct keychain *k = vault_alloc(sizeof(*k));
     if (!k)
         return ERR_NOMEM;
     k->config = *config;
     k->ops = *ops;
     memcpy(k->root, root, KDF_LEN);
-    int rc = make_session(k, root, rx_index, tx_index, now_us, &k->current);
-    if (rc) {
+    int err = make_session(k, root, rx_index, tx_index, now_us, &k->current);
+    if (err) {
         vault_free(k);
-        return rc;
+        return err;
     }
     *out = k;
     return 0;
@@ -95,7 +95,7 @@ static void end_step(struct keychain *k)
         k->ops.release_index(k->ops.context, k->offer_index);
     k->offer_index = 0;
     k->repeat_at_us = 0;
-    secret_wipe(k->next_root, sizeof k->next_root);
+    secret_wipe(k->next_root, sizeof(k->next_root));
 }
 
 void keychain_free(struct keychain *k)
@@ -153,7 +153,7 @@ static void advance(struct keychain *k, struct epoch *successor, const uint8_t r
 {
     if (k->old_count == KEYCHAIN_OLD_MAX) {
         drop_epoch(k, &k->old[0]);
-        memmove(&k->old[0], &k->old[1], (KEYCHAIN_OLD_MAX - 1) * sizeof k->old[0]);
+        memmove(&k->old[0], &k->old[1], (KEYCHAIN_OLD_MAX - 1) * sizeof(k->old[0]));
         k->old_count--;
     }
     k->old[k->old_count++] = k->current;
@@ -256,7 +256,7 @@ static void on_answer(struct keychain *k, const struct session *s, const struct 
     uint8_t root[KDF_LEN];
     memcpy(root, k->next_root, KDF_LEN);
     advance(k, &successor, root);
-    secret_wipe(root, sizeof root);
+    secret_wipe(root, sizeof(root));
     send_done(k);
 }
 
@@ -265,7 +265,7 @@ static void confirm_next(struct keychain *k)
     uint8_t root[KDF_LEN];
     memcpy(root, k->next_root, KDF_LEN);
     advance(k, &k->next, root);
-    secret_wipe(root, sizeof root);
+    secret_wipe(root, sizeof(root));
 }
 
 void keychain_on_received(struct keychain *k, const struct session *s, uint64_t now_us)

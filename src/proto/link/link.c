@@ -21,7 +21,7 @@ static void enter(struct link *l, enum link_state state)
 int link_new(struct tls_context *tls, uint64_t conn, const struct target *remote, const struct node_id *id,
              uint64_t now_us, struct link **out)
 {
-    struct link *l = calloc(1, sizeof *l);
+    struct link *l = calloc(1, sizeof(*l));
     if (!l)
         return ERR_NOMEM;
     l->conn = conn;
@@ -30,10 +30,10 @@ int link_new(struct tls_context *tls, uint64_t conn, const struct target *remote
     l->has_stream = true;
     l->state = l->opener ? LINK_STATE_DIALING : LINK_STATE_SECURING;
     l->deadline_us = now_us + LINK_HANDSHAKE_US;
-    int rc = channel_new(tls, !l->opener, id, &l->channel);
-    if (rc) {
+    int err = channel_new(tls, !l->opener, id, &l->channel);
+    if (err) {
         free(l);
-        return rc;
+        return err;
     }
     *out = l;
     return 0;
@@ -54,7 +54,7 @@ static void fail(struct link *l, int err, const char *reason)
     if (l->error)
         return;
     l->error = err;
-    snprintf(l->reason, sizeof l->reason, "%s", reason);
+    snprintf(l->reason, sizeof(l->reason), "%s", reason);
 }
 
 void link_on_connected(struct link *l)
@@ -66,21 +66,21 @@ void link_on_connected(struct link *l)
 }
 
 /* TLS knows nothing of a message that is malformed or too long. */
-static void fail_channel(struct link *l, int rc)
+static void fail_channel(struct link *l, int err)
 {
-    fail(l, rc,
-         rc == ERR_CLOSED   ? "the peer closed the connection"
-         : rc == ERR_FORMAT ? "a malformed control message"
-                            : channel_reason(l->channel));
+    fail(l, err,
+         err == ERR_CLOSED   ? "the peer closed the connection"
+         : err == ERR_FORMAT ? "a malformed control message"
+                             : channel_reason(l->channel));
 }
 
 void link_on_bytes(struct link *l, const uint8_t *data, size_t len)
 {
     if (!l->channel || l->error)
         return;
-    int rc = channel_feed(l->channel, data, len);
-    if (rc)
-        fail_channel(l, rc);
+    int err = channel_feed(l->channel, data, len);
+    if (err)
+        fail_channel(l, err);
 }
 
 void link_on_closed(struct link *l, const char *reason)
@@ -108,9 +108,9 @@ int link_greet(struct link *l, const struct hello *mine)
     l->mine = *mine;
     struct message m = {.type = MESSAGE_HELLO, .hello = *mine};
     if (l->opener && mine->features & HELLO_FEATURE_FRESH_ROOT) {
-        int rc = ratchet_offer_new(&l->offer, m.offer.key);
-        if (rc)
-            return rc;
+        int err = ratchet_offer_new(&l->offer, m.offer.key);
+        if (err)
+            return err;
         m.offer.present = true;
     }
     return channel_send(l->channel, &m);
@@ -122,7 +122,7 @@ void link_refuse(struct link *l, enum refuse_code code, const char *text)
         return;
     struct message m = {.type = MESSAGE_REFUSE};
     m.refuse.code = (uint8_t)code;
-    snprintf(m.refuse.text, sizeof m.refuse.text, "%s", text);
+    snprintf(m.refuse.text, sizeof(m.refuse.text), "%s", text);
     link_send(l, &m);
     if (l->channel)
         channel_shutdown(l->channel);
@@ -134,23 +134,23 @@ void link_refuse(struct link *l, enum refuse_code code, const char *text)
 static int first_root(struct link *l, struct message_share *answer, uint8_t root[KDF_LEN])
 {
     uint8_t exported[KDF_LEN];
-    int rc = channel_root(l->channel, exported);
-    if (!rc && !l->fresh_root)
+    int err = channel_root(l->channel, exported);
+    if (!err && !l->fresh_root)
         memcpy(root, exported, KDF_LEN);
-    else if (!rc && l->opener)
-        rc = ratchet_finish(l->offer, l->message.answer.key, exported, root);
-    else if (!rc)
-        rc = ratchet_answer(l->message.offer.key, exported, answer->key, root);
-    answer->present = !rc && l->fresh_root && !l->opener;
+    else if (!err && l->opener)
+        err = ratchet_finish(l->offer, l->message.answer.key, exported, root);
+    else if (!err)
+        err = ratchet_answer(l->message.offer.key, exported, answer->key, root);
+    answer->present = !err && l->fresh_root && !l->opener;
     ratchet_offer_free(l->offer);
     l->offer = NULL;
-    secret_wipe(exported, sizeof exported);
-    return rc;
+    secret_wipe(exported, sizeof(exported));
+    return err;
 }
 
 static void name_suite(struct link *l, enum aead_suite aead)
 {
-    snprintf(l->suite, sizeof l->suite, "%s %s%s", channel_suite(l->channel), aead_suite_name(aead),
+    snprintf(l->suite, sizeof(l->suite), "%s %s%s", channel_suite(l->channel), aead_suite_name(aead),
              l->fresh_root ? "" : ", first keys without a fresh share: its version is older");
 }
 
@@ -172,13 +172,13 @@ int link_key(struct link *l, const struct keychain_config *config, const struct 
     chosen.rx_lanes = l->theirs.lanes;
     struct message ready = {.type = MESSAGE_READY};
     uint8_t root[KDF_LEN];
-    int rc = first_root(l, &ready.answer, root);
-    if (!rc)
-        rc = keychain_new(&chosen, ops, root, l->mine.receiver_index, l->theirs.receiver_index, now_us,
-                          &l->keychain);
-    secret_wipe(root, sizeof root);
-    if (rc)
-        return rc;
+    int err = first_root(l, &ready.answer, root);
+    if (!err)
+        err = keychain_new(&chosen, ops, root, l->mine.receiver_index, l->theirs.receiver_index, now_us,
+                           &l->keychain);
+    secret_wipe(root, sizeof(root));
+    if (err)
+        return err;
     l->generation = l->opener ? l->mine.generation : l->theirs.generation;
     name_suite(l, chosen.suite);
     enter(l, LINK_STATE_KEYED);
@@ -189,9 +189,9 @@ void link_send(struct link *l, const struct message *m)
 {
     if (!l->channel || !l->has_stream || !channel_established(l->channel))
         return;
-    int rc = channel_send(l->channel, m);
-    if (rc)
-        fail(l, rc, "cannot send on the control channel");
+    int err = channel_send(l->channel, m);
+    if (err)
+        fail(l, err, "cannot send on the control channel");
 }
 
 void link_ask_to_renew(struct link *l, uint64_t now_us)
@@ -214,7 +214,7 @@ void link_drain(struct link *l, enum bye_code code, const char *text, uint64_t n
         return;
     struct message m = {.type = MESSAGE_BYE};
     m.bye.code = (uint8_t)code;
-    snprintf(m.bye.text, sizeof m.bye.text, "%s", text);
+    snprintf(m.bye.text, sizeof(m.bye.text), "%s", text);
     link_send(l, &m);
     if (l->channel)
         channel_shutdown(l->channel);
@@ -320,14 +320,14 @@ enum link_event link_next(struct link *l, uint64_t now_us)
     }
     if (l->state == LINK_STATE_KEYED && l->ready_received)
         return become_live(l, now_us);
-    int rc = 0;
-    while (l->state >= LINK_STATE_GREETING && (rc = channel_next(l->channel, &l->message)) > 0) {
+    int err = 0;
+    while (l->state >= LINK_STATE_GREETING && (err = channel_next(l->channel, &l->message)) > 0) {
         enum link_event event = on_message(l, now_us);
         if (event != LINK_EVENT_NONE)
             return event;
     }
-    if (rc < 0)
-        fail_channel(l, rc);
+    if (err < 0)
+        fail_channel(l, err);
     return l->error ? LINK_EVENT_FAILED : LINK_EVENT_NONE;
 }
 

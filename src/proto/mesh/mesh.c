@@ -14,40 +14,41 @@
 uint32_t mesh_random(const struct mesh *m)
 {
     uint32_t value;
-    random_fill(&m->config.random, &value, sizeof value);
+    random_fill(&m->config.random, &value, sizeof(value));
     return value;
 }
 
 int mesh_new(const struct mesh_config *config, struct mesh **out)
 {
-    struct mesh *m = calloc(1, sizeof *m);
+    struct mesh *m = calloc(1, sizeof(*m));
     if (!m)
         return ERR_NOMEM;
     m->config = *config;
     if (m->config.peers_max == 0 || m->config.peers_max > MESH_PEERS_MAX)
         m->config.peers_max = MESH_PEERS_MAX;
-    snprintf(m->name, sizeof m->name, "%s", config->name);
+    snprintf(m->name, sizeof(m->name), "%s", config->name);
     const struct random_source *random = &m->config.random;
-    random_fill(random, m->boot, sizeof m->boot);
-    random_fill(random, m->by_id.seed, sizeof m->by_id.seed);
-    int rc = tls_context_new(config->me, &m->tls);
-    if (!rc)
-        rc = table_new(&m->streams);
-    if (!rc)
-        rc = table_new(&m->receivers);
-    if (!rc)
-        rc = limits_new(MESH_ACCEPT_SOURCES, MESH_ACCEPT_INTERVAL_US, MESH_ACCEPT_BURST, random, &m->accepts);
-    if (!rc)
-        rc = known_new(MESH_KNOWN_SOURCES, random, &m->known);
-    if (!rc)
-        rc = lobby_new(random, &m->lobby);
-    if (!rc)
-        rc = crowd_new(MESH_HALF_OPEN_MAX, MESH_HALF_OPEN_PER_HOST_MAX, random, &m->half_open_crowd);
-    if (!rc)
-        rc = fragment_table_new(CONTROL_FRAGMENT_SLOTS, &m->fragments);
-    if (rc) {
+    random_fill(random, m->boot, sizeof(m->boot));
+    random_fill(random, m->by_id.seed, sizeof(m->by_id.seed));
+    int err = tls_context_new(config->me, &m->tls);
+    if (!err)
+        err = table_new(&m->streams);
+    if (!err)
+        err = table_new(&m->receivers);
+    if (!err)
+        err =
+            limits_new(MESH_ACCEPT_SOURCES, MESH_ACCEPT_INTERVAL_US, MESH_ACCEPT_BURST, random, &m->accepts);
+    if (!err)
+        err = known_new(MESH_KNOWN_SOURCES, random, &m->known);
+    if (!err)
+        err = lobby_new(random, &m->lobby);
+    if (!err)
+        err = crowd_new(MESH_HALF_OPEN_MAX, MESH_HALF_OPEN_PER_HOST_MAX, random, &m->half_open_crowd);
+    if (!err)
+        err = fragment_table_new(CONTROL_FRAGMENT_SLOTS, &m->fragments);
+    if (err) {
         mesh_free(m);
-        return rc;
+        return err;
     }
     *out = m;
     return 0;
@@ -220,7 +221,7 @@ void mesh_announce(struct mesh *m, uint64_t now_us)
     m->announcing = false;
     struct message news = {.type = MESSAGE_CANDIDATES};
     news.candidates.count = m->candidate_count;
-    memcpy(news.candidates.list, m->candidates, sizeof m->candidates);
+    memcpy(news.candidates.list, m->candidates, sizeof(m->candidates));
     for (unsigned i = 0; i < m->slot_end; i++) {
         struct link *l = m->peers[i] ? m->peers[i]->current : NULL;
         if (!l || link_state(l) != LINK_STATE_LIVE)
@@ -242,7 +243,7 @@ void mesh_set_candidates(struct mesh *m, const struct candidate *list, unsigned 
         count = CANDIDATES_MAX;
     if (same_candidates(m, list, count))
         return;
-    memcpy(m->candidates, list, count * sizeof *list);
+    memcpy(m->candidates, list, count * sizeof(*list));
     m->candidate_count = count;
     m->announcing = true;
     mesh_announce(m, now_us);
@@ -251,7 +252,7 @@ void mesh_set_candidates(struct mesh *m, const struct candidate *list, unsigned 
 void mesh_set_overlay(struct mesh *m, const struct addr_prefix *list, unsigned count)
 {
     m->overlay_count = count > MESSAGE_ADDRS_MAX ? MESSAGE_ADDRS_MAX : count;
-    memcpy(m->overlay, list, m->overlay_count * sizeof *list);
+    memcpy(m->overlay, list, m->overlay_count * sizeof(*list));
 }
 
 void mesh_network_changed(struct mesh *m, uint16_t local_max, uint64_t now_us)

@@ -56,13 +56,13 @@ static void abort_half_open(struct mesh *m, struct link *l)
 static int receive(struct mesh *m, const struct lobby_guest *g, uint64_t now_us)
 {
     struct link *l;
-    int rc = link_new(m->tls, g->conn, &g->from, NULL, now_us, &l);
-    if (rc)
-        return rc;
-    rc = table_put(m->streams, g->conn, l);
-    if (rc) {
+    int err = link_new(m->tls, g->conn, &g->from, NULL, now_us, &l);
+    if (err)
+        return err;
+    err = table_put(m->streams, g->conn, l);
+    if (err) {
         link_free(l);
-        return rc;
+        return err;
     }
     unsigned place = crowd_place(m->half_open_crowd, &g->from.addr);
     if (m->half_open[place])
@@ -84,10 +84,10 @@ static void receive_guests(struct mesh *m, uint64_t now_us)
 
 void mesh_on_guest_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t len, uint64_t now_us)
 {
-    int rc = lobby_feed(m->lobby, conn, data, len, now_us);
-    if (rc == ERR_FORMAT && lobby_leave(m->lobby, conn))
+    int err = lobby_feed(m->lobby, conn, data, len, now_us);
+    if (err == ERR_FORMAT && lobby_leave(m->lobby, conn))
         mesh_turn_away(m, conn);
-    if (!rc)
+    if (!err)
         receive_guests(m, now_us);
 }
 

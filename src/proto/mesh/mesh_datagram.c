@@ -32,7 +32,7 @@ uint32_t mesh_reserve_index(const struct peer *p)
     do
         index = (mesh_random(p->mesh) & ~0xffu) | (p->slot & 0xff);
     while (index == 0 || table_get(p->mesh->receivers, index));
-    struct mesh_receiver *r = calloc(1, sizeof *r);
+    struct mesh_receiver *r = calloc(1, sizeof(*r));
     if (r && table_put(p->mesh->receivers, index, r) == 0)
         return index;
     free(r);
@@ -63,9 +63,9 @@ static int session_added(void *context, struct session *s)
     struct mesh_receiver *r = table_get(m->receivers, session_rx_index(s));
     if (!r || r->session)
         return ERR_EXISTS;
-    int rc = outputs_promise(&m->outputs, 1);
-    if (rc)
-        return rc;
+    int err = outputs_promise(&m->outputs, 1);
+    if (err)
+        return err;
     *r = (struct mesh_receiver){s, l};
     mesh_publish(m);
     return 0;
@@ -101,7 +101,7 @@ static void send_control(void *context, struct session *s, const struct message 
     struct peer *p = peer_of(context);
     const struct path *best = path_best(p->paths);
     uint8_t encoded[MESSAGE_MAX];
-    struct writer w = writer_init(encoded, sizeof encoded);
+    struct writer w = writer_init(encoded, sizeof(encoded));
     message_encode(message, &w);
     if (!best || w.bad)
         return;
@@ -118,10 +118,10 @@ static void send_control(void *context, struct session *s, const struct message 
                                         .frag_total = (uint16_t)len};
         uint8_t head[WIRE_INNER_LEN];
         wire_inner_encode(&inner, head);
-        const struct slice pieces[] = {{head, sizeof head}, {encoded + at, n}};
+        const struct slice pieces[] = {{head, sizeof(head)}, {encoded + at, n}};
         send_sealed(p, s, WIRE_CONTROL, pieces, 2, &best->endpoint);
     }
-    secret_wipe(encoded, sizeof encoded);
+    secret_wipe(encoded, sizeof(encoded));
 }
 
 void mesh_say_bye(struct link *l, enum bye_code code)
@@ -154,7 +154,7 @@ static void send_probe(struct peer *p, struct session *s, const struct path_prob
     path_probe_encode(probe, body);
     size_t least = WIRE_OVERHEAD + PATH_PROBE_LEN;
     const struct slice pieces[] = {
-        {head, sizeof head}, {body, sizeof body}, {padding, size > least ? size - least : 0}};
+        {head, sizeof(head)}, {body, sizeof(body)}, {padding, size > least ? size - least : 0}};
     send_sealed(p, s, WIRE_PROBE, pieces, 3, to);
 }
 
@@ -226,7 +226,7 @@ int mesh_ping(struct mesh *m, uint32_t slot, uint64_t token, uint64_t now_us)
         return ERR_NOT_FOUND;
     struct mesh_ping *ping = &m->pings[m->ping_at++ % MESH_PINGS_MAX];
     *ping = (struct mesh_ping){.sent_us = now_us, .caller = token};
-    random_fill(&m->config.random, &ping->token, sizeof ping->token);
+    random_fill(&m->config.random, &ping->token, sizeof(ping->token));
     const struct path_probe probe = {.kind = PATH_PROBE_REQUEST, .token = ping->token};
     send_probe(p, s, &probe, 0, &best->endpoint);
     return 0;
@@ -274,10 +274,10 @@ static enum drop on_control(struct mesh *m, const struct mesh_receiver *r, const
         body = whole;
     }
     struct message message;
-    int rc = message_decode(body, len, &message);
-    if (rc == ERR_UNSUPPORTED)
+    int err = message_decode(body, len, &message);
+    if (err == ERR_UNSUPPORTED)
         return DROP_NONE; /* of a later version: skipped */
-    if (rc)
+    if (err)
         return DROP_INNER;
     if (message.type == MESSAGE_BYE)
         mesh_on_sealed_bye(m, r->link, &message, now_us);

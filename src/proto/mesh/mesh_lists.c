@@ -21,9 +21,9 @@ bool mesh_admits(const struct mesh *m, const struct peer *p)
 int mesh_connect(struct mesh *m, const struct node_id *id)
 {
     struct peer *p;
-    int rc = get_peer(m, id, &p);
-    if (rc)
-        return rc;
+    int err = get_peer(m, id, &p);
+    if (err)
+        return err;
     peer_want(p);
     mesh_touch(m, p);
     mesh_want(m, id, true);
@@ -33,9 +33,9 @@ int mesh_connect(struct mesh *m, const struct node_id *id)
 int mesh_allow(struct mesh *m, const struct node_id *id)
 {
     struct peer *p;
-    int rc = get_peer(m, id, &p);
-    if (rc)
-        return rc;
+    int err = get_peer(m, id, &p);
+    if (err)
+        return err;
     peer_allow(p);
     mesh_touch(m, p);
     return 0;
@@ -73,9 +73,9 @@ static void end_unless_admitted(struct mesh *m, struct peer *p, uint64_t now_us)
 int mesh_disallow(struct mesh *m, const struct node_id *id, uint64_t now_us)
 {
     struct peer *p;
-    int rc = get_peer(m, id, &p);
-    if (rc)
-        return rc;
+    int err = get_peer(m, id, &p);
+    if (err)
+        return err;
     leave_alone(m, p);
     peer_bar(p);
     mesh_touch(m, p);

@@ -51,10 +51,10 @@ void mesh_want(struct mesh *m, const struct node_id *id, bool wanted)
 
 int mesh_promise_overlay(struct mesh *m, struct peer *p)
 {
-    int rc = outputs_promise(&m->outputs, PEER_PLACES - p->promised);
-    if (!rc)
+    int err = outputs_promise(&m->outputs, PEER_PLACES - p->promised);
+    if (!err)
         peer_promise(p, PEER_PLACES);
-    return rc;
+    return err;
 }
 
 static void tell_of_slot(struct mesh *m, struct peer *p, enum mesh_output_kind kind, unsigned spare)
@@ -95,8 +95,8 @@ void mesh_note_id(struct mesh *m, enum mesh_notice what, const struct node_id *i
 {
     char both[MESSAGE_NAME_MAX + 1 + 512];
     size_t name_len = strlen(name) + 1, text_len = strlen(text) + 1;
-    if (text_len > sizeof both - name_len)
-        text_len = sizeof both - name_len;
+    if (text_len > sizeof(both) - name_len)
+        text_len = sizeof(both) - name_len;
     memcpy(both, name, name_len);
     memcpy(both + name_len, text, text_len);
     both[name_len + text_len - 1] = '\0';

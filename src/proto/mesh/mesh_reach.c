@@ -21,9 +21,9 @@ void mesh_describe_dark(const struct peer *p, char out[MESH_PEER_ERROR_MAX])
     char text[ADDR_TEXT_MAX], control[272] = "";
     bool connected = p->current && link_has_stream(p->current);
     if (!connected && p->dial.error[0])
-        snprintf(control, sizeof control, "; nor over TCP: %s", p->dial.error);
+        snprintf(control, sizeof(control), "; nor over TCP: %s", p->dial.error);
     else if (!connected)
-        snprintf(control, sizeof control, "; its control connection broke, too");
+        snprintf(control, sizeof(control), "; its control connection broke, too");
     if (!asked.family)
         snprintf(out, MESH_PEER_ERROR_MAX, "it has named no address for UDP that can be used%s", control);
     else
@@ -37,10 +37,10 @@ static void tell_open(struct mesh *m, struct peer *p, uint64_t silence_us)
     char how[MESH_HOW_MAX], text[MESH_HOW_MAX + 64];
     mesh_describe_link(p->current, how);
     if (silence_us)
-        snprintf(text, sizeof text, "after %llu s without a path; %s",
+        snprintf(text, sizeof(text), "after %llu s without a path; %s",
                  (unsigned long long)((silence_us + USEC_PER_SEC / 2) / USEC_PER_SEC), how);
     else
-        snprintf(text, sizeof text, "%s", how);
+        snprintf(text, sizeof(text), "%s", how);
     mesh_note(m, MESH_NOTICE_CONNECTED, p, text);
 }
 

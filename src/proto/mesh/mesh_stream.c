@@ -30,7 +30,7 @@ void mesh_flush(struct mesh *m, struct link *l)
     uint8_t chunk[STREAM_CHUNK];
     size_t n;
     const struct mesh_output o = {.kind = MESH_OUTPUT_STREAM_SEND, .conn = link_conn(l)};
-    while ((n = link_take_output(l, chunk, sizeof chunk)) > 0)
+    while ((n = link_take_output(l, chunk, sizeof(chunk))) > 0)
         if (outputs_put(&m->outputs, &o, chunk, n)) {
             leave_stream(m, l, MESH_OUTPUT_STREAM_ABORT); /* a stream with a hole is of no use */
             return;
@@ -106,7 +106,7 @@ static void abandon_peer(struct mesh *m, struct peer *p, uint64_t now_us)
 void mesh_rekey_all(struct mesh *m, uint64_t now_us)
 {
     random_fill(&m->config.random, m->boot,
-                sizeof m->boot); /* to peers we are another process: what we open wins */
+                sizeof(m->boot)); /* to peers we are another process: what we open wins */
     for (unsigned i = 0; i < MESH_HALF_OPEN_MAX; i++) {
         struct link *l = m->half_open[i];
         if (!l)
@@ -144,15 +144,15 @@ bool mesh_has_attempts(const struct peer *p)
 static int begin_stream(struct mesh *m, struct link *l)
 {
     const struct mesh_output o = {.kind = MESH_OUTPUT_DIAL, .conn = link_conn(l), .target = *link_remote(l)};
-    int rc = table_put(m->streams, link_conn(l), l);
-    if (rc)
-        return rc;
-    rc = outputs_promise(&m->outputs, 1);
-    if (!rc && (rc = outputs_put(&m->outputs, &o, NULL, 0)))
+    int err = table_put(m->streams, link_conn(l), l);
+    if (err)
+        return err;
+    err = outputs_promise(&m->outputs, 1);
+    if (!err && (err = outputs_put(&m->outputs, &o, NULL, 0)))
         outputs_give_back(&m->outputs, 1);
-    if (rc)
+    if (err)
         table_remove(m->streams, link_conn(l));
-    return rc;
+    return err;
 }
 
 void mesh_dial(struct mesh *m, struct peer *p, const struct target *to, uint64_t now_us)
@@ -185,15 +185,15 @@ static void say_hello(struct mesh *m, struct link *l)
     h.features = HELLO_FEATURE_FRESH_ROOT;
     h.lanes = m->config.lanes;
     h.mtu = m->config.mtu;
-    memcpy(h.name, m->name, sizeof h.name);
+    memcpy(h.name, m->name, sizeof(h.name));
     h.address_count = m->overlay_count;
-    memcpy(h.addresses, m->overlay, sizeof h.addresses);
+    memcpy(h.addresses, m->overlay, sizeof(h.addresses));
     h.mac_count = 1;
-    memcpy(h.macs[0], m->config.mac, sizeof h.macs[0]);
+    memcpy(h.macs[0], m->config.mac, sizeof(h.macs[0]));
     h.candidates.count = m->candidate_count;
-    memcpy(h.candidates.list, m->candidates, sizeof m->candidates);
+    memcpy(h.candidates.list, m->candidates, sizeof(m->candidates));
     h.receiver_index = mesh_reserve_index(p);
-    memcpy(h.boot, m->boot, sizeof h.boot);
+    memcpy(h.boot, m->boot, sizeof(h.boot));
     h.generation = p->generation + 1;
     if (!h.receiver_index || link_greet(l, &h))
         link_on_closed(l, "cannot send on the control channel");
@@ -228,7 +228,7 @@ static bool admit(struct mesh *m, struct link *l, uint64_t now_us)
         return true;
     }
     char remote[TARGET_TEXT_MAX], note[320];
-    snprintf(note, sizeof note, "%s: %s", target_format(link_remote(l), remote),
+    snprintf(note, sizeof(note), "%s: %s", target_format(link_remote(l), remote),
              code == REFUSE_STRANGER && p && p->barred ? "it was disallowed here"
              : code == REFUSE_STRANGER
                  ? "a stranger: we are not -public, and it is in no -connect or -allow of ours"
@@ -313,7 +313,7 @@ static void replace(struct mesh *m, struct link *loser, const struct link *l, ui
     char to[TARGET_TEXT_MAX] = "", from[TARGET_TEXT_MAX], text[2 * TARGET_TEXT_MAX + 8];
     if (memcmp(link_theirs(l)->boot, link_theirs(loser)->boot, MESSAGE_BOOT_LEN) != 0) {
         target_format(link_remote(l), to);
-        snprintf(text, sizeof text, "%s and %s", target_format(link_remote(loser), from), to);
+        snprintf(text, sizeof(text), "%s and %s", target_format(link_remote(loser), from), to);
         if (memcmp(link_theirs(l)->boot, p->boot_before, MESSAGE_BOOT_LEN) == 0)
             mesh_note(m, MESH_NOTICE_SHARED_KEY, p, text);
         peer_set_boot_before(p, link_theirs(loser)->boot);
@@ -349,7 +349,7 @@ static void on_refused(struct mesh *m, struct link *l, uint64_t now_us)
 {
     struct peer *p = link_owner(l);
     char text[MESSAGE_TEXT_MAX + 1];
-    snprintf(text, sizeof text, "%s", link_message(l)->refuse.text);
+    snprintf(text, sizeof(text), "%s", link_message(l)->refuse.text);
     if (p) {
         peer_dial_error(p, "it refused us: %s", text);
         if (!p->dial.refused)
@@ -379,7 +379,7 @@ static void ask_to_renew(struct mesh *m, struct peer *p, struct link *l, uint64_
         return;
     if (link_asked_us(l) && link_asked_us(l) - link_live_us(l) < hard_us + repeat_us) {
         char text[64];
-        snprintf(text, sizeof text, "%u minutes",
+        snprintf(text, sizeof(text), "%u minutes",
                  (unsigned)((now_us - link_live_us(l)) / (60 * USEC_PER_SEC)));
         mesh_note(m, MESH_NOTICE_STALE, p, text);
     }
@@ -447,7 +447,7 @@ static void on_usurped(struct mesh *m, struct link *l, uint64_t now_us)
     struct peer *p = link_owner(l);
     char where[MESSAGE_TEXT_MAX + 8] = "";
     if (link_message(l)->bye.text[0])
-        snprintf(where, sizeof where, ", from %s", link_message(l)->bye.text);
+        snprintf(where, sizeof(where), ", from %s", link_message(l)->bye.text);
     lose(m, p, l, NULL, now_us);
     peer_dial_usurped(p, now_us);
     peer_dial_error(

@@ -79,7 +79,7 @@ static void view_session(const struct peer *p, struct mesh_peer *out)
     out->suite = link_suite(l);
     out->fresh_root = link_has_fresh_root(l);
     out->address_count = link_theirs(l)->address_count;
-    memcpy(out->addresses, link_theirs(l)->addresses, sizeof out->addresses);
+    memcpy(out->addresses, link_theirs(l)->addresses, sizeof(out->addresses));
     out->handshake_us = link_live_us(l);
     out->ratchet_us = keychain_last_step_us(link_keychain(l));
     const struct path *best = path_best(p->paths);
@@ -125,7 +125,7 @@ void mesh_peers(const struct mesh *m, void (*visit)(void *context, const struct 
         if (view.state == MESH_PEER_NO_PATH)
             mesh_describe_dark(p, view.error);
         else
-            snprintf(view.error, sizeof view.error, "%s", p->dial.error);
+            snprintf(view.error, sizeof(view.error), "%s", p->dial.error);
         struct peer_totals totals;
         peer_totals(p, &totals);
         view.rx_bytes = totals.rx_bytes;

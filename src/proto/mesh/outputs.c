@@ -23,7 +23,7 @@ static int make_room(struct outputs *q, size_t count)
     if (q->end + q->promised + count <= q->cap)
         return 0;
     if (q->head)
-        memmove(q->list, q->list + q->head, (q->end - q->head) * sizeof *q->list);
+        memmove(q->list, q->list + q->head, (q->end - q->head) * sizeof(*q->list));
     q->end -= q->head;
     q->head = 0;
     size_t cap = q->cap ? q->cap : FIRST_CAP;
@@ -31,7 +31,7 @@ static int make_room(struct outputs *q, size_t count)
         cap *= 2;
     if (cap == q->cap)
         return 0;
-    struct mesh_output *list = realloc(q->list, cap * sizeof *list);
+    struct mesh_output *list = realloc(q->list, cap * sizeof(*list));
     if (!list)
         return ERR_NOMEM;
     q->list = list;
@@ -41,10 +41,10 @@ static int make_room(struct outputs *q, size_t count)
 
 int outputs_promise(struct outputs *q, size_t count)
 {
-    int rc = make_room(q, count);
-    if (!rc)
+    int err = make_room(q, count);
+    if (!err)
         q->promised += count;
-    return rc;
+    return err;
 }
 
 void outputs_give_back(struct outputs *q, size_t count)

@@ -115,14 +115,14 @@ static void put_share(struct writer *w, const void *value, size_t size)
 {
     (void)size;
     const struct message_share *share = value;
-    cbor_put_bytes(w, share->key, sizeof share->key);
+    cbor_put_bytes(w, share->key, sizeof(share->key));
 }
 
 static void take_share(struct reader *r, void *value, size_t size)
 {
     (void)size;
     struct message_share *share = value;
-    cbor_take_exact(r, share->key, sizeof share->key);
+    cbor_take_exact(r, share->key, sizeof(share->key));
     share->present = true;
 }
 
@@ -222,7 +222,7 @@ static void put_macs(struct writer *w, const void *value, size_t size)
     const struct hello *h = value;
     cbor_put_array(w, h->mac_count);
     for (unsigned i = 0; i < h->mac_count; i++)
-        cbor_put_bytes(w, h->macs[i], sizeof h->macs[i]);
+        cbor_put_bytes(w, h->macs[i], sizeof(h->macs[i]));
 }
 
 static void take_macs(struct reader *r, void *value, size_t size)
@@ -231,7 +231,7 @@ static void take_macs(struct reader *r, void *value, size_t size)
     struct hello *h = value;
     h->mac_count = (unsigned)cbor_take_array(r, MESSAGE_MACS_MAX);
     for (unsigned i = 0; i < h->mac_count; i++) {
-        cbor_take_exact(r, h->macs[i], sizeof h->macs[i]);
+        cbor_take_exact(r, h->macs[i], sizeof(h->macs[i]));
         if (h->macs[i][0] & 1)
             r->bad = true;
     }
@@ -270,7 +270,7 @@ static const struct message_kind candidates_kind = {empty_candidates, put_candid
 #define OPTIONAL   true
 #define FIELDS(table)                                                                                        \
     {                                                                                                        \
-        table, sizeof(table) / sizeof *(table), true                                                         \
+        table, sizeof(table) / sizeof((table)[0]), true                                                      \
     }
 
 static const struct message_field hello[] = {
@@ -321,5 +321,5 @@ static const struct message_format formats[] = {
 
 const struct message_format *message_format(uint64_t type)
 {
-    return type < sizeof formats / sizeof *formats && formats[type].known ? &formats[type] : NULL;
+    return type < sizeof(formats) / sizeof(*formats) && formats[type].known ? &formats[type] : NULL;
 }

@@ -33,16 +33,16 @@
 int peer_new(struct mesh *mesh, const struct node_id *id, uint32_t slot, const struct path_set_config *paths,
              struct peer **out)
 {
-    struct peer *p = calloc(1, sizeof *p);
+    struct peer *p = calloc(1, sizeof(*p));
     if (!p)
         return ERR_NOMEM;
     p->mesh = mesh;
     p->id = *id;
     p->slot = slot;
-    int rc = path_set_new(paths, &p->paths);
-    if (rc) {
+    int err = path_set_new(paths, &p->paths);
+    if (err) {
         free(p);
-        return rc;
+        return err;
     }
     *out = p;
     return 0;
@@ -90,7 +90,7 @@ uint64_t peer_wanted_since(struct peer *p, uint64_t now_us)
 
 void peer_set_name(struct peer *p, const char *name)
 {
-    snprintf(p->name, sizeof p->name, "%s", name);
+    snprintf(p->name, sizeof(p->name), "%s", name);
 }
 
 void peer_set_boot_before(struct peer *p, const uint8_t boot[MESSAGE_BOOT_LEN])
@@ -181,7 +181,7 @@ void peer_set_targets(struct peer *p, const struct target *list, unsigned count,
     if (given)
         p->dial.given = n;
     if (!same_targets(p, kept, n)) {
-        memcpy(p->dial.targets, kept, n * sizeof kept[0]);
+        memcpy(p->dial.targets, kept, n * sizeof(kept[0]));
         p->dial.count = n;
         p->dial.next = 0;
         p->dial.at_us = 0; /* news: no waiting */
@@ -303,7 +303,7 @@ void peer_dial_failed(struct peer *p, const struct target *remote, bool is_anoth
     if (rank >= p->dial.attempt_rank)
         return;
     p->dial.attempt_rank = rank;
-    snprintf(p->dial.attempt, sizeof p->dial.attempt, "%s%s: %.150s", target_format(remote, at),
+    snprintf(p->dial.attempt, sizeof(p->dial.attempt), "%s%s: %.150s", target_format(remote, at),
              is_another ? " is another node" : "", why);
 }
 
@@ -323,7 +323,7 @@ void peer_dial_error(struct peer *p, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    vsnprintf(p->dial.error, sizeof p->dial.error, format, args);
+    vsnprintf(p->dial.error, sizeof(p->dial.error), format, args);
     va_end(args);
 }
 
@@ -338,14 +338,14 @@ void peer_dial_usurped(struct peer *p, uint64_t now_us)
 
 void peer_dial_missing(struct peer *p, const char *why)
 {
-    snprintf(p->dial.missing, sizeof p->dial.missing, "%s", why);
+    snprintf(p->dial.missing, sizeof(p->dial.missing), "%s", why);
     if (p->dial.count == 0 && p->dial.error[0])
         peer_dial_error(p, "%s", why);
 }
 
 void peer_dial_told(struct peer *p)
 {
-    snprintf(p->dial.told, sizeof p->dial.told, "%s", p->dial.error);
+    snprintf(p->dial.told, sizeof(p->dial.told), "%s", p->dial.error);
 }
 
 void peer_dial_refused(struct peer *p)

@@ -15,7 +15,7 @@ static uint64_t fold(uint64_t a, uint64_t b)
 static unsigned bucket_of(const struct peer_index *index, const struct node_id *id)
 {
     uint64_t words[3] = {0};
-    memcpy(words, id->bytes, sizeof id->bytes);
+    memcpy(words, id->bytes, sizeof(id->bytes));
     uint64_t first = fold(words[0] ^ index->seed[0], words[1] ^ index->seed[1]);
     return (unsigned)(fold(first ^ words[2], index->seed[2] | 1) % PEER_INDEX_BUCKETS);
 }

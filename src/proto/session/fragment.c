@@ -51,13 +51,13 @@ int fragment_table_new(unsigned slots, struct fragment_table **out)
     *out = NULL;
     if (slots == 0 || slots > UINT16_MAX)
         return ERR_ARGUMENT;
-    struct fragment_table *t = calloc(1, sizeof *t);
+    struct fragment_table *t = calloc(1, sizeof(*t));
     if (!t)
         return ERR_NOMEM;
 
     t->slots = slots;
-    t->slot = calloc(slots, sizeof *t->slot);
-    t->order = calloc(slots, sizeof *t->order);
+    t->slot = calloc(slots, sizeof(*t->slot));
+    t->order = calloc(slots, sizeof(*t->order));
     t->frames = calloc(slots, WIRE_FRAME_MAX);
     if (!t->slot || !t->order || !t->frames) {
         fragment_table_free(t);
@@ -86,7 +86,7 @@ static void release(struct fragment_table *t, unsigned at)
 {
     uint16_t freed = t->order[at];
 
-    memmove(t->order + at, t->order + at + 1, (t->used - at - 1) * sizeof *t->order);
+    memmove(t->order + at, t->order + at + 1, (t->used - at - 1) * sizeof(*t->order));
     t->order[--t->used] = freed;
 }
 

@@ -79,11 +79,11 @@ static int derive_lane(const uint8_t secret[KDF_LEN], uint8_t lane, enum aead_su
     const uint8_t info[] = {'l', 'a', 'n', 'e', lane};
     uint8_t keys[AEAD_KEY_LEN + AEAD_NONCE_LEN];
 
-    int err = kdf_expand(secret, info, sizeof info, keys, sizeof keys);
+    int err = kdf_expand(secret, info, sizeof(info), keys, sizeof(keys));
     if (!err)
         err = aead_new(suite, keys, aead);
     memcpy(iv, keys + AEAD_KEY_LEN, AEAD_NONCE_LEN);
-    secret_wipe(keys, sizeof keys);
+    secret_wipe(keys, sizeof(keys));
     return err;
 }
 
@@ -101,8 +101,8 @@ static int derive_all(struct session *s, const uint8_t root[KDF_LEN], bool initi
     for (unsigned i = 0; !err && i <= s->rx_lanes; i++)
         err = derive_lane(rx_secret, lane_number(i, s->rx_lanes), s->suite, &s->rx[i].aead, s->rx[i].iv);
 out:
-    secret_wipe(tx_secret, sizeof tx_secret);
-    secret_wipe(rx_secret, sizeof rx_secret);
+    secret_wipe(tx_secret, sizeof(tx_secret));
+    secret_wipe(rx_secret, sizeof(rx_secret));
     return err;
 }
 
@@ -117,7 +117,7 @@ int session_new(const struct session_config *config, const uint8_t root[KDF_LEN]
     if (!lanes_valid(config->tx_lanes) || !lanes_valid(config->rx_lanes))
         return ERR_ARGUMENT;
 
-    struct session *s = calloc(1, sizeof *s);
+    struct session *s = calloc(1, sizeof(*s));
     if (!s)
         return ERR_NOMEM;
     s->tx_lanes = config->tx_lanes;
@@ -129,8 +129,8 @@ int session_new(const struct session_config *config, const uint8_t root[KDF_LEN]
     s->limits = config->limits ? *config->limits : default_limits;
 
     int err = ERR_NOMEM;
-    s->tx = vault_alloc((s->tx_lanes + 1) * sizeof *s->tx);
-    s->rx = vault_alloc((s->rx_lanes + 1) * sizeof *s->rx);
+    s->tx = vault_alloc((s->tx_lanes + 1) * sizeof(*s->tx));
+    s->rx = vault_alloc((s->rx_lanes + 1) * sizeof(*s->rx));
     for (unsigned i = 0; s->rx && i <= s->rx_lanes; i++)
         pthread_mutex_init(&s->rx[i].held, NULL);
     if (s->tx && s->rx)
@@ -193,12 +193,12 @@ static void make_nonce(const uint8_t iv[AEAD_NONCE_LEN], uint64_t counter, uint8
 {
     uint64_t head;
     uint32_t tail;
-    __builtin_memcpy(&head, iv, sizeof head);
-    __builtin_memcpy(&tail, iv + sizeof head, sizeof tail);
+    __builtin_memcpy(&head, iv, sizeof(head));
+    __builtin_memcpy(&tail, iv + sizeof(head), sizeof(tail));
     head ^= htobe64(counter >> 32);
     tail ^= htobe32((uint32_t)counter);
-    __builtin_memcpy(nonce, &head, sizeof head);
-    __builtin_memcpy(nonce + sizeof head, &tail, sizeof tail);
+    __builtin_memcpy(nonce, &head, sizeof(head));
+    __builtin_memcpy(nonce + sizeof(head), &tail, sizeof(tail));
 }
 
 static bool spent(const struct session_limits *limits, uint64_t counter, uint64_t bytes, size_t len)

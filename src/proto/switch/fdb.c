@@ -72,11 +72,11 @@ int fdb_new(unsigned peers, unsigned entries, const struct random_source *random
     *out = NULL;
     if (peers == 0 || peers > SWITCH_PEERS_MAX || entries < 2 || entries > 1u << 24)
         return ERR_ARGUMENT;
-    struct fdb *fdb = aligned_alloc(alignof(struct fdb), sizeof *fdb);
+    struct fdb *fdb = aligned_alloc(alignof(struct fdb), sizeof(*fdb));
     if (!fdb)
         return ERR_NOMEM;
 
-    memset(fdb, 0, sizeof *fdb);
+    memset(fdb, 0, sizeof(*fdb));
     pthread_mutex_init(&fdb->lock, NULL);
     size_t size = 4;
     size_t most = (size_t)entries + (size_t)(peers + 1) * SWITCH_PINS_PER_PEER;
@@ -86,9 +86,9 @@ int fdb_new(unsigned peers, unsigned entries, const struct random_source *random
     fdb->entries = entries;
     fdb->peers_max = entries - entries / 8;
     fdb->local_max = entries / 2;
-    random_fill(random, fdb->seed, sizeof fdb->seed);
-    fdb->cells = calloc(size, sizeof *fdb->cells);
-    fdb->count = calloc(peers, sizeof *fdb->count);
+    random_fill(random, fdb->seed, sizeof(fdb->seed));
+    fdb->cells = calloc(size, sizeof(*fdb->cells));
+    fdb->count = calloc(peers, sizeof(*fdb->count));
     if (!fdb->cells || !fdb->count) {
         fdb_free(fdb);
         return ERR_NOMEM;

@@ -26,8 +26,8 @@ static inline uint64_t fdb_key(const uint8_t mac[6], uint16_t vlan)
     uint32_t high;
     uint16_t low;
 
-    memcpy(&high, mac, sizeof high);
-    memcpy(&low, mac + sizeof high, sizeof low);
+    memcpy(&high, mac, sizeof(high));
+    memcpy(&low, mac + sizeof(high), sizeof(low));
     return FDB_KEY_VALID | (uint64_t)(vlan & 0xfff) << 48 | (uint64_t)be32toh(high) << 16 | be16toh(low);
 }
 

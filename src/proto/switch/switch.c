@@ -37,15 +37,15 @@ int switch_new(unsigned peers, unsigned entries, const struct random_source *ran
     *out = NULL;
     if (peers == 0 || peers > SWITCH_PEERS_MAX)
         return ERR_ARGUMENT;
-    struct switch_table *sw = calloc(1, sizeof *sw);
+    struct switch_table *sw = calloc(1, sizeof(*sw));
     if (!sw)
         return ERR_NOMEM;
 
     int err = ERR_NOMEM;
     sw->peers = peers;
-    sw->storms = aligned_alloc(alignof(struct storm), peers * sizeof *sw->storms);
+    sw->storms = aligned_alloc(alignof(struct storm), peers * sizeof(*sw->storms));
     if (sw->storms) {
-        memset(sw->storms, 0, peers * sizeof *sw->storms);
+        memset(sw->storms, 0, peers * sizeof(*sw->storms));
         err = fdb_new(peers, entries, random, &sw->fdb);
     }
     if (err) {
@@ -69,8 +69,8 @@ enum drop switch_parse(const uint8_t *frame, size_t len, struct switch_frame *ou
 {
     struct reader r = reader_init(frame, len);
 
-    reader_copy(&r, out->dst, sizeof out->dst);
-    reader_copy(&r, out->src, sizeof out->src);
+    reader_copy(&r, out->dst, sizeof(out->dst));
+    reader_copy(&r, out->src, sizeof(out->src));
     out->type = reader_u16(&r);
     out->vlan = 0;
     if (out->type == ETHERTYPE_VLAN || out->type == ETHERTYPE_QINQ) {
@@ -95,9 +95,9 @@ static bool is_bpdu(const uint8_t dst[6])
     static const uint8_t reserved[5] = {0x01, 0x80, 0xc2, 0x00, 0x00};
     static const uint8_t pvst[6] = {0x01, 0x00, 0x0c, 0xcc, 0xcc, 0xcd};
 
-    if (memcmp(dst, reserved, sizeof reserved) == 0)
+    if (memcmp(dst, reserved, sizeof(reserved)) == 0)
         return dst[5] <= 0x02 || dst[5] == 0x08;
-    return memcmp(dst, pvst, sizeof pvst) == 0;
+    return memcmp(dst, pvst, sizeof(pvst)) == 0;
 }
 
 int switch_from_device(struct switch_table *sw, const struct switch_frame *f, uint64_t now_us)
@@ -119,7 +119,7 @@ void switch_local(struct switch_table *sw, const uint8_t mac[6], uint64_t now_us
     uint64_t key = fdb_key(mac, 0);
     struct switch_pin own;
 
-    memcpy(own.mac, mac, sizeof own.mac);
+    memcpy(own.mac, mac, sizeof(own.mac));
     if (fdb_pin_owner(sw->fdb, key) != SWITCH_PORT_DEVICE)
         fdb_pin(sw->fdb, SWITCH_PORT_DEVICE, &own, 1);
     (void)fdb_learn(sw->fdb, key, SWITCH_PORT_DEVICE, now_us);
