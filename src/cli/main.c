@@ -158,7 +158,7 @@ static void print_verbs(void)
          "  shadowmesh ping site-b -c 10\n"
          "  shadowmesh status --json | jq -r '.[].peers[].name'\n"
          "\n"
-         "Exit codes: 0 well, 1 the peer or a node does not answer, 2 wrong usage,\n"
+         "Exit codes: 0 success, 1 the peer or a node does not answer, 2 wrong usage,\n"
          "3 no node runs here. More in shadowmesh(1); shadowmesh-l2(8) starts a node.");
 }
 

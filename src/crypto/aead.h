@@ -65,6 +65,6 @@ int aead_seal(struct aead *a, const uint8_t nonce[AEAD_NONCE_LEN], const uint8_t
               const struct slice *pieces, size_t count, uint8_t *out) must_check;
 
 /* Decrypts len bytes (ciphertext and tag) in place; the plaintext is the first len - AEAD_TAG_LEN bytes.
- * ERR_CRYPTO when the tag does not verify: the bytes are then worthless and zeroed. */
+ * ERR_CRYPTO when the tag does not verify: the bytes are then zeroed. */
 int aead_open(struct aead *a, const uint8_t nonce[AEAD_NONCE_LEN], const uint8_t *aad, size_t aad_len,
               uint8_t *data, size_t len) must_check;

@@ -80,10 +80,10 @@ void report_notice(struct node *n, enum mesh_notice what, const struct node_id *
         log_warn("peer %s: disconnected: %s", peer, text);
         break;
     case MESH_NOTICE_FAILED:
-        log_warn("peer %s: not reached: %s; trying on", peer, text);
+        log_warn("peer %s: not reached: %s; retrying", peer, text);
         break;
     case MESH_NOTICE_UNHEARD:
-        log_warn("peer %s: its control connection is lost: %s; data goes on over UDP; trying on", peer, text);
+        log_warn("peer %s: its control connection is lost: %s; data goes on over UDP; retrying", peer, text);
         break;
     case MESH_NOTICE_REACHED:
         log_info("peer %s: reached, %s", peer, text);

@@ -186,18 +186,18 @@ static void many_rounds_in_a_millisecond_are_paced_while_raised(void **state)
     struct boost b = raised_at(0);
     for (unsigned i = 1; i <= BOOST_ROUNDS; i++) {
         boost_round(&b, 100 + i, 0, false);
-        assert_false(boost_is_hasty(&b));
+        assert_false(boost_is_moderated(&b));
     }
     boost_round(&b, 999, 0, false);
-    assert_true(boost_is_hasty(&b));
+    assert_true(boost_is_moderated(&b));
     b.raised = false;
-    assert_false(boost_is_hasty(&b));
+    assert_false(boost_is_moderated(&b));
     b.raised = true;
     boost_round(&b, 1101, 0, false);
-    assert_false(boost_is_hasty(&b));
+    assert_false(boost_is_moderated(&b));
     for (uint64_t now = 3000; now < 100000; now += 1000 / BOOST_ROUNDS + 1) {
         boost_round(&b, now, 0, false);
-        assert_false(boost_is_hasty(&b));
+        assert_false(boost_is_moderated(&b));
     }
 }
 
@@ -207,12 +207,12 @@ static void rounds_of_a_stream_are_paced_sooner(void **state)
     struct boost b = raised_at(0);
     uint64_t bytes = 0;
     for (unsigned i = 0; i < BOOST_ROUNDS / BOOST_BULK_COUNT; i++) {
-        assert_false(boost_is_hasty(&b));
+        assert_false(boost_is_moderated(&b));
         boost_round(&b, 100, bytes += BOOST_BULK, false);
     }
-    assert_false(boost_is_hasty(&b));
+    assert_false(boost_is_moderated(&b));
     boost_round(&b, 100, bytes += BOOST_BULK - 1, false);
-    assert_true(boost_is_hasty(&b));
+    assert_true(boost_is_moderated(&b));
 }
 
 static bool may_be_raised(void)

@@ -116,6 +116,6 @@ void boost_act(struct boost *b, uint64_t now_us, uint64_t bytes)
 void boost_pause(const struct boost *b)
 {
     static const struct timespec pause = {.tv_nsec = BOOST_PAUSE_NS};
-    if (boost_is_hasty(b))
+    if (boost_is_moderated(b))
         (void)nanosleep(&pause, NULL);
 }

@@ -67,8 +67,8 @@ static inline void boost_round(struct boost *b, uint64_t now_us, uint64_t bytes,
         boost_act(b, now_us, bytes);
 }
 
-/* Before the worker waits for the next round: whether to pause, and the pause. */
-static inline bool boost_is_hasty(const struct boost *b)
+/* Interrupt moderation, before the worker waits for the next round: whether to pause, and the pause. */
+static inline bool boost_is_moderated(const struct boost *b)
 {
     return b->raised && b->rounds > BOOST_ROUNDS;
 }

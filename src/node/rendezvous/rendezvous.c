@@ -160,7 +160,7 @@ static void on_verdict(struct rendezvous *r, const struct registration_outcome *
         return;
     case BACKBONE_REFUSED:
         if (enter_failed(r, STATE_REFUSED, o->cause, now))
-            log_warn("backbone %s: reached, but it does not register us (%s); trying on", r->url, o->cause);
+            log_warn("backbone %s: reached, but it does not register us (%s); retrying", r->url, o->cause);
         tell_state(r, true, &o->udp);
         return;
     case BACKBONE_UNREACHABLE:
@@ -169,7 +169,7 @@ static void on_verdict(struct rendezvous *r, const struct registration_outcome *
         if (r->state != STATE_UNREACHABLE || strcmp(o->cause, r->cause) != 0)
             tell_unreachable(r, o->cause);
         if (enter_failed(r, STATE_UNREACHABLE, o->cause, now))
-            log_warn("backbone %s: cannot be reached (%s); trying on", r->url, o->cause);
+            log_warn("backbone %s: cannot be reached (%s); retrying", r->url, o->cause);
         tell_state(r, false, &nowhere);
         return;
     }

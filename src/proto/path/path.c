@@ -128,7 +128,7 @@ static bool usable(const struct addr *a)
 }
 
 /* How readily an entry makes room: 0 never. */
-static unsigned worthless(const struct path_set *set, const struct path_entry *e, bool for_source)
+static unsigned eviction_rank(const struct path_set *set, const struct path_entry *e, bool for_source)
 {
     if (e == set->best)
         return 0;
@@ -153,9 +153,9 @@ static struct path_entry *make_room(struct path_set *set, bool for_source)
     for (struct path_entry *e = set->entries; e < set->entries + CANDIDATES_MAX; e++) {
         if (!e->used)
             return e;
-        unsigned worth = worthless(set, e, for_source),
-                 least = victim ? worthless(set, victim, for_source) : 0;
-        if (worth > least || (worth && worth == least && e->answer_us < victim->answer_us))
+        unsigned rank = eviction_rank(set, e, for_source),
+                 highest = victim ? eviction_rank(set, victim, for_source) : 0;
+        if (rank > highest || (rank && rank == highest && e->answer_us < victim->answer_us))
             victim = e;
     }
     return victim;
@@ -294,7 +294,7 @@ void path_on_source(struct path_set *set, const struct endpoint *from, uint64_t 
         e->path.endpoint.local = from->local;
     e->roaming = true;
     e->challenged_us = now_us;
-    e->prepaid = true;
+    e->charged = true;
     if (path_entry_live(e))
         e->challenge_us = now_us;
     else
@@ -383,16 +383,16 @@ void path_wake(struct path_set *set, uint16_t local_max, uint64_t now_us)
 
 static void fail(struct path_set *set, struct path_entry *e, uint64_t now_us)
 {
-    bool lonely = true;
+    bool only_one = true;
     for (struct path_entry *other = path_set_next(set, NULL); other; other = path_set_next(set, other)) {
         if (other != e && path_entry_live(other))
-            lonely = false;
+            only_one = false;
     }
     e->failures += e->failures < UINT8_MAX;
     uint64_t wait = RETRY_US;
-    if (lonely && e->failures < 6)
+    if (only_one && e->failures < 6)
         wait = RETRY_FIRST_US << (e->failures - 1);
-    uint64_t most = lonely && e->once_proven ? RETRY_KNOWN_US : RETRY_US;
+    uint64_t most = only_one && e->once_proven ? RETRY_KNOWN_US : RETRY_US;
     wait = wait < most ? wait : most;
     e->path.state = PATH_STATE_FAILED;
     e->path.endpoint.local = (struct addr){0};
@@ -429,13 +429,13 @@ static bool due_try(struct path_set *set, struct path_entry *e, uint64_t now_us,
 {
     if (e->try_us > now_us)
         return false;
-    if (!e->prepaid && !bucket_take(&set->tries, &try_rate, 1, now_us)) {
+    if (!e->charged && !bucket_take(&set->tries, &try_rate, 1, now_us)) {
         e->try_us = now_us + try_rate.interval_us;
         return false;
     }
     if (e->path.state != PATH_STATE_PROBING)
         e->tries = 0;
-    e->prepaid = false;
+    e->charged = false;
     e->path.state = PATH_STATE_PROBING;
     e->try_us = now_us + (PATH_TRY_US << e->tries++);
     /* The last one tells a path that carries little from one that carries nothing. */

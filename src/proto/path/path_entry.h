@@ -44,7 +44,7 @@ struct path_entry {
     bool learned;   /* known only because a datagram came from there */
     bool named;     /* by the peer or by a person: may be preferred for its round trip */
     bool once_proven;
-    bool prepaid; /* the next try was paid for by the budget of challenges */
+    bool charged; /* the next try is already charged to the budget of challenges */
     bool roaming; /* challenged; not yet decided */
     uint8_t tries;
     uint8_t failures; /* in a row */

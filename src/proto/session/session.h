@@ -69,7 +69,7 @@ void session_release(struct session *s, unsigned lane);
 
 /* Opens a datagram in place; h is its decoded header. The caller holds the lane, unless no other thread opens
  * datagrams of it. On DROP_NONE *plain is its inner header and payload, inside datagram. Else DROP_SHORT,
- * DROP_LANE, DROP_KEY_SPENT, DROP_REPLAY or DROP_OLD (datagram untouched), or DROP_AUTH (datagram worthless).
+ * DROP_LANE, DROP_KEY_SPENT, DROP_REPLAY or DROP_OLD (datagram untouched), or DROP_AUTH (datagram overwritten).
  * Only an authentic datagram changes the session. */
 enum drop session_open(struct session *s, const struct wire_header *h, uint8_t *datagram, size_t len,
                        uint8_t **plain, size_t *plain_len) must_check;
