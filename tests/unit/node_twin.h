@@ -39,7 +39,7 @@ void twin_fini(struct twin *t); /* kills it if it runs */
  * first, if given. */
 void twin_start(struct twin *t, const char *const *more, void (*prepare)(void *context), void *context);
 
-/* Waits until its log has text, after the last one that was waited for. */
+/* Waits until its log has text, anywhere since its start. */
 void twin_wait_log(struct twin *t, const char *text);
 bool twin_log_has(struct twin *t, const char *text); /* anywhere, so far */
 
