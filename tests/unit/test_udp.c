@@ -291,6 +291,11 @@ static void link_local_address_keeps_its_interface(void **state)
     lab_run("ip link set right up");
     lab_run("ip addr add fe80::7/64 dev left nodad");
     lab_run("ip addr add fe80::8/64 dev right nodad");
+    /* The kernel may take a second to notice that both ends are there, and drops what is sent before. */
+    lab_run("for i in $(seq 100); do "
+            "[ $(ip link show left | grep -c 'state UP')$(ip link show right | grep -c 'state UP') = 11 ] && "
+            "exit 0; "
+            "sleep 0.05; done; exit 1");
     struct addr from = address("fe80::7%left", p.a.port), to = address("fe80::8%left", p.b.port);
     struct addr seen = address("fe80::7%right", p.a.port), at = address("fe80::8%right", 0);
     struct udp_remote r;
