@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 
 import pytest
 
@@ -19,11 +20,13 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "long: takes too long for make check; with SHADOWMESH_LONG=1 alone")
     config.addinivalue_line("markers", "alone: measures, or loads every CPU: make check runs nothing beside it")
 
-    # A terminated run takes its namespaces down like an interrupted one.
+    # A terminated run takes its namespaces down like an interrupted one. A process that pytest-xdist started may work in
+    # another thread than its main one, which alone may say so; it is ended by the first process, which does.
     def stop(signum, _frame):
         raise KeyboardInterrupt(signal.Signals(signum).name)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, stop)
 
 
 def pytest_collection_modifyitems(config, items):
