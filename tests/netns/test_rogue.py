@@ -26,6 +26,8 @@ VICTIM, FRIEND, NEWCOMER = "10.10.10.1", "10.10.10.2", "10.10.10.3"
 GATEWAY, SPARE = "10.10.10.254", "10.10.10.253"
 API_S, CONNECT_S, STOP_S, GROWTH_KB = 0.1, 2, 2, 16 * 1024
 KEPT = 0.9
+# Two flooded workers and whatever else runs share what the rogue leaves of the machine: with two cores it is one.
+KEPT_BY_BOTH_FLOODED = 0.9 if os.cpu_count() >= 4 else 0.5
 FLOWS = 8  # so many that each of the victim's workers has some, but for once in a hundred times
 FLOW_BITS = 2500000
 
@@ -98,7 +100,7 @@ def answered(stream, count):
     return sum(first <= seq < first + count for _, seq, _ in stream.replies()) / count
 
 
-def others_are_served(stage, figure, lie, *more, line_rate=False):
+def others_are_served(stage, figure, lie, *more, line_rate=False, keep=KEPT):
     """Tells the lie, and asserts what the others get meanwhile. Returns the victim's drops by reason."""
     stream = stage.friend.host.ping_stream(VICTIM, interval=0.02)
     stream.wait_replies(20, 10)
@@ -123,8 +125,8 @@ def others_are_served(stage, figure, lie, *more, line_rate=False):
            f"{100 * kept:.0f} of {100 * before:.0f} % of pings, {grown} kB more"
            + "".join(f", {100 * share:.0f} % of {name}" for name, share in carried))
     assert api < API_S * labs.PATIENCE and connected < CONNECT_S * labs.PATIENCE and stopped < STOP_S * labs.PATIENCE
-    assert kept >= KEPT * before and grown < GROWTH_KB * labs.PATIENCE and code == 0
-    assert all(share >= KEPT for _, share in carried)
+    assert kept >= keep * before and grown < GROWTH_KB * labs.PATIENCE and code == 0
+    assert all(share >= keep for _, share in carried)
     return drops
 
 
@@ -170,7 +172,8 @@ def test_others_are_served_while_a_peer_floods_frames(lab, figure):
 def test_a_peer_at_line_rate_to_our_own_address_leaves_the_others_theirs(lab, figure, lanes):
     """One lane overloads one of the victim's workers, two overload both. The rest of a machine of two cores is one."""
     stage = Stage(lab)
-    drops = others_are_served(stage, figure, "frames", "-destination", stage.device_mac, "-lanes", lanes, line_rate=True)
+    drops = others_are_served(stage, figure, "frames", "-destination", stage.device_mac, "-lanes", lanes, line_rate=True,
+                              keep=KEPT if lanes == 1 else KEPT_BY_BOTH_FLOODED)
     assert drops.get("overload", 0) > 1000, drops
 
 
