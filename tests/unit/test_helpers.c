@@ -375,6 +375,47 @@ static void answers_that_nobody_asked_for_are_ignored(void **state)
     assert_int_equal(f->answers, 1);
 }
 
+static int complain(int fd, const void *context)
+{
+    static struct helper_packet packet;
+    struct helper_message m = {.kind = HELPER_READY};
+    (void)context;
+    if (helper_channel_send(fd, &m) || helper_channel_receive(fd, &packet))
+        return EXIT_FAILURE;
+    m.kind = HELPER_UNABLE;
+    helper_message_set_text(&m, "it is not able to");
+    for (unsigned i = 0; i < 50; i++)
+        (void)!helper_channel_send(fd, &m);
+    m = (struct helper_message){.kind = HELPER_NAME, .token = packet.message.token};
+    (void)!helper_channel_send(fd, &m);
+    return helper_channel_receive(fd, &packet) == ERR_CLOSED ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static void helper_that_complains_again_and_again_is_told_of_once(void **state)
+{
+    struct fixture *f = new_fixture();
+    FILE *lines = tmpfile();
+    int saved = dup(STDERR_FILENO), count = 0;
+    char line[256];
+    *state = f;
+    assert_non_null(lines);
+    log_set_level(LOG_LEVEL_WARN);
+    assert_int_equal(dup2(fileno(lines), STDERR_FILENO), STDERR_FILENO);
+    int err = start_helper(f, complain, NULL, false);
+    if (!err)
+        err = name_client_new(f->helper, &f->names);
+    if (!err)
+        (void)ask_and_wait(f, 0, "good");
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    assert_int_equal(err, 0);
+    rewind(lines);
+    while (fgets(line, sizeof(line), lines))
+        count += strstr(line, "does not start") != NULL;
+    fclose(lines);
+    assert_int_equal(count, 1);
+}
+
 static int be_unable(int fd, const void *context)
 {
     struct helper_message m = {.kind = HELPER_UNABLE};
@@ -480,6 +521,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_teardown(helper_that_sends_no_message_is_cut_off, teardown),
         cmocka_unit_test_teardown(answers_that_nobody_asked_for_are_ignored, teardown),
+        cmocka_unit_test_teardown(helper_that_complains_again_and_again_is_told_of_once, teardown),
         cmocka_unit_test_teardown(helper_that_cannot_start_fails_the_start, teardown),
         cmocka_unit_test_teardown(helper_that_does_not_end_is_ended, teardown),
         cmocka_unit_test(keeper_that_cannot_be_started_is_an_error),

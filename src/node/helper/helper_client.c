@@ -32,7 +32,7 @@ struct helper_client {
     unsigned handles;
     uint32_t last_token;
     struct open_request open[HELPER_CLIENT_OPEN_MAX];
-    struct log_limit ended;
+    struct log_limit ended, unable_told; /* that a process ended, that no other one starts */
     struct helper_packet packet;
 };
 
@@ -99,6 +99,13 @@ static void tell_ended(struct helper_client *c, const char *how)
         log_warn("%s: its process ended (%s): another one is started", c->config.title, how);
 }
 
+static void tell_unable(struct helper_client *c, const char *why)
+{
+    uint64_t withheld;
+    if (log_limit_pass(&c->unable_told, clock_monotonic_us(), TELL_US, &withheld))
+        log_warn("%s: its process does not start: %s", c->config.title, why);
+}
+
 static void on_message(struct helper_client *c, const struct helper_message *m)
 {
     struct open_request *r = m->token ? find(c, m->token) : NULL;
@@ -108,7 +115,7 @@ static void on_message(struct helper_client *c, const struct helper_message *m)
         return;
     case HELPER_UNABLE:
         if (c->ready)
-            log_warn("%s: its process does not start: %s", c->config.title, m->text);
+            tell_unable(c, m->text);
         else
             start_failed(c, m->text);
         return;
