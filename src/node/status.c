@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The API's commands, and those that read: status, fdb and ping. The JSON is a promise to scripts: it only grows. docs/PROTOCOL.md
- * §11. Control thread. */
+/* The API's commands, and what status, fdb and ping answer. The JSON is a promise to scripts: it only grows.
+ * docs/PROTOCOL.md §11. Control thread. */
 
 #include "base/clock.h"
 #include "base/hex.h"

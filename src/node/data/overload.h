@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* Whose datagrams a worker drops unopened while more arrive than it can open. Left alone, its socket's queue runs
- * full, and the kernel drops whatever comes next, whosever it is. So from half a queue on, who had more than its fair
- * share opened of late is dropped for the price of reading it, until the queue is below half again. The worker never
+ * full, and the kernel drops whatever comes next, whosever it is. So from OVERLOAD_SHED on, who had more than its fair
+ * share opened of late is dropped for the price of reading it, until the queue is below that again. The worker never
  * idles for that, a peer within its share loses nothing, and a peer that is alone is left to the kernel, which drops
  * no less. Shares count what was opened: nobody is charged for what others forge in its name. One per worker, whose
  * thread uses it; nothing is allocated after overload_new. docs/ARCHITECTURE.md, "In". */

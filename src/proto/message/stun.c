@@ -6,7 +6,6 @@
 #include "base/bytes.h"
 #include "crypto/secret.h"
 
-#define HEADER_LEN   20
 #define MAGIC_COOKIE 0x2112a442u
 #define PADDING      3 /* attributes end at multiples of four */
 

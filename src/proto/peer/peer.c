@@ -4,9 +4,9 @@
 #include "proto/peer/peer.h"
 
 #include "base/clock.h"
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <limits.h>
 #include <stdlib.h>
 
 #define DIAL_STAGGER_US       200000ull /* between any two dials of a peer, whatever it names */
