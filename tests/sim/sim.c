@@ -2,6 +2,7 @@
 #include "sim.h"
 
 #include "base/clock.h"
+#include "control_datagram.h"
 #include "crypto/secret.h"
 #include "deadlines.h"
 #include "sim_random.h"
@@ -553,7 +554,7 @@ static void deliver_datagram(struct sim *sim, struct event *e)
     if (wire_header_decode(e->data, e->len, &h) == DROP_NONE && h.type == WIRE_DATA)
         on_data(n, e->data, e->len);
     else
-        n->drops[mesh_on_datagram(n->mesh, &from, e->data, e->len, sim->now_us)]++;
+        n->drops[control_datagram(n->mesh, &from, e->data, e->len, sim->now_us)]++;
     sim_do_outputs(n);
 }
 

@@ -3,6 +3,7 @@
  * those at 40. A tenth of the peers is connected, the others are wanted or may come. */
 
 #include "base/clock.h"
+#include "control_datagram.h"
 #include "crypto/identity.h"
 #include "crypto/secret.h"
 #include "proto/mesh/mesh.h"
@@ -76,7 +77,7 @@ static void from_hub(struct hub *h, const struct mesh_output *o)
     } else if (o->kind == MESH_OUTPUT_STREAM_SEND && o->conn == h->conn) {
         mesh_on_bytes(h->peer, h->peer_conn, o->payload, o->len, h->now_us);
     } else if (o->kind == MESH_OUTPUT_DATAGRAM && addr_equal(&o->endpoint.remote, &h->peer_addr)) {
-        mesh_on_datagram(h->peer, &from, o->payload, o->len, h->now_us);
+        control_datagram(h->peer, &from, o->payload, o->len, h->now_us);
     } else if (o->kind == MESH_OUTPUT_RETIRE) {
         session_free(o->session);
     }
@@ -95,7 +96,7 @@ static void from_peer(struct hub *h, const struct mesh_output *o)
     } else if (o->kind == MESH_OUTPUT_STREAM_SEND) {
         mesh_on_bytes(h->mesh, h->conn, o->payload, o->len, h->now_us);
     } else if (o->kind == MESH_OUTPUT_DATAGRAM) {
-        mesh_on_datagram(h->mesh, &from, o->payload, o->len, h->now_us);
+        control_datagram(h->mesh, &from, o->payload, o->len, h->now_us);
     }
 }
 
@@ -208,7 +209,7 @@ static void probe(struct hub *h)
     exchange(h);
     const struct endpoint from = endpoint_udp(&h->peer_addr);
     steps_begin();
-    mesh_on_datagram(h->mesh, &from, h->bytes, h->len, h->now_us);
+    control_datagram(h->mesh, &from, h->bytes, h->len, h->now_us);
     settle(h);
     steps_end();
 }

@@ -2,6 +2,7 @@
 /* Whole control planes under a virtual network and clock: TLS, keys, paths and all. Times are virtual. */
 
 #include "base/clock.h"
+#include "control_datagram.h"
 #include "crypto/tls.h"
 #include "sim.h"
 #include <setjmp.h>
@@ -1125,7 +1126,7 @@ static void hostile_datagrams_are_counted_drops(void **state)
         junk[0] = (uint8_t)(0x20 + i % 4);
         junk[1] = 15;
         junk[2] = junk[3] = 0;
-        assert_int_not_equal(mesh_on_datagram(p.a->mesh, &from, junk, i % sizeof(junk), sim_now(p.sim)),
+        assert_int_not_equal(control_datagram(p.a->mesh, &from, junk, i % sizeof(junk), sim_now(p.sim)),
                              DROP_NONE);
     }
     sim_run(p.sim, 1 * SECOND, exchange, &p);
@@ -1171,7 +1172,7 @@ static uint64_t flood_control_lane(struct pair *p, enum wire_type type, const ui
     for (unsigned i = 0; i < count; i++) {
         int n = session_seal(p->b->out[0].tx, type, WIRE_LANE_CONTROL, pieces, 2, datagram);
         assert_true(n > 0);
-        p->a->drops[mesh_on_datagram(p->a->mesh, &from, datagram, (size_t)n, sim_now(p->sim))]++;
+        p->a->drops[control_datagram(p->a->mesh, &from, datagram, (size_t)n, sim_now(p->sim))]++;
     }
     return p->a->drops[DROP_CONTROL_RATE] - before;
 }

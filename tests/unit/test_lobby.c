@@ -83,7 +83,7 @@ static void turn_comes_with_the_last_byte_of_the_client_hello(void **state)
     assert_int_equal(g->conn, conn);
     assert_int_equal(g->len, sizeof(hello));
     assert_memory_equal(g->hello, hello, sizeof(hello));
-    assert_true(lobby_empty(lobby));
+    assert_int_equal(lobby_next_deadline(lobby, START), TIME_NEVER);
     assert_int_equal(lobby_feed(lobby, conn, hello, 1, START), ERR_NOT_FOUND);
 }
 

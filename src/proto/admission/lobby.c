@@ -21,9 +21,8 @@ struct lobby {
     struct crowd *crowd;
     struct limits *served; /* its debts tell who was served least */
     struct bucket turns;
-    unsigned count, ready,
-        ready_known;            /* guests in all, whose ClientHello is whole, and the known ones of these */
-    struct lobby_guest leaving; /* what lobby_next returned */
+    unsigned ready, ready_known; /* guests whose ClientHello is whole, and the known ones of these */
+    struct lobby_guest leaving;  /* what lobby_next returned */
     struct lobby_guest guests[LOBBY_PLACES];
     bool whole[LOBBY_PLACES]; /* its ClientHello is here */
 };
@@ -51,11 +50,6 @@ void lobby_free(struct lobby *l)
     free(l);
 }
 
-bool lobby_empty(const struct lobby *l)
-{
-    return l->count == 0;
-}
-
 static int find(const struct lobby *l, uint64_t conn)
 {
     for (int i = 0; conn && i < LOBBY_PLACES; i++)
@@ -68,7 +62,6 @@ static uint64_t vacate(struct lobby *l, unsigned place)
 {
     uint64_t conn = l->guests[place].conn;
     l->guests[place].conn = 0;
-    l->count--;
     l->ready -= l->whole[place];
     l->ready_known -= l->whole[place] && l->guests[place].known;
     crowd_leave(l->crowd, place);
@@ -86,7 +79,6 @@ uint64_t lobby_enter(struct lobby *l, uint64_t conn, const struct target *from, 
     g->known = known;
     g->len = 0;
     l->whole[place] = false;
-    l->count++;
     return loser;
 }
 

@@ -35,7 +35,6 @@ struct lobby_guest {
 
 int lobby_new(const struct random_source *random, struct lobby **out) must_check;
 void lobby_free(struct lobby *l);
-bool lobby_empty(const struct lobby *l);
 
 /* Takes a guest in. Returns the conn of the one that lost its place to it, or 0. */
 uint64_t lobby_enter(struct lobby *l, uint64_t conn, const struct target *from, bool known, uint64_t now_us);

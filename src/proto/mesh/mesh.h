@@ -105,10 +105,7 @@ void mesh_on_connected(struct mesh *m, uint64_t conn, uint64_t now_us);
 void mesh_on_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t len, uint64_t now_us);
 void mesh_on_closed(struct mesh *m, uint64_t conn, const char *reason, uint64_t now_us);
 
-/* A CONTROL or PROBE datagram, sealed: it is opened in place. Or one that a worker opened (session_open), as it came
- * but for what the seal hid, of the peer in slot. */
-enum drop mesh_on_datagram(struct mesh *m, const struct endpoint *from, uint8_t *data, size_t len,
-                           uint64_t now_us);
+/* A CONTROL or PROBE datagram of the peer in slot that a worker opened in place (session_open). */
 enum drop mesh_on_opened(struct mesh *m, uint32_t slot, const struct endpoint *from, const uint8_t *data,
                          size_t len, uint64_t now_us);
 /* Workers saw an authenticated datagram of peer slot from an address that is not its path, or its path's size

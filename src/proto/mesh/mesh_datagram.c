@@ -295,42 +295,18 @@ static struct endpoint arrival(const struct mesh *m, const struct endpoint *from
     return at;
 }
 
-/* What a control datagram's header says, and whose it is. */
-static enum drop find_receiver(const struct mesh *m, const uint8_t *data, size_t len, struct wire_header *h,
-                               const struct mesh_receiver **out)
-{
-    enum drop drop = wire_header_decode(data, len, h);
-    if (drop)
-        return drop;
-    if (h->type != WIRE_CONTROL && h->type != WIRE_PROBE)
-        return DROP_TYPE;
-    *out = table_get(m->receivers, h->receiver);
-    return *out && (*out)->session ? DROP_NONE : DROP_RECEIVER;
-}
-
-enum drop mesh_on_datagram(struct mesh *m, const struct endpoint *from, uint8_t *data, size_t len,
-                           uint64_t now_us)
-{
-    struct wire_header h;
-    const struct mesh_receiver *r;
-    uint8_t *plain;
-    size_t plain_len;
-    enum drop drop = find_receiver(m, data, len, &h, &r);
-    if (!drop)
-        drop = session_open(r->session, &h, data, len, &plain, &plain_len);
-    return drop ? drop : mesh_on_opened(m, session_peer_slot(r->session), from, data, len, now_us);
-}
-
 enum drop mesh_on_opened(struct mesh *m, uint32_t slot, const struct endpoint *from, const uint8_t *data,
                          size_t len, uint64_t now_us)
 {
     struct wire_header h;
-    const struct mesh_receiver *r;
-    enum drop drop = find_receiver(m, data, len, &h, &r);
+    enum drop drop = wire_header_decode(data, len, &h);
     if (drop)
         return drop;
-    if (session_peer_slot(r->session) != slot)
-        return DROP_RECEIVER; /* the index is another's by now */
+    if (h.type != WIRE_CONTROL && h.type != WIRE_PROBE)
+        return DROP_TYPE;
+    const struct mesh_receiver *r = table_get(m->receivers, h.receiver);
+    if (!r || !r->session || session_peer_slot(r->session) != slot)
+        return DROP_RECEIVER; /* gone, or another's by now */
     assert(len >= WIRE_OVERHEAD);
     const uint8_t *plain = data + WIRE_HEADER_LEN;
     size_t plain_len = len - WIRE_HEADER_LEN - WIRE_TAG_LEN;
