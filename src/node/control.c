@@ -198,8 +198,7 @@ static void on_settle(uv_prepare_t *handle)
 {
     struct node *n = handle->data;
     node_do_outputs(n);
-    if (n->tables_stale)
-        tables_publish(n);
+    tables_publish(&n->tables);
     uint64_t now_us = clock_monotonic_us();
     uint64_t at_us = mesh_next_deadline(n->mesh, now_us);
     if (at_us == TIME_NEVER) {
@@ -541,6 +540,7 @@ static bool start(struct node *n)
         (n->key_made && keydir_keep(n->identity, n->config->keydir)) || cage_enter(n->config, &n->sandbox) ||
         log_start_writer() || !start_workers(n))
         return false;
+    tables_init(&n->tables, &(struct tables_config){n->mesh, n->fwd, n->sw, &n->sockets[0]});
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
     mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
     addresses_announce(n);
@@ -612,8 +612,7 @@ static void stop(struct node *n, int code)
     run_out(n);
     snapshot_unwatch(n);
     mesh_free(n->mesh);
-    tables_free_retired(n);
-    free(n->retired.list);
+    tables_fini(&n->tables);
     hosts_free(n);
     reassembly_free(n->reassembly);
     fwd_free(n->fwd);

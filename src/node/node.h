@@ -16,6 +16,7 @@
 #include "node/underlay/reflexive.h"
 #include "node/overlay.h"
 #include "node/rendezvous/rendezvous.h"
+#include "node/tables.h"
 #include "node/carrier/streams.h"
 #include "node/data/worker.h"
 #include "node/warnings.h"
@@ -26,11 +27,6 @@
 #define NODE_PINGS_MAX    16
 #define NODE_FRAMES_SHOWN 5 /* of each direction, without -v */
 #define NODE_SIGNALS      3 /* that end it */
-
-struct node_retired {
-    struct session **list;
-    size_t count, cap;
-};
 
 struct node_ping {
     struct api_call *call; /* NULL: free */
@@ -76,10 +72,7 @@ struct node {
     bool overdue;     /* it has run out */
     bool device_gone; /* and the log has told it */
 
-    bool tables_stale;           /* the workers' forwarding table has to be made anew */
-    struct node_retired retired; /* sessions to free once it is */
-    bool forget[MESH_PEERS_MAX]; /* slots whose addresses the switch is to forget once it is */
-    bool forgetting;             /* any of them */
+    struct tables tables;                             /* the workers' */
     struct overlay_told overlay_told[MESH_PEERS_MAX]; /* by slot */
 
     struct helpers helpers;            /* ends of their channels, until their clients have them */
@@ -106,11 +99,6 @@ struct node {
 bool node_usable(const void *context, const struct addr *a); /* the mesh's filter; context is the node */
 bool node_is_ours(const void *context, const struct addr *a);
 void node_do_outputs(struct node *n); /* until none waits */
-
-/* tables.c */
-void tables_publish(struct node *n);
-void tables_retire(struct node *n, struct session *s); /* takes s */
-void tables_free_retired(struct node *n);              /* once no worker can hold them */
 
 /* addresses.c */
 void addresses_announce(struct node *n);             /* our candidates may be other ones now */

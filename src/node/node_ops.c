@@ -25,8 +25,7 @@ bool node_is_ours(const void *context, const struct addr *a)
 
 static void send_stream(struct node *n, const struct mesh_output *o)
 {
-    if (n->tables_stale)
-        tables_publish(n);
+    tables_publish(&n->tables);
     streams_send(n->streams, o->conn, o->payload, o->len);
 }
 
@@ -41,16 +40,8 @@ static void send_datagram(struct node *n, const struct mesh_output *o)
 {
     if (device_is_overlay(n->device, &o->endpoint.remote))
         return; /* the tunnel's own endpoints are never reached through the tunnel */
-    if (n->tables_stale)
-        tables_publish(n);
+    tables_publish(&n->tables);
     (void)!carrier_send_one(&n->sockets[0], &o->endpoint, o->payload, o->len);
-}
-
-/* The published table may hold it. */
-static void retire(struct node *n, const struct mesh_output *o)
-{
-    tables_retire(n, o->session);
-    n->tables_stale = true;
 }
 
 static void want(struct node *n, const struct mesh_output *o)
@@ -97,14 +88,13 @@ static void forget_addresses(struct node *n, const struct mesh_output *o)
 {
     device_peer_addresses(n->device, o->slot, NULL, 0);
     switch_pin(n->sw, o->slot, NULL, 0);
-    n->forget[o->slot] = n->forgetting = n->tables_stale = true;
+    tables_forget(&n->tables, o->slot);
 }
 
 /* Who reads that there is a path may send on it at once. */
 static void notice(struct node *n, const struct mesh_output *o)
 {
-    if (n->tables_stale)
-        tables_publish(n);
+    tables_publish(&n->tables);
     const char *name = (const char *)o->payload;
     report_notice(n, o->notice, &o->id, name, name + strlen(name) + 1);
 }
@@ -113,7 +103,7 @@ static void do_one(struct node *n, const struct mesh_output *o)
 {
     switch (o->kind) {
     case MESH_OUTPUT_PUBLISH:
-        n->tables_stale = true;
+        tables_change(&n->tables);
         break;
     case MESH_OUTPUT_DIAL:
         streams_dial(n->streams, o->conn, &o->target);
@@ -131,7 +121,7 @@ static void do_one(struct node *n, const struct mesh_output *o)
         send_datagram(n, o);
         break;
     case MESH_OUTPUT_RETIRE:
-        retire(n, o);
+        tables_retire(&n->tables, o->session);
         break;
     case MESH_OUTPUT_WANT:
         want(n, o);
