@@ -56,7 +56,7 @@ static void on_missing(void *context, const struct node_id *id, const char *why)
 
 static void on_clock(void *context, int64_t ahead_s)
 {
-    report_clock(context, ahead_s);
+    report_clock(&((struct node *)context)->report, ahead_s);
 }
 
 static void on_backbone(void *context, bool reachable, const struct addr *udp)
@@ -119,13 +119,13 @@ static void on_worker_event(void *context, const struct worker_event *e)
         mesh_on_too_big(n->mesh, e->slot, now_us);
         break;
     case WORKER_EVENT_CLAIM:
-        report_claim(n, e);
+        report_claim(&n->report, e);
         break;
     case WORKER_EVENT_CIRCLE:
-        report_circle(n);
+        report_circle(&n->report, device_tap(n->device)->name);
         break;
     case WORKER_EVENT_TRACE:
-        report_frame(n, &e->trace);
+        frame_log_tell(&n->frame_log, &e->trace);
         break;
     case WORKER_EVENT_DEVICE_GONE:
         on_device_gone(n);
@@ -409,8 +409,7 @@ static bool start_workers(struct node *n)
                                              .reassembly = n->reassembly,
                                              .stream_until_us = &n->stream_until_us,
                                              .profile = n->config->profile,
-                                             .traces =
-                                                 n->config->verbose ? WORKER_TRACES_ALL : NODE_FRAMES_SHOWN,
+                                             .traces = frame_log_traces(&n->frame_log),
                                              .wake = wake,
                                              .context = n};
         err = worker_start(&config, &n->workers[i]);
@@ -540,6 +539,8 @@ static bool start(struct node *n)
         (n->key_made && keydir_keep(n->identity, n->config->keydir)) || cage_enter(n->config, &n->sandbox) ||
         log_start_writer() || !start_workers(n))
         return false;
+    report_init(&n->report, n->mesh, &n->warnings);
+    overlay_init(&n->overlay, n->mesh, n->device);
     tables_init(&n->tables, &(struct tables_config){n->mesh, n->fwd, n->sw, &n->sockets[0]});
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
     mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
@@ -640,6 +641,7 @@ int control_run(const struct config *config)
         identity_free(n->identity);
         return EXIT_SUCCESS;
     }
+    frame_log_init(&n->frame_log, config->verbose);
     init_handles(n);
     int code = start(n) ? EXIT_SUCCESS : EXIT_FAILURE;
     if (code == EXIT_SUCCESS)

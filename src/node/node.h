@@ -14,19 +14,20 @@
 #include "node/helper/helpers.h"
 #include "node/helper/name_client.h"
 #include "node/underlay/reflexive.h"
-#include "node/overlay.h"
+#include "node/report/overlay.h"
 #include "node/rendezvous/rendezvous.h"
 #include "node/tables.h"
 #include "node/carrier/streams.h"
 #include "node/data/worker.h"
-#include "node/warnings.h"
+#include "node/report/frame_log.h"
+#include "node/report/report.h"
+#include "node/report/warnings.h"
 #include "proto/mesh/mesh.h"
 #include "proto/switch/switch.h"
 #include <uv.h>
 
-#define NODE_PINGS_MAX    16
-#define NODE_FRAMES_SHOWN 5 /* of each direction, without -v */
-#define NODE_SIGNALS      3 /* that end it */
+#define NODE_PINGS_MAX 16
+#define NODE_SIGNALS   3 /* that end it */
 
 struct node_ping {
     struct api_call *call; /* NULL: free */
@@ -72,8 +73,8 @@ struct node {
     bool overdue;     /* it has run out */
     bool device_gone; /* and the log has told it */
 
-    struct tables tables;                             /* the workers' */
-    struct overlay_told overlay_told[MESH_PEERS_MAX]; /* by slot */
+    struct tables tables; /* the workers' */
+    struct overlay overlay;
 
     struct helpers helpers;            /* ends of their channels, until their clients have them */
     struct helper_client *name_helper; /* NULL before they are ready */
@@ -86,11 +87,9 @@ struct node {
 
     uint64_t started_us;
     uint64_t drops[DROP_COUNT]; /* of datagrams that the control thread took */
-    struct log_limit unpinned_limit, claim_limit, excess_limit, refused_limit, failed_limit, circle_limit,
-        shared_limit;
+    struct report report;
     struct warnings warnings;
-    bool clock_off;           /* and the log has told it */
-    unsigned frames_shown[2]; /* without -v: from, to the device */
+    struct frame_log frame_log;
     struct node_ping pings[NODE_PINGS_MAX];
     uint64_t last_ping;
 };
@@ -106,18 +105,6 @@ void addresses_ask(struct node *n, uint64_t now_us); /* the backbone, how it see
 void addresses_on_stun(struct node *n, const struct addr *from, const uint8_t *data, size_t len,
                        uint64_t now_us);
 void addresses_describe(void *context, struct record *record); /* fills our record; context is the node */
-
-/* report.c */
-#define REPORT_WHO_MAX (ID_TEXT_MAX + MESSAGE_NAME_MAX + 8)
-const char *report_who_is_in(const struct node *n, int slot, char out[REPORT_WHO_MAX]); /* for people */
-void report_notice(struct node *n, enum mesh_notice what, const struct node_id *id, const char *name,
-                   const char *text);
-void report_unpinned(struct node *n, uint32_t slot,
-                     const struct switch_pin *pin); /* an address that it may not announce */
-void report_clock(struct node *n, int64_t ahead_s); /* of the backbone's */
-void report_circle(struct node *n);                 /* the tunnel leads through itself */
-void report_claim(struct node *n, const struct worker_event *claim);
-void report_frame(struct node *n, const struct worker_trace *trace);
 
 /* status.c */
 void status_handle(void *context, const char *command, const json_t *request, struct api_call *call);

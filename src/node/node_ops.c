@@ -3,7 +3,6 @@
  * tables are made to agree with what the peer is about to learn. Control thread. docs/ARCHITECTURE.md, "Control". */
 
 #include "node/node.h"
-#include "node/overlay.h"
 #include "node/underlay/usable.h"
 #include <string.h>
 
@@ -70,7 +69,7 @@ static void pin_addresses(struct node *n, uint32_t slot, const struct node_id *i
     switch_pin(n->sw, slot, pins, theirs->mac_count);
     for (unsigned i = 0; i < theirs->mac_count; i++)
         if (pins[i].err)
-            report_unpinned(n, slot, &pins[i]);
+            report_unpinned(&n->report, slot, &pins[i]);
 }
 
 static void take_addresses(struct node *n, const struct mesh_output *o)
@@ -80,7 +79,7 @@ static void take_addresses(struct node *n, const struct mesh_output *o)
     if (!theirs)
         return; /* it has gone since: that is said further on */
     device_peer_addresses(n->device, o->slot, theirs->addresses, theirs->address_count);
-    overlay_check(n, o->slot, id, theirs);
+    overlay_check(&n->overlay, o->slot, id, theirs);
     pin_addresses(n, o->slot, id, theirs);
 }
 
@@ -96,7 +95,7 @@ static void notice(struct node *n, const struct mesh_output *o)
 {
     tables_publish(&n->tables);
     const char *name = (const char *)o->payload;
-    report_notice(n, o->notice, &o->id, name, name + strlen(name) + 1);
+    report_notice(&n->report, o->notice, &o->id, name, name + strlen(name) + 1);
 }
 
 static void do_one(struct node *n, const struct mesh_output *o)

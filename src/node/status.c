@@ -179,7 +179,7 @@ static json_t *describe_warnings(struct node *n)
         if (text)
             json_array_append_new(list, json_string(text));
     }
-    overlay_warnings(n, add_warning, list);
+    overlay_warnings(&n->overlay, add_warning, list);
     return list;
 }
 

@@ -43,6 +43,7 @@ ROOMS = {
         "helper": set(),
         "rendezvous": {"helper"},
         "api": set(),
+        "report": {"data", "device"},
     },
 }
 

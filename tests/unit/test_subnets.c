@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which overlay addresses of two nodes meet. */
-#include "node/subnets.h"
+#include "node/report/subnets.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* node/warnings: a warning stands until its time is over, the newest of its kind. */
 
-#include "node/warnings.h"
+#include "node/report/warnings.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

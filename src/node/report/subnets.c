@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The best of all pairs decides. */
 
-#include "node/subnets.h"
+#include "node/report/subnets.h"
 
 static enum subnets compare_two(const struct addr_prefix *a, const struct addr_prefix *b)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A text for each kind of warning. Control thread. */
 
-#include "node/warnings.h"
+#include "node/report/warnings.h"
 
 #include <stddef.h>
 #include <stdio.h>

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Each cause of a peer is judged anew, for the log when it greets and for `status` when somebody asks. Control thread. */
 
-#include "node/overlay.h"
+#include "node/report/overlay.h"
 
-#include "node/node.h"
-#include "node/subnets.h"
+#include "base/log.h"
+#include "node/device/device.h"
+#include "node/report/subnets.h"
+#include "node/report/who.h"
 #include <stdio.h>
 
 #define TEXT_MAX 512
@@ -12,10 +14,10 @@
 enum cause { OURS = 1, TWIN = 2, IPV4 = 4, IPV6 = 8 };
 
 struct judgement {
-    struct node *node;
+    struct overlay *overlay;
     uint32_t slot;
     const struct hello *theirs;
-    char peer[REPORT_WHO_MAX];
+    char peer[WHO_TEXT_MAX];
     unsigned causes; /* found so far: each is said once */
     bool all;        /* peers are judged: of two, one is enough */
     void (*say)(void *context, enum cause cause, const char *text);
@@ -31,8 +33,8 @@ static void say(struct judgement *j, enum cause cause, const char *text)
 
 static void judge_holder(struct judgement *j, const struct addr *a)
 {
-    char text[TEXT_MAX], address[ADDR_TEXT_MAX], other[REPORT_WHO_MAX];
-    int holder = device_holder(j->node->device, j->slot, a);
+    char text[TEXT_MAX], address[ADDR_TEXT_MAX], other[WHO_TEXT_MAX];
+    int holder = device_holder(j->overlay->device, j->slot, a);
     addr_format(a, address);
     if (holder == DEVICE_HOLDER_US) {
         snprintf(text, sizeof(text),
@@ -46,8 +48,8 @@ static void judge_holder(struct judgement *j, const struct addr *a)
                  "peer %s: announces %s, as peer %s does: only one of them is reached until the other takes "
                  "another "
                  "-tap-ip",
-                 j->peer, address, report_who_is_in(j->node, holder, other));
-        j->node->overlay_told[holder].causes |= TWIN;
+                 j->peer, address, who_is_in(j->overlay->mesh, holder, other));
+        j->overlay->told[holder].causes |= TWIN;
         say(j, TWIN, text);
     }
 }
@@ -57,7 +59,7 @@ static void judge_subnets(struct judgement *j, unsigned family, enum cause cause
     struct addr_prefix ours[MESSAGE_ADDRS_MAX];
     struct subnets_pair pair;
     char text[TEXT_MAX], here[ADDR_TEXT_MAX], there[ADDR_TEXT_MAX];
-    unsigned count = device_addresses(j->node->device, ours, MESSAGE_ADDRS_MAX);
+    unsigned count = device_addresses(j->overlay->device, ours, MESSAGE_ADDRS_MAX);
     enum subnets fit =
         subnets_compare(ours, count, j->theirs->addresses, j->theirs->address_count, family, &pair);
     if (fit == SUBNETS_MEET)
@@ -74,12 +76,18 @@ static void judge_subnets(struct judgement *j, unsigned family, enum cause cause
 
 static unsigned judge(struct judgement *j)
 {
-    report_who_is_in(j->node, (int)j->slot, j->peer);
+    who_is_in(j->overlay->mesh, (int)j->slot, j->peer);
     for (unsigned i = 0; i < j->theirs->address_count; i++)
         judge_holder(j, &j->theirs->addresses[i].addr);
     judge_subnets(j, 4, IPV4);
     judge_subnets(j, 6, IPV6);
     return j->causes;
+}
+
+void overlay_init(struct overlay *o, const struct mesh *mesh, const struct device *device)
+{
+    o->mesh = mesh;
+    o->device = device;
 }
 
 /* ---- for the log ---- */
@@ -91,11 +99,12 @@ static void log_if_new(void *context, enum cause cause, const char *text)
         log_warn("%s", text);
 }
 
-void overlay_check(struct node *n, uint32_t slot, const struct node_id *id, const struct hello *theirs)
+void overlay_check(struct overlay *o, uint32_t slot, const struct node_id *id, const struct hello *theirs)
 {
-    struct overlay_told *told = &n->overlay_told[slot];
+    struct overlay_told *told = &o->told[slot];
     unsigned before = id_compare(&told->id, id) == 0 ? told->causes : 0;
-    struct judgement j = {.node = n, .slot = slot, .theirs = theirs, .say = log_if_new, .context = &before};
+    struct judgement j = {
+        .overlay = o, .slot = slot, .theirs = theirs, .say = log_if_new, .context = &before};
     *told = (struct overlay_told){*id, judge(&j)};
 }
 
@@ -113,17 +122,21 @@ static void visit_each(void *context, enum cause cause, const char *text)
     l->visit(l->context, text);
 }
 
-void overlay_warnings(struct node *n, void (*visit)(void *context, const char *text), void *context)
+void overlay_warnings(struct overlay *o, void (*visit)(void *context, const char *text), void *context)
 {
     struct listing listing = {visit, context};
     unsigned peers = 0;
     for (uint32_t slot = 0; slot < MESH_PEERS_MAX && peers < OVERLAY_WARNINGS_MAX; slot++) {
         const struct node_id *id;
-        const struct hello *theirs = n->overlay_told[slot].causes ? mesh_hello(n->mesh, slot, &id) : NULL;
+        const struct hello *theirs = o->told[slot].causes ? mesh_hello(o->mesh, slot, &id) : NULL;
         if (!theirs)
             continue;
-        struct judgement j = {
-            .node = n, .slot = slot, .theirs = theirs, .all = true, .say = visit_each, .context = &listing};
+        struct judgement j = {.overlay = o,
+                              .slot = slot,
+                              .theirs = theirs,
+                              .all = true,
+                              .say = visit_each,
+                              .context = &listing};
         peers += judge(&j) != 0;
     }
 }

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What happens to peers, as lines for the person who runs the node. Control thread. */
 
+#include "node/report/report.h"
+
 #include "base/clock.h"
 #include "base/hex.h"
-#include "node/node.h"
+#include "node/data/worker.h"
+#include "node/report/warnings.h"
+#include "node/report/who.h"
+#include "proto/switch/switch.h"
 #include <stdio.h>
 
 #define LIMIT_US         1000000ull               /* between lines that a stranger can cause */
@@ -13,18 +18,6 @@
 #define CIRCLE_LIMIT_US  600000000ull             /* … of a tunnel inside itself … */
 #define CLAIM_LIMIT_US   10000000ull              /* … and of addresses that two peers use */
 #define SHARED_STANDS_US (20 * 60 * USEC_PER_SEC) /* hosts with one key take turns at least as often */
-
-/* "site-b (a1b2c3d4e5)", or the id alone. */
-static const char *who(const struct node_id *id, const char *name, char *out, size_t size)
-{
-    char hex[ID_TEXT_MAX];
-    id_format(id, hex);
-    if (name[0])
-        snprintf(out, size, "%s (%.10s)", name, hex);
-    else
-        snprintf(out, size, "%s", hex);
-    return out;
-}
 
 static void limited(struct log_limit *limit, uint64_t interval_us, const char *line)
 {
@@ -37,19 +30,24 @@ static void limited(struct log_limit *limit, uint64_t interval_us, const char *l
         log_warn("%s", line);
 }
 
-static void report_shared_key(struct node *n, const char *peer, const char *where)
+void report_init(struct report *r, const struct mesh *mesh, struct warnings *warnings)
+{
+    *r = (struct report){.mesh = mesh, .warnings = warnings};
+}
+
+static void report_shared_key(struct report *r, const char *peer, const char *where)
 {
     char line[WARNING_TEXT_MAX];
     snprintf(
         line, sizeof(line),
         "peer %s: two hosts use its key, in turns, at %s: give one of the two a key of its own (-keydir)",
         peer, where);
-    warnings_set(&n->warnings, WARNING_SHARED_KEY, line, clock_monotonic_us() + SHARED_STANDS_US);
-    limited(&n->shared_limit, SHARED_LIMIT_US, line);
+    warnings_set(r->warnings, WARNING_SHARED_KEY, line, clock_monotonic_us() + SHARED_STANDS_US);
+    limited(&r->shared_limit, SHARED_LIMIT_US, line);
 }
 
 /* Rare: we leave our place to the other for 30 s and more. */
-static void report_own_key(struct node *n, const char *peer, const char *where)
+static void report_own_key(struct report *r, const char *peer, const char *where)
 {
     char line[WARNING_TEXT_MAX];
     snprintf(line, sizeof(line),
@@ -57,15 +55,15 @@ static void report_own_key(struct node *n, const char *peer, const char *where)
              "of its "
              "own (-keydir)",
              peer, where);
-    warnings_set(&n->warnings, WARNING_OWN_KEY, line, clock_monotonic_us() + SHARED_STANDS_US);
+    warnings_set(r->warnings, WARNING_OWN_KEY, line, clock_monotonic_us() + SHARED_STANDS_US);
     log_error("%s", line);
 }
 
-void report_notice(struct node *n, enum mesh_notice what, const struct node_id *id, const char *name,
+void report_notice(struct report *r, enum mesh_notice what, const struct node_id *id, const char *name,
                    const char *text)
 {
-    char peer[ID_TEXT_MAX + MESSAGE_NAME_MAX + 8], line[640];
-    who(id, name, peer, sizeof(peer));
+    char peer[WHO_TEXT_MAX], line[640];
+    who_format(id, name, peer);
     switch (what) {
     case MESH_NOTICE_CONNECTED:
         log_info("peer %s: connected, %s", peer, text);
@@ -93,22 +91,22 @@ void report_notice(struct node *n, enum mesh_notice what, const struct node_id *
         break;
     case MESH_NOTICE_REFUSED:
         snprintf(line, sizeof(line), "peer %s: refused, at %s", peer, text);
-        limited(&n->refused_limit, LIMIT_US, line);
+        limited(&r->refused_limit, LIMIT_US, line);
         break;
     case MESH_NOTICE_HANDSHAKE:
         log_debug("peer %s: new handshake, %s", peer, text);
         break;
     case MESH_NOTICE_SHARED_KEY:
-        report_shared_key(n, peer, text);
+        report_shared_key(r, peer, text);
         break;
     case MESH_NOTICE_OWN_KEY:
-        report_own_key(n, peer, text);
+        report_own_key(r, peer, text);
         break;
     case MESH_NOTICE_EXCESS:
         snprintf(line, sizeof(line),
                  "peer %s: %s: the connection is closed; if it goes on, update it or take it off the lists",
                  peer, text);
-        limited(&n->excess_limit, EXCESS_LIMIT_US, line);
+        limited(&r->excess_limit, EXCESS_LIMIT_US, line);
         break;
     case MESH_NOTICE_STALE:
         log_warn("peer %s: has not proven its key for %s, though asked to: update or restart it, or take it "
@@ -130,7 +128,7 @@ static const char *format_span(uint64_t s, char out[32])
     return out;
 }
 
-void report_clock(struct node *n, int64_t ahead_s)
+void report_clock(struct report *r, int64_t ahead_s)
 {
     char line[WARNING_TEXT_MAX], span[32];
     uint64_t off_s = ahead_s < 0 ? -(uint64_t)ahead_s : (uint64_t)ahead_s;
@@ -140,56 +138,46 @@ void report_clock(struct node *n, int64_t ahead_s)
              "backbone may "
              "not take our record",
              format_span(off_s, span), ahead_s < 0 ? "slow" : "fast");
-    warnings_set(&n->warnings, WARNING_CLOCK, line, off ? TIME_NEVER : 0);
-    if (off && !n->clock_off)
+    warnings_set(r->warnings, WARNING_CLOCK, line, off ? TIME_NEVER : 0);
+    if (off && !r->clock_off)
         log_warn("%s", line);
-    else if (!off && n->clock_off)
+    else if (!off && r->clock_off)
         log_info("this machine's clock agrees with the backbone's again");
-    n->clock_off = off;
+    r->clock_off = off;
 }
 
-void report_circle(struct node *n)
+void report_circle(struct report *r, const char *device)
 {
     char line[256];
     snprintf(line, sizeof(line),
              "a route leads our own datagrams into %s: they are dropped; give the peers' underlay addresses "
              "routes outside of it (ip route add ADDRESS via GATEWAY)",
-             device_tap(n->device)->name);
-    limited(&n->circle_limit, CIRCLE_LIMIT_US, line);
+             device);
+    limited(&r->circle_limit, CIRCLE_LIMIT_US, line);
 }
 
-const char *report_who_is_in(const struct node *n, int slot, char out[REPORT_WHO_MAX])
+void report_unpinned(struct report *r, uint32_t slot, const struct switch_pin *pin)
 {
-    struct node_id id;
-    const char *name;
-    if (slot >= 0 && mesh_peer_name(n->mesh, (uint32_t)slot, &id, &name))
-        return who(&id, name, out, REPORT_WHO_MAX);
-    snprintf(out, REPORT_WHO_MAX, "that is gone");
-    return out;
-}
-
-void report_unpinned(struct node *n, uint32_t slot, const struct switch_pin *pin)
-{
-    char peer[REPORT_WHO_MAX], owner[REPORT_WHO_MAX], mac[MAC_TEXT_MAX], line[640];
-    report_who_is_in(n, (int)slot, peer);
+    char peer[WHO_TEXT_MAX], owner[WHO_TEXT_MAX], mac[MAC_TEXT_MAX], line[640];
+    who_is_in(r->mesh, (int)slot, peer);
     mac_format(pin->mac, mac);
     if (pin->err == ERR_EXISTS)
         snprintf(
             line, sizeof(line),
             "peer %s: announces the MAC address %s, which peer %s announced first and keeps: give one of "
             "them another",
-            peer, mac, report_who_is_in(n, (int)pin->owner, owner));
+            peer, mac, who_is_in(r->mesh, (int)pin->owner, owner));
     else
         snprintf(line, sizeof(line), "peer %s: announces the MAC address %s, which is %s: give it another",
                  peer, mac, pin->err == ERR_PERMISSION ? "our device's" : "no station's");
-    limited(&n->unpinned_limit, LIMIT_US, line);
+    limited(&r->unpinned_limit, LIMIT_US, line);
 }
 
-void report_claim(struct node *n, const struct worker_event *claim)
+void report_claim(struct report *r, const struct worker_event *claim)
 {
-    char peer[REPORT_WHO_MAX], holder[REPORT_WHO_MAX], mac[MAC_TEXT_MAX], line[640];
-    report_who_is_in(n, (int)claim->slot, peer);
-    report_who_is_in(n, claim->claim.holder, holder);
+    char peer[WHO_TEXT_MAX], holder[WHO_TEXT_MAX], mac[MAC_TEXT_MAX], line[640];
+    who_is_in(r->mesh, (int)claim->slot, peer);
+    who_is_in(r->mesh, claim->claim.holder, holder);
     mac_format(claim->claim.mac, mac);
     if (claim->claim.why == DROP_PINNED)
         snprintf(
@@ -203,22 +191,5 @@ void report_claim(struct node *n, const struct worker_event *claim)
             "peer %s: the MAC address %s (VLAN %u) moves between it and peer %s, more than %d times in %d s: "
             "it stays there; look for a loop, or for two machines with one address",
             peer, mac, claim->claim.vlan, holder, SWITCH_MOVES_MAX, SWITCH_MOVES_S);
-    limited(&n->claim_limit, CLAIM_LIMIT_US, line);
-}
-
-/* Without -v each worker tells NODE_FRAMES_SHOWN of a direction, and the first of all are shown. */
-void report_frame(struct node *n, const struct worker_trace *trace)
-{
-    char text[WORKER_TRACE_MAX];
-    unsigned *shown = n->frames_shown, *own = &shown[trace->to_device];
-    worker_trace_format(trace, text);
-    if (n->config->verbose) {
-        log_debug("%s", text);
-        return;
-    }
-    if (*own == NODE_FRAMES_SHOWN)
-        return;
-    log_info("%s", text);
-    if (++*own == NODE_FRAMES_SHOWN && shown[!trace->to_device] < NODE_FRAMES_SHOWN)
-        log_info("only the first %u frames of each direction are shown: -v shows more", NODE_FRAMES_SHOWN);
+    limited(&r->claim_limit, CLAIM_LIMIT_US, line);
 }
