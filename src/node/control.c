@@ -11,7 +11,6 @@
 #include "net/process.h"
 #include "node/cage.h"
 #include "node/data/intake.h"
-#include "node/hosts.h"
 #include "node/keydir.h"
 #include "node/node.h"
 #include "node/snapshot.h"
@@ -42,6 +41,11 @@ static_assert(CONFIG_WORKERS_MAX == WORKER_MAX && WORKER_MAX <= TAP_QUEUES_MAX &
 
 /* ---- events ---- */
 
+static void on_describe(void *context, struct record *record)
+{
+    addresses_describe(&((struct node *)context)->addresses, record);
+}
+
 static void on_record(void *context, const struct record *record)
 {
     struct node *n = context;
@@ -65,8 +69,7 @@ static void on_backbone(void *context, bool reachable, const struct addr *udp)
     n->backbone_reachable = reachable;
     if (!reachable)
         return;
-    reflexive_restart(&n->reflexive, udp);
-    addresses_ask(n, clock_monotonic_us());
+    addresses_ask_at(&n->addresses, udp, clock_monotonic_us());
 }
 
 static uint64_t on_accepted(void *context, const struct target *from)
@@ -108,7 +111,7 @@ static void on_worker_event(void *context, const struct worker_event *e)
     switch (e->kind) {
     case WORKER_EVENT_DATAGRAM:
         if (e->slot == WORKER_NO_PEER)
-            addresses_on_stun(n, &e->from.remote, e->data, e->len, now_us);
+            n->drops[addresses_on_stun(&n->addresses, &e->from.remote, e->data, e->len, now_us)]++;
         else
             n->drops[mesh_on_opened(n->mesh, e->slot, &e->from, e->data, e->len, now_us)]++;
         break;
@@ -183,9 +186,9 @@ static void on_slow(uv_timer_t *timer)
         n->aged_us = now_us;
         switch_age(n->sw, now_us);
     }
-    addresses_ask(n, now_us);
+    addresses_tick(&n->addresses, now_us);
     status_tick(n, now_us);
-    hosts_tick(n);
+    hosts_tick(&n->hosts);
     device_tick(n->device);
     trim_once(n, now_us);
     tell_unlocked(n);
@@ -218,10 +221,8 @@ static void on_monitor(uv_poll_t *handle, int status, int events)
         return;
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
     mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
-    reflexive_restart(&n->reflexive, &n->reflexive.server);
-    addresses_ask(n, clock_monotonic_us());
-    addresses_announce(n);
-    hosts_forget_failures(n);
+    addresses_on_change(&n->addresses, clock_monotonic_us());
+    hosts_forget_failures(&n->hosts);
     streams_drop_homeless(n->streams);
     mesh_network_changed(n->mesh, device_underlay_max(n->device), clock_monotonic_us());
 }
@@ -360,6 +361,7 @@ static bool open_mesh(struct node *n)
 {
     const struct config *c = n->config;
     n->peers_max = peers_that_fit();
+    n->filter = (struct filter){n->config, n->device};
     struct mesh_config config = {.me = n->identity,
                                  .name = c->name,
                                  .is_public = c->is_public,
@@ -370,7 +372,7 @@ static bool open_mesh(struct node *n)
                                  .rehandshake_us =
                                      c->rehandshake_s ? c->rehandshake_s * USEC_PER_SEC : MESH_REHANDSHAKE_US,
                                  .local_max = device_underlay_max(n->device),
-                                 .filter = {node_usable, node_is_ours, n},
+                                 .filter = filter_of(&n->filter),
                                  .random = secret_source};
     aead_choose_by(c->cipher_library);
     enum aead_suite suite = aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305;
@@ -451,8 +453,9 @@ static bool list_peers(struct node *n)
 static bool add_hosts(struct node *n)
 {
     const struct config *c = n->config;
+    hosts_init(&n->hosts, n->mesh, n->name_client, n->rendezvous != NULL);
     for (unsigned i = 0; i < c->connect_count; i++) {
-        int err = c->connect[i].host[0] ? hosts_add(n, &c->connect[i]) : 0;
+        int err = c->connect[i].host[0] ? hosts_add(&n->hosts, &c->connect[i]) : 0;
         if (err == ERR_SPACE)
             log_error("-connect: too many hosts of one id, at most %d", HOSTS_PER_PEER);
         else if (err)
@@ -499,7 +502,7 @@ static bool start_rendezvous(struct node *n)
                                              .helper = n->backbone_helper,
                                              .names = n->name_client,
                                              .me = n->identity,
-                                             .describe = addresses_describe,
+                                             .describe = on_describe,
                                              .found = on_record,
                                              .missing = on_missing,
                                              .clock = on_clock,
@@ -511,6 +514,7 @@ static bool start_rendezvous(struct node *n)
         return false;
     }
     rendezvous_start(n->rendezvous);
+    addresses_register_by(&n->addresses, n->rendezvous);
     return true;
 }
 
@@ -539,12 +543,13 @@ static bool start(struct node *n)
         (n->key_made && keydir_keep(n->identity, n->config->keydir)) || cage_enter(n->config, &n->sandbox) ||
         log_start_writer() || !start_workers(n))
         return false;
+    addresses_init(&n->addresses, &(struct addresses_config){n->config, n->device, n->mesh, &n->sockets[0]});
     report_init(&n->report, n->mesh, &n->warnings);
     overlay_init(&n->overlay, n->mesh, n->device);
     tables_init(&n->tables, &(struct tables_config){n->mesh, n->fwd, n->sw, &n->sockets[0]});
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
     mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
-    addresses_announce(n);
+    addresses_announce(&n->addresses, clock_monotonic_us());
     if (!open_helpers(n) || !start_rendezvous(n) || !add_hosts(n))
         return false;
     uv_timer_start(&n->slow, on_slow, SLOW_MS, SLOW_MS);
@@ -614,7 +619,7 @@ static void stop(struct node *n, int code)
     snapshot_unwatch(n);
     mesh_free(n->mesh);
     tables_fini(&n->tables);
-    hosts_free(n);
+    hosts_fini(&n->hosts);
     reassembly_free(n->reassembly);
     fwd_free(n->fwd);
     switch_free(n->sw);

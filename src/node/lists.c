@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "node/config/config_value.h"
-#include "node/hosts.h"
+#include "node/underlay/hosts.h"
 #include "node/node.h"
 #include <stdio.h>
 #include <string.h>
@@ -90,7 +90,7 @@ void lists_disallow(struct node *n, const json_t *request, struct api_call *call
         refuse(n, &c, err, call);
         return;
     }
-    hosts_remove(n, &c.id);
+    hosts_remove(&n->hosts, &c.id);
     if (allow_flag(n, &c.id) || connect_flag(n, &c.id))
         report(&c, false, "take its -allow and -connect out of the flags to make it last", call);
     else if (n->config->is_public)
@@ -111,7 +111,7 @@ void lists_disconnect(struct node *n, const json_t *request, struct api_call *ca
                  c.hex);
         return;
     }
-    hosts_remove(n, &c.id);
+    hosts_remove(&n->hosts, &c.id);
     bool flag = connect_flag(n, &c.id) != NULL;
     report(&c, !flag, flag ? "take its -connect out of the flags to make it last" : "no -connect names it",
            call);
@@ -165,7 +165,7 @@ static bool connect_to(struct node *n, const struct change *c, const struct host
         return false;
     }
     for (size_t i = 0; !err && i < hosts->count; i++)
-        err = hosts_add(n, &hosts->list[i]);
+        err = hosts_add(&n->hosts, &hosts->list[i]);
     if (err == ERR_SPACE)
         api_fail(call, "connect %s: at most %d hosts of one peer; disconnect forgets them", c->hex,
                  HOSTS_PER_PEER);

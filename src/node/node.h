@@ -13,7 +13,9 @@
 #include "node/helper/helper_client.h"
 #include "node/helper/helpers.h"
 #include "node/helper/name_client.h"
-#include "node/underlay/reflexive.h"
+#include "node/underlay/addresses.h"
+#include "node/underlay/filter.h"
+#include "node/underlay/hosts.h"
 #include "node/report/overlay.h"
 #include "node/rendezvous/rendezvous.h"
 #include "node/tables.h"
@@ -80,9 +82,9 @@ struct node {
     struct helper_client *name_helper; /* NULL before they are ready */
     struct helper_client *backbone_helper;
     struct name_client *name_client;
-    struct node_host *hosts; /* at which peers are dialled (hosts.h) */
-
-    struct reflexive reflexive; /* how the backbone sees us */
+    struct hosts hosts;
+    struct addresses addresses;
+    struct filter filter;
     bool backbone_reachable;
 
     uint64_t started_us;
@@ -95,16 +97,7 @@ struct node {
 };
 
 /* node_ops.c */
-bool node_usable(const void *context, const struct addr *a); /* the mesh's filter; context is the node */
-bool node_is_ours(const void *context, const struct addr *a);
 void node_do_outputs(struct node *n); /* until none waits */
-
-/* addresses.c */
-void addresses_announce(struct node *n);             /* our candidates may be other ones now */
-void addresses_ask(struct node *n, uint64_t now_us); /* the backbone, how it sees us, when that is due */
-void addresses_on_stun(struct node *n, const struct addr *from, const uint8_t *data, size_t len,
-                       uint64_t now_us);
-void addresses_describe(void *context, struct record *record); /* fills our record; context is the node */
 
 /* status.c */
 void status_handle(void *context, const char *command, const json_t *request, struct api_call *call);

@@ -3,24 +3,7 @@
  * tables are made to agree with what the peer is about to learn. Control thread. docs/ARCHITECTURE.md, "Control". */
 
 #include "node/node.h"
-#include "node/underlay/usable.h"
 #include <string.h>
-
-bool node_usable(const void *context, const struct addr *a)
-{
-    const struct node *n = context;
-    struct usable_scope scope = {.overlay = device_is_overlay(n->device, a),
-                                 .port = n->config->port,
-                                 .control_port = n->config->control_port};
-    scope.machine = device_machine_addresses(n->device, &scope.machine_count);
-    return usable(&scope, a);
-}
-
-bool node_is_ours(const void *context, const struct addr *a)
-{
-    const struct node *n = context;
-    return device_is_local(n->device, a);
-}
 
 static void send_stream(struct node *n, const struct mesh_output *o)
 {

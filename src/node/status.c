@@ -198,8 +198,8 @@ static json_t *describe_node(struct node *n)
         prefixes(overlay, overlay_count), "workers", (int)n->worker_count, "aead", aead_suite_name(suite),
         "aead_backend", aead_backend_name(suite), "version", SHADOWMESH_VERSION, "uptime_s",
         (json_int_t)((clock_monotonic_us() - n->started_us) / USEC_PER_SEC), "backbone", describe_backbone(n),
-        "reflexive", text_of_addr(&n->reflexive.mapped), "port", (int)n->config->port, "control_port",
-        (int)n->config->control_port, "public", n->config->is_public, "peers", peers, "drops",
+        "reflexive", text_of_addr(addresses_mapped(&n->addresses)), "port", (int)n->config->port,
+        "control_port", (int)n->config->control_port, "public", n->config->is_public, "peers", peers, "drops",
         describe_drops(n), "frames", describe_frames(n), "key_memory", describe_key_memory(), "sandbox",
         describe_sandbox(n), "warnings", describe_warnings(n), "device_up", device_up(n->device));
 }

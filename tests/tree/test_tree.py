@@ -39,10 +39,10 @@ ROOMS = {
         "carrier": set(),
         "data": {"carrier"},
         "device": {"config"},
-        "underlay": set(),
         "helper": set(),
         "rendezvous": {"helper"},
         "api": set(),
+        "underlay": {"config", "carrier", "device", "helper", "rendezvous"},
         "report": {"data", "device"},
     },
 }

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The mesh's filter of addresses, which knows this machine by its device. Control thread. */
+
+#include "proto/mesh/mesh.h"
+
+struct config;
+struct device;
+
+struct filter {
+    const struct config *config; /* our ports */
+    const struct device *device; /* our interfaces, and what leads into the tunnel */
+};
+
+/* Borrows f, while the mesh lives. */
+struct mesh_filter filter_of(const struct filter *f);
