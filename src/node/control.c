@@ -31,8 +31,7 @@
 #define FILES_PER_PEER 2                  /* its connection, and the one that replaces it */
 #define ROOM_OWN       ((size_t)32 << 20) /* of addresses, what a node takes; each worker … */
 #define ROOM_WORKER    ((size_t)6 << 20)
-#define THREADS_OTHER  5                   /* … beside those of threads: the log's, libuv's pool */
-#define AGE_US         (10 * USEC_PER_SEC) /* a sweep reads the switch's whole table, 2 MB */
+#define THREADS_OTHER  5 /* … beside those of threads: the log's, libuv's pool */
 
 static_assert(INTAKE_PEERS == MESH_PEERS_MAX, "each peer has a share of the queue");
 static_assert(CONFIG_WORKERS_MAX == WORKER_MAX && WORKER_MAX <= TAP_QUEUES_MAX &&
@@ -139,10 +138,7 @@ static void on_worker_event(void *context, const struct worker_event *e)
 static void on_wake(uv_async_t *handle)
 {
     struct node *n = handle->data;
-    bool more = false;
-    for (unsigned i = 0; i < n->worker_count; i++)
-        more |= worker_take_events(n->workers[i], EVENTS_MAX, on_worker_event, n);
-    if (more)
+    if (workers_take_events(&n->workers, EVENTS_MAX, on_worker_event, n))
         uv_async_send(&n->wake);
 }
 
@@ -181,19 +177,15 @@ static void on_slow(uv_timer_t *timer)
 {
     struct node *n = timer->data;
     uint64_t now_us = clock_monotonic_us();
-    switch_local(n->sw, device_mac(n->device), now_us);
-    if (now_us - n->aged_us >= AGE_US) {
-        n->aged_us = now_us;
-        switch_age(n->sw, now_us);
-    }
+    workers_tick(&n->workers, device_mac(n->device), now_us);
     addresses_tick(&n->addresses, now_us);
     status_tick(n, now_us);
     hosts_tick(&n->hosts);
     device_tick(n->device);
     trim_once(n, now_us);
     tell_unlocked(n);
-    for (unsigned i = 0; n->config->profile && i < n->worker_count; i++)
-        worker_profile_log(n->workers[i]);
+    if (n->config->profile)
+        workers_profile_log(&n->workers);
 }
 
 /* After every round of events: what the mesh wants done, workers' tables, then the mesh's next deadline. */
@@ -391,33 +383,17 @@ static bool open_mesh(struct node *n)
 
 static bool start_workers(struct node *n)
 {
-    int err = switch_new(MESH_PEERS_MAX, 65536, &secret_source, &n->sw);
-    if (!err) {
-        switch_pass_bpdus(n->sw, n->config->pass_bpdus);
-        switch_local(n->sw, device_mac(n->device), clock_monotonic_us());
-    }
-    if (!err)
-        err = fwd_new(&n->fwd);
-    if (!err)
-        err = reassembly_new(n->socket_count, &n->reassembly);
-    for (unsigned i = 0; !err && i < n->socket_count; i++) {
-        const struct worker_config config = {.index = i,
-                                             .workers = n->socket_count,
-                                             .tap_queues = device_tap(n->device)->queues,
-                                             .tap_offloads = device_tap(n->device)->offloads,
-                                             .socket = &n->sockets[i],
-                                             .sw = n->sw,
-                                             .fwd = n->fwd,
-                                             .reassembly = n->reassembly,
-                                             .stream_until_us = &n->stream_until_us,
-                                             .profile = n->config->profile,
-                                             .traces = frame_log_traces(&n->frame_log),
-                                             .wake = wake,
-                                             .context = n};
-        err = worker_start(&config, &n->workers[i]);
-        if (!err)
-            n->worker_count++;
-    }
+    const struct workers_config config = {.count = n->socket_count,
+                                          .tap = device_tap(n->device),
+                                          .sockets = n->sockets,
+                                          .mac = device_mac(n->device),
+                                          .peers_max = MESH_PEERS_MAX,
+                                          .pass_bpdus = n->config->pass_bpdus,
+                                          .profile = n->config->profile,
+                                          .traces = frame_log_traces(&n->frame_log),
+                                          .wake = wake,
+                                          .context = n};
+    int err = workers_start(&n->workers, &config);
     if (err)
         log_error("cannot start the data workers: %s", err_str(err));
     return err == 0;
@@ -546,7 +522,7 @@ static bool start(struct node *n)
     addresses_init(&n->addresses, &(struct addresses_config){n->config, n->device, n->mesh, &n->sockets[0]});
     report_init(&n->report, n->mesh, &n->warnings);
     overlay_init(&n->overlay, n->mesh, n->device);
-    tables_init(&n->tables, &(struct tables_config){n->mesh, n->fwd, n->sw, &n->sockets[0]});
+    tables_init(&n->tables, &(struct tables_config){n->mesh, n->workers.fwd, n->workers.sw, &n->sockets[0]});
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
     mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
     addresses_announce(&n->addresses, clock_monotonic_us());
@@ -612,17 +588,13 @@ static void stop(struct node *n, int code)
         status_tick(n, clock_monotonic_us());
         api_close(n->api);
     }
-    for (unsigned i = 0; i < n->worker_count; i++)
-        worker_stop(n->workers[i]);
-    n->worker_count = 0;
+    workers_stop(&n->workers);
     run_out(n);
     snapshot_unwatch(n);
     mesh_free(n->mesh);
     tables_fini(&n->tables);
     hosts_fini(&n->hosts);
-    reassembly_free(n->reassembly);
-    fwd_free(n->fwd);
-    switch_free(n->sw);
+    workers_fini(&n->workers);
     device_close(n->device);
     udp_close(n->sockets, n->socket_count);
     if (n->overdue)

@@ -9,7 +9,6 @@
 #include "node/api/api.h"
 #include "node/config/config.h"
 #include "node/device/device.h"
-#include "node/data/fwd.h"
 #include "node/helper/helper_client.h"
 #include "node/helper/helpers.h"
 #include "node/helper/name_client.h"
@@ -20,7 +19,7 @@
 #include "node/rendezvous/rendezvous.h"
 #include "node/tables.h"
 #include "node/carrier/streams.h"
-#include "node/data/worker.h"
+#include "node/data/workers.h"
 #include "node/report/frame_log.h"
 #include "node/report/report.h"
 #include "node/report/warnings.h"
@@ -44,13 +43,8 @@ struct node {
     struct device *device;
     struct udp_socket sockets[WORKER_MAX];
     unsigned socket_count; /* = the device's queues = workers */
-    struct switch_table *sw;
-    struct fwd *fwd;
-    struct reassembly *reassembly;
-    struct worker *workers[WORKER_MAX];
-    unsigned worker_count;
-    _Atomic uint64_t stream_until_us; /* theirs */
-    unsigned peers_max;               /* as many as there are files to open for */
+    struct workers workers;
+    unsigned peers_max; /* as many as there are files to open for */
     struct mesh *mesh;
     struct streams *streams;
     struct rendezvous *rendezvous; /* NULL without -backbone */
@@ -60,7 +54,6 @@ struct node {
     uv_loop_t loop;
     uv_timer_t timer;    /* the mesh's next deadline */
     uv_timer_t slow;     /* once a second: STUN, profile, now and then ageing */
-    uint64_t aged_us;    /* when the switch was last swept */
     uv_prepare_t settle; /* after every round of events: publish, set the timer */
     uv_async_t wake;     /* workers have events */
     uv_poll_t monitor;   /* interfaces changed */

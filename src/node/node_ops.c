@@ -49,7 +49,7 @@ static void pin_addresses(struct node *n, uint32_t slot, const struct node_id *i
         memcpy(pins[i].mac, theirs->macs[i], sizeof(pins[i].mac));
         pins[i].own = memcmp(own, pins[i].mac, sizeof(own)) == 0;
     }
-    switch_pin(n->sw, slot, pins, theirs->mac_count);
+    switch_pin(n->workers.sw, slot, pins, theirs->mac_count);
     for (unsigned i = 0; i < theirs->mac_count; i++)
         if (pins[i].err)
             report_unpinned(&n->report, slot, &pins[i]);
@@ -69,7 +69,7 @@ static void take_addresses(struct node *n, const struct mesh_output *o)
 static void forget_addresses(struct node *n, const struct mesh_output *o)
 {
     device_peer_addresses(n->device, o->slot, NULL, 0);
-    switch_pin(n->sw, o->slot, NULL, 0);
+    switch_pin(n->workers.sw, o->slot, NULL, 0);
     tables_forget(&n->tables, o->slot);
 }
 

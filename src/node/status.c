@@ -98,18 +98,12 @@ static void describe_peer(void *context, const struct mesh_peer *peer)
     json_array_append_new(context, o);
 }
 
-static uint64_t relaxed(const _Atomic uint64_t *counter)
-{
-    return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
 static json_t *describe_drops(const struct node *n)
 {
     json_t *o = json_object();
     for (unsigned i = DROP_NONE + 1; i < DROP_COUNT; i++) {
         uint64_t count = n->drops[i];
-        for (unsigned w = 0; w < n->worker_count; w++)
-            count += relaxed(&worker_counters(n->workers[w])->drops[i]);
+        count += workers_dropped(&n->workers, i);
         json_object_set_new(o, drop_name(i), json_integer((json_int_t)count));
     }
     return o;
@@ -117,16 +111,10 @@ static json_t *describe_drops(const struct node *n)
 
 static json_t *describe_frames(const struct node *n)
 {
-    uint64_t in = 0, in_bytes = 0, out = 0, out_bytes = 0;
-    for (unsigned w = 0; w < n->worker_count; w++) {
-        const struct worker_counters *c = worker_counters(n->workers[w]);
-        in += relaxed(&c->tap_rx_frames);
-        in_bytes += relaxed(&c->tap_rx_bytes);
-        out += relaxed(&c->tap_tx_frames);
-        out_bytes += relaxed(&c->tap_tx_bytes);
-    }
-    return json_pack("{s:I, s:I, s:I, s:I}", "from_device", (json_int_t)in, "to_device", (json_int_t)out,
-                     "bytes_from_device", (json_int_t)in_bytes, "bytes_to_device", (json_int_t)out_bytes);
+    const struct workers_frames f = workers_frames(&n->workers);
+    return json_pack("{s:I, s:I, s:I, s:I}", "from_device", (json_int_t)f.from_device, "to_device",
+                     (json_int_t)f.to_device, "bytes_from_device", (json_int_t)f.bytes_from_device,
+                     "bytes_to_device", (json_int_t)f.bytes_to_device);
 }
 
 static json_t *describe_key_memory(void)
@@ -195,7 +183,7 @@ static json_t *describe_node(struct node *n)
         "s:o, s:o, s:o, s:o, s:b}",
         "id", text_of_id(identity_id(n->identity)), "name", n->config->name, "device",
         device_tap(n->device)->name, "mtu", (int)device_mtu(n->device), "addresses",
-        prefixes(overlay, overlay_count), "workers", (int)n->worker_count, "aead", aead_suite_name(suite),
+        prefixes(overlay, overlay_count), "workers", (int)n->workers.count, "aead", aead_suite_name(suite),
         "aead_backend", aead_backend_name(suite), "version", SHADOWMESH_VERSION, "uptime_s",
         (json_int_t)((clock_monotonic_us() - n->started_us) / USEC_PER_SEC), "backbone", describe_backbone(n),
         "reflexive", text_of_addr(addresses_mapped(&n->addresses)), "port", (int)n->config->port,
@@ -233,7 +221,7 @@ static json_t *next_entry(void *context)
 {
     struct fdb_cursor *c = context;
     if (c->next == c->count) {
-        c->count = switch_list(c->node->sw, clock_monotonic_us(), &c->at, c->piece, API_LIST_PIECE);
+        c->count = switch_list(c->node->workers.sw, clock_monotonic_us(), &c->at, c->piece, API_LIST_PIECE);
         c->next = 0;
     }
     return c->next < c->count ? describe_entry(c->node, &c->piece[c->next++]) : NULL;

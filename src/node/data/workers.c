@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is shared is made before the first thread, and freed after the last. */
+
+#include "node/data/workers.h"
+
+#include "base/clock.h"
+#include "crypto/secret.h"
+
+#define ADDRESSES_MAX 65536               /* of the switch */
+#define AGE_US        (10 * USEC_PER_SEC) /* a sweep reads the switch's whole table, 2 MB */
+
+static int make_shared(struct workers *w, const struct workers_config *c)
+{
+    int err = switch_new(c->peers_max, ADDRESSES_MAX, &secret_source, &w->sw);
+    if (!err) {
+        switch_pass_bpdus(w->sw, c->pass_bpdus);
+        switch_local(w->sw, c->mac, clock_monotonic_us());
+        err = fwd_new(&w->fwd);
+    }
+    return err ? err : reassembly_new(c->count, &w->reassembly);
+}
+
+int workers_start(struct workers *w, const struct workers_config *c)
+{
+    int err = make_shared(w, c);
+    for (unsigned i = 0; !err && i < c->count; i++) {
+        const struct worker_config config = {.index = i,
+                                             .workers = c->count,
+                                             .tap_queues = c->tap->queues,
+                                             .tap_offloads = c->tap->offloads,
+                                             .socket = &c->sockets[i],
+                                             .sw = w->sw,
+                                             .fwd = w->fwd,
+                                             .reassembly = w->reassembly,
+                                             .stream_until_us = &w->stream_until_us,
+                                             .profile = c->profile,
+                                             .traces = c->traces,
+                                             .wake = c->wake,
+                                             .context = c->context};
+        err = worker_start(&config, &w->list[i]);
+        w->count += err == 0;
+    }
+    return err;
+}
+
+void workers_stop(struct workers *w)
+{
+    for (unsigned i = 0; i < w->count; i++)
+        worker_stop(w->list[i]);
+    w->count = 0;
+}
+
+void workers_fini(struct workers *w)
+{
+    reassembly_free(w->reassembly);
+    fwd_free(w->fwd);
+    switch_free(w->sw);
+}
+
+bool workers_take_events(const struct workers *w, unsigned max,
+                         void (*handler)(void *context, const struct worker_event *e), void *context)
+{
+    bool more = false;
+    for (unsigned i = 0; i < w->count; i++)
+        more |= worker_take_events(w->list[i], max, handler, context);
+    return more;
+}
+
+void workers_tick(struct workers *w, const uint8_t mac[6], uint64_t now_us)
+{
+    switch_local(w->sw, mac, now_us);
+    if (now_us - w->aged_us < AGE_US)
+        return;
+    w->aged_us = now_us;
+    switch_age(w->sw, now_us);
+}
+
+static uint64_t relaxed(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+uint64_t workers_dropped(const struct workers *w, enum drop why)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < w->count; i++)
+        sum += relaxed(&worker_counters(w->list[i])->drops[why]);
+    return sum;
+}
+
+struct workers_frames workers_frames(const struct workers *w)
+{
+    struct workers_frames sum = {0};
+    for (unsigned i = 0; i < w->count; i++) {
+        const struct worker_counters *c = worker_counters(w->list[i]);
+        sum.from_device += relaxed(&c->tap_rx_frames);
+        sum.bytes_from_device += relaxed(&c->tap_rx_bytes);
+        sum.to_device += relaxed(&c->tap_tx_frames);
+        sum.bytes_to_device += relaxed(&c->tap_tx_bytes);
+    }
+    return sum;
+}
+
+void workers_profile_log(const struct workers *w)
+{
+    for (unsigned i = 0; i < w->count; i++)
+        worker_profile_log(w->list[i]);
+}
