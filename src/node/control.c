@@ -65,10 +65,8 @@ static void on_clock(void *context, int64_t ahead_s)
 static void on_backbone(void *context, bool reachable, const struct addr *udp)
 {
     struct node *n = context;
-    n->backbone_reachable = reachable;
-    if (!reachable)
-        return;
-    addresses_ask_at(&n->addresses, udp, clock_monotonic_us());
+    if (reachable)
+        addresses_ask_at(&n->addresses, udp, clock_monotonic_us());
 }
 
 static uint64_t on_accepted(void *context, const struct target *from)
@@ -179,7 +177,7 @@ static void on_slow(uv_timer_t *timer)
     uint64_t now_us = clock_monotonic_us();
     workers_tick(&n->workers, device_mac(n->device), now_us);
     addresses_tick(&n->addresses, now_us);
-    status_tick(n, now_us);
+    pings_tick(&n->pings, now_us);
     hosts_tick(&n->hosts);
     device_tick(n->device);
     trim_once(n, now_us);
@@ -287,8 +285,8 @@ static bool open_api(struct node *n)
     const struct api_config config = {.loop = &n->loop,
                                       .run_dir = n->config->run_dir,
                                       .id = identity_id(n->identity),
-                                      .handle = status_handle,
-                                      .context = n,
+                                      .handle = commands_handle,
+                                      .context = &n->commands,
                                       .holder = &holder};
     int err = api_open(&config, &n->api);
     if (err == ERR_EXISTS)
@@ -512,6 +510,31 @@ static void init_handles(struct node *n)
     }
 }
 
+/* Nobody is served before the loop runs. */
+static void init_commands(struct node *n)
+{
+    pings_init(&n->pings, n->mesh);
+    n->commands = (struct commands){.status = {.config = n->config,
+                                               .identity = n->identity,
+                                               .device = n->device,
+                                               .mesh = n->mesh,
+                                               .workers = &n->workers,
+                                               .drops = n->drops,
+                                               .rendezvous = n->rendezvous,
+                                               .addresses = &n->addresses,
+                                               .sandbox = &n->sandbox,
+                                               .warnings = &n->warnings,
+                                               .overlay = &n->overlay,
+                                               .started_us = n->started_us},
+                                    .lists = {.config = n->config,
+                                              .mesh = n->mesh,
+                                              .hosts = &n->hosts,
+                                              .peers_max = n->peers_max,
+                                              .directory = n->rendezvous != NULL},
+                                    .pings = &n->pings,
+                                    .sw = n->workers.sw};
+}
+
 static bool start(struct node *n)
 {
     snapshot_watch(n);
@@ -528,6 +551,7 @@ static bool start(struct node *n)
     addresses_announce(&n->addresses, clock_monotonic_us());
     if (!open_helpers(n) || !start_rendezvous(n) || !add_hosts(n))
         return false;
+    init_commands(n);
     uv_timer_start(&n->slow, on_slow, SLOW_MS, SLOW_MS);
     uv_prepare_start(&n->settle, on_settle);
     uv_poll_init(&n->loop, &n->monitor, device_monitor_fd(n->device));
@@ -571,7 +595,6 @@ static void run_out(struct node *n)
 /* In reverse. */
 static void stop(struct node *n, int code)
 {
-    n->stopping = true;
     if (n->rendezvous)
         rendezvous_close(n->rendezvous);
     name_client_free(n->name_client);
@@ -585,7 +608,7 @@ static void stop(struct node *n, int code)
     if (n->streams)
         streams_close_all(n->streams);
     if (n->api) {
-        status_tick(n, clock_monotonic_us());
+        pings_end(&n->pings);
         api_close(n->api);
     }
     workers_stop(&n->workers);

@@ -7,6 +7,8 @@
 #include "crypto/identity.h"
 #include "net/sandbox.h"
 #include "node/api/api.h"
+#include "node/command/commands.h"
+#include "node/command/pings.h"
 #include "node/config/config.h"
 #include "node/device/device.h"
 #include "node/helper/helper_client.h"
@@ -29,12 +31,6 @@
 
 #define NODE_PINGS_MAX 16
 #define NODE_SIGNALS   3 /* that end it */
-
-struct node_ping {
-    struct api_call *call; /* NULL: free */
-    uint32_t slot;
-    uint64_t token, deadline_us;
-};
 
 struct node {
     const struct config *config;
@@ -62,7 +58,6 @@ struct node {
     uv_signal_t signals[NODE_SIGNALS];
     bool trimmed; /* of what only starting needed */
     bool unlocked_told;
-    bool stopping;
     bool failed;      /* a part of it, and the log has told it */
     uv_timer_t last;  /* bounds the stop */
     bool overdue;     /* it has run out */
@@ -78,21 +73,15 @@ struct node {
     struct hosts hosts;
     struct addresses addresses;
     struct filter filter;
-    bool backbone_reachable;
 
     uint64_t started_us;
     uint64_t drops[DROP_COUNT]; /* of datagrams that the control thread took */
     struct report report;
     struct warnings warnings;
     struct frame_log frame_log;
-    struct node_ping pings[NODE_PINGS_MAX];
-    uint64_t last_ping;
+    struct pings pings;
+    struct commands commands;
 };
 
 /* node_ops.c */
 void node_do_outputs(struct node *n); /* until none waits */
-
-/* status.c */
-void status_handle(void *context, const char *command, const json_t *request, struct api_call *call);
-void status_pong(struct node *n, uint64_t token, uint32_t rtt_us);
-void status_tick(struct node *n, uint64_t now_us); /* pings that got no answer */

@@ -121,7 +121,7 @@ static void do_one(struct node *n, const struct mesh_output *o)
         notice(n, o);
         break;
     case MESH_OUTPUT_PONG:
-        status_pong(n, o->token, o->rtt_us);
+        pings_pong(&n->pings, o->token, o->rtt_us);
         break;
     }
 }

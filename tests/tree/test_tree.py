@@ -44,6 +44,7 @@ ROOMS = {
         "api": set(),
         "underlay": {"config", "carrier", "device", "helper", "rendezvous"},
         "report": {"data", "device"},
+        "command": {"config", "data", "device", "rendezvous", "underlay", "api", "report"},
     },
 }
 

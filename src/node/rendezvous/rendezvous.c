@@ -48,7 +48,8 @@ struct rendezvous {
     char cause[HELPER_TEXT_MAX]; /* the present one … */
     char told[HELPER_TEXT_MAX];  /* … and that which the log was told of */
     struct log_limit cause_limit;
-    struct addr udp; /* as last told to config.state */
+    bool reachable;  /* as last told to config.state … */
+    struct addr udp; /* … with this */
 
     uv_timer_t lookup_timer;
     bool looking;
@@ -87,6 +88,7 @@ static void tell_state(struct rendezvous *r, bool reachable, const struct addr *
 {
     if (addr_equal(udp, &r->udp))
         return;
+    r->reachable = reachable;
     r->udp = *udp;
     r->config.state(r->config.context, reachable, udp);
 }
@@ -380,6 +382,11 @@ void rendezvous_changed(struct rendezvous *r)
     if (!r->changed) /* further changes do not put it off */
         schedule_register(r, CHANGE_DELAY_US);
     r->changed = true;
+}
+
+bool rendezvous_is_reachable(const struct rendezvous *r)
+{
+    return r->reachable;
 }
 
 bool rendezvous_is_registered(const struct rendezvous *r, const char **why)

@@ -46,6 +46,9 @@ int rendezvous_new(const struct rendezvous_config *config, struct rendezvous **o
 void rendezvous_start(struct rendezvous *r);
 void rendezvous_close(struct rendezvous *r);
 
+/* Whether it answered when it was last asked. */
+bool rendezvous_is_reachable(const struct rendezvous *r);
+
 /* Whether it has our record; if not, *why is the cause, empty while there is none yet. Borrowed until the next turn of
  * the loop. */
 bool rendezvous_is_registered(const struct rendezvous *r, const char **why);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Flags are the list of a start; these commands change the running node alone. Control thread. */
 
-#include "node/lists.h"
+#include "node/command/lists.h"
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "node/api/api.h"
 #include "node/config/config_value.h"
 #include "node/underlay/hosts.h"
-#include "node/node.h"
+#include "proto/mesh/mesh.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -29,12 +31,12 @@ static bool read_id(const char *verb, const json_t *request, struct api_call *ca
     return true;
 }
 
-static void refuse(const struct node *n, const struct change *c, int err, struct api_call *call)
+static void refuse(const struct lists *l, const struct change *c, int err, struct api_call *call)
 {
     if (err == ERR_EXISTS)
         api_fail(call, "%s: that id is this node's own: name another one's", c->verb);
     else if (err == ERR_SPACE)
-        api_fail(call, "%s: too many peers, at most %u", c->verb, n->peers_max);
+        api_fail(call, "%s: too many peers, at most %u", c->verb, l->peers_max);
     else
         api_fail(call, "%s %s: %s", c->verb, c->hex, err_str(err));
 }
@@ -48,71 +50,71 @@ static void report(const struct change *c, bool lasting, const char *note, struc
     api_reply(call, json_pack("{s:s, s:b, s:s}", "id", c->hex, "lasting", lasting, "note", note));
 }
 
-static const struct config_connect *connect_flag(const struct node *n, const struct node_id *id)
+static const struct config_connect *connect_flag(const struct lists *l, const struct node_id *id)
 {
-    for (unsigned i = 0; i < n->config->connect_count; i++)
-        if (id_compare(&n->config->connect[i].id, id) == 0)
-            return &n->config->connect[i];
+    for (unsigned i = 0; i < l->config->connect_count; i++)
+        if (id_compare(&l->config->connect[i].id, id) == 0)
+            return &l->config->connect[i];
     return NULL;
 }
 
-static bool allow_flag(const struct node *n, const struct node_id *id)
+static bool allow_flag(const struct lists *l, const struct node_id *id)
 {
-    for (unsigned i = 0; i < n->config->allow_count; i++)
-        if (id_compare(&n->config->allow[i], id) == 0)
+    for (unsigned i = 0; i < l->config->allow_count; i++)
+        if (id_compare(&l->config->allow[i], id) == 0)
             return true;
     return false;
 }
 
-void lists_allow(struct node *n, const json_t *request, struct api_call *call)
+void lists_allow(struct lists *l, const json_t *request, struct api_call *call)
 {
     struct change c;
     char note[96];
     if (!read_id("allow", request, call, &c))
         return;
-    int err = mesh_allow(n->mesh, &c.id);
+    int err = mesh_allow(l->mesh, &c.id);
     if (err) {
-        refuse(n, &c, err, call);
+        refuse(l, &c, err, call);
         return;
     }
-    bool lasting = allow_flag(n, &c.id);
+    bool lasting = allow_flag(l, &c.id);
     snprintf(note, sizeof(note), "-allow %s %s", c.hex, lasting ? "is among its flags" : "makes it last");
     report(&c, lasting, note, call);
 }
 
-void lists_disallow(struct node *n, const json_t *request, struct api_call *call)
+void lists_disallow(struct lists *l, const json_t *request, struct api_call *call)
 {
     struct change c;
     if (!read_id("disallow", request, call, &c))
         return;
-    int err = mesh_disallow(n->mesh, &c.id, clock_monotonic_us());
+    int err = mesh_disallow(l->mesh, &c.id, clock_monotonic_us());
     if (err) {
-        refuse(n, &c, err, call);
+        refuse(l, &c, err, call);
         return;
     }
-    hosts_remove(&n->hosts, &c.id);
-    if (allow_flag(n, &c.id) || connect_flag(n, &c.id))
+    hosts_remove(l->hosts, &c.id);
+    if (allow_flag(l, &c.id) || connect_flag(l, &c.id))
         report(&c, false, "take its -allow and -connect out of the flags to make it last", call);
-    else if (n->config->is_public)
+    else if (l->config->is_public)
         report(&c, false, "-public admits all; -allow for those that may come makes it last", call);
     else
         report(&c, true, "no flag names it", call);
 }
 
-void lists_disconnect(struct node *n, const json_t *request, struct api_call *call)
+void lists_disconnect(struct lists *l, const json_t *request, struct api_call *call)
 {
     struct change c;
     if (!read_id("disconnect", request, call, &c))
         return;
-    int err = mesh_disconnect(n->mesh, &c.id, clock_monotonic_us());
+    int err = mesh_disconnect(l->mesh, &c.id, clock_monotonic_us());
     if (err == ERR_NOT_FOUND) {
         api_fail(call,
                  "disconnect %s: this node does not dial it; disallow keeps out one that comes by itself",
                  c.hex);
         return;
     }
-    hosts_remove(&n->hosts, &c.id);
-    bool flag = connect_flag(n, &c.id) != NULL;
+    hosts_remove(l->hosts, &c.id);
+    bool flag = connect_flag(l, &c.id) != NULL;
     report(&c, !flag, flag ? "take its -connect out of the flags to make it last" : "no -connect names it",
            call);
 }
@@ -156,38 +158,38 @@ static bool says_so(const struct config_connect *flag, const struct hosts_wanted
 }
 
 /* False: it has answered why not. */
-static bool connect_to(struct node *n, const struct change *c, const struct hosts_wanted *hosts,
+static bool connect_to(struct lists *l, const struct change *c, const struct hosts_wanted *hosts,
                        struct api_call *call)
 {
-    int err = mesh_connect(n->mesh, &c->id);
+    int err = mesh_connect(l->mesh, &c->id);
     if (err) {
-        refuse(n, c, err, call);
+        refuse(l, c, err, call);
         return false;
     }
     for (size_t i = 0; !err && i < hosts->count; i++)
-        err = hosts_add(&n->hosts, &hosts->list[i]);
+        err = hosts_add(l->hosts, &hosts->list[i]);
     if (err == ERR_SPACE)
         api_fail(call, "connect %s: at most %d hosts of one peer; disconnect forgets them", c->hex,
                  HOSTS_PER_PEER);
     else if (err)
-        refuse(n, c, err, call);
+        refuse(l, c, err, call);
     return err == 0;
 }
 
-void lists_connect(struct node *n, const json_t *request, struct api_call *call)
+void lists_connect(struct lists *l, const json_t *request, struct api_call *call)
 {
     struct change c;
     struct hosts_wanted hosts;
     char note[sizeof(c.hex) + sizeof(hosts.list[0].host) + 64];
     if (!read_id("connect", request, call, &c) || !read_hosts(&c, request, call, &hosts))
         return;
-    if (hosts.count == 0 && !n->rendezvous) {
+    if (hosts.count == 0 && !l->directory) {
         api_fail(call, "connect %s: no -backbone tells this node where that is: give ID@HOST[:PORT]", c.hex);
         return;
     }
-    if (!connect_to(n, &c, &hosts, call))
+    if (!connect_to(l, &c, &hosts, call))
         return;
-    bool lasting = says_so(connect_flag(n, &c.id), &hosts);
+    bool lasting = says_so(connect_flag(l, &c.id), &hosts);
     if (lasting)
         snprintf(note, sizeof(note), "it is among its -connect flags");
     else

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A table of commands. */
+
+#include "node/command/commands.h"
+
+#include "base/clock.h"
+#include "node/api/api.h"
+#include "node/command/learned.h"
+#include "node/command/pings.h"
+#include <string.h>
+
+static void tell_status(struct commands *c, const json_t *request, struct api_call *call)
+{
+    (void)request;
+    api_reply(call, status_describe(&c->status, clock_monotonic_us()));
+}
+
+static void list_fdb(struct commands *c, const json_t *request, struct api_call *call)
+{
+    (void)request;
+    learned_tell(c->sw, c->status.mesh, call);
+}
+
+static void ping(struct commands *c, const json_t *request, struct api_call *call)
+{
+    pings_start(c->pings, request, call);
+}
+
+static void allow(struct commands *c, const json_t *request, struct api_call *call)
+{
+    lists_allow(&c->lists, request, call);
+}
+
+static void disallow(struct commands *c, const json_t *request, struct api_call *call)
+{
+    lists_disallow(&c->lists, request, call);
+}
+
+static void connect_peer(struct commands *c, const json_t *request, struct api_call *call)
+{
+    lists_connect(&c->lists, request, call);
+}
+
+static void disconnect(struct commands *c, const json_t *request, struct api_call *call)
+{
+    lists_disconnect(&c->lists, request, call);
+}
+
+static const struct {
+    const char *name;
+    bool
+        reads; /* alone: whoever may only read may ask it. A ping makes traffic, and uses up what the peer grants */
+    void (*run)(struct commands *c, const json_t *request, struct api_call *call);
+} commands[] = {
+    {"status", true, tell_status},     {"fdb", true, list_fdb},       {"ping", false, ping},
+    {"allow", false, allow},           {"disallow", false, disallow}, {"connect", false, connect_peer},
+    {"disconnect", false, disconnect},
+};
+
+void commands_handle(void *context, const char *command, const json_t *request, struct api_call *call)
+{
+    size_t i = 0, count = sizeof(commands) / sizeof(commands[0]);
+    while (i < count && strcmp(commands[i].name, command) != 0)
+        i++;
+    if (i == count)
+        api_fail(call, "no such command: %s", command);
+    else if (api_call_by(call)->reads_only && !commands[i].reads)
+        api_fail(call, "this socket is for reading: %s needs the node's other one, without .ro", command);
+    else
+        commands[i].run(context, request, call);
+}

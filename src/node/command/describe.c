@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One object per noun. */
+
+#include "node/command/describe.h"
+
+#include "base/clock.h"
+#include "proto/mesh/mesh.h"
+
+json_t *describe_id(const struct node_id *id)
+{
+    char text[ID_TEXT_MAX];
+    return json_string(id_format(id, text));
+}
+
+json_t *describe_addr(const struct addr *a)
+{
+    char text[ADDR_TEXT_MAX];
+    return a->family ? json_string(addr_format(a, text)) : json_null();
+}
+
+/* A peer's overlay addresses, without the length of the prefix. */
+static json_t *hosts(const struct addr_prefix *list, unsigned count)
+{
+    json_t *array = json_array();
+    for (unsigned i = 0; i < count; i++)
+        json_array_append_new(array, describe_addr(&list[i].addr));
+    return array;
+}
+
+static const char *path_state_name(enum path_state state)
+{
+    switch (state) {
+    case PATH_STATE_UNTRIED:
+        return "untried";
+    case PATH_STATE_PROBING:
+        return "probing";
+    case PATH_STATE_PROVEN:
+        return "proven";
+    case PATH_STATE_SUSPECT:
+        return "suspect";
+    case PATH_STATE_FAILED:
+        return "failed";
+    }
+    return "unknown";
+}
+
+json_t *describe_path(const struct path *path)
+{
+    if (path->endpoint.carrier == CARRIER_NONE)
+        return json_null();
+    const struct addr *local = &path->endpoint.local;
+    return json_pack("{s:s, s:o, s:o, s:i, s:s, s:i}", "kind", carrier_name(path->endpoint.carrier), "local",
+                     local->family ? describe_addr(local) : json_null(), "remote",
+                     describe_addr(&path->endpoint.remote), "mtu", (int)path->size, "state",
+                     path_state_name(path->state), "rtt_us", (int)path->rtt_us);
+}
+
+static json_t *age_s(uint64_t since_us, uint64_t now_us)
+{
+    return since_us ? json_integer((json_int_t)((now_us - since_us) / USEC_PER_SEC)) : json_null();
+}
+
+json_t *describe_peer(const struct mesh_peer *peer, uint64_t now_us)
+{
+    json_t *paths = json_array();
+    for (size_t i = 0; i < peer->path_count; i++)
+        json_array_append_new(paths, describe_path(&peer->paths[i]));
+    json_t *o =
+        json_pack("{s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:f, s:I, s:I, s:o, s:o, s:i, s:i, s:s, s:b}",
+                  "id", describe_id(&peer->id), "name", peer->name, "addresses",
+                  hosts(peer->addresses, peer->address_count), "state", mesh_peer_state_name(peer->state),
+                  "state_age_s", age_s(peer->state_us, now_us), "path", describe_path(&peer->path), "paths",
+                  paths, "rtt_us", peer->path.rtt_us ? json_integer(peer->path.rtt_us) : json_null(), "loss",
+                  peer->loss, "rx_bytes", (json_int_t)peer->rx_bytes, "tx_bytes", (json_int_t)peer->tx_bytes,
+                  "handshake_age_s", age_s(peer->handshake_us, now_us), "ratchet_age_s",
+                  age_s(peer->ratchet_us, now_us), "handshakes", (int)peer->handshakes, "ratchets",
+                  (int)peer->ratchets, "suite", peer->suite, "fresh_root", peer->fresh_root);
+    if (peer->error[0] && o)
+        json_object_set_new(o, "error", json_string(peer->error));
+    return o;
+}

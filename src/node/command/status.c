@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Each part of the answer is a function that asks the one who knows. */
+
+#include "node/command/status.h"
+
+#include "base/clock.h"
+#include "base/vault.h"
+#include "crypto/aead.h"
+#include "crypto/identity.h"
+#include "net/sandbox.h"
+#include "node/command/describe.h"
+#include "node/config/config.h"
+#include "node/data/workers.h"
+#include "node/device/device.h"
+#include "node/rendezvous/rendezvous.h"
+#include "node/report/overlay.h"
+#include "node/report/warnings.h"
+#include "node/underlay/addresses.h"
+#include "proto/mesh/mesh.h"
+
+static json_t *prefixes(const struct addr_prefix *list, unsigned count)
+{
+    json_t *array = json_array();
+    char text[ADDR_TEXT_MAX];
+    for (unsigned i = 0; i < count; i++)
+        json_array_append_new(array, json_string(addr_prefix_format(&list[i], text)));
+    return array;
+}
+
+struct peer_list {
+    json_t *array;
+    uint64_t now_us;
+};
+
+static void add_peer(void *context, const struct mesh_peer *peer)
+{
+    const struct peer_list *l = context;
+    json_array_append_new(l->array, describe_peer(peer, l->now_us));
+}
+
+static json_t *describe_peers(const struct mesh *m, uint64_t now_us)
+{
+    struct peer_list list = {json_array(), now_us};
+    mesh_peers(m, add_peer, &list);
+    return list.array;
+}
+
+static json_t *describe_drops(const struct status *s)
+{
+    json_t *o = json_object();
+    for (unsigned i = DROP_NONE + 1; i < DROP_COUNT; i++) {
+        uint64_t count = s->drops[i] + workers_dropped(s->workers, i);
+        json_object_set_new(o, drop_name(i), json_integer((json_int_t)count));
+    }
+    return o;
+}
+
+static json_t *describe_frames(const struct workers *workers)
+{
+    const struct workers_frames f = workers_frames(workers);
+    return json_pack("{s:I, s:I, s:I, s:I}", "from_device", (json_int_t)f.from_device, "to_device",
+                     (json_int_t)f.to_device, "bytes_from_device", (json_int_t)f.bytes_from_device,
+                     "bytes_to_device", (json_int_t)f.bytes_to_device);
+}
+
+static json_t *describe_key_memory(void)
+{
+    struct vault_stats stats;
+    vault_stats(&stats);
+    return json_pack("{s:I, s:I}", "bytes", (json_int_t)stats.bytes, "unlocked", (json_int_t)stats.unlocked);
+}
+
+static json_t *describe_backbone(const struct status *s)
+{
+    if (!s->rendezvous)
+        return json_null();
+    const char *why;
+    bool registered = rendezvous_is_registered(s->rendezvous, &why);
+    json_t *o = json_pack("{s:s, s:b, s:b}", "url", s->config->backbone, "reachable",
+                          rendezvous_is_reachable(s->rendezvous), "registered", registered);
+    if (!registered && why[0] && o)
+        json_object_set_new(o, "error", json_string(why));
+    return o;
+}
+
+/* null: off, or not possible. */
+static json_t *describe_sandbox(const struct sandbox *s)
+{
+    json_t *names = json_array();
+    for (unsigned i = 0; i < 64; i++)
+        if (s->capabilities >> i & 1)
+            json_array_append_new(names, json_string(sandbox_capability_name(i)));
+    json_t *o = json_pack("{s:o, s:b, s:b, s:i}", "capabilities", names, "no_new_privileges", s->entered,
+                          "seccomp", s->entered, "landlock", s->landlock);
+    if (s->entered)
+        return o;
+    json_decref(o);
+    return json_null();
+}
+
+static void add_warning(void *context, const char *text)
+{
+    json_array_append_new(context, json_string(text));
+}
+
+static json_t *describe_warnings(const struct status *s, uint64_t now_us)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < WARNING_COUNT; i++) {
+        const char *text = warnings_text(s->warnings, i, now_us);
+        if (text)
+            json_array_append_new(list, json_string(text));
+    }
+    overlay_warnings(s->overlay, add_warning, list);
+    return list;
+}
+
+json_t *status_describe(const struct status *s, uint64_t now_us)
+{
+    struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
+    unsigned overlay_count = device_addresses(s->device, overlay, MESSAGE_ADDRS_MAX);
+    enum aead_suite suite = aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305;
+    return json_pack(
+        "{s:o, s:s, s:s, s:i, s:o, s:i, s:s, s:s, s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:o, s:o, "
+        "s:o, s:o, s:o, s:o, s:b}",
+        "id", describe_id(identity_id(s->identity)), "name", s->config->name, "device",
+        device_tap(s->device)->name, "mtu", (int)device_mtu(s->device), "addresses",
+        prefixes(overlay, overlay_count), "workers", (int)s->workers->count, "aead", aead_suite_name(suite),
+        "aead_backend", aead_backend_name(suite), "version", SHADOWMESH_VERSION, "uptime_s",
+        (json_int_t)((now_us - s->started_us) / USEC_PER_SEC), "backbone", describe_backbone(s), "reflexive",
+        describe_addr(addresses_mapped(s->addresses)), "port", (int)s->config->port, "control_port",
+        (int)s->config->control_port, "public", s->config->is_public, "peers",
+        describe_peers(s->mesh, now_us), "drops", describe_drops(s), "frames", describe_frames(s->workers),
+        "key_memory", describe_key_memory(), "sandbox", describe_sandbox(s->sandbox), "warnings",
+        describe_warnings(s, now_us), "device_up", device_up(s->device));
+}

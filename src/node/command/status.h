@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The command status: all that a node tells of itself. The JSON is a promise to scripts: it only grows.
+ * docs/PROTOCOL.md §11. Control thread. */
+
+#include <jansson.h>
+#include <stdint.h>
+
+struct addresses;
+struct config;
+struct device;
+struct identity;
+struct mesh;
+struct overlay;
+struct rendezvous;
+struct sandbox;
+struct warnings;
+struct workers;
+
+/* Who knows it; all borrowed. */
+struct status {
+    const struct config *config;
+    const struct identity *identity;
+    const struct device *device;
+    const struct mesh *mesh;
+    const struct workers *workers;
+    const uint64_t *drops;               /* DROP_COUNT: of datagrams that the control thread took */
+    const struct rendezvous *rendezvous; /* NULL without -backbone */
+    const struct addresses *addresses;
+    const struct sandbox *sandbox;
+    const struct warnings *warnings;
+    struct overlay *overlay;
+    uint64_t started_us;
+};
+
+/* For the caller to decref. */
+json_t *status_describe(const struct status *s, uint64_t now_us);
