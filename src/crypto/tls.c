@@ -46,7 +46,6 @@ struct tls {
     bool established, has_expected, seen;
     int failed; /* the error that ended the channel, or 0 */
     struct node_id expected, peer;
-    uint8_t peer_spki[IDENTITY_SPKI_LEN];
     char suite[96];
     char reason[REASON_MAX];
 };
@@ -67,13 +66,14 @@ __attribute__((format(printf, 3, 4))) static int fail(struct tls *tls, int err, 
 static int check_peer(struct tls *tls, EVP_PKEY *key)
 {
     char wanted[ID_TEXT_MAX], shown[ID_TEXT_MAX];
+    uint8_t spki[IDENTITY_SPKI_LEN];
 
     if (!key)
         return fail(tls, ERR_CRYPTO, "the peer shows no raw public key");
-    if (identity_spki_of_pkey(key, tls->peer_spki))
+    if (identity_spki_of_pkey(key, spki))
         return fail(tls, ERR_CRYPTO, "the peer's key is of type %s, not ML-DSA-87",
                     EVP_PKEY_get0_type_name(key) ? EVP_PKEY_get0_type_name(key) : "unknown");
-    if (identity_id_of_spki(tls->peer_spki, sizeof(tls->peer_spki), &tls->peer))
+    if (identity_id_of_spki(spki, sizeof(spki), &tls->peer))
         return fail(tls, ERR_CRYPTO, "the peer's key cannot be hashed");
     tls->seen = true;
     if (tls->has_expected && id_compare(&tls->peer, &tls->expected) != 0)
@@ -400,11 +400,6 @@ void tls_shutdown(struct tls *tls)
 const struct node_id *tls_peer_id(const struct tls *tls)
 {
     return &tls->peer;
-}
-
-const uint8_t *tls_peer_spki(const struct tls *tls)
-{
-    return tls->peer_spki;
 }
 
 int tls_export(struct tls *tls, const uint8_t *context, size_t context_len, uint8_t *out, size_t len)

@@ -46,10 +46,8 @@ int tls_read(struct tls *tls, uint8_t *out, size_t cap) must_check;
 /* Queues close_notify. */
 void tls_shutdown(struct tls *tls);
 
-/* The peer's id, derived from its key, and the key itself (IDENTITY_SPKI_LEN bytes, borrowed); only once
- * established, or after ERR_MISMATCH. */
+/* The peer's id, derived from its key; only once established, or after ERR_MISMATCH. */
 const struct node_id *tls_peer_id(const struct tls *tls);
-const uint8_t *tls_peer_spki(const struct tls *tls);
 
 /* TLS exporter (RFC 8446 §7.5), label "EXPORTER-shadowmesh-data".
  * ERR_CRYPTO, and zeros, before established. */

@@ -325,34 +325,25 @@ static void put_broadcast(union request *q, const struct addr_prefix *p)
     mnl_attr_put(&q->header, IFA_BROADCAST, sizeof(ip), ip);
 }
 
-static int address_request(struct rtnl *r, uint16_t type, uint16_t flags, unsigned index,
-                           const struct addr_prefix *p)
-{
-    union request q;
-    if ((p->addr.family != 4 && p->addr.family != 6) || p->bits > ip_len(&p->addr) * 8)
-        return ERR_ARGUMENT;
-    struct ifaddrmsg *info = request_init(&q, type, NLM_F_ACK | flags, sizeof(*info));
-    info->ifa_family = kernel_family(&p->addr);
-    info->ifa_prefixlen = p->bits;
-    info->ifa_index = index;
-    /* A tentative address can be no route's source, and detection before the first peer finds nobody. */
-    info->ifa_flags = p->addr.family == 6 ? IFA_F_NODAD : 0;
-    info->ifa_scope = addr_is_link_local(&p->addr) ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
-    mnl_attr_put(&q.header, IFA_LOCAL, ip_len(&p->addr), p->addr.ip);
-    mnl_attr_put(&q.header, IFA_ADDRESS, ip_len(&p->addr), p->addr.ip);
-    if (type == RTM_NEWADDR && p->addr.family == 4 && p->bits < 31)
-        put_broadcast(&q, p);
-    return talk(r, &q, NULL, NULL);
-}
-
 int rtnl_address_add(struct rtnl *r, unsigned index, const struct addr_prefix *address)
 {
-    return address_request(r, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, address);
-}
-
-int rtnl_address_del(struct rtnl *r, unsigned index, const struct addr_prefix *address)
-{
-    return address_request(r, RTM_DELADDR, 0, index, address);
+    union request q;
+    if ((address->addr.family != 4 && address->addr.family != 6) ||
+        address->bits > ip_len(&address->addr) * 8)
+        return ERR_ARGUMENT;
+    struct ifaddrmsg *info =
+        request_init(&q, RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, sizeof(*info));
+    info->ifa_family = kernel_family(&address->addr);
+    info->ifa_prefixlen = address->bits;
+    info->ifa_index = index;
+    /* A tentative address can be no route's source, and detection before the first peer finds nobody. */
+    info->ifa_flags = address->addr.family == 6 ? IFA_F_NODAD : 0;
+    info->ifa_scope = addr_is_link_local(&address->addr) ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+    mnl_attr_put(&q.header, IFA_LOCAL, ip_len(&address->addr), address->addr.ip);
+    mnl_attr_put(&q.header, IFA_ADDRESS, ip_len(&address->addr), address->addr.ip);
+    if (address->addr.family == 4 && address->bits < 31)
+        put_broadcast(&q, address);
+    return talk(r, &q, NULL, NULL);
 }
 
 /* ---- host routes ---- */

@@ -53,7 +53,6 @@ int rtnl_link_set(struct rtnl *r, unsigned index, const struct rtnl_link_change 
  * at once, without duplicate address detection. ERR_EXISTS, ERR_NOT_FOUND,
  * ERR_ARGUMENT (bits outside the family's). */
 int rtnl_address_add(struct rtnl *r, unsigned index, const struct addr_prefix *address) must_check;
-int rtnl_address_del(struct rtnl *r, unsigned index, const struct addr_prefix *address) must_check;
 
 /* Our routes bear this protocol number (rtm_protocol, which the kernel does not interpret; iproute2 shows
  * "proto 83"): so nobody else's are taken for ours, nor removed. */

@@ -467,7 +467,7 @@ static void hostile_datagrams_change_nothing(void **state)
         for (size_t k = 0; k < LEN; k++)
             hostile[k] = (uint8_t)rand_r(&seed);
         wire_header_encode(&(struct wire_header){.type = WIRE_DATA,
-                                                 .lane = (uint8_t)(i % WIRE_LANES),
+                                                 .lane = (uint8_t)(i % (WIRE_LANE_CONTROL + 1)),
                                                  .receiver = 0xbbbb,
                                                  .counter = (uint64_t)rand_r(&seed)},
                            hostile);

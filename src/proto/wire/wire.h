@@ -24,7 +24,6 @@
 #define WIRE_INNER_LEN    12
 #define WIRE_TAG_LEN      16
 #define WIRE_OVERHEAD     (WIRE_HEADER_LEN + WIRE_INNER_LEN + WIRE_TAG_LEN)
-#define WIRE_LANES        16
 #define WIRE_LANE_CONTROL 15 /* CONTROL and PROBE: sealed and opened by the control thread only */
 #define WIRE_DATA_LANES   15
 #define WIRE_DATAGRAM_MAX 65507 /* UDP payload over IPv4 */
