@@ -286,12 +286,22 @@ static void full_turn(struct hub *h)
     idle_turn(h);
 }
 
+/* Told to all that are connected, of which a turn does a part. */
+static void new_candidates(struct hub *h)
+{
+    const struct candidate here = {CANDIDATE_HOST, hub_addr, 8443};
+    steps_begin();
+    mesh_set_candidates(h->mesh, &here, 1, h->now_us);
+    settle(h);
+    steps_end();
+}
+
 static const struct {
     const char *name;
     void (*run)(struct hub *h);
-} measures[] = {{"a probe", probe},          {"a message", message},    {"a source", source},
-                {"a stranger", stranger},    {"a record", record},      {"a new peer", newcomer},
-                {"an idle turn", idle_turn}, {"a full turn", full_turn}};
+} measures[] = {{"a probe", probe},          {"a message", message},     {"a source", source},
+                {"a stranger", stranger},    {"a record", record},       {"a new peer", newcomer},
+                {"an idle turn", idle_turn}, {"a full turn", full_turn}, {"new candidates", new_candidates}};
 #define MEASURES (sizeof(measures) / sizeof(measures[0]))
 
 static void scenario(void *context)

@@ -681,32 +681,6 @@ static void a_listener_that_moved_is_dialled_at_its_new_address(void **state)
 }
 
 /* An address that seems to change all the time, forged or not, is not everybody's business each time. */
-static void candidates_that_change_often_are_announced_rarely_and_the_newest_arrives(void **state)
-{
-    (void)state;
-    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
-    sim_connect(p.b, p.a, NULL);
-    sim_run(p.sim, 5 * SECOND, NULL, NULL);
-    assert_true(sim_connected(p.a, p.b));
-    struct candidate list[2] = {{CANDIDATE_HOST, p.a->addr, 8443},
-                                {CANDIDATE_REFLEXIVE, {.family = 4, .ip = {203, 0, 113, 1}}, 8443}};
-    p.a->chunks = 0;
-    for (unsigned i = 0; i < 1000; i++) {
-        list[1].addr.port = (uint16_t)(10000 + i);
-        mesh_set_candidates(p.a->mesh, list, 2, sim_now(p.sim));
-        sim_run(p.sim, 10000, NULL, NULL);
-    }
-    assert_in_range(p.a->chunks, 2, 7);
-    sim_run(p.sim, 3 * SECOND, NULL, NULL);
-    struct mesh_peer peer;
-    assert_true(sim_peer(p.b, p.a, &peer));
-    bool arrived = false;
-    for (size_t i = 0; i < peer.path_count; i++)
-        arrived = arrived || addr_equal(&peer.paths[i].endpoint.remote, &list[1].addr);
-    assert_true(arrived);
-    sim_free(p.sim);
-}
-
 static void goodbye_ends_the_session_at_once(void **state)
 {
     (void)state;
@@ -1254,7 +1228,6 @@ int main(void)
         cmocka_unit_test(addresses_of_no_other_machine_are_neither_probed_nor_dialled),
         cmocka_unit_test(addresses_that_change_often_are_dialled_at_a_bounded_rate),
         cmocka_unit_test(a_listener_that_moved_is_dialled_at_its_new_address),
-        cmocka_unit_test(candidates_that_change_often_are_announced_rarely_and_the_newest_arrives),
         cmocka_unit_test(goodbye_ends_the_session_at_once),
         cmocka_unit_test(a_disallowed_peer_is_without_a_session_at_both_sides_at_once),
         cmocka_unit_test(a_disallowed_peer_is_refused_until_it_is_allowed_again),

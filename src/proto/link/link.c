@@ -378,6 +378,11 @@ const struct hello *link_theirs(const struct link *l)
     return &l->theirs;
 }
 
+const struct hello *link_ours(const struct link *l)
+{
+    return &l->mine;
+}
+
 const struct message *link_message(const struct link *l)
 {
     return &l->message;

@@ -203,52 +203,6 @@ void mesh_set_missing(struct mesh *m, const struct node_id *id, const char *why)
     peer_dial_missing(p, why);
 }
 
-static bool same_candidates(const struct mesh *m, const struct candidate *list, unsigned count)
-{
-    if (count != m->candidate_count)
-        return false;
-    for (unsigned i = 0; i < count; i++)
-        if (!addr_equal(&list[i].addr, &m->candidates[i].addr) || list[i].kind != m->candidates[i].kind)
-            return false;
-    return true;
-}
-
-/* However often they change, peers hear of it at a bounded rate, and of the newest alone. */
-void mesh_announce(struct mesh *m, uint64_t now_us)
-{
-    if (!m->announcing || (m->announced_us && now_us - m->announced_us < MESH_ANNOUNCE_US))
-        return;
-    m->announcing = false;
-    struct message news = {.type = MESSAGE_CANDIDATES};
-    news.candidates.count = m->candidate_count;
-    memcpy(news.candidates.list, m->candidates, sizeof(m->candidates));
-    for (unsigned i = 0; i < m->slot_end; i++) {
-        struct link *l = m->peers[i] ? m->peers[i]->current : NULL;
-        if (!l || link_state(l) != LINK_STATE_LIVE)
-            continue;
-        m->announced_us = now_us;
-        link_send(l, &news);
-        mesh_flush(m, l);
-    }
-}
-
-uint64_t mesh_announcement_due(const struct mesh *m)
-{
-    return m->announcing ? m->announced_us + MESH_ANNOUNCE_US : TIME_NEVER;
-}
-
-void mesh_set_candidates(struct mesh *m, const struct candidate *list, unsigned count, uint64_t now_us)
-{
-    if (count > CANDIDATES_MAX)
-        count = CANDIDATES_MAX;
-    if (same_candidates(m, list, count))
-        return;
-    memcpy(m->candidates, list, count * sizeof(*list));
-    m->candidate_count = count;
-    m->announcing = true;
-    mesh_announce(m, now_us);
-}
-
 void mesh_set_overlay(struct mesh *m, const struct addr_prefix *list, unsigned count)
 {
     m->overlay_count = count > MESSAGE_ADDRS_MAX ? MESSAGE_ADDRS_MAX : count;

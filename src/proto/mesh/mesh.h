@@ -87,7 +87,7 @@ void mesh_set_record(struct mesh *m, const struct node_id *id, const char *name,
 void mesh_set_missing(struct mesh *m, const struct node_id *id, const char *why);
 
 /* Our own candidates and overlay addresses, as HELLO and CANDIDATES tell them: peers hear of new candidates at
- * most every 2 s, of the newest alone. */
+ * most every 2 s, of the newest alone, and a few peers at a time. */
 void mesh_set_candidates(struct mesh *m, const struct candidate *list, unsigned count, uint64_t now_us);
 void mesh_set_overlay(struct mesh *m, const struct addr_prefix *list, unsigned count);
 /* Local interfaces changed: all paths are measured anew. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* The mesh's own memory, shared by mesh.c (peers), mesh_timers.c, mesh_lists.c (whom we dial and admit), mesh_accept.c
- * (who comes), mesh_stream.c (links), mesh_datagram.c (sessions, probes) and mesh_view.c (what others read). Nobody else
+ * (who comes), mesh_announce.c (where we are), mesh_stream.c (links), mesh_datagram.c (sessions, probes) and mesh_view.c (what others read). Nobody else
  * includes this. */
 
 #include "base/heap.h"
@@ -25,7 +25,6 @@
 #define MESH_KNOWN_SOURCES          8192
 #define MESH_PINGS_MAX              32
 #define MESH_HOW_MAX                256
-#define MESH_ANNOUNCE_US            2000000ull /* between two announcements of our candidates */
 
 struct mesh_ping {
     uint64_t token, sent_us; /* token 0: free */
@@ -47,8 +46,13 @@ struct mesh {
     uint8_t boot[MESSAGE_BOOT_LEN];
     struct candidate candidates[CANDIDATES_MAX];
     unsigned candidate_count;
-    uint64_t announced_us; /* when peers were last told of them */
-    bool announcing;       /* and they have changed since */
+    struct {
+        bool changed;   /* the candidates, since the last round began */
+        bool running;   /* a round in which peers are told of them … */
+        bool told;      /* … somebody was … */
+        unsigned slot;  /* … and who is next */
+        uint64_t at_us; /* no sooner: the next part of the round, or the next round */
+    } announce;
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
     unsigned overlay_count;
 
@@ -83,8 +87,11 @@ void mesh_learn_candidates(struct mesh *m, struct peer *p, const struct candidat
                            uint64_t now_us);
 
 void mesh_forget_peer(struct mesh *m, struct peer *p); /* frees p */
-void mesh_announce(struct mesh *m, uint64_t now_us);
+
+/* mesh_announce.c: however often our candidates change, peers hear of them at a bounded rate, and of the newest. */
+void mesh_announce(struct mesh *m, uint64_t now_us); /* a part of it, when that is due */
 uint64_t mesh_announcement_due(const struct mesh *m);
+void mesh_announce_to(struct mesh *m, const struct peer *p); /* what changed while its handshake ran */
 
 /* mesh_timers.c */
 void mesh_touch(struct mesh *m, struct peer *p);                    /* p changes now, or has changed */

@@ -338,6 +338,7 @@ static void adopt(struct mesh *m, struct link *l, uint64_t now_us)
     peer_dial_succeeded(p, m->config.rehandshake_us, mesh_random(m), now_us);
     mesh_want(m, &p->id, false);
     mesh_tell_overlay(m, p);
+    mesh_announce_to(m, p);
     mesh_publish(m);
     tell_handshake(m, p, first, unheard);
     mesh_update_reach(m, p, now_us);

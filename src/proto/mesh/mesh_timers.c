@@ -3,7 +3,7 @@
  *
  * Timers of the mesh:
  *   lobby, half-open   who waits for a handshake, and whose handshake takes too long (mesh_accept.c)
- *   announcement       our new candidates, when the last ones were told MESH_ANNOUNCE_US ago
+ *   announcement       our new candidates, to a few peers at a time (mesh_announce.c)
  * Timers of a peer, of which the heap holds the earliest:
  *   its links          a handshake or a drain that has taken too long; the ratchet (proto/link/keychain.h)
  *   its paths          probes, answers that are overdue (proto/path/path.h)
