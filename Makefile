@@ -91,7 +91,7 @@ help:
 	@echo 'make bench       compare with other tunnels, which it installs (root; about 20 minutes)'
 	@echo '                 BENCH_FLAGS="--quick", or "--peers shadowmesh,openvpn --seconds 2 --rounds 3 --link wire"'
 	@echo 'make bench-micro instructions and nanoseconds per datagram of each step of the data path'
-	@echo 'make coverage    which lines unit tests and simulations reach, by folder'
+	@echo 'make coverage    which lines unit tests and simulations reach, by folder; fails below its floors'
 	@echo 'make mutants     would a test notice: 60 seeded changes of node, proto and backbone (an hour)'
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS (60) each'
 	@echo 'make model       search the model of the handshake and the ratchet (docs/model)'
