@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "net/process.h"
 #include "node/config/config.h"
-#include "node/control.h"
+#include "node/control/control.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>

@@ -45,6 +45,7 @@ ROOMS = {
         "underlay": {"config", "carrier", "device", "helper", "rendezvous"},
         "report": {"data", "device"},
         "command": {"config", "data", "device", "rendezvous", "underlay", "api", "report"},
+        "control": {"config", "carrier", "data", "device", "helper", "rendezvous", "underlay", "api", "report", "command"},
     },
 }
 
@@ -104,6 +105,16 @@ def test_what_a_room_is_made_of_stays_in_the_room():
     wrong = [f"{path.relative_to(ROOT)} includes {header}" for path in SOURCES for _, header in includes_of(path)
              if header.endswith("_impl.h") and ROOT / "src" / Path(header).parent != path.parent]
     assert not wrong
+
+
+def test_a_whole_node_is_seen_only_by_those_who_tie_it_together():
+    """Each part is given what it needs. There is no header of everything."""
+    assert {str(path.relative_to(ROOT)) for path in SOURCES for _, header in includes_of(path)
+            if Path(header).name == "control_state.h"} <= {str(path.relative_to(ROOT)) for path in SOURCES
+                                                            if path.match("src/node/control/control*.c")}
+    assert not [path for path in SOURCES if path.name == "node.h"]
+    assert not [str(path.relative_to(ROOT)) for path in SOURCES
+                if path.parent.name != "control" and re.search(r"\bstruct node\b", code_of(path))]
 
 
 def test_peers_are_written_by_their_own_room():

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "node/config/config.h"
-#include "node/control.h"
+#include "node/control/control.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/virtio_net.h>

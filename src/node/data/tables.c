@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table is made in two passes over the mesh: it is counted, then filled. Control thread. */
 
-#include "node/tables.h"
+#include "node/data/tables.h"
 
 #include "node/data/fwd.h"
 #include "proto/switch/switch.h"

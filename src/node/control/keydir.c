@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One line for whatever is wrong with the key file or its folder (crypto/keyfile.c judges). Main thread. */
 
-#include "node/keydir.h"
+#include "node/control/keydir.h"
 
 #include "base/log.h"
 #include "crypto/identity.h"

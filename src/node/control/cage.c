@@ -3,7 +3,7 @@
  * sockets, the API socket and the key are there by then; names and HTTP are matters of helper processes, with cages of
  * their own (node/helper/helper_cage.c). docs/HACKING.md tells how to find out which call or file is missing here. */
 
-#include "node/cage.h"
+#include "node/control/cage.h"
 
 #include "base/log.h"
 #include "net/landlock.h"

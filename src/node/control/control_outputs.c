@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the mesh asks for, done: streams, datagrams, tables, addresses, lines for people. Before any byte leaves, the workers'
- * tables are made to agree with what the peer is about to learn. Control thread. docs/ARCHITECTURE.md, "Control". */
+/* Before any byte leaves, the workers' table is made to agree with what the peer is about to learn. docs/ARCHITECTURE.md,
+ * "Control". */
 
-#include "node/node.h"
+#include "node/control/control_outputs.h"
+
+#include "node/control/control_state.h"
 #include <string.h>
 
 static void send_stream(struct node *n, const struct mesh_output *o)
@@ -126,7 +128,7 @@ static void do_one(struct node *n, const struct mesh_output *o)
     }
 }
 
-void node_do_outputs(struct node *n)
+void control_do_outputs(struct node *n)
 {
     const struct mesh_output *o;
     while ((o = mesh_take_output(n->mesh)))

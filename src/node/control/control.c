@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A node from its flags to its exit code. */
+
+#include "node/control/control.h"
+
+#include "base/clock.h"
+#include "node/control/control_loop.h"
+#include "node/control/control_start.h"
+#include "node/control/control_state.h"
+#include "node/control/control_stop.h"
+#include "node/control/keydir.h"
+#include "node/control/resources.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool start_helpers(struct node *n)
+{
+    const struct helpers_config config = {.caged = n->config->sandbox, .backbone = n->config->backbone};
+    int err = helpers_start(&config, &n->helpers);
+    if (err)
+        log_error("cannot start the helper processes: %s", strerror(errno));
+    return err == 0;
+}
+
+static bool say_id(const struct node_id *id)
+{
+    char hex[ID_TEXT_MAX];
+    id_format(id, hex);
+    if (printf("Peer ID: %s\n", hex) > 0 && fflush(stdout) == 0)
+        return true;
+    log_error("the peer id %s cannot be written to the standard output: %s", hex, strerror(errno));
+    return false;
+}
+
+static bool load_identity(const struct config *config, struct identity **out, bool *made)
+{
+    if (keydir_load(config->keydir, out, made))
+        return false;
+    if (*made && config->generate_keys && keydir_keep(*out, config->keydir))
+        return false;
+    return say_id(identity_id(*out)) || !config->generate_keys;
+}
+
+int control_run(const struct config *config)
+{
+    static struct node node;
+    struct node *n = &node;
+    n->config = config;
+    n->started_us = clock_monotonic_us();
+    n->snapshot = SNAPSHOT_NONE;
+    n->helpers = HELPERS_NONE;
+    if (!resources_room(config) || (!config->generate_keys && !start_helpers(n)))
+        return EXIT_FAILURE;
+    if (!load_identity(config, &n->identity, &n->key_made))
+        return EXIT_FAILURE;
+    if (config->generate_keys) {
+        identity_free(n->identity);
+        return EXIT_SUCCESS;
+    }
+    frame_log_init(&n->frame_log, config->verbose);
+    control_loop_init(n);
+    int code = control_start(n) ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (code == EXIT_SUCCESS)
+        uv_run(&n->loop, UV_RUN_DEFAULT);
+    if (n->failed)
+        code = EXIT_FAILURE;
+    control_stop(n, code);
+    identity_free(n->identity);
+    return code;
+}

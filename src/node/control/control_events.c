@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Each event goes to whom it concerns, most of them to the mesh; what that wants done then waits (control_outputs.c). */
+
+#include "node/control/control_events.h"
+
+#include "base/clock.h"
+#include "node/control/control_state.h"
+
+#define EVENTS_MAX 64 /* of a worker in one turn of the loop: timers, streams and callers get theirs */
+
+/* ---- streams ---- */
+
+static uint64_t on_accepted(void *context, const struct target *from)
+{
+    struct node *n = context;
+    uint64_t conn = mesh_on_accept(n->mesh, from, clock_monotonic_us());
+    n->drops[DROP_STRANGER] += conn == 0;
+    return conn;
+}
+
+static void on_connected(void *context, uint64_t conn)
+{
+    mesh_on_connected(((struct node *)context)->mesh, conn, clock_monotonic_us());
+}
+
+static void on_bytes(void *context, uint64_t conn, const uint8_t *data, size_t len)
+{
+    mesh_on_bytes(((struct node *)context)->mesh, conn, data, len, clock_monotonic_us());
+}
+
+static void on_closed(void *context, uint64_t conn, const char *reason)
+{
+    mesh_on_closed(((struct node *)context)->mesh, conn, reason, clock_monotonic_us());
+}
+
+struct streams_events control_events_of_streams(struct node *n)
+{
+    return (struct streams_events){on_accepted, on_connected, on_bytes, on_closed, n};
+}
+
+/* ---- the backbone ---- */
+
+static void on_describe(void *context, struct record *record)
+{
+    addresses_describe(&((struct node *)context)->addresses, record);
+}
+
+static void on_record(void *context, const struct record *record)
+{
+    struct node *n = context;
+    mesh_set_record(n->mesh, &record->id, record->name, record->candidates, record->candidate_count,
+                    clock_monotonic_us());
+}
+
+static void on_missing(void *context, const struct node_id *id, const char *why)
+{
+    mesh_set_missing(((struct node *)context)->mesh, id, why);
+}
+
+static void on_clock(void *context, int64_t ahead_s)
+{
+    report_clock(&((struct node *)context)->report, ahead_s);
+}
+
+static void on_backbone(void *context, bool reachable, const struct addr *udp)
+{
+    struct node *n = context;
+    if (reachable)
+        addresses_ask_at(&n->addresses, udp, clock_monotonic_us());
+}
+
+void control_events_of_rendezvous(struct node *n, struct rendezvous_config *out)
+{
+    out->describe = on_describe;
+    out->found = on_record;
+    out->missing = on_missing;
+    out->clock = on_clock;
+    out->state = on_backbone;
+    out->context = n;
+}
+
+/* ---- workers ---- */
+
+/* Every worker notices it. */
+static void on_device_gone(struct node *n)
+{
+    if (!n->device_gone)
+        log_warn("device %s was removed: stopping", device_tap(n->device)->name);
+    n->device_gone = true;
+    uv_stop(&n->loop);
+}
+
+static enum drop on_datagram(struct node *n, const struct worker_event *e, uint64_t now_us)
+{
+    if (e->slot == WORKER_NO_PEER)
+        return addresses_on_stun(&n->addresses, &e->from.remote, e->data, e->len, now_us);
+    return mesh_on_opened(n->mesh, e->slot, &e->from, e->data, e->len, now_us);
+}
+
+static void on_worker_event(void *context, const struct worker_event *e)
+{
+    struct node *n = context;
+    uint64_t now_us = clock_monotonic_us();
+    switch (e->kind) {
+    case WORKER_EVENT_DATAGRAM:
+        n->drops[on_datagram(n, e, now_us)]++;
+        break;
+    case WORKER_EVENT_SOURCE:
+        mesh_on_source(n->mesh, e->slot, &e->from, now_us);
+        break;
+    case WORKER_EVENT_TOO_BIG:
+        mesh_on_too_big(n->mesh, e->slot, now_us);
+        break;
+    case WORKER_EVENT_CLAIM:
+        report_claim(&n->report, e);
+        break;
+    case WORKER_EVENT_CIRCLE:
+        report_circle(&n->report, device_tap(n->device)->name);
+        break;
+    case WORKER_EVENT_TRACE:
+        frame_log_tell(&n->frame_log, &e->trace);
+        break;
+    case WORKER_EVENT_DEVICE_GONE:
+        on_device_gone(n);
+        break;
+    }
+}
+
+void control_events_of_workers(struct node *n)
+{
+    if (workers_take_events(&n->workers, EVENTS_MAX, on_worker_event, n))
+        uv_async_send(&n->wake);
+}
+
+void control_events_wake(void *context)
+{
+    uv_async_send(&((struct node *)context)->wake);
+}
+
+/* ---- the machine and helper processes ---- */
+
+void control_events_resumed(void *context)
+{
+    mesh_rekey_all(((struct node *)context)->mesh, clock_monotonic_us());
+}
+
+void control_events_unable(void *context)
+{
+    struct node *n = context;
+    n->failed = true;
+    uv_stop(&n->loop);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What others tell a running node: streams, the backbone, workers, helper processes. Control thread. */
+
+#include "node/carrier/streams.h"
+
+struct node;
+struct rendezvous_config;
+
+/* Streams' events go into the mesh. */
+struct streams_events control_events_of_streams(struct node *n);
+
+/* The backbone's, too: fills the callbacks. */
+void control_events_of_rendezvous(struct node *n, struct rendezvous_config *out);
+
+/* A worker has events: for any thread; context is the node. */
+void control_events_wake(void *context);
+
+/* Takes some of those that wait; the rest in the next turn of the loop. */
+void control_events_of_workers(struct node *n);
+
+/* The machine was resumed from a snapshot. context is the node. */
+void control_events_resumed(void *context);
+
+/* A helper process can be started no more, which has been told: the node ends. context is the node. */
+void control_events_unable(void *context);

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* After each round of events what the mesh wants done is done, the workers' table is made to agree with it, and the timer is
+ * set to its next deadline. docs/ARCHITECTURE.md, "Control". */
+
+#include "node/control/control_loop.h"
+
+#include "base/clock.h"
+#include "base/vault.h"
+#include "net/process.h"
+#include "node/control/control_events.h"
+#include "node/control/control_outputs.h"
+#include "node/control/control_state.h"
+#include <signal.h>
+#include <string.h>
+
+#define SLOW_MS 1000
+#define STOP_MS 1300 /* for what waits for others, at the end */
+#define TRIM_US (5 * USEC_PER_SEC)
+
+static void on_timer(uv_timer_t *timer)
+{
+    mesh_tick(((struct node *)timer->data)->mesh, clock_monotonic_us());
+}
+
+/* Most of the resident pages after a start are libraries' code that ran once: self-tests, handshakes. */
+static void trim_once(struct node *n, uint64_t now_us)
+{
+    if (n->trimmed || now_us - n->started_us < TRIM_US)
+        return;
+    n->trimmed = true;
+    process_trim();
+}
+
+static void tell_unlocked(struct node *n)
+{
+    struct vault_stats keys;
+    vault_stats(&keys);
+    if (n->unlocked_told || !keys.unlocked)
+        return;
+    n->unlocked_told = true;
+    log_warn("%zu kB of memory with keys may not be locked, so swap may hold them: allow it with `ulimit -Hl "
+             "unlimited`, or LimitMEMLOCK=infinity of the service",
+             keys.unlocked / 1000);
+}
+
+static void on_slow(uv_timer_t *timer)
+{
+    struct node *n = timer->data;
+    uint64_t now_us = clock_monotonic_us();
+    workers_tick(&n->workers, device_mac(n->device), now_us);
+    addresses_tick(&n->addresses, now_us);
+    pings_tick(&n->pings, now_us);
+    hosts_tick(&n->hosts);
+    device_tick(n->device);
+    trim_once(n, now_us);
+    tell_unlocked(n);
+    if (n->config->profile)
+        workers_profile_log(&n->workers);
+}
+
+/* After every round of events: what the mesh wants done, workers' tables, then the mesh's next deadline. */
+static void on_settle(uv_prepare_t *handle)
+{
+    struct node *n = handle->data;
+    control_do_outputs(n);
+    tables_publish(&n->tables);
+    uint64_t now_us = clock_monotonic_us();
+    uint64_t at_us = mesh_next_deadline(n->mesh, now_us);
+    if (at_us == TIME_NEVER) {
+        uv_timer_stop(&n->timer);
+        return;
+    }
+    uint64_t wait_ms = at_us > now_us ? (at_us - now_us + USEC_PER_MSEC - 1) / USEC_PER_MSEC : 0;
+    uv_update_time(&n->loop);
+    uv_timer_start(&n->timer, on_timer, wait_ms, 0);
+}
+
+static void on_monitor(uv_poll_t *handle, int status, int events)
+{
+    (void)status, (void)events;
+    struct node *n = handle->data;
+    if (!device_on_change(n->device))
+        return;
+    struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
+    mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
+    addresses_on_change(&n->addresses, clock_monotonic_us());
+    hosts_forget_failures(&n->hosts);
+    streams_drop_homeless(n->streams);
+    mesh_network_changed(n->mesh, device_underlay_max(n->device), clock_monotonic_us());
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct node *n = handle->data;
+    log_info("SIG%s: stopping", sigabbrev_np(number));
+    uv_stop(&n->loop);
+}
+
+static void on_wake(uv_async_t *handle)
+{
+    control_events_of_workers(handle->data);
+}
+
+/* ---- from start to stop ---- */
+
+/* A terminal that hangs up ends a node as a person does. */
+static const int endings[NODE_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+
+void control_loop_init(struct node *n)
+{
+    uv_loop_init(&n->loop);
+    uv_timer_init(&n->loop, &n->timer);
+    uv_timer_init(&n->loop, &n->slow);
+    uv_prepare_init(&n->loop, &n->settle);
+    uv_async_init(&n->loop, &n->wake, on_wake);
+    n->timer.data = n->slow.data = n->settle.data = n->wake.data = n->monitor.data = n;
+    for (unsigned i = 0; i < NODE_SIGNALS; i++) {
+        uv_signal_init(&n->loop, &n->signals[i]);
+        n->signals[i].data = n;
+        uv_signal_start(&n->signals[i], on_signal, endings[i]);
+    }
+}
+
+void control_loop_begin(struct node *n)
+{
+    uv_timer_start(&n->slow, on_slow, SLOW_MS, SLOW_MS);
+    uv_prepare_start(&n->settle, on_settle);
+    uv_poll_init(&n->loop, &n->monitor, device_monitor_fd(n->device));
+    uv_poll_start(&n->monitor, UV_READABLE, on_monitor);
+}
+
+static void close_handle(uv_handle_t *handle, void *context)
+{
+    struct node *n = context;
+    bool ours = handle->data == n &&
+                (handle->type == UV_TIMER || handle->type == UV_PREPARE || handle->type == UV_ASYNC ||
+                 handle->type == UV_POLL || handle->type == UV_SIGNAL);
+    if (ours && !uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void on_overdue(uv_timer_t *timer)
+{
+    struct node *n = timer->data;
+    n->overdue = true;
+    uv_stop(&n->loop);
+}
+
+/* Until the last words are out and every handle is closed. Nothing should take longer than STOP_MS: what does is left to
+ * itself. */
+void control_loop_run_out(struct node *n)
+{
+    uv_walk(&n->loop, close_handle, n);
+    uv_timer_init(&n->loop, &n->last);
+    n->last.data = n;
+    uv_timer_start(&n->last, on_overdue, STOP_MS, 0);
+    uv_unref((uv_handle_t *)&n->last);
+    uv_run(&n->loop, UV_RUN_DEFAULT);
+    if (n->overdue)
+        return;
+    uv_close((uv_handle_t *)&n->last, NULL);
+    uv_run(&n->loop, UV_RUN_DEFAULT);
+}

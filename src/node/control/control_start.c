@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is not needed to know the others comes first: an address that is in use costs nothing. Before the first thread is
+ * made, the node goes into its cage. */
+
+#include "node/control/control_start.h"
+
+#include "base/clock.h"
+#include "crypto/aead.h"
+#include "crypto/secret.h"
+#include "node/control/cage.h"
+#include "node/control/control_events.h"
+#include "node/control/control_loop.h"
+#include "node/control/control_state.h"
+#include "node/control/keydir.h"
+#include "node/control/resources.h"
+#include "node/data/intake.h"
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+static_assert(INTAKE_PEERS == MESH_PEERS_MAX, "each peer has a share of the queue");
+static_assert(CONFIG_WORKERS_MAX == WORKER_MAX && WORKER_MAX <= TAP_QUEUES_MAX &&
+                  WORKER_MAX <= WIRE_DATA_LANES,
+              "each worker has a queue and a lane");
+
+static bool open_api(struct node *n)
+{
+    pid_t holder = 0;
+    char id[ID_TEXT_MAX];
+    const struct api_config config = {.loop = &n->loop,
+                                      .run_dir = n->config->run_dir,
+                                      .id = identity_id(n->identity),
+                                      .handle = commands_handle,
+                                      .context = &n->commands,
+                                      .holder = &holder};
+    int err = api_open(&config, &n->api);
+    if (err == ERR_EXISTS)
+        log_error("node %s runs already, as process %ld: stop it, or use another -keydir",
+                  id_format(identity_id(n->identity), id), (long)holder);
+    else if (err)
+        log_error("cannot open the API socket in %s: %s; -run DIR moves it", n->config->run_dir,
+                  strerror(errno));
+    return err == 0;
+}
+
+static bool open_sockets(struct node *n)
+{
+    const struct streams_events events = control_events_of_streams(n);
+    unsigned workers = resources_workers(n->config);
+    int err = udp_open(n->config->port, workers, n->sockets);
+    if (err) {
+        log_error("UDP port %u: %s", n->config->port,
+                  err == ERR_BUSY ? "in use by another program; -port N takes another" : strerror(errno));
+        return false;
+    }
+    n->socket_count = workers;
+    err = streams_new(&n->loop, n->config->control_port, &events, &n->streams);
+    if (err)
+        log_error("TCP port %u: %s", n->config->control_port,
+                  err == ERR_BUSY ? "in use by another program; -control-port N takes another"
+                                  : strerror(errno));
+    return err == 0;
+}
+
+/* A TAP that we attach to may have one queue only: then one worker serves it, with one socket. */
+static bool open_device(struct node *n)
+{
+    if (device_open(n->config, identity_id(n->identity), n->socket_count, &n->device))
+        return false;
+    unsigned queues = device_tap(n->device)->queue_count;
+    if (queues == n->socket_count)
+        return true;
+    log_info("%s has %u queue%s: as many data workers", device_tap(n->device)->name, queues,
+             queues == 1 ? "" : "s");
+    int err = udp_reduce(n->sockets, n->socket_count, queues);
+    n->socket_count = queues;
+    if (err)
+        log_error("cannot share UDP port %u among %u workers: %s", n->config->port, queues, strerror(errno));
+    return err == 0;
+}
+
+static void choose_cipher(const struct config *c)
+{
+    aead_choose_by(c->cipher_library);
+    enum aead_suite suite = aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305;
+    log_info("frames are sealed with %s by %s", aead_suite_name(suite), aead_backend_name(suite));
+}
+
+static bool open_mesh(struct node *n)
+{
+    const struct config *c = n->config;
+    n->peers_max = resources_peers();
+    n->filter = (struct filter){n->config, n->device};
+    struct mesh_config config = {.me = n->identity,
+                                 .name = c->name,
+                                 .is_public = c->is_public,
+                                 .lanes = (uint8_t)n->socket_count,
+                                 .mtu = (uint16_t)device_mtu(n->device),
+                                 .peers_max = n->peers_max,
+                                 .ratchet_us = c->ratchet_s ? c->ratchet_s * USEC_PER_SEC : MESH_RATCHET_US,
+                                 .rehandshake_us =
+                                     c->rehandshake_s ? c->rehandshake_s * USEC_PER_SEC : MESH_REHANDSHAKE_US,
+                                 .local_max = device_underlay_max(n->device),
+                                 .filter = filter_of(&n->filter),
+                                 .random = secret_source};
+    choose_cipher(c);
+#ifdef SHADOWMESH_BENCH_NULL
+    config.null_cipher = c->null_cipher;
+    if (c->null_cipher)
+        log_warn("frames travel WITHOUT ENCRYPTION, because of -test-null-cipher: for benchmarks only");
+#endif
+    memcpy(config.mac, device_mac(n->device), sizeof(config.mac));
+    int err = mesh_new(&config, &n->mesh);
+    if (err)
+        log_error("cannot start the mesh: %s", err_str(err));
+    return err == 0;
+}
+
+static bool tell_unnamed(const struct node *n, const char *flag, int err)
+{
+    if (err == ERR_EXISTS)
+        log_error("%s: that id is our own: name the other node's", flag);
+    else if (err == ERR_SPACE)
+        log_error("%s: too many peers, at most %u", flag, n->peers_max);
+    else
+        log_error("%s: %s", flag, err_str(err));
+    return false;
+}
+
+static bool list_peers(struct node *n)
+{
+    const struct config *c = n->config;
+    for (unsigned i = 0; i < c->allow_count; i++) {
+        int err = mesh_allow(n->mesh, &c->allow[i]);
+        if (err && err != ERR_EXISTS) /* that we admit ourselves goes without saying */
+            return tell_unnamed(n, "-allow", err);
+    }
+    for (unsigned i = 0; i < c->connect_count; i++) {
+        int err = mesh_connect(n->mesh, &c->connect[i].id);
+        if (err)
+            return tell_unnamed(n, "-connect", err);
+    }
+    return true;
+}
+
+static bool start_workers(struct node *n)
+{
+    const struct workers_config config = {.count = n->socket_count,
+                                          .tap = device_tap(n->device),
+                                          .sockets = n->sockets,
+                                          .mac = device_mac(n->device),
+                                          .peers_max = MESH_PEERS_MAX,
+                                          .pass_bpdus = n->config->pass_bpdus,
+                                          .profile = n->config->profile,
+                                          .traces = frame_log_traces(&n->frame_log),
+                                          .wake = control_events_wake,
+                                          .context = n};
+    int err = workers_start(&n->workers, &config);
+    if (err)
+        log_error("cannot start the data workers: %s", err_str(err));
+    return err == 0;
+}
+
+static bool open_helper(struct node *n, int *end, const char *title, struct helper_client **out)
+{
+    int fd = *end;
+    *end = -1;
+    const struct helper_client_config config = {&n->loop, title, control_events_unable, n};
+    return helper_client_new(&config, fd, out) == 0;
+}
+
+/* They were started first of all. */
+static bool open_helpers(struct node *n)
+{
+    bool ok =
+        open_helper(n, &n->helpers.names, "name look-ups", &n->name_helper) &&
+        (n->helpers.backbone < 0 || open_helper(n, &n->helpers.backbone, "backbone", &n->backbone_helper)) &&
+        name_client_new(n->name_helper, &n->name_client) == 0;
+    if (!ok)
+        log_error("cannot start the clients of the helper processes: %s", err_str(ERR_NOMEM));
+    return ok;
+}
+
+static bool start_rendezvous(struct node *n)
+{
+    if (!n->config->backbone[0])
+        return true;
+    struct rendezvous_config config = {.loop = &n->loop,
+                                       .url = n->config->backbone,
+                                       .helper = n->backbone_helper,
+                                       .names = n->name_client,
+                                       .me = n->identity};
+    control_events_of_rendezvous(n, &config);
+    int err = rendezvous_new(&config, &n->rendezvous);
+    if (err) {
+        log_error("cannot start the backbone client: %s", err_str(err));
+        return false;
+    }
+    rendezvous_start(n->rendezvous);
+    addresses_register_by(&n->addresses, n->rendezvous);
+    return true;
+}
+
+static bool add_hosts(struct node *n)
+{
+    const struct config *c = n->config;
+    hosts_init(&n->hosts, n->mesh, n->name_client, n->rendezvous != NULL);
+    for (unsigned i = 0; i < c->connect_count; i++) {
+        int err = c->connect[i].host[0] ? hosts_add(&n->hosts, &c->connect[i]) : 0;
+        if (err == ERR_SPACE)
+            log_error("-connect: too many hosts of one id, at most %d", HOSTS_PER_PEER);
+        else if (err)
+            log_error("-connect: %s", err_str(err));
+        if (err)
+            return false;
+    }
+    return true;
+}
+
+/* Nobody is served before the loop runs. */
+static void init_commands(struct node *n)
+{
+    pings_init(&n->pings, n->mesh);
+    n->commands = (struct commands){.status = {.config = n->config,
+                                               .identity = n->identity,
+                                               .device = n->device,
+                                               .mesh = n->mesh,
+                                               .workers = &n->workers,
+                                               .drops = n->drops,
+                                               .rendezvous = n->rendezvous,
+                                               .addresses = &n->addresses,
+                                               .sandbox = &n->sandbox,
+                                               .warnings = &n->warnings,
+                                               .overlay = &n->overlay,
+                                               .started_us = n->started_us},
+                                    .lists = {.config = n->config,
+                                              .mesh = n->mesh,
+                                              .hosts = &n->hosts,
+                                              .peers_max = n->peers_max,
+                                              .directory = n->rendezvous != NULL},
+                                    .pings = &n->pings,
+                                    .sw = n->workers.sw};
+}
+
+/* Of those that only have to know each other. */
+static void init_parts(struct node *n)
+{
+    addresses_init(&n->addresses, &(struct addresses_config){n->config, n->device, n->mesh, &n->sockets[0]});
+    report_init(&n->report, n->mesh, &n->warnings);
+    overlay_init(&n->overlay, n->mesh, n->device);
+    tables_init(&n->tables, &(struct tables_config){n->mesh, n->workers.fwd, n->workers.sw, &n->sockets[0]});
+}
+
+static void tell_addresses(struct node *n)
+{
+    struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
+    mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
+    addresses_announce(&n->addresses, clock_monotonic_us());
+}
+
+bool control_start(struct node *n)
+{
+    snapshot_watch(&n->snapshot, &n->loop, control_events_resumed, n);
+    if (!open_api(n) || !open_sockets(n) || !open_device(n) || !open_mesh(n) || !list_peers(n) ||
+        (n->key_made && keydir_keep(n->identity, n->config->keydir)) || cage_enter(n->config, &n->sandbox) ||
+        log_start_writer() || !start_workers(n))
+        return false;
+    init_parts(n);
+    tell_addresses(n);
+    if (!open_helpers(n) || !start_rendezvous(n) || !add_hosts(n))
+        return false;
+    init_commands(n);
+    control_loop_begin(n);
+    return true;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What a running node consists of. For the files that tie it together, control*.c of this room, and nobody else. Control
+ * thread. */
+
+#include "base/log.h"
+#include "crypto/identity.h"
+#include "net/sandbox.h"
+#include "net/udp.h"
+#include "node/api/api.h"
+#include "node/carrier/streams.h"
+#include "node/command/commands.h"
+#include "node/command/pings.h"
+#include "node/config/config.h"
+#include "node/control/snapshot.h"
+#include "node/data/tables.h"
+#include "node/data/workers.h"
+#include "node/device/device.h"
+#include "node/helper/helper_client.h"
+#include "node/helper/helpers.h"
+#include "node/helper/name_client.h"
+#include "node/rendezvous/rendezvous.h"
+#include "node/report/frame_log.h"
+#include "node/report/overlay.h"
+#include "node/report/report.h"
+#include "node/report/warnings.h"
+#include "node/underlay/addresses.h"
+#include "node/underlay/filter.h"
+#include "node/underlay/hosts.h"
+#include "proto/mesh/mesh.h"
+#include <uv.h>
+
+#define NODE_SIGNALS 3 /* that end it */
+
+struct node {
+    const struct config *config;
+    struct identity *identity;
+    bool key_made; /* at this start: written when nothing else can fail */
+    uint64_t started_us;
+    struct sandbox sandbox; /* what holds of it */
+
+    /* What carries data. */
+    struct device *device;
+    struct udp_socket sockets[WORKER_MAX];
+    unsigned socket_count; /* = the device's queues = workers */
+    struct workers workers;
+    struct tables tables; /* theirs */
+
+    /* Peers, and how they are reached. */
+    struct mesh *mesh;
+    unsigned peers_max;   /* as many as there are files to open for */
+    struct filter filter; /* the mesh's */
+    struct streams *streams;
+    struct addresses addresses;
+    struct hosts hosts;
+    struct rendezvous *rendezvous; /* NULL without -backbone */
+    uint64_t drops[DROP_COUNT];    /* of datagrams that the control thread took */
+
+    /* Helper processes. */
+    struct helpers helpers;            /* ends of their channels, until their clients have them */
+    struct helper_client *name_helper; /* NULL before they are ready */
+    struct helper_client *backbone_helper;
+    struct name_client *name_client;
+
+    /* What people are told, and ask. */
+    struct report report;
+    struct warnings warnings;
+    struct overlay overlay;
+    struct frame_log frame_log;
+    struct api *api;
+    struct commands commands;
+    struct pings pings;
+
+    /* The loop. */
+    uv_loop_t loop;
+    uv_timer_t timer;    /* the mesh's next deadline */
+    uv_timer_t slow;     /* once a second: STUN, profile, now and then ageing */
+    uv_prepare_t settle; /* after every round of events: publish, set the timer */
+    uv_async_t wake;     /* workers have events */
+    uv_poll_t monitor;   /* interfaces changed */
+    uv_signal_t signals[NODE_SIGNALS];
+    uv_timer_t last; /* bounds the stop */
+    struct snapshot snapshot;
+
+    /* What has been done, and the log has told. */
+    bool trimmed; /* of what only starting needed */
+    bool unlocked_told;
+    bool device_gone;
+    bool failed;  /* a part of it */
+    bool overdue; /* the stop: its time has run out */
+};

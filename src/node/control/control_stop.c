@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* First those who bring new work, then the words to peers and callers, then the workers, then what all of them used. */
+
+#include "node/control/control_stop.h"
+
+#include "base/clock.h"
+#include "node/control/control_loop.h"
+#include "node/control/control_outputs.h"
+#include "node/control/control_state.h"
+#include <stdlib.h>
+
+void control_stop(struct node *n, int code)
+{
+    if (n->rendezvous)
+        rendezvous_close(n->rendezvous);
+    name_client_free(n->name_client);
+    helper_client_close(n->name_helper);
+    helper_client_close(n->backbone_helper);
+    helpers_close(&n->helpers);
+    if (n->mesh) {
+        mesh_shutdown(n->mesh, clock_monotonic_us());
+        control_do_outputs(n);
+    }
+    if (n->streams)
+        streams_close_all(n->streams);
+    if (n->api) {
+        pings_end(&n->pings);
+        api_close(n->api);
+    }
+    workers_stop(&n->workers);
+    snapshot_unwatch(&n->snapshot);
+    control_loop_run_out(n);
+    mesh_free(n->mesh);
+    tables_fini(&n->tables);
+    hosts_fini(&n->hosts);
+    workers_fini(&n->workers);
+    device_close(n->device);
+    udp_close(n->sockets, n->socket_count);
+    if (n->overdue)
+        quick_exit(code); /* exit() would join the pool, which still reads the identity */
+    uv_loop_close(&n->loop);
+}

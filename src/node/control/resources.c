@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Threads take addresses, peers take descriptors. */
+
+#include "node/control/resources.h"
+
+#include "base/log.h"
+#include "net/process.h"
+#include "node/data/worker.h"
+#include "proto/mesh/mesh.h"
+#include <sched.h>
+
+#define FILES_OWN                                                                                            \
+    512 /* the lobby, half-open connections, queues, sockets, callers of the API, the backbone */
+#define FILES_PER_PEER 2                  /* its connection, and the one that replaces it */
+#define ROOM_OWN       ((size_t)32 << 20) /* of addresses, what a node takes; each worker … */
+#define ROOM_WORKER    ((size_t)6 << 20)
+#define THREADS_OTHER  5 /* … beside those of threads: the log's, libuv's pool */
+
+/* A CPU may be online and not ours. */
+unsigned resources_workers(const struct config *config)
+{
+    cpu_set_t cpus;
+    if (config->workers)
+        return config->workers;
+    int count = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+    return count < WORKER_MAX ? (unsigned)count : WORKER_MAX;
+}
+
+bool resources_room(const struct config *config)
+{
+    unsigned workers = config->generate_keys ? 0 : resources_workers(config);
+    unsigned threads = config->generate_keys ? 0 : workers + (config->backbone[0] ? THREADS_OTHER : 1);
+    size_t bytes = ROOM_OWN + workers * ROOM_WORKER + threads * process_thread_bytes();
+    if (process_has_room(bytes))
+        return true;
+    log_error("out of memory: %zu MB more are needed, for %u worker%s; raise `ulimit -v`, or LimitAS= of the "
+              "service%s",
+              bytes >> 20, workers, workers == 1 ? "" : "s", workers > 1 ? ", or give fewer -workers" : "");
+    return false;
+}
+
+/* Each peer's control connection is a descriptor. */
+unsigned resources_peers(void)
+{
+    unsigned files = process_raise_files(FILES_OWN + MESH_PEERS_MAX * FILES_PER_PEER);
+    unsigned fit = files > FILES_OWN + FILES_PER_PEER ? (files - FILES_OWN) / FILES_PER_PEER : 1;
+    if (fit >= MESH_PEERS_MAX)
+        return MESH_PEERS_MAX;
+    log_warn("only %u files may be open: at most %u peers instead of %d; `ulimit -Hn %u`, or LimitNOFILE= of "
+             "the service, allows all",
+             files, fit, MESH_PEERS_MAX, FILES_OWN + MESH_PEERS_MAX * FILES_PER_PEER);
+    return fit;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What this machine and its limits grant a node. */
+
+#include "node/config/config.h"
+
+/* Data workers: as the flag says, else as many as there are CPUs for us. */
+unsigned resources_workers(const struct config *config);
+
+/* False when memory is short, which one line has told with the remedy. Before anything is made: what has no room later
+ * on may be a thread of a library, which aborts. */
+bool resources_room(const struct config *config);
+
+/* How many peers there can be: as many as files may be open for. Told when those are fewer than the most. */
+unsigned resources_peers(void);
