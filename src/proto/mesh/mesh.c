@@ -5,6 +5,7 @@
 #include "proto/mesh/mesh.h"
 
 #include "base/clock.h"
+#include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_state.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,7 +9,9 @@
  */
 
 #include "base/clock.h"
+#include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_state.h"
+#include "proto/mesh/mesh_stream.h"
 
 uint64_t mesh_on_accept(struct mesh *m, const struct target *from, uint64_t now_us)
 {

@@ -3,8 +3,8 @@
  * events get theirs. docs/PROTOCOL.md §10. Control thread. */
 
 #include "base/clock.h"
+#include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_state.h"
-
 #include <string.h>
 
 #define ROUND_US   2000000ull /* from the end of a round to the next one */

@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/uninitialized.h"
 #include "crypto/secret.h"
+#include "proto/mesh/mesh_bye.h"
+#include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/wire/wire.h"
 #include <assert.h>

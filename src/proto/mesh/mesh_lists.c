@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whom we dial and whom we admit, and taking either back while running. docs/PROTOCOL.md §6. Control thread. */
 
+#include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_state.h"
 
 static int get_peer(struct mesh *m, const struct node_id *id, struct peer **out)

@@ -5,7 +5,6 @@
  * and one each for its addresses and their end before it may connect. */
 
 #include "proto/mesh/mesh_state.h"
-
 #include <string.h>
 
 #define PEER_PLACES 3 /* GONE at its end, GONE with its session, OVERLAY */

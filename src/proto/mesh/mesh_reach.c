@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "proto/mesh/mesh_state.h"
-
 #include <stdio.h>
 
 void mesh_describe_link(const struct link *l, char out[MESH_HOW_MAX])

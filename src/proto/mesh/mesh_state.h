@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* The mesh's own memory, shared by mesh.c (peers), mesh_timers.c, mesh_lists.c (whom we dial and admit), mesh_accept.c
- * (who comes), mesh_announce.c (where we are), mesh_stream.c (links), mesh_datagram.c (sessions, probes) and mesh_view.c (what others read). Nobody else
- * includes this. */
+ * (who comes), mesh_announce.c (where we are), mesh_dial.c, mesh_handshake.c, mesh_link.c, mesh_bye.c, mesh_rekey.c and
+ * mesh_stream.c (links), mesh_datagram.c (sessions, probes) and mesh_view.c (what others read). Nobody else includes
+ * this. */
 
 #include "base/heap.h"
 #include "base/table.h"
@@ -117,19 +118,6 @@ void mesh_note_id(struct mesh *m, enum mesh_notice what, const struct node_id *i
 bool mesh_usable(const struct mesh *m, const struct addr *a);
 
 uint32_t mesh_random(const struct mesh *m);
-
-/* mesh_stream.c */
-void mesh_dial(struct mesh *m, struct peer *p, const struct target *to, uint64_t now_us);
-void mesh_flush(struct mesh *m, struct link *l);
-void mesh_release_promise(struct mesh *m, const struct link *l); /* of a link that ends before it has keys */
-void mesh_tick_links(struct mesh *m, struct peer *p, uint64_t now_us);
-void mesh_advance(struct mesh *m, struct link *l, uint64_t now_us); /* acts upon what l has received */
-void mesh_discard_link(struct mesh *m, struct link *l);             /* frees l */
-void mesh_on_sealed_bye(struct mesh *m, struct link *l, const struct message *bye,
-                        uint64_t now_us); /* may free l */
-/* Says BYE on every link of p and ends it. */
-void mesh_end_peer(struct mesh *m, struct peer *p, enum bye_code code, const char *why, uint64_t now_us);
-bool mesh_has_attempts(const struct peer *p); /* dialled links that are not LIVE yet */
 
 /* mesh_accept.c */
 void mesh_on_guest_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t len, uint64_t now_us);

@@ -15,7 +15,9 @@
  * An event that changes a peer calls mesh_touch: its deadline is made anew before the heap is asked again. */
 
 #include "base/clock.h"
+#include "proto/mesh/mesh_dial.h"
 #include "proto/mesh/mesh_state.h"
+#include "proto/mesh/mesh_stream.h"
 #include <stddef.h>
 #include <stdio.h>
 

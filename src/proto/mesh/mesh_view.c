@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What others may read of the mesh: the forwarding table's contents, and peers for people. Control thread. */
 
+#include "proto/mesh/mesh_dial.h"
 #include "proto/mesh/mesh_state.h"
-
 #include <stdio.h>
 
 const struct hello *mesh_hello(const struct mesh *m, uint32_t slot, const struct node_id **id)

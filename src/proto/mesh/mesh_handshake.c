@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whom the mesh lets in, what it says of us, and which link carries then. docs/PROTOCOL.md §6. Control thread. */
+
+#include "proto/mesh/mesh_handshake.h"
+
+#include "crypto/aead.h"
+#include "proto/mesh/mesh_dial.h"
+#include "proto/mesh/mesh_link.h"
+#include "proto/mesh/mesh_state.h"
+#include <stdio.h>
+
+static void say_hello(struct mesh *m, struct link *l)
+{
+    const struct peer *p = link_owner(l);
+    struct hello h = {.version_min = MESSAGE_VERSION, .version_max = MESSAGE_VERSION};
+    enum aead_suite first = aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305;
+    h.aeads[h.aead_count++] = (uint8_t)first;
+    h.aeads[h.aead_count++] = first == AEAD_AES_256_GCM ? AEAD_CHACHA20_POLY1305 : AEAD_AES_256_GCM;
+#ifdef SHADOWMESH_BENCH_NULL
+    if (m->config.null_cipher) { /* alone, so that nobody who was not told the same agrees to it */
+        h.aeads[0] = AEAD_NULL;
+        h.aead_count = 1;
+    }
+#endif
+    h.features = HELLO_FEATURE_FRESH_ROOT;
+    h.lanes = m->config.lanes;
+    h.mtu = m->config.mtu;
+    memcpy(h.name, m->name, sizeof(h.name));
+    h.address_count = m->overlay_count;
+    memcpy(h.addresses, m->overlay, sizeof(h.addresses));
+    h.mac_count = 1;
+    memcpy(h.macs[0], m->config.mac, sizeof(h.macs[0]));
+    h.candidates.count = m->candidate_count;
+    memcpy(h.candidates.list, m->candidates, sizeof(m->candidates));
+    h.receiver_index = mesh_reserve_index(p);
+    memcpy(h.boot, m->boot, sizeof(h.boot));
+    h.generation = p->generation + 1;
+    if (!h.receiver_index || link_greet(l, &h))
+        link_on_closed(l, "cannot send on the control channel");
+}
+
+/* Admits or refuses whoever dialled us. False: the link is gone. */
+static bool admit(struct mesh *m, struct link *l, uint64_t now_us)
+{
+    const struct node_id id = *link_peer_id(l);
+    struct peer *p = mesh_find_peer(m, &id);
+    enum refuse_code code = 0;
+    const char *text = "";
+    int err = 0;
+    if (id_compare(&id, identity_id(m->config.me)) == 0) {
+        code = REFUSE_SELF;
+        text = "you are me: two nodes run with the same key";
+    } else if (!mesh_admits(m, p)) {
+        code = REFUSE_STRANGER;
+        text = p && p->barred ? "your id was taken off my lists: allow it again"
+                              : "not public, and your id is not on my list: start me with -public, or "
+                                "-connect or -allow your id";
+    } else if (!p && (err = mesh_add_peer(m, &id, &p))) {
+        code = REFUSE_FULL;
+        text = err == ERR_NOMEM ? "out of memory" : "too many peers";
+    } else if (!allowance_take(&p->allowance, ALLOWANCE_CONNECTION, 1, now_us) || peer_add_link(p, l)) {
+        code = REFUSE_FULL;
+        text = "too many connections from your id at once";
+    }
+    if (!code) {
+        mesh_leave_half_open(m, l);
+        mesh_touch(m, p);
+        return true;
+    }
+    char remote[TARGET_TEXT_MAX], note[320];
+    snprintf(note, sizeof(note), "%s: %s", target_format(link_remote(l), remote),
+             code == REFUSE_STRANGER && p && p->barred ? "it was disallowed here"
+             : code == REFUSE_STRANGER
+                 ? "a stranger: we are not -public, and it is in no -connect or -allow of ours"
+                 : text);
+    mesh_note_id(m, MESH_NOTICE_REFUSED, &id, p ? p->name : "", note);
+    link_refuse(l, code, text);
+    mesh_discard_link(m, l);
+    return false;
+}
+
+bool mesh_on_identified(struct mesh *m, struct link *l, uint64_t now_us)
+{
+    if (!link_is_opener(l) && !admit(m, l, now_us))
+        return false;
+    if (link_is_opener(l))
+        mesh_drop_other_attempts(m, link_owner(l), l);
+    say_hello(m, l);
+    return true;
+}
+
+bool mesh_on_keyable(struct mesh *m, struct link *l, uint64_t now_us)
+{
+    struct peer *p = link_owner(l);
+    peer_set_name(p, link_theirs(l)->name);
+    const struct keychain_config config = {.peer_slot = p->slot, .ratchet_us = m->config.ratchet_us};
+    const struct keychain_ops ops = mesh_keychain_ops(l);
+    if (mesh_promise_overlay(m, p) == 0 && link_key(l, &config, &ops, now_us) == 0)
+        return true;
+    peer_dial_error(p, "no common version or AEAD, or no memory: no keys could be agreed upon with %s",
+                    p->name);
+    mesh_discard_link(m, l);
+    return false;
+}
+
+/* Besides what it says: where its connection comes from, which is more than it may know itself. */
+static void learn_addresses(struct mesh *m, struct peer *p, const struct link *l, uint64_t now_us)
+{
+    const struct hello *h = link_theirs(l);
+    mesh_learn_candidates(m, p, h->candidates.list, h->candidates.count, now_us);
+    mesh_expect_peer_at(m, p, h->candidates.list, h->candidates.count);
+    if (!target_is_host(link_remote(l)))
+        return;
+    mesh_expect_peer_at(m, p, &(struct candidate){.addr = link_remote(l)->addr}, 1);
+    for (unsigned i = 0; i < h->candidates.count; i++) {
+        struct addr beside = link_remote(l)->addr;
+        beside.port = h->candidates.list[i].addr.port;
+        if (!mesh_usable(m, &beside))
+            continue;
+        if (link_is_opener(l))
+            path_add(p->paths, &beside, CANDIDATE_REFLEXIVE, now_us);
+        else
+            path_add_observed(p->paths, &beside, now_us);
+    }
+}
+
+/* That data can flow is told when it can (mesh_reach.c). */
+static void tell_handshake(struct mesh *m, struct peer *p, bool first, bool unheard)
+{
+    char text[MESH_HOW_MAX];
+    mesh_describe_link(p->current, text);
+    if (unheard)
+        mesh_note(m, MESH_NOTICE_REACHED, p, text);
+    else if (!first)
+        mesh_note(m, MESH_NOTICE_HANDSHAKE, p, text);
+}
+
+/* Where loser was, l is now; or l is no more, since the other carries on. Processes come after each other: one that
+ * returns runs beside its follower, with the same key. */
+static void replace(struct mesh *m, struct link *loser, const struct link *l, uint64_t now_us)
+{
+    struct peer *p = link_owner(l);
+    char to[TARGET_TEXT_MAX] = "", from[TARGET_TEXT_MAX], text[2 * TARGET_TEXT_MAX + 8];
+    if (memcmp(link_theirs(l)->boot, link_theirs(loser)->boot, MESSAGE_BOOT_LEN) != 0) {
+        target_format(link_remote(l), to);
+        snprintf(text, sizeof(text), "%s and %s", target_format(link_remote(loser), from), to);
+        if (memcmp(link_theirs(l)->boot, p->boot_before, MESSAGE_BOOT_LEN) == 0)
+            mesh_note(m, MESH_NOTICE_SHARED_KEY, p, text);
+        peer_set_boot_before(p, link_theirs(loser)->boot);
+    }
+    link_drain(loser, BYE_REPLACED, to, now_us);
+    mesh_end_stream(m, loser);
+}
+
+void mesh_on_live(struct mesh *m, struct link *l, uint64_t now_us)
+{
+    struct peer *p = link_owner(l);
+    struct link *old = p->current;
+    bool first = !peer_send_session(p), unheard = p->dial.told[0] != '\0';
+    bool wins =
+        !old || link_state(old) != LINK_STATE_LIVE || peer_prefers(p, identity_id(m->config.me), l, old);
+    struct link *loser = wins ? old : l;
+    peer_on_live(p, l, wins);
+    if (loser)
+        replace(m, loser, l, now_us);
+    learn_addresses(m, p, l, now_us);
+    peer_dial_succeeded(p, m->config.rehandshake_us, mesh_random(m), now_us);
+    mesh_want(m, &p->id, false);
+    mesh_tell_overlay(m, p);
+    mesh_announce_to(m, p);
+    mesh_publish(m);
+    tell_handshake(m, p, first, unheard);
+    mesh_update_reach(m, p, now_us);
+    mesh_poll_paths(m, p, now_us);
+}
