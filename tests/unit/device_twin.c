@@ -72,9 +72,10 @@ unsigned device_addresses(const struct device *d, struct addr_prefix *out, unsig
     return cap > 0;
 }
 
-void device_peer_addresses(struct device *d, uint32_t slot, const struct addr_prefix *list, unsigned count)
+void device_peer_addresses(struct device *d, uint32_t slot, const struct addr_prefix *list, unsigned count,
+                           uint64_t now_us)
 {
-    (void)list;
+    (void)list, (void)now_us;
     d->shared->peer_addresses += count - d->peer_addresses[slot];
     d->peer_addresses[slot] = count;
 }
@@ -122,9 +123,10 @@ uint16_t device_underlay_max(struct device *d)
     return (uint16_t)d->shared->underlay_max;
 }
 
-void device_tick(struct device *d)
+bool device_tick(struct device *d, uint64_t now_us)
 {
-    (void)d;
+    (void)d, (void)now_us;
+    return false;
 }
 
 int device_monitor_fd(const struct device *d)
@@ -132,8 +134,9 @@ int device_monitor_fd(const struct device *d)
     return d->shared->monitor;
 }
 
-bool device_on_change(struct device *d)
+bool device_on_change(struct device *d, uint64_t now_us)
 {
+    (void)now_us;
     eventfd_t count;
     return eventfd_read(d->shared->monitor, &count) == 0;
 }

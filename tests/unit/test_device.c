@@ -4,6 +4,7 @@
 
 #include "node/device/device.h"
 
+#include "base/clock.h"
 #include "net_lab.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,17 @@
 
 static int log_fd, stderr_fd;
 static char run_dir[64];
+static uint64_t now_us = 1000 * USEC_PER_SEC;
+static unsigned looks; /* at the kernel's routes */
+
+int __real_rtnl_next_hops(struct rtnl *r, struct rtnl_address *out, size_t cap);
+int __wrap_rtnl_next_hops(struct rtnl *r, struct rtnl_address *out, size_t cap);
+
+int __wrap_rtnl_next_hops(struct rtnl *r, struct rtnl_address *out, size_t cap)
+{
+    looks++;
+    return __real_rtnl_next_hops(r, out, cap);
+}
 
 static void machine(void)
 {
@@ -88,12 +100,29 @@ static void refused(const char *name, const char *ip, int err, const char *line)
     assert_true(said(line));
 }
 
+/* Seconds lie between what happens, unless a test says otherwise. */
 static void peer_has(struct device *d, uint32_t slot, const char *ip)
 {
     struct addr_prefix p = {.bits = 24};
     if (ip)
         p.addr = address(ip);
-    device_peer_addresses(d, slot, &p, ip ? 1 : 0);
+    device_peer_addresses(d, slot, &p, ip ? 1 : 0, now_us += USEC_PER_SEC);
+}
+
+static bool on_change(struct device *d)
+{
+    return device_on_change(d, now_us += USEC_PER_SEC);
+}
+
+static bool a_second_later(struct device *d)
+{
+    return device_tick(d, now_us += USEC_PER_SEC);
+}
+
+static void some_seconds(struct device *d)
+{
+    for (unsigned i = 0; i < 5; i++)
+        (void)a_second_later(d);
 }
 
 static void make_chr001(const char *ip)
@@ -257,11 +286,11 @@ static void device_that_a_person_takes_down_is_not_up(void **state)
     struct device *d = open_device(NULL, "10.10.10.3");
     assert_true(device_up(d));
     lab_run("ip link set tap0 down");
-    device_on_change(d);
+    (void)on_change(d);
     assert_false(device_up(d));
     assert_true(said("device tap0 was taken down: no frame passes until `ip link set tap0 up`"));
     lab_run("ip link set tap0 up");
-    device_on_change(d);
+    (void)on_change(d);
     assert_true(device_up(d));
     assert_true(said("device tap0 is up again"));
     device_close(d);
@@ -285,7 +314,7 @@ static void the_first_of_two_peers_with_one_address_keeps_its_route(void **state
 static bool changed(struct device *d)
 {
     assert_true(lab_readable(device_monitor_fd(d)));
-    return device_on_change(d);
+    return on_change(d);
 }
 
 /* The only host route of ours, or none. */
@@ -365,22 +394,18 @@ static void a_route_goes_when_its_address_becomes_a_gateway_and_comes_back(void 
     struct device *d = open_device(NULL, "10.10.10.3");
     peer_has(d, 1, "10.10.10.4");
     lab_run("ip neigh add 10.10.10.4 lladdr 02:00:00:00:00:09 dev chr001 nud permanent");
-    for (unsigned i = 0; i < 5; i++)
-        device_tick(d);
+    some_seconds(d);
     assert_only_routed("10.10.10.4");
     lab_run("ip neigh del 10.10.10.4 dev chr001");
     lab_run("ip route add 203.0.113.0/24 via 10.10.10.4 dev chr001 onlink");
-    for (unsigned i = 0; i < 5; i++)
-        device_tick(d);
+    some_seconds(d);
     assert_only_routed("");
     lab_run("ip route del 203.0.113.0/24");
-    for (unsigned i = 0; i < 5; i++)
-        device_tick(d);
+    some_seconds(d);
     assert_only_routed("10.10.10.4");
     lab_run(
         "ip route add 203.0.113.0/24 via 10.10.10.4 dev tap0"); /* through the tunnel: the peer is a gateway */
-    for (unsigned i = 0; i < 5; i++)
-        device_tick(d);
+    some_seconds(d);
     assert_only_routed("10.10.10.4");
     device_close(d);
 }
@@ -390,7 +415,7 @@ static void an_overlap_that_comes_later_is_noticed_and_its_end_too(void **state)
     (void)state;
     machine();
     struct device *d = open_device(NULL, "10.10.10.3");
-    (void)device_on_change(d);
+    (void)on_change(d);
     peer_has(d, 1, "10.10.10.4");
     make_chr001("10.10.10.3/24");
     assert_false(changed(d)); /* no underlay address came or went */
@@ -401,6 +426,57 @@ static void an_overlap_that_comes_later_is_noticed_and_its_end_too(void **state)
     assert_true(said("no other interface overlaps"));
     lab_run("! ip route show | grep -q '^10.10.10.4 '");
     lab_run("test $(cat /proc/sys/net/ipv4/conf/tap0/arp_ignore) = 0");
+    device_close(d);
+}
+
+/* Interfaces change every 10 ms for a second, and addresses at its end. */
+static void a_storm_of_changes_has_few_looks_and_its_last_state_is_known_within_a_second(void **state)
+{
+    (void)state;
+    struct candidate list[8];
+    machine();
+    make_chr001("10.10.10.3/24");
+    struct device *d = open_device(NULL, "10.10.10.3");
+    peer_has(d, 1, "10.10.10.4");
+    (void)on_change(d);
+    unsigned before = device_host_candidates(d, 9443, 8443, list, 8);
+    looks = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        lab_run("ip link set cable mtu %u", i % 2 ? 1500 : 1400);
+        assert_false(device_on_change(d, now_us += 10 * USEC_PER_MSEC));
+    }
+    assert_in_range(looks, 4, 8);
+    lab_run("ip addr add 192.0.2.8/24 dev eth0 && ip route add 203.0.113.0/24 via 10.10.10.4 dev chr001");
+    bool known = device_on_change(d, now_us);
+    assert_true(a_second_later(d) || known);
+    assert_int_equal(device_host_candidates(d, 9443, 8443, list, 8), before + 1);
+    assert_only_routed("");
+    assert_false(a_second_later(d));
+    device_close(d);
+}
+
+/* Whoever comes while there are no looks left is judged by the next one, and not by what was known before. */
+static void many_peers_that_come_at_once_have_few_looks_and_their_routes_within_a_second(void **state)
+{
+    (void)state;
+    machine();
+    make_chr001("10.10.10.3/24");
+    struct device *d = open_device(NULL, "10.10.10.3");
+    now_us += USEC_PER_SEC;
+    looks = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        struct addr_prefix p = {.addr = address("10.10.10.0"), .bits = 24};
+        p.addr.ip[3] = (uint8_t)(100 + i);
+        if (i == 50)
+            lab_run("ip route add 203.0.113.0/24 via 10.10.10.199 dev chr001");
+        device_peer_addresses(d, i, &p, 1, now_us);
+    }
+    assert_in_range(looks, 1, 4);
+    lab_run("! ip route show | grep -q '^10.10.10.199 '");
+    (void)a_second_later(d);
+    lab_run("test $(ip route show | grep -c 'dev tap0 proto 83') = 99");
+    lab_run("! ip route show | grep -q '^10.10.10.199 '");
+    assert_in_range(looks, 2, 5);
     device_close(d);
 }
 
@@ -578,11 +654,11 @@ static void the_record_is_private_and_goes_with_the_change(void **state)
     struct device *d = open_device("tap7", NULL);
     assert_int_equal(stat(record(), &st), -1); /* nothing was changed */
     lab_run("ip link set chr001 up");
-    (void)device_on_change(d);
+    (void)on_change(d);
     assert_int_equal(stat(record(), &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
     lab_run("ip link del chr001");
-    (void)device_on_change(d);
+    (void)on_change(d);
     assert_int_equal(stat(record(), &st), -1);
     device_close(d);
 }
@@ -670,7 +746,7 @@ static void link_local_addresses_are_candidates_where_there_is_nothing_else(void
     assert_int_equal(device_host_candidates(d, 9443, 8443, list, 8), 1);
     assert_int_equal(list[0].addr.family, 4);
     lab_run("ip -4 address flush dev eth0");
-    assert_true(device_on_change(d));
+    assert_true(on_change(d));
     unsigned count = device_host_candidates(d, 9443, 8443, list, 8);
     assert_in_range(count, 1, 3); /* of both ends of the cable, beside what the kernel makes */
     for (unsigned i = 0; i < count; i++) {
@@ -686,7 +762,7 @@ static void a_new_underlay_address_or_size_is_a_change(void **state)
     (void)state;
     machine();
     struct device *d = open_device(NULL, "10.10.10.3");
-    (void)device_on_change(d);
+    (void)on_change(d);
     lab_run("ip addr add 192.0.2.8/24 dev eth0");
     assert_true(changed(d));
     lab_run("ip link set eth0 mtu 9000");
@@ -726,6 +802,12 @@ int main(void)
                                         listen_in, listen_no_more),
         cmocka_unit_test_setup_teardown(an_overlap_that_comes_later_is_noticed_and_its_end_too, listen_in,
                                         listen_no_more),
+        cmocka_unit_test_setup_teardown(
+            a_storm_of_changes_has_few_looks_and_its_last_state_is_known_within_a_second, listen_in,
+            listen_no_more),
+        cmocka_unit_test_setup_teardown(
+            many_peers_that_come_at_once_have_few_looks_and_their_routes_within_a_second, listen_in,
+            listen_no_more),
         cmocka_unit_test_setup_teardown(an_attached_device_beside_an_overlap_is_cleaned, listen_in,
                                         listen_no_more),
         cmocka_unit_test_setup_teardown(what_a_killed_run_left_is_undone_by_the_next, listen_in,

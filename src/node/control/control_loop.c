@@ -43,6 +43,16 @@ static void tell_unlocked(struct node *n)
              keys.unlocked / 1000);
 }
 
+static void on_underlay_changed(struct node *n)
+{
+    struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
+    mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
+    addresses_on_change(&n->addresses, clock_monotonic_us());
+    hosts_forget_failures(&n->hosts);
+    streams_drop_homeless(n->streams);
+    mesh_network_changed(n->mesh, device_underlay_max(n->device), clock_monotonic_us());
+}
+
 static void on_slow(uv_timer_t *timer)
 {
     struct node *n = timer->data;
@@ -51,7 +61,8 @@ static void on_slow(uv_timer_t *timer)
     addresses_tick(&n->addresses, now_us);
     pings_tick(&n->pings, now_us);
     hosts_tick(&n->hosts);
-    device_tick(n->device);
+    if (device_tick(n->device, now_us))
+        on_underlay_changed(n);
     trim_once(n, now_us);
     tell_unlocked(n);
     if (n->config->profile)
@@ -79,14 +90,8 @@ static void on_monitor(uv_poll_t *handle, int status, int events)
 {
     (void)status, (void)events;
     struct node *n = handle->data;
-    if (!device_on_change(n->device))
-        return;
-    struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
-    mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
-    addresses_on_change(&n->addresses, clock_monotonic_us());
-    hosts_forget_failures(&n->hosts);
-    streams_drop_homeless(n->streams);
-    mesh_network_changed(n->mesh, device_underlay_max(n->device), clock_monotonic_us());
+    if (device_on_change(n->device, clock_monotonic_us()))
+        on_underlay_changed(n);
 }
 
 static void on_signal(uv_signal_t *handle, int number)

@@ -4,6 +4,7 @@
 
 #include "node/control/control_outputs.h"
 
+#include "base/clock.h"
 #include "node/control/control_state.h"
 #include <string.h>
 
@@ -63,14 +64,14 @@ static void take_addresses(struct node *n, const struct mesh_output *o)
     const struct hello *theirs = mesh_hello(n->mesh, o->slot, &id);
     if (!theirs)
         return; /* it has gone since: that is said further on */
-    device_peer_addresses(n->device, o->slot, theirs->addresses, theirs->address_count);
+    device_peer_addresses(n->device, o->slot, theirs->addresses, theirs->address_count, clock_monotonic_us());
     overlay_check(&n->overlay, o->slot, id, theirs);
     pin_addresses(n, o->slot, id, theirs);
 }
 
 static void forget_addresses(struct node *n, const struct mesh_output *o)
 {
-    device_peer_addresses(n->device, o->slot, NULL, 0);
+    device_peer_addresses(n->device, o->slot, NULL, 0, clock_monotonic_us());
     switch_pin(n->workers.sw, o->slot, NULL, 0);
     tables_forget(&n->tables, o->slot);
 }

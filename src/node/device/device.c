@@ -5,6 +5,7 @@
 
 #include "node/device/device_impl.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "frame/offload.h"
 #include "proto/wire/wire.h"
@@ -23,6 +24,9 @@
 #define GSO_MAX 57344
 
 #define UDP4_OVERHEAD 28 /* IPv4 and UDP headers */
+
+/* The kernel's tables may be long, and change without end. What this does not grant, the next second does. */
+static const struct bucket_rate look_rate = {250 * USEC_PER_MSEC, 4};
 
 static const char *reason(int err)
 {
@@ -466,17 +470,40 @@ int device_monitor_fd(const struct device *d)
     return d->monitor;
 }
 
-bool device_on_change(struct device *d)
+bool device_may_look(struct device *d, uint64_t now_us)
 {
-    if (!rtnl_monitor_drain(d->monitor))
-        return false;
+    return bucket_take(&d->looks, &look_rate, 1, now_us);
+}
+
+/* True when underlay addresses changed. What cannot be read is tried again. */
+static bool look(struct device *d)
+{
     int err = refresh(d);
-    if (err) {
+    if (err && !d->unreadable_told)
         log_warn("cannot read interfaces and addresses: %s", reason(err));
+    d->machine_stale = d->unreadable_told = err != 0;
+    if (err)
         return false;
-    }
     uint64_t underlay = underlay_hash(d);
     bool changed = underlay != d->underlay;
     d->underlay = underlay;
     return changed;
+}
+
+bool device_on_change(struct device *d, uint64_t now_us)
+{
+    d->machine_stale |= rtnl_monitor_drain(d->monitor);
+    return d->machine_stale && device_may_look(d, now_us) && look(d);
+}
+
+bool device_tick(struct device *d, uint64_t now_us)
+{
+    bool due = device_overlap_due(d);
+    if (!d->machine_stale && !d->around_stale && !due)
+        return false;
+    bucket_spend(&d->looks, &look_rate, 1, now_us);
+    if (d->machine_stale)
+        return look(d);
+    device_overlap_look(d, due);
+    return false;
 }

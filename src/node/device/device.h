@@ -37,8 +37,10 @@ unsigned device_addresses(const struct device *d, struct addr_prefix *out, unsig
 /* A peer's overlay addresses, as its HELLO tells them; replaced on every call, removed with count 0. While
  * another interface overlaps the device's subnet, those inside it get host routes through the device. Our own
  * addresses are never routed, nor are this machine's gateways, name servers and live neighbours unless -host-route
- * allows them; underlay addresses cannot be among them (device_is_overlay). */
-void device_peer_addresses(struct device *d, uint32_t slot, const struct addr_prefix *list, unsigned count);
+ * allows them; underlay addresses cannot be among them (device_is_overlay). When many peers come at once, routes are set
+ * within a second (device_tick). */
+void device_peer_addresses(struct device *d, uint32_t slot, const struct addr_prefix *list, unsigned count,
+                           uint64_t now_us);
 
 #define DEVICE_HOLDER_NOBODY (-1)
 #define DEVICE_HOLDER_US     (-2)
@@ -55,7 +57,7 @@ unsigned device_host_candidates(struct device *d, uint16_t port, uint16_t contro
 /* True when an address lies in the device's subnet: never an underlay address. */
 bool device_is_overlay(const struct device *d, const struct addr *a);
 
-/* The addresses of this machine, whatever their interface: valid until device_on_change. */
+/* The addresses of this machine, whatever their interface: valid until device_on_change or device_tick. */
 const struct rtnl_address *device_machine_addresses(const struct device *d, size_t *count);
 
 /* True for an address of an interface that is up and is not the device: datagrams may leave from it. */
@@ -66,8 +68,10 @@ bool device_is_local(const struct device *d, const struct addr *a);
 uint16_t device_underlay_max(struct device *d);
 
 /* Becomes readable when interfaces or addresses change; device_on_change drains it, refreshes the overlap,
- * and returns true when underlay addresses changed. */
-/* Once a second: gateways and name servers may be other ones now. */
-void device_tick(struct device *d);
+ * and returns true when underlay addresses changed. In a storm of changes most are left to device_tick: the kernel's
+ * tables are read 4 times at once, and 5 times a second. */
 int device_monitor_fd(const struct device *d);
-bool device_on_change(struct device *d);
+bool device_on_change(struct device *d, uint64_t now_us);
+
+/* Once a second: what was left, and gateways and name servers, which may be other ones now. As device_on_change. */
+bool device_tick(struct device *d, uint64_t now_us);

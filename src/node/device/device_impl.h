@@ -5,6 +5,7 @@
  * not have), device_undo.c (what a killed run left); nobody else includes
  * this. Control thread. */
 
+#include "base/bucket.h"
 #include "net/rtnl.h"
 #include "node/device/device.h"
 #include "node/device/undo.h"
@@ -55,7 +56,12 @@ struct device {
     unsigned address_count;
     struct addr_prefix addresses[DEVICE_ADDRESSES_MAX]; /* of the TAP, without IPv6 link-local ones */
 
-    /* Snapshots of the machine, renewed by device_on_change. */
+    struct bucket looks;  /* at the machine: each reads tables of the kernel */
+    bool machine_stale;   /* interfaces or addresses changed since the last one … */
+    bool around_stale;    /* … or what peers announce, beside an overlap */
+    bool unreadable_told; /* the log has said that a look failed */
+
+    /* Snapshots of the machine, renewed by looks. */
     struct rtnl_link *links;
     struct rtnl_address *all;
     size_t link_count, all_count;
@@ -73,6 +79,15 @@ struct device {
 /* Looks for overlaps in the snapshots, tells the person of new ones,
  * and sets or removes what they call for. */
 void device_overlap_refresh(struct device *d);
+
+/* Judges anew what peers announce: by who is around this machine now. again: routes that were set before are set again. */
+void device_overlap_look(struct device *d, bool again);
+
+/* True when that is due by itself, once in a few calls. */
+bool device_overlap_due(struct device *d);
+
+/* False when there were too many looks of late: then device_tick does what is stale. */
+bool device_may_look(struct device *d, uint64_t now_us);
 
 /* Looks who is around this machine, while there is an overlap. */
 void device_guard_refresh(struct device *d);

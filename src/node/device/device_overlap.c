@@ -103,7 +103,7 @@ static void route_remove(struct device *d, struct device_peer_route *r)
 static void route_set(struct device *d, struct device_peer_route *r, const struct addr_prefix *subnet)
 {
     char text[ADDR_TEXT_MAX];
-    if (routed_for_another(d, r))
+    if (!r->routed && routed_for_another(d, r))
         return;
     int err = rtnl_route_add(d->rtnl, d->tap.ifindex, &r->addr, &subnet->addr);
     if (err == ERR_EXISTS && (r->routed || d->tap.attached))
@@ -120,15 +120,15 @@ static void route_set(struct device *d, struct device_peer_route *r, const struc
     r->routed = !err;
 }
 
-/* Sets wanted routes also when they were set before: the kernel drops them when the device goes down. */
-static void routes_sync(struct device *d)
+/* again: also those that were set before, since the kernel drops them when the device goes down. */
+static void routes_sync(struct device *d, bool again)
 {
     for (size_t i = 0; i < d->route_count; i++)
         if (!wanted_in(d, &d->routes[i]))
             route_remove(d, &d->routes[i]);
     for (size_t i = 0; i < d->route_count; i++) {
         const struct addr_prefix *subnet = wanted_in(d, &d->routes[i]);
-        if (subnet)
+        if (subnet && (again || !d->routes[i].routed))
             route_set(d, &d->routes[i], subnet);
     }
 }
@@ -143,10 +143,11 @@ static bool listed(const struct addr_prefix *list, unsigned count, const struct 
     return false;
 }
 
-static void routes_drop_unlisted(struct device *d, uint32_t slot, const struct addr_prefix *list,
+/* True when there was one. */
+static bool routes_drop_unlisted(struct device *d, uint32_t slot, const struct addr_prefix *list,
                                  unsigned count)
 {
-    size_t kept = 0;
+    size_t kept = 0, had = d->route_count;
     for (size_t i = 0; i < d->route_count; i++) {
         struct device_peer_route *r = &d->routes[i];
         if (r->slot == slot && !listed(list, count, &r->addr))
@@ -155,6 +156,7 @@ static void routes_drop_unlisted(struct device *d, uint32_t slot, const struct a
             d->routes[kept++] = *r;
     }
     d->route_count = kept;
+    return kept < had;
 }
 
 static bool routes_has(const struct device *d, uint32_t slot, const struct addr *a)
@@ -189,18 +191,27 @@ int device_holder(const struct device *d, uint32_t slot, const struct addr *a)
     return DEVICE_HOLDER_NOBODY;
 }
 
-void device_peer_addresses(struct device *d, uint32_t slot, const struct addr_prefix *list, unsigned count)
+void device_overlap_look(struct device *d, bool again)
 {
-    routes_drop_unlisted(d, slot, list, count);
+    d->around_stale = false;
+    device_guard_refresh(d);
+    routes_sync(d, again);
+}
+
+void device_peer_addresses(struct device *d, uint32_t slot, const struct addr_prefix *list, unsigned count,
+                           uint64_t now_us)
+{
+    bool changed = routes_drop_unlisted(d, slot, list, count);
     for (unsigned i = 0; i < count; i++) {
         if (routes_has(d, slot, &list[i].addr))
             continue;
         if (routes_add(d, slot, &list[i].addr))
             log_warn("out of memory: no host route to a peer");
+        changed = true;
     }
-    if (count)
-        device_guard_refresh(d);
-    routes_sync(d);
+    d->around_stale |= changed && d->overlap_count;
+    if (d->around_stale && device_may_look(d, now_us))
+        device_overlap_look(d, false);
 }
 
 /* ---- overlaps ---- */
@@ -257,16 +268,12 @@ void device_overlap_refresh(struct device *d)
         sysctls_set(d);
     else
         sysctls_restore(d);
-    device_guard_refresh(d);
-    routes_sync(d);
+    device_overlap_look(d, true);
 }
 
-void device_tick(struct device *d)
+bool device_overlap_due(struct device *d)
 {
-    if (!d->overlap_count || !d->route_count || ++d->ticks % GUARD_TICKS)
-        return;
-    device_guard_refresh(d);
-    routes_sync(d);
+    return d->overlap_count && d->route_count && ++d->ticks % GUARD_TICKS == 0;
 }
 
 void device_overlap_undo(struct device *d)
