@@ -295,6 +295,7 @@ static void do_one(struct sim_node *n, const struct mesh_output *o)
         on_pipe(n, o->conn, EVENT_CLOSED, (const uint8_t *)"", 0);
         break;
     case MESH_OUTPUT_STREAM_CLOSE:
+        n->closed++;
         on_pipe(n, o->conn, EVENT_CLOSED, (const uint8_t *)"", 0);
         break;
     case MESH_OUTPUT_DATAGRAM:

@@ -49,7 +49,7 @@ struct sim_node {
     char last_note[SIM_NOTES_MAX][256];
     uint64_t frames_sent, frames_received, frames_duplicate;
     uint64_t drops[DROP_COUNT];
-    unsigned aborted; /* streams */
+    unsigned aborted, closed; /* streams */
     uint64_t last_frame_us;
     uint32_t pong_us;
     uint64_t stream_bytes; /* sent */

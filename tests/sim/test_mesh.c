@@ -324,6 +324,23 @@ static void a_peer_at_no_address_is_told_of_in_one_stable_line(void **state)
     sim_free(p.sim);
 }
 
+/* What still connects would else do so for as long as the kernel likes; what is connected, for ever. */
+static void a_stream_whose_handshake_is_late_is_closed(void **state)
+{
+    (void)state;
+    const uint64_t delays_us[] = {6 * SECOND,
+                                  1800000}; /* it never connects; it does, and hears nothing in time */
+    for (int i = 0; i < 2; i++) {
+        const struct sim_weather slow = {.delay_us = delays_us[i]};
+        struct pair p = make_pair(&slow, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+        sim_connect(p.b, p.a, NULL);
+        sim_run(p.sim, 5100000, NULL, NULL);
+        assert_int_equal(p.b->closed, 1);
+        assert_int_equal(p.b->chunks != 0, i);
+        sim_free(p.sim);
+    }
+}
+
 static void own_id_is_refused(void **state)
 {
     (void)state;
@@ -1212,6 +1229,7 @@ int main(void)
         cmocka_unit_test(an_allowed_id_is_no_stranger),
         cmocka_unit_test(another_key_than_the_one_dialled_is_refused),
         cmocka_unit_test(a_peer_at_no_address_is_told_of_in_one_stable_line),
+        cmocka_unit_test(a_stream_whose_handshake_is_late_is_closed),
         cmocka_unit_test(own_id_is_refused),
         cmocka_unit_test(a_killed_node_is_back_soon),
         cmocka_unit_test(a_resumed_copy_seals_nothing_under_old_keys_and_connects_anew),

@@ -89,6 +89,11 @@ void link_on_closed(struct link *l, const char *reason)
     fail(l, ERR_CLOSED, reason);
 }
 
+void link_on_late(struct link *l)
+{
+    fail(l, ERR_CLOSED, "no answer within 5 s");
+}
+
 void link_detach(struct link *l)
 {
     channel_free(l->channel);

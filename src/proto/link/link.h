@@ -64,6 +64,9 @@ enum link_event link_next(struct link *l, uint64_t now_us);
 /* The stream is gone: link_next will say FAILED. */
 void link_on_closed(struct link *l, const char *reason);
 
+/* It has not become LIVE in time: link_next will say FAILED. */
+void link_on_late(struct link *l);
+
 /* After FAILED or BYE: gives the stream and its TLS state up; keys live on. */
 void link_detach(struct link *l);
 

@@ -175,7 +175,7 @@ static void tick_link(struct mesh *m, struct peer *p, struct link *l, uint64_t n
     if (late && link_state(l) == LINK_STATE_DRAINING) {
         mesh_lose(m, p, l, "it replaced the session and then went away", now_us);
     } else if (late) {
-        link_on_closed(l, "no answer within 5 s");
+        link_on_late(l);
         on_failed(m, l, now_us);
     } else if (link_state(l) == LINK_STATE_LIVE && !keychain_send_session(link_keychain(l))) {
         mesh_lose(m, p, l, p->reach.state == REACH_DARK ? NULL : "its keys could not be renewed in time",
