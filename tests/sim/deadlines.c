@@ -4,6 +4,7 @@
 #include "deadlines.h"
 
 #include "proto/mesh/mesh_state.h"
+#include "proto/mesh/mesh_timers.h"
 #include <assert.h>
 
 void check_deadlines(struct mesh *m, uint64_t now_us)

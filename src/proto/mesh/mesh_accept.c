@@ -8,8 +8,11 @@
  *   refused      aborted                             aborted, or closed with an alert
  */
 
+#include "proto/mesh/mesh_accept.h"
+
 #include "base/clock.h"
 #include "proto/mesh/mesh_link.h"
+#include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_stream.h"
 

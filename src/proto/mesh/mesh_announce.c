@@ -2,6 +2,8 @@
 /* Our own candidates, told to every peer that is connected: in rounds, of which each turn of the loop does a part, so that
  * events get theirs. docs/PROTOCOL.md §10. Control thread. */
 
+#include "proto/mesh/mesh_announce.h"
+
 #include "base/clock.h"
 #include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_state.h"

@@ -4,6 +4,7 @@
 #include "proto/mesh/mesh_bye.h"
 
 #include "proto/mesh/mesh_link.h"
+#include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_state.h"
 #include <stdio.h>
 

@@ -2,12 +2,17 @@
 /* What travels sealed under a session outside the data lanes: PROBE and CONTROL datagrams, and the sessions
  * themselves. docs/PROTOCOL.md §9 and §12. Control thread. */
 
+#include "proto/mesh/mesh_datagram.h"
+
 #include "base/clock.h"
 #include "base/uninitialized.h"
 #include "crypto/secret.h"
 #include "proto/mesh/mesh_bye.h"
 #include "proto/mesh/mesh_link.h"
+#include "proto/mesh/mesh_outputs.h"
+#include "proto/mesh/mesh_reach.h"
 #include "proto/mesh/mesh_state.h"
+#include "proto/mesh/mesh_timers.h"
 #include "proto/wire/wire.h"
 #include <assert.h>
 #include <stdio.h>

@@ -4,9 +4,17 @@
 #include "proto/mesh/mesh_handshake.h"
 
 #include "crypto/aead.h"
+#include "proto/mesh/mesh_accept.h"
+#include "proto/mesh/mesh_announce.h"
+#include "proto/mesh/mesh_datagram.h"
 #include "proto/mesh/mesh_dial.h"
 #include "proto/mesh/mesh_link.h"
+#include "proto/mesh/mesh_lists.h"
+#include "proto/mesh/mesh_outputs.h"
+#include "proto/mesh/mesh_peers.h"
+#include "proto/mesh/mesh_reach.h"
 #include "proto/mesh/mesh_state.h"
+#include "proto/mesh/mesh_timers.h"
 #include <stdio.h>
 
 static void say_hello(struct mesh *m, struct link *l)

@@ -3,7 +3,12 @@
 
 #include "proto/mesh/mesh_link.h"
 
+#include "proto/mesh/mesh_accept.h"
+#include "proto/mesh/mesh_datagram.h"
+#include "proto/mesh/mesh_outputs.h"
+#include "proto/mesh/mesh_reach.h"
 #include "proto/mesh/mesh_state.h"
+#include "proto/mesh/mesh_timers.h"
 
 #define STREAM_CHUNK 4096
 

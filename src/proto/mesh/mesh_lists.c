@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whom we dial and whom we admit, and taking either back while running. docs/PROTOCOL.md §6. Control thread. */
 
+#include "proto/mesh/mesh_lists.h"
+
 #include "proto/mesh/mesh_link.h"
+#include "proto/mesh/mesh_outputs.h"
+#include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_state.h"
+#include "proto/mesh/mesh_timers.h"
 
 static int get_peer(struct mesh *m, const struct node_id *id, struct peer **out)
 {

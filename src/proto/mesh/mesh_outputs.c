@@ -4,6 +4,8 @@
  * Who has promised room: a stream one place, for its end; a session one, to be retired; a peer one, to be forgotten,
  * and one each for its addresses and their end before it may connect. */
 
+#include "proto/mesh/mesh_outputs.h"
+
 #include "proto/mesh/mesh_state.h"
 #include <string.h>
 
@@ -106,9 +108,4 @@ void mesh_note_id(struct mesh *m, enum mesh_notice what, const struct node_id *i
 void mesh_note(struct mesh *m, enum mesh_notice what, const struct peer *p, const char *text)
 {
     mesh_note_id(m, what, &p->id, p->name, text);
-}
-
-bool mesh_usable(const struct mesh *m, const struct addr *a)
-{
-    return m->config.filter.usable(m->config.filter.context, a);
 }

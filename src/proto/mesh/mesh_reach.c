@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whether data can flow to a peer, in words: each change is told once (proto/peer/reach.h). Control thread. */
 
+#include "proto/mesh/mesh_reach.h"
+
 #include "base/clock.h"
+#include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_state.h"
 #include <stdio.h>
 

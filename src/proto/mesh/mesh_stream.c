@@ -4,10 +4,15 @@
 #include "proto/mesh/mesh_stream.h"
 
 #include "base/clock.h"
+#include "proto/mesh/mesh_accept.h"
 #include "proto/mesh/mesh_bye.h"
+#include "proto/mesh/mesh_datagram.h"
 #include "proto/mesh/mesh_handshake.h"
 #include "proto/mesh/mesh_link.h"
+#include "proto/mesh/mesh_outputs.h"
+#include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_state.h"
+#include "proto/mesh/mesh_timers.h"
 #include <stdio.h>
 
 #define KILOBYTE          1024

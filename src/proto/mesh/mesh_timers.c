@@ -14,8 +14,16 @@
  *
  * An event that changes a peer calls mesh_touch: its deadline is made anew before the heap is asked again. */
 
+#include "proto/mesh/mesh_timers.h"
+
 #include "base/clock.h"
+#include "proto/mesh/mesh_accept.h"
+#include "proto/mesh/mesh_announce.h"
+#include "proto/mesh/mesh_datagram.h"
 #include "proto/mesh/mesh_dial.h"
+#include "proto/mesh/mesh_outputs.h"
+#include "proto/mesh/mesh_peers.h"
+#include "proto/mesh/mesh_reach.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_stream.h"
 #include <stddef.h>

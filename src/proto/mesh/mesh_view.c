@@ -2,6 +2,8 @@
 /* What others may read of the mesh: the forwarding table's contents, and peers for people. Control thread. */
 
 #include "proto/mesh/mesh_dial.h"
+#include "proto/mesh/mesh_peers.h"
+#include "proto/mesh/mesh_reach.h"
 #include "proto/mesh/mesh_state.h"
 #include <stdio.h>
 

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Who comes: the lobby, and those whose handshake runs. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct candidate;
+struct link;
+struct mesh;
+struct peer;
+
+/* Of a stream that has no link yet. */
+void mesh_on_guest_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t len, uint64_t now_us);
+
+/* l has been identified, or ends. */
+void mesh_leave_half_open(struct mesh *m, const struct link *l);
+
+void mesh_tick_accepted(struct mesh *m, uint64_t now_us);
+uint64_t mesh_accepted_deadline(const struct mesh *m, uint64_t now_us);
+
+/* Where p will dial us from, if it is on our lists. */
+void mesh_expect_peer_at(struct mesh *m, const struct peer *p, const struct candidate *list, unsigned count);

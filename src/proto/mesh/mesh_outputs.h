@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What the mesh wants done, queued. Room for it was promised where the stream, session or peer was made, but for
+ * datagrams, notices and pongs, which are lost when there is no memory (outputs.h). */
+
+#include "base/err.h"
+#include "proto/mesh/outputs.h"
+#include <stddef.h>
+#include <stdint.h>
+
+struct endpoint;
+struct mesh;
+struct node_id;
+struct peer;
+struct session;
+
+void mesh_stream_end(struct mesh *m, uint64_t conn, enum mesh_output_kind kind); /* CLOSE or ABORT */
+void mesh_turn_away(struct mesh *m, uint64_t conn); /* ABORT, of who has not proved its id */
+void mesh_publish(struct mesh *m);
+void mesh_retire(struct mesh *m, struct session *s);
+void mesh_want(struct mesh *m, const struct node_id *id, bool wanted);
+int mesh_promise_overlay(struct mesh *m, struct peer *p) must_check; /* before p may become LIVE */
+void mesh_tell_overlay(struct mesh *m, struct peer *p);
+void mesh_tell_gone(struct mesh *m, struct peer *p);
+void mesh_send_datagram(struct mesh *m, const struct endpoint *to, const uint8_t *data, size_t len);
+void mesh_tell_pong(struct mesh *m, uint64_t token, uint32_t rtt_us);
+void mesh_note(struct mesh *m, enum mesh_notice what, const struct peer *p, const char *text);
+void mesh_note_id(struct mesh *m, enum mesh_notice what, const struct node_id *id, const char *name,
+                  const char *text);

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Each peer has a slot, a place among the ids, and one in the heap of deadlines. docs/PROTOCOL.md §6. Control thread. */
+
+#include "proto/mesh/mesh_peers.h"
+
+#include "proto/mesh/mesh_accept.h"
+#include "proto/mesh/mesh_outputs.h"
+#include "proto/mesh/mesh_state.h"
+#include "proto/mesh/mesh_timers.h"
+
+struct peer *mesh_find_peer(const struct mesh *m, const struct node_id *id)
+{
+    return peer_index_find(&m->by_id, id);
+}
+
+int mesh_add_peer(struct mesh *m, const struct node_id *id, struct peer **out)
+{
+    unsigned slot = m->free_count ? m->free_slots[m->free_count - 1] : m->slot_end;
+    if (slot == m->config.peers_max)
+        return ERR_SPACE;
+    const struct path_set_config paths = {.random = m->config.random, .local_max = m->config.local_max};
+    if (heap_reserve(&m->due) || outputs_promise(&m->outputs, 1))
+        return ERR_NOMEM;
+    struct peer *p;
+    if (peer_new(m, id, slot, &paths, &p)) {
+        outputs_give_back(&m->outputs, 1);
+        return ERR_NOMEM;
+    }
+    peer_promise(p, 1);
+    m->peers[slot] = p;
+    if (m->free_count)
+        m->free_count--;
+    else
+        m->slot_end++;
+    peer_index_add(&m->by_id, p);
+    mesh_touch(m, p);
+    *out = p;
+    return 0;
+}
+
+void mesh_forget_peer(struct mesh *m, struct peer *p)
+{
+    mesh_tell_gone(m, p);
+    outputs_give_back(&m->outputs, p->promised);
+    heap_remove(&m->due, &p->due);
+    peer_index_remove(&m->by_id, p);
+    m->peers[p->slot] = NULL;
+    m->free_slots[m->free_count++] = (uint16_t)p->slot;
+    peer_free(p);
+}
+
+void mesh_set_given_addresses(struct mesh *m, const struct node_id *id, const struct addr *list,
+                              unsigned count, uint64_t now_us)
+{
+    struct peer *p = mesh_find_peer(m, id);
+    if (!p)
+        return;
+    mesh_touch(m, p);
+    struct target targets[PEER_TARGETS_MAX];
+    for (unsigned i = 0; i < count && i < PEER_TARGETS_MAX; i++) {
+        targets[i] = target_tcp(&list[i]);
+        mesh_expect_peer_at(m, p, &(struct candidate){.addr = list[i]}, 1);
+    }
+    peer_set_targets(p, targets, count < PEER_TARGETS_MAX ? count : PEER_TARGETS_MAX, true);
+    mesh_tick(m, now_us);
+}
+
+/* What others name must be able to be another machine's; what a person gives or a packet came from need not. */
+static bool may_be_named(const struct mesh *m, const struct addr *a)
+{
+    return addr_is_routable(a) && mesh_usable(m, a);
+}
+
+void mesh_learn_candidates(struct mesh *m, struct peer *p, const struct candidate *list, unsigned count,
+                           uint64_t now_us)
+{
+    struct candidate usable[CANDIDATES_MAX];
+    struct target targets[CANDIDATES_MAX];
+    unsigned kept = 0, dialled = 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct addr control = list[i].addr;
+        control.port = list[i].control_port;
+        if (may_be_named(m, &list[i].addr))
+            usable[kept++] = list[i];
+        if (control.port && may_be_named(m, &control))
+            targets[dialled++] = target_tcp(&control);
+    }
+    mesh_touch(m, p);
+    peer_set_targets(p, targets, dialled, false);
+    if (p->current)
+        path_announced(p->paths, usable, kept, now_us);
+}
+
+void mesh_set_record(struct mesh *m, const struct node_id *id, const char *name, const struct candidate *list,
+                     unsigned count, uint64_t now_us)
+{
+    struct peer *p = mesh_find_peer(m, id);
+    if (!p)
+        return;
+    if (!p->name[0])
+        peer_set_name(p, name);
+    mesh_learn_candidates(m, p, list, count, now_us);
+    mesh_expect_peer_at(m, p, list, count);
+    mesh_tick(m, now_us);
+}
+
+void mesh_set_missing(struct mesh *m, const struct node_id *id, const char *why)
+{
+    struct peer *p = mesh_find_peer(m, id);
+    if (!p)
+        return;
+    peer_dial_missing(p, why);
+}

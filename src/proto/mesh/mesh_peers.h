@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The peers of a mesh: found, added, forgotten, and what others say of where they are. */
+
+#include "base/err.h"
+#include <stdint.h>
+
+struct candidate;
+struct mesh;
+struct node_id;
+struct peer;
+
+struct peer *mesh_find_peer(const struct mesh *m, const struct node_id *id);
+
+/* ERR_SPACE when there are too many, ERR_NOMEM. */
+int mesh_add_peer(struct mesh *m, const struct node_id *id, struct peer **out) must_check;
+
+/* Frees p. */
+void mesh_forget_peer(struct mesh *m, struct peer *p);
+
+/* What a peer says of where it is. */
+void mesh_learn_candidates(struct mesh *m, struct peer *p, const struct candidate *list, unsigned count,
+                           uint64_t now_us);
