@@ -28,14 +28,3 @@ struct cli_options {
 
 /* One line on stderr, "shadowmesh: …", cleaned of what terminals obey. */
 void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-int cmd_status(const struct cli_options *options);
-int cmd_peers(const struct cli_options *options);
-int cmd_fdb(const struct cli_options *options);
-int cmd_ping(const struct cli_options *options);
-int cmd_allow(const struct cli_options *options);
-int cmd_disallow(const struct cli_options *options);
-int cmd_connect(const struct cli_options *options);
-int cmd_disconnect(const struct cli_options *options);
-int cmd_id(const struct cli_options *options);
-int cmd_version(const struct cli_options *options);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* shadowmesh fdb: which MAC address is behind which peer. */
-#include "cli/cli.h"
+#include "cli/cmd.h"
 
+#include "cli/cli.h"
 #include "cli/format.h"
 #include "cli/nodes.h"
 #include "cli/table.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* shadowmesh id: the ids of the nodes that run here, whole and alone on their lines, for -connect. */
-#include "cli/cli.h"
+#include "cli/cmd.h"
 
+#include "cli/cli.h"
 #include "cli/nodes.h"
 
 #include <stdio.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* shadowmesh allow, disallow, connect, disconnect: whom a running node admits and dials. One request for each id that is
  * named; the node judges it. */
-#include "cli/cli.h"
+#include "cli/cmd.h"
 
 #include "cli/api_client.h"
+#include "cli/cli.h"
 #include "cli/format.h"
 #include "cli/nodes.h"
 

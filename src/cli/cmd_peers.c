@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* shadowmesh peers: a row per peer with everything that is known of its session; with -l, every path. */
-#include "cli/cli.h"
+#include "cli/cmd.h"
 
+#include "cli/cli.h"
 #include "cli/format.h"
 #include "cli/nodes.h"
 #include "cli/peer_text.h"

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* shadowmesh ping: sealed probes to a peer, over the path that its data takes. */
-#include "cli/cli.h"
+#include "cli/cmd.h"
 
 #include "base/clock.h"
 #include "cli/api_client.h"
+#include "cli/cli.h"
 #include "cli/format.h"
 #include "cli/nodes.h"
 #include "cli/peer_text.h"

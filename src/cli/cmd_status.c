@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* shadowmesh status: every node that runs here, and a line for each of its peers. */
-#include "cli/cli.h"
+#include "cli/cmd.h"
 
+#include "cli/cli.h"
 #include "cli/format.h"
 #include "cli/nodes.h"
 #include "cli/peer_text.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* shadowmesh version: of this program; running nodes tell theirs in `status --json`. */
-#include "cli/cli.h"
+#include "cli/cmd.h"
 
+#include "cli/cli.h"
 #include "cli/nodes.h"
 
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* shadowmesh: finds the verb, reads the options that it takes, runs it. */
 #include "cli/cli.h"
+#include "cli/cmd.h"
 
 #include "base/flags.h"
 
@@ -57,14 +58,6 @@ struct line {
     const struct verb *verb; /* NULL until it is read */
     bool help;               /* the verb is what help is wanted for */
 };
-
-void cli_complain(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    flags_vcomplain("shadowmesh", format, args);
-    va_end(args);
-}
 
 static const char *read_json(void *context, const char *text)
 {

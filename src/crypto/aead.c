@@ -5,6 +5,7 @@
 #include "crypto/aead.h"
 
 #include "crypto/aead_backend.h"
+#include "crypto/aead_choice.h"
 #include "crypto/secret.h"
 #include <limits.h>
 #include <string.h>

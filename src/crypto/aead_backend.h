@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What an AEAD implementation gives to aead.c, and how one is chosen among them (aead_choice.c). Callers see
- * only aead.h; tests reach every backend through here. */
+/* What an AEAD implementation gives to aead.c. Callers see only aead.h; tests reach every backend through here. */
 
 #include "crypto/aead.h"
 
@@ -38,11 +37,3 @@ extern const struct aead_backend aead_null_backend;
 /* As aead_new, by this backend. ERR_UNSUPPORTED when it does not serve the suite. */
 int aead_new_with(const struct aead_backend *backend, enum aead_suite suite, const uint8_t key[AEAD_KEY_LEN],
                   struct aead **out) must_check;
-
-/* The one that serves the suite in this process (enum aead_choice), or NULL when none does. Chosen for every suite
- * on the first call, by any thread: takes some milliseconds then, nothing later. */
-const struct aead_backend *aead_choose(enum aead_suite suite);
-
-/* True when both seal the same and open what the other sealed, at lengths around the edges of their code and
- * in several splits, and when b refuses what was altered. */
-bool aead_agree(const struct aead_backend *a, const struct aead_backend *b, enum aead_suite suite) must_check;

@@ -6,7 +6,7 @@
  * (docs/BENCHMARKS.md); a clock at the start would decide the same, but for a machine that is busy at that moment.
  * docs/SECURITY.md says why another implementation is trusted with keys at all. */
 
-#include "crypto/aead_backend.h"
+#include "crypto/aead_choice.h"
 
 #include "base/clock.h"
 #include <pthread.h>

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/cmd.h"
 #include <jansson.h>
 #include <pthread.h>
 #include <poll.h>

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rules that the source tree keeps whatever the code does: layers, system calls, headers of files."""
 
+import functools
 import re
 import subprocess
 from pathlib import Path
@@ -115,6 +116,39 @@ def test_a_whole_node_is_seen_only_by_those_who_tie_it_together():
     assert not [path for path in SOURCES if path.name == "node.h"]
     assert not [str(path.relative_to(ROOT)) for path in SOURCES
                 if path.parent.name != "control" and re.search(r"\bstruct node\b", code_of(path))]
+
+
+# Types in front of the name, parameters, and a body or a semicolon, at the start of a line.
+FUNCTION = r"^(?!static|typedef|extern|return)[A-Za-z][^;{}()=#]*?\b(\w+)\([^;{}]*\)[^;{}()]*"
+DECLARED = re.compile(FUNCTION + r"(?:\([^;{}]*\)[^;{}()]*)?;", flags=re.MULTILINE)
+DEFINED = re.compile(FUNCTION + r"\n\{", flags=re.MULTILINE)
+# An identity on disk is told of where identities are.
+OTHER_NAMES = {"src/crypto/keyfile.c": "src/crypto/identity_file.c"}
+
+
+@functools.cache
+def defined_in(path):
+    return set(DEFINED.findall(code_of(path)))
+
+
+def test_a_header_declares_what_one_file_does():
+    """Or, where a noun has several files, what those do that begin with its name."""
+    users, wrong, seen = {}, {}, 0
+    for path in SOURCES:
+        for _, header in includes_of(path) if path.suffix == ".c" else ():
+            users.setdefault(header, []).append(path)
+    for header in SOURCES:
+        if header.suffix != ".h":
+            continue
+        name = str(header.relative_to(ROOT / "src"))
+        declared = set(DECLARED.findall(code_of(header)))
+        files = {str(path.relative_to(ROOT)) for path in users.get(name, ()) if declared & defined_in(path)}
+        own = re.compile(re.escape(str(header.relative_to(ROOT))[:-2]) + r"(_\w+)?\.c")
+        seen += len(files)
+        if len(files) > 1 and not all(own.fullmatch(OTHER_NAMES.get(file, file)) for file in files):
+            wrong[name] = sorted(files)
+    assert seen > 100
+    assert not wrong
 
 
 def test_peers_are_written_by_their_own_room():

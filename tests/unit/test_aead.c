@@ -3,6 +3,7 @@
  * size; whatever is altered does not open; a backend that errs is not chosen. */
 
 #include "crypto/aead_backend.h"
+#include "crypto/aead_choice.h"
 
 #include <stdarg.h>
 #include <setjmp.h>

@@ -9,6 +9,8 @@
  * Each batch is bounded, so neither direction starves the other, and what is left keeps epoll awake. */
 
 #include "node/data/worker_impl.h"
+#include "node/data/worker_in.h"
+#include "node/data/worker_out.h"
 
 #include "base/clock.h"
 #include "base/hex.h"

@@ -108,9 +108,3 @@ bool worker_limit_pass(struct worker_limit limits[WORKER_LIMITS], uint32_t slot,
 
 /* While the direction's left is not 0. */
 void worker_trace_frame(struct worker *w, bool to_device, const struct switch_frame *frame, size_t len);
-
-/* worker_out.c: moves a bounded number of frames from the TAP to peers. ERR_IO when the TAP is gone. */
-int worker_out_round(struct worker *w) must_check;
-
-/* worker_in.c: receives and delivers one batch of datagrams. True when a frame reached the TAP. */
-bool worker_in_round(struct worker *w);

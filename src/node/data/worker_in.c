@@ -16,12 +16,13 @@
  * as each other's answers: the first frames of a flow, which the kernel spreads by a hash of its own, differ
  * on both ends, and so segments would overtake each other. */
 
-#include "node/data/worker_impl.h"
+#include "node/data/worker_in.h"
 
 #include "base/uninitialized.h"
 #include "frame/flow.h"
-#include "proto/session/fragment.h"
+#include "node/data/worker_impl.h"
 #include "proto/message/stun.h"
+#include "proto/session/fragment.h"
 #include <string.h>
 
 /* STUN answers come from strangers: they may fill a part of the queue to the control thread, so that the rest

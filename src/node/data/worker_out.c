@@ -8,10 +8,11 @@
  *
  * The payload moves once in user space: through the cipher. */
 
-#include "node/data/worker_impl.h"
+#include "node/data/worker_out.h"
 
 #include "base/uninitialized.h"
 #include "frame/datagram.h"
+#include "node/data/worker_impl.h"
 #include "proto/session/fragment.h"
 #include <poll.h>
 

@@ -3,11 +3,15 @@
  * knows of the machine's other interfaces. device_overlap.c deals with those that hold the same subnet,
  * device_undo.c with what a run that was killed left. Control thread. */
 
-#include "node/device/device_impl.h"
+#include "node/device/device.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "frame/offload.h"
+#include "node/device/device_guard.h"
+#include "node/device/device_impl.h"
+#include "node/device/device_overlap.h"
+#include "node/device/device_undo.h"
 #include "proto/wire/wire.h"
 #include <errno.h>
 #include <stdlib.h>

@@ -5,9 +5,10 @@
  * traffic. One whose address becomes a next hop or a name server goes. The person may allow addresses by
  * -host-route. Control thread. docs/ARCHITECTURE.md, "Control". */
 
-#include "node/device/device_impl.h"
+#include "node/device/device_guard.h"
 
 #include "base/log.h"
+#include "node/device/device_impl.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -76,36 +76,7 @@ struct device {
     size_t route_count, route_cap;
 };
 
-/* Looks for overlaps in the snapshots, tells the person of new ones,
- * and sets or removes what they call for. */
-void device_overlap_refresh(struct device *d);
-
-/* Judges anew what peers announce: by who is around this machine now. again: routes that were set before are set again. */
-void device_overlap_look(struct device *d, bool again);
-
-/* True when that is due by itself, once in a few calls. */
-bool device_overlap_due(struct device *d);
+const struct rtnl_link *device_link_at(const struct device *d, unsigned index); /* NULL when unknown */
 
 /* False when there were too many looks of late: then device_tick does what is stale. */
 bool device_may_look(struct device *d, uint64_t now_us);
-
-/* Looks who is around this machine, while there is an overlap. */
-void device_guard_refresh(struct device *d);
-void device_guard_free(struct device *d);
-
-/* False when a host route for r would take an address from who has it; the person is told once per address. */
-bool device_guard_admits(struct device *d, const struct device_peer_route *r);
-
-/* Removes host routes and settings. */
-void device_overlap_undo(struct device *d);
-
-/* Where the record of d lies. Before anything else. */
-void device_undo_init(struct device *d, const struct config *config, const struct node_id *id);
-
-/* Puts back what a run that was killed left. Before the device is opened. */
-void device_undo_heal(struct device *d);
-
-/* Makes the record agree with d->undo: before every change, and after every undoing. */
-void device_undo_sync(struct device *d);
-
-const struct rtnl_link *device_link_at(const struct device *d, unsigned index); /* NULL when unknown */

@@ -6,9 +6,12 @@
  * since the kernel otherwise lends it those of the other interface. Nothing of the other interface is
  * touched. Control thread. docs/ARCHITECTURE.md, "Control". */
 
-#include "node/device/device_impl.h"
+#include "node/device/device_overlap.h"
 
 #include "base/log.h"
+#include "node/device/device_guard.h"
+#include "node/device/device_impl.h"
+#include "node/device/device_undo.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

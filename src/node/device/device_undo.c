@@ -4,9 +4,10 @@
  * that finds one puts the device back first. It need not be on disk: what it tells of goes with the machine's
  * memory, too. A device that we created needs none. Control thread. */
 
-#include "node/device/device_impl.h"
+#include "node/device/device_undo.h"
 
 #include "base/log.h"
+#include "node/device/device_impl.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

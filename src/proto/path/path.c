@@ -6,7 +6,9 @@
  * small, and caused only by authenticated datagrams, so nobody can be flooded through us. */
 
 #include "proto/path/path.h"
+
 #include "base/clock.h"
+#include "proto/path/path_choice.h"
 #include "proto/path/path_set.h"
 #include "proto/wire/wire.h"
 #include <stdlib.h>

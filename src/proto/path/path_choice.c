@@ -8,6 +8,8 @@
  *   the peer moved                 see path_decide_roam
  */
 
+#include "proto/path/path_choice.h"
+
 #include "base/clock.h"
 #include "proto/path/path_set.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What the files of a path set share: its state and the choice of the path that carries. Internal to
+/* What the files of a path set share: its state. Internal to
  * proto/path/path; control thread. docs/PROTOCOL.md §9. */
 
 #include "base/bucket.h"
@@ -22,10 +22,3 @@ struct path_set {
 
 /* The used entry behind e, the first for NULL; NULL behind the last. */
 struct path_entry *path_set_next(const struct path_set *set, const struct path_entry *e);
-
-/* Makes the right path the best, now that states or round trips may have changed. */
-void path_choose(struct path_set *set, uint64_t now_us);
-
-/* A challenged source may have answered, or the old path may have had its time to:
- * moves to it, or does not. */
-void path_decide_roam(struct path_set *set, struct path_entry *e, uint64_t now_us);

@@ -3,6 +3,7 @@
  * docs/PROTOCOL.md §13. */
 
 #include "proto/switch/fdb_impl.h"
+#include "proto/switch/fdb_share.h"
 
 #include <stdlib.h>
 #include <string.h>

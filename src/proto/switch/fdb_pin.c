@@ -3,6 +3,7 @@
  * the control thread, asked by any. */
 
 #include "proto/switch/fdb_impl.h"
+#include "proto/switch/fdb_share.h"
 
 #define MAC_MASK  0xffffffffffffull
 #define GROUP_BIT (1ull << 40)

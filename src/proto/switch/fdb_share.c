@@ -4,6 +4,8 @@
  * place from one that has more. Peers that are at their share displace nobody, so a full table comes to rest.
  * docs/PROTOCOL.md §13. */
 
+#include "proto/switch/fdb_share.h"
+
 #include "proto/switch/fdb_impl.h"
 
 #define DISPLACE_CELLS 256 /* looked at for one new address */

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The verbs of `shadowmesh`: one file each, cmd_*.c. Each returns an exit code (cli.h). */
+
+struct cli_options;
+
+int cmd_status(const struct cli_options *options);
+int cmd_peers(const struct cli_options *options);
+int cmd_fdb(const struct cli_options *options);
+int cmd_ping(const struct cli_options *options);
+int cmd_allow(const struct cli_options *options);
+int cmd_disallow(const struct cli_options *options);
+int cmd_connect(const struct cli_options *options);
+int cmd_disconnect(const struct cli_options *options);
+int cmd_id(const struct cli_options *options);
+int cmd_version(const struct cli_options *options);

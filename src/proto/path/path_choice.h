@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Which path of a set carries. Internal to it. */
+
+#include <stdint.h>
+
+struct path_entry;
+struct path_set;
+
+/* Makes the right path the best, now that states or round trips may have changed. */
+void path_choose(struct path_set *set, uint64_t now_us);
+
+/* A challenged source may have answered, or the old path may have had its time to:
+ * moves to it, or does not. */
+void path_decide_roam(struct path_set *set, struct path_entry *e, uint64_t now_us);
