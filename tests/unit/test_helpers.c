@@ -479,6 +479,17 @@ static void helper_that_cannot_be_started_fails_the_start(void **state)
     assert_int_equal(f->unable, 1);
 }
 
+/* The teardown waits for the keeper, which is about to try again. */
+static void keeper_that_could_start_nothing_ends_with_its_node(void **state)
+{
+    struct fixture *f = new_fixture();
+    *state = f;
+    log_set_level(LOG_LEVEL_ERROR);
+    forks_to_failure = 2;
+    assert_int_equal(start_helper(f, be_unable, NULL, false), 0);
+    forks_to_failure = 0;
+}
+
 static void lookup_that_cannot_be_started_is_told(void **state)
 {
     forks_to_failure = 3;
@@ -526,6 +537,7 @@ int main(void)
         cmocka_unit_test_teardown(helper_that_does_not_end_is_ended, teardown),
         cmocka_unit_test(keeper_that_cannot_be_started_is_an_error),
         cmocka_unit_test_teardown(helper_that_cannot_be_started_fails_the_start, teardown),
+        cmocka_unit_test_teardown(keeper_that_could_start_nothing_ends_with_its_node, teardown),
         cmocka_unit_test_teardown(lookup_that_cannot_be_started_is_told, teardown),
     };
     return cmocka_run_group_tests(tests, make_secret, remove_secret);

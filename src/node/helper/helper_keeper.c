@@ -155,12 +155,12 @@ static void keep(struct keeper *k)
     for (unsigned i = 0; i < k->count; i++)
         start(k, i);
     while (any_left(k)) {
-        for (unsigned i = 0; i < k->count; i++)
-            if (k->children[i].pid < 0)
-                start_another(k, i); /* it waits before */
         wait_for_news(k, ends);
         reap(k);
         end_what_lasts(k, ends);
+        for (unsigned i = 0; i < k->count; i++)
+            if (k->children[i].pid < 0)
+                start_another(k, i); /* it waits before */
     }
 }
 
