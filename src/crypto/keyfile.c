@@ -8,6 +8,7 @@
 #include "crypto/identity_internal.h"
 #include "crypto/library.h"
 #include "crypto/secret.h"
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/bio.h>
@@ -21,7 +22,8 @@
 
 #define FILE_MAX  16384 /* a key of ours takes 6.8 KB */
 #define TEMP_NAME "." IDENTITY_KEY_FILE ".%08x"
-#define TEMP_MAX  (sizeof(TEMP_NAME) + 8)
+
+static_assert(sizeof(TEMP_NAME) + 8 <= IDENTITY_DRAFT_MAX, "a draft has a name");
 
 static bool is_ours(const struct stat *st)
 {
@@ -176,37 +178,6 @@ static int write_temp(int dir_fd, const char *name, const char *pem, size_t len)
     return err;
 }
 
-/* link(2), not rename(2): it fails when the name is taken, so no key is ever lost to a race. */
-static int publish(int dir_fd, const char *temp)
-{
-    int err = linkat(dir_fd, temp, dir_fd, IDENTITY_KEY_FILE, 0) == 0 ? 0 : err_from_errno(errno);
-    int saved_errno = errno;
-
-    unlinkat(dir_fd, temp, 0);
-    errno = saved_errno;
-    if (!err && fsync(dir_fd) != 0) {
-        err = err_from_errno(errno);
-        saved_errno = errno;
-        unlinkat(dir_fd, IDENTITY_KEY_FILE, 0);
-        errno = saved_errno;
-    }
-    return err;
-}
-
-static int save_pem(int dir_fd, const char *pem, size_t len)
-{
-    char temp[TEMP_MAX];
-    unsigned number;
-    int err;
-
-    if (faccessat(dir_fd, IDENTITY_KEY_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-        return ERR_EXISTS;
-    secret_random(&number, sizeof(number));
-    snprintf(temp, sizeof(temp), TEMP_NAME, number);
-    err = write_temp(dir_fd, temp, pem, len);
-    return err ? err : publish(dir_fd, temp);
-}
-
 /* Opens dir, making it first when missing; a new directory's entry is on disk before any key is. */
 static int open_or_make_dir(const char *dir, bool *made, int *out)
 {
@@ -226,23 +197,38 @@ static int open_or_make_dir(const char *dir, bool *made, int *out)
     return 0;
 }
 
-static int save_in_dir(const char *dir, const char *pem, size_t len)
+static void close_draft(struct identity_draft *draft, bool failed)
 {
-    bool made;
-    int dir_fd = -1, saved_errno, err = open_or_make_dir(dir, &made, &dir_fd);
+    int saved_errno = errno;
 
+    close(draft->dir_fd);
+    draft->dir_fd = -1;
+    if (failed && draft->made_dir)
+        rmdir(draft->dir);
+    errno = saved_errno;
+}
+
+static int draft_pem(const char *dir, const char *pem, size_t len, struct identity_draft *out)
+{
+    unsigned number;
+    int err;
+
+    *out = (struct identity_draft){.dir = dir, .dir_fd = -1};
+    err = open_or_make_dir(dir, &out->made_dir, &out->dir_fd);
     if (err)
         return err;
-    err = save_pem(dir_fd, pem, len);
-    saved_errno = errno;
-    close(dir_fd);
-    if (err && made)
-        rmdir(dir);
-    errno = saved_errno;
+    secret_random(&number, sizeof(number));
+    snprintf(out->name, sizeof(out->name), TEMP_NAME, number);
+    if (faccessat(out->dir_fd, IDENTITY_KEY_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        err = ERR_EXISTS;
+    else
+        err = write_temp(out->dir_fd, out->name, pem, len);
+    if (err)
+        close_draft(out, true);
     return err;
 }
 
-int identity_save(const struct identity *me, const char *dir)
+int identity_draft(const struct identity *me, const char *dir, struct identity_draft *out)
 {
     BIO *bio;
     int err = ERR_NOMEM, saved_errno;
@@ -258,11 +244,53 @@ int identity_save(const struct identity *me, const char *dir)
         goto out;
     len = BIO_get_mem_data(bio, &pem);
     if (len > 0)
-        err = save_in_dir(dir, pem, (size_t)len);
+        err = draft_pem(dir, pem, (size_t)len, out);
 out:
     saved_errno = errno;
     BIO_free(bio);
     library_end_secret();
     errno = saved_errno;
     return err;
+}
+
+/* link(2), not rename(2): it fails when the name is taken, so no key is ever lost to a race. */
+static int publish(int dir_fd, const char *temp)
+{
+    int err = linkat(dir_fd, temp, dir_fd, IDENTITY_KEY_FILE, 0) == 0 ? 0 : err_from_errno(errno);
+    int saved_errno = errno;
+
+    unlinkat(dir_fd, temp, 0);
+    errno = saved_errno;
+    if (!err && fsync(dir_fd) != 0) {
+        err = err_from_errno(errno);
+        saved_errno = errno;
+        unlinkat(dir_fd, IDENTITY_KEY_FILE, 0);
+        errno = saved_errno;
+    }
+    return err;
+}
+
+int identity_publish(struct identity_draft *draft)
+{
+    int err = publish(draft->dir_fd, draft->name);
+
+    close_draft(draft, err != 0);
+    return err;
+}
+
+void identity_discard(struct identity_draft *draft)
+{
+    int saved_errno = errno;
+
+    unlinkat(draft->dir_fd, draft->name, 0);
+    close_draft(draft, true);
+    errno = saved_errno;
+}
+
+int identity_save(const struct identity *me, const char *dir)
+{
+    struct identity_draft draft;
+    int err = identity_draft(me, dir, &draft);
+
+    return err ? err : identity_publish(&draft);
 }

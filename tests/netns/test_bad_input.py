@@ -6,6 +6,7 @@
 
 import os
 import re
+import subprocess
 
 import lab as labs
 import pytest
@@ -220,6 +221,31 @@ def test_missing_libcurl_is_named(host):
               f"-run {host.dir}/run -tap-ip {A_OVERLAY} -backbone http://127.0.0.1:9")
     assert re.search(r" error backbone: its process does not start: libcurl cannot be loaded .*: install it$",
                      complaint(host.run("sh", "-c", script, check=False)))
+    assert not (host.dir / "keys").exists()
+
+
+def test_a_start_that_may_make_too_few_processes_or_threads_leaves_no_key(host):
+    """The limit of a user who runs nothing else refuses each of them in turn, the last ones in the cage."""
+    user, base = 64321, host.dir / "user"
+    rights = "-all,+net_admin,+dac_override"
+    base.mkdir()
+    os.chown(base, user, user)
+    said = ""
+    for limit in range(1, 12):
+        labs.wait_for(lambda: host.run("pgrep", "-u", user, check=False, echo=False).returncode == 1, 10, "all of the last start ended")
+        node = host.start("prlimit", f"--nproc={limit}", "setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups",
+                          f"--bounding-set={rights}", f"--inh-caps={rights}", f"--ambient-caps={rights}",
+                          labs.program("shadowmesh-l2"), "-workers", 2, "-keydir", base / "keys", "-run", base / "run", "-tap-ip", A_OVERLAY,
+                          "-backbone", "http://127.0.0.1:9", name=f"node-{limit}")
+        labs.wait_for(lambda: not node.running or "Peer ID: " in node.log(), 20, "the end of a start")
+        if node.running:
+            assert node.stop() == 0
+            break
+        said += complaint(subprocess.CompletedProcess(node.argv, node.returncode, stderr=node.log())) + "\n"
+        assert not (base / "keys").exists(), said
+    assert (base / "keys" / "node.key").exists(), said
+    for part in ("the helper processes", "name look-ups", "backbone", "the process that keeps the key", "writes the log", "the data workers"):
+        assert part in said, (part, said)
 
 
 def test_https_to_a_port_without_tls_is_said(host):

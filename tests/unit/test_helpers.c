@@ -7,6 +7,7 @@
 #include "node/helper/helper_channel.h"
 #include "node/helper/helper_client.h"
 #include "node/helper/helper_keeper.h"
+#include "node/helper/helpers.h"
 #include "node/helper/name_client.h"
 #include "node/helper/name_helper.h"
 
@@ -45,7 +46,7 @@ struct fixture {
     struct helper_client *helper;
     struct name_client *names;
     struct asked asked[ASKED];
-    unsigned answers, unable;
+    unsigned answers;
 };
 
 static int forks_to_failure; /* 1: the next one; also in the children */
@@ -153,18 +154,13 @@ static struct fixture *new_fixture(void)
     return f;
 }
 
-static void on_unable(void *context)
-{
-    ((struct fixture *)context)->unable++;
-}
-
 static int start_helper(struct fixture *f, int (*run)(int, const void *), const void *context, bool caged)
 {
     struct helper_job job = {"test: names", "names", -1, run, context};
     int node;
     assert_int_equal(helper_channel_open(&node, &job.fd), 0);
     assert_int_equal(helper_keeper_start(&job, 1, &node, caged), 0);
-    const struct helper_client_config client = {&f->loop, "names", on_unable, f};
+    const struct helper_client_config client = {&f->loop, "names"};
     return helper_client_new(&client, node, &f->helper);
 }
 
@@ -425,16 +421,26 @@ static int be_unable(int fd, const void *context)
     return EXIT_FAILURE;
 }
 
+/* The teardown waits for its keeper. */
+static int wait_for(int (*run)(int, const void *), char why[HELPER_TEXT_MAX])
+{
+    struct helper_job job = {"test: names", "names", -1, run, NULL};
+    struct helpers helpers = HELPERS_NONE;
+    const char *title;
+    assert_int_equal(helper_channel_open(&helpers.names, &job.fd), 0);
+    assert_int_equal(helper_keeper_start(&job, 1, &helpers.names, false), 0);
+    int err = helpers_wait(&helpers, &title, why);
+    assert_string_equal(title, HELPERS_NAMES);
+    helpers_close(&helpers);
+    return err;
+}
+
 static void helper_that_cannot_start_fails_the_start(void **state)
 {
-    struct fixture *f = new_fixture();
-    *state = f;
-    log_set_level(LOG_LEVEL_ERROR);
-    assert_int_equal(start_helper(f, be_unable, NULL, false), 0);
-    assert_int_equal(name_client_new(f->helper, &f->names), 0);
-    assert_int_equal(ask_and_wait(f, 0, "good")->count, 0);
-    run_until_answers(f, 1);
-    assert_int_equal(f->unable, 1);
+    char why[HELPER_TEXT_MAX];
+    *state = new_fixture();
+    assert_int_equal(wait_for(be_unable, why), ERR_UNSUPPORTED);
+    assert_string_equal(why, "it is not able to");
 }
 
 static int never_end(int fd, const void *context)
@@ -471,12 +477,49 @@ static void keeper_that_cannot_be_started_is_an_error(void **state)
 
 static void helper_that_cannot_be_started_fails_the_start(void **state)
 {
+    char why[HELPER_TEXT_MAX];
+    *state = new_fixture();
     forks_to_failure = 2;
-    assert_int_equal(setup(state), 0);
-    struct fixture *f = *state;
+    assert_int_equal(wait_for(never_end, why), ERR_UNSUPPORTED);
     forks_to_failure = 0;
-    assert_int_equal(ask_and_wait(f, 0, "good")->count, 1); /* another try is made */
-    assert_int_equal(f->unable, 1);
+    assert_string_equal(why, "the system starts no process for it");
+}
+
+static int breaks[2]; /* a pipe: a helper breaks for each byte */
+
+static int break_or_serve(int fd, const void *context)
+{
+    const struct helper_message ready = {.kind = HELPER_READY};
+    char byte;
+    (void)context;
+    if (read(breaks[0], &byte, 1) == 1)
+        raise(SIGKILL);
+    return helper_channel_send(fd, &ready) == 0 && recv(fd, &byte, 1, 0) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static void helper_that_breaks_at_its_start_is_started_again(void **state)
+{
+    char why[HELPER_TEXT_MAX];
+    *state = new_fixture();
+    assert_int_equal(pipe2(breaks, O_NONBLOCK | O_CLOEXEC), 0);
+    assert_int_equal(write(breaks[1], "x", 1), 1);
+    assert_int_equal(wait_for(break_or_serve, why), 0);
+    close(breaks[0]);
+    close(breaks[1]);
+}
+
+static int leave_at_once(int fd, const void *context)
+{
+    (void)fd, (void)context;
+    return EXIT_SUCCESS;
+}
+
+static void helper_that_leaves_at_its_start_fails_the_start(void **state)
+{
+    char why[HELPER_TEXT_MAX];
+    *state = new_fixture();
+    assert_int_equal(wait_for(leave_at_once, why), ERR_CLOSED);
+    assert_string_equal(why, err_str(ERR_CLOSED));
 }
 
 /* The teardown waits for the keeper, which is about to try again. */
@@ -537,6 +580,8 @@ int main(void)
         cmocka_unit_test_teardown(helper_that_does_not_end_is_ended, teardown),
         cmocka_unit_test(keeper_that_cannot_be_started_is_an_error),
         cmocka_unit_test_teardown(helper_that_cannot_be_started_fails_the_start, teardown),
+        cmocka_unit_test_teardown(helper_that_breaks_at_its_start_is_started_again, teardown),
+        cmocka_unit_test_teardown(helper_that_leaves_at_its_start_fails_the_start, teardown),
         cmocka_unit_test_teardown(keeper_that_could_start_nothing_ends_with_its_node, teardown),
         cmocka_unit_test_teardown(lookup_that_cannot_be_started_is_told, teardown),
     };

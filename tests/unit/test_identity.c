@@ -257,6 +257,54 @@ static void existing_key_is_never_replaced(void **state)
     identity_free(other);
 }
 
+static void draft_is_no_key_before_it_is_published(void **state)
+{
+    struct identity_draft draft;
+    struct identity *loaded;
+
+    (void)state;
+    assert_int_equal(identity_draft(me, dir, &draft), 0);
+    assert_int_equal(entries(dir), 1);
+    assert_int_equal(identity_load(dir, &loaded), ERR_NOT_FOUND);
+    assert_int_equal(identity_publish(&draft), 0);
+    assert_int_equal(entries(dir), 1);
+    assert_int_equal(identity_load(dir, &loaded), 0);
+    assert_int_equal(id_compare(identity_id(loaded), identity_id(me)), 0);
+    identity_free(loaded);
+}
+
+static void discarded_draft_leaves_nothing(void **state)
+{
+    struct identity_draft draft;
+    char sub[128];
+
+    (void)state;
+    assert_int_equal(identity_draft(me, dir, &draft), 0);
+    identity_discard(&draft);
+    assert_int_equal(entries(dir), 0);
+    snprintf(sub, sizeof(sub), "%s/made", dir);
+    assert_int_equal(identity_draft(me, sub, &draft), 0);
+    identity_discard(&draft);
+    assert_int_equal(entries(dir), 0);
+}
+
+static void draft_does_not_replace_a_key_that_came_meanwhile(void **state)
+{
+    struct identity_draft draft;
+    struct identity *other, *loaded;
+
+    (void)state;
+    assert_int_equal(identity_generate(&other), 0);
+    assert_int_equal(identity_draft(other, dir, &draft), 0);
+    assert_int_equal(identity_save(me, dir), 0);
+    assert_int_equal(identity_publish(&draft), ERR_EXISTS);
+    assert_int_equal(entries(dir), 1);
+    assert_int_equal(identity_load(dir, &loaded), 0);
+    assert_int_equal(id_compare(identity_id(loaded), identity_id(me)), 0);
+    identity_free(loaded);
+    identity_free(other);
+}
+
 static void missing_directory_is_made_for_its_owner_only(void **state)
 {
     char sub[128];
@@ -520,6 +568,9 @@ int main(void)
         cmocka_unit_test(malformed_public_key_is_refused),
         cmocka_unit_test_teardown(saved_key_loads_again_and_is_private, remove_key),
         cmocka_unit_test_teardown(existing_key_is_never_replaced, remove_key),
+        cmocka_unit_test_teardown(draft_is_no_key_before_it_is_published, remove_key),
+        cmocka_unit_test_teardown(discarded_draft_leaves_nothing, remove_key),
+        cmocka_unit_test_teardown(draft_does_not_replace_a_key_that_came_meanwhile, remove_key),
         cmocka_unit_test(missing_directory_is_made_for_its_owner_only),
         cmocka_unit_test(missing_key_is_not_found),
         cmocka_unit_test_teardown(key_that_others_can_read_is_refused, remove_key),

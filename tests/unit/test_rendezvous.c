@@ -337,18 +337,12 @@ static int free_identities(void **state)
     return 0;
 }
 
-static void on_unable(void *context)
-{
-    (void)context;
-    fail_msg("a helper does not start");
-}
-
 static void start_helpers(struct fixture *f)
 {
     const struct helpers_config config = {.caged = SANDBOX_DEFAULT, .backbone = f->url};
     struct helpers ends;
     assert_int_equal(helpers_start(&config, &ends), 0);
-    const struct helper_client_config client = {&f->loop, "helper", on_unable, f};
+    const struct helper_client_config client = {&f->loop, "helper"};
     assert_int_equal(helper_client_new(&client, ends.backbone, &f->helper), 0);
     assert_int_equal(helper_client_new(&client, ends.names, &f->name_helper), 0);
     assert_int_equal(name_client_new(f->name_helper, &f->names), 0);

@@ -11,7 +11,6 @@
 #include "node/control/keydir.h"
 #include "node/control/resources.h"
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,23 +23,15 @@ static bool start_helpers(struct node *n)
     return err == 0;
 }
 
-static bool say_id(const struct node_id *id)
-{
-    char hex[ID_TEXT_MAX];
-    id_format(id, hex);
-    if (printf("Peer ID: %s\n", hex) > 0 && fflush(stdout) == 0)
-        return true;
-    log_error("the peer id %s cannot be written to the standard output: %s", hex, strerror(errno));
-    return false;
-}
-
 static bool load_identity(const struct config *config, struct identity **out, bool *made)
 {
     if (keydir_load(config->keydir, out, made))
         return false;
     if (*made && config->generate_keys && keydir_keep(*out, config->keydir))
         return false;
-    return say_id(identity_id(*out)) || !config->generate_keys;
+    if (*made && !config->generate_keys)
+        return true; /* it is said once it is kept */
+    return keydir_say_id(*out) || !config->generate_keys;
 }
 
 int control_run(const struct config *config)
@@ -51,6 +42,7 @@ int control_run(const struct config *config)
     n->started_us = clock_monotonic_us();
     n->snapshot = SNAPSHOT_NONE;
     n->helpers = HELPERS_NONE;
+    n->key = KEY_DRAFT_NONE;
     if (!resources_room(config) || (!config->generate_keys && !start_helpers(n)))
         return EXIT_FAILURE;
     if (!load_identity(config, &n->identity, &n->key_made))
@@ -64,8 +56,6 @@ int control_run(const struct config *config)
     int code = control_start(n) ? EXIT_SUCCESS : EXIT_FAILURE;
     if (code == EXIT_SUCCESS)
         uv_run(&n->loop, UV_RUN_DEFAULT);
-    if (n->failed)
-        code = EXIT_FAILURE;
     control_stop(n, code);
     identity_free(n->identity);
     return code;

@@ -137,16 +137,9 @@ void control_events_wake(void *context)
     uv_async_send(&((struct node *)context)->wake);
 }
 
-/* ---- the machine and helper processes ---- */
+/* ---- the machine ---- */
 
 void control_events_resumed(void *context)
 {
     mesh_rekey_all(((struct node *)context)->mesh, clock_monotonic_us());
-}
-
-void control_events_unable(void *context)
-{
-    struct node *n = context;
-    n->failed = true;
-    uv_stop(&n->loop);
 }

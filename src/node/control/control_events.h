@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What others tell a running node: streams, the backbone, workers, helper processes. Control thread. */
+/* What others tell a running node: streams, the backbone, workers, the machine. Control thread. */
 
 #include "node/carrier/streams.h"
 
@@ -21,6 +21,3 @@ void control_events_of_workers(struct node *n);
 
 /* The machine was resumed from a snapshot. context is the node. */
 void control_events_resumed(void *context);
-
-/* A helper process can be started no more, which has been told: the node ends. context is the node. */
-void control_events_unable(void *context);

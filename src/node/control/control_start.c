@@ -161,21 +161,31 @@ static bool start_workers(struct node *n)
     return err == 0;
 }
 
+/* They were started first of all, and have had the time of all else. */
+static bool wait_for_helpers(struct node *n)
+{
+    const char *title;
+    char why[HELPER_TEXT_MAX];
+    int err = helpers_wait(&n->helpers, &title, why);
+    if (err)
+        log_error("%s: its process does not start: %s", title, why);
+    return err == 0;
+}
+
 static bool open_helper(struct node *n, int *end, const char *title, struct helper_client **out)
 {
     int fd = *end;
     *end = -1;
-    const struct helper_client_config config = {&n->loop, title, control_events_unable, n};
+    const struct helper_client_config config = {&n->loop, title};
     return helper_client_new(&config, fd, out) == 0;
 }
 
-/* They were started first of all. */
 static bool open_helpers(struct node *n)
 {
-    bool ok =
-        open_helper(n, &n->helpers.names, "name look-ups", &n->name_helper) &&
-        (n->helpers.backbone < 0 || open_helper(n, &n->helpers.backbone, "backbone", &n->backbone_helper)) &&
-        name_client_new(n->name_helper, &n->name_client) == 0;
+    bool ok = open_helper(n, &n->helpers.names, HELPERS_NAMES, &n->name_helper) &&
+              (n->helpers.backbone < 0 ||
+               open_helper(n, &n->helpers.backbone, HELPERS_BACKBONE, &n->backbone_helper)) &&
+              name_client_new(n->name_helper, &n->name_client) == 0;
     if (!ok)
         log_error("cannot start the clients of the helper processes: %s", err_str(ERR_NOMEM));
     return ok;
@@ -258,16 +268,27 @@ static void tell_addresses(struct node *n)
     addresses_announce(&n->addresses, clock_monotonic_us());
 }
 
+/* An id that was said is the next start's, too. */
+static bool keep_key(struct node *n)
+{
+    if (!n->key_made)
+        return true;
+    if (keydir_keep_draft(&n->key, n->config->keydir))
+        return false;
+    (void)keydir_say_id(n->identity);
+    return true;
+}
+
 bool control_start(struct node *n)
 {
     snapshot_watch(&n->snapshot, &n->loop, control_events_resumed, n);
     if (!open_api(n) || !open_sockets(n) || !open_device(n) || !open_mesh(n) || !list_peers(n) ||
-        (n->key_made && keydir_keep(n->identity, n->config->keydir)) || cage_enter(n->config, &n->sandbox) ||
-        log_start_writer() || !start_workers(n))
+        !wait_for_helpers(n) || (n->key_made && keydir_draft(n->identity, n->config->keydir, &n->key)) ||
+        cage_enter(n->config, &n->sandbox) || log_start_writer() || !start_workers(n))
         return false;
     init_parts(n);
     tell_addresses(n);
-    if (!open_helpers(n) || !start_rendezvous(n) || !add_hosts(n))
+    if (!open_helpers(n) || !start_rendezvous(n) || !add_hosts(n) || !keep_key(n))
         return false;
     init_commands(n);
     control_loop_begin(n);

@@ -12,6 +12,7 @@
 #include "node/command/commands.h"
 #include "node/command/pings.h"
 #include "node/config/config.h"
+#include "node/control/key_draft.h"
 #include "node/control/snapshot.h"
 #include "node/data/tables.h"
 #include "node/data/workers.h"
@@ -35,7 +36,8 @@
 struct node {
     const struct config *config;
     struct identity *identity;
-    bool key_made; /* at this start: written when nothing else can fail */
+    bool key_made;        /* at this start: kept when nothing of it can fail any more */
+    struct key_draft key; /* until then */
     uint64_t started_us;
     struct sandbox sandbox; /* what holds of it */
 
@@ -86,6 +88,5 @@ struct node {
     bool trimmed; /* of what only starting needed */
     bool unlocked_told;
     bool device_gone;
-    bool failed;  /* a part of it */
     bool overdue; /* the stop: its time has run out */
 };

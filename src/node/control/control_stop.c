@@ -11,6 +11,7 @@
 
 void control_stop(struct node *n, int code)
 {
+    key_draft_drop(&n->key);
     if (n->rendezvous)
         rendezvous_close(n->rendezvous);
     name_client_free(n->name_client);

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "crypto/identity.h"
+#include "node/control/key_draft.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -64,6 +65,16 @@ static const char *whole_path(const char *dir, char out[PATH_MAX])
     return realpath(dir, out) ? out : dir;
 }
 
+bool keydir_say_id(const struct identity *identity)
+{
+    char hex[ID_TEXT_MAX];
+    id_format(identity_id(identity), hex);
+    if (printf("Peer ID: %s\n", hex) > 0 && fflush(stdout) == 0)
+        return true;
+    log_error("the peer id %s cannot be written to the standard output: %s", hex, strerror(errno));
+    return false;
+}
+
 int keydir_load(const char *dir, struct identity **out, bool *made)
 {
     char path[PATH_MAX];
@@ -78,10 +89,9 @@ int keydir_load(const char *dir, struct identity **out, bool *made)
     return err;
 }
 
-int keydir_keep(const struct identity *identity, const char *dir)
+static int tell_kept(int err, const char *dir)
 {
     char path[PATH_MAX];
-    int err = identity_save(identity, dir);
     if (!err)
         log_info(
             "no key was in %s: made a new one there, and with it a new id; -keydir DIR takes an older one",
@@ -91,4 +101,24 @@ int keydir_keep(const struct identity *identity, const char *dir)
     else
         log_error("cannot write the key file %s/%s: %s", dir, IDENTITY_KEY_FILE, reason(err));
     return err;
+}
+
+int keydir_keep(const struct identity *identity, const char *dir)
+{
+    return tell_kept(identity_save(identity, dir), dir);
+}
+
+int keydir_draft(const struct identity *identity, const char *dir, struct key_draft *out)
+{
+    int err = key_draft_new(identity, dir, out);
+    if (err == ERR_AGAIN)
+        log_error("cannot start the process that keeps the key: %s", strerror(errno));
+    else if (err)
+        tell_kept(err, dir);
+    return err;
+}
+
+int keydir_keep_draft(struct key_draft *draft, const char *dir)
+{
+    return tell_kept(key_draft_keep(draft), dir);
 }

@@ -24,9 +24,7 @@ struct open_request {
 
 struct helper_client {
     struct helper_client_config config;
-    int fd;      /* -1: it is gone for good */
-    bool ready;  /* one of its processes was */
-    bool unable; /* to start the first one, and it was told */
+    int fd; /* -1: it is gone for good */
     uv_poll_t poll;
     uv_timer_t timer;
     unsigned handles;
@@ -66,21 +64,9 @@ static void on_closed(uv_handle_t *handle)
         free(c);
 }
 
-static void start_failed(struct helper_client *c, const char *why)
-{
-    if (c->unable)
-        return;
-    c->unable = true;
-    log_error("%s: its process does not start: %s", c->config.title, why);
-    c->config.unable(c->config.context);
-}
-
 static void give_up(struct helper_client *c, const char *why)
 {
-    if (c->ready)
-        log_error("%s: its process %s: restart the node", c->config.title, why);
-    else
-        start_failed(c, why);
+    log_error("%s: its process %s: restart the node", c->config.title, why);
     uv_close((uv_handle_t *)&c->poll, on_closed);
     close(c->fd);
     c->fd = -1;
@@ -111,17 +97,12 @@ static void on_message(struct helper_client *c, const struct helper_message *m)
     struct open_request *r = m->token ? find(c, m->token) : NULL;
     switch (m->kind) {
     case HELPER_READY:
-        c->ready = true;
         return;
     case HELPER_UNABLE:
-        if (c->ready)
-            tell_unable(c, m->text);
-        else
-            start_failed(c, m->text);
+        tell_unable(c, m->text);
         return;
     case HELPER_ENDED:
-        if (c->ready)
-            tell_ended(c, m->text);
+        tell_ended(c, m->text);
         answer_none(c, TIME_NEVER);
         return;
     case HELPER_NAME:

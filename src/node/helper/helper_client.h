@@ -16,12 +16,9 @@ typedef void helper_answered(void *context, const struct helper_message *answer)
 struct helper_client_config {
     uv_loop_t *loop;
     const char *title; /* what the helper does, for the log; borrowed */
-    /* The first helper could not start, and one line has said why. It may be asked before it has started. */
-    void (*unable)(void *context);
-    void *context;
 };
 
-/* Takes fd, the node's end, also on an error: ERR_NOMEM. */
+/* Takes fd, the node's end to a helper that has started, also on an error: ERR_NOMEM. */
 int helper_client_new(const struct helper_client_config *config, int fd,
                       struct helper_client **out) must_check;
 

@@ -3,7 +3,12 @@
 /* The helper processes of a node: what they are, and their start. docs/ARCHITECTURE.md, "Processes". */
 
 #include "base/err.h"
+#include "node/helper/helper_message.h"
 #include <stdbool.h>
+
+/* What they do, for the log. */
+#define HELPERS_NAMES    "name look-ups"
+#define HELPERS_BACKBONE "backbone"
 
 #define HELPERS_NONE                                                                                         \
     (struct helpers)                                                                                         \
@@ -24,6 +29,10 @@ struct helpers_config {
 /* Starts them. Before this process makes a thread, reads a key or opens what they should not have. ERR_IO with errno
  * set: then none runs. */
 int helpers_start(const struct helpers_config *config, struct helpers *out) must_check;
+
+/* Waits until all have started, for half a minute at most. Else title is what the one does that has not, and why says the
+ * cause, for people. Any error of helper_channel_receive. Before their channels have clients. */
+int helpers_wait(const struct helpers *h, const char **title, char why[HELPER_TEXT_MAX]) must_check;
 
 /* Closes what nobody has taken; each helper ends by it. */
 void helpers_close(struct helpers *h);
