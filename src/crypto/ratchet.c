@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The data-key ratchet: X25519 (RFC 7748) and ML-KEM-1024 (FIPS 203) side by side, so that the new root is
- * secret while either holds. Control thread. docs/PROTOCOL.md §12:
+ * secret while either holds. Any thread. docs/PROTOCOL.md §12:
  *
  *   ikm      = X25519 shared secret ‖ ML-KEM-1024 shared secret
  *   prk      = HKDF-Extract(salt = last root, ikm)

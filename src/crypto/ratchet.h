@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* One step of the data-key ratchet: fresh X25519 (RFC 7748) and ML-KEM-1024 (FIPS 203), mixed by HKDF-SHA-384
- * with the last root, bound to both messages. Control thread. */
+ * with the last root, bound to both messages. Any thread. */
 
 #include "base/err.h"
 #include "crypto/kdf.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The control channel's TLS over memory BIOs. Control thread. docs/PROTOCOL.md §6.
+/* The control channel's TLS over memory BIOs. Any thread, an endpoint one at a time. docs/PROTOCOL.md §6.
  *
  * What a stranger can make us hold is bounded: HANDSHAKE_MAX bytes in before the handshake is done, and
  * PENDING_MAX either way afterwards. */

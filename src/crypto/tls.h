@@ -2,7 +2,7 @@
 #pragma once
 /* The control channel's TLS 1.3, over memory BIOs: bytes in, bytes out, no sockets. Key exchange
  * SecP384r1MLKEM1024, TLS_AES_256_GCM_SHA384, mldsa87 signatures, raw public keys on both sides (RFC 7250);
- * nothing else is offered or accepted; no tickets, no early data. Control thread. */
+ * nothing else is offered or accepted; no tickets, no early data. One thread at a time has an endpoint. */
 
 #include "base/err.h"
 #include "base/id.h"
@@ -14,7 +14,8 @@
 struct tls_context;
 struct tls;
 
-/* Shared by all of a node's channels. Borrows me until tls_context_free. */
+/* Shared by all of a node's channels, whatever threads they are on. Borrows me until tls_context_free, which endpoints
+ * may outlive. */
 int tls_context_new(const struct identity *me, struct tls_context **out) must_check;
 void tls_context_free(struct tls_context *context);
 

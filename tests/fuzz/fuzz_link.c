@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two links over one stream, two bytes a step: whose turn it is and what happens. The stream is cut in pieces of any
  * size, altered, closed; messages come out of turn; and what a side writes is altered before TLS seals it, as a peer
- * that lies would. The first byte is how far an honest handshake goes before. Two links that are LIVE, whatever
- * happened to the stream, have the same keys; every session is given back. */
+ * that lies would. What a side has to compute is done at once, or later, or never. The first byte is how far an honest
+ * handshake goes before. Two links that are LIVE, whatever happened to the stream, have the same keys; every session is
+ * given back. */
 
 #include "crypto/identity.h"
 #include "proto/link/link.h"
 #include "proto/link/link_impl.h"
+#include "proto/link/link_work.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +22,8 @@ struct side {
     struct session *session;
     unsigned added, dropped;
     unsigned alter; /* of the next message: 0, or the place of the byte to alter, plus one */
+    bool holds;     /* what it has to compute */
+    struct link_work *held;
 };
 
 static struct side sides[2]; /* the opener, the acceptor */
@@ -119,27 +123,65 @@ static void key(struct side *side)
 }
 
 /* What the mesh does with a link's events, and in which state each may come. */
+static void act_once(struct side *side, enum link_event event)
+{
+    const struct link *l = side->link;
+    if (event == LINK_EVENT_IDENTIFIED) {
+        check(id_compare(link_peer_id(l), identity_id(identities[side == sides])) == 0);
+        greet(side);
+    } else if (event == LINK_EVENT_KEYABLE) {
+        check(link_state(l) == LINK_STATE_GREETING && link_theirs(l)->version_max);
+        key(side);
+    } else if (event == LINK_EVENT_LIVE) {
+        check(link_state(l) == LINK_STATE_LIVE && keychain_send_session(link_keychain(l)));
+    } else if (event == LINK_EVENT_FAILED || event == LINK_EVENT_BYE) {
+        check(event == LINK_EVENT_BYE || (link_error(l) && link_reason(l)[0]));
+        link_detach(side->link);
+    } else {
+        check(event == LINK_EVENT_REFUSED || link_keychain(l));
+    }
+}
+
+/* True when something was computed. */
+static bool work(struct side *side)
+{
+    if (!link_has_work(side->link))
+        return false;
+    check(!side->held || !link_work_is_wanted(side->held));
+    struct link_work *w = link_begin_work(side->link);
+    check(w && link_work_is_wanted(w) && !link_has_work(side->link));
+    if (side->held)
+        check(!link_worked(side->held));
+    side->held = side->holds ? w : NULL;
+    if (side->holds)
+        return false;
+    link_work_run(w);
+    check(link_worked(w) == side->link);
+    return true;
+}
+
 static void act(struct side *side)
 {
     enum link_event event;
     turn = side;
-    while ((event = link_next(side->link, now)) != LINK_EVENT_NONE) {
-        const struct link *l = side->link;
-        if (event == LINK_EVENT_IDENTIFIED) {
-            check(id_compare(link_peer_id(l), identity_id(identities[side == sides])) == 0);
-            greet(side);
-        } else if (event == LINK_EVENT_KEYABLE) {
-            check(link_state(l) == LINK_STATE_GREETING && link_theirs(l)->version_max);
-            key(side);
-        } else if (event == LINK_EVENT_LIVE) {
-            check(link_state(l) == LINK_STATE_LIVE && keychain_send_session(link_keychain(l)));
-        } else if (event == LINK_EVENT_FAILED || event == LINK_EVENT_BYE) {
-            check(event == LINK_EVENT_BYE || (link_error(l) && link_reason(l)[0]));
-            link_detach(side->link);
-        } else {
-            check(event == LINK_EVENT_REFUSED || link_keychain(l));
-        }
-    }
+    do
+        while ((event = link_next(side->link, now)) != LINK_EVENT_NONE)
+            act_once(side, event);
+    while (work(side));
+}
+
+/* What is held comes back, done or not, whether it is still waited for or not. */
+static void release(struct side *side, bool done)
+{
+    struct link_work *w = side->held;
+    if (!w)
+        return;
+    bool wanted = link_work_is_wanted(w);
+    side->held = NULL;
+    turn = side;
+    if (done)
+        link_work_run(w);
+    check(link_worked(w) == (wanted ? side->link : NULL));
 }
 
 static void pull(struct side *side)
@@ -183,15 +225,17 @@ static void send_any(struct side *side, uint8_t how)
 
 static void step(uint8_t what, uint8_t how)
 {
-    struct side *side = &sides[what >> 7];
+    struct side *side = &sides[what >> 7], *other = &sides[1 - (what >> 7)];
     switch (what & 7) {
     case 0:
+        other->holds = what & 8;
         carry(side, STREAM_MAX);
-        act(&sides[1 - (what >> 7)]);
+        act(other);
         break;
     case 1:
+        other->holds = what & 8;
         carry(side, 1u + how);
-        act(&sides[1 - (what >> 7)]);
+        act(other);
         break;
     case 2:
         pull(side);
@@ -199,6 +243,8 @@ static void step(uint8_t what, uint8_t how)
             side->stream[how * 61u % side->len] ^= (uint8_t)(what >> 3 & 15) + 1u;
         break;
     case 3:
+        side->holds = what & 8;
+        release(side, !(what & 16));
         act(side);
         break;
     case 4:
@@ -232,8 +278,8 @@ static void start(void)
     now = 1000;
     check(link_new(contexts[0], 1, &somewhere, identity_id(identities[1]), now, &sides[0].link) == 0);
     check(link_new(contexts[1], 2, &somewhere, NULL, now, &sides[1].link) == 0);
-    turn = &sides[0];
     link_on_connected(sides[0].link);
+    act(&sides[0]);
 }
 
 /* What one seals under its first key, the other opens. */
@@ -270,6 +316,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     for (int i = 0; i < 2; i++) {
         link_free(sides[i].link);
+        release(&sides[i], i);
         check(sides[i].added == sides[i].dropped);
     }
     return 0;

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.alone
 
 STRANGERS = os.path.join(os.path.dirname(__file__), "strangers.py")
 RATE = 1000
+REPLAYS = 500  # a second
 ONE_SUBNET = "2001:db8:1:1::%x:%x"
 SUBNETS_OF_ONE_CUSTOMER = "2001:db8:1:1%02x::%x"
 SUBNETS_OF_MANY = "2001:db8:1%02x::%x"
@@ -100,6 +101,32 @@ def test_a_known_peer_is_admitted_while_strangers_crowd_the_door(lab, figure, so
     assert guard.drops()["stranger"] > 1000
     assert spent < 0.5, f"the control thread took {spent:.0%} of a core"
     figure(f"control thread, {RATE} strangers a second: {spent:.0%} of a core")
+    crowd.stop()
+
+
+def threads_seconds(process):
+    """What all of its threads have used, those that have ended, too."""
+    with open(f"/proc/{process.pid}/stat") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+
+
+def test_replayed_hellos_leave_the_control_thread_to_others(lab, figure):
+    """A ClientHello can be said again by anybody, and makes a node exchange keys and sign."""
+    door = Door(lab)
+    words = client_hello(door)
+    guard = door.guard.node("-ip", GUARD, "-port", 9443, "-tap-ip", labs.A_OVERLAY, "-tap-netmask", 24)
+    crowd = door.come(8443, 60, SUBNETS_OF_MANY, words, rate=REPLAYS)
+    control, every, begin = cpu_seconds(guard.process), threads_seconds(guard.process), os.times().elapsed
+    wait_for(lambda: os.times().elapsed - begin > 10, 15, "ten seconds of replays")
+    lasted = os.times().elapsed - begin
+    spent, others = (cpu_seconds(guard.process) - control) / lasted, (threads_seconds(guard.process) - every) / lasted
+    others -= spent
+    figure(f"{REPLAYS} replayed ClientHellos a second: control thread {spent:.1%} of a core, all other threads {others:.1%}")
+    assert crowd.running
+    assert guard.drops()["stranger"] > REPLAYS
+    assert others > spent / 4, "what replays cost is paid elsewhere"
+    assert spent < 0.2, f"the control thread took {spent:.0%} of a core"
     crowd.stop()
 
 

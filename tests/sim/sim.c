@@ -6,6 +6,7 @@
 #include "crypto/secret.h"
 #include "deadlines.h"
 #include "sim_random.h"
+#include "proto/link/link_work.h"
 #include "proto/wire/wire.h"
 #include <assert.h>
 #include <stdio.h>
@@ -267,6 +268,18 @@ static void retire(struct sim_node *n, struct session *session)
     n->stale = true;
 }
 
+/* At once, as if a node's pool were infinitely fast. */
+static void work(struct sim_node *n, struct link_work *w)
+{
+    if (n->holds_work) {
+        assert(n->held_count < SIM_WORK_MAX);
+        n->held[n->held_count++] = w;
+        return;
+    }
+    link_work_run(w);
+    mesh_on_worked(n->mesh, w, n->sim->now_us);
+}
+
 static void notice(struct sim_node *n, enum mesh_notice what, const char *text)
 {
     n->notes[what]++;
@@ -303,6 +316,9 @@ static void do_one(struct sim_node *n, const struct mesh_output *o)
             publish(n);
         send_datagram(n, &o->endpoint, o->payload, o->len);
         break;
+    case MESH_OUTPUT_WORK:
+        work(n, o->work);
+        break;
     case MESH_OUTPUT_RETIRE:
         retire(n, o->session);
         break;
@@ -327,6 +343,31 @@ void sim_do_outputs(struct sim_node *n)
         do_one(n, o);
     if (n->mesh)
         check_deadlines(n->mesh, n->sim->now_us);
+}
+
+static void return_work(struct sim_node *n, bool done)
+{
+    struct link_work *held[SIM_WORK_MAX];
+    size_t count = n->held_count;
+    memcpy(held, n->held, sizeof(held));
+    n->held_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (done)
+            link_work_run(held[i]);
+        mesh_on_worked(n->mesh, held[i], n->sim->now_us);
+    }
+}
+
+void sim_do_work(struct sim_node *n)
+{
+    return_work(n, true);
+    sim_do_outputs(n);
+}
+
+void sim_give_work_back(struct sim_node *n)
+{
+    return_work(n, false);
+    sim_do_outputs(n);
 }
 
 /* ---- nodes ---- */
@@ -437,6 +478,7 @@ void sim_kill(struct sim_node *n)
 {
     cut_streams_of(n);
     n->out_count = n->in_count = 0;
+    return_work(n, false);
     mesh_free(n->mesh);
     n->mesh = NULL;
     publish(n);
@@ -659,6 +701,7 @@ struct sim *sim_new(uint64_t seed, const struct sim_weather *weather)
 void sim_free(struct sim *sim)
 {
     for (unsigned i = 0; i < sim->node_count; i++) {
+        return_work(&sim->nodes[i], false);
         mesh_free(sim->nodes[i].mesh);
         sim->nodes[i].mesh = NULL;
         publish(&sim->nodes[i]);

@@ -12,6 +12,7 @@
 
 #define SIM_NODES_MAX 64
 #define SIM_NOTES_MAX 64
+#define SIM_WORK_MAX  64
 
 struct sim_weather {
     uint64_t delay_us, jitter_us;
@@ -42,6 +43,9 @@ struct sim_node {
     size_t in_count;
     struct session *retired[256];
     size_t retired_count;
+    bool holds_work; /* what its links have to compute waits for sim_do_work */
+    struct link_work *held[SIM_WORK_MAX];
+    size_t held_count;
     /* what happened */
     unsigned ticks;
     unsigned chunks; /* that it sent on streams */
@@ -80,6 +84,10 @@ void sim_connect(struct sim_node *a, struct sim_node *b, const struct node_id *e
 
 /* Does what n's mesh wants: after an event that a test gave it by itself. */
 void sim_do_outputs(struct sim_node *n);
+
+/* Does what n holds, in order, or gives it back undone. More may come of it. */
+void sim_do_work(struct sim_node *n);
+void sim_give_work_back(struct sim_node *n);
 
 /* Cuts the streams between all nodes. */
 void sim_cut_streams(struct sim *sim);

@@ -6,6 +6,7 @@
 #include "control_datagram.h"
 #include "crypto/identity.h"
 #include "crypto/secret.h"
+#include "proto/link/link_work.h"
 #include "proto/mesh/mesh.h"
 #include "steps.h"
 #include <assert.h>
@@ -66,6 +67,12 @@ static struct mesh *start(const struct identity *me)
 
 /* ---- between the two ---- */
 
+static void work(struct mesh *m, struct link_work *w, const struct hub *h)
+{
+    link_work_run(w);
+    mesh_on_worked(m, w, h->now_us);
+}
+
 static void from_hub(struct hub *h, const struct mesh_output *o)
 {
     const struct endpoint from = endpoint_udp(&hub_addr);
@@ -78,6 +85,8 @@ static void from_hub(struct hub *h, const struct mesh_output *o)
         mesh_on_bytes(h->peer, h->peer_conn, o->payload, o->len, h->now_us);
     } else if (o->kind == MESH_OUTPUT_DATAGRAM && addr_equal(&o->endpoint.remote, &h->peer_addr)) {
         control_datagram(h->peer, &from, o->payload, o->len, h->now_us);
+    } else if (o->kind == MESH_OUTPUT_WORK) {
+        work(h->mesh, o->work, h);
     } else if (o->kind == MESH_OUTPUT_RETIRE) {
         session_free(o->session);
     }
@@ -89,6 +98,8 @@ static void from_peer(struct hub *h, const struct mesh_output *o)
     bool sent = o->kind == MESH_OUTPUT_STREAM_SEND || o->kind == MESH_OUTPUT_DATAGRAM;
     if (o->kind == MESH_OUTPUT_RETIRE)
         session_free(o->session);
+    if (o->kind == MESH_OUTPUT_WORK)
+        work(h->peer, o->work, h);
     if (sent && h->keep) {
         assert(o->len <= sizeof(h->bytes));
         memcpy(h->bytes, o->payload, o->len);

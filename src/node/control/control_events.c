@@ -38,6 +38,11 @@ struct streams_events control_events_of_streams(struct node *n)
     return (struct streams_events){on_accepted, on_connected, on_bytes, on_closed, n};
 }
 
+void control_events_worked(void *context, struct link_work *work)
+{
+    mesh_on_worked(((struct node *)context)->mesh, work, clock_monotonic_us());
+}
+
 /* ---- the backbone ---- */
 
 static void on_describe(void *context, struct record *record)

@@ -4,6 +4,7 @@
 
 #include "node/carrier/streams.h"
 
+struct link_work;
 struct node;
 struct rendezvous_config;
 
@@ -12,6 +13,9 @@ struct streams_events control_events_of_streams(struct node *n);
 
 /* The backbone's, too: fills the callbacks. */
 void control_events_of_rendezvous(struct node *n, struct rendezvous_config *out);
+
+/* A handshake's work is done. context is the node. */
+void control_events_worked(void *context, struct link_work *work);
 
 /* A worker has events: for any thread; context is the node. */
 void control_events_wake(void *context);

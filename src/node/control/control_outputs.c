@@ -105,6 +105,9 @@ static void do_one(struct node *n, const struct mesh_output *o)
     case MESH_OUTPUT_DATAGRAM:
         send_datagram(n, o);
         break;
+    case MESH_OUTPUT_WORK:
+        handshake_pool_add(n->handshakes, o->work, o->stranger);
+        break;
     case MESH_OUTPUT_RETIRE:
         tables_retire(&n->tables, o->session);
         break;

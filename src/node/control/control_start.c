@@ -111,6 +111,8 @@ static bool open_mesh(struct node *n)
 #endif
     memcpy(config.mac, device_mac(n->device), sizeof(config.mac));
     int err = mesh_new(&config, &n->mesh);
+    if (!err)
+        err = handshake_pool_new(&n->loop, control_events_worked, n, &n->handshakes);
     if (err)
         log_error("cannot start the mesh: %s", err_str(err));
     return err == 0;

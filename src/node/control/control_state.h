@@ -8,6 +8,7 @@
 #include "net/sandbox.h"
 #include "net/udp.h"
 #include "node/api/api.h"
+#include "node/carrier/handshake_pool.h"
 #include "node/carrier/streams.h"
 #include "node/command/commands.h"
 #include "node/command/pings.h"
@@ -53,6 +54,7 @@ struct node {
     unsigned peers_max;   /* as many as there are files to open for */
     struct filter filter; /* the mesh's */
     struct streams *streams;
+    struct handshake_pool *handshakes;
     struct addresses addresses;
     struct hosts hosts;
     struct rendezvous *rendezvous; /* NULL without -backbone */

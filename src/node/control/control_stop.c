@@ -22,6 +22,7 @@ void control_stop(struct node *n, int code)
         mesh_shutdown(n->mesh, clock_monotonic_us());
         control_do_outputs(n);
     }
+    handshake_pool_close(n->handshakes);
     if (n->streams)
         streams_close_all(n->streams);
     if (n->api) {

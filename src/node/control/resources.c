@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "net/process.h"
+#include "node/carrier/handshake_pool.h"
 #include "node/data/worker.h"
 #include "proto/mesh/mesh.h"
 #include <sched.h>
@@ -14,7 +15,7 @@
 #define FILES_PER_PEER 2                  /* its connection, and the one that replaces it */
 #define ROOM_OWN       ((size_t)32 << 20) /* of addresses, what a node takes; each worker … */
 #define ROOM_WORKER    ((size_t)6 << 20)
-#define THREADS_OTHER  5 /* … beside those of threads: the log's, libuv's pool */
+#define THREADS_OTHER  (1 + HANDSHAKE_POOL_THREADS) /* … beside those of threads: the log's, libuv's pool */
 
 /* A CPU may be online and not ours. */
 unsigned resources_workers(const struct config *config)
@@ -29,7 +30,7 @@ unsigned resources_workers(const struct config *config)
 bool resources_room(const struct config *config)
 {
     unsigned workers = config->generate_keys ? 0 : resources_workers(config);
-    unsigned threads = config->generate_keys ? 0 : workers + (config->backbone[0] ? THREADS_OTHER : 1);
+    unsigned threads = config->generate_keys ? 0 : workers + THREADS_OTHER;
     size_t bytes = ROOM_OWN + workers * ROOM_WORKER + threads * process_thread_bytes();
     if (process_has_room(bytes))
         return true;

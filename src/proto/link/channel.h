@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* The control channel: messages over TLS over a byte stream, each preceded by its length in two bytes.
- * docs/PROTOCOL.md §6. Sans-I/O: bytes in, bytes out. Control thread. */
+ * docs/PROTOCOL.md §6. Sans-I/O: bytes in, bytes out. Control thread, or that of a
+ * link's work (link_work.h). */
 
 #include "base/err.h"
 #include "base/id.h"

@@ -5,8 +5,8 @@
 
 #include "base/clock.h"
 #include "crypto/ratchet.h"
-#include "crypto/secret.h"
 #include "proto/link/link_impl.h"
+#include "proto/link/link_input.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,18 +43,11 @@ void link_free(struct link *l)
 {
     if (!l)
         return;
+    link_drop_work(l);
     keychain_free(l->keychain);
     ratchet_offer_free(l->offer);
     channel_free(l->channel);
     free(l);
-}
-
-static void fail(struct link *l, int err, const char *reason)
-{
-    if (l->error)
-        return;
-    l->error = err;
-    snprintf(l->reason, sizeof(l->reason), "%s", reason);
 }
 
 void link_on_connected(struct link *l)
@@ -62,40 +55,12 @@ void link_on_connected(struct link *l)
     if (l->state != LINK_STATE_DIALING)
         return;
     enter(l, LINK_STATE_SECURING);
-    link_on_bytes(l, NULL, 0);
-}
-
-/* TLS knows nothing of a message that is malformed or too long. */
-static void fail_channel(struct link *l, int err)
-{
-    fail(l, err,
-         err == ERR_CLOSED   ? "the peer closed the connection"
-         : err == ERR_FORMAT ? "a malformed control message"
-                             : channel_reason(l->channel));
-}
-
-void link_on_bytes(struct link *l, const uint8_t *data, size_t len)
-{
-    if (!l->channel || l->error)
-        return;
-    int err = channel_feed(l->channel, data, len);
-    if (err)
-        fail_channel(l, err);
-}
-
-void link_on_closed(struct link *l, const char *reason)
-{
-    l->has_stream = false;
-    fail(l, ERR_CLOSED, reason);
-}
-
-void link_on_late(struct link *l)
-{
-    fail(l, ERR_CLOSED, "no answer within 5 s");
+    l->work_due = true;
 }
 
 void link_detach(struct link *l)
 {
+    link_drop_work(l);
     channel_free(l->channel);
     l->channel = NULL;
     l->has_stream = false;
@@ -113,11 +78,15 @@ int link_greet(struct link *l, const struct hello *mine)
     l->mine = *mine;
     struct message m = {.type = MESSAGE_HELLO, .hello = *mine};
     if (l->opener && mine->features & HELLO_FEATURE_FRESH_ROOT) {
-        int err = ratchet_offer_new(&l->offer, m.offer.key);
-        if (err)
-            return err;
+        if (!l->offer)
+            return ERR_NOMEM;
+        memcpy(m.offer.key, l->work->ours, sizeof(m.offer.key));
         m.offer.present = true;
+    } else {
+        ratchet_offer_free(l->offer);
+        l->offer = NULL;
     }
+    link_use_up_work(l);
     return channel_send(l->channel, &m);
 }
 
@@ -131,26 +100,8 @@ void link_refuse(struct link *l, enum refuse_code code, const char *text)
     link_send(l, &m);
     if (l->channel)
         channel_shutdown(l->channel);
+    link_drop_work(l);
     enter(l, LINK_STATE_CLOSED);
-}
-
-/* TLS keeps the exporter's secret as long as the connection lives, so what comes from it alone could be computed
- * again from stolen memory. A ratchet step over it, whose private keys are gone right after, could not. */
-static int first_root(struct link *l, struct message_share *answer, uint8_t root[KDF_LEN])
-{
-    uint8_t exported[KDF_LEN];
-    int err = channel_root(l->channel, exported);
-    if (!err && !l->fresh_root)
-        memcpy(root, exported, KDF_LEN);
-    else if (!err && l->opener)
-        err = ratchet_finish(l->offer, l->message.answer.key, exported, root);
-    else if (!err)
-        err = ratchet_answer(l->message.offer.key, exported, answer->key, root);
-    answer->present = !err && l->fresh_root && !l->opener;
-    ratchet_offer_free(l->offer);
-    l->offer = NULL;
-    secret_wipe(exported, sizeof(exported));
-    return err;
 }
 
 static void name_suite(struct link *l, enum aead_suite aead)
@@ -176,12 +127,13 @@ int link_key(struct link *l, const struct keychain_config *config, const struct 
     chosen.tx_lanes = l->mine.lanes;
     chosen.rx_lanes = l->theirs.lanes;
     struct message ready = {.type = MESSAGE_READY};
-    uint8_t root[KDF_LEN];
-    int err = first_root(l, &ready.answer, root);
+    ready.answer.present = l->fresh_root && !l->opener;
+    memcpy(ready.answer.key, l->work->ours, sizeof(ready.answer.key));
+    int err = l->work->err;
     if (!err)
-        err = keychain_new(&chosen, ops, root, l->mine.receiver_index, l->theirs.receiver_index, now_us,
-                           &l->keychain);
-    secret_wipe(root, sizeof(root));
+        err = keychain_new(&chosen, ops, l->work->root, l->mine.receiver_index, l->theirs.receiver_index,
+                           now_us, &l->keychain);
+    link_use_up_work(l);
     if (err)
         return err;
     l->generation = l->opener ? l->mine.generation : l->theirs.generation;
@@ -196,7 +148,7 @@ void link_send(struct link *l, const struct message *m)
         return;
     int err = channel_send(l->channel, m);
     if (err)
-        fail(l, err, "cannot send on the control channel");
+        link_fail(l, err, "cannot send on the control channel");
 }
 
 void link_ask_to_renew(struct link *l, uint64_t now_us)
@@ -223,6 +175,7 @@ void link_drain(struct link *l, enum bye_code code, const char *text, uint64_t n
     link_send(l, &m);
     if (l->channel)
         channel_shutdown(l->channel);
+    link_drop_work(l);
     link_on_replaced(l, now_us);
 }
 
@@ -263,8 +216,15 @@ static enum link_event become_live(struct link *l, uint64_t now_us)
 
 static enum link_event out_of_turn(struct link *l)
 {
-    fail(l, ERR_FORMAT, "a control message out of turn");
+    link_fail(l, ERR_FORMAT, "a control message out of turn");
     return LINK_EVENT_FAILED;
+}
+
+/* What the first root is made of is in. */
+static enum link_event begin_root(struct link *l)
+{
+    l->work_due = true;
+    return LINK_EVENT_NONE;
 }
 
 /* An acceptor that has the offer can make the keys; an opener that made one waits for the answer. */
@@ -276,7 +236,7 @@ static enum link_event on_hello(struct link *l)
     bool waits = l->offer && l->theirs.features & HELLO_FEATURE_FRESH_ROOT;
     bool answers = !l->opener && l->message.offer.present && l->mine.features & HELLO_FEATURE_FRESH_ROOT;
     l->fresh_root = waits || answers;
-    return waits ? LINK_EVENT_NONE : LINK_EVENT_KEYABLE;
+    return waits ? LINK_EVENT_NONE : begin_root(l);
 }
 
 static enum link_event on_ready(struct link *l, uint64_t now_us)
@@ -285,7 +245,7 @@ static enum link_event on_ready(struct link *l, uint64_t now_us)
     if (l->ready_received || l->message.answer.present != waits || (!waits && l->state != LINK_STATE_KEYED))
         return out_of_turn(l);
     l->ready_received = true;
-    return waits ? LINK_EVENT_KEYABLE : become_live(l, now_us);
+    return waits ? begin_root(l) : become_live(l, now_us);
 }
 
 static enum link_event on_message(struct link *l, uint64_t now_us)
@@ -315,24 +275,46 @@ static enum link_event on_message(struct link *l, uint64_t now_us)
     return out_of_turn(l);
 }
 
-enum link_event link_next(struct link *l, uint64_t now_us)
+/* The next event of the messages that are in, as far as they can be taken now. */
+static enum link_event take_messages(struct link *l, uint64_t now_us)
 {
-    if (l->state == LINK_STATE_CLOSED || !l->channel)
-        return LINK_EVENT_NONE;
-    if (l->state == LINK_STATE_SECURING && channel_established(l->channel)) {
-        enter(l, LINK_STATE_GREETING);
-        return LINK_EVENT_IDENTIFIED;
-    }
-    if (l->state == LINK_STATE_KEYED && l->ready_received)
-        return become_live(l, now_us);
     int err = 0;
-    while (l->state >= LINK_STATE_GREETING && (err = channel_next(l->channel, &l->message)) > 0) {
+    while (l->state >= LINK_STATE_GREETING && !l->work_due &&
+           (err = channel_next(l->channel, &l->message)) > 0) {
         enum link_event event = on_message(l, now_us);
         if (event != LINK_EVENT_NONE)
             return event;
     }
     if (err < 0)
-        fail_channel(l, err);
+        link_fail_channel(l, err);
+    return LINK_EVENT_NONE;
+}
+
+static enum link_event tell_keyable(struct link *l)
+{
+    l->keyable = false;
+    return LINK_EVENT_KEYABLE;
+}
+
+enum link_event link_next(struct link *l, uint64_t now_us)
+{
+    if (l->state == LINK_STATE_CLOSED || (!l->channel && !l->busy))
+        return LINK_EVENT_NONE;
+    if (l->busy)
+        return l->error ? LINK_EVENT_FAILED : LINK_EVENT_NONE;
+    if (l->state == LINK_STATE_SECURING && channel_established(l->channel)) {
+        enter(l, LINK_STATE_GREETING);
+        return LINK_EVENT_IDENTIFIED;
+    }
+    if (l->keyable && !l->error)
+        return tell_keyable(l);
+    if (l->state == LINK_STATE_KEYED && l->ready_received)
+        return become_live(l, now_us);
+    enum link_event event = take_messages(l, now_us);
+    if (event != LINK_EVENT_NONE)
+        return event;
+    if (!l->has_stream && !l->work_due && !l->error)
+        l->error = ERR_CLOSED; /* its reason is there */
     return l->error ? LINK_EVENT_FAILED : LINK_EVENT_NONE;
 }
 

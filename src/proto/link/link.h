@@ -20,6 +20,7 @@
 
 #define LINK_HANDSHAKE_US 5000000ull /* from connecting to LIVE */
 #define LINK_DRAIN_US     5000000ull /* how long a replaced link still receives */
+#define LINK_INBOX_MAX    32768 /* bytes that wait for its work: a whole handshake takes 10 KB, a message 8 */
 
 enum link_state {
     LINK_STATE_DIALING,
@@ -35,7 +36,7 @@ enum link_state {
 enum link_event {
     LINK_EVENT_NONE,
     LINK_EVENT_IDENTIFIED, /* TLS is complete, link_peer_id proven; link_greet or link_refuse is called for */
-    LINK_EVENT_KEYABLE, /* the peer's HELLO is in, and its answer if we wait for one; link_key is called for */
+    LINK_EVENT_KEYABLE,    /* the first root is made; link_key is called for */
     LINK_EVENT_LIVE,
     LINK_EVENT_REFUSED,    /* the peer will not talk to us: link_refusal */
     LINK_EVENT_CANDIDATES, /* link_message holds the peer's new candidates */
@@ -46,6 +47,7 @@ enum link_event {
 };
 
 struct link;
+struct link_work;
 
 /* A link that dials id at remote, or one that was accepted (id NULL). The caller frees *out. */
 int link_new(struct tls_context *tls, uint64_t conn, const struct target *remote, const struct node_id *id,
@@ -54,26 +56,33 @@ int link_new(struct tls_context *tls, uint64_t conn, const struct target *remote
 /* Drops its keys and everything else. NULL is allowed. */
 void link_free(struct link *l);
 
-/* The stream that we dialled is open: starts TLS. */
+/* The stream that we dialled is open: TLS is to be started. */
 void link_on_connected(struct link *l);
 
-/* Bytes from the stream; then call link_next until it says LINK_EVENT_NONE. */
+/* Bytes from the stream; then call link_next until it says LINK_EVENT_NONE, and look for work. */
 void link_on_bytes(struct link *l, const uint8_t *data, size_t len);
 enum link_event link_next(struct link *l, uint64_t now_us);
 
-/* The stream is gone: link_next will say FAILED. */
+/* What takes long: link_begin_work gives it out (proto/link/link_work.h), with what TLS holds; NULL when out of memory,
+ * which link_next tells. Until link_worked takes it back the link only keeps what comes, and can be freed. That returns
+ * the link, for link_next and more work, or NULL when it is gone. A work that was not done fails its link. */
+bool link_has_work(const struct link *l);
+struct link_work *link_begin_work(struct link *l);
+struct link *link_worked(struct link_work *w);
+
+/* The stream is gone: link_next will say FAILED, once what came before is done with. */
 void link_on_closed(struct link *l, const char *reason);
 
 /* It has not become LIVE in time: link_next will say FAILED. */
 void link_on_late(struct link *l);
 
-/* After FAILED or BYE: gives the stream and its TLS state up; keys live on. */
+/* After FAILED or BYE: gives the stream and its TLS state up; keys live on. Work that is out comes back to nobody. */
 void link_detach(struct link *l);
 
 const struct node_id *link_peer_id(const struct link *l);
 
 /* After IDENTIFIED: sends our HELLO (copied; an opener with HELLO_FEATURE_FRESH_ROOT adds its offer), or refuses
- * and ends the stream. A second greeting is ERR_EXISTS. */
+ * and ends the stream. A second greeting is ERR_EXISTS; ERR_NOMEM: no offer could be made. */
 int link_greet(struct link *l, const struct hello *mine) must_check;
 void link_refuse(struct link *l, enum refuse_code code, const char *text);
 
@@ -89,7 +98,8 @@ void link_send(struct link *l, const struct message *m);
 /* Asks the opener for a new handshake. */
 void link_ask_to_renew(struct link *l, uint64_t now_us);
 
-/* Says BYE (text may be empty) and ends the stream; receive keys stay until the drain is over. */
+/* Says BYE (text may be empty; nothing while its work is out) and ends the stream; receive keys stay until the drain is
+ * over. */
 void link_drain(struct link *l, enum bye_code code, const char *text, uint64_t now_us);
 
 /* After BYE: the peer carries on with another link. Receive keys stay until the drain is over. */

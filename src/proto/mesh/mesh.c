@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "proto/mesh/mesh_datagram.h"
+#include "proto/mesh/mesh_accept.h"
 #include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_timers.h"
@@ -49,15 +50,22 @@ int mesh_new(const struct mesh_config *config, struct mesh **out)
     return 0;
 }
 
+static void drop_outputs(struct mesh *m)
+{
+    const struct mesh_output *o;
+    while ((o = mesh_take_output(m)))
+        if (o->kind == MESH_OUTPUT_RETIRE)
+            session_free(o->session);
+        else if (o->kind == MESH_OUTPUT_WORK)
+            (void)link_worked(o->work);
+}
+
 void mesh_free(struct mesh *m)
 {
     if (!m)
         return;
     m->ending = true;
-    const struct mesh_output *o;
-    while ((o = mesh_take_output(m)))
-        if (o->kind == MESH_OUTPUT_RETIRE)
-            session_free(o->session);
+    drop_outputs(m);
     for (unsigned i = 0; i < MESH_HALF_OPEN_MAX; i++)
         link_free(m->half_open[i]);
     for (unsigned i = 0; i < m->slot_end; i++) {
@@ -82,6 +90,7 @@ void mesh_free(struct mesh *m)
 
 void mesh_shutdown(struct mesh *m, uint64_t now_us)
 {
+    mesh_end_half_open(m);
     for (unsigned i = 0; i < m->slot_end; i++) {
         struct peer *p = m->peers[i];
         for (unsigned j = 0; p && j < p->link_count; j++) {

@@ -56,9 +56,13 @@ int mesh_new(const struct mesh_config *config, struct mesh **out) must_check;
  * NULL before it waits for the next. Events and questions may come in between. */
 const struct mesh_output *mesh_take_output(struct mesh *m);
 
-/* Says BYE to every peer; the streams' last bytes are outputs. */
+/* A MESH_OUTPUT_WORK comes back: done, or not, which fails the handshake. There is one at most for each stream. Takes work. */
+void mesh_on_worked(struct mesh *m, struct link_work *work, uint64_t now_us);
+
+/* Says BYE to every peer; the streams' last bytes are outputs. Nobody waits any more for work that is out. */
 void mesh_shutdown(struct mesh *m, uint64_t now_us);
-/* Frees the sessions, too: no published table may hold one any more. Outputs that wait are dropped. */
+/* Frees the sessions, too: no published table may hold one any more. Outputs that wait are dropped. Work that is out may
+ * go on, but cannot come back any more. */
 void mesh_free(struct mesh *m);
 
 /* Dial id and stay connected, at the given control addresses or where the directory says. ERR_EXISTS when id

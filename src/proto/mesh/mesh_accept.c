@@ -48,6 +48,17 @@ void mesh_leave_half_open(struct mesh *m, const struct link *l)
     }
 }
 
+void mesh_end_half_open(struct mesh *m)
+{
+    for (unsigned i = 0; i < MESH_HALF_OPEN_MAX; i++) {
+        struct link *l = m->half_open[i];
+        if (!l)
+            continue;
+        mesh_abandon_link(m, l);
+        mesh_discard_link(m, l);
+    }
+}
+
 /* No last words: there is nobody we owe them to. */
 static void abort_half_open(struct mesh *m, struct link *l)
 {

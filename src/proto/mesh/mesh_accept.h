@@ -16,6 +16,9 @@ void mesh_on_guest_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, siz
 /* l has been identified, or ends. */
 void mesh_leave_half_open(struct mesh *m, const struct link *l);
 
+/* All whose handshake runs, without a byte more. */
+void mesh_end_half_open(struct mesh *m);
+
 void mesh_tick_accepted(struct mesh *m, uint64_t now_us);
 uint64_t mesh_accepted_deadline(const struct mesh *m, uint64_t now_us);
 

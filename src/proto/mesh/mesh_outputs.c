@@ -85,6 +85,12 @@ void mesh_send_datagram(struct mesh *m, const struct endpoint *to, const uint8_t
                        data, len);
 }
 
+int mesh_give_out(struct mesh *m, struct link_work *work, bool stranger)
+{
+    const struct mesh_output o = {.kind = MESH_OUTPUT_WORK, .stranger = stranger, .work = work};
+    return outputs_put(&m->outputs, &o, NULL, 0);
+}
+
 void mesh_tell_pong(struct mesh *m, uint64_t token, uint32_t rtt_us)
 {
     const struct mesh_output o = {.kind = MESH_OUTPUT_PONG, .token = token, .rtt_us = rtt_us};

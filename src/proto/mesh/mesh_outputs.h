@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct endpoint;
+struct link_work;
 struct mesh;
 struct node_id;
 struct peer;
@@ -24,6 +25,8 @@ void mesh_tell_overlay(struct mesh *m, struct peer *p);
 void mesh_tell_gone(struct mesh *m, struct peer *p);
 void mesh_send_datagram(struct mesh *m, const struct endpoint *to, const uint8_t *data, size_t len);
 void mesh_tell_pong(struct mesh *m, uint64_t token, uint32_t rtt_us);
+/* ERR_NOMEM: it was not. */
+int mesh_give_out(struct mesh *m, struct link_work *work, bool stranger) must_check;
 void mesh_note(struct mesh *m, enum mesh_notice what, const struct peer *p, const char *text);
 void mesh_note_id(struct mesh *m, enum mesh_notice what, const struct node_id *id, const char *name,
                   const char *text);

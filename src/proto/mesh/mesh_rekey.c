@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* After a snapshot: not a byte more under keys that another run of this process may use. Control thread. */
 
+#include "proto/mesh/mesh_accept.h"
 #include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_timers.h"
@@ -21,13 +22,7 @@ void mesh_rekey_all(struct mesh *m, uint64_t now_us)
 {
     random_fill(&m->config.random, m->boot,
                 sizeof(m->boot)); /* to peers we are another process: what we open wins */
-    for (unsigned i = 0; i < MESH_HALF_OPEN_MAX; i++) {
-        struct link *l = m->half_open[i];
-        if (!l)
-            continue;
-        mesh_abandon_link(m, l);
-        mesh_discard_link(m, l);
-    }
+    mesh_end_half_open(m);
     for (unsigned i = 0; i < m->slot_end; i++)
         if (m->peers[i])
             abandon_peer(m, m->peers[i], now_us);

@@ -119,13 +119,30 @@ static bool act(struct mesh *m, struct link *l, enum link_event event, uint64_t 
     return true;
 }
 
+/* Whom we dialled, who has proved its id, or who comes from where a peer of our lists is expected goes first. False: for
+ * want of memory l has failed instead. */
+static bool give_out_work(struct mesh *m, struct link *l)
+{
+    if (!link_has_work(l))
+        return true;
+    bool stranger = !link_is_opener(l) && !link_owner(l) && !known_has(m->known, &link_remote(l)->addr);
+    struct link_work *work = link_begin_work(l);
+    if (work && mesh_give_out(m, work, stranger) == 0)
+        return true;
+    if (work)
+        (void)link_worked(work);
+    return false;
+}
+
 void mesh_advance(struct mesh *m, struct link *l, uint64_t now_us)
 {
     enum link_event event;
-    while ((event = link_next(l, now_us)) != LINK_EVENT_NONE)
-        if (!act(m, l, event, now_us))
-            return;
-    mesh_flush(m, l);
+    do {
+        while ((event = link_next(l, now_us)) != LINK_EVENT_NONE)
+            if (!act(m, l, event, now_us))
+                return;
+        mesh_flush(m, l);
+    } while (!give_out_work(m, l));
 }
 
 /* The link on stream conn, or NULL; what happens there may change its peer. */
@@ -169,6 +186,16 @@ void mesh_on_closed(struct mesh *m, uint64_t conn, const char *reason, uint64_t 
         return;
     }
     link_on_closed(l, reason);
+    mesh_advance(m, l, now_us);
+}
+
+void mesh_on_worked(struct mesh *m, struct link_work *work, uint64_t now_us)
+{
+    struct link *l = link_worked(work);
+    if (!l)
+        return;
+    if (link_owner(l))
+        mesh_touch(m, link_owner(l));
     mesh_advance(m, l, now_us);
 }
 

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct link_work;
 struct session;
 
 /* What happened to a peer, for the person who reads the log. */
@@ -45,6 +46,7 @@ enum mesh_output_kind {
     MESH_OUTPUT_STREAM_CLOSE, /* once what was sent is out; no event follows */
     MESH_OUTPUT_STREAM_ABORT, /* at once, whatever was sent; no event follows */
     MESH_OUTPUT_DATAGRAM,     /* payload goes to endpoint; may be lost, also for being too large */
+    MESH_OUTPUT_WORK,         /* link_work_run(work) on any thread, then mesh_on_worked */
     MESH_OUTPUT_RETIRE,       /* session is the owner's now: to be freed when no published table holds it */
     MESH_OUTPUT_WANT,         /* the addresses of a wanted peer are needed … */
     MESH_OUTPUT_FORGET,       /* … or no longer */
@@ -58,7 +60,7 @@ struct mesh_output {
     enum mesh_output_kind kind;
     union {
         uint32_t slot;           /* OVERLAY, GONE */
-        bool stranger;           /* STREAM_ABORT: who it was had not proved its id */
+        bool stranger;           /* STREAM_ABORT, WORK: who it is for has not proved its id … */
         uint32_t rtt_us;         /* PONG */
         enum mesh_notice notice; /* NOTICE */
     };
@@ -66,6 +68,7 @@ struct mesh_output {
         uint64_t conn;           /* DIAL, STREAM_… */
         uint64_t token;          /* PONG */
         struct session *session; /* RETIRE */
+        struct link_work *work;  /* WORK: the owner's until mesh_on_worked */
     };
     union {
         struct target target;     /* DIAL */
