@@ -8,7 +8,6 @@
 #include "proto/mesh/mesh_accept.h"
 #include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_state.h"
-#include "proto/mesh/mesh_timers.h"
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -12,7 +12,6 @@
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_reach.h"
 #include "proto/mesh/mesh_state.h"
-#include "proto/mesh/mesh_timers.h"
 #include "proto/wire/wire.h"
 #include <assert.h>
 #include <stdio.h>

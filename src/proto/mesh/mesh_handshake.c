@@ -14,7 +14,6 @@
 #include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_reach.h"
 #include "proto/mesh/mesh_state.h"
-#include "proto/mesh/mesh_timers.h"
 #include <stdio.h>
 
 static void say_hello(struct mesh *m, struct link *l)

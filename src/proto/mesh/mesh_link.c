@@ -8,7 +8,6 @@
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_reach.h"
 #include "proto/mesh/mesh_state.h"
-#include "proto/mesh/mesh_timers.h"
 
 #define STREAM_CHUNK 4096
 

@@ -7,7 +7,6 @@
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_state.h"
-#include "proto/mesh/mesh_timers.h"
 
 static int get_peer(struct mesh *m, const struct node_id *id, struct peer **out)
 {

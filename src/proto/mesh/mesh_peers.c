@@ -6,7 +6,6 @@
 #include "proto/mesh/mesh_accept.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_state.h"
-#include "proto/mesh/mesh_timers.h"
 
 struct peer *mesh_find_peer(const struct mesh *m, const struct node_id *id)
 {

@@ -4,7 +4,6 @@
 #include "proto/mesh/mesh_accept.h"
 #include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_state.h"
-#include "proto/mesh/mesh_timers.h"
 
 static void abandon_peer(struct mesh *m, struct peer *p, uint64_t now_us)
 {

@@ -76,6 +76,12 @@ struct mesh {
     unsigned ping_at;
 };
 
+/* p changes now, or has changed: its deadline is made anew before the heap is asked again (mesh_timers.c). */
+static inline void mesh_touch(struct mesh *m, struct peer *p)
+{
+    heap_set(&m->due, &p->due, 0);
+}
+
 /* Whether an address that others name may be dialled and probed. */
 static inline bool mesh_usable(const struct mesh *m, const struct addr *a)
 {

@@ -12,7 +12,6 @@
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_state.h"
-#include "proto/mesh/mesh_timers.h"
 #include <stdio.h>
 
 #define KILOBYTE          1024

@@ -67,11 +67,6 @@ uint64_t mesh_peer_deadline(const struct peer *p, uint64_t now_us)
     return later(at, p->ticked_us + TICK_MIN_US);
 }
 
-void mesh_touch(struct mesh *m, struct peer *p)
-{
-    heap_set(&m->due, &p->due, 0);
-}
-
 /* The peer that is due first, or NULL. */
 static struct peer *first_due(struct mesh *m, uint64_t now_us)
 {

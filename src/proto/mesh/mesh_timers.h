@@ -4,11 +4,7 @@
 
 #include <stdint.h>
 
-struct mesh;
 struct peer;
-
-/* p changes now, or has changed. */
-void mesh_touch(struct mesh *m, struct peer *p);
 
 /* Never 0. */
 uint64_t mesh_peer_deadline(const struct peer *p, uint64_t now_us);
