@@ -2,7 +2,7 @@
 /* DIR/node.key: an identity's private key, PKCS#8 PEM (RFC 9881), as `openssl pkey` reads it. It comes into
  * being whole or not at all, and never replaces another. Control thread. */
 
-#include "crypto/identity.h"
+#include "crypto/keyfile.h"
 
 #include "base/vault.h"
 #include "crypto/identity_internal.h"

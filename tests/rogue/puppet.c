@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "crypto/aead.h"
+#include "crypto/keyfile.h"
 #include "crypto/ratchet.h"
 #include "crypto/secret.h"
 #include "net/udp.h"

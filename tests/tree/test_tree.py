@@ -122,8 +122,6 @@ def test_a_whole_node_is_seen_only_by_those_who_tie_it_together():
 FUNCTION = r"^(?!static|typedef|extern|return)[A-Za-z][^;{}()=#]*?\b(\w+)\([^;{}]*\)[^;{}()]*"
 DECLARED = re.compile(FUNCTION + r"(?:\([^;{}]*\)[^;{}()]*)?;", flags=re.MULTILINE)
 DEFINED = re.compile(FUNCTION + r"\n\{", flags=re.MULTILINE)
-# An identity on disk is told of where identities are.
-OTHER_NAMES = {"src/crypto/keyfile.c": "src/crypto/identity_file.c"}
 
 
 @functools.cache
@@ -145,7 +143,7 @@ def test_a_header_declares_what_one_file_does():
         files = {str(path.relative_to(ROOT)) for path in users.get(name, ()) if declared & defined_in(path)}
         own = re.compile(re.escape(str(header.relative_to(ROOT))[:-2]) + r"(_\w+)?\.c")
         seen += len(files)
-        if len(files) > 1 and not all(own.fullmatch(OTHER_NAMES.get(file, file)) for file in files):
+        if len(files) > 1 and not all(own.fullmatch(file) for file in files):
             wrong[name] = sorted(files)
     assert seen > 100
     assert not wrong

@@ -2,6 +2,7 @@
 /* Identities: published ML-DSA-87 answers, the key file's promises, and keys that are not ours. */
 
 #include "crypto/identity.h"
+#include "crypto/keyfile.h"
 
 #include <errno.h>
 #include <fcntl.h>

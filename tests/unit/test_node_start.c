@@ -5,7 +5,7 @@
 #include "node_pair.h"
 
 #include "base/clock.h"
-#include "crypto/identity.h"
+#include "crypto/keyfile.h"
 #include "node/rendezvous/rendezvous.h"
 #include <dirent.h>
 #include <dlfcn.h>

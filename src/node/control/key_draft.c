@@ -3,7 +3,7 @@
 
 #include "node/control/key_draft.h"
 
-#include "crypto/identity.h"
+#include "crypto/keyfile.h"
 #include "net/process.h"
 #include <errno.h>
 #include <poll.h>

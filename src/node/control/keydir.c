@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "crypto/identity.h"
+#include "crypto/keyfile.h"
 #include "node/control/key_draft.h"
 #include <errno.h>
 #include <limits.h>
