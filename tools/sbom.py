@@ -57,13 +57,16 @@ def needed(program):
     return re.findall(r"\(NEEDED\).*\[(.*)\]", output("readelf", "-dW", str(program)))
 
 
-def debian(path):
-    """(package, version) of a file, or None."""
-    for name in (path, path.resolve(), Path("/usr" + str(path))):
-        owner = output("dpkg-query", "-S", str(name)).split(": ")[0]
-        if owner:
-            return owner.split(":")[0], output("dpkg-query", "-W", "-f", "${Version}", owner)
-    return None
+def debian(paths):
+    """{path: (package, version)} of those that packages own: one search through all lists of files."""
+    names = {path: [str(path), str(path.resolve()), "/usr" + str(path)] for path in paths}
+    found = subprocess.run(["dpkg-query", "-S", *sorted({name for some in names.values() for name in some})], capture_output=True,
+                           text=True).stdout
+    owners = {line.split(": ")[1]: line.split(": ")[0].split(", ")[0] for line in found.splitlines() if not line.startswith("diversion ")}
+    owned = {path: next(owners[name] for name in some if name in owners) for path, some in names.items() if owners.keys() & some}
+    listed = output("dpkg-query", "-W", "-f", "${Package} ${Version}\n", *sorted(set(owned.values()))) if owned else ""
+    versions = dict(line.split(" ") for line in listed.splitlines())
+    return {path: (owner.split(":")[0], versions[owner.split(":")[0]]) for path, owner in owned.items()}
 
 
 def licence(package):
@@ -88,8 +91,7 @@ def package(name, version, supplier, declared, path):
             "checksums": [{"algorithm": "SHA256", "checksumValue": hashlib.sha256(path.read_bytes()).hexdigest()}]}
 
 
-def library(soname, path):
-    owner = debian(path)
+def library(soname, path, owner):
     if not owner:
         entry = package(soname, private_version(path), "NOASSERTION", "NOASSERTION", path)
         entry["comment"] = "from a private prefix, built or unpacked from Debian's stable release"
@@ -115,7 +117,8 @@ def document(build):
         found.update(mapped)
         relations.append(("SPDXRef-DOCUMENT", "DESCRIBES", entry["SPDXID"]))
         relations += [(entry["SPDXID"], "DYNAMIC_LINK" if soname in direct else "DEPENDS_ON", soname) for soname in mapped]
-    entries = {soname: library(soname, path) for soname, path in sorted(found.items())}
+    owners = debian(found.values())
+    entries = {soname: library(soname, path, owners.get(path)) for soname, path in sorted(found.items())}
     content = [*programs.values(), *entries.values()]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return {"spdxVersion": "SPDX-2.3", "dataLicense": "CC0-1.0", "SPDXID": "SPDXRef-DOCUMENT",
