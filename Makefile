@@ -27,6 +27,7 @@ check:
 check-long: all
 	@tools/deps.sh build check long model
 	@SHADOWMESH_LONG=1 /usr/bin/python3 -B -m pytest -p no:cacheprovider -m long tests/netns
+	@SHADOWMESH_LONG=1 $(BUILD)/tests/unit/test_node_allocation
 	@/usr/bin/python3 docs/model/check.py
 	@tools/fuzz.sh build-fuzz $(FUZZ_LONG_SECONDS)
 
@@ -87,7 +88,8 @@ help:
 	@echo 'make demo        build, then show two nodes and a backbone at work in network namespaces (root)'
 	@echo 'make check       every test: units, simulations, sanitizers, labs in network namespaces (root)'
 	@echo '                 CHECK_FLAGS="--only unit" or "--only netns -k reference" runs a part'
-	@echo 'make check-long  the labs that take minutes, the whole model, every fuzz target for FUZZ_LONG_SECONDS (900)'
+	@echo 'make check-long  the labs that take minutes, nodes without memory, the whole model, every fuzz target for'
+	@echo '                 FUZZ_LONG_SECONDS (900)'
 	@echo 'make bench       compare with other tunnels, which it installs (root; about 20 minutes)'
 	@echo '                 BENCH_FLAGS="--quick", or "--peers shadowmesh,openvpn --seconds 2 --rounds 3 --link wire"'
 	@echo 'make bench-micro instructions and nanoseconds per datagram of each step of the data path'

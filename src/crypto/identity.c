@@ -80,7 +80,7 @@ int identity_generate(struct identity **out)
     library_begin_secret();
     pkey = EVP_PKEY_Q_keygen(library_context(), NULL, ALGORITHM);
     library_end_secret();
-    return pkey ? identity_from_pkey(pkey, out) : ERR_CRYPTO;
+    return pkey ? identity_from_pkey(pkey, out) : library_error(ERR_CRYPTO);
 }
 
 void identity_free(struct identity *me)

@@ -121,7 +121,8 @@ static int decode(const uint8_t *pem, size_t len, struct identity **out)
     if (!bio)
         return ERR_NOMEM;
     ERR_clear_error();
-    return pkey ? identity_from_pkey(pkey, out) : ERR_FORMAT;
+    int err = pkey ? identity_from_pkey(pkey, out) : ERR_FORMAT;
+    return err ? library_error(err) : 0;
 }
 
 int identity_load(const char *dir, struct identity **out)

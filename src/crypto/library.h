@@ -3,11 +3,20 @@
 /* OpenSSL as this program uses it: a library context of our own, which never reads the machine's openssl.cnf,
  * so that no system policy can weaken (or break) what the protocol fixes. */
 
+#include "base/err.h"
+
 struct ossl_lib_ctx_st;
+
+/* Makes the context, and the random generator of this thread, while it can still be told that there is no room:
+ * ERR_NOMEM. Once, before anything else here. */
+int library_start(void) must_check;
 
 /* The one context of the process, made on first use by any thread, never freed. Aborts when out of memory:
  * falling back to the default context would silently bring openssl.cnf back. */
 struct ossl_lib_ctx_st *library_context(void);
+
+/* Why OpenSSL failed in this thread: ERR_NOMEM when it found no memory since the last call, or else `otherwise`. */
+int library_error(int otherwise);
 
 /* Between the two whatever OpenSSL allocates in this thread lies in the vault (base/vault.h): keys, and what is
  * computed from them. They nest. */

@@ -142,7 +142,7 @@ int tls_context_new(const struct identity *me, struct tls_context **out)
         !set_identity(context->ssl, me)) {
         tls_context_free(context);
         ERR_clear_error();
-        return ERR_UNSUPPORTED;
+        return library_error(ERR_UNSUPPORTED);
     }
     *out = context;
     return 0;

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Allocations that fail, one in each run: of a mesh's start, of a handshake, key changes and a stop. Nothing crashes or
- * leaks (the build with ASan tells), and once there is memory again the pair connects and carries frames. The linker puts
- * the __wrap_ functions below in place of the allocator's, for our own code; OpenSSL's are counted apart. What sim.c
- * allocates is not among them. */
+ * leaks (the build with ASan tells), and once there is memory again the pair connects and carries frames. */
 
+#include "failing_memory.h"
 #include "sim.h"
 
 #include "base/clock.h"
-#include "base/vault.h"
 #include "crypto/library.h"
 #include "crypto/secret.h"
-#include <openssl/crypto.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,99 +22,7 @@
 #define STEP_US      USEC_PER_SEC
 #define LIBRARY_RUNS 40 /* of the thousands of OpenSSL's allocations, evenly spread */
 
-/* ---- memory that fails once ---- */
-
-enum source { OURS, LIBRARY, SOURCES };
-
-static struct {
-    bool armed;
-    unsigned long counted[SOURCES], at[SOURCES]; /* the at-th since it was armed fails; 0: none */
-} memory;
-static bool in_library; /* what we allocate for OpenSSL counts as its own */
-
-static bool fails(enum source source)
-{
-    return memory.armed && ++memory.counted[source] == memory.at[source];
-}
-
-static bool ours_fails(void)
-{
-    return !in_library && fails(OURS);
-}
-
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_malloc(size_t size)
-{
-    return ours_fails() ? NULL : __real_malloc(size);
-}
-
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return ours_fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__real_realloc(void *at, size_t size);
-void *__wrap_realloc(void *at, size_t size);
-void *__wrap_realloc(void *at, size_t size)
-{
-    return ours_fails() ? NULL : __real_realloc(at, size);
-}
-
-void *__real_vault_alloc(size_t size);
-void *__wrap_vault_alloc(size_t size);
-void *__wrap_vault_alloc(size_t size)
-{
-    return ours_fails() ? NULL : __real_vault_alloc(size);
-}
-
-static CRYPTO_malloc_fn library_malloc;
-static CRYPTO_realloc_fn library_realloc;
-
-static void *malloc_for_library(size_t size, const char *file, int line)
-{
-    if (fails(LIBRARY))
-        return NULL;
-    in_library = true;
-    void *p = library_malloc(size, file, line);
-    in_library = false;
-    return p;
-}
-
-static void *realloc_for_library(void *at, size_t size, const char *file, int line)
-{
-    if (size && fails(LIBRARY))
-        return NULL;
-    in_library = true;
-    void *p = library_realloc(at, size, file, line);
-    in_library = false;
-    return p;
-}
-
-int __real_CRYPTO_set_mem_functions(CRYPTO_malloc_fn m, CRYPTO_realloc_fn r, CRYPTO_free_fn f);
-int __wrap_CRYPTO_set_mem_functions(CRYPTO_malloc_fn m, CRYPTO_realloc_fn r, CRYPTO_free_fn f);
-int __wrap_CRYPTO_set_mem_functions(CRYPTO_malloc_fn m, CRYPTO_realloc_fn r, CRYPTO_free_fn f)
-{
-    library_malloc = m;
-    library_realloc = r;
-    return __real_CRYPTO_set_mem_functions(malloc_for_library, realloc_for_library, f);
-}
-
-static void arm(enum source source, unsigned long at)
-{
-    memset(&memory, 0, sizeof(memory));
-    memory.at[source] = at;
-    memory.armed = true;
-}
-
-/* True when an allocation has failed since. */
-static bool disarm(enum source source)
-{
-    memory.armed = false;
-    return memory.at[source] && memory.counted[source] >= memory.at[source];
-}
+static struct failing_memory memory;
 
 /* ---- a start ---- */
 
@@ -164,9 +69,9 @@ static void start_succeeds_or_says_that_memory_is_out(void **state)
     assert_int_equal(identity_generate(&other), 0);
     while (failed) {
         struct mesh *m = NULL;
-        arm(OURS, ++n);
+        memory_arm(&memory, MEMORY_OURS, ++n);
         int err = start_mesh(me, identity_id(other), &m);
-        failed = disarm(OURS);
+        failed = memory_disarm(&memory, MEMORY_OURS);
         if (err && (!failed || err != ERR_NOMEM))
             fail_msg("allocation %lu: error %d, %s", n, err, failed ? "failed" : "none failed");
         if (!err)
@@ -210,14 +115,14 @@ static bool recovers(struct pair *p)
 }
 
 /* One life of a pair, in which the n-th allocation fails; how many there were, until then or in all. */
-static unsigned long live(enum source source, unsigned long n)
+static unsigned long live(enum memory_source source, unsigned long n)
 {
     const struct sim_weather weather = {.delay_us = 5000};
     struct pair p = {.sim = sim_new(n + 1, &weather)};
     p.a = sim_add(p.sim, true, RATCHET_US, HOUR_US);
     p.b = sim_add(p.sim, true, RATCHET_US, HOUR_US);
     sim_connect(p.a, p.b, NULL);
-    arm(source, n);
+    memory_arm(&memory, source, n);
     sim_run(p.sim, EPISODE_US, NULL, NULL);
     memory.armed = false;
     if (!recovers(&p))
@@ -237,17 +142,17 @@ static void pair_outlives_any_allocation_of_ours_that_fails(void **state)
     (void)state;
     do
         n++;
-    while (live(OURS, n) >= n);
+    while (live(MEMORY_OURS, n) >= n);
     assert_true(n > 100);
 }
 
 static void pair_outlives_allocations_of_the_library_that_fail(void **state)
 {
     (void)state;
-    unsigned long all = live(LIBRARY, 0);
+    unsigned long all = live(MEMORY_LIBRARY, 0);
     assert_true(all > LIBRARY_RUNS);
     for (unsigned long i = 0; i < LIBRARY_RUNS; i++)
-        live(LIBRARY, 1 + i * all / LIBRARY_RUNS);
+        live(MEMORY_LIBRARY, 1 + i * all / LIBRARY_RUNS);
 }
 
 /* b's stream to a is aborted when what it says finds no room; that is no stranger's end. */
@@ -264,9 +169,9 @@ static void peer_whose_stream_ends_for_want_of_memory_is_no_stranger(void **stat
     for (uint16_t n = 1; failed; n++) {
         sim_run(p.sim, 30 * USEC_PER_SEC, NULL, NULL);
         here.addr.port = n;
-        arm(OURS, n);
+        memory_arm(&memory, MEMORY_OURS, n);
         mesh_set_candidates(p.b->mesh, &here, 1, sim_now(p.sim));
-        failed = disarm(OURS);
+        failed = memory_disarm(&memory, MEMORY_OURS);
         sim_do_outputs(p.b);
     }
     assert_true(p.b->aborted > 0);
@@ -278,7 +183,7 @@ static void peer_whose_stream_ends_for_want_of_memory_is_no_stranger(void **stat
 static int restore(void **state)
 {
     (void)state;
-    memset(&memory, 0, sizeof(memory));
+    memory.armed = false;
     return 0;
 }
 
@@ -294,5 +199,6 @@ int main(void)
     return 0; /* one thread has no races, and takes minutes */
 #endif
     (void)library_context();
+    memory_use(&memory);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,6 @@
 
 #include "node/device/device.h"
 #include "proto/mesh/mesh.h"
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -32,8 +31,9 @@ void device_twin_use(struct device_twin *shared)
 int device_open(const struct config *config, const struct node_id *id, unsigned queues, struct device **out)
 {
     (void)config, (void)id, (void)queues;
-    struct device *d = ours->fails ? NULL : calloc(1, sizeof(*d));
-    if (!d)
+    static struct device device; /* the one of its process */
+    struct device *d = &device;
+    if (ours->fails)
         return ERR_NOMEM;
     d->shared = ours;
     d->tap = (struct tap){
@@ -47,7 +47,7 @@ int device_open(const struct config *config, const struct node_id *id, unsigned 
 
 void device_close(struct device *d)
 {
-    free(d);
+    (void)d;
 }
 
 const struct tap *device_tap(const struct device *d)

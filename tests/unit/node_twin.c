@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -158,6 +159,7 @@ void twin_start(struct twin *t, const char *const *more, void (*prepare)(void *c
     t->pid = fork();
     assert_true(t->pid >= 0);
     if (t->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nothing */
         become(t, ends[1]);
         if (prepare)
             prepare(context);
@@ -234,26 +236,72 @@ static void make_key(struct twin *t)
 
 /* ---- what it is asked ---- */
 
+/* -1: nobody is there. */
 static int call_api(const struct twin *t)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     snprintf(at.sun_path, sizeof(at.sun_path), "%.40s/%.40s.sock", t->dir, t->id);
-    assert_int_equal(connect(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
-    return fd;
+    const struct timeval wait = {.tv_sec = DEADLINE_US / USEC_PER_SEC};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+    if (connect(fd, (const struct sockaddr *)&at, sizeof(at)) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* NULL: it hung up. Takes fd and request. */
+static json_t *ask(int fd, json_t *request)
+{
+    FILE *line = fdopen(fd, "r+");
+    char *text = json_dumps(request, JSON_COMPACT);
+    size_t len = strlen(text);
+    text[len] = '\n'; /* in the place of its NUL */
+    json_t *answer = send(fd, text, len + 1, MSG_NOSIGNAL) == (ssize_t)len + 1
+                         ? json_loadf(line, JSON_DISABLE_EOF_CHECK, NULL)
+                         : NULL;
+    free(text);
+    fclose(line);
+    json_decref(request);
+    return answer;
+}
+
+json_t *twin_try(const struct twin *t, json_t *request)
+{
+    int fd = call_api(t);
+    assert_true(fd >= 0);
+    return ask(fd, request);
 }
 
 json_t *twin_ask(const struct twin *t, json_t *request)
 {
-    int fd = call_api(t);
-    FILE *line = fdopen(fd, "r+");
-    json_dumpfd(request, fd, JSON_COMPACT);
-    assert_int_equal(write(fd, "\n", 1), 1);
-    json_t *answer = json_loadf(line, JSON_DISABLE_EOF_CHECK, NULL);
-    fclose(line);
-    json_decref(request);
+    json_t *answer = twin_try(t, request);
     assert_non_null(answer);
     return answer;
+}
+
+static bool has_ended(const struct twin *t)
+{
+    siginfo_t info = {0};
+    assert_int_equal(waitid(P_PID, (id_t)t->pid, &info, WEXITED | WNOHANG | WNOWAIT), 0);
+    return info.si_pid != 0;
+}
+
+bool twin_runs(const struct twin *t)
+{
+    uint64_t until_us = clock_monotonic_us() + DEADLINE_US;
+    json_t *answer = NULL;
+    while (!answer && !has_ended(t)) {
+        int fd = call_api(t);
+        if (clock_monotonic_us() > until_us)
+            fail_msg("%s neither answers nor ends:\n%s", t->name, t->lines);
+        if (fd >= 0)
+            answer = ask(fd, json_pack("{s:s}", "cmd", "status"));
+        else
+            poll(NULL, 0, 2);
+    }
+    json_decref(answer);
+    return answer != NULL;
 }
 
 json_t *twin_status(const struct twin *t)

@@ -43,11 +43,15 @@ void twin_start(struct twin *t, const char *const *more, void (*prepare)(void *c
 void twin_wait_log(struct twin *t, const char *text);
 bool twin_log_has(struct twin *t, const char *text); /* anywhere, so far */
 
+/* Waits until it answers, or has ended: whether it runs. */
+bool twin_runs(const struct twin *t);
+
 /* Waits for its end, after the signal if that is not 0: its exit code, or 128 and the signal that killed it. */
 int twin_end(struct twin *t, int number);
 
-/* The answer of its API, to be decref'd. Takes request. */
+/* The answer of its API, to be decref'd. Takes request. try: NULL when it hung up. */
 json_t *twin_ask(const struct twin *t, json_t *request);
+json_t *twin_try(const struct twin *t, json_t *request);
 json_t *twin_status(const struct twin *t); /* the result alone */
 
 /* The device takes a frame, or gives one: its length, 0 after a deadline. */

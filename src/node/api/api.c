@@ -15,11 +15,13 @@
 
 #define CLIENTS_MAX 32    /* on each socket: who may only read keeps nobody else out */
 #define IDLE_MS     30000 /* to send a request, and to take its answer */
+#define LATER_MS    100   /* until there may be memory again */
 
 struct listener {
     struct api *api;
     uv_pipe_t pipe;
-    bool open; /* its handle is */
+    uv_timer_t later; /* for a caller that found no memory */
+    bool open;        /* its handles are */
     bool reads_only;
     unsigned clients;
 };
@@ -256,18 +258,35 @@ static int identify(struct client *c)
     return 0;
 }
 
-static void on_connection(uv_stream_t *pipe, int status)
+static void on_later(uv_timer_t *timer);
+
+/* libuv holds on to who is not accepted, and listens no further until it is. */
+static void accept_one(struct listener *l)
 {
-    struct listener *l = pipe->data;
-    struct client *c = status == 0 && !l->api->closing ? client_new(l) : NULL;
-    if (!c)
+    struct client *c = client_new(l);
+    if (!c) {
+        uv_timer_start(&l->later, on_later, LATER_MS, 0);
         return;
-    if (uv_accept(pipe, (uv_stream_t *)&c->pipe) != 0 || l->clients > CLIENTS_MAX || identify(c) != 0) {
+    }
+    if (uv_accept((uv_stream_t *)&l->pipe, (uv_stream_t *)&c->pipe) != 0 || l->clients > CLIENTS_MAX ||
+        identify(c) != 0) {
         client_close(c);
         return;
     }
     uv_timer_start(&c->idle, on_idle, IDLE_MS, 0);
     client_next(c);
+}
+
+static void on_later(uv_timer_t *timer)
+{
+    accept_one(timer->data);
+}
+
+static void on_connection(uv_stream_t *pipe, int status)
+{
+    struct listener *l = pipe->data;
+    if (status == 0 && !l->api->closing)
+        accept_one(l);
 }
 
 static void on_listener_closed(uv_handle_t *handle)
@@ -284,9 +303,10 @@ static int listen_on_loop(struct api *api, enum api_access access)
         return err;
     l->api = api;
     l->reads_only = access == API_ACCESS_READS;
-    l->pipe.data = l;
+    uv_timer_init(api->config.loop, &l->later);
+    l->pipe.data = l->later.data = l;
     l->open = true;
-    api->handles++;
+    api->handles += 2;
     err = uv_pipe_open(&l->pipe, api->sockets.of[access].fd);
     if (!err)
         api->sockets.of[access].fd = -1; /* the loop's */
@@ -329,8 +349,10 @@ void api_close(struct api *api)
     api_sockets_close(&api->sockets);
     bool none = api->handles == 0;
     for (unsigned i = 0; i < API_ACCESSES; i++)
-        if (api->listeners[i].open)
+        if (api->listeners[i].open) {
             uv_close((uv_handle_t *)&api->listeners[i].pipe, on_listener_closed);
+            uv_close((uv_handle_t *)&api->listeners[i].later, on_listener_closed);
+        }
     if (none)
         free(api);
 }

@@ -13,11 +13,22 @@
 #define ACCEPT_ROUND    16 /* connections accepted in a round of … */
 #define ACCEPT_ROUND_MS 5  /* so long: 3,200 a second, so that a flood leaves time for everything else */
 
+static void on_next_round(uv_timer_t *timer);
+
+/* A connection that is not accepted stays with libuv, which listens no further until it is. */
+static void hold(struct tcp_streams *s)
+{
+    s->held = true;
+    uv_timer_start(&s->next_round, on_next_round, ACCEPT_ROUND_MS, 0);
+}
+
 static void accept_one(struct tcp_streams *s)
 {
     struct tcp_stream *st = tcp_stream_make(s, 0);
-    if (!st)
+    if (!st) {
+        hold(s); /* until there is memory */
         return;
+    }
     struct sockaddr_storage sa;
     int len = sizeof(sa);
     struct addr remote = {0};
@@ -49,7 +60,6 @@ static void on_next_round(uv_timer_t *timer)
     accept_one(s);
 }
 
-/* A connection that is not accepted stays with libuv, which listens no further until it is. */
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct tcp_streams *s = listener->data;
@@ -58,8 +68,7 @@ static void on_connection(uv_stream_t *listener, int status)
     if (uv_now(s->loop) - s->round_ms >= ACCEPT_ROUND_MS)
         begin_round(s);
     if (s->round_left == 0) {
-        s->held = true;
-        uv_timer_start(&s->next_round, on_next_round, ACCEPT_ROUND_MS, 0);
+        hold(s);
         return;
     }
     s->round_left--;

@@ -38,8 +38,8 @@ static bool open_api(struct node *n)
         log_error("node %s runs already, as process %ld: stop it, or use another -keydir",
                   id_format(identity_id(n->identity), id), (long)holder);
     else if (err)
-        log_error("cannot open the API socket in %s: %s; -run DIR moves it", n->config->run_dir,
-                  strerror(errno));
+        log_error("cannot open the API socket in %s: %s%s", n->config->run_dir, strerror(errno),
+                  err == ERR_NOMEM ? "" : "; -run DIR moves it");
     return err == 0;
 }
 

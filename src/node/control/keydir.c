@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "crypto/identity.h"
 #include "crypto/keyfile.h"
+#include "crypto/library.h"
 #include "node/control/key_draft.h"
 #include <errno.h>
 #include <limits.h>
@@ -79,7 +80,9 @@ bool keydir_say_id(const struct identity *identity)
 int keydir_load(const char *dir, struct identity **out, bool *made)
 {
     char path[PATH_MAX];
-    int err = identity_load(dir, out);
+    int err = library_start();
+    if (!err)
+        err = identity_load(dir, out);
     *made = err == ERR_NOT_FOUND;
     if (*made)
         err = identity_generate(out);
