@@ -205,6 +205,12 @@ static void key_that_cannot_be_used_ends_the_start_with_the_remedy(void **state)
     twin_start(&a, NULL, NULL, NULL);
     twin_wait_log(&a, "can be read by others: chmod 600 it");
     assert_int_equal(twin_end(&a, 0), 1);
+    assert_int_equal(chmod(path, 0600), 0);
+    assert_int_equal(chmod(a.dir, 0777), 0);
+    twin_start(&a, NULL, NULL, NULL);
+    twin_wait_log(&a, "others can put a key of theirs into");
+    assert_int_equal(twin_end(&a, 0), 1);
+    assert_int_equal(chmod(a.dir, 0700), 0);
     assert_int_equal(truncate(path, 100), 0);
     assert_int_equal(chmod(path, 0600), 0);
     twin_start(&a, NULL, NULL, NULL);

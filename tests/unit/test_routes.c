@@ -292,6 +292,23 @@ static void registrations_have_a_rate_of_their_own(void **state)
     json_decref(ask(&other, 200));
 }
 
+#define SIGNATURE_GROUPS 1542 /* of three bytes; one byte is over */
+
+static void registration_that_is_refused_does_not_count(void **state)
+{
+    char signature[SIGNATURE_GROUPS * 4 + 1], body[sizeof(signature) + 64];
+    (void)state;
+    memset(signature, 'A', sizeof(signature) - 1);
+    signature[sizeof(signature) - 1] = '\0';
+    snprintf(body, sizeof(body), "{\"record\":\"AAAA\",\"signature\":\"%sAA==\"}", signature);
+    struct request request = request_of("POST", "/v1/nodes");
+    request.body = (struct slice){(const uint8_t *)body, strlen(body)};
+    json_t *answer = ask(&request, 400);
+    assert_null(strstr(json_string_value(json_object_get(answer, "error")), "Base64"));
+    json_decref(answer);
+    assert_int_equal(metrics.registrations, 0);
+}
+
 static int get_fails(struct store *s, const struct node_id *id, uint64_t now_s, store_visit *visit,
                      void *context)
 {
@@ -361,6 +378,7 @@ int main(void)
         TEST(lookups_over_the_rate_are_429_with_retry_after),
         TEST(page_of_a_listing_costs_ten_lookups),
         TEST(registrations_have_a_rate_of_their_own),
+        TEST(registration_that_is_refused_does_not_count),
         TEST(failing_store_is_503),
         TEST(metrics_count_answers_by_status),
     };

@@ -28,6 +28,7 @@
 
 #define DEADLINE_MS 30000
 #define TEXT_MAX    65536
+#define READ_MAX    (1u << 20) /* of a body, though it is too large */
 
 struct backbone {
     pid_t pid;
@@ -227,6 +228,11 @@ static void body_that_is_too_large_is_413_however_it_is_sent(void **state)
              ROUTES_BODY_MAX + 1);
     ask(&b.at, head, ROUTES_BODY_MAX + 1, out);
     assert_int_equal(strncmp(out, "HTTP/1.1 413 ", 13), 0);
+    snprintf(head, sizeof(head),
+             "POST /v1/nodes HTTP/1.1\r\nHost: b\r\nContent-Length: %u\r\nConnection: close\r\n\r\n",
+             READ_MAX);
+    ask(&b.at, head, READ_MAX, out);
+    assert_int_equal(strncmp(out, "HTTP/1.1 413 ", 13), 0);
     /* One that never ends is not read for ever. */
     ask(&b.at, "POST /v1/nodes HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: chunked\r\n\r\n400000\r\n", 0x400000,
         out);
@@ -235,6 +241,40 @@ static void body_that_is_too_large_is_413_however_it_is_sent(void **state)
         20000, out);
     assert_int_equal(strncmp(out, "HTTP/1.1 4", 10), 0);
     assert_null(strstr(out, "413"));
+    assert_int_equal(end(&b, SIGTERM), 0);
+    remove_folder(&b);
+}
+
+static void send_text(int fd, const char *text)
+{
+    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+/* Its own end of a connection lingers. */
+static void backbone_starts_again_at_once_on_its_port(void **state)
+{
+    struct backbone b;
+    char at[ADDR_TEXT_MAX];
+    (void)state;
+    make_folder(&b);
+    start_well(&b, "off");
+    assert_answer(&b.at, GET("/health"), 200, "application/json");
+    assert_int_equal(end(&b, SIGTERM), 0);
+    start(&b, addr_format(&b.at, at), b.dir, "off");
+    wait_log(&b, " (HTTP and STUN)");
+    assert_answer(&b.at, GET("/health"), 200, "application/json");
+    assert_int_equal(end(&b, SIGTERM), 0);
+    remove_folder(&b);
+}
+
+static void limit_on_the_size_of_files_does_not_end_it(void **state)
+{
+    struct backbone b;
+    (void)state;
+    make_folder(&b);
+    start_well(&b, "off");
+    kill(b.pid, SIGXFSZ);
+    assert_answer(&b.at, GET("/health"), 200, "application/json");
     assert_int_equal(end(&b, SIGTERM), 0);
     remove_folder(&b);
 }
@@ -344,35 +384,104 @@ static int listen_on_loopback(struct addr *at)
     return fd;
 }
 
-static void request_that_takes_too_long_is_cut(void **state)
-{
-    static char out[TEXT_MAX];
-    struct store *store;
+static struct http_lab {
     struct directory *directory;
-    static struct metrics metrics;
+    struct metrics metrics;
     struct routes *routes;
     struct http *http;
     struct addr at;
+} lab;
+
+static void open_routes(void)
+{
+    struct store *store;
+    lab = (struct http_lab){0};
+    assert_int_equal(store_sqlite_open(":memory:", 10, &store), 0);
+    assert_int_equal(directory_new(store, &lab.directory), 0);
+    assert_int_equal(routes_new(lab.directory, &lab.metrics, 80, &lab.routes), 0);
+}
+
+static void close_routes(void)
+{
+    routes_free(lab.routes);
+    directory_free(lab.directory);
+}
+
+/* One connection, and it is known to the server. */
+static int open_http(void)
+{
+    open_routes();
+    assert_int_equal(http_start(listen_on_loopback(&lab.at), lab.routes, &lab.metrics, &lab.http), 0);
+    int fd = connect_to(&lab.at, SOCK_STREAM);
+    for (int i = 0; i < DEADLINE_MS && atomic_load(&lab.metrics.connections) == 0; i++)
+        poll(NULL, 0, 1);
+    return fd;
+}
+
+static void close_http(int fd)
+{
+    close(fd);
+    http_stop(lab.http);
+    close_routes();
+}
+
+static void request_that_takes_too_long_is_cut(void **state)
+{
+    static char out[TEXT_MAX];
     uint64_t now_us = clock_monotonic_us();
     (void)state;
-    assert_int_equal(store_sqlite_open(":memory:", 10, &store), 0);
-    assert_int_equal(directory_new(store, &directory), 0);
-    assert_int_equal(routes_new(directory, &metrics, 80, &routes), 0);
-    assert_int_equal(http_start(listen_on_loopback(&at), routes, &metrics, &http), 0);
-    int fd = connect_to(&at, SOCK_STREAM);
-    assert_int_equal(send(fd, "GET /health HT", 14, 0), 14);
-    for (int i = 0; i < DEADLINE_MS && atomic_load(&metrics.connections) == 0; i++)
-        poll(NULL, 0, 1);
-    http_cut_slow(http, now_us + (HTTP_REQUEST_S - 5) * USEC_PER_SEC);
-    assert_int_equal(metrics.cut, 0);
-    http_cut_slow(http, clock_monotonic_us() + (HTTP_REQUEST_S + 1) * USEC_PER_SEC);
-    assert_int_equal(metrics.cut, 1);
+    int fd = open_http();
+    send_text(fd, "GET /health HT");
+    http_cut_slow(lab.http, now_us + (HTTP_REQUEST_S - 5) * USEC_PER_SEC);
+    assert_int_equal(lab.metrics.cut, 0);
+    http_cut_slow(lab.http, clock_monotonic_us() + (HTTP_REQUEST_S + 1) * USEC_PER_SEC);
+    assert_int_equal(lab.metrics.cut, 1);
     read_all(fd, out);
     assert_string_equal(out, "");
+    close_http(fd);
+}
+
+/* Reads on until there are `count` answers. */
+static void await_answers(int fd, unsigned count)
+{
+    static char out[TEXT_MAX];
+    size_t len = 0;
+    for (unsigned seen = 0; seen < count;) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        ssize_t n = poll(&p, 1, DEADLINE_MS) > 0 ? recv(fd, out + len, TEXT_MAX - 1 - len, 0) : 0;
+        assert_true(n > 0);
+        out[len += (size_t)n] = '\0';
+        seen = 0;
+        for (const char *at = out; (at = strstr(at, "HTTP/1.1 200 ")) != NULL; at++)
+            seen++;
+    }
+}
+
+/* The second answer shows that the first request is over for the server, too. */
+static void connection_that_is_served_has_its_time_anew(void **state)
+{
+    static const char get[] = "GET /health HTTP/1.1\r\nHost: b\r\n\r\n";
+    (void)state;
+    int fd = open_http();
+    uint64_t before_us = clock_monotonic_us();
+    poll(NULL, 0, 2);
+    send_text(fd, get);
+    await_answers(fd, 1);
+    send_text(fd, get);
+    await_answers(fd, 1);
+    http_cut_slow(lab.http, before_us + HTTP_REQUEST_S * USEC_PER_SEC);
+    assert_int_equal(lab.metrics.cut, 0);
+    close_http(fd);
+}
+
+static void socket_that_cannot_be_served_is_an_error(void **state)
+{
+    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    (void)state;
+    open_routes();
+    assert_int_equal(http_start(fd, lab.routes, &lab.metrics, &lab.http), ERR_IO);
     close(fd);
-    http_stop(http);
-    routes_free(routes);
-    directory_free(directory);
+    close_routes();
 }
 
 int main(void)
@@ -385,7 +494,11 @@ int main(void)
         cmocka_unit_test(who_asks_is_told_its_address_and_a_flood_is_not),
         cmocka_unit_test(start_that_fails_says_why),
         cmocka_unit_test(every_address_is_listened_on_by_default),
+        cmocka_unit_test(backbone_starts_again_at_once_on_its_port),
+        cmocka_unit_test(limit_on_the_size_of_files_does_not_end_it),
         cmocka_unit_test(request_that_takes_too_long_is_cut),
+        cmocka_unit_test(connection_that_is_served_has_its_time_anew),
+        cmocka_unit_test(socket_that_cannot_be_served_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

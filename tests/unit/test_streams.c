@@ -20,6 +20,7 @@ struct end {
     char reason[100];
     uint8_t bytes[100];
     size_t len;
+    size_t *only_counts; /* instead of keeping bytes */
 };
 
 static struct lab {
@@ -47,6 +48,10 @@ static void on_bytes(void *context, uint64_t conn, const uint8_t *data, size_t l
 {
     struct end *e = context;
     assert_int_equal(conn, e->conn);
+    if (e->only_counts) {
+        *e->only_counts += len;
+        return;
+    }
     assert_true(e->len + len <= sizeof(e->bytes));
     memcpy(e->bytes + e->len, data, len);
     e->len += len;
@@ -58,6 +63,17 @@ static void on_closed(void *context, uint64_t conn, const char *reason)
     assert_int_equal(conn, e->conn);
     e->closed++;
     snprintf(e->reason, sizeof(e->reason), "%s", reason);
+}
+
+static int bind_error; /* of the next uv_tcp_bind */
+
+int __real_uv_tcp_bind(uv_tcp_t *tcp, const struct sockaddr *at, unsigned flags);
+int __wrap_uv_tcp_bind(uv_tcp_t *tcp, const struct sockaddr *at, unsigned flags);
+int __wrap_uv_tcp_bind(uv_tcp_t *tcp, const struct sockaddr *at, unsigned flags)
+{
+    int err = bind_error;
+    bind_error = 0;
+    return err ? err : __real_uv_tcp_bind(tcp, at, flags);
 }
 
 static void open_end(struct end *e, uint16_t port)
@@ -163,6 +179,38 @@ static void who_closes_is_heard_to_the_end_and_told_nothing(void **state)
     streams_close(lab.dialler.streams, lab.dialler.conn);
     streams_abort(lab.dialler.streams, lab.dialler.conn);
     lab_close();
+}
+
+/* More than the kernel takes at once. */
+static void last_words_are_said_whatever_comes_meanwhile(void **state)
+{
+    static const uint8_t words[200000];
+    size_t heard = 0;
+    (void)state;
+    lab_open();
+    connect_at("127.0.0.1");
+    lab.listener.only_counts = &heard;
+    say(&lab.listener, "too late");
+    streams_send(lab.dialler.streams, lab.dialler.conn, words, sizeof(words));
+    streams_close(lab.dialler.streams, lab.dialler.conn);
+    AWAIT(lab.listener.closed >= 1);
+    assert_int_equal(heard, sizeof(words));
+    assert_string_equal(lab.listener.reason, "the connection was closed");
+    lab_close();
+}
+
+static void machine_without_ipv6_is_listened_on_all_the_same(void **state)
+{
+    static const int errors[] = {UV_EAFNOSUPPORT, UV_EADDRNOTAVAIL};
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        bind_error = errors[i];
+        lab_open();
+        connect_at("127.0.0.1");
+        say(&lab.dialler, "hello");
+        assert_heard(&lab.listener, "hello");
+        lab_close();
+    }
 }
 
 static void aborting_resets(void **state)
@@ -328,6 +376,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_pass_both_ways_in_both_families),
         cmocka_unit_test(who_closes_is_heard_to_the_end_and_told_nothing),
+        cmocka_unit_test(last_words_are_said_whatever_comes_meanwhile),
+        cmocka_unit_test(machine_without_ipv6_is_listened_on_all_the_same),
         cmocka_unit_test(aborting_resets),
         cmocka_unit_test(who_is_not_wanted_is_reset_at_once),
         cmocka_unit_test(dialling_nobody_is_told),

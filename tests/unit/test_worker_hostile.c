@@ -482,6 +482,41 @@ static void congestion_on_the_way_marks_the_packet(void **state)
     stage_close(&s);
 }
 
+/* A train of datagrams of one size. */
+static void send_train(struct stage *s)
+{
+    static uint8_t train[UDP_BUFFER];
+    size_t len = 0;
+    lab_frame_make(&frame, 0xff, 9, 100, 0);
+    for (unsigned i = 0; i < 64; i++) {
+        seal(s, &(struct wire_inner){0}, frame.data, frame.len);
+        memcpy(train + len, d.data, d.len);
+        len += d.len;
+    }
+    (void)!udp_send(&s->puppet, &s->to, train, len, d.len, 0);
+}
+
+static void peer_that_floods_is_shed_where_there_is_another(void **state)
+{
+    struct stage s;
+    struct session *other;
+    int small = 1 << 18;
+    uint64_t until_us = clock_monotonic_us() + LAB_TIMEOUT_MS * USEC_PER_MSEC;
+    (void)state;
+    stage_open(&s);
+    lab_sessions(2, 3, NULL, &s.node.tx[2], &other);
+    s.node.rx[2] = s.node.tx[2];
+    s.node.remote[2] = lab_address(&s.puppet);
+    s.node.size[2] = LAB_SIZE;
+    lab_publish(&s.node);
+    assert_int_equal(setsockopt(s.node.socket->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+    while (lab_count(&s.node, DROP_OVERLOAD) == 0 && clock_monotonic_us() < until_us)
+        send_train(&s);
+    assert_true(lab_count(&s.node, DROP_OVERLOAD) > 0);
+    stage_close(&s);
+    session_free(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -501,6 +536,7 @@ int main(void)
         cmocka_unit_test(replayed_control_datagrams_cost_the_peer_nothing),
         cmocka_unit_test(a_new_source_is_told_only_after_authentication),
         cmocka_unit_test(congestion_on_the_way_marks_the_packet),
+        cmocka_unit_test(peer_that_floods_is_shed_where_there_is_another),
     };
     return cmocka_run_group_tests_name("worker_hostile", tests, NULL, NULL);
 }
