@@ -324,6 +324,8 @@ static void do_one(struct sim_node *n, const struct mesh_output *o)
         break;
     case MESH_OUTPUT_WANT:
     case MESH_OUTPUT_FORGET:
+        n->wants = o->kind == MESH_OUTPUT_WANT;
+        break;
     case MESH_OUTPUT_OVERLAY:
     case MESH_OUTPUT_GONE:
         break;

@@ -49,6 +49,7 @@ struct sim_node {
     /* what happened */
     unsigned ticks;
     unsigned chunks; /* that it sent on streams */
+    bool wants;      /* the addresses of the last peer that it asked for, or no longer asks for */
     unsigned notes[MESH_NOTICE_STALE + 1];
     char last_note[SIM_NOTES_MAX][256];
     uint64_t frames_sent, frames_received, frames_duplicate;
