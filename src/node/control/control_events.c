@@ -117,10 +117,10 @@ static void on_worker_event(void *context, const struct worker_event *e)
         mesh_on_too_big(n->mesh, e->slot, now_us);
         break;
     case WORKER_EVENT_CLAIM:
-        report_claim(&n->report, e);
+        report_claim(&n->report, e, now_us);
         break;
     case WORKER_EVENT_CIRCLE:
-        report_circle(&n->report, device_tap(n->device)->name);
+        report_circle(&n->report, device_tap(n->device)->name, now_us);
         break;
     case WORKER_EVENT_TRACE:
         frame_log_tell(&n->frame_log, &e->trace);

@@ -55,7 +55,7 @@ static void pin_addresses(struct node *n, uint32_t slot, const struct node_id *i
     switch_pin(n->workers.sw, slot, pins, theirs->mac_count);
     for (unsigned i = 0; i < theirs->mac_count; i++)
         if (pins[i].err)
-            report_unpinned(&n->report, slot, &pins[i]);
+            report_unpinned(&n->report, slot, &pins[i], clock_monotonic_us());
 }
 
 static void take_addresses(struct node *n, const struct mesh_output *o)
@@ -81,7 +81,7 @@ static void notice(struct node *n, const struct mesh_output *o)
 {
     tables_publish(&n->tables);
     const char *name = (const char *)o->payload;
-    report_notice(&n->report, o->notice, &o->id, name, name + strlen(name) + 1);
+    report_notice(&n->report, o->notice, &o->id, name, name + strlen(name) + 1, clock_monotonic_us());
 }
 
 static void do_one(struct node *n, const struct mesh_output *o)

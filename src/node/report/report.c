@@ -19,10 +19,10 @@
 #define CLAIM_LIMIT_US   10000000ull              /* … and of addresses that two peers use */
 #define SHARED_STANDS_US (20 * 60 * USEC_PER_SEC) /* hosts with one key take turns at least as often */
 
-static void limited(struct log_limit *limit, uint64_t interval_us, const char *line)
+static void limited(struct log_limit *limit, uint64_t now_us, uint64_t interval_us, const char *line)
 {
     uint64_t withheld;
-    if (!log_limit_pass(limit, clock_monotonic_us(), interval_us, &withheld))
+    if (!log_limit_pass(limit, now_us, interval_us, &withheld))
         return;
     if (withheld)
         log_warn("%s (and %llu like it)", line, (unsigned long long)withheld);
@@ -35,19 +35,19 @@ void report_init(struct report *r, const struct mesh *mesh, struct warnings *war
     *r = (struct report){.mesh = mesh, .warnings = warnings};
 }
 
-static void report_shared_key(struct report *r, const char *peer, const char *where)
+static void report_shared_key(struct report *r, const char *peer, const char *where, uint64_t now_us)
 {
     char line[WARNING_TEXT_MAX];
     snprintf(
         line, sizeof(line),
         "peer %s: two hosts use its key, in turns, at %s: give one of the two a key of its own (-keydir)",
         peer, where);
-    warnings_set(r->warnings, WARNING_SHARED_KEY, line, clock_monotonic_us() + SHARED_STANDS_US);
-    limited(&r->shared_limit, SHARED_LIMIT_US, line);
+    warnings_set(r->warnings, WARNING_SHARED_KEY, line, now_us + SHARED_STANDS_US);
+    limited(&r->shared_limit, now_us, SHARED_LIMIT_US, line);
 }
 
 /* Rare: we leave our place to the other for 30 s and more. */
-static void report_own_key(struct report *r, const char *peer, const char *where)
+static void report_own_key(struct report *r, const char *peer, const char *where, uint64_t now_us)
 {
     char line[WARNING_TEXT_MAX];
     snprintf(line, sizeof(line),
@@ -55,12 +55,12 @@ static void report_own_key(struct report *r, const char *peer, const char *where
              "of its "
              "own (-keydir)",
              peer, where);
-    warnings_set(r->warnings, WARNING_OWN_KEY, line, clock_monotonic_us() + SHARED_STANDS_US);
+    warnings_set(r->warnings, WARNING_OWN_KEY, line, now_us + SHARED_STANDS_US);
     log_error("%s", line);
 }
 
 void report_notice(struct report *r, enum mesh_notice what, const struct node_id *id, const char *name,
-                   const char *text)
+                   const char *text, uint64_t now_us)
 {
     char peer[WHO_TEXT_MAX], line[640];
     who_format(id, name, peer);
@@ -91,22 +91,22 @@ void report_notice(struct report *r, enum mesh_notice what, const struct node_id
         break;
     case MESH_NOTICE_REFUSED:
         snprintf(line, sizeof(line), "peer %s: refused, at %s", peer, text);
-        limited(&r->refused_limit, LIMIT_US, line);
+        limited(&r->refused_limit, now_us, LIMIT_US, line);
         break;
     case MESH_NOTICE_HANDSHAKE:
         log_debug("peer %s: new handshake, %s", peer, text);
         break;
     case MESH_NOTICE_SHARED_KEY:
-        report_shared_key(r, peer, text);
+        report_shared_key(r, peer, text, now_us);
         break;
     case MESH_NOTICE_OWN_KEY:
-        report_own_key(r, peer, text);
+        report_own_key(r, peer, text, now_us);
         break;
     case MESH_NOTICE_EXCESS:
         snprintf(line, sizeof(line),
                  "peer %s: %s: the connection is closed; if it goes on, update it or take it off the lists",
                  peer, text);
-        limited(&r->excess_limit, EXCESS_LIMIT_US, line);
+        limited(&r->excess_limit, now_us, EXCESS_LIMIT_US, line);
         break;
     case MESH_NOTICE_STALE:
         log_warn("peer %s: has not proven its key for %s, though asked to: update or restart it, or take it "
@@ -146,17 +146,17 @@ void report_clock(struct report *r, int64_t ahead_s)
     r->clock_off = off;
 }
 
-void report_circle(struct report *r, const char *device)
+void report_circle(struct report *r, const char *device, uint64_t now_us)
 {
     char line[256];
     snprintf(line, sizeof(line),
              "a route leads our own datagrams into %s: they are dropped; give the peers' underlay addresses "
              "routes outside of it (ip route add ADDRESS via GATEWAY)",
              device);
-    limited(&r->circle_limit, CIRCLE_LIMIT_US, line);
+    limited(&r->circle_limit, now_us, CIRCLE_LIMIT_US, line);
 }
 
-void report_unpinned(struct report *r, uint32_t slot, const struct switch_pin *pin)
+void report_unpinned(struct report *r, uint32_t slot, const struct switch_pin *pin, uint64_t now_us)
 {
     char peer[WHO_TEXT_MAX], owner[WHO_TEXT_MAX], mac[MAC_TEXT_MAX], line[640];
     who_is_in(r->mesh, (int)slot, peer);
@@ -170,10 +170,10 @@ void report_unpinned(struct report *r, uint32_t slot, const struct switch_pin *p
     else
         snprintf(line, sizeof(line), "peer %s: announces the MAC address %s, which is %s: give it another",
                  peer, mac, pin->err == ERR_PERMISSION ? "our device's" : "no station's");
-    limited(&r->unpinned_limit, LIMIT_US, line);
+    limited(&r->unpinned_limit, now_us, LIMIT_US, line);
 }
 
-void report_claim(struct report *r, const struct worker_event *claim)
+void report_claim(struct report *r, const struct worker_event *claim, uint64_t now_us)
 {
     char peer[WHO_TEXT_MAX], holder[WHO_TEXT_MAX], mac[MAC_TEXT_MAX], line[640];
     who_is_in(r->mesh, (int)claim->slot, peer);
@@ -191,5 +191,5 @@ void report_claim(struct report *r, const struct worker_event *claim)
             "peer %s: the MAC address %s (VLAN %u) moves between it and peer %s, more than %d times in %d s: "
             "it stays there; look for a loop, or for two machines with one address",
             peer, mac, claim->claim.vlan, holder, SWITCH_MOVES_MAX, SWITCH_MOVES_S);
-    limited(&r->claim_limit, CLAIM_LIMIT_US, line);
+    limited(&r->claim_limit, now_us, CLAIM_LIMIT_US, line);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* What happens to peers, as lines for the person who runs the node. A line that a stranger can cause is told now and
- * then, with how many like it were withheld. Control thread. */
+ * then, with how many like it were withheld. Time comes in. Control thread. */
 
 #include "base/id.h"
 #include "base/log.h"
@@ -25,16 +25,16 @@ void report_init(struct report *r, const struct mesh *mesh, struct warnings *war
 
 /* What the mesh has noticed of a peer: MESH_OUTPUT_NOTICE. */
 void report_notice(struct report *r, enum mesh_notice what, const struct node_id *id, const char *name,
-                   const char *text);
+                   const char *text, uint64_t now_us);
 
 /* The peer in slot announces a MAC address that it does not get. */
-void report_unpinned(struct report *r, uint32_t slot, const struct switch_pin *pin);
+void report_unpinned(struct report *r, uint32_t slot, const struct switch_pin *pin, uint64_t now_us);
 
 /* It sends with a MAC address of another: WORKER_EVENT_CLAIM. */
-void report_claim(struct report *r, const struct worker_event *claim);
+void report_claim(struct report *r, const struct worker_event *claim, uint64_t now_us);
 
 /* The tunnel leads through itself, by a route into the device. */
-void report_circle(struct report *r, const char *device);
+void report_circle(struct report *r, const char *device, uint64_t now_us);
 
 /* Ours is so many seconds ahead of the backbone's: told when that is too far, and when it is mended. */
 void report_clock(struct report *r, int64_t ahead_s);
