@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two builds of the same source, in folders of two names, install the same bytes."""
+"""Another build of the same source, in another place and a folder of another name, installs the same bytes as the one under
+test."""
 
 import json
 import os
@@ -12,6 +13,7 @@ BUILD = os.environ["SHADOWMESH_BUILD"]
 PROGRAMS = ["shadowmesh", "shadowmesh-l2", "shadowmesh-backbone"]
 SOURCES = ["LICENSE", "meson.build", "meson_options.txt", "src", "tools", "docs"]
 ENVIRONMENT = {**os.environ, "CCACHE_DISABLE": "1"}  # a cache would compare an object with itself
+MADE_OF = ["pkg_config_path", "openssl_prefix", "ipsec_mb_prefix", "buildtype", "optimization", "debug", "c_args", "c_link_args", "prefix"]
 
 
 def run(folder, *command):
@@ -20,27 +22,30 @@ def run(folder, *command):
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
 
 
-def libraries():
-    """The options that make a build use the libraries of the one under test; nothing is searched, fetched or built."""
+def options():
+    """{name: value} of those of the build under test, of which the programs are made; nothing is searched or fetched."""
     listing = subprocess.run(["meson", "introspect", BUILD, "--buildoptions"], check=True, capture_output=True, text=True)
-    options = {option["name"]: option["value"] for option in json.loads(listing.stdout)}
-    paths = ",".join(options["pkg_config_path"])
-    return [f"-Dpkg_config_path={paths}", *(f"-D{name}={options[name]}" for name in ("openssl_prefix", "ipsec_mb_prefix"))]
+    values = {option["name"]: option["value"] for option in json.loads(listing.stdout)}
+    text = {name: ",".join(values[name]) if isinstance(values[name], list) else str(values[name]).lower() if isinstance(values[name], bool)
+            else values[name] for name in MADE_OF}
+    return text
 
 
-def installed(source, build, image):
-    """{program: its bytes} of a copy of the source in this folder, built in this folder below it."""
-    source.mkdir(parents=True)
+def installed(source, build, prefix, image):
+    """{program: its bytes} of the build in this folder of this source."""
+    run(source, "tools/install.sh", build, prefix, str(image))
+    return {name: (Path(f"{image}{prefix}") / "bin" / name).read_bytes() for name in PROGRAMS}
+
+
+def test_build_in_another_folder_installs_the_same_programs(tmp_path):
+    other = tmp_path / "another-place" / "further-down"
+    other.mkdir(parents=True)
     for name in SOURCES:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, source / name)
-    run(source, "meson", "setup", build, "-Dtests=false", *libraries())
-    run(source, "ninja", "-C", build)
-    run(source, "tools/install.sh", build, "/usr/local", str(image))
-    return {name: (image / "usr/local/bin" / name).read_bytes() for name in PROGRAMS}
-
-
-def test_builds_in_two_folders_install_the_same_programs(tmp_path):
-    one = installed(tmp_path / "here", "build", tmp_path / "image-one")
-    two = installed(tmp_path / "another-place" / "further-down", "build-other", tmp_path / "image-two")
+        copy(ROOT / name, other / name)
+    made_of = options()
+    run(other, "meson", "setup", "build-other", "-Dtests=false", *(f"-D{name}={value}" for name, value in made_of.items()))
+    run(other, "ninja", "-C", "build-other")
+    one = installed(ROOT, BUILD, made_of["prefix"], tmp_path / "image-one")
+    two = installed(other, "build-other", made_of["prefix"], tmp_path / "image-two")
     assert [name for name in PROGRAMS if one[name] != two[name]] == []
