@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs every test and counts each: what `make check` does.
 
-Builds three times (plain, ASan+UBSan, TSan); runs the unit and simulation programs and the replay of the fuzz corpora
-in each, the checks of the source tree and of the protocol's model, and the labs in network namespaces. Labs run side by side,
-and the sanitized programs beside them; those marked `alone` measure or load the machine and come after; then the
-reference lab with the sanitized builds, which may be slow. Prints the
-failures with the ends of their output, a table, and as its last line `N passed, N failed` (and `, N skipped` if any
-were). Exits 0 only if tests ran and none failed.
+Builds three times (plain, ASan+UBSan, TSan), and checks the source tree and the protocol's model meanwhile. Runs the unit and
+simulation programs and the replay of the fuzz corpora in each build, and the labs in network namespaces. Labs mostly wait, so
+they run side by side. What computes fills the gaps with the lowest priority: the sanitized programs, the checks of the built
+programs and the count of instructions. The reference lab with the sanitized builds, which may be slow, runs among them.
+Labs marked `alone` measure or load the machine and come last. Prints the failures with the ends of their output, a table,
+and as its last line `N passed, N failed` (and `, N skipped` if any were). Exits 0 only if tests ran and none failed.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 JOBS = os.cpu_count() or 2
 # Labs wait more than they compute.
-LABS_AT_ONCE = JOBS + 1
+LABS_AT_ONCE = JOBS + 2
 TAIL_LINES = 60
 PROGRAM_SECONDS = 300
 LABS_SECONDS = 40 * 60
@@ -207,9 +207,11 @@ def programs(results, flavour, wanted, politely=False):
             results.time(suite, seconds)
 
 
-def pytest(results, suite, folder, paths, build_folder, keyword, as_root=False, more=()):
+def pytest(results, suite, folder, paths, build_folder, keyword, as_root=False, more=(), politely=False):
     """Runs pytest, shows its progress as it comes, and counts its tests from the report that it writes. With a keyword
     or a mark among `more`, there may be no test."""
+    if stopping.is_set():
+        return
     report = ROOT / build_folder / f"report-{re.sub('[^a-z]+', '-', suite).strip('-')}.xml"
     report.parent.mkdir(exist_ok=True)
     report.unlink(missing_ok=True)
@@ -223,6 +225,8 @@ def pytest(results, suite, folder, paths, build_folder, keyword, as_root=False, 
     if as_root and os.geteuid() != 0:
         passed_on = [f"{key}={environment[key]}" for key in (*SANITIZER_OPTIONS, "SHADOWMESH_BUILD", "PYTHONDONTWRITEBYTECODE")]
         command = ["sudo", "env", *passed_on, *command]
+    if politely:
+        command = [*NICE, *command]
     say(f"== {suite}")
     start = time.monotonic()
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -307,7 +311,8 @@ def instructions(results):
     """What a datagram costs in each step of the data path, against what is recorded."""
     say("== instructions per datagram")
     start = time.monotonic()
-    code, output = run(["/usr/bin/python3", "-B", "bench/micro_check.py", "--build", BUILDS["plain"][0]], timeout=PROGRAM_SECONDS)
+    code, output = run([*NICE, "/usr/bin/python3", "-B", "bench/micro_check.py", "--build", BUILDS["plain"][0]],
+                       timeout=2 * PROGRAM_SECONDS)
     record_program(results, "instructions", "micro", code, output)
     results.time("instructions", time.monotonic() - start)
 
@@ -316,14 +321,28 @@ def model(results):
     """The quick part of the searches of docs/model; `make model` runs them all."""
     say("== the model of the handshake and the ratchet")
     start = time.monotonic()
-    code, output = run(["/usr/bin/python3", "-B", "docs/model/check.py", "--quick"], timeout=PROGRAM_SECONDS)
+    code, output = run([*NICE, "/usr/bin/python3", "-B", "docs/model/check.py", "--quick"], timeout=2 * PROGRAM_SECONDS)
     record_program(results, "model", "maude", code, output)
     results.time("model", time.monotonic() - start)
 
 
-def labs(results, flavour, keyword, more, how, path="tests/netns"):
+def labs(results, flavour, keyword, more=(), how="", path="tests/netns"):
     suite = f"labs ({flavour}{', ' + how if how else ''})"
     pytest(results, suite, ROOT, [path], BUILDS[flavour][0], keyword, as_root=True, more=more)
+
+
+@contextlib.contextmanager
+def beside(*tasks):
+    """Runs the tasks, each in a thread of its own, beside the body; none outlives an interruption."""
+    with concurrent.futures.ThreadPoolExecutor(max(len(tasks), 1)) as pool:
+        work = [pool.submit(task) for task in tasks]
+        try:
+            yield
+            for each in work:
+                each.result()
+        except BaseException:
+            kill_running()
+            raise
 
 
 SUITES = ("tree", "built", "model", "unit", "sim", "fuzz", "bench", "netns")
@@ -353,46 +372,39 @@ def main():
     def wanted(kind, name):
         return kind in suites and chosen.keyword in name
 
-    if "tree" in suites:
-        pytest(results, "tree", ROOT, ["tests/tree"], "build", chosen.keyword)
-    if "model" in suites:
-        model(results)
+    def sources():
+        if "tree" in suites:
+            pytest(results, "tree", ROOT, ["tests/tree"], "build", chosen.keyword)
+        if "model" in suites:
+            model(results)
+
     built = []
-    if suites - {"tree", "model"}:
-        built = [flavour for flavour in flavours if build(results, flavour)]
+    with beside(sources):
+        if suites - {"tree", "model"}:
+            built = [flavour for flavour in flavours if build(results, flavour)]
     sanitized = [flavour for flavour in built if flavour != "plain"]
-    if "plain" in built:
-        if suites & {"unit", "sim", "fuzz"}:
-            programs(results, "plain", wanted)
-        if "bench" in suites:
+    if "plain" in built and suites & {"unit", "sim", "fuzz"}:
+        programs(results, "plain", wanted)
+
+    def what_was_built():
+        if "built" in suites and "plain" in built:
+            pytest(results, "built", ROOT, ["tests/built"], BUILDS["plain"][0], chosen.keyword, politely=True)
+        if "bench" in suites and "plain" in built:
             instructions(results)
 
-    def beside():
-        if "built" in suites and "plain" in built:
-            pytest(results, "built", ROOT, ["tests/built"], BUILDS["plain"][0], chosen.keyword)
-        if suites & {"unit", "sim", "fuzz"}:
-            for flavour in sanitized:
+    def what_is_sanitized():
+        for flavour in sanitized:
+            if suites & {"unit", "sim", "fuzz"}:
                 programs(results, flavour, wanted, politely=True)
+            if "netns" in suites:
+                # Slow, as it is meant to be: the reference scenario shows the races and leaks.
+                labs(results, flavour, chosen.keyword, path="tests/netns/test_reference.py")
 
-    with concurrent.futures.ThreadPoolExecutor(1) as other:
-        work = other.submit(beside)
-        try:
-            if "netns" in suites and "plain" in built:
-                labs(results, "plain", chosen.keyword, ["-m", "not alone", "-n", str(LABS_AT_ONCE)], "side by side")
-            work.result()
-        except BaseException:
-            kill_running()
-            raise
-    if "netns" in suites:
-        if "plain" in built:
-            labs(results, "plain", chosen.keyword, ["-m", "alone"], "alone")
-        # The same labs are meant to be slow under a sanitizer: the reference scenario shows the races and leaks.
-        with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
-            try:
-                list(pool.map(lambda flavour: labs(results, flavour, chosen.keyword, [], "", "tests/netns/test_reference.py"), sanitized))
-            except BaseException:
-                kill_running()
-                raise
+    with beside(what_was_built, what_is_sanitized):
+        if "netns" in suites and "plain" in built:
+            labs(results, "plain", chosen.keyword, ["-m", "not alone", "-n", str(LABS_AT_ONCE)], "side by side")
+    if "netns" in suites and "plain" in built:
+        labs(results, "plain", chosen.keyword, ["-m", "alone"], "alone")
     report(results, time.monotonic() - start)
     return 0 if results.total("failed") == 0 and results.total("passed") > 0 else 1
 

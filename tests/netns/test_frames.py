@@ -202,7 +202,6 @@ def test_full_frames_pass_a_narrow_path_without_icmp(lab, figure, mtu, where):
     figure(f"underlay {mtu} ({where}): ping -s 1472 -M do {ping}; TCP {rates[0] / 1e6:.0f} and {rates[1] / 1e6:.0f} Mbit/s")
 
 
-@pytest.mark.alone
 def test_path_that_shrinks_under_traffic_does_not_stall(lab, figure):
     a_host, b_host, server, r1, r2 = narrow_internet(lab, 1500, "middle")
     backbone = server.backbone()

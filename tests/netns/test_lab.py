@@ -25,7 +25,6 @@ def bench(lab):
     return left, right, wire
 
 
-@pytest.mark.alone
 def test_wire_that_loses_every_fifth_frame_shows_in_the_ping(bench):
     left, _, wire = bench
     seen = [0]

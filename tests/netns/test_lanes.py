@@ -48,7 +48,7 @@ def test_flows_keep_their_order_between_any_numbers_of_workers(lab, figure, work
     assert sum(tcp_run(a, b, amount="8M", reverse=n % 2 == 1)[1] for n in range(CONNECTIONS)) == 0
     # Flows of many addresses and ports, so that every queue has some.
     for size in (56, 1472, 4000):
-        assert b.host.ping(A_OVERLAY, "-s", size, count=20).lost == 0
+        assert b.host.ping(A_OVERLAY, "-s", size, count=20, interval=0.01).lost == 0
     rates, late = [], 0
     for reverse in (False, True):
         rate, overtaken = tcp_run(a, b, seconds=SECONDS, reverse=reverse)
