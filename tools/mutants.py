@@ -1,24 +1,29 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""mutants.py: would a test notice? Changes one place of the source at a time, in a copy, and runs the tests that reach
-that file. A mutant that no test kills is a line that no test holds: its diff is printed. Seeded: the same seed makes the
-same mutants of the same source. Takes an hour."""
+"""mutants.py: would a test notice? Changes one place of the source at a time, in a copy, and runs the tests that are linked
+with that file. A mutant that no test kills is a line that no test holds: its diff is printed. Seeded: the same seed makes
+the same mutants, and a change elsewhere leaves the others as they are. Takes an hour."""
 
 import argparse
+import hashlib
 import os
-import random
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ("node", "proto", "backbone")
 # Other files than these: what only runs in a cage or needs root is not what unit tests and simulations hold.
 LEFT_OUT = re.compile(r"(cage|main|device/|helper/.*(keeper|_helper))")
-TEST_SECONDS = 120
+TEST_SECONDS = 120  # at most; a test that takes so many times as long as without a mutant hangs:
+HANGS = 8
+HANGS_LEAST = 10
+TESTS_MAX = 15  # of one mutant
+MEASURES = {"cost"}  # counts instructions: no judge, and slow
 BUILD_SECONDS = 600
 
 # What stands in a line, and what it becomes.
@@ -27,7 +32,8 @@ CONDITIONS = [(r"(?<![<>=!-])==(?!=)", "!="), (r"!=", "=="), (r"&&", "||"), (r"\
 LIMITS = [(r"(?<=[<>=] )([A-Z][A-Z0-9_]{3,})\b(?!\()", r"(\1 + 1)"), (r"(?<= )\+ 1\b", "+ 2"), (r"(?<= )- 1\b", "- 0")]
 CALL = re.compile(r"^    +([a-z_]+)\((?!.*\bva_).*\);$")
 # Calls without which there is only a leak, or that are there for people who debug.
-CALLS_KEPT = re.compile(r"^(free|close|assert|log_debug|.*_free|.*_close|snprintf|memset|uv_.*|va_.*|static_assert|_Static_assert)$")
+CALLS_KEPT = re.compile(r"^(free|close|assert|log_debug|.*_free|.*_close|.*_fini|.*_decref|snprintf|memset|uv_.*|va_.*"
+                        r"|static_assert|_Static_assert)$")
 CODE = re.compile(r"^    +(if|while|return|for|[a-z_]+ [=+-])|&&|\|\||\?")
 
 
@@ -39,17 +45,23 @@ def code_lines(text):
 
 
 def mutants_of(path):
-    """Yields (line number, what kind, the new line)."""
+    """Yields (line number, what kind, the old line, the new one)."""
     for number, line in code_lines(path.read_text()):
         call = CALL.match(line)
         if call and not CALLS_KEPT.match(call.group(1)):
-            yield number, "dropped call", re.sub(r"\S.*", ";", line)
+            yield number, "dropped call", line, re.sub(r"\S.*", ";", line)
         if not CODE.search(line) or "for (" in line:
             continue
         for kind, rules in (("condition", CONDITIONS), ("limit", LIMITS)):
             for pattern, becomes in rules:
                 for match in re.finditer(pattern, line):
-                    yield number, kind, line[:match.start()] + match.expand(becomes) + line[match.end():]
+                    yield number, kind, line, line[:match.start()] + match.expand(becomes) + line[match.end():]
+
+
+def rank(seed, mutant):
+    """Where a mutant stands in the order: by itself alone."""
+    path, _, kind, old, new = mutant
+    return hashlib.sha256(f"{seed} {path.name} {kind} {old.strip()} {new.strip()}".encode()).digest()
 
 
 def choose(seed, count):
@@ -58,7 +70,7 @@ def choose(seed, count):
     for layer in LAYERS:
         files = sorted(path for path in (ROOT / "src" / layer).rglob("*.c") if not LEFT_OUT.search(str(path.relative_to(ROOT))))
         every = [(path.relative_to(ROOT), *mutant) for path in files for mutant in mutants_of(path)]
-        layers.append(random.Random(f"{seed} {layer}").sample(every, count // len(LAYERS)))
+        layers.append(sorted(every, key=lambda mutant: rank(seed, mutant))[:count // len(LAYERS)])
     return [mutant for turn in zip(*layers) for mutant in turn]
 
 
@@ -74,6 +86,20 @@ def run(argv, seconds, **options):
         return None
 
 
+def sources_of(program):
+    """The files that a program was made of, by its debugging information."""
+    told = subprocess.run(["readelf", "-wi", "--dwarf-depth=1", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          text=True, check=True)
+    return {Path(found).name for found in re.findall(r"DW_AT_name.*?(src/\S+\.c)$", told.stdout, re.MULTILINE)}
+
+
+def is_near(path, name):
+    """Whether a test is named after a file or its folder."""
+    folder = path.parts[2] if len(path.parts) > 3 else path.stem
+    return (name == path.stem or path.stem.startswith(name + "_") or name.startswith(path.stem + "_")
+            or name == folder or name.startswith(folder + "_") or path.stem.split("_")[0] == name.split("_")[0])
+
+
 class Copy:
     """A copy of the tree with a build of its own."""
 
@@ -81,33 +107,53 @@ class Copy:
         self.root = Path(folder) / "tree"
         shutil.copytree(ROOT, self.root, ignore=shutil.ignore_patterns("build", "build-*", "__pycache__"))
         subprocess.run(["tools/setup.sh", "build"], cwd=self.root, check=True, stdout=subprocess.DEVNULL)
-        self.sound = {}  # test: whether it passes without a mutant
+        self.sound = {}  # test: how long it takes without a mutant; None: it fails
+        if self.ninja() != 0:
+            sys.exit("mutants.py: the tree does not build")
+        self.tests = {}  # test: its sources
+        for kind, prefix in (("unit", "test_"), ("sim", "sim_")):
+            for program in sorted((self.root / "build/tests" / kind).glob(prefix + "*")):
+                name = program.name.removeprefix(prefix)
+                if program.is_file() and name not in MEASURES:
+                    self.tests[kind, name] = sources_of(program)
 
     def ninja(self, *targets):
         return run(["nice", "-n", "19", "ninja", "-C", "build", *targets], BUILD_SECONDS, cwd=self.root)
 
-    def run_test(self, kind, name):
+    def run_test(self, kind, name, seconds):
         """Its exit code; None when it hangs. Raises ValueError when it cannot be built."""
         program = f"tests/{kind}/{'sim' if kind == 'sim' else 'test'}_{name}"
         if self.ninja(program, "shadowmesh-backbone") != 0:
             raise ValueError
         environment = {**os.environ, "VECTORS": str(self.root / "tests/vectors"),
                        "BACKBONE": str(self.root / "build/shadowmesh-backbone")}
-        return run(["nice", "-n", "19", self.root / "build" / program], TEST_SECONDS, cwd=self.root, env=environment)
+        return run(["nice", "-n", "19", self.root / "build" / program], seconds, cwd=self.root, env=environment)
 
-    def sound_tests(self, path):
-        """Those that pass as things are: one that fails anyway kills nothing."""
-        for test in tests_for(path):
-            if test not in self.sound:
-                self.sound[test] = self.run_test(*test) == 0
-                if not self.sound[test]:
-                    print(f"{test[1]} fails without a mutant: left out", flush=True)
-            if self.sound[test]:
-                yield test
+    def measure(self, test):
+        """A test that fails anyway kills nothing."""
+        if test in self.sound:
+            return
+        begun = time.monotonic()
+        passed = self.run_test(*test, TEST_SECONDS) == 0
+        self.sound[test] = time.monotonic() - begun if passed else None
+        if not passed:
+            print(f"{test[1]} fails without a mutant: left out", flush=True)
+
+    def tests_for(self, path):
+        """The tests with this file in them: those of its name first, then those that have the least else in them. Those of
+        whole backbones start the program."""
+        def order(test):
+            return not is_near(path, test[1]), len(self.tests[test])
+
+        linked = [test for test, sources in self.tests.items() if path.name in sources]
+        chosen = sorted(linked, key=order)[:TESTS_MAX] + [("unit", "node_lists")] * (path.parts[1] == "backbone")
+        for test in chosen:
+            self.measure(test)
+        return [test for test in chosen if self.sound[test] is not None]
 
     def try_out(self, path, number, line):
         """What became of the mutant: 'killed by …', 'does not build' or 'survived'."""
-        tests = list(self.sound_tests(path))
+        tests = self.tests_for(path)
         whole = (self.root / path).read_text()
         lines = whole.splitlines(keepends=True)
         lines[number] = line + "\n"
@@ -120,26 +166,12 @@ class Copy:
     def judge(self, tests):
         for kind, name in tests:
             try:
-                code = self.run_test(kind, name)
+                code = self.run_test(kind, name, min(TEST_SECONDS, max(HANGS_LEAST, HANGS * self.sound[kind, name])))
             except ValueError:
                 return "does not build"
             if code != 0:
                 return f"killed by {name}" + (" (hangs)" if code is None else "")
         return "survived"
-
-
-def tests_for(path):
-    """(suite, name) of the tests that reach a file: its own and its folder's by name, then those of the whole."""
-    names = sorted(file.stem.removeprefix("test_") for file in (ROOT / "tests/unit").glob("test_*.c"))
-    layer = path.parts[1]
-    near = [name for name in names if name == path.stem or path.stem.startswith(name + "_") or name.startswith(path.stem + "_")
-            or (len(path.parts) > 3 and (name == path.parts[2] or name.startswith(path.parts[2] + "_")))
-            or (path.stem.split("_")[0] == name.split("_")[0])]
-    whole = {"proto": [("sim", "mesh"), ("sim", "allocation"), ("unit", "node")],
-             "node": [("unit", "node"), ("unit", "node_lists")],
-             "backbone": [("unit", "server"), ("unit", "routes"), ("unit", "node_lists")]}[layer]
-    near = [("unit", name) for name in near]
-    return near + [test for test in whole if test not in near]
 
 
 def main():
@@ -151,19 +183,19 @@ def main():
     options = parser.parse_args()
     chosen = choose(options.seed, options.count)
     if options.list:
-        for path, number, kind, line in chosen:
-            print(f"{path}:{number + 1}: {kind}: {line.strip()}")
+        for path, number, kind, _, new in chosen:
+            print(f"{path}:{number + 1}: {kind}: {new.strip()}")
         return 0
     killed = survived = 0
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy = Copy(folder)
-        for path, number, kind, line in chosen:
-            verdict = copy.try_out(path, number, line)
+        for path, number, kind, old, new in chosen:
+            verdict = copy.try_out(path, number, new)
             killed += verdict.startswith("killed")
             survived += verdict == "survived"
             print(f"{path}:{number + 1}: {kind}: {verdict}", flush=True)
             if verdict == "survived":
-                print(f"    - {(ROOT / path).read_text().splitlines()[number].strip()}\n    + {line.strip()}", flush=True)
+                print(f"    - {old.strip()}\n    + {new.strip()}", flush=True)
     share = 100 * killed / max(killed + survived, 1)
     print(f"{killed} killed, {survived} survived, {share:.0f} %")
     return 0 if share >= options.least else 1
