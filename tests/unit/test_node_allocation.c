@@ -295,10 +295,11 @@ static void acceptor_outlives_any_allocation_that_fails(void **state)
     outlive_failures(MEMORY_OURS, true, LIVES);
 }
 
-static void pair_outlives_allocations_of_the_library_that_fail(void **state)
+/* Of one that has had a handshake: where OpenSSL finds no memory to look an algorithm up for the first time, it never
+ * finds that algorithm again. */
+static void acceptor_outlives_allocations_of_the_library_that_fail(void **state)
 {
     (void)state;
-    outlive_failures(MEMORY_LIBRARY, false, LIBRARY_LIVES);
     outlive_failures(MEMORY_LIBRARY, true, LIBRARY_LIVES);
 }
 
@@ -377,7 +378,7 @@ int main(void)
         cmocka_unit_test(start_says_so_too_when_the_library_finds_none),
         cmocka_unit_test(dialler_outlives_any_allocation_that_fails),
         cmocka_unit_test(acceptor_outlives_any_allocation_that_fails),
-        cmocka_unit_test(pair_outlives_allocations_of_the_library_that_fail),
+        cmocka_unit_test(acceptor_outlives_allocations_of_the_library_that_fail),
         cmocka_unit_test(stop_needs_no_memory),
         cmocka_unit_test(caller_costs_nothing_but_itself),
     };
