@@ -208,6 +208,10 @@ static void requests_that_proxies_read_otherwise_are_refused(void **state)
                   400, "more than one Content-Length");
     assert_answer(&b.at, "GET /health HTTP/1.1\r\nHost: b\r\nA\001b: c\r\nConnection: close\r\n\r\n", 400,
                   "no token");
+    assert_answer(&b.at,
+                  "GET /health HTTP/1.1\r\nHost: b\r\nazAZ09!#$%&'*+-.^_`|~: every letter of a token\r\n"
+                  "Connection: close\r\n\r\n",
+                  200, "application/json");
     assert_int_equal(end(&b, SIGTERM), 0);
     remove_folder(&b);
 }
