@@ -332,6 +332,8 @@ static void do_one(struct sim_node *n, const struct mesh_output *o)
     case MESH_OUTPUT_NOTICE:
         notice(n, o->notice, (const char *)o->payload + strlen((const char *)o->payload) + 1);
         break;
+    case MESH_OUTPUT_PAIR:
+        break;
     case MESH_OUTPUT_PONG:
         n->pong_us = o->rtt_us;
         break;

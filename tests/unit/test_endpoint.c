@@ -24,6 +24,11 @@ static struct endpoint udp(const char *remote, const char *local)
     return e;
 }
 
+static struct endpoint by_uplink(unsigned backbone, uint8_t id)
+{
+    return endpoint_uplink(backbone, &(struct node_id){{id}});
+}
+
 static void endpoints_are_the_same_in_every_part_or_not_at_all(void **state)
 {
     (void)state;
@@ -37,11 +42,24 @@ static void endpoints_are_the_same_in_every_part_or_not_at_all(void **state)
         udp("192.0.2.1:1", "198.51.100.1"),
         udp("192.0.2.1:1", "198.51.100.2"),
         {.carrier = CARRIER_NONE, .remote = address("192.0.2.1:1")},
+        by_uplink(0, 1),
+        by_uplink(0, 2),
+        by_uplink(1, 1),
     };
     size_t count = sizeof(list) / sizeof(list[0]);
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < count; j++)
             assert_int_equal(endpoint_same(&list[i], &list[j]), i == j);
+}
+
+static void where_it_leaves_from_makes_no_other_way(void **state)
+{
+    (void)state;
+    const struct endpoint list[] = {udp("192.0.2.1:1", NULL), udp("192.0.2.1:1", "198.51.100.1"),
+                                    udp("192.0.2.1:2", NULL), by_uplink(0, 1), by_uplink(0, 2)};
+    for (size_t i = 0; i < 5; i++)
+        for (size_t j = 0; j < 5; j++)
+            assert_int_equal(endpoint_same_way(&list[i], &list[j]), i == j || (i < 2 && j < 2));
 }
 
 static void an_endpoint_reads_as_its_way_and_its_addresses(void **state)
@@ -56,6 +74,20 @@ static void an_endpoint_reads_as_its_way_and_its_addresses(void **state)
     assert_string_equal(endpoint_format(&long_one, text),
                         "direct [2001:db8:1111:2222:3333:4444:5555:6666]:65535 from "
                         "2001:db8:1111:2222:3333:4444:5555:6667");
+    const struct endpoint uplink = by_uplink(0, 1), second = by_uplink(1, 1);
+    assert_string_equal(endpoint_format(&uplink, text), "tcp by the backbone");
+    assert_string_equal(endpoint_format(&second, text), "tcp by backbone 2");
+}
+
+static void a_node_uses_the_carriers_that_it_was_told_to(void **state)
+{
+    (void)state;
+    assert_true(carrier_in(CARRIER_UDP, CARRIERS_AUTO) && carrier_in(CARRIER_UPLINK, CARRIERS_AUTO));
+    assert_true(carrier_in(CARRIER_UDP, CARRIERS_UDP) && !carrier_in(CARRIER_UPLINK, CARRIERS_UDP));
+    assert_true(!carrier_in(CARRIER_UDP, CARRIERS_TCP) && carrier_in(CARRIER_UPLINK, CARRIERS_TCP));
+    for (unsigned which = CARRIERS_AUTO; which <= CARRIERS_TCP; which++)
+        assert_false(carrier_in(CARRIER_NONE, (enum carriers)which));
+    assert_true(carrier_tier(CARRIER_UDP) < carrier_tier(CARRIER_UPLINK));
 }
 
 static void only_a_relay_reaches_a_relayed_candidate(void **state)
@@ -73,6 +105,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(endpoints_are_the_same_in_every_part_or_not_at_all),
+        cmocka_unit_test(where_it_leaves_from_makes_no_other_way),
+        cmocka_unit_test(a_node_uses_the_carriers_that_it_was_told_to),
         cmocka_unit_test(an_endpoint_reads_as_its_way_and_its_addresses),
         cmocka_unit_test(only_a_relay_reaches_a_relayed_candidate),
     };

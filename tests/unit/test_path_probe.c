@@ -19,8 +19,9 @@ static void probe_round_trips(void **state)
          .size = 1200,
          .token = 1,
          .observed = {.family = 6, .port = 1, .ip = {0x20, 1, [15] = 1}}},
+        {.kind = PATH_PROBE_ANSWER, .size = 1200, .token = 1}, /* by an uplink */
     };
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
         uint8_t bytes[PATH_PROBE_LEN];
         struct path_probe out;
         path_probe_encode(&probes[i], bytes);

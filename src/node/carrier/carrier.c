@@ -7,6 +7,7 @@ int carrier_remote_init(const struct udp_socket *s, const struct endpoint *e, st
 {
     switch (e->carrier) {
     case CARRIER_NONE:
+    case CARRIER_UPLINK:
         return ERR_UNSUPPORTED;
     case CARRIER_UDP:
         udp_remote_init(s, &e->local, &e->remote, &out->udp);

@@ -50,6 +50,8 @@ void streams_dial(struct streams *s, uint64_t conn, const struct target *to)
     case TARGET_TCP:
         tcp_streams_dial(s->tcp, conn, &to->addr);
         return;
+    case TARGET_UPLINK: /* only where mesh_on_uplink told that one is up */
+        return;
     }
 }
 

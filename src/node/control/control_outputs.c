@@ -126,6 +126,8 @@ static void do_one(struct node *n, const struct mesh_output *o)
     case MESH_OUTPUT_NOTICE:
         notice(n, o);
         break;
+    case MESH_OUTPUT_PAIR: /* only where mesh_on_uplink told that one is up */
+        break;
     case MESH_OUTPUT_PONG:
         pings_pong(&n->pings, o->token, o->rtt_us);
         break;

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "proto/admission/crowd.h"
 #include "proto/admission/limits.h"
+#include "proto/admission/source.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,10 +71,11 @@ static uint64_t vacate(struct lobby *l, unsigned place)
 
 uint64_t lobby_enter(struct lobby *l, uint64_t conn, const struct target *from, bool known, uint64_t now_us)
 {
-    unsigned place = crowd_place(l->crowd, &from->addr);
+    const struct addr source = source_of(from);
+    unsigned place = crowd_place(l->crowd, &source);
     uint64_t loser = crowd_held(l->crowd, place) ? vacate(l, place) : 0;
     struct lobby_guest *g = &l->guests[place];
-    crowd_enter(l->crowd, place, &from->addr, known, now_us);
+    crowd_enter(l->crowd, place, &source, known, now_us);
     g->conn = conn;
     g->from = *from;
     g->known = known;
@@ -144,7 +146,8 @@ struct claim {
 static struct claim claim_of(const struct lobby *l, unsigned place, uint64_t now_us)
 {
     struct claim c = {.known = l->guests[place].known, .since_us = crowd_since(l->crowd, place)};
-    limits_debts(l->served, &l->guests[place].from.addr, now_us, c.debts);
+    const struct addr source = source_of(&l->guests[place].from);
+    limits_debts(l->served, &source, now_us, c.debts);
     return c;
 }
 
@@ -183,8 +186,9 @@ const struct lobby_guest *lobby_next(struct lobby *l, uint64_t now_us)
     unsigned first = first_in_line(l, now_us);
     bucket_spend(&l->turns, &turn_rate, 1, now_us);
     l->leaving = l->guests[first];
+    const struct addr source = source_of(&l->leaving.from);
     /* over its limit it owes as much as can be owed: nothing more to write down */
-    (void)!limits_take(l->served, &l->leaving.from.addr, 1, now_us);
+    (void)!limits_take(l->served, &source, 1, now_us);
     vacate(l, first);
     return &l->leaving;
 }
@@ -195,6 +199,18 @@ uint64_t lobby_expired(struct lobby *l, uint64_t now_us)
     if (oldest < 0 || crowd_since(l->crowd, (unsigned)oldest) + LOBBY_PATIENCE_US > now_us)
         return 0;
     return vacate(l, (unsigned)oldest);
+}
+
+unsigned lobby_uplink_guests(const struct lobby *l, unsigned backbone, unsigned *strangers)
+{
+    unsigned count = 0;
+    for (const struct lobby_guest *g = l->guests; g < l->guests + LOBBY_PLACES; g++) {
+        if (!g->conn || g->from.kind != TARGET_UPLINK || g->from.backbone != backbone)
+            continue;
+        count++;
+        *strangers += !g->known;
+    }
+    return count;
 }
 
 uint64_t lobby_next_deadline(const struct lobby *l, uint64_t now_us)

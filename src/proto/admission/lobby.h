@@ -51,5 +51,8 @@ const struct lobby_guest *lobby_next(struct lobby *l, uint64_t now_us);
 /* The conn of a guest that has waited too long, and has left; 0 when there is none. */
 uint64_t lobby_expired(struct lobby *l, uint64_t now_us);
 
+/* How many guests have come by the uplink to that backbone; *strangers grows by those who are not known. */
+unsigned lobby_uplink_guests(const struct lobby *l, unsigned backbone, unsigned *strangers);
+
 /* When lobby_next or lobby_expired may next return something; TIME_NEVER. */
 uint64_t lobby_next_deadline(const struct lobby *l, uint64_t now_us);

@@ -42,7 +42,8 @@ struct mesh_config {
     uint8_t mac[6];            /* of the device */
     unsigned peers_max;        /* 0: MESH_PEERS_MAX, which it is never above */
     uint64_t ratchet_us, rehandshake_us;
-    uint16_t local_max; /* largest UDP payload that a local interface carries */
+    uint16_t local_max;     /* largest UDP payload that a local interface carries */
+    enum carriers carriers; /* that datagrams may travel by */
     struct mesh_filter filter;
     struct random_source random; /* of all but what OpenSSL makes keys from */
 #ifdef SHADOWMESH_BENCH_NULL
@@ -102,8 +103,15 @@ void mesh_network_changed(struct mesh *m, uint16_t local_max, uint64_t now_us);
  * without a word, and wanted peers are dialled anew. The caller has seen to fresh randomness. */
 void mesh_rekey_all(struct mesh *m, uint64_t now_us);
 
+/* Uplinks, by the backbone's number, below UPLINKS_MAX. One is up: peers may be dialled by it, and MESH_OUTPUT_PAIR tells
+ * it with whom we exchange datagrams; or it is lost, with every path by it. Its streams end by mesh_on_closed. */
+void mesh_on_uplink(struct mesh *m, unsigned backbone, bool up, uint64_t now_us);
+/* The backbone says that it passes datagrams between us and id, or no longer: a path to be proven, if we asked for it. */
+void mesh_on_paired(struct mesh *m, unsigned backbone, const struct node_id *id, bool on, uint64_t now_us);
+
 /* Streams. Accepting returns the stream's number, or 0 when it is refused (too many of late from that host or its
- * neighbourhood): a handshake costs us more than a stranger may ask for. */
+ * neighbourhood, or by that backbone; an opener that we do not admit): a handshake costs us more than a stranger may ask
+ * for. */
 uint64_t mesh_on_accept(struct mesh *m, const struct target *from, uint64_t now_us);
 void mesh_on_connected(struct mesh *m, uint64_t conn, uint64_t now_us);
 void mesh_on_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t len, uint64_t now_us);
@@ -139,7 +147,7 @@ void mesh_forward(const struct mesh *m,
 enum mesh_peer_state {
     MESH_PEER_CONNECTING,
     MESH_PEER_CONNECTED, /* data can flow */
-    MESH_PEER_NO_PATH,   /* a session, and nothing answers over UDP */
+    MESH_PEER_NO_PATH,   /* a session, and nothing answers */
     MESH_PEER_BACKOFF,
     MESH_PEER_REFUSED,
     MESH_PEER_DISALLOWED,
@@ -161,7 +169,7 @@ struct mesh_peer {
     struct addr_prefix addresses[MESSAGE_ADDRS_MAX];
     struct path path; /* carrier CARRIER_NONE when there is none */
     size_t path_count;
-    struct path paths[CANDIDATES_MAX];
+    struct path paths[PATHS_MAX];
     uint64_t rx_bytes, tx_bytes;
     double loss;
     uint32_t handshakes, ratchets;

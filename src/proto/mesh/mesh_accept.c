@@ -11,16 +11,25 @@
 #include "proto/mesh/mesh_accept.h"
 
 #include "base/clock.h"
+#include "proto/admission/source.h"
 #include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_stream.h"
+#include "proto/mesh/mesh_uplink.h"
+
+static bool welcomes_host(struct mesh *m, const struct addr *remote, bool *known, uint64_t now_us)
+{
+    *known = known_has(m->known, remote);
+    return (*known ? limits_take_alone(m->accepts, remote, 1, now_us)
+                   : limits_take(m->accepts, remote, 1, now_us)) == 0;
+}
 
 uint64_t mesh_on_accept(struct mesh *m, const struct target *from, uint64_t now_us)
 {
-    const struct addr *remote = &from->addr;
-    bool known = known_has(m->known, remote);
-    if (known ? limits_take_alone(m->accepts, remote, 1, now_us) : limits_take(m->accepts, remote, 1, now_us))
+    bool known;
+    if (!(from->kind == TARGET_UPLINK ? mesh_welcomes(m, from, &known, now_us)
+                                      : welcomes_host(m, &from->addr, &known, now_us)))
         return 0;
     if (outputs_promise(&m->outputs, 1))
         return 0;
@@ -80,10 +89,11 @@ static int receive(struct mesh *m, const struct lobby_guest *g, uint64_t now_us)
         link_free(l);
         return err;
     }
-    unsigned place = crowd_place(m->half_open_crowd, &g->from.addr);
+    const struct addr source = source_of(&g->from);
+    unsigned place = crowd_place(m->half_open_crowd, &source);
     if (m->half_open[place])
         abort_half_open(m, m->half_open[place]);
-    crowd_enter(m->half_open_crowd, place, &g->from.addr, g->known, now_us);
+    crowd_enter(m->half_open_crowd, place, &source, g->known, now_us);
     m->half_open[place] = l;
     link_on_bytes(l, g->hello, g->len);
     mesh_advance(m, l, now_us);

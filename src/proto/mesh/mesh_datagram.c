@@ -188,10 +188,11 @@ static void on_path_changed(struct mesh *m, struct peer *p, uint64_t now_us)
         link_send(p->current, &wake);
         mesh_flush(m, p->current);
     }
-    if (!best || addr_equal(&best->endpoint.remote, &p->path_told))
+    if (!best || endpoint_same_way(&best->endpoint, &p->path_told))
         return;
-    peer_path_told(p, &best->endpoint.remote);
-    learn_control_address(p, &best->endpoint.remote);
+    peer_path_told(p, &best->endpoint);
+    if (best->endpoint.carrier == CARRIER_UDP)
+        learn_control_address(p, &best->endpoint.remote);
     char text[ENDPOINT_TEXT_MAX];
     mesh_note(m, MESH_NOTICE_PATH, p, endpoint_format(&best->endpoint, text));
 }
@@ -238,11 +239,20 @@ int mesh_ping(struct mesh *m, uint32_t slot, uint64_t token, uint64_t now_us)
     return 0;
 }
 
+/* What proves a path came by one that may be used, under its own peer's name. */
+static bool may_come_by(const struct mesh *m, const struct peer *p, const struct endpoint *from)
+{
+    return carrier_in(from->carrier, m->config.carriers) &&
+           (from->carrier != CARRIER_UPLINK || id_compare(&from->peer, &p->id) == 0);
+}
+
 /* datagram_len is that of the whole UDP payload: what a request was sent to measure. */
 static enum drop on_probe(struct mesh *m, struct peer *p, const uint8_t *body, size_t len,
                           size_t datagram_len, const struct endpoint *from, uint64_t now_us)
 {
     struct path_probe probe;
+    if (!may_come_by(m, p, from))
+        return DROP_CARRIER;
     if (path_probe_decode(body, len, &probe))
         return DROP_INNER;
     struct session *s = peer_send_session(p);

@@ -5,6 +5,7 @@
 
 #include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_state.h"
+#include "proto/mesh/mesh_uplink.h"
 
 bool mesh_has_attempts(const struct peer *p)
 {
@@ -31,6 +32,8 @@ static int begin_stream(struct mesh *m, struct link *l)
 void mesh_dial(struct mesh *m, struct peer *p, const struct target *to, uint64_t now_us)
 {
     struct link *l;
+    if (!mesh_may_open(m, to, now_us))
+        return; /* the next round comes by it again */
     uint64_t conn = ++m->last_conn;
     if (link_new(m->tls, conn, to, &p->id, now_us, &l)) {
         peer_dial_error(p, "out of memory");

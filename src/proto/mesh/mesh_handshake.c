@@ -14,6 +14,7 @@
 #include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_reach.h"
 #include "proto/mesh/mesh_state.h"
+#include "proto/mesh/mesh_uplink.h"
 #include <stdio.h>
 
 static void say_hello(struct mesh *m, struct link *l)
@@ -54,7 +55,10 @@ static bool admit(struct mesh *m, struct link *l, uint64_t now_us)
     enum refuse_code code = 0;
     const char *text = "";
     int err = 0;
-    if (id_compare(&id, identity_id(m->config.me)) == 0) {
+    if (!mesh_is_as_told(l)) {
+        code = REFUSE_STRANGER;
+        text = "the backbone says that you are another node";
+    } else if (id_compare(&id, identity_id(m->config.me)) == 0) {
         code = REFUSE_SELF;
         text = "you are me: two nodes run with the same key";
     } else if (!mesh_admits(m, p)) {
@@ -77,7 +81,7 @@ static bool admit(struct mesh *m, struct link *l, uint64_t now_us)
     char remote[TARGET_TEXT_MAX], note[320];
     snprintf(note, sizeof(note), "%s: %s", target_format(link_remote(l), remote),
              code == REFUSE_STRANGER && p && p->barred ? "it was disallowed here"
-             : code == REFUSE_STRANGER
+             : code == REFUSE_STRANGER && mesh_is_as_told(l)
                  ? "a stranger: we are not -public, and it is in no -connect or -allow of ours"
                  : text);
     mesh_note_id(m, MESH_NOTICE_REFUSED, &id, p ? p->name : "", note);
@@ -93,6 +97,7 @@ bool mesh_on_identified(struct mesh *m, struct link *l, uint64_t now_us)
     if (link_is_opener(l))
         mesh_drop_other_attempts(m, link_owner(l), l);
     say_hello(m, l);
+    mesh_update_pairs(m, link_owner(l));
     return true;
 }
 

@@ -8,6 +8,7 @@
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_reach.h"
 #include "proto/mesh/mesh_state.h"
+#include "proto/mesh/mesh_uplink.h"
 
 #define STREAM_CHUNK 4096
 
@@ -62,6 +63,7 @@ void mesh_discard_link(struct mesh *m, struct link *l)
         peer_remove_link(p, l);
         if (carried)
             mesh_publish(m);
+        mesh_update_pairs(m, p);
     }
     link_free(l);
 }

@@ -97,6 +97,13 @@ void mesh_tell_pong(struct mesh *m, uint64_t token, uint32_t rtt_us)
     (void)!outputs_put(&m->outputs, &o, NULL, 0);
 }
 
+bool mesh_tell_pair(struct mesh *m, const struct node_id *id, unsigned backbone, bool on)
+{
+    const struct mesh_output o = {
+        .kind = MESH_OUTPUT_PAIR, .pair = {.backbone = (uint8_t)backbone, .on = on}, .id = *id};
+    return outputs_put(&m->outputs, &o, NULL, 0) == 0;
+}
+
 void mesh_note_id(struct mesh *m, enum mesh_notice what, const struct node_id *id, const char *name,
                   const char *text)
 {

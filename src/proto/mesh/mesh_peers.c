@@ -17,7 +17,8 @@ int mesh_add_peer(struct mesh *m, const struct node_id *id, struct peer **out)
     unsigned slot = m->free_count ? m->free_slots[m->free_count - 1] : m->slot_end;
     if (slot == m->config.peers_max)
         return ERR_SPACE;
-    const struct path_set_config paths = {.random = m->config.random, .local_max = m->config.local_max};
+    const struct path_set_config paths = {
+        .random = m->config.random, .local_max = m->config.local_max, .carriers = m->config.carriers};
     if (heap_reserve(&m->due) || outputs_promise(&m->outputs, 1))
         return ERR_NOMEM;
     struct peer *p;
@@ -32,6 +33,8 @@ int mesh_add_peer(struct mesh *m, const struct node_id *id, struct peer **out)
     else
         m->slot_end++;
     peer_index_add(&m->by_id, p);
+    for (unsigned i = 0; i < UPLINKS_MAX; i++)
+        peer_set_uplink(p, i, m->uplinks & 1u << i, 0);
     mesh_touch(m, p);
     *out = p;
     return 0;

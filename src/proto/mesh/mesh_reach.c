@@ -15,11 +15,19 @@ void mesh_describe_link(const struct link *l, char out[MESH_HOW_MAX])
              target_format(link_remote(l), remote), link_suite(l));
 }
 
+/* The address that people are told of: the last one that carried, or one that was tried. */
+static struct addr asked_over_udp(const struct peer *p)
+{
+    struct path paths[PATHS_MAX];
+    size_t count = path_list(p->paths, paths, PATHS_MAX);
+    if (p->path_told.carrier == CARRIER_UDP || count == 0)
+        return p->path_told.remote;
+    return paths[0].endpoint.remote; /* uplinks come last, and have none */
+}
+
 void mesh_describe_dark(const struct peer *p, char out[MESH_PEER_ERROR_MAX])
 {
-    struct path paths[CANDIDATES_MAX];
-    size_t count = path_list(p->paths, paths, CANDIDATES_MAX);
-    struct addr asked = p->path_told.family || count == 0 ? p->path_told : paths[0].endpoint.remote;
+    struct addr asked = asked_over_udp(p);
     char text[ADDR_TEXT_MAX], control[272] = "";
     bool connected = p->current && link_has_stream(p->current);
     if (!connected && p->dial.error[0])

@@ -3,6 +3,7 @@
 /* The mesh's own memory, for the files of this room that share it (mesh*.c), each of which has a header of what it does for
  * the others. Nobody else includes this. */
 
+#include "base/bucket.h"
 #include "base/heap.h"
 #include "base/table.h"
 #include "crypto/tls.h"
@@ -22,6 +23,11 @@
 #define MESH_ACCEPT_BURST           32
 #define MESH_ACCEPT_INTERVAL_US     250000 /* one stream more every so often */
 #define MESH_KNOWN_SOURCES          8192
+#define MESH_UPLINK_WAITING_MAX     16 /* streams of a backbone that are not identified yet … */
+#define MESH_UPLINK_STRANGERS_MAX   8  /* … of them, said to be from who is on none of our lists */
+#define MESH_UPLINK_COST            4 /* such a stream counts as so many connections: who opens it is hearsay */
+#define MESH_OPENING_INTERVAL_US    500000 /* what a backbone lets us open: two streams a second … */
+#define MESH_OPENING_BURST          16     /* … and so many at once */
 #define MESH_PINGS_MAX              32
 
 struct mesh_ping {
@@ -68,6 +74,8 @@ struct mesh {
     struct link *half_open[MESH_HALF_OPEN_MAX]; /* … by place; NULL: free */
     struct limits *accepts;                     /* streams per source */
     struct known *known;                        /* where the peers of our lists are expected */
+    uint8_t uplinks;                            /* a bit for each backbone to which our uplink is up */
+    struct bucket openings;                     /* streams that we may open by them */
     uint64_t last_conn;
     uint64_t ticked_us;               /* when mesh_tick last ran */
     struct fragment_table *fragments; /* of CONTROL datagrams */

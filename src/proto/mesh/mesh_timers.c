@@ -26,6 +26,7 @@
 #include "proto/mesh/mesh_reach.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_stream.h"
+#include "proto/mesh/mesh_uplink.h"
 #include <stddef.h>
 #include <stdio.h>
 
@@ -45,7 +46,7 @@ static uint64_t later(uint64_t a, uint64_t b)
 
 static bool round_is_over(const struct peer *p)
 {
-    return p->dial.running && p->dial.next >= p->dial.count && !mesh_has_attempts(p);
+    return peer_dial_all_tried(p) && !mesh_has_attempts(p);
 }
 
 static bool is_needless(const struct peer *p)
@@ -108,6 +109,7 @@ static void tick_peer(struct mesh *m, struct peer *p, uint64_t now_us)
     peer_on_tick(p, now_us);
     mesh_tick_links(m, p, now_us);
     peer_look(p, now_us);
+    mesh_update_pairs(m, p);
     mesh_update_reach(m, p, now_us);
     tick_dialling(m, p, now_us);
     mesh_poll_paths(m, p, now_us);

@@ -85,9 +85,10 @@ static void view_session(const struct peer *p, struct mesh_peer *out)
     out->handshake_us = link_live_us(l);
     out->ratchet_us = keychain_last_step_us(link_keychain(l));
     const struct path *best = path_best(p->paths);
-    if (best)
-        out->path = *best;
-    out->path_count = path_list(p->paths, out->paths, CANDIDATES_MAX);
+    out->path_count = path_list(p->paths, out->paths, PATHS_MAX);
+    for (size_t i = 0; best && i < out->path_count; i++)
+        if (endpoint_same_way(&out->paths[i].endpoint, &best->endpoint))
+            out->path = out->paths[i];
 }
 
 /* Who is only allowed to come, and has not, is no peer yet. */

@@ -54,6 +54,7 @@ enum mesh_output_kind {
     MESH_OUTPUT_GONE,         /* the peer in slot is gone: what was learned from it is to be forgotten */
     MESH_OUTPUT_NOTICE,       /* payload: name and text, each with its NUL */
     MESH_OUTPUT_PONG,         /* the answer to mesh_ping */
+    MESH_OUTPUT_PAIR,         /* tell the backbone that we exchange datagrams with id by it, or no longer */
 };
 
 struct mesh_output {
@@ -63,6 +64,10 @@ struct mesh_output {
         bool stranger;           /* STREAM_ABORT, WORK: who it is for has not proved its id … */
         uint32_t rtt_us;         /* PONG */
         enum mesh_notice notice; /* NOTICE */
+        struct {
+            uint8_t backbone;
+            bool on;
+        } pair; /* PAIR */
     };
     union {
         uint64_t conn;           /* DIAL, STREAM_… */
@@ -73,7 +78,7 @@ struct mesh_output {
     union {
         struct target target;     /* DIAL */
         struct endpoint endpoint; /* DATAGRAM */
-        struct node_id id;        /* WANT, FORGET, NOTICE */
+        struct node_id id;        /* WANT, FORGET, NOTICE, PAIR */
     };
     uint8_t *payload; /* the queue's; ENDPOINT_ENVELOPE_MAX bytes in front of it are free */
     size_t len;

@@ -3,6 +3,8 @@
 
 #include "proto/path/endpoint.h"
 
+#include "proto/wire/target.h"
+
 #include <stdio.h>
 
 const char *carrier_name(enum carrier carrier)
@@ -12,8 +14,23 @@ const char *carrier_name(enum carrier carrier)
         return "none";
     case CARRIER_UDP:
         return "direct";
+    case CARRIER_UPLINK:
+        return "tcp";
     }
     return "unknown";
+}
+
+bool carrier_in(enum carrier carrier, enum carriers which)
+{
+    switch (which) {
+    case CARRIERS_AUTO:
+        return carrier != CARRIER_NONE;
+    case CARRIERS_UDP:
+        return carrier == CARRIER_UDP;
+    case CARRIERS_TCP:
+        return carrier == CARRIER_UPLINK;
+    }
+    return false;
 }
 
 enum carrier carrier_for(enum candidate_kind kind)
@@ -35,15 +52,40 @@ struct endpoint endpoint_udp(const struct addr *remote)
     return (struct endpoint){.carrier = CARRIER_UDP, .remote = *remote};
 }
 
+unsigned carrier_tier(enum carrier carrier)
+{
+    return carrier == CARRIER_UPLINK;
+}
+
+struct endpoint endpoint_uplink(unsigned backbone, const struct node_id *peer)
+{
+    return (struct endpoint){.carrier = CARRIER_UPLINK, .backbone = (uint8_t)backbone, .peer = *peer};
+}
+
+bool endpoint_same_way(const struct endpoint *a, const struct endpoint *b)
+{
+    return a->carrier == b->carrier && addr_equal(&a->remote, &b->remote) && a->backbone == b->backbone &&
+           id_compare(&a->peer, &b->peer) == 0;
+}
+
 bool endpoint_same(const struct endpoint *a, const struct endpoint *b)
 {
-    return a->carrier == b->carrier && addr_same_host(&a->local, &b->local) &&
-           addr_equal(&a->remote, &b->remote);
+    return endpoint_same_way(a, b) && addr_same_host(&a->local, &b->local);
+}
+
+static char *format_uplink(const struct endpoint *e, char out[ENDPOINT_TEXT_MAX])
+{
+    char backbone[TARGET_TEXT_MAX];
+    const struct target by = target_uplink(e->backbone, &e->peer);
+    snprintf(out, ENDPOINT_TEXT_MAX, "%s by %s", carrier_name(e->carrier), target_format(&by, backbone));
+    return out;
 }
 
 char *endpoint_format(const struct endpoint *e, char out[ENDPOINT_TEXT_MAX])
 {
     char remote[ADDR_TEXT_MAX], local[ADDR_TEXT_MAX];
+    if (e->carrier == CARRIER_UPLINK)
+        return format_uplink(e, out);
     int len =
         snprintf(out, ENDPOINT_TEXT_MAX, "%s %s", carrier_name(e->carrier), addr_format(&e->remote, remote));
     if (e->local.family)

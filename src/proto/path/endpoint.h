@@ -4,13 +4,24 @@
  * what a datagram is sent to. A value, and pure. */
 
 #include "base/addr.h"
+#include "base/id.h"
 #include "proto/wire/candidate.h"
 #include <stdbool.h>
 
 enum carrier {
-    CARRIER_NONE, /* there is no way */
-    CARRIER_UDP,  /* straight to the remote address */
+    CARRIER_NONE,   /* there is no way */
+    CARRIER_UDP,    /* straight to the remote address */
+    CARRIER_UPLINK, /* by our uplink to a backbone, and the peer's: over TCP (docs/PROTOCOL.md §15) */
 };
+
+/* Which of them a node uses for datagrams. Control streams use all. */
+enum carriers {
+    CARRIERS_AUTO, /* the best that works */
+    CARRIERS_UDP,  /* only straight ones */
+    CARRIERS_TCP,  /* only what travels over TCP */
+};
+
+#define UPLINKS_MAX 4 /* backbones that a node may have an uplink to, numbered from 0 */
 
 /* What a carrier may need in front of each datagram: whoever makes one leaves so many bytes free. */
 #define ENDPOINT_ENVELOPE_MAX 8
@@ -19,10 +30,16 @@ struct endpoint {
     enum carrier carrier;
     struct addr local; /* leaves from there; without family: where the kernel likes. Its port is 0 */
     struct addr remote;
+    uint8_t backbone;    /* UPLINK: by its number; the addresses are empty … */
+    struct node_id peer; /* … and the other end, as the backbone names it */
 };
 
-/* "direct", as in status --json. */
+/* "direct", "tcp", as in status --json. */
 const char *carrier_name(enum carrier carrier);
+bool carrier_in(enum carrier carrier, enum carriers which);
+
+/* Of two paths that answer, one of the lower tier carries: what goes straight, then what goes by a backbone. */
+unsigned carrier_tier(enum carrier carrier);
 
 /* What carries to a candidate of this kind. */
 enum carrier carrier_for(enum candidate_kind kind);
@@ -30,8 +47,14 @@ enum carrier carrier_for(enum candidate_kind kind);
 /* Over UDP, from where the kernel likes. */
 struct endpoint endpoint_udp(const struct addr *remote);
 
+/* By our uplink to that backbone. */
+struct endpoint endpoint_uplink(unsigned backbone, const struct node_id *peer);
+
 bool endpoint_same(const struct endpoint *a, const struct endpoint *b);
 
-/* "direct 192.0.2.1:9443", "direct 192.0.2.1:9443 from 198.51.100.2". Returns out. */
+/* As endpoint_same, wherever at our side it leaves from: what tells paths apart. */
+bool endpoint_same_way(const struct endpoint *a, const struct endpoint *b);
+
+/* "direct 192.0.2.1:9443", "direct 192.0.2.1:9443 from 198.51.100.2", "tcp by the backbone". Returns out. */
 #define ENDPOINT_TEXT_MAX (2 * ADDR_TEXT_MAX + 16)
 char *endpoint_format(const struct endpoint *e, char out[ENDPOINT_TEXT_MAX]);

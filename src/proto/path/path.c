@@ -16,18 +16,22 @@
 
 #define ACTIVE_BEST_US  500000ull
 #define ACTIVE_OTHER_US 5000000ull
-#define IDLE_BEST_US    7000000ull
-#define IDLE_OTHER_US   25000000ull
-#define HURRIED_US      250000ull  /* after a miss of the best one, or while somebody waits */
-#define UNHURRIED_US    1000000ull /* after a miss */
-#define ALERT_US        3000000ull /* how long path_wake makes every path hurried */
-#define RETRY_US        30000000ull
-#define RETRY_KNOWN_US  8000000ull /* while nothing is proven, of one that once was */
-#define RETRY_FIRST_US  1000000ull /* while nothing is proven; doubles up to RETRY_US */
-#define RETRIES_LEARNED 10         /* then an address that nobody announced is forgotten */
-#define WAKE_GAP_US     200000ull
-#define BETTER_US       2000u
-#define ROAM_SPREAD_US  10000u
+/* Where one of a higher tier would take over, a failure is known within a second. */
+#define BACKED_BEST_US    250000ull
+#define BACKED_HURRIED_US 100000ull
+#define RETURNING_US      1000000ull /* of a lower tier than what carries, while data flows */
+#define IDLE_BEST_US      7000000ull
+#define IDLE_OTHER_US     25000000ull
+#define HURRIED_US        250000ull  /* after a miss of the best one, or while somebody waits */
+#define UNHURRIED_US      1000000ull /* after a miss */
+#define ALERT_US          3000000ull /* how long path_wake makes every path hurried */
+#define RETRY_US          30000000ull
+#define RETRY_KNOWN_US    8000000ull /* while nothing is proven, of one that once was */
+#define RETRY_FIRST_US    1000000ull /* while nothing is proven; doubles up to RETRY_US */
+#define RETRIES_LEARNED   10         /* then an address that nobody announced is forgotten */
+#define WAKE_GAP_US       200000ull
+#define BETTER_US         2000u
+#define ROAM_SPREAD_US    10000u
 
 /* Tries of unproven candidates: 16 of them three times at once, then 10 a second. */
 static const struct bucket_rate try_rate = {100000, CANDIDATES_MAX *PATH_TRIES_MAX};
@@ -54,7 +58,7 @@ int path_set_new(const struct path_set_config *config, struct path_set **out)
     *out = NULL;
     if (!set)
         return ERR_NOMEM;
-    set->entries = calloc(CANDIDATES_MAX, sizeof(*set->entries));
+    set->entries = calloc(PATHS_MAX, sizeof(*set->entries));
     if (!set->entries) {
         free(set);
         return ERR_NOMEM;
@@ -75,9 +79,20 @@ void path_set_free(struct path_set *set)
 struct path_entry *path_set_next(const struct path_set *set, const struct path_entry *e)
 {
     size_t i = e ? (size_t)(e - set->entries) + 1 : 0;
-    while (i < CANDIDATES_MAX && !set->entries[i].used)
+    while (i < PATHS_MAX && !set->entries[i].used)
         i++;
-    return i < CANDIDATES_MAX ? &set->entries[i] : NULL;
+    return i < PATHS_MAX ? &set->entries[i] : NULL;
+}
+
+static bool by_uplink(const struct path_entry *e)
+{
+    return e->path.endpoint.carrier == CARRIER_UPLINK;
+}
+
+/* The largest datagram that may be tried. */
+static uint16_t limit_of(const struct path_set *set, const struct path_entry *e)
+{
+    return by_uplink(e) ? PATH_UPLINK_SIZE_MAX : set->config.local_max;
 }
 
 static void heard(struct path_set *set, uint64_t now_us)
@@ -86,17 +101,31 @@ static void heard(struct path_set *set, uint64_t now_us)
         set->now_us = now_us;
 }
 
+static uint64_t interval_of_best(const struct path_set *set)
+{
+    if (path_entry_troubled(set->best))
+        return set->backed ? BACKED_HURRIED_US : HURRIED_US;
+    if (!set->active)
+        return IDLE_BEST_US;
+    return set->backed ? BACKED_BEST_US : ACTIVE_BEST_US;
+}
+
+static uint64_t interval_of_other(const struct path_set *set, const struct path_entry *e)
+{
+    if (path_entry_troubled(e))
+        return set->now_us < set->alert_us ? HURRIED_US : UNHURRIED_US;
+    if (by_uplink(e))
+        return IDLE_BEST_US;
+    if (set->best && path_tier(e) < path_tier(set->best))
+        return set->active ? RETURNING_US : IDLE_BEST_US;
+    return set->active ? ACTIVE_OTHER_US : IDLE_OTHER_US;
+}
+
 static uint64_t interval(const struct path_set *set, const struct path_entry *e)
 {
-    bool best = e == set->best;
-    bool hurried = set->now_us < set->alert_us || best;
-    if (path_entry_troubled(e))
-        return hurried ? HURRIED_US : UNHURRIED_US;
-    if (e->path.state == PATH_STATE_PROVEN && e->samples < PATH_WARM_SAMPLES)
+    if (e->path.state == PATH_STATE_PROVEN && e->samples < PATH_WARM_SAMPLES && !path_entry_troubled(e))
         return PATH_WARM_US;
-    if (best)
-        return set->active ? ACTIVE_BEST_US : IDLE_BEST_US;
-    return set->active ? ACTIVE_OTHER_US : IDLE_OTHER_US;
+    return e == set->best ? interval_of_best(set) : interval_of_other(set, e);
 }
 
 /* True when what the owner publishes is no longer so; then the owner is taken to know. */
@@ -110,10 +139,10 @@ static bool report(struct path_set *set)
     return !same;
 }
 
-static struct path_entry *find(struct path_set *set, const struct addr *remote)
+static struct path_entry *find(struct path_set *set, const struct endpoint *to)
 {
     for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
-        if (addr_equal(&e->path.endpoint.remote, remote))
+        if (endpoint_same_way(&e->path.endpoint, to))
             return e;
     }
     return NULL;
@@ -172,9 +201,9 @@ static void retry(struct path_entry *e, uint64_t now_us)
 /* NULL when there is no room, or no way. */
 static struct path_entry *add(struct path_set *set, const struct endpoint *to, uint64_t now_us)
 {
-    if (to->carrier == CARRIER_NONE || !usable(&to->remote))
+    if (!carrier_in(to->carrier, set->config.carriers) || !usable(&to->remote))
         return NULL;
-    struct path_entry *e = find(set, &to->remote);
+    struct path_entry *e = find(set, to);
     if (e) {
         retry(e, now_us);
         return e;
@@ -205,6 +234,28 @@ void path_add_observed(struct path_set *set, const struct addr *remote, uint64_t
         e->learned = false;
 }
 
+void path_add_uplink(struct path_set *set, unsigned backbone, const struct node_id *peer, uint64_t now_us)
+{
+    heard(set, now_us);
+    struct path_entry *e = &set->entries[CANDIDATES_MAX + backbone];
+    const struct endpoint to = endpoint_uplink(backbone, peer);
+    if (!carrier_in(to.carrier, set->config.carriers))
+        return;
+    if (e->used)
+        retry(e, now_us);
+    else
+        path_entry_init(e, &to, now_us);
+}
+
+void path_remove_uplink(struct path_set *set, unsigned backbone)
+{
+    struct path_entry *e = &set->entries[CANDIDATES_MAX + backbone];
+    e->used = false;
+    if (set->best == e)
+        set->best = NULL;
+    path_choose(set, set->now_us);
+}
+
 static bool listed(const struct path_entry *e, const struct candidate *list, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -225,8 +276,9 @@ void path_announced(struct path_set *set, const struct candidate *list, unsigned
             e->used = false;
     }
     for (unsigned i = 0; i < count; i++) {
+        const struct endpoint to = endpoint_udp(&list[i].addr);
         path_add(set, &list[i].addr, list[i].kind, now_us);
-        struct path_entry *e = find(set, &list[i].addr);
+        struct path_entry *e = find(set, &to);
         if (e)
             e->announced = true;
     }
@@ -245,7 +297,7 @@ static void ask_all(struct path_set *set, uint64_t now_us)
 
 static struct path_entry *learn(struct path_set *set, const struct endpoint *from, uint64_t now_us)
 {
-    struct path_entry *e = find(set, &from->remote);
+    struct path_entry *e = find(set, from);
     if (!e) {
         e = make_room(set, true);
         path_entry_init(e, from, now_us);
@@ -284,7 +336,9 @@ static bool asks_from_elsewhere(const struct path_entry *e, const struct addr *l
 void path_on_source(struct path_set *set, const struct endpoint *from, uint64_t now_us)
 {
     heard(set, now_us);
-    struct path_entry *e = find(set, &from->remote);
+    if (from->carrier != CARRIER_UDP || !carrier_in(CARRIER_UDP, set->config.carriers))
+        return;
+    struct path_entry *e = find(set, from);
     bool elsewhere = e && asks_from_elsewhere(e, &from->local);
     if (!usable(&from->remote) || (e && e == set->best && !elsewhere))
         return;
@@ -318,7 +372,7 @@ bool path_on_answer(struct path_set *set, const struct path_probe *answer, const
     heard(set, now_us);
     if (answer->kind != PATH_PROBE_ANSWER)
         return false;
-    struct path_entry *e = find(set, &from->remote);
+    struct path_entry *e = find(set, from);
     struct path_sent *sent = e ? path_entry_find(e, answer->token) : NULL;
     /* An answer from another address than was asked proves nothing about either. */
     if (!sent) {
@@ -328,7 +382,7 @@ bool path_on_answer(struct path_set *set, const struct path_probe *answer, const
     if (answer->size != sent->size || now_us - sent->sent_us > PATH_SUSPECT_US ||
         asked_from_elsewhere(e, from))
         return false;
-    path_entry_on_answer(e, sent, set->config.local_max, now_us);
+    path_entry_on_answer(e, sent, limit_of(set, e), now_us);
     path_decide_roam(set, e, now_us);
     path_choose(set, now_us);
     return report(set);
@@ -343,7 +397,7 @@ void path_set_active(struct path_set *set, bool active, uint64_t now_us)
 void path_on_too_big(struct path_set *set, uint64_t now_us)
 {
     heard(set, now_us);
-    if (set->best && set->best->path.size > WIRE_LEAST_SIZE)
+    if (set->best && !by_uplink(set->best) && set->best->path.size > WIRE_LEAST_SIZE)
         path_entry_shrink(set->best, set->config.local_max, now_us);
 }
 
@@ -354,7 +408,7 @@ static void take_local_max(struct path_set *set, uint16_t local_max, uint64_t no
         return;
     set->config.local_max = max;
     for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
-        if (!path_entry_live(e))
+        if (!path_entry_live(e) || by_uplink(e))
             continue;
         path_size_raise(&e->size, max, now_us);
         e->path.size = e->size.proven;
@@ -387,7 +441,7 @@ static void fail(struct path_set *set, struct path_entry *e, uint64_t now_us)
 {
     bool only_one = true;
     for (struct path_entry *other = path_set_next(set, NULL); other; other = path_set_next(set, other)) {
-        if (other != e && path_entry_live(other))
+        if (other != e && path_entry_live(other) && path_tier(other) <= path_tier(e))
             only_one = false;
     }
     e->failures += e->failures < UINT8_MAX;
@@ -413,7 +467,7 @@ static void advance(struct path_set *set, uint64_t now_us)
 {
     for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
         enum path_state before = e->path.state;
-        path_entry_expire(e, set->config.local_max, now_us);
+        path_entry_expire(e, limit_of(set, e), now_us);
         if (e == set->best && before == PATH_STATE_PROVEN && e->path.state == PATH_STATE_SUSPECT)
             ask_all(set, now_us);
         if (path_entry_exhausted(e, now_us))
@@ -431,7 +485,7 @@ static bool due_try(struct path_set *set, struct path_entry *e, uint64_t now_us,
 {
     if (e->try_us > now_us)
         return false;
-    if (!e->charged && !bucket_take(&set->tries, &try_rate, 1, now_us)) {
+    if (!e->charged && !by_uplink(e) && !bucket_take(&set->tries, &try_rate, 1, now_us)) {
         e->try_us = now_us + try_rate.interval_us;
         return false;
     }
@@ -449,7 +503,8 @@ static bool due(struct path_set *set, struct path_entry *e, uint64_t now_us, str
 {
     if (!path_entry_live(e))
         return due_try(set, e, now_us, out);
-    bool check_full = set->active && e == set->best;
+    bool check_full =
+        set->active && e == set->best && !by_uplink(e); /* whose size nothing changes on the way */
     return path_entry_due(e, interval(set, e), check_full, now_us, out);
 }
 
@@ -499,8 +554,37 @@ size_t path_list(const struct path_set *set, struct path *out, size_t cap)
 {
     size_t count = 0;
     for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
-        if (count < cap)
-            out[count++] = e->path;
+        if (count == cap)
+            break;
+        out[count] = e->path;
+        out[count++].why = path_reason(set, e);
     }
     return count;
+}
+
+const char *path_why_text(enum path_why why)
+{
+    switch (why) {
+    case PATH_WHY_UNKNOWN:
+        return "no answer yet";
+    case PATH_WHY_SILENT:
+        return "it answers no more";
+    case PATH_WHY_ONLY:
+        return "no other answers";
+    case PATH_WHY_TIER:
+        return "it is direct";
+    case PATH_WHY_BEST:
+        return "no other is faster by enough";
+    case PATH_WHY_BEHIND:
+        return "a direct one carries";
+    case PATH_WHY_SETTLING:
+        return "its size is being measured";
+    case PATH_WHY_RECENT:
+        return "it failed and is back for less than 10 s";
+    case PATH_WHY_SLOWER:
+        return "it is not faster by enough";
+    case PATH_WHY_UNNAMED:
+        return "the peer does not name it";
+    }
+    return "unknown";
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The paths to one peer: candidate addresses, their probing, their size (RFC 8899) and the choice among them.
+/* The paths to one peer: candidate addresses and uplinks, their probing, their size (RFC 8899) and the choice among them.
  * docs/PROTOCOL.md §9. Sans-I/O, control thread.
  *
  * What goes to addresses that have not answered is bounded per peer whatever the peer or a forger does: three
@@ -22,6 +22,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define PATHS_MAX (CANDIDATES_MAX + UPLINKS_MAX)
+#define PATH_UPLINK_SIZE_MAX                                                                                 \
+    9068 /* what the largest frame of a device needs, sealed: no packet's size bounds it */
 
 enum path_state {
     PATH_STATE_UNTRIED,
@@ -45,20 +49,35 @@ enum path_state {
 enum path_probe_kind { PATH_PROBE_REQUEST = 1, PATH_PROBE_ANSWER = 2 };
 struct path_probe {
     enum path_probe_kind kind;
-    uint16_t size;        /* UDP payload of the request, bytes */
-    uint64_t token;       /* chosen by the asker, repeated by the answer */
-    struct addr observed; /* answer: the address that the request came from; request: none */
+    uint16_t size;  /* UDP payload of the request, bytes */
+    uint64_t token; /* chosen by the asker, repeated by the answer */
+    struct addr
+        observed; /* answer: the address that the request came from; none by an uplink, nor in requests */
 };
 void path_probe_encode(const struct path_probe *p, uint8_t out[PATH_PROBE_LEN]);
-/* 0 or ERR_FORMAT: short, unknown kind, reserved bytes, an observed address in a request or none in an
- * answer. */
+/* 0 or ERR_FORMAT: short, unknown kind, reserved bytes, an observed address in a request. */
 int path_probe_decode(const uint8_t *data, size_t len, struct path_probe *out) must_check;
+
+/* Why a path carries, or why not. */
+enum path_why {
+    PATH_WHY_UNKNOWN,  /* no answer yet */
+    PATH_WHY_SILENT,   /* no answer any more */
+    PATH_WHY_ONLY,     /* it carries: no other answers */
+    PATH_WHY_TIER,     /* it carries: the others are of a higher tier … */
+    PATH_WHY_BEST,     /* … or not faster by enough */
+    PATH_WHY_BEHIND,   /* one of a lower tier carries */
+    PATH_WHY_SETTLING, /* its size is being measured */
+    PATH_WHY_RECENT,   /* it has failed, and answers again for too short a time */
+    PATH_WHY_SLOWER,   /* another carries, and this one is not faster by enough */
+    PATH_WHY_UNNAMED,  /* nobody named its address */
+};
 
 struct path {
     struct endpoint endpoint;
     enum path_state state;
-    uint16_t size;   /* UDP payload that is proven to pass, >= WIRE_LEAST_SIZE once proven */
-    uint32_t rtt_us; /* smoothed (RFC 6298); 0 while unproven */
+    uint16_t size;     /* UDP payload that is proven to pass, >= WIRE_LEAST_SIZE once proven */
+    uint32_t rtt_us;   /* smoothed (RFC 6298); 0 while unproven */
+    enum path_why why; /* as path_list has it */
 };
 
 struct path_set;
@@ -68,6 +87,7 @@ struct path_set;
 struct path_set_config {
     struct random_source random;
     uint16_t local_max;
+    enum carriers carriers; /* paths of others are not taken in */
 };
 int path_set_new(const struct path_set_config *config, struct path_set **out) must_check;
 void path_set_free(struct path_set *set);
@@ -81,6 +101,11 @@ void path_add(struct path_set *set, const struct addr *remote, enum candidate_ki
  * does, and is never preferred for its round trip. */
 void path_add_observed(struct path_set *set, const struct addr *remote, uint64_t now_us);
 
+/* A backbone passes datagrams between our uplink and the peer's, or no longer. Such a path is proven like any other, is
+ * kept warm, and carries while none of a lower tier answers. */
+void path_add_uplink(struct path_set *set, unsigned backbone, const struct node_id *peer, uint64_t now_us);
+void path_remove_uplink(struct path_set *set, unsigned backbone);
+
 /* Forgets candidates of the other side's last announcement that are not in this one and not proven. */
 void path_announced(struct path_set *set, const struct candidate *list, unsigned count, uint64_t now_us);
 
@@ -93,7 +118,7 @@ void path_forget_locals(struct path_set *set, bool (*is_ours)(const void *contex
  * trip and four deviations, 10 ms at least; at once when it had missed a round before): then the peer has
  * moved. While the old one answers, it stays, however fast the new one is. A path that does not answer is asked anew
  * from the local address at which the datagram arrived, and belongs to it from then on, until it fails. May be called for every such datagram; cheap when there is
- * nothing to do. */
+ * nothing to do, as for what came by an uplink. */
 void path_on_source(struct path_set *set, const struct endpoint *from, uint64_t now_us);
 
 /* An authenticated answer from there. Returns true when the best path, its size or its state changed. One
@@ -103,7 +128,8 @@ bool path_on_answer(struct path_set *set, const struct path_probe *answer, const
 
 /* Whether data flows in either direction now: while it does, the best path is probed every 500 ms (at its
  * full size, with the base size beside it after a miss) and the other proven ones every 5 s, otherwise every 7 s
- * and 25 s; after a miss the best one every 250 ms. Cheap to call again with the same value. */
+ * and 25 s; after a miss the best one every 250 ms. Where one of a higher tier would take over, these are 250 and
+ * 100 ms; an uplink that does not carry is probed every 7 s. Cheap to call again with the same value. */
 void path_set_active(struct path_set *set, bool active, uint64_t now_us);
 
 /* The kernel refused size on the best path (EMSGSIZE): back to WIRE_BASE_SIZE or below, search anew. */
@@ -124,10 +150,13 @@ bool path_poll(struct path_set *set, uint64_t now_us, struct path_probe *probe, 
 /* Monotonic microseconds at which path_poll wants to be called; TIME_NEVER when never. */
 uint64_t path_next_deadline(const struct path_set *set);
 
-/* The path that carries data: proven or suspect, best measured RTT with hysteresis (a change needs to be
- * better by 25 % and 2 ms and its address named by the peer or a person, or the old one to fail). NULL while nothing is proven. Valid until the next call
- * of any other function. */
+/* The path that carries data: proven or suspect, of the lowest tier, best measured RTT with hysteresis (a change within
+ * the tier needs to be better by 25 % and 2 ms and its address named by the peer or a person, or the old one to fail).
+ * NULL while nothing is proven. Valid until the next call of any other function. */
 const struct path *path_best(const struct path_set *set);
 
-/* All paths, for status. */
+/* All paths, for status, each with the reason why it carries or does not. */
 size_t path_list(const struct path_set *set, struct path *out, size_t cap);
+
+/* The end of "it carries, because …" or "it does not, because …". */
+const char *path_why_text(enum path_why why);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which of the paths carries. Pure; control thread. docs/PROTOCOL.md §9.
  *
- *   best suspect or failed         any proven one takes over, provisionally until it answers
- *   another is faster              by a quarter and 2 ms, measured since the last change, at its full size; only
+ *   best suspect or failed         any proven one takes over, provisionally until it answers; of the lowest tier first
+ *   another is of a lower tier     at its full size; after a failure once it has answered for 10 s
+ *   another of the tier is faster  by a quarter and 2 ms, measured since the last change, at its full size; only
  *                                  one that the peer or a person named: whoever sends our datagrams on from an
  *                                  address of his own can be as fast as he likes
  *   the peer moved                 see path_decide_roam
@@ -15,11 +16,28 @@
 
 #define BETTER_US      2000u
 #define ROAM_SPREAD_US 10000u
+#define RETURN_US      10000000ull /* a path that flaps would fail again and again */
+
+unsigned path_tier(const struct path_entry *e)
+{
+    return carrier_tier(e->path.endpoint.carrier);
+}
 
 static bool answers_faster(const struct path_entry *a, const struct path_entry *b)
 {
     uint64_t ra = a->path.rtt_us, rb = b->path.rtt_us;
     return 4 * ra < 3 * rb && ra + BETTER_US < rb;
+}
+
+static bool settled(const struct path_entry *e)
+{
+    return e->size.trial == 0;
+}
+
+/* It never failed, or has answered for long enough since. */
+static bool steady(const struct path_set *set, const struct path_entry *e)
+{
+    return !e->distrust_us || e->since_us + RETURN_US <= set->now_us;
 }
 
 /* a carries in the place of best, which is proven. What a did before best was chosen says nothing: a peer
@@ -32,9 +50,10 @@ static bool displaces(const struct path_set *set, const struct path_entry *a)
     /* What killed the path before best may have killed best too. */
     if (set->provisional)
         return true;
+    if (path_tier(a) != path_tier(b))
+        return path_tier(a) < path_tier(b) && settled(a) && steady(set, a);
     bool measured = a->samples >= 2 && b->samples >= 2;
-    bool settled = a->size.trial == 0 && a->distrust_us <= set->now_us;
-    return a->named && measured && settled && answers_faster(a, b);
+    return a->named && measured && settled(a) && a->distrust_us <= set->now_us && answers_faster(a, b);
 }
 
 static void set_best(struct path_set *set, struct path_entry *e, bool provisional, uint64_t now_us)
@@ -50,13 +69,20 @@ static void set_best(struct path_set *set, struct path_entry *e, bool provisiona
     e->round_us = 0;
 }
 
+static bool goes_before(const struct path_entry *a, const struct path_entry *b)
+{
+    if (path_tier(a) != path_tier(b))
+        return path_tier(a) < path_tier(b);
+    return a->path.rtt_us < b->path.rtt_us;
+}
+
 /* The path for data when best does not answer: a proven one, else one that may still come back. */
 static struct path_entry *substitute(struct path_set *set)
 {
     struct path_entry *proven = NULL, *suspect = NULL;
     for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
         bool is_suspect = e->path.state == PATH_STATE_SUSPECT;
-        if (e->path.state == PATH_STATE_PROVEN && (!proven || e->path.rtt_us < proven->path.rtt_us))
+        if (e->path.state == PATH_STATE_PROVEN && (!proven || goes_before(e, proven)))
             proven = e;
         if (is_suspect && (!suspect || e->answer_us > suspect->answer_us))
             suspect = e;
@@ -74,7 +100,7 @@ static void choose_faster(struct path_set *set, uint64_t now_us)
     }
 }
 
-void path_choose(struct path_set *set, uint64_t now_us)
+static void choose(struct path_set *set, uint64_t now_us)
 {
     struct path_entry *b = set->best;
     if (b && b->path.state == PATH_STATE_PROVEN) {
@@ -87,6 +113,49 @@ void path_choose(struct path_set *set, uint64_t now_us)
         return;
     if (e != b)
         set_best(set, e, hopeful, now_us);
+}
+
+static bool has_backing(const struct path_set *set)
+{
+    for (struct path_entry *e = path_set_next(set, NULL); set->best && e; e = path_set_next(set, e)) {
+        if (e->path.state == PATH_STATE_PROVEN && path_tier(e) > path_tier(set->best))
+            return true;
+    }
+    return false;
+}
+
+void path_choose(struct path_set *set, uint64_t now_us)
+{
+    choose(set, now_us);
+    set->backed = has_backing(set);
+}
+
+static enum path_why reason_of_best(const struct path_set *set)
+{
+    bool alone = true, behind = false;
+    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
+        if (e == set->best || e->path.state != PATH_STATE_PROVEN)
+            continue;
+        alone = false;
+        behind |= path_tier(e) <= path_tier(set->best);
+    }
+    return alone ? PATH_WHY_ONLY : behind ? PATH_WHY_BEST : PATH_WHY_TIER;
+}
+
+enum path_why path_reason(const struct path_set *set, const struct path_entry *e)
+{
+    if (e == set->best)
+        return reason_of_best(set);
+    if (e->path.state != PATH_STATE_PROVEN)
+        return e->once_proven ? PATH_WHY_SILENT : PATH_WHY_UNKNOWN;
+    if (set->best && path_tier(set->best) < path_tier(e))
+        return PATH_WHY_BEHIND;
+    if (!settled(e))
+        return PATH_WHY_SETTLING;
+    if (!steady(set, e))
+        return PATH_WHY_RECENT;
+    return e->named || (set->best && path_tier(e) < path_tier(set->best)) ? PATH_WHY_SLOWER
+                                                                          : PATH_WHY_UNNAMED;
 }
 
 /* When the answer of the best path to the question that went out with a challenge is overdue: at once when it

@@ -2,13 +2,18 @@
 #pragma once
 /* Which path of a set carries. Internal to it. */
 
+#include "proto/path/path.h"
 #include <stdint.h>
 
 struct path_entry;
-struct path_set;
 
 /* Makes the right path the best, now that states or round trips may have changed. */
 void path_choose(struct path_set *set, uint64_t now_us);
+
+/* Why e carries or does not. */
+enum path_why path_reason(const struct path_set *set, const struct path_entry *e);
+
+unsigned path_tier(const struct path_entry *e);
 
 /* A challenged source may have answered, or the old path may have had its time to:
  * moves to it, or does not. */

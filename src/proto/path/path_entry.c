@@ -190,6 +190,7 @@ static void prove(struct path_entry *e, uint16_t size, uint16_t limit, uint64_t 
 {
     uint16_t proven = size < WIRE_BASE_SIZE ? WIRE_LEAST_SIZE : WIRE_BASE_SIZE;
     e->path.state = PATH_STATE_PROVEN;
+    e->since_us = now_us;
     e->fail_us = TIME_NEVER;
     e->tries = e->failures = 0;
     if (e->path.size) {

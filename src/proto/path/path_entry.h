@@ -56,11 +56,12 @@ struct path_entry {
     uint64_t added_us;
     uint64_t sent_us;       /* the newest probe */
     uint64_t answer_us;     /* when the newest answer came */
+    uint64_t since_us;      /* since when it answers, if it does */
     uint64_t proof_us;      /* when the newest answered probe was sent */
     uint64_t base_proof_us; /* when the newest answered probe of the base size was sent */
     uint64_t full_lost_us;  /* when the first of the lost full-size probes was sent */
     uint64_t challenged_us; /* when its source last made us ask */
-    uint64_t distrust_us;   /* until then it is not preferred for its round trip */
+    uint64_t distrust_us;   /* until then it is not preferred for its round trip; 0: it never failed */
     struct path_size size;
     struct path_sent sent[PATH_SENT_MAX];
     unsigned next_sent;

@@ -39,7 +39,7 @@ static bool observed_ok(const struct path_probe *p)
     const struct addr *a = &p->observed;
     switch (a->family) {
     case FAMILY_NONE:
-        return p->kind == PATH_PROBE_REQUEST && a->port == 0 && all_zero(a->ip, sizeof(a->ip));
+        return a->port == 0 && all_zero(a->ip, sizeof(a->ip));
     case 4:
         return p->kind == PATH_PROBE_ANSWER && all_zero(a->ip + ADDR4_LEN, sizeof(a->ip) - ADDR4_LEN);
     case 6:

@@ -8,8 +8,9 @@
 
 struct path_set {
     struct path_set_config config;
-    struct path_entry *entries; /* CANDIDATES_MAX places */
+    struct path_entry *entries; /* CANDIDATES_MAX places, and one for each uplink */
     struct path_entry *best;
+    bool backed; /* one of a higher tier would take over from best */
     bool active;
     bool dirty;         /* a change that the owner has not been told */
     bool provisional;   /* best took over from one that failed, and has not answered since */

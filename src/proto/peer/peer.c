@@ -103,9 +103,22 @@ void peer_promise(struct peer *p, unsigned places)
     p->promised = places;
 }
 
-void peer_path_told(struct peer *p, const struct addr *best)
+void peer_path_told(struct peer *p, const struct endpoint *best)
 {
     p->path_told = *best;
+}
+
+static void set_bit(uint8_t *bits, unsigned n, bool on)
+{
+    if (on)
+        *bits |= (uint8_t)(1u << n);
+    else
+        *bits &= (uint8_t) ~(1u << n);
+}
+
+void peer_pair_asked(struct peer *p, unsigned backbone, bool on)
+{
+    set_bit(&p->pairs_asked, backbone, on);
 }
 
 void peer_on_tick(struct peer *p, uint64_t now_us)
@@ -197,11 +210,21 @@ void peer_add_target(struct peer *p, const struct target *target)
     p->dial.targets[at] = *target;
 }
 
+void peer_set_uplink(struct peer *p, unsigned backbone, bool up, uint64_t now_us)
+{
+    set_bit(&p->dial.uplinks, backbone, up);
+    set_bit(&p->dial.uplinks_left, backbone, up);
+    if (!up)
+        peer_pair_asked(p, backbone, false);
+    else if (!p->dial.running)
+        p->dial.at_us = now_us;
+}
+
 /* From when on another link is of use. */
 static uint64_t wants_link_at(const struct peer *p, uint64_t now_us)
 {
     const struct link *l = p->current;
-    uint64_t at = p->dial.rehandshake_at_us, since_us = p->path_told.family ? p->reach.silent_us : 0;
+    uint64_t at = p->dial.rehandshake_at_us, since_us = p->path_told.carrier ? p->reach.silent_us : 0;
     if (!l || !link_has_stream(l) || !peer_send_session(p))
         at = 0;
     else if (since_us && now_us - since_us < BROKEN_GIVE_UP_US && since_us + BROKEN_US < at)
@@ -227,6 +250,26 @@ static uint64_t dial_at(const struct peer *p)
     return p->dial.at_us > least ? p->dial.at_us : least;
 }
 
+bool peer_dial_all_tried(const struct peer *p)
+{
+    return p->dial.running && p->dial.next >= p->dial.count && !p->dial.uplinks_left;
+}
+
+/* What is nearest first; the uplinks beside it, before the others: of those many may be dead. */
+static bool next_target(struct peer *p, struct target *out)
+{
+    if (p->dial.uplinks_left && (p->dial.next > 0 || p->dial.count == 0)) {
+        unsigned backbone = (unsigned)__builtin_ctz(p->dial.uplinks_left);
+        set_bit(&p->dial.uplinks_left, backbone, false);
+        *out = target_uplink(backbone, &p->id);
+        return true;
+    }
+    if (p->dial.next >= p->dial.count)
+        return false;
+    *out = p->dial.targets[p->dial.next++];
+    return true;
+}
+
 bool peer_dial_due(struct peer *p, uint64_t now_us, struct target *out)
 {
     if (!wants_link(p, now_us)) {
@@ -238,11 +281,11 @@ bool peer_dial_due(struct peer *p, uint64_t now_us, struct target *out)
     if (!p->dial.running) {
         p->dial.running = true;
         p->dial.next = 0;
+        p->dial.uplinks_left = p->dial.uplinks;
         p->dial.attempt_rank = UINT_MAX;
     }
-    if (p->dial.next >= p->dial.count)
+    if (!next_target(p, out))
         return false;
-    *out = p->dial.targets[p->dial.next++];
     p->dial.last_us = now_us;
     p->dial.at_us = now_us + DIAL_STAGGER_US;
     return true;
@@ -253,8 +296,7 @@ uint64_t peer_dial_next(const struct peer *p, uint64_t now_us)
     if (!p->wanted)
         return TIME_NEVER;
     if (wants_link(p, now_us)) {
-        bool all_tried = p->dial.running && p->dial.next >= p->dial.count;
-        return all_tried || links_full(p) ? TIME_NEVER : dial_at(p);
+        return peer_dial_all_tried(p) || links_full(p) ? TIME_NEVER : dial_at(p);
     }
     return wants_link_at(p, now_us);
 }
@@ -309,9 +351,10 @@ void peer_dial_failed(struct peer *p, const struct target *remote, bool is_anoth
 
 void peer_dial_sum_up(struct peer *p)
 {
-    if (p->dial.count == 0)
+    bool failed = p->dial.attempt_rank != UINT_MAX;
+    if (p->dial.count == 0 && (p->dial.missing[0] || !failed))
         peer_dial_error(p, "%s", p->dial.missing[0] ? p->dial.missing : "no address of it is known yet");
-    else if (p->dial.attempt_rank == UINT_MAX)
+    else if (!failed)
         return;
     else if (p->dial.count > 1 && p->dial.attempt_rank > 0)
         peer_dial_error(p, "none of its %u addresses answers; %s", p->dial.count, p->dial.attempt);

@@ -48,13 +48,16 @@ struct peer {
     struct allowance allowance; /* what it may ask of us */
 
     struct path_set *paths;
-    struct addr path_told; /* the best path's address, as the owner was last told */
-    struct reach reach;    /* whether data can flow */
+    struct endpoint path_told; /* the best path, as the owner was last told */
+    uint8_t pairs_asked;       /* a bit for each backbone that was told to pass datagrams between us */
+    struct reach reach;        /* whether data can flow */
 
     struct {
         struct target targets[PEER_TARGETS_MAX]; /* given ones first */
         unsigned count, given;                   /* how many of them a person gave */
-        unsigned next;                           /* of the round that runs */
+        unsigned next;                           /* of the round that runs … */
+        uint8_t uplinks_left; /* … and a bit for each uplink by which it is still to be dialled */
+        uint8_t uplinks;      /* … for each that is up */
         bool running;
         uint64_t at_us;   /* when the next target, or the next round, is due … */
         uint64_t last_us; /* … and when the last one was dialled: news makes no haste beyond the stagger */
@@ -98,7 +101,8 @@ uint64_t peer_wanted_since(struct peer *p, uint64_t now_us);
 void peer_set_name(struct peer *p, const char *name);
 void peer_set_boot_before(struct peer *p, const uint8_t boot[MESSAGE_BOOT_LEN]);
 void peer_promise(struct peer *p, unsigned places); /* so many in the queue of outputs are its */
-void peer_path_told(struct peer *p, const struct addr *best);
+void peer_path_told(struct peer *p, const struct endpoint *best);
+void peer_pair_asked(struct peer *p, unsigned backbone, bool on);
 void peer_on_tick(struct peer *p, uint64_t now_us);
 
 /* ERR_SPACE when it has too many. */
@@ -118,12 +122,19 @@ void peer_set_targets(struct peer *p, const struct target *list, unsigned count,
 /* One more, learned from where its datagrams come from. */
 void peer_add_target(struct peer *p, const struct target *target);
 
+/* Our uplink to a backbone is up: the peer may be dialled by it, after the first target; or it is lost, and what was asked
+ * of that backbone with it. */
+void peer_set_uplink(struct peer *p, unsigned backbone, bool up, uint64_t now_us);
+
 /* True when a link should be opened now, and where. */
 bool peer_dial_due(struct peer *p, uint64_t now_us, struct target *out);
 
 /* When that may next be true; TIME_NEVER while it depends on events alone, such as news of addresses or the end
  * of the attempts that run. */
 uint64_t peer_dial_next(const struct peer *p, uint64_t now_us);
+
+/* All targets of the round that runs have been dialled. */
+bool peer_dial_all_tried(const struct peer *p);
 
 /* A handshake should not be older than that, whoever opened the link: its opener renews it sooner. */
 uint64_t peer_hard_age_us(uint64_t rehandshake_us);

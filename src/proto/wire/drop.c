@@ -39,6 +39,7 @@ static const char *const names[DROP_COUNT] = {
     [DROP_CONTROL_RATE] = "control_rate",
     [DROP_CIRCLE] = "circle",
     [DROP_OVERLOAD] = "overload",
+    [DROP_CARRIER] = "carrier",
 };
 
 const char *drop_name(enum drop drop)
