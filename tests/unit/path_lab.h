@@ -22,7 +22,7 @@
 #define LOSS_SCALE 1000
 
 struct link {
-    struct addr addr;
+    struct addr addr;  /* none: it is the uplink */
     uint64_t delay_us; /* one way */
     uint16_t max;      /* UDP payload that passes */
     unsigned loss;     /* of a thousand probes or answers, each way */
@@ -98,6 +98,22 @@ static inline struct link *add_candidate(struct net *net, uint8_t host, uint64_t
     return link;
 }
 
+static const struct node_id lab_peer = {{1}};
+
+/* The peer's by backbone 0. */
+static inline struct link *add_uplink(struct net *net, uint64_t delay_us)
+{
+    struct link *link = add_link(net, 0, delay_us, UINT16_MAX);
+    link->addr = (struct addr){0};
+    path_add_uplink(net->set, 0, &lab_peer, net->now);
+    return link;
+}
+
+static inline struct endpoint way_of(const struct link *link)
+{
+    return link->addr.family ? endpoint_udp(&link->addr) : endpoint_uplink(0, &lab_peer);
+}
+
 static inline struct link *link_of(struct net *net, const struct addr *addr)
 {
     for (unsigned i = 0; i < net->link_count; i++) {
@@ -158,7 +174,7 @@ static inline void deliver(struct net *net)
         }
         net->answers[i] = net->answers[--net->answer_count];
         /* What was on its way when the link broke is gone too. */
-        const struct endpoint from = endpoint_udp(&a.link->addr);
+        const struct endpoint from = way_of(a.link);
         if (!a.link->down && path_on_answer(net->set, &a.probe, &from, net->now))
             net->changed_us = net->now;
     }
@@ -237,8 +253,8 @@ static inline bool state_is(struct net *net, const void *state)
 
 static inline enum path_state state_of(struct net *net, const struct link *link)
 {
-    struct path paths[CANDIDATES_MAX];
-    size_t count = path_list(net->set, paths, CANDIDATES_MAX);
+    struct path paths[PATHS_MAX];
+    size_t count = path_list(net->set, paths, PATHS_MAX);
     for (size_t i = 0; i < count; i++) {
         if (addr_equal(&paths[i].endpoint.remote, &link->addr))
             return paths[i].state;
@@ -249,8 +265,8 @@ static inline enum path_state state_of(struct net *net, const struct link *link)
 
 static inline bool is_known(struct net *net, const struct link *link)
 {
-    struct path paths[CANDIDATES_MAX];
-    size_t count = path_list(net->set, paths, CANDIDATES_MAX);
+    struct path paths[PATHS_MAX];
+    size_t count = path_list(net->set, paths, PATHS_MAX);
     for (size_t i = 0; i < count; i++) {
         if (addr_equal(&paths[i].endpoint.remote, &link->addr))
             return true;

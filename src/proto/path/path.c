@@ -9,29 +9,18 @@
 
 #include "base/clock.h"
 #include "proto/path/path_choice.h"
+#include "proto/path/path_pace.h"
 #include "proto/path/path_set.h"
 #include "proto/wire/wire.h"
 #include <stdlib.h>
 #include <string.h>
 
-#define ACTIVE_BEST_US  500000ull
-#define ACTIVE_OTHER_US 5000000ull
-/* Where one of a higher tier would take over, a failure is known within a second. */
-#define BACKED_BEST_US    250000ull
-#define BACKED_HURRIED_US 100000ull
-#define RETURNING_US      1000000ull /* of a lower tier than what carries, while data flows */
-#define IDLE_BEST_US      7000000ull
-#define IDLE_OTHER_US     25000000ull
-#define HURRIED_US        250000ull  /* after a miss of the best one, or while somebody waits */
-#define UNHURRIED_US      1000000ull /* after a miss */
-#define ALERT_US          3000000ull /* how long path_wake makes every path hurried */
-#define RETRY_US          30000000ull
-#define RETRY_KNOWN_US    8000000ull /* while nothing is proven, of one that once was */
-#define RETRY_FIRST_US    1000000ull /* while nothing is proven; doubles up to RETRY_US */
-#define RETRIES_LEARNED   10         /* then an address that nobody announced is forgotten */
-#define WAKE_GAP_US       200000ull
-#define BETTER_US         2000u
-#define ROAM_SPREAD_US    10000u
+#define ALERT_US        3000000ull /* how long path_wake makes every path hurried */
+#define RETRY_US        30000000ull
+#define RETRY_KNOWN_US  8000000ull /* while nothing is proven, of one that once was */
+#define RETRY_FIRST_US  1000000ull /* while nothing is proven; doubles up to RETRY_US */
+#define RETRIES_LEARNED 10         /* then an address that nobody announced is forgotten */
+#define WAKE_GAP_US     200000ull
 
 /* Tries of unproven candidates: 16 of them three times at once, then 10 a second. */
 static const struct bucket_rate try_rate = {100000, CANDIDATES_MAX *PATH_TRIES_MAX};
@@ -99,33 +88,6 @@ static void heard(struct path_set *set, uint64_t now_us)
 {
     if (now_us > set->now_us)
         set->now_us = now_us;
-}
-
-static uint64_t interval_of_best(const struct path_set *set)
-{
-    if (path_entry_troubled(set->best))
-        return set->backed ? BACKED_HURRIED_US : HURRIED_US;
-    if (!set->active)
-        return IDLE_BEST_US;
-    return set->backed ? BACKED_BEST_US : ACTIVE_BEST_US;
-}
-
-static uint64_t interval_of_other(const struct path_set *set, const struct path_entry *e)
-{
-    if (path_entry_troubled(e))
-        return set->now_us < set->alert_us ? HURRIED_US : UNHURRIED_US;
-    if (by_uplink(e))
-        return IDLE_BEST_US;
-    if (set->best && path_tier(e) < path_tier(set->best))
-        return set->active ? RETURNING_US : IDLE_BEST_US;
-    return set->active ? ACTIVE_OTHER_US : IDLE_OTHER_US;
-}
-
-static uint64_t interval(const struct path_set *set, const struct path_entry *e)
-{
-    if (e->path.state == PATH_STATE_PROVEN && e->samples < PATH_WARM_SAMPLES && !path_entry_troubled(e))
-        return PATH_WARM_US;
-    return e == set->best ? interval_of_best(set) : interval_of_other(set, e);
 }
 
 /* True when what the owner publishes is no longer so; then the owner is taken to know. */
@@ -317,7 +279,7 @@ static bool worth_asking(const struct path_set *set, const struct path_entry *e,
         return !e->roaming;
     case PATH_STATE_PROVEN:
         /* Rarely: two ends that disagree on the best path must not challenge each other all the time. */
-        return now_us - e->challenged_us >= (set->active ? ACTIVE_OTHER_US : IDLE_OTHER_US);
+        return now_us - e->challenged_us >= (set->active ? PATH_ACTIVE_OTHER_US : PATH_IDLE_OTHER_US);
     case PATH_STATE_SUSPECT:
     case PATH_STATE_FAILED:
         return true;
@@ -432,7 +394,7 @@ void path_wake(struct path_set *set, uint16_t local_max, uint64_t now_us)
     set->alert_us = now_us + ALERT_US;
     ask_all(set, now_us);
     for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
-        if (path_entry_live(e) && e->round_us + HURRIED_US <= now_us)
+        if (path_entry_live(e) && e->round_us + PATH_HURRIED_US <= now_us)
             e->unanswered += e->unanswered == 0;
     }
 }
@@ -505,7 +467,7 @@ static bool due(struct path_set *set, struct path_entry *e, uint64_t now_us, str
         return due_try(set, e, now_us, out);
     bool check_full =
         set->active && e == set->best && !by_uplink(e); /* whose size nothing changes on the way */
-    return path_entry_due(e, interval(set, e), check_full, now_us, out);
+    return path_entry_due(e, path_interval(set, e), check_full, now_us, out);
 }
 
 static bool send_next(struct path_set *set, uint64_t now_us, struct path_probe *probe, struct endpoint *to)
@@ -539,7 +501,7 @@ uint64_t path_next_deadline(const struct path_set *set)
 {
     uint64_t at = TIME_NEVER;
     for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
-        uint64_t next = path_entry_next(e, interval(set, e));
+        uint64_t next = path_entry_next(e, path_interval(set, e));
         at = next < at ? next : at;
     }
     return at;
@@ -548,43 +510,4 @@ uint64_t path_next_deadline(const struct path_set *set)
 const struct path *path_best(const struct path_set *set)
 {
     return set->best ? &set->best->path : NULL;
-}
-
-size_t path_list(const struct path_set *set, struct path *out, size_t cap)
-{
-    size_t count = 0;
-    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
-        if (count == cap)
-            break;
-        out[count] = e->path;
-        out[count++].why = path_reason(set, e);
-    }
-    return count;
-}
-
-const char *path_why_text(enum path_why why)
-{
-    switch (why) {
-    case PATH_WHY_UNKNOWN:
-        return "no answer yet";
-    case PATH_WHY_SILENT:
-        return "it answers no more";
-    case PATH_WHY_ONLY:
-        return "no other answers";
-    case PATH_WHY_TIER:
-        return "it is direct";
-    case PATH_WHY_BEST:
-        return "no other is faster by enough";
-    case PATH_WHY_BEHIND:
-        return "a direct one carries";
-    case PATH_WHY_SETTLING:
-        return "its size is being measured";
-    case PATH_WHY_RECENT:
-        return "it failed and is back for less than 10 s";
-    case PATH_WHY_SLOWER:
-        return "it is not faster by enough";
-    case PATH_WHY_UNNAMED:
-        return "the peer does not name it";
-    }
-    return "unknown";
 }

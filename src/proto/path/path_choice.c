@@ -29,15 +29,14 @@ static bool answers_faster(const struct path_entry *a, const struct path_entry *
     return 4 * ra < 3 * rb && ra + BETTER_US < rb;
 }
 
-static bool settled(const struct path_entry *e)
+bool path_settled(const struct path_entry *e)
 {
     return e->size.trial == 0;
 }
 
-/* It never failed, or has answered for long enough since. */
-static bool steady(const struct path_set *set, const struct path_entry *e)
+bool path_steady(const struct path_entry *e)
 {
-    return !e->distrust_us || e->since_us + RETURN_US <= set->now_us;
+    return !e->distrust_us || (e->since_us + RETURN_US <= e->answer_us && !path_entry_troubled(e));
 }
 
 /* a carries in the place of best, which is proven. What a did before best was chosen says nothing: a peer
@@ -51,9 +50,9 @@ static bool displaces(const struct path_set *set, const struct path_entry *a)
     if (set->provisional)
         return true;
     if (path_tier(a) != path_tier(b))
-        return path_tier(a) < path_tier(b) && settled(a) && steady(set, a);
+        return path_tier(a) < path_tier(b) && path_settled(a) && path_steady(a);
     bool measured = a->samples >= 2 && b->samples >= 2;
-    return a->named && measured && settled(a) && a->distrust_us <= set->now_us && answers_faster(a, b);
+    return a->named && measured && path_settled(a) && a->distrust_us <= set->now_us && answers_faster(a, b);
 }
 
 static void set_best(struct path_set *set, struct path_entry *e, bool provisional, uint64_t now_us)
@@ -128,34 +127,6 @@ void path_choose(struct path_set *set, uint64_t now_us)
 {
     choose(set, now_us);
     set->backed = has_backing(set);
-}
-
-static enum path_why reason_of_best(const struct path_set *set)
-{
-    bool alone = true, behind = false;
-    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
-        if (e == set->best || e->path.state != PATH_STATE_PROVEN)
-            continue;
-        alone = false;
-        behind |= path_tier(e) <= path_tier(set->best);
-    }
-    return alone ? PATH_WHY_ONLY : behind ? PATH_WHY_BEST : PATH_WHY_TIER;
-}
-
-enum path_why path_reason(const struct path_set *set, const struct path_entry *e)
-{
-    if (e == set->best)
-        return reason_of_best(set);
-    if (e->path.state != PATH_STATE_PROVEN)
-        return e->once_proven ? PATH_WHY_SILENT : PATH_WHY_UNKNOWN;
-    if (set->best && path_tier(set->best) < path_tier(e))
-        return PATH_WHY_BEHIND;
-    if (!settled(e))
-        return PATH_WHY_SETTLING;
-    if (!steady(set, e))
-        return PATH_WHY_RECENT;
-    return e->named || (set->best && path_tier(e) < path_tier(set->best)) ? PATH_WHY_SLOWER
-                                                                          : PATH_WHY_UNNAMED;
 }
 
 /* When the answer of the best path to the question that went out with a challenge is overdue: at once when it

@@ -10,10 +10,13 @@ struct path_entry;
 /* Makes the right path the best, now that states or round trips may have changed. */
 void path_choose(struct path_set *set, uint64_t now_us);
 
-/* Why e carries or does not. */
-enum path_why path_reason(const struct path_set *set, const struct path_entry *e);
-
 unsigned path_tier(const struct path_entry *e);
+
+/* Its size is known. */
+bool path_settled(const struct path_entry *e);
+
+/* It never failed, or has answered for long enough since. */
+bool path_steady(const struct path_entry *e);
 
 /* A challenged source may have answered, or the old path may have had its time to:
  * moves to it, or does not. */

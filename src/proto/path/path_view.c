@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The paths to one peer for people, each with the reason why it carries or does not. Pure; control thread.
+ * docs/PROTOCOL.md §9 and §11. */
+
+#include "proto/path/path_choice.h"
+#include "proto/path/path_set.h"
+
+static enum path_why reason_of_best(const struct path_set *set)
+{
+    bool alone = true, behind = false;
+    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
+        if (e == set->best || e->path.state != PATH_STATE_PROVEN)
+            continue;
+        alone = false;
+        behind |= path_tier(e) <= path_tier(set->best);
+    }
+    return alone ? PATH_WHY_ONLY : behind ? PATH_WHY_BEST : PATH_WHY_TIER;
+}
+
+static enum path_why reason_of(const struct path_set *set, const struct path_entry *e)
+{
+    if (e == set->best)
+        return reason_of_best(set);
+    if (e->path.state != PATH_STATE_PROVEN)
+        return e->once_proven ? PATH_WHY_SILENT : PATH_WHY_UNKNOWN;
+    if (set->best && path_tier(set->best) < path_tier(e))
+        return PATH_WHY_BEHIND;
+    if (!path_settled(e))
+        return PATH_WHY_SETTLING;
+    if (!path_steady(e))
+        return PATH_WHY_RECENT;
+    return e->named || (set->best && path_tier(e) < path_tier(set->best)) ? PATH_WHY_SLOWER
+                                                                          : PATH_WHY_UNNAMED;
+}
+
+size_t path_list(const struct path_set *set, struct path *out, size_t cap)
+{
+    size_t count = 0;
+    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
+        if (count == cap)
+            break;
+        out[count] = e->path;
+        out[count++].why = reason_of(set, e);
+    }
+    return count;
+}
+
+const char *path_why_text(enum path_why why)
+{
+    switch (why) {
+    case PATH_WHY_UNKNOWN:
+        return "no answer yet";
+    case PATH_WHY_SILENT:
+        return "it answers no more";
+    case PATH_WHY_ONLY:
+        return "no other answers";
+    case PATH_WHY_TIER:
+        return "it is direct";
+    case PATH_WHY_BEST:
+        return "no other is faster by enough";
+    case PATH_WHY_BEHIND:
+        return "a direct one carries";
+    case PATH_WHY_SETTLING:
+        return "its size is being measured";
+    case PATH_WHY_RECENT:
+        return "it failed and is back for less than 10 s";
+    case PATH_WHY_SLOWER:
+        return "it is not faster by enough";
+    case PATH_WHY_UNNAMED:
+        return "the peer does not name it";
+    }
+    return "unknown";
+}
