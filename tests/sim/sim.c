@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim.h"
 
+#include "sim_impl.h"
+
 #include "base/clock.h"
 #include "control_datagram.h"
 #include "crypto/secret.h"
@@ -13,122 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENTS_MAX    65536
 #define FRAME_PATTERN 0x5a
-
-enum event_kind { EVENT_DATAGRAM, EVENT_ACCEPT, EVENT_CONNECTED, EVENT_BYTES, EVENT_CLOSED };
-
-struct event {
-    uint64_t at_us, order;
-    enum event_kind kind;
-    struct addr from, to; /* datagrams */
-    unsigned pipe;        /* streams: and which end receives */
-    bool to_dialler;
-    uint8_t *data;
-    size_t len;
-};
-
-/* A stream: two ends, each a node and its number there. */
-struct pipe_end {
-    struct sim_node *node;
-    uint64_t conn;
-    uint64_t ready_us; /* nothing overtakes on a stream */
-};
-
-struct pipe_ends {
-    struct pipe_end dialler, listener;
-    bool open;
-};
-
-struct sim {
-    struct sim_weather weather;
-    uint64_t now_us, order, random, trace;
-    struct sim_node nodes[SIM_NODES_MAX];
-    unsigned node_count, addresses;
-    struct event *events; /* a heap */
-    size_t event_count;
-    struct pipe_ends *pipes;
-    unsigned pipe_count;
-};
-
-static uint64_t next_random(struct sim *sim)
-{
-    sim->random ^= sim->random << 13;
-    sim->random ^= sim->random >> 7;
-    sim->random ^= sim->random << 17;
-    return sim->random;
-}
-
-static bool chance(struct sim *sim, double p)
-{
-    return (double)(next_random(sim) % 1000000) < p * 1000000;
-}
-
-static bool before(const struct event *a, const struct event *b)
-{
-    return a->at_us < b->at_us || (a->at_us == b->at_us && a->order < b->order);
-}
-
-/* FNV-1a. */
-static void trace(struct sim *sim, const void *bytes, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        sim->trace = (sim->trace ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3ull;
-}
-
-static void trace_event(struct sim *sim, const struct event *e)
-{
-    const uint64_t head[] = {e->at_us, e->kind, e->pipe, e->to_dialler, e->len};
-    trace(sim, head, sizeof(head));
-    trace(sim, e->from.ip, sizeof(e->from.ip));
-    trace(sim, e->to.ip, sizeof(e->to.ip));
-    trace(sim, e->data, e->len);
-}
-
-static void push(struct sim *sim, struct event e)
-{
-    assert(sim->event_count < EVENTS_MAX);
-    e.order = sim->order++;
-    trace_event(sim, &e);
-    size_t at = sim->event_count++;
-    while (at > 0 && before(&e, &sim->events[(at - 1) / 2])) {
-        sim->events[at] = sim->events[(at - 1) / 2];
-        at = (at - 1) / 2;
-    }
-    sim->events[at] = e;
-}
-
-static struct event pop(struct sim *sim)
-{
-    struct event top = sim->events[0], last = sim->events[--sim->event_count];
-    size_t at = 0;
-    for (;;) {
-        size_t child = 2 * at + 1;
-        if (child >= sim->event_count)
-            break;
-        if (child + 1 < sim->event_count && before(&sim->events[child + 1], &sim->events[child]))
-            child++;
-        if (!before(&sim->events[child], &last))
-            break;
-        sim->events[at] = sim->events[child];
-        at = child;
-    }
-    sim->events[at] = last;
-    return top;
-}
-
-static uint8_t *copy(const uint8_t *data, size_t len)
-{
-    uint8_t *p = reallocarray(NULL, len ? len : 1, 1); /* not what test_allocation.c lets fail */
-    assert(p);
-    memcpy(p, data, len);
-    return p;
-}
-
-static uint64_t travel(struct sim *sim)
-{
-    return sim->weather.delay_us + (sim->weather.jitter_us ? next_random(sim) % sim->weather.jitter_us : 0);
-}
 
 static bool is_ours(const void *context, const struct addr *a)
 {
@@ -138,23 +25,27 @@ static bool is_ours(const void *context, const struct addr *a)
 static void send_datagram(struct sim_node *n, const struct endpoint *to, const uint8_t *data, size_t len)
 {
     struct sim *sim = n->sim;
+    if (to->carrier == CARRIER_UPLINK) {
+        sim_send_by_uplink(n, &to->peer, data, len);
+        return;
+    }
     n->mapped = true;
     if (to->local.family && !is_ours(n, &to->local))
         return;
     bool fits = !sim->weather.size_max || len <= sim->weather.size_max;
-    for (int copies = chance(sim, sim->weather.duplicate) ? 2 : 1; fits && copies > 0; copies--) {
-        if (chance(sim, sim->weather.loss))
+    for (int copies = sim_chance(sim, sim->weather.duplicate) ? 2 : 1; fits && copies > 0; copies--) {
+        if (sim_chance(sim, sim->weather.loss))
             continue;
-        push(sim, (struct event){.at_us = sim->now_us + travel(sim),
-                                 .kind = EVENT_DATAGRAM,
-                                 .from = n->addr,
-                                 .to = to->remote,
-                                 .data = copy(data, len),
-                                 .len = len});
+        sim_push(sim, (struct event){.at_us = sim->now_us + sim_travel(sim),
+                                     .kind = EVENT_DATAGRAM,
+                                     .from = n->addr,
+                                     .to = to->remote,
+                                     .data = sim_copy(data, len),
+                                     .len = len});
     }
 }
 
-static struct sim_node *node_at(struct sim *sim, const struct addr *a)
+struct sim_node *sim_node_at(struct sim *sim, const struct addr *a)
 {
     for (unsigned i = 0; i < sim->node_count; i++)
         if (sim->nodes[i].mesh && addr_same_host(&sim->nodes[i].addr, a))
@@ -203,20 +94,37 @@ static bool usable(const void *context, const struct addr *a)
     return a->ip[0] != 10; /* as if 10/8 were the overlay */
 }
 
+static struct sim_node *listener(struct sim *sim, const struct addr *to)
+{
+    struct sim_node *other = sim_node_at(sim, to);
+    return other && to->port == other->addr.port - 1000 ? other : NULL;
+}
+
+static uint64_t pipe_travel(struct sim *sim, const struct pipe_ends *p)
+{
+    return p->by_uplink ? sim->weather.uplink_us : sim_travel(sim);
+}
+
 static void dial(struct sim_node *n, uint64_t conn, const struct target *target)
 {
     struct sim *sim = n->sim;
     unsigned number = sim->pipe_count++;
     sim->pipes = reallocarray(sim->pipes, sim->pipe_count, sizeof(*sim->pipes));
     assert(sim->pipes);
-    const struct addr *to = &target->addr;
-    struct sim_node *other = node_at(sim, to);
-    bool listens = other && to->port == other->addr.port - 1000;
-    sim->pipes[number] = (struct pipe_ends){{n, conn, 0}, {listens ? other : NULL, 0, 0}, true};
-    push(sim, (struct event){.at_us = sim->now_us + travel(sim),
-                             .kind = listens ? EVENT_ACCEPT : EVENT_CLOSED,
-                             .pipe = number,
-                             .to_dialler = !listens});
+    bool by_uplink = target->kind == TARGET_UPLINK;
+    struct sim_node *other = by_uplink ? sim_uplinked(sim, &target->id) : listener(sim, &target->addr);
+    n->opened += by_uplink;
+    sim->pipes[number] = (struct pipe_ends){{n, conn, 0}, {other, 0, 0}, true, by_uplink};
+    if (other && other->shut && !by_uplink)
+        return; /* nobody answers */
+    bool listens = other != NULL;
+    sim_push(sim, (struct event){.at_us = sim->now_us + pipe_travel(sim, &sim->pipes[number]),
+                                 .kind = listens ? EVENT_ACCEPT : EVENT_CLOSED,
+                                 .pipe = number,
+                                 .to_dialler = !listens});
+    if (by_uplink) /* nobody waits for an answer there */
+        sim_push(sim, (struct event){
+                          .at_us = sim->now_us, .kind = EVENT_CONNECTED, .pipe = number, .to_dialler = true});
 }
 
 static struct pipe_ends *pipe_of(struct sim_node *n, uint64_t conn, bool *is_dialler, unsigned *number)
@@ -240,16 +148,16 @@ static void on_pipe(struct sim_node *n, uint64_t conn, enum event_kind kind, con
     if (!p)
         return;
     struct pipe_end *far = is_dialler ? &p->listener : &p->dialler;
-    uint64_t at = n->sim->now_us + travel(n->sim);
+    uint64_t at = n->sim->now_us + pipe_travel(n->sim, p);
     if (at < far->ready_us)
         at = far->ready_us;
     far->ready_us = at;
-    push(n->sim, (struct event){.at_us = at,
-                                .kind = kind,
-                                .pipe = number,
-                                .to_dialler = !is_dialler,
-                                .data = copy(data, len),
-                                .len = len});
+    sim_push(n->sim, (struct event){.at_us = at,
+                                    .kind = kind,
+                                    .pipe = number,
+                                    .to_dialler = !is_dialler,
+                                    .data = sim_copy(data, len),
+                                    .len = len});
 }
 
 static void stream_send(struct sim_node *n, uint64_t conn, const uint8_t *data, size_t len)
@@ -283,7 +191,7 @@ static void work(struct sim_node *n, struct link_work *w)
 static void notice(struct sim_node *n, enum mesh_notice what, const char *text)
 {
     n->notes[what]++;
-    trace(n->sim, text, strlen(text));
+    sim_trace_bytes(n->sim, text, strlen(text));
     snprintf(n->last_note[what], sizeof(n->last_note[what]), "%s", text);
     if (getenv("SIM_TRACE"))
         fprintf(stderr, "%10.3f node %u: notice %d: %s\n", (double)n->sim->now_us / 1e6, n->number, (int)what,
@@ -333,6 +241,8 @@ static void do_one(struct sim_node *n, const struct mesh_output *o)
         notice(n, o->notice, (const char *)o->payload + strlen((const char *)o->payload) + 1);
         break;
     case MESH_OUTPUT_PAIR:
+        n->pairs++;
+        sim_pair(n, &o->id, o->pair.on);
         break;
     case MESH_OUTPUT_PONG:
         n->pong_us = o->rtt_us;
@@ -395,6 +305,7 @@ static void start(struct sim_node *n, bool is_public, uint64_t ratchet_us, uint6
                                        .ratchet_us = ratchet_us,
                                        .rehandshake_us = rehandshake_us,
                                        .local_max = 1472,
+                                       .carriers = n->carriers,
                                        .filter = {usable, is_ours, n},
                                        .random = {.fill = fill}};
     int err = mesh_new(&config, &n->mesh);
@@ -435,6 +346,15 @@ struct sim_node *sim_add(struct sim *sim, bool is_public, uint64_t ratchet_us, u
     return n;
 }
 
+struct sim_node *sim_add_carried(struct sim *sim, enum carriers carriers)
+{
+    struct sim_node *n = sim_add(sim, true, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    mesh_free(n->mesh);
+    n->carriers = carriers;
+    sim_restart(n);
+    return n;
+}
+
 struct sim_node *sim_add_copy(struct sim_node *original)
 {
     struct sim *sim = original->sim;
@@ -450,7 +370,7 @@ struct sim_node *sim_add_copy(struct sim_node *original)
     return n;
 }
 
-static void cut(struct sim *sim, unsigned number)
+void sim_cut(struct sim *sim, unsigned number)
 {
     struct pipe_ends *p = &sim->pipes[number];
     if (!p->open)
@@ -458,10 +378,10 @@ static void cut(struct sim *sim, unsigned number)
     /* after what is on its way already */
     for (int dialler = 0; dialler < 2; dialler++) {
         uint64_t ready_us = dialler ? p->dialler.ready_us : p->listener.ready_us;
-        push(sim, (struct event){.at_us = ready_us > sim->now_us ? ready_us : sim->now_us,
-                                 .kind = EVENT_CLOSED,
-                                 .pipe = number,
-                                 .to_dialler = dialler});
+        sim_push(sim, (struct event){.at_us = ready_us > sim->now_us ? ready_us : sim->now_us,
+                                     .kind = EVENT_CLOSED,
+                                     .pipe = number,
+                                     .to_dialler = dialler});
     }
 }
 
@@ -469,17 +389,18 @@ static void cut_streams_of(struct sim_node *n)
 {
     for (unsigned i = 0; i < n->sim->pipe_count; i++)
         if (n->sim->pipes[i].dialler.node == n || n->sim->pipes[i].listener.node == n)
-            cut(n->sim, i);
+            sim_cut(n->sim, i);
 }
 
 void sim_cut_streams(struct sim *sim)
 {
     for (unsigned i = 0; i < sim->pipe_count; i++)
-        cut(sim, i);
+        sim_cut(sim, i);
 }
 
 void sim_kill(struct sim_node *n)
 {
+    sim_uplink(n, false);
     cut_streams_of(n);
     n->out_count = n->in_count = 0;
     return_work(n, false);
@@ -501,6 +422,15 @@ void sim_move(struct sim_node *n)
     mesh_set_candidates(n->mesh, &here, 1, n->sim->now_us);
     mesh_network_changed(n->mesh, 1472, n->sim->now_us);
     sim_do_outputs(n);
+}
+
+void sim_want(struct sim_node *a, const struct sim_node *b)
+{
+    int err = mesh_connect(a->mesh, identity_id(b->identity));
+    assert(err == 0);
+    (void)err;
+    mesh_tick(a->mesh, a->sim->now_us);
+    sim_do_outputs(a);
 }
 
 void sim_connect(struct sim_node *a, struct sim_node *b, const struct node_id *expected_id)
@@ -590,25 +520,37 @@ bool sim_connected(const struct sim_node *a, const struct sim_node *b)
            peer.path.endpoint.carrier != CARRIER_NONE;
 }
 
+void sim_arrive(struct sim_node *n, const struct endpoint *from, uint8_t *data, size_t len)
+{
+    struct wire_header h;
+    if (wire_header_decode(data, len, &h) == DROP_NONE && h.type == WIRE_DATA)
+        on_data(n, data, len);
+    else
+        n->drops[control_datagram(n->mesh, from, data, len, n->sim->now_us)]++;
+    sim_do_outputs(n);
+}
+
 static void deliver_datagram(struct sim *sim, struct event *e)
 {
-    struct sim_node *n = node_at(sim, &e->to);
-    if (!n || !addr_equal(&n->addr, &e->to) || (n->behind_nat && !n->mapped))
+    struct sim_node *n = sim_node_at(sim, &e->to);
+    if (!n || !addr_equal(&n->addr, &e->to) || (n->behind_nat && !n->mapped) || n->shut)
         return;
     struct endpoint from = {.carrier = CARRIER_UDP, .local = e->to, .remote = e->from};
     from.local.port = 0;
-    struct wire_header h;
-    if (wire_header_decode(e->data, e->len, &h) == DROP_NONE && h.type == WIRE_DATA)
-        on_data(n, e->data, e->len);
-    else
-        n->drops[control_datagram(n->mesh, &from, e->data, e->len, sim->now_us)]++;
-    sim_do_outputs(n);
+    sim_arrive(n, &from, e->data, e->len);
 }
 
 uint64_t sim_accept(struct mesh *m, const struct addr *from, uint64_t now_us)
 {
     const struct target target = target_tcp(from);
     return mesh_on_accept(m, &target, now_us);
+}
+
+static uint64_t arrive_on(struct sim_node *n, const struct pipe_ends *p)
+{
+    const struct target by_uplink = sim_opener(p->dialler.node);
+    return p->by_uplink ? mesh_on_accept(n->mesh, &by_uplink, n->sim->now_us)
+                        : sim_accept(n->mesh, &p->dialler.node->addr, n->sim->now_us);
 }
 
 static void deliver_stream(struct sim *sim, struct event *e)
@@ -621,17 +563,21 @@ static void deliver_stream(struct sim *sim, struct event *e)
     if (!n || !n->mesh || !p->open) {
         /* the other side learns that nobody is there */
         if (p->open && e->kind == EVENT_ACCEPT && p->dialler.node->mesh)
-            push(sim, (struct event){
-                          .at_us = sim->now_us, .kind = EVENT_CLOSED, .pipe = e->pipe, .to_dialler = true});
+            sim_push(sim,
+                     (struct event){
+                         .at_us = sim->now_us, .kind = EVENT_CLOSED, .pipe = e->pipe, .to_dialler = true});
         return;
     }
     switch (e->kind) {
     case EVENT_ACCEPT:
-        end->conn = sim_accept(n->mesh, &p->dialler.node->addr, sim->now_us);
-        push(sim, (struct event){.at_us = sim->now_us + travel(sim),
-                                 .kind = end->conn ? EVENT_CONNECTED : EVENT_CLOSED,
-                                 .pipe = e->pipe,
-                                 .to_dialler = true});
+        end->conn = arrive_on(n, p);
+        n->refused += !end->conn;
+        if (p->by_uplink && end->conn)
+            break;
+        sim_push(sim, (struct event){.at_us = sim->now_us + pipe_travel(sim, p),
+                                     .kind = end->conn ? EVENT_CONNECTED : EVENT_CLOSED,
+                                     .pipe = e->pipe,
+                                     .to_dialler = true});
         break;
     case EVENT_CONNECTED:
         mesh_on_connected(n->mesh, end->conn, sim->now_us);
@@ -647,6 +593,9 @@ static void deliver_stream(struct sim *sim, struct event *e)
             sim->pipes[e->pipe].listener.node = NULL;
         break;
     case EVENT_DATAGRAM:
+    case EVENT_UPLINKED:
+    case EVENT_PAIR:
+    case EVENT_PAIRED:
         break;
     }
     sim_do_outputs(n);
@@ -672,10 +621,12 @@ void sim_run(struct sim *sim, uint64_t duration_us, void (*every_10ms)(void *con
     uint64_t next_tick = sim->now_us;
     while (sim->now_us < end) {
         while (sim->event_count && sim->events[0].at_us <= next_tick) {
-            struct event e = pop(sim);
+            struct event e = sim_pop(sim);
             sim->now_us = e.at_us > sim->now_us ? e.at_us : sim->now_us;
             if (e.kind == EVENT_DATAGRAM)
                 deliver_datagram(sim, &e);
+            else if (e.kind >= EVENT_UPLINKED)
+                sim_at_backbone(sim, &e);
             else
                 deliver_stream(sim, &e);
             free(e.data);
@@ -713,10 +664,15 @@ void sim_free(struct sim *sim)
             identity_free(sim->nodes[i].identity);
     }
     while (sim->event_count)
-        free(pop(sim).data);
+        free(sim_pop(sim).data);
     free(sim->events);
     free(sim->pipes);
     free(sim);
+}
+
+struct sim_backbone *sim_backbone(struct sim *sim)
+{
+    return &sim->backbone;
 }
 
 struct sim_weather *sim_weather(struct sim *sim)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* A network and a clock that exist only in memory: meshes talk over links with delay, jitter, loss,
- * duplication, a size limit and NATs that change their minds. Seeded: with the same seed the same happens, to the
+ * duplication, a size limit, NATs that change their minds or let nothing in, and a backbone. Seeded: with the same seed the same happens, to the
  * last byte; keys follow from it, too. One simulation at a time, one thread. */
 
 #include "crypto/identity.h"
@@ -18,17 +18,30 @@ struct sim_weather {
     uint64_t delay_us, jitter_us;
     double loss, duplicate; /* of datagrams; streams are reliable */
     uint16_t size_max;      /* UDP payload that passes; 0: any */
+    uint64_t uplink_us;     /* from node to node by the backbone: nothing is lost there, nothing overtakes */
+};
+
+/* The backbone, which may lie. */
+struct sim_backbone {
+    const struct sim_node
+        *names;             /* whom it says is there, for every opener and every datagram; NULL: the truth */
+    bool repeats, reorders; /* datagrams */
+    bool stalls;            /* it passes on nothing */
 };
 
 struct sim_node {
     struct sim *sim;
     unsigned number;
     struct identity *identity;
-    bool is_copy;      /* the identity is another node's */
-    struct mesh *mesh; /* NULL: not running */
-    struct addr addr;  /* UDP; the control port is addr.port - 1000 */
-    bool behind_nat;   /* datagrams reach it only once it has sent one … */
-    bool mapped;       /* … since the NAT forgot: set to false to make it forget */
+    bool is_copy;             /* the identity is another node's */
+    struct mesh *mesh;        /* NULL: not running */
+    struct addr addr;         /* UDP; the control port is addr.port - 1000 */
+    bool behind_nat;          /* datagrams reach it only once it has sent one … */
+    bool mapped;              /* … since the NAT forgot: set to false to make it forget */
+    bool shut;                /* nothing comes in from outside: no connection, no datagram */
+    bool uplink;              /* to the backbone; sim_uplink sets it */
+    uint64_t uplink_ready_us; /* nothing overtakes on it */
+    enum carriers carriers;
     bool stale;
     /* what the forwarding table would hold */
     struct {
@@ -54,6 +67,8 @@ struct sim_node {
     char last_note[SIM_NOTES_MAX][256];
     uint64_t frames_sent, frames_received, frames_duplicate;
     uint64_t drops[DROP_COUNT];
+    unsigned opened, pairs;   /* streams by the uplink; PAIR, on and off */
+    unsigned refused;         /* streams that it did not accept */
     unsigned aborted, closed; /* streams */
     uint64_t last_frame_us;
     uint32_t pong_us;
@@ -65,6 +80,7 @@ struct sim;
 struct sim *sim_new(uint64_t seed, const struct sim_weather *weather);
 void sim_free(struct sim *sim);
 struct sim_weather *sim_weather(struct sim *sim);
+struct sim_backbone *sim_backbone(struct sim *sim);
 unsigned sim_dialled(const struct sim *sim); /* how often in all */
 uint64_t sim_now(const struct sim *sim);
 /* A hash of all that happened so far: times, addresses and each byte that was sent. */
@@ -72,6 +88,8 @@ uint64_t sim_trace(const struct sim *sim);
 
 /* Adds a node with a fresh key and starts it. */
 struct sim_node *sim_add(struct sim *sim, bool is_public, uint64_t ratchet_us, uint64_t rehandshake_us);
+/* As sim_add, with these carriers alone. */
+struct sim_node *sim_add_carried(struct sim *sim, enum carriers carriers);
 /* Adds another host with n's key. */
 struct sim_node *sim_add_copy(struct sim_node *n);
 /* Stops a node without a word (kill -9: its streams end), and starts it again with the same key. */
@@ -80,6 +98,13 @@ void sim_restart(struct sim_node *n);
 /* Gives the node another address: what was sent to the old one is lost, its streams are cut. */
 void sim_move(struct sim_node *n);
 
+/* n's uplink to the backbone comes, or is cut with all that it carries. */
+void sim_uplink(struct sim_node *n, bool up);
+/* The backbone says, truly or not, that n and other exchange datagrams by it. */
+void sim_say_paired(struct sim_node *n, const struct sim_node *other, bool on);
+
+/* a dials b, by its id alone. */
+void sim_want(struct sim_node *a, const struct sim_node *b);
 /* a dials b at b's address; expected_id NULL: b's own. */
 void sim_connect(struct sim_node *a, struct sim_node *b, const struct node_id *expected_id);
 

@@ -114,15 +114,19 @@ static bool recovers(struct pair *p)
     return false;
 }
 
-/* One life of a pair, in which the n-th allocation fails; how many there were, until then or in all. */
-static unsigned long live(enum memory_source source, unsigned long n)
+/* One life of a pair, straight or joined by uplinks alone, in which the n-th allocation fails; how many there were,
+ * until then or in all. */
+static unsigned long live(enum memory_source source, bool by_uplink, unsigned long n)
 {
-    const struct sim_weather weather = {.delay_us = 5000};
+    const struct sim_weather weather = {.delay_us = 5000, .uplink_us = 10000};
     struct pair p = {.sim = sim_new(n + 1, &weather)};
     p.a = sim_add(p.sim, true, RATCHET_US, HOUR_US);
     p.b = sim_add(p.sim, true, RATCHET_US, HOUR_US);
+    p.a->shut = p.b->shut = by_uplink;
     sim_connect(p.a, p.b, NULL);
     memory_arm(&memory, source, n);
+    sim_uplink(p.a, by_uplink);
+    sim_uplink(p.b, by_uplink);
     sim_run(p.sim, EPISODE_US, NULL, NULL);
     memory.armed = false;
     if (!recovers(&p))
@@ -138,21 +142,23 @@ static unsigned long live(enum memory_source source, unsigned long n)
 
 static void pair_outlives_any_allocation_of_ours_that_fails(void **state)
 {
-    unsigned long n = 0;
     (void)state;
-    do
-        n++;
-    while (live(MEMORY_OURS, n) >= n);
-    assert_true(n > 100);
+    for (int by_uplink = 0; by_uplink < 2; by_uplink++) {
+        unsigned long n = 0;
+        do
+            n++;
+        while (live(MEMORY_OURS, by_uplink, n) >= n);
+        assert_true(n > 100);
+    }
 }
 
 static void pair_outlives_allocations_of_the_library_that_fail(void **state)
 {
     (void)state;
-    unsigned long all = live(MEMORY_LIBRARY, 0);
+    unsigned long all = live(MEMORY_LIBRARY, false, 0);
     assert_true(all > LIBRARY_RUNS);
     for (unsigned long i = 0; i < LIBRARY_RUNS; i++)
-        live(MEMORY_LIBRARY, 1 + i * all / LIBRARY_RUNS);
+        live(MEMORY_LIBRARY, false, 1 + i * all / LIBRARY_RUNS);
 }
 
 /* b's stream to a is aborted when what it says finds no room; that is no stranger's end. */

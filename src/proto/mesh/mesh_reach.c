@@ -11,8 +11,10 @@
 void mesh_describe_link(const struct link *l, char out[MESH_HOW_MAX])
 {
     char remote[TARGET_TEXT_MAX];
-    snprintf(out, MESH_HOW_MAX, "%s %s, %s", link_is_opener(l) ? "dialled" : "accepted from",
-             target_format(link_remote(l), remote), link_suite(l));
+    bool straight = target_is_host(link_remote(l));
+    const char *verb = link_is_opener(l) ? (straight ? "dialled" : "dialled through")
+                                         : (straight ? "accepted from" : "accepted through");
+    snprintf(out, MESH_HOW_MAX, "%s %s, %s", verb, target_format(link_remote(l), remote), link_suite(l));
 }
 
 /* The address that people are told of: the last one that carried, or one that was tried. */
@@ -25,21 +27,34 @@ static struct addr asked_over_udp(const struct peer *p)
     return paths[0].endpoint.remote; /* uplinks come last, and have none */
 }
 
+static const char *said_of_uplinks(const struct peer *p)
+{
+    struct path paths[PATHS_MAX];
+    size_t count = path_list(p->paths, paths, PATHS_MAX);
+    if (!p->pairs_asked)
+        return "";
+    return count && paths[count - 1].endpoint.carrier == CARRIER_UPLINK
+               ? "; nor by the backbone"
+               : "; nor by the backbone: it has no uplink there";
+}
+
 void mesh_describe_dark(const struct peer *p, char out[MESH_PEER_ERROR_MAX])
 {
     struct addr asked = asked_over_udp(p);
     char text[ADDR_TEXT_MAX], control[272] = "";
+    const char *uplinks = said_of_uplinks(p);
     bool connected = p->current && link_has_stream(p->current);
     if (!connected && p->dial.error[0])
         snprintf(control, sizeof(control), "; nor over TCP: %s", p->dial.error);
     else if (!connected)
         snprintf(control, sizeof(control), "; its control connection broke, too");
     if (!asked.family)
-        snprintf(out, MESH_PEER_ERROR_MAX, "it has named no address for UDP that can be used%s", control);
+        snprintf(out, MESH_PEER_ERROR_MAX, "it has named no address for UDP that can be used%s%s", uplinks,
+                 control);
     else
         snprintf(out, MESH_PEER_ERROR_MAX,
-                 "nothing comes back over UDP from %s: do the firewalls on both sides pass UDP port %u?%s",
-                 addr_format(&asked, text), asked.port, control);
+                 "nothing comes back over UDP from %s: do the firewalls on both sides pass UDP port %u?%s%s",
+                 addr_format(&asked, text), asked.port, uplinks, control);
 }
 
 static void tell_open(struct mesh *m, struct peer *p, uint64_t silence_us)

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What the files of the simulator share: what is on its way, and when it arrives. */
+
+#include "sim.h"
+
+#define EVENTS_MAX 65536
+
+enum event_kind {
+    EVENT_DATAGRAM,
+    EVENT_ACCEPT,
+    EVENT_CONNECTED,
+    EVENT_BYTES,
+    EVENT_CLOSED,
+    EVENT_UPLINKED, /* a datagram, by the backbone */
+    EVENT_PAIR,     /* at the backbone */
+    EVENT_PAIRED,   /* from it */
+};
+
+struct event {
+    uint64_t at_us, order;
+    enum event_kind kind;
+    struct addr from, to; /* datagrams */
+    unsigned pipe;        /* streams: and which end receives */
+    bool to_dialler;
+    unsigned node, other; /* uplinks: by number, who receives (PAIR: who said it), and who is meant */
+    bool on;              /* PAIR, PAIRED */
+    uint8_t *data;
+    size_t len;
+};
+
+/* A stream: two ends, each a node and its number there. */
+struct pipe_end {
+    struct sim_node *node;
+    uint64_t conn;
+    uint64_t ready_us; /* nothing overtakes on a stream */
+};
+
+struct pipe_ends {
+    struct pipe_end dialler, listener;
+    bool open;
+    bool by_uplink;
+};
+
+struct sim {
+    struct sim_weather weather;
+    struct sim_backbone backbone;
+    bool asked[SIM_NODES_MAX][SIM_NODES_MAX]; /* PAIR on, by the one for the other */
+    uint64_t now_us, order, random, trace;
+    struct sim_node nodes[SIM_NODES_MAX];
+    unsigned node_count, addresses;
+    struct event *events; /* a heap */
+    size_t event_count;
+    struct pipe_ends *pipes;
+    unsigned pipe_count;
+};
+
+uint64_t sim_next_random(struct sim *sim);
+bool sim_chance(struct sim *sim, double p);
+/* Adds to the hash of all that happened. */
+void sim_trace_bytes(struct sim *sim, const void *bytes, size_t len);
+void sim_push(struct sim *sim, struct event e);
+struct event sim_pop(struct sim *sim);
+uint8_t *sim_copy(const uint8_t *data, size_t len);
+/* How long a datagram or a part of a stream is on its way. */
+uint64_t sim_travel(struct sim *sim);
+
+/* sim.c */
+struct sim_node *sim_node_at(struct sim *sim, const struct addr *a);
+/* A datagram arrives at n; data is changed. */
+void sim_arrive(struct sim_node *n, const struct endpoint *from, uint8_t *data, size_t len);
+/* Ends the stream for both sides, after what is on its way. */
+void sim_cut(struct sim *sim, unsigned pipe);
+
+/* sim_backbone.c */
+struct sim_node *sim_uplinked(struct sim *sim, const struct node_id *id); /* NULL: absent */
+void sim_pair(struct sim_node *n, const struct node_id *id, bool on);
+void sim_send_by_uplink(struct sim_node *n, const struct node_id *to, const uint8_t *data, size_t len);
+/* An event at an uplink, or at the backbone. */
+void sim_at_backbone(struct sim *sim, struct event *e);
+/* Whom an opener is said to be. */
+struct target sim_opener(const struct sim_node *dialler);
