@@ -31,6 +31,7 @@ ROOMS = {
         "switch": {"wire"},
         "path": {"wire"},
         "admission": {"wire"},
+        "uplink": set(),
         "link": {"wire", "session", "message"},
         "peer": {"wire", "session", "message", "path", "link"},
         "mesh": {"wire", "session", "message", "path", "admission", "link", "peer"},
