@@ -31,7 +31,7 @@ ROOMS = {
         "switch": {"wire"},
         "path": {"wire"},
         "admission": {"wire"},
-        "uplink": set(),
+        "uplink": {"wire"},
         "link": {"wire", "session", "message"},
         "peer": {"wire", "session", "message", "path", "link"},
         "mesh": {"wire", "session", "message", "path", "admission", "link", "peer"},
