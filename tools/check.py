@@ -392,15 +392,18 @@ def main():
         if "bench" in suites and "plain" in built:
             instructions(results)
 
-    def what_is_sanitized():
+    def sanitized_programs():
         for flavour in sanitized:
             if suites & {"unit", "sim", "fuzz"}:
                 programs(results, flavour, wanted, politely=True)
+
+    def sanitized_labs():
+        for flavour in sanitized:
             if "netns" in suites:
                 # Slow, as it is meant to be: the reference scenario shows the races and leaks.
                 labs(results, flavour, chosen.keyword, path="tests/netns/test_reference.py")
 
-    with beside(what_was_built, what_is_sanitized):
+    with beside(what_was_built, sanitized_programs, sanitized_labs):
         if "netns" in suites and "plain" in built:
             labs(results, "plain", chosen.keyword, ["-m", "not alone", "-n", str(LABS_AT_ONCE)], "side by side")
     if "netns" in suites and "plain" in built:

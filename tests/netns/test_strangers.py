@@ -129,6 +129,7 @@ def test_replayed_hellos_leave_the_control_thread_to_others(lab, figure):
     crowd.stop()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("inside", [False, True], ids=["from-elsewhere", "from-the-same-subnet"])
 def test_a_client_of_the_backbone_is_served_while_one_subnet_crowds_it(lab, inside):
     door = Door(lab)
