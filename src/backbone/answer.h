@@ -2,6 +2,7 @@
 #pragma once
 /* Requests and answers of the HTTP API as values, and the few ways to fill an answer. HTTP thread. */
 
+#include "backbone/upgrade.h"
 #include "base/addr.h"
 #include "base/bytes.h"
 #include <stddef.h>
@@ -13,6 +14,7 @@ struct request {
     const char *method, *path;
     const char *after, *limit; /* query arguments, NULL when absent */
     struct slice body;         /* at most ROUTES_BODY_MAX bytes */
+    struct upgrade_request upgrade;
     struct addr from;
     uint64_t now_us; /* of the monotonic clock, for rates */
     uint64_t now_s;  /* since 1970, for dates */
@@ -20,10 +22,12 @@ struct request {
 
 struct response {
     unsigned status;
-    const char *type;       /* Content-Type */
-    const char *allow;      /* for 405, else NULL */
-    unsigned retry_after_s; /* for 429 and 503, else 0 */
-    char *body;             /* malloc'd; the caller frees it. NULL without memory */
+    const char *type;                      /* Content-Type */
+    const char *allow;                     /* for 405, else NULL */
+    bool upgrade;                          /* for 426 */
+    unsigned retry_after_s;                /* for 429 and 503, else 0 */
+    char accept[WEBSOCKET_ACCEPT_LEN + 1]; /* for 101: the connection becomes an uplink; there is no body */
+    char *body;                            /* malloc'd; the caller frees it. NULL without memory */
     size_t len;
 };
 

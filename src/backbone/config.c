@@ -3,8 +3,9 @@
 
 #include "backbone/config.h"
 
+#include "backbone/uplink_places.h"
+#include "backbone/uplink_rates.h"
 #include "net/sandbox.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,36 @@ static const char *read_sandbox(void *context, const char *text)
     return flags_read_on_off(text, &((struct backbone_config *)context)->sandbox);
 }
 
+static const char *read_url(void *context, const char *text)
+{
+    return uplink_names_add(&((struct backbone_config *)context)->uplinks.names, text);
+}
+
+static const char *read_mbit(const char *text, unsigned *out)
+{
+    size_t len = strlen(text);
+    unsigned long mbit = len && len <= 6 && strspn(text, "0123456789") == len ? strtoul(text, NULL, 10) : 0;
+    if (mbit == 0 || mbit > UPLINK_RATE_MBIT_MAX)
+        return "no number of Mbit/s from 1 to 100000";
+    *out = (unsigned)mbit;
+    return NULL;
+}
+
+static const char *read_relay_rate(void *context, const char *text)
+{
+    return read_mbit(text, &((struct backbone_config *)context)->uplinks.relay_mbit);
+}
+
+static const char *read_source_rate(void *context, const char *text)
+{
+    return read_mbit(text, &((struct backbone_config *)context)->uplinks.source_mbit);
+}
+
+static const char *read_trusted_proxy(void *context, const char *text)
+{
+    return forwarded_add(&((struct backbone_config *)context)->proxies, text);
+}
+
 static const char *read_verbose(void *context, const char *text)
 {
     return flags_read_switch(text, &((struct backbone_config *)context)->verbose);
@@ -71,6 +102,17 @@ static const struct flag flags[] = {
      "every IPv6 and IPv4 address)",
      read_listen},
     {"data", "DIR", "where registrations are kept (default ./backbone-data; made when missing)", read_data},
+    {"url", "HOST[:PORT]",
+     "a name under which nodes know this server, as in their -backbone behind ://; it refuses uplinks that "
+     "were "
+     "meant for another one. May repeat (default: any name counts)",
+     read_url},
+    {"relay-rate", "MBIT", "Mbit/s of nodes' datagrams passed on in all (default 1000)", read_relay_rate},
+    {"source-rate", "MBIT", "Mbit/s of them from one source: an IPv4 address or an IPv6 /64 (default 200)",
+     read_source_rate},
+    {"trusted-proxy", "CIDR",
+     "a reverse proxy's address or network: what it writes into X-Forwarded-For is believed. May repeat",
+     read_trusted_proxy},
     {"sandbox", "on|off",
      "off keeps every right and system call: for debugging (default on; off in a build with a sanitizer)",
      read_sandbox},
@@ -79,12 +121,13 @@ static const struct flag flags[] = {
 
 static const struct flags program = {
     .program = "shadowmesh-backbone",
-    .head = "Usage: shadowmesh-backbone [-listen [ADDR:]PORT] [-data DIR] [-sandbox on|off]\n"
-            "                           [-v]\n"
+    .head = "Usage: shadowmesh-backbone [-listen [ADDR:]PORT] [-data DIR] [-url HOST[:PORT]]\n"
+            "                           [-relay-rate MBIT] [-source-rate MBIT]\n"
+            "                           [-trusted-proxy CIDR] [-sandbox on|off] [-v]\n"
             "\n"
             "The rendezvous server of ShadowMesh: nodes register here, find each other by id,\n"
-            "and learn the address under which others see them. It never sees what nodes say\n"
-            "to each other. Write -flag VALUE, --flag VALUE or -flag=VALUE.\n",
+            "and learn the address under which others see them. It passes on what nodes that\n"
+            "cannot be dialled say to each other, sealed. Write -flag VALUE, --flag VALUE or -flag=VALUE.\n",
     .rows = flags,
     .count = sizeof(flags) / sizeof(flags[0]),
 };
@@ -92,6 +135,9 @@ static const struct flags program = {
 enum flags_result backbone_config_parse(int argc, char **argv, struct backbone_config *out)
 {
     *out = (struct backbone_config){
-        .listen.port = BACKBONE_PORT, .data_dir = BACKBONE_DATA_DIR, .sandbox = SANDBOX_DEFAULT};
+        .listen.port = BACKBONE_PORT,
+        .data_dir = BACKBONE_DATA_DIR,
+        .sandbox = SANDBOX_DEFAULT,
+        .uplinks = {.relay_mbit = UPLINK_RELAY_MBIT, .source_mbit = UPLINK_SOURCE_MBIT, .max = UPLINK_MAX}};
     return flags_parse(&program, argc, argv, out, NULL);
 }

@@ -3,6 +3,8 @@
 /* What the flags of shadowmesh-backbone say, `-flag` and `--flag` alike. Read once; nothing here changes
  * later. */
 
+#include "backbone/forwarded.h"
+#include "backbone/uplinks.h"
 #include "base/addr.h"
 #include "base/err.h"
 #include "base/flags.h"
@@ -15,7 +17,9 @@ struct backbone_config {
     struct addr listen; /* family 0: every address, IPv6 and IPv4; port 0: the kernel chooses */
     char data_dir[3072];
     bool verbose;
-    bool sandbox; /* -sandbox */
+    bool sandbox;                     /* -sandbox */
+    struct uplinks_config uplinks;    /* -url, -relay-rate, -source-rate */
+    struct forwarded_proxies proxies; /* -trusted-proxy */
 };
 
 /* Parses argv, as flags_parse does. */

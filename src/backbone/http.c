@@ -6,6 +6,8 @@
 #include "backbone/connections.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "crypto/secret.h"
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,13 +21,13 @@
 
 struct http {
     struct MHD_Daemon *daemon;
-    struct routes *routes;
-    struct metrics *metrics;
+    struct http_with with;
     struct connections *connections;
 };
 
 /* A request whose body is coming in. */
 struct exchange {
+    struct addr from;
     uint8_t *body;
     size_t len, cap;
     size_t received; /* more than len when the body is too large */
@@ -42,6 +44,15 @@ static void on_log(void *context, const char *format, va_list args)
     log_debug("http: %s", line);
 }
 
+/* Each connection of a trusted proxy is a source of its own here: it has one user's request or another's. */
+static void spread_proxy(const struct http *h, struct addr *source)
+{
+    if (!forwarded_trusts(h->with.proxies, source))
+        return;
+    source->family = 6;
+    secret_random(source->ip, sizeof(source->ip));
+}
+
 static struct connection *add(struct http *h, struct MHD_Connection *c)
 {
     const union MHD_ConnectionInfo *fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -50,9 +61,10 @@ static struct connection *add(struct http *h, struct MHD_Connection *c)
     bool pushed;
     if (!fd || !from || addr_from_sockaddr(from->client_addr, &source) != 0)
         return NULL;
+    spread_proxy(h, &source);
     struct connection *one =
         connections_add(h->connections, fd->connect_fd, &source, clock_monotonic_us(), &pushed);
-    atomic_fetch_add_explicit(&h->metrics->pushed, pushed, memory_order_relaxed);
+    atomic_fetch_add_explicit(&h->with.metrics->pushed, pushed, memory_order_relaxed);
     return one;
 }
 
@@ -62,10 +74,10 @@ static void on_connection(void *context, struct MHD_Connection *c, void **slot,
     struct http *h = context;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         *slot = add(h, c);
-        atomic_fetch_add_explicit(&h->metrics->connections, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&h->with.metrics->connections, 1, memory_order_relaxed);
     } else {
         connections_remove(h->connections, *slot);
-        atomic_fetch_sub_explicit(&h->metrics->connections, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&h->with.metrics->connections, 1, memory_order_relaxed);
     }
 }
 
@@ -100,6 +112,8 @@ static struct MHD_Response *response_of(const struct response *answer)
     MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     if (answer->allow)
         MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, answer->allow);
+    if (answer->upgrade)
+        MHD_add_response_header(r, MHD_HTTP_HEADER_UPGRADE, "websocket");
     if (answer->retry_after_s) {
         char seconds[16];
         snprintf(seconds, sizeof(seconds), "%u", answer->retry_after_s);
@@ -115,6 +129,33 @@ static enum MHD_Result send_answer(struct MHD_Connection *c, const struct respon
     if (!r)
         return MHD_NO;
     enum MHD_Result ret = MHD_queue_response(c, answer->status, r);
+    MHD_destroy_response(r);
+    return ret;
+}
+
+/* libmicrohttpd keeps a place and 16 KB for each connection that it has upgraded, so it gives it up at once: the uplink has
+ * a descriptor of its own. */
+static void on_upgrade(void *context, struct MHD_Connection *c, void *exchange, const char *early,
+                       size_t early_len, MHD_socket fd, struct MHD_UpgradeResponseHandle *handle)
+{
+    const struct exchange *x = exchange;
+    struct http *h = context;
+    (void)c;
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (own >= 0)
+        uplinks_give(h->with.uplinks, own, &x->from, (struct slice){(const uint8_t *)early, early_len});
+    MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
+}
+
+static enum MHD_Result send_upgrade(struct http *h, struct MHD_Connection *c, const struct response *answer)
+{
+    struct MHD_Response *r = MHD_create_response_for_upgrade(on_upgrade, h);
+    if (!r)
+        return MHD_NO;
+    MHD_add_response_header(r, MHD_HTTP_HEADER_UPGRADE, "websocket");
+    MHD_add_response_header(r, "Sec-WebSocket-Accept", answer->accept);
+    MHD_add_response_header(r, "Sec-WebSocket-Protocol", UPLINK_SUBPROTOCOL);
+    enum MHD_Result ret = MHD_queue_response(c, MHD_HTTP_SWITCHING_PROTOCOLS, r);
     MHD_destroy_response(r);
     return ret;
 }
@@ -140,7 +181,7 @@ static int append(struct exchange *x, const char *data, size_t len)
 static enum MHD_Result refuse_large(struct http *h, struct MHD_Connection *c)
 {
     struct response answer;
-    routes_answer_too_large(h->routes, &answer);
+    routes_answer_too_large(h->with.routes, &answer);
     return send_answer(c, &answer);
 }
 
@@ -186,7 +227,7 @@ static const char *wrong_headers(struct MHD_Connection *c)
 static enum MHD_Result refuse_malformed(struct http *h, struct MHD_Connection *c, const char *why)
 {
     struct response answer;
-    routes_answer_malformed(h->routes, why, &answer);
+    routes_answer_malformed(h->with.routes, why, &answer);
     return send_answer(c, &answer);
 }
 
@@ -203,26 +244,58 @@ static enum MHD_Result begin(struct http *h, struct MHD_Connection *c, void **ex
     return *exchange ? MHD_YES : MHD_NO;
 }
 
-static enum MHD_Result finish(struct http *h, struct MHD_Connection *c, const char *method, const char *path,
-                              const struct exchange *x)
+static enum MHD_Result take_forwarded(void *context, enum MHD_ValueKind kind, const char *name, size_t len,
+                                      const char *value, size_t value_len)
+{
+    static const char wanted[] = "X-Forwarded-For";
+    (void)kind;
+    if (len == sizeof(wanted) - 1 && strncasecmp(name, wanted, len) == 0 && value)
+        forwarded_append(context, value, value_len);
+    return MHD_YES;
+}
+
+static int source_of(struct http *h, struct MHD_Connection *c, struct addr *out)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    struct forwarded_text text = {.len = 0};
+    struct addr from;
+    if (!info || addr_from_sockaddr(info->client_addr, &from) != 0)
+        return ERR_IO;
+    if (forwarded_trusts(h->with.proxies, &from))
+        (void)MHD_get_connection_values_n(c, MHD_HEADER_KIND, take_forwarded, &text);
+    *out = forwarded_source(h->with.proxies, &from, &text);
+    return 0;
+}
+
+static const char *header_of(struct MHD_Connection *c, const char *name)
+{
+    return MHD_lookup_connection_value(c, MHD_HEADER_KIND, name);
+}
+
+static enum MHD_Result finish(struct http *h, struct MHD_Connection *c, const char *method, const char *path,
+                              struct exchange *x)
+{
     struct request request = {
         .method = method,
         .path = path,
         .after = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "after"),
         .limit = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "limit"),
         .body = {x->body, x->len},
+        .upgrade = {header_of(c, MHD_HTTP_HEADER_UPGRADE), header_of(c, MHD_HTTP_HEADER_CONNECTION),
+                    header_of(c, "Sec-WebSocket-Key"), header_of(c, "Sec-WebSocket-Version"),
+                    header_of(c, "Sec-WebSocket-Protocol")},
         .now_us = clock_monotonic_us(),
         .now_s = clock_unix_s(),
     };
     struct response answer;
     if (x->received > ROUTES_BODY_MAX)
         return refuse_large(h, c);
-    if (!info || addr_from_sockaddr(info->client_addr, &request.from) != 0)
+    if (source_of(h, c, &x->from) != 0)
         return MHD_NO;
-    routes_answer(h->routes, &request, &answer);
-    return send_answer(c, &answer);
+    request.from = x->from;
+    routes_answer(h->with.routes, &request, &answer);
+    return answer.status == MHD_HTTP_SWITCHING_PROTOCOLS ? send_upgrade(h, c, &answer)
+                                                         : send_answer(c, &answer);
 }
 
 static enum MHD_Result on_request(void *context, struct MHD_Connection *c, const char *path,
@@ -244,21 +317,20 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *c, const
 static struct MHD_Daemon *start_daemon(struct http *h, int tcp)
 {
     return MHD_start_daemon(
-        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, h,
-        MHD_OPTION_EXTERNAL_LOGGER, on_log, h, MHD_OPTION_LISTEN_SOCKET, tcp, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)(HTTP_CONNECTIONS_MAX + HTTP_LEAVING_MAX), MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)HTTP_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MEMORY,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END);
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_USE_ERROR_LOG | MHD_ALLOW_UPGRADE, 0, NULL,
+        NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, h, MHD_OPTION_LISTEN_SOCKET, tcp,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)(HTTP_CONNECTIONS_MAX + HTTP_LEAVING_MAX),
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)HEADER_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+        h, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END);
 }
 
-int http_start(int tcp, struct routes *routes, struct metrics *metrics, struct http **out)
+int http_start(int tcp, const struct http_with *with, struct http **out)
 {
     struct http *h = calloc(1, sizeof(*h));
     if (!h)
         return ERR_NOMEM;
-    h->routes = routes;
-    h->metrics = metrics;
+    h->with = *with;
     int err = connections_new(HTTP_CONNECTIONS_MAX, HTTP_PER_SOURCE_MAX, HTTP_LEAVING_MAX, &h->connections);
     if (!err && !(h->daemon = start_daemon(h, tcp)))
         err = ERR_IO;
@@ -286,5 +358,5 @@ void http_cut_slow(struct http *h, uint64_t now_us)
     if (now_us < patience_us)
         return;
     unsigned cut = connections_cut(h->connections, now_us - patience_us);
-    atomic_fetch_add_explicit(&h->metrics->cut, cut, memory_order_relaxed);
+    atomic_fetch_add_explicit(&h->with.metrics->cut, cut, memory_order_relaxed);
 }

@@ -3,8 +3,10 @@
 /* HTTP/1.1 by libmicrohttpd, on a thread of its own: bounds on connections, sizes and times; what is said is
  * the routes' (backbone/routes.h). */
 
+#include "backbone/forwarded.h"
 #include "backbone/metrics.h"
 #include "backbone/routes.h"
+#include "backbone/uplinks.h"
 #include "base/err.h"
 
 #define HTTP_CONNECTIONS_MAX 1000 /* served at once */
@@ -15,9 +17,16 @@
 
 struct http;
 
-/* Serves on tcp, a listening socket, which it takes: it is closed when the server stops. routes and metrics
- * are borrowed while it runs. */
-int http_start(int tcp, struct routes *routes, struct metrics *metrics, struct http **out) must_check;
+/* What it serves with; all is borrowed while it runs. */
+struct http_with {
+    struct routes *routes;
+    struct uplinks *uplinks; /* gets what became a WebSocket */
+    const struct forwarded_proxies *proxies;
+    struct metrics *metrics;
+};
+
+/* Serves on tcp, a listening socket, which it takes: it is closed when the server stops. */
+int http_start(int tcp, const struct http_with *with, struct http **out) must_check;
 
 /* Ends the thread and closes every connection. NULL is allowed. */
 void http_stop(struct http *h);

@@ -7,14 +7,34 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const unsigned statuses[METRICS_STATUS_COUNT] = {200, 201, 400, 401, 403, 404,
-                                                        405, 409, 413, 429, 500, 503};
+static const unsigned statuses[METRICS_STATUS_COUNT] = {101, 200, 201, 400, 401, 403, 404,
+                                                        405, 409, 413, 426, 429, 500, 503};
 
 static const char *const stun_names[METRICS_STUN_COUNT] = {
     [METRICS_STUN_ANSWERED] = "answered",
     [METRICS_STUN_MALFORMED] = "malformed",
     [METRICS_STUN_LIMITED] = "rate_limited",
     [METRICS_STUN_UNSENT] = "unsent",
+};
+
+static const char *const datagram_names[UPLINK_DATAGRAMS_COUNT] = {
+    [UPLINK_DATAGRAMS_RELAYED] = "relayed",
+    [UPLINK_DATAGRAMS_UNPAIRED] = "unpaired",
+    [UPLINK_DATAGRAMS_SOURCE_RATE] = "source_rate",
+    [UPLINK_DATAGRAMS_RELAY_RATE] = "relay_rate",
+    [UPLINK_DATAGRAMS_QUEUE] = "queue",
+};
+
+static const char *const ended_names[UPLINK_ENDED_COUNT] = {
+    [UPLINK_ENDED_LEFT] = "left",         [UPLINK_ENDED_MALFORMED] = "malformed",
+    [UPLINK_ENDED_UNPROVEN] = "unproven", [UPLINK_ENDED_REPLACED] = "replaced",
+    [UPLINK_ENDED_FULL] = "full",         [UPLINK_ENDED_SLOW] = "slow",
+    [UPLINK_ENDED_SILENT] = "silent",     [UPLINK_ENDED_RESTARTING] = "restarting",
+};
+
+static const char *const open_names[UPLINK_END_LOST + 1] = {
+    [UPLINK_END_DONE] = "opened",       [UPLINK_END_ABSENT] = "absent", [UPLINK_END_REFUSED] = "refused",
+    [UPLINK_END_TOO_MANY] = "too_many", [UPLINK_END_RULES] = "rules",   [UPLINK_END_LOST] = "lost",
 };
 
 void metrics_answer(struct metrics *m, unsigned status)
@@ -36,6 +56,32 @@ static void single(FILE *f, const char *name, const char *type, const char *text
     fprintf(f, "shadowmesh_backbone_%s %" PRIu64 "\n", name, value);
 }
 
+static void by_outcome(FILE *f, const char *name, const char *text, const char *const *names,
+                       const _Atomic uint64_t *values, size_t count)
+{
+    head(f, name, "counter", text);
+    for (size_t i = 0; i < count; i++)
+        fprintf(f, "shadowmesh_backbone_%s{outcome=\"%s\"} %" PRIu64 "\n", name, names[i],
+                (uint64_t)values[i]);
+}
+
+static void format_uplinks(const struct uplink_metrics *u, FILE *f)
+{
+    single(f, "uplinks", "gauge", "Nodes that keep a proven uplink.", u->proven);
+    single(f, "uplink_streams", "gauge", "Streams between two uplinks.", u->streams);
+    single(f, "uplink_pairs", "gauge", "Pairs of nodes that take each other's datagrams.", u->pairs);
+    single(f, "uplink_proofs_total", "counter", "Signatures of uplinks looked at.", u->verified);
+    by_outcome(f, "uplinks_ended_total", "Uplinks that ended, by reason.", ended_names, u->ended,
+               UPLINK_ENDED_COUNT);
+    by_outcome(f, "uplink_opens_total", "Streams asked for, by outcome.", open_names, u->opens,
+               UPLINK_END_LOST + 1);
+    single(f, "uplink_stream_bytes_total", "counter", "Bytes passed on in streams.", u->stream_bytes);
+    by_outcome(f, "uplink_datagrams_total", "Messages of datagrams by outcome.", datagram_names, u->datagrams,
+               UPLINK_DATAGRAMS_COUNT);
+    single(f, "uplink_datagram_bytes_total", "counter", "Bytes of datagrams sent to their receivers.",
+           u->datagram_bytes);
+}
+
 static void format(const struct metrics *m, uint64_t nodes, FILE *f)
 {
     head(f, "build_info", "gauge", "The version that runs; always 1.");
@@ -54,10 +100,9 @@ static void format(const struct metrics *m, uint64_t nodes, FILE *f)
     for (size_t i = 0; i < METRICS_STATUS_COUNT; i++)
         fprintf(f, "shadowmesh_backbone_http_answers_total{code=\"%u\"} %" PRIu64 "\n", statuses[i],
                 (uint64_t)m->answers[i]);
-    head(f, "stun_requests_total", "counter", "Datagrams on the reflection port by outcome.");
-    for (size_t i = 0; i < METRICS_STUN_COUNT; i++)
-        fprintf(f, "shadowmesh_backbone_stun_requests_total{outcome=\"%s\"} %" PRIu64 "\n", stun_names[i],
-                (uint64_t)m->stun[i]);
+    by_outcome(f, "stun_requests_total", "Datagrams on the reflection port by outcome.", stun_names, m->stun,
+               METRICS_STUN_COUNT);
+    format_uplinks(&m->uplinks, f);
 }
 
 char *metrics_format(const struct metrics *m, uint64_t nodes, size_t *len)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What /metrics tells. Counters are written by the HTTP and the reflection thread and read by the HTTP
- * thread. */
+/* What /metrics tells. Counters are written by the HTTP, the reflection and the uplink thread and read by the
+ * HTTP thread. */
 
 #include "base/err.h"
+#include "proto/uplink/uplink_message.h"
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,7 +18,41 @@ enum metrics_stun {
 };
 
 /* The statuses that the API answers with; others are not counted apart. */
-#define METRICS_STATUS_COUNT 12
+#define METRICS_STATUS_COUNT 14
+
+/* What became of a DATAGRAMS message. */
+enum uplink_datagrams {
+    UPLINK_DATAGRAMS_RELAYED, /* to its receiver's queue */
+    UPLINK_DATAGRAMS_UNPAIRED,
+    UPLINK_DATAGRAMS_SOURCE_RATE,
+    UPLINK_DATAGRAMS_RELAY_RATE,
+    UPLINK_DATAGRAMS_QUEUE, /* out of it again, for age or a newer one */
+    UPLINK_DATAGRAMS_COUNT
+};
+
+/* Why an uplink ended. */
+enum uplink_ended {
+    UPLINK_ENDED_LEFT, /* closed, or lost */
+    UPLINK_ENDED_MALFORMED,
+    UPLINK_ENDED_UNPROVEN,
+    UPLINK_ENDED_REPLACED,
+    UPLINK_ENDED_FULL,
+    UPLINK_ENDED_SLOW,
+    UPLINK_ENDED_SILENT,
+    UPLINK_ENDED_RESTARTING,
+    UPLINK_ENDED_COUNT
+};
+
+/* Of uplinks (backbone/uplink.h), written by their thread. */
+struct uplink_metrics {
+    _Atomic uint64_t proven, streams, pairs; /* now */
+    _Atomic uint64_t verified;               /* signatures looked at */
+    _Atomic uint64_t ended[UPLINK_ENDED_COUNT];
+    _Atomic uint64_t opens[UPLINK_END_LOST + 1]; /* by the code of the CLOSE that answered; 0: none did */
+    _Atomic uint64_t stream_bytes;
+    _Atomic uint64_t datagrams[UPLINK_DATAGRAMS_COUNT]; /* messages */
+    _Atomic uint64_t datagram_bytes;                    /* sent to their receivers */
+};
 
 struct metrics {
     _Atomic uint64_t answers[METRICS_STATUS_COUNT];
@@ -26,12 +61,23 @@ struct metrics {
     _Atomic uint64_t connections; /* open now */
     _Atomic uint64_t pushed;      /* connections closed for a newcomer's sake */
     _Atomic uint64_t cut;         /* connections closed because a request took too long */
+    struct uplink_metrics uplinks;
     uint64_t started_s;
 };
 
 static inline void metrics_add(_Atomic uint64_t *counter)
 {
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+static inline void metrics_add_many(_Atomic uint64_t *counter, uint64_t count)
+{
+    atomic_fetch_add_explicit(counter, count, memory_order_relaxed);
+}
+
+static inline void metrics_subtract(_Atomic uint64_t *gauge)
+{
+    atomic_fetch_sub_explicit(gauge, 1, memory_order_relaxed);
 }
 
 /* Counts an answer by its HTTP status. */

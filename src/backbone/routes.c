@@ -11,6 +11,7 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "crypto/secret.h"
+#include "proto/uplink/uplink_message.h"
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -229,6 +230,18 @@ static void log_registration(struct routes *r, const struct request *request, co
     log_debug("registered %s from %s%s", id_format(id, text), addr_format(&request->from, from), withheld);
 }
 
+static void get_link(struct routes *r, const struct request *request, struct response *out)
+{
+    const char *why = request->body.len ? "a request for a WebSocket has no body"
+                                        : upgrade_check(&request->upgrade, out->accept);
+    (void)r;
+    out->status = 101;
+    if (!why)
+        return;
+    out->upgrade = true;
+    answer_error(out, 426, why);
+}
+
 static void post_nodes(struct routes *r, const struct request *request, struct response *out)
 {
     struct registration registration;
@@ -258,6 +271,7 @@ static const struct route {
     {"GET", "/v1/info", NULL, get_info, 1},     {"GET", "/v1/challenge", NULL, get_challenge, 1},
     {"POST", "/v1/nodes", NULL, post_nodes, 0}, {"GET", "/v1/nodes", NULL, get_nodes, LISTING_COST},
     {"GET", "/v1/nodes/", "", get_node, 1},     {"GET", "/v1/networks/", "/nodes", get_network, LISTING_COST},
+    {"GET", UPLINK_PATH, NULL, get_link, 1},
 };
 
 /* The part of the path between prefix and suffix must be one segment. */

@@ -12,6 +12,8 @@
 #include "backbone/reflect.h"
 #include "backbone/routes.h"
 #include "backbone/store_sqlite.h"
+#include "backbone/uplink_places.h"
+#include "backbone/uplinks.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/process.h"
@@ -22,8 +24,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DESCRIPTORS 2048 /* connections, database, sockets */
-#define TICK_S      1
+#define DESCRIPTORS   2048 /* connections, database, sockets; uplinks come on top */
+#define UPLINKS_LEAST 64   /* however few files may be open */
+#define TICK_S        1
 
 struct server {
     struct listen_sockets sockets;
@@ -31,7 +34,9 @@ struct server {
     struct directory *directory;
     struct routes *routes;
     struct reflect *reflect;
+    struct uplinks *uplinks;
     struct http *http;
+    struct uplinks_config uplinks_config;
 };
 
 static void prepare_process(sigset_t *ends)
@@ -42,7 +47,20 @@ static void prepare_process(sigset_t *ends)
     sigaddset(ends, SIGTERM);
     sigaddset(ends, SIGINT);
     pthread_sigmask(SIG_BLOCK, ends, NULL);
-    (void)process_raise_files(DESCRIPTORS);
+}
+
+/* As many uplinks as there can be descriptors for. */
+static unsigned uplinks_max(void)
+{
+    unsigned files = process_raise_files(DESCRIPTORS + UPLINK_PROVING_MAX + UPLINK_MAX);
+    unsigned spare = files > DESCRIPTORS + UPLINK_PROVING_MAX ? files - DESCRIPTORS - UPLINK_PROVING_MAX : 0;
+    unsigned max = spare < UPLINK_MAX ? spare : UPLINK_MAX;
+    max = max < UPLINKS_LEAST ? UPLINKS_LEAST : max;
+    if (max < UPLINK_MAX)
+        log_warn("only %u nodes can keep an uplink here, as this process may open %u files: allow it more "
+                 "(LimitNOFILE=16384, or ulimit -n)",
+                 max, files);
+    return max;
 }
 
 static int make_data_dir(const char *data_dir)
@@ -66,13 +84,18 @@ static int open_directory(const char *data_dir, struct directory **out)
     return err ? err : directory_new(store, out);
 }
 
-static int start_serving(struct server *s)
+static int start_serving(struct server *s, const struct backbone_config *config)
 {
+    s->uplinks_config = config->uplinks;
+    s->uplinks_config.max = uplinks_max();
     int err = routes_new(s->directory, &s->metrics, s->sockets.bound.port, &s->routes);
     if (!err)
         err = reflect_start(s->sockets.udp, &s->metrics, &s->reflect);
     if (!err)
-        err = http_start(s->sockets.tcp, s->routes, &s->metrics, &s->http);
+        err = uplinks_start(&s->uplinks_config, &s->metrics.uplinks, &s->uplinks);
+    const struct http_with with = {s->routes, s->uplinks, &config->proxies, &s->metrics};
+    if (!err)
+        err = http_start(s->sockets.tcp, &with, &s->http);
     if (err)
         log_error("cannot start to serve: %s", err_str(err));
     else
@@ -83,6 +106,7 @@ static int start_serving(struct server *s)
 static void stop(struct server *s)
 {
     http_stop(s->http);
+    uplinks_stop(s->uplinks);
     reflect_stop(s->reflect);
     routes_free(s->routes);
     directory_free(s->directory);
@@ -114,7 +138,7 @@ int server_run(const struct backbone_config *config)
     if (!err)
         err = log_start_writer();
     if (!err)
-        err = start_serving(&s);
+        err = start_serving(&s, config);
     if (!err) {
         log_info("shadowmesh-backbone " SHADOWMESH_VERSION " listening on %s (HTTP and STUN), data in %s",
                  addr_format(&s.sockets.bound, at), config->data_dir);

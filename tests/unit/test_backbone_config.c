@@ -123,6 +123,32 @@ static void unknown_and_incomplete_flags_are_refused_in_one_line(void **state)
     expect_one_line_that_names("-v=yes");
 }
 
+static void uplinks_have_rates_and_names(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE(), FLAGS_RUN);
+    assert_int_equal(config.uplinks.relay_mbit, 1000);
+    assert_int_equal(config.uplinks.source_mbit, 200);
+    assert_true(config.uplinks.names.count == 0 && config.proxies.count == 0);
+    assert_int_equal(PARSE("-url", "Backbone.example", "-url=b:1", "-relay-rate", "1", "-source-rate=100000",
+                           "-trusted-proxy", "127.0.0.1", "-trusted-proxy", "2001:db8::/32"),
+                     FLAGS_RUN);
+    assert_int_equal(config.uplinks.names.count, 2);
+    assert_string_equal(config.uplinks.names.list[0], "backbone.example");
+    assert_true(config.uplinks.relay_mbit == 1 && config.uplinks.source_mbit == 100000);
+    assert_int_equal(config.proxies.count, 2);
+    static const char *const wrong[] = {"0", "100001", "", "1.5", "-1", "10x", "99999999999999999999"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        assert_int_equal(PARSE("-relay-rate", wrong[i]), FLAGS_EXIT_USAGE);
+        expect_one_line_that_names("-relay-rate");
+        assert_int_equal(PARSE("-source-rate", wrong[i]), FLAGS_EXIT_USAGE);
+    }
+    assert_int_equal(PARSE("-url", "http://backbone.example"), FLAGS_EXIT_USAGE);
+    expect_one_line_that_names("behind ://");
+    assert_int_equal(PARSE("-trusted-proxy", "proxy.example"), FLAGS_EXIT_USAGE);
+    expect_one_line_that_names("CIDR");
+}
+
 static void too_long_a_directory_is_refused(void **state)
 {
     (void)state;
@@ -140,6 +166,7 @@ int main(void)
         cmocka_unit_test(listen_takes_ports_and_addresses),
         cmocka_unit_test(bad_values_are_refused_in_one_line),
         cmocka_unit_test(unknown_and_incomplete_flags_are_refused_in_one_line),
+        cmocka_unit_test(uplinks_have_rates_and_names),
         cmocka_unit_test(too_long_a_directory_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

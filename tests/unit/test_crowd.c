@@ -168,6 +168,19 @@ static void favoured_holders_of_one_source_are_limited_too(void **state)
     assert_true(loser);
 }
 
+static void full_neighbourhood_is_told_of_and_a_full_crowd_is_none(void **state)
+{
+    (void)state;
+    struct addr crowded = source("2001:db8::1"), elsewhere = source("2001:db8:1::1");
+    for (unsigned i = 0; i < PER_SOURCE; i++) {
+        assert_false(crowd_full(crowd, &crowded));
+        enter("2001:db8::1", NULL);
+    }
+    assert_true(crowd_full(crowd, &crowded));
+    fill(2);
+    assert_false(crowd_full(crowd, &elsewhere)); /* others have to leave for it */
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -179,6 +192,7 @@ int main(void)
         TEST(among_equals_the_oldest_leaves),
         TEST(favoured_holder_stays_while_others_can_go),
         TEST(favoured_holders_of_one_source_are_limited_too),
+        TEST(full_neighbourhood_is_told_of_and_a_full_crowd_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

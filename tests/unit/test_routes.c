@@ -361,6 +361,26 @@ static void metrics_count_answers_by_status(void **state)
     free(out.body);
 }
 
+static void websocket_is_agreed_to_and_counts_as_a_lookup(void **state)
+{
+    struct request request = request_of("GET", "/v1/link");
+    struct response out;
+    (void)state;
+    json_decref(ask(&request, 426));
+    request.upgrade = (struct upgrade_request){"websocket", "Upgrade", "dGhlIHNhbXBsZSBub25jZQ==", "13",
+                                               "shadowmesh.link.v1"};
+    routes_answer(routes, &request, &out);
+    assert_true(out.status == 101 && out.body == NULL);
+    assert_string_equal(out.accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    request.body = (struct slice){(const uint8_t *)"x", 1};
+    json_decref(ask(&request, 426));
+    request.body.len = 0;
+    for (unsigned i = 0; i < 100 && out.status == 101; i++)
+        routes_answer(routes, &request, &out);
+    assert_int_equal(out.status, 429);
+    free(out.body);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -381,6 +401,7 @@ int main(void)
         TEST(registration_that_is_refused_does_not_count),
         TEST(failing_store_is_503),
         TEST(metrics_count_answers_by_status),
+        TEST(websocket_is_agreed_to_and_counts_as_a_lookup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -411,11 +411,19 @@ static void close_routes(void)
     directory_free(lab.directory);
 }
 
+/* Without uplinks. */
+static int start_http(int tcp)
+{
+    static const struct forwarded_proxies nobody;
+    const struct http_with with = {lab.routes, NULL, &nobody, &lab.metrics};
+    return http_start(tcp, &with, &lab.http);
+}
+
 /* One connection, and it is known to the server. */
 static int open_http(void)
 {
     open_routes();
-    assert_int_equal(http_start(listen_on_loopback(&lab.at), lab.routes, &lab.metrics, &lab.http), 0);
+    assert_int_equal(start_http(listen_on_loopback(&lab.at)), 0);
     int fd = connect_to(&lab.at, SOCK_STREAM);
     for (int i = 0; i < DEADLINE_MS && atomic_load(&lab.metrics.connections) == 0; i++)
         poll(NULL, 0, 1);
@@ -483,7 +491,7 @@ static void socket_that_cannot_be_served_is_an_error(void **state)
     int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     (void)state;
     open_routes();
-    assert_int_equal(http_start(fd, lab.routes, &lab.metrics, &lab.http), ERR_IO);
+    assert_int_equal(start_http(fd), ERR_IO);
     close(fd);
     close_routes();
 }

@@ -151,6 +151,13 @@ static void set_prefixes(struct prefix out[PREFIX_LEVELS], const struct addr *so
         out[i] = prefix_of(source, i);
 }
 
+bool crowd_full(const struct crowd *c, const struct addr *source)
+{
+    struct prefix own[PREFIX_LEVELS];
+    set_prefixes(own, source);
+    return full_neighbourhood(c, own);
+}
+
 unsigned crowd_place(struct crowd *c, const struct addr *source)
 {
     struct prefix own[PREFIX_LEVELS];

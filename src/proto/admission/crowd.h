@@ -21,6 +21,8 @@ void crowd_free(struct crowd *c);
 /* The place for a newcomer from source, which may be held: then its holder has to leave first. Of favoured
  * holders one is chosen only when it shares a full neighbourhood with the newcomer, or when all are favoured. */
 unsigned crowd_place(struct crowd *c, const struct addr *source);
+/* Whether a neighbourhood of source holds all that it may: then that place is one of its own. */
+bool crowd_full(const struct crowd *c, const struct addr *source);
 bool crowd_held(const struct crowd *c, unsigned place);
 
 /* source takes a free place at now_us. */

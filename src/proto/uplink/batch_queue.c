@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ID_AT 1 /* of a message's bytes */
-
 struct batch_sender {
     struct batch_sender *before, *after; /* in the ring */
     struct batch *first, *last;
@@ -35,7 +33,7 @@ void batch_free(struct batch *b)
     free(b);
 }
 
-static bool is_urgent(const struct batch *b)
+bool batch_is_urgent(const struct batch *b)
 {
     uint8_t type = b->bytes[UPLINK_BATCH_HEAD_LEN];
     return type == WIRE_CONTROL || type == WIRE_PROBE;
@@ -126,9 +124,9 @@ static bool is_over(const struct batch_queue *q, const struct batch_lane *l)
 
 void batch_queue_put(struct batch_queue *q, struct batch *b, uint64_t now_us)
 {
-    struct batch_lane *l = is_urgent(b) ? &q->urgent : &q->data;
-    struct batch_sender *s = find(l, b->bytes + ID_AT);
-    if (!s && !(s = add(l, b->bytes + ID_AT))) {
+    struct batch_lane *l = batch_is_urgent(b) ? &q->urgent : &q->data;
+    struct batch_sender *s = find(l, b->bytes + UPLINK_BATCH_ID_AT);
+    if (!s && !(s = add(l, b->bytes + UPLINK_BATCH_ID_AT))) {
         drop(q, b);
         return;
     }

@@ -28,6 +28,9 @@ struct batch {
 struct batch *batch_new(size_t len);
 void batch_free(struct batch *b);
 
+/* Whether b, a DATAGRAMS message that decodes, begins with a PROBE or CONTROL datagram. */
+bool batch_is_urgent(const struct batch *b);
+
 struct batch_sender;
 
 struct batch_lane {

@@ -22,6 +22,7 @@
 #define UPLINK_BATCH_MAX       65535 /* of all datagrams of one DATAGRAMS */
 #define UPLINK_BATCH_DATAGRAMS 64
 #define UPLINK_BATCH_HEAD_LEN  (1 + ID_LEN + 1 + 2) /* of a DATAGRAMS message, before the first datagram */
+#define UPLINK_BATCH_ID_AT     1                    /* where a DATAGRAMS message has its id */
 #define UPLINK_MESSAGE_MAX     (UPLINK_BATCH_HEAD_LEN + UPLINK_BATCH_MAX)
 #define UPLINK_CONTROL_MAX     (1 + 4 + UPLINK_DATA_MAX) /* the longest of any other kind */
 #define UPLINK_STREAMS         256                       /* that one side of an uplink has opened at once */
@@ -57,8 +58,9 @@ enum uplink_end {
 /* What was dropped, or refused, for a rate. */
 enum uplink_limited { UPLINK_LIMITED_STREAMS = 1, UPLINK_LIMITED_DATAGRAMS };
 
-/* How a WebSocket connection ends, besides RFC 6455's codes. */
+/* How a WebSocket connection ends. */
 enum uplink_close_code {
+    UPLINK_CLOSE_NORMAL = 1000,
     UPLINK_CLOSE_RESTARTING = 1012,
     UPLINK_CLOSE_MALFORMED = 4000,
     UPLINK_CLOSE_UNPROVEN = 4001,

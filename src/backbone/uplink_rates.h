@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* How much of each thing an uplink, a source and all together may do. Uplink thread. docs/PROTOCOL.md §15. */
+
+#include "base/addr.h"
+#include "base/bucket.h"
+#include "base/err.h"
+#include "base/random.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define UPLINK_RELAY_MBIT    1000 /* datagrams of all, unless -relay-rate says otherwise */
+#define UPLINK_SOURCE_MBIT   200  /* of one source, unless -source-rate does */
+#define UPLINK_RATE_MBIT_MAX 100000
+
+/* Of one uplink. All zero: full. */
+struct uplink_buckets {
+    struct bucket messages; /* all but DATAGRAMS, with pings */
+    struct bucket opens, opens_to;
+    struct bucket stream_bytes;
+    struct bucket told_streams, told_datagrams; /* LIMITED */
+};
+
+struct uplink_rates;
+
+int uplink_rates_new(unsigned relay_mbit, unsigned source_mbit, const struct random_source *random,
+                     struct uplink_rates **out) must_check;
+void uplink_rates_free(struct uplink_rates *r);
+
+/* Whether it may be done now; then it is counted. */
+bool uplink_rates_message(struct uplink_buckets *b, uint64_t now_us);
+bool uplink_rates_open(struct uplink_rates *r, struct uplink_buckets *opener, const struct addr *source,
+                       struct uplink_buckets *target, uint64_t now_us);
+bool uplink_rates_stream(struct uplink_buckets *b, size_t bytes, uint64_t now_us);
+bool uplink_rates_told(struct bucket *b, uint64_t now_us);
+/* A signature of 1,000 a second. */
+bool uplink_rates_verify(struct uplink_rates *r, uint64_t now_us);
+
+enum uplink_pass { UPLINK_PASS, UPLINK_PASS_SOURCE, UPLINK_PASS_ALL }; /* which rate is exhausted */
+/* Urgent ones (proto/uplink/batch_queue.h) have a sixteenth besides: a path that is used to its rate still answers. */
+enum uplink_pass uplink_rates_relay(struct uplink_rates *r, const struct addr *source, size_t bytes,
+                                    bool urgent, uint64_t now_us);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The thread of all uplinks (backbone/uplink.h): their sockets in one epoll, and the queue by which upgraded connections
+ * come from the HTTP thread, which shares nothing else with it. */
+
+#include "backbone/metrics.h"
+#include "backbone/uplink_names.h"
+#include "base/addr.h"
+#include "base/bytes.h"
+#include "base/err.h"
+
+struct uplinks;
+
+struct uplinks_config {
+    struct uplink_names names;
+    unsigned relay_mbit, source_mbit;
+    unsigned max; /* proven uplinks, at most UPLINK_MAX */
+};
+
+/* config and metrics are borrowed while it runs. */
+int uplinks_start(const struct uplinks_config *config, struct uplink_metrics *metrics,
+                  struct uplinks **out) must_check;
+
+/* Takes fd, a connection that has just become a WebSocket, with what came on it already. HTTP thread. */
+void uplinks_give(struct uplinks *s, int fd, const struct addr *source, struct slice early);
+
+/* Tells all nodes to come back, and ends the thread, within a second. NULL is allowed. */
+void uplinks_stop(struct uplinks *s);
