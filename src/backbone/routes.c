@@ -232,8 +232,9 @@ static void log_registration(struct routes *r, const struct request *request, co
 
 static void get_link(struct routes *r, const struct request *request, struct response *out)
 {
-    const char *why = request->body.len ? "a request for a WebSocket has no body"
-                                        : upgrade_check(&request->upgrade, out->accept);
+    const char *why = request->body.len || strcmp(request->method, "GET") != 0
+                          ? "a request for a WebSocket is a GET without a body"
+                          : upgrade_check(&request->upgrade, out->accept);
     (void)r;
     out->status = 101;
     if (!why)

@@ -375,6 +375,9 @@ static void websocket_is_agreed_to_and_counts_as_a_lookup(void **state)
     request.body = (struct slice){(const uint8_t *)"x", 1};
     json_decref(ask(&request, 426));
     request.body.len = 0;
+    request.method = "HEAD";
+    json_decref(ask(&request, 426));
+    request.method = "GET";
     for (unsigned i = 0; i < 100 && out.status == 101; i++)
         routes_answer(routes, &request, &out);
     assert_int_equal(out.status, 429);
