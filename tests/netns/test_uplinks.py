@@ -411,14 +411,14 @@ def proxied(folder, kind, backbone):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 return True
         labs.wait_for(listens, 20, f"{kind} listens")
-        yield port, context
+        yield port, context, process
     finally:
         process.kill()
 
 
 @pytest.mark.parametrize("kind", PROXIES)
 def test_uplinks_pass_a_reverse_proxy_with_tls_and_http2(tmp_path, kind):
-    with running(tmp_path, "-trusted-proxy", "127.0.0.1") as backbone, proxied(tmp_path, kind, backbone) as (port, context):
+    with running(tmp_path, "-trusted-proxy", "127.0.0.1") as backbone, proxied(tmp_path, kind, backbone) as (port, context, _):
         h2 = ssl.create_default_context(cafile=tmp_path / "cert.pem")
         h2.set_alpn_protocols(["h2", "http/1.1"])
         with h2.wrap_socket(socket.create_connection(("127.0.0.1", port), 5), server_hostname="127.0.0.1") as other:
@@ -436,17 +436,33 @@ def test_uplinks_pass_a_reverse_proxy_with_tls_and_http2(tmp_path, kind):
         assert a.read(1, WINDOW) == bytes(WINDOW)
 
 
+def test_reload_of_the_proxy_keeps_uplinks_and_its_end_is_an_end(tmp_path):
+    key = Key()
+    with running(tmp_path) as backbone:
+        with proxied(tmp_path, "nginx", backbone) as (port, context, nginx):
+            before = Uplink(port, key, tls=context)
+            nginx.send_signal(signal.SIGHUP)
+            labs.wait_for(lambda: "shutting down" in subprocess.run(["ps", "--ppid", str(nginx.pid), "-o", "args"],
+                                                                              capture_output=True, text=True).stdout, 10,
+                          "nginx has reloaded")
+            before.ping()
+            Uplink(port, tls=context).ping()
+        assert before.ended()[0] is None
+        labs.wait_for(lambda: figures(backbone)["uplinks"] == 0, 10, "the uplinks are gone")
+        Uplink(backbone.port, key).ping()
+
+
 def test_300_uplinks_pass_one_nginx_that_is_trusted_and_64_one_that_is_not(tmp_path):
     (tmp_path / "trusted").mkdir()
     (tmp_path / "not").mkdir()
     with running(tmp_path / "trusted", "-trusted-proxy", "127.0.0.1/32") as backbone, \
-            proxied(tmp_path / "trusted", "nginx", backbone) as (port, context):
+            proxied(tmp_path / "trusted", "nginx", backbone) as (port, context, _):
         nodes = [Uplink(port, source=f"127.1.{i % 30}.{1 + i // 30}", tls=context) for i in range(300)]
         for node in nodes:
             node.ping()
         assert figures(backbone)["uplinks"] == 300
         assert backbone.client.get("/health")[0] == 200
-    with running(tmp_path / "not") as backbone, proxied(tmp_path / "not", "nginx", backbone) as (port, context):
+    with running(tmp_path / "not") as backbone, proxied(tmp_path / "not", "nginx", backbone) as (port, context, _):
         nodes = [Uplink(port, source=f"127.1.0.{1 + i % 30}", tls=context) for i in range(64)]
         late = Uplink(port, source="127.1.9.9", tls=context, proven=False)
         late.send(late.proof())
