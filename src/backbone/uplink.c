@@ -3,11 +3,13 @@
 
 #include "backbone/uplink.h"
 
+#include "backbone/uplink_hub.h"
 #include "backbone/uplink_pairs.h"
+#include "backbone/uplink_proof.h"
 #include "backbone/uplink_streams.h"
-#include "crypto/identity.h"
+#include "base/log.h"
+#include "base/table.h"
 #include "crypto/secret.h"
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,19 +23,6 @@ static const uint16_t close_codes[UPLINK_ENDED_COUNT] = {
     [UPLINK_ENDED_FULL] = UPLINK_CLOSE_FULL,         [UPLINK_ENDED_SLOW] = UPLINK_CLOSE_SLOW,
     [UPLINK_ENDED_SILENT] = UPLINK_CLOSE_SLOW,       [UPLINK_ENDED_RESTARTING] = UPLINK_CLOSE_RESTARTING,
 };
-
-uint64_t uplink_key(const struct uplink_hub *hub, const struct node_id *id)
-{
-    uint64_t head;
-    memcpy(&head, id->bytes, sizeof(head));
-    return head ^ hub->seed;
-}
-
-struct uplink *uplink_find(const struct uplink_hub *hub, const struct node_id *id)
-{
-    struct uplink *u = table_get(hub->by_id, uplink_key(hub, id));
-    return u && id_compare(&u->id, id) == 0 ? u : NULL;
-}
 
 static void tell(struct uplink *u, const char *what)
 {
@@ -77,14 +66,6 @@ static void set_state(struct uplink *u, enum uplink_state state)
     schedule(u);
 }
 
-static void join_all(struct uplink *u)
-{
-    u->after = u->hub->all;
-    if (u->after)
-        u->after->before = u;
-    u->hub->all = u;
-}
-
 int uplink_new(struct uplink_hub *hub, int fd, const struct addr *source, struct uplink **out)
 {
     struct uplink *u = calloc(1, sizeof(*u)), *pushed;
@@ -100,7 +81,7 @@ int uplink_new(struct uplink_hub *hub, int fd, const struct addr *source, struct
     u->serial = ++hub->serials;
     u->source = *source;
     u->heard_us = hub->now_us;
-    join_all(u);
+    uplink_hub_join(u);
     set_state(u, UPLINK_PROVING);
     if (uplink_places_enter(hub->places, u, false, hub->now_us, &pushed) == 0 && pushed)
         uplink_end(pushed, UPLINK_ENDED_FULL, "too many connections that have proven nothing");
@@ -121,15 +102,6 @@ void uplink_free(struct uplink *u)
     free(u);
 }
 
-void uplink_list(struct uplink *u)
-{
-    if (u->listed)
-        return;
-    u->listed = true;
-    u->next_unsent = u->hub->unsent;
-    u->hub->unsent = u;
-}
-
 static void add_frame(struct uplink *u, enum websocket_frame frame, const uint8_t *bytes, size_t len)
 {
     if (uplink_out_add(&u->out, frame, bytes, len) == 0)
@@ -138,7 +110,7 @@ static void add_frame(struct uplink *u, enum websocket_frame frame, const uint8_
         u->over = true;
     size_t most = u->hub->waiting < UPLINK_WAITING_EASY ? UPLINK_WAITING_MAX : UPLINK_WAITING_SPARSE;
     u->over |= u->out.bytes > most;
-    uplink_list(u);
+    uplink_hub_list(u);
 }
 
 void uplink_say(struct uplink *u, const struct uplink_message *m)
@@ -168,7 +140,7 @@ static void leave(struct uplink *u)
         return;
     uplink_pairs_leave(u);
     uplink_streams_leave(u);
-    (void)table_remove(u->hub->by_id, uplink_key(u->hub, &u->id));
+    (void)table_remove(u->hub->by_id, uplink_hub_key(u->hub, &u->id));
     metrics_subtract(&u->hub->metrics->proven);
 }
 
@@ -191,18 +163,6 @@ void uplink_end(struct uplink *u, enum uplink_ended why, const char *reason)
     add_frame(u, WEBSOCKET_CLOSE, payload, writer_len(&w));
 }
 
-static void leave_all(struct uplink *u)
-{
-    if (u->before)
-        u->before->after = u->after;
-    else
-        u->hub->all = u->after;
-    if (u->after)
-        u->after->before = u->before;
-    u->after = u->hub->gone;
-    u->hub->gone = u;
-}
-
 void uplink_lose(struct uplink *u)
 {
     if (u->state == UPLINK_GONE)
@@ -216,24 +176,13 @@ void uplink_lose(struct uplink *u)
     heap_remove(&u->hub->deadlines, &u->deadline);
     u->hub->waiting -= u->out.bytes;
     uplink_out_drop(&u->out);
-    leave_all(u);
+    uplink_hub_leave(u);
 }
 
 static int fault(struct uplink *u, const char *what)
 {
     u->fault = what;
     return ERR_FORMAT;
-}
-
-static void list_proof(struct uplink *u)
-{
-    struct uplink_hub *hub = u->hub;
-    if (hub->first_proof)
-        hub->last_proof->next_proof = u;
-    else
-        hub->first_proof = u;
-    hub->last_proof = u;
-    u->proof_listed = true;
 }
 
 /* A PROVE, kept for its turn, or nothing else. */
@@ -246,7 +195,7 @@ static int on_early(struct uplink *u, struct batch *b)
         return fault(u, "something else was said before the proof");
     }
     u->prove = b;
-    list_proof(u);
+    uplink_hub_list_proof(u);
     set_state(u, UPLINK_WAITING);
     return 0;
 }
@@ -361,24 +310,6 @@ void uplink_flush(struct uplink *u)
     schedule(u);
 }
 
-/* NULL, or why it does not hold; u->id is whose it is. */
-static const char *judge(struct uplink *u)
-{
-    struct uplink_message m;
-    uint8_t proof[UPLINK_PROOF_MAX];
-    if (uplink_message_decode(u->prove->bytes, u->prove->len, UPLINK_NODE, &m) != 0)
-        return "a malformed proof";
-    if (!uplink_names_have(u->hub->names, m.host))
-        return "the proof is for another backbone: this one has other names (-url)";
-    size_t len = uplink_proof(u->challenge, m.host, proof);
-    metrics_add(&u->hub->metrics->verified);
-    if (identity_verify(m.spki.data, m.spki.len, UPLINK_PROOF_CONTEXT, proof, len, m.signature.data,
-                        m.signature.len) != 0 ||
-        identity_id_of_spki(m.spki.data, m.spki.len, &u->id) != 0)
-        return "the signature is not that of the key";
-    return NULL;
-}
-
 static void welcome(struct uplink *u)
 {
     const struct uplink_message m = {.kind = UPLINK_WELCOME,
@@ -397,7 +328,7 @@ static void welcome(struct uplink *u)
 static const char *take_place(struct uplink *u)
 {
     struct uplink_hub *hub = u->hub;
-    struct uplink *older = uplink_find(hub, &u->id), *pushed;
+    struct uplink *older = uplink_hub_find(hub, &u->id), *pushed;
     if (older)
         uplink_end(older, UPLINK_ENDED_REPLACED, "replaced by another connection with your key");
     uplink_places_leave(hub->places, u);
@@ -405,13 +336,13 @@ static const char *take_place(struct uplink *u)
         return "too many uplinks from your network";
     if (pushed)
         uplink_end(pushed, UPLINK_ENDED_FULL, "too many uplinks, and most from your network");
-    uint64_t key = uplink_key(hub, &u->id);
+    uint64_t key = uplink_hub_key(hub, &u->id);
     return table_get(hub->by_id, key) || table_put(hub->by_id, key, u) != 0 ? "no room for this id" : NULL;
 }
 
-static void verify(struct uplink *u)
+void uplink_verify(struct uplink *u)
 {
-    const char *wrong = judge(u);
+    const char *wrong = uplink_proof_judge(u);
     batch_free(u->prove);
     u->prove = NULL;
     if (wrong) {
@@ -425,18 +356,6 @@ static void verify(struct uplink *u)
     }
     set_state(u, UPLINK_UP);
     welcome(u);
-}
-
-bool uplink_verify_next(struct uplink_hub *hub)
-{
-    struct uplink *u = hub->first_proof;
-    if (!u)
-        return false;
-    hub->first_proof = u->next_proof;
-    u->proof_listed = false;
-    if (u->state == UPLINK_WAITING)
-        verify(u);
-    return true;
 }
 
 void uplink_on_deadline(struct uplink *u)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* One uplink: a node's WebSocket to us, from its upgrade to its end, and what all uplinks share. Its books (streams,
- * pairs, what waits) have files of their own. Uplink thread. docs/PROTOCOL.md §15.
+/* One uplink: a node's WebSocket to us, from its upgrade to its end. Its books (streams, pairs, what waits) have files of
+ * their own. Uplink thread. docs/PROTOCOL.md §15.
  *
  *                    PROVE            signature is good
  *      PROVING ─────────────▶ WAITING ────────────▶ UP
@@ -12,7 +12,6 @@
  */
 
 #include "backbone/metrics.h"
-#include "backbone/uplink_names.h"
 #include "backbone/uplink_out.h"
 #include "backbone/uplink_places.h"
 #include "backbone/uplink_rates.h"
@@ -20,8 +19,6 @@
 #include "base/clock.h"
 #include "base/heap.h"
 #include "base/id.h"
-#include "base/log.h"
-#include "base/table.h"
 #include "proto/uplink/uplink_message.h"
 #include <stdbool.h>
 
@@ -38,27 +35,8 @@ enum uplink_state { UPLINK_PROVING, UPLINK_WAITING, UPLINK_UP, UPLINK_CLOSING, U
 
 struct leg;
 struct half_pair;
-struct uplink;
-
-/* What uplinks share. */
-struct uplink_hub {
-    uint64_t now_us; /* of this turn of the loop */
-    uint64_t seed;   /* of keys: nobody chooses where in a table he lies */
-    struct table *by_id, *legs;
-    unsigned leg_count, pair_count; /* of streams and pairs, of all */
-    size_t waiting;                 /* bytes of frames, of all */
-    uint32_t serials;
-    struct uplink_places *places;
-    struct uplink_rates *rates;
-    const struct uplink_names *names;
-    struct uplink_metrics *metrics;
-    struct heap deadlines;
-    struct uplink *all;                      /* list, but for those that are gone */
-    struct uplink *unsent;                   /* list: something was added to what waits */
-    struct uplink *gone;                     /* list: to be freed */
-    struct uplink *first_proof, *last_proof; /* list: to be verified, in order */
-    struct log_limit logged;
-};
+struct table;
+struct uplink_hub;
 
 struct uplink {
     struct uplink_hub *hub;
@@ -91,12 +69,6 @@ struct uplink {
     struct uplink_buckets buckets;
 };
 
-/* Keys of tables. */
-uint64_t uplink_key(const struct uplink_hub *hub, const struct node_id *id);
-
-/* The UP one of an id, or NULL. */
-struct uplink *uplink_find(const struct uplink_hub *hub, const struct node_id *id);
-
 /* Takes fd, a nonblocking socket, also when it fails, and says CHALLENGE. ERR_NOMEM. */
 int uplink_new(struct uplink_hub *hub, int fd, const struct addr *source, struct uplink **out) must_check;
 /* A GONE one, or all at the end. */
@@ -106,18 +78,14 @@ void uplink_free(struct uplink *u);
 void uplink_say(struct uplink *u, const struct uplink_message *m);
 /* LIMITED, once a second. */
 void uplink_say_limited(struct uplink *u, enum uplink_limited what);
-/* It has something to be flushed. */
-void uplink_list(struct uplink *u);
-
 /* Bytes of its connection. What they say is done, or ends it. */
 void uplink_read(struct uplink *u, const uint8_t *bytes, size_t len);
 
 /* Sends what waits. */
 void uplink_flush(struct uplink *u);
 
-/* Takes the next of the WAITING ones out of their list and looks at its proof: it is UP then, in the place of an older one
- * with its key, or ends. False when none waits. */
-bool uplink_verify_next(struct uplink_hub *hub);
+/* Looks at the proof of a WAITING one: it is UP then, in the place of an older one with its key, or ends. */
+void uplink_verify(struct uplink *u);
 
 /* Takes leave of everything, and says why in a close frame; reason is a person's, and stays. Nothing when it has. */
 void uplink_end(struct uplink *u, enum uplink_ended why, const char *reason);

@@ -4,6 +4,8 @@
 #include "backbone/uplink_pairs.h"
 
 #include "backbone/uplink.h"
+#include "backbone/uplink_hub.h"
+#include "base/table.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +18,7 @@ struct half_pair {
 
 static struct half_pair *find(const struct uplink *u, const struct node_id *to)
 {
-    struct half_pair *h = u->pairs ? table_get(u->pairs, uplink_key(u->hub, to)) : NULL;
+    struct half_pair *h = u->pairs ? table_get(u->pairs, uplink_hub_key(u->hub, to)) : NULL;
     return h && id_compare(&h->to, to) == 0 ? h : NULL;
 }
 
@@ -28,7 +30,7 @@ static void say(struct half_pair *h, bool on)
 
 static void unite(struct half_pair *h)
 {
-    struct uplink *target = uplink_find(h->from->hub, &h->to);
+    struct uplink *target = uplink_hub_find(h->from->hub, &h->to);
     struct half_pair *other = target && target != h->from ? find(target, &h->from->id) : NULL;
     if (!other)
         return;
@@ -58,7 +60,7 @@ static bool has_room(struct uplink *u)
 /* NULL without room. */
 static struct half_pair *add(struct uplink *u, const struct node_id *to)
 {
-    uint64_t key = uplink_key(u->hub, to);
+    uint64_t key = uplink_hub_key(u->hub, to);
     if (!has_room(u) || table_get(u->pairs, key))
         return NULL;
     struct half_pair *h = calloc(1, sizeof(*h));
@@ -79,7 +81,7 @@ static void remove_half(struct half_pair *h)
 {
     struct uplink *u = h->from;
     part(h);
-    (void)table_remove(u->pairs, uplink_key(u->hub, &h->to));
+    (void)table_remove(u->pairs, uplink_hub_key(u->hub, &h->to));
     if (h->before)
         h->before->after = h->after;
     else
@@ -151,7 +153,7 @@ void uplink_pairs_relay(struct uplink *u, const struct uplink_message *m, struct
     batch_queue_put(&target->out.queue, batch, u->hub->now_us);
     metrics_add_many(&u->hub->metrics->datagrams[UPLINK_DATAGRAMS_QUEUE],
                      target->out.queue.dropped - dropped);
-    uplink_list(target);
+    uplink_hub_list(target);
 }
 
 void uplink_pairs_leave(struct uplink *u)

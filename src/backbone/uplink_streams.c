@@ -5,6 +5,8 @@
 #include "backbone/uplink_streams.h"
 
 #include "backbone/uplink.h"
+#include "backbone/uplink_hub.h"
+#include "base/table.h"
 #include <stdlib.h>
 
 struct leg {
@@ -133,7 +135,7 @@ int uplink_streams_open(struct uplink *u, const struct uplink_message *m)
 {
     if (!is_nodes(m->stream) || find(u, m->stream))
         return ERR_FORMAT;
-    struct uplink *target = uplink_find(u->hub, &m->id);
+    struct uplink *target = uplink_hub_find(u->hub, &m->id);
     enum uplink_end code = judge(u, target);
     if (code == UPLINK_END_DONE)
         code = begin(u, m->stream, target);

@@ -4,7 +4,7 @@
 #include "backbone/uplinks.h"
 
 #include "backbone/uplink.h"
-#include "crypto/secret.h"
+#include "backbone/uplink_hub.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -111,7 +111,7 @@ static void on_event(struct uplinks *s, struct uplink *u, uint32_t events)
     else if (events & EPOLLIN)
         on_readable(s, u);
     if (events & EPOLLOUT)
-        uplink_list(u);
+        uplink_hub_list(u);
 }
 
 /* Returns whether more may be verified soon. */
@@ -120,45 +120,20 @@ static bool verify(struct uplinks *s)
     for (int i = 0; i < VERIFY_TURN && s->hub.first_proof; i++) {
         if (!uplink_rates_verify(s->hub.rates, s->hub.now_us))
             return true;
-        (void)uplink_verify_next(&s->hub);
+        (void)uplink_hub_verify(&s->hub);
     }
     return s->hub.first_proof;
 }
 
-static void fire(struct uplinks *s)
-{
-    struct heap_node *n;
-    while ((n = heap_first(&s->hub.deadlines)) && n->at_us <= s->hub.now_us)
-        uplink_on_deadline((struct uplink *)(void *)((char *)n - offsetof(struct uplink, deadline)));
-}
-
 static void flush(struct uplinks *s)
 {
-    while (s->hub.unsent) {
-        struct uplink *u = s->hub.unsent;
+    struct uplink *u;
+    while ((u = uplink_hub_take_unsent(&s->hub))) {
         bool was_blocked = u->out.blocked;
-        s->hub.unsent = u->next_unsent;
-        u->listed = false;
         uplink_flush(u);
         if (u->state != UPLINK_GONE && u->out.blocked != was_blocked)
             watch(s, u, EPOLL_CTL_MOD);
     }
-}
-
-static void bury(struct uplinks *s)
-{
-    struct uplink *kept = NULL;
-    while (s->hub.gone) {
-        struct uplink *u = s->hub.gone;
-        s->hub.gone = u->after;
-        if (!u->proof_listed) {
-            uplink_free(u);
-            continue;
-        }
-        u->after = kept;
-        kept = u;
-    }
-    s->hub.gone = kept;
 }
 
 static int patience_ms(const struct uplinks *s, bool proofs)
@@ -191,9 +166,9 @@ static bool turn(struct uplinks *s, int patience)
 static bool settle(struct uplinks *s)
 {
     bool proofs = verify(s);
-    fire(s);
+    uplink_hub_fire(&s->hub);
     flush(s);
-    bury(s);
+    uplink_hub_bury(&s->hub);
     return proofs;
 }
 
@@ -226,19 +201,6 @@ static void *run(void *context)
     return NULL;
 }
 
-static int open_hub(struct uplink_hub *hub, const struct uplinks_config *c)
-{
-    secret_random(&hub->seed, sizeof(hub->seed));
-    int err = table_new(&hub->by_id);
-    if (!err)
-        err = table_new(&hub->legs);
-    if (!err)
-        err = uplink_places_new(c->max, &secret_source, &hub->places);
-    if (!err)
-        err = uplink_rates_new(c->relay_mbit, c->source_mbit, &secret_source, &hub->rates);
-    return err;
-}
-
 static int open_loop(struct uplinks *s)
 {
     struct epoll_event e = {.events = EPOLLIN};
@@ -249,21 +211,12 @@ static int open_loop(struct uplinks *s)
 
 static void free_all(struct uplinks *s)
 {
-    while (s->hub.all)
-        uplink_lose(s->hub.all);
-    while (uplink_verify_next(&s->hub))
-        ;
-    bury(s);
+    uplink_hub_close(&s->hub);
     for (struct arrival *a = s->first, *next; a; a = next) {
         next = a->next;
         close(a->fd);
         free(a);
     }
-    table_free(s->hub.by_id);
-    table_free(s->hub.legs);
-    uplink_places_free(s->hub.places);
-    uplink_rates_free(s->hub.rates);
-    heap_fini(&s->hub.deadlines);
     if (s->epoll >= 0)
         close(s->epoll);
     if (s->wake >= 0)
@@ -278,10 +231,8 @@ int uplinks_start(const struct uplinks_config *config, struct uplink_metrics *me
     if (!s)
         return ERR_NOMEM;
     s->epoll = s->wake = -1;
-    s->hub.names = &config->names;
-    s->hub.metrics = metrics;
     pthread_mutex_init(&s->lock, NULL);
-    int err = open_hub(&s->hub, config);
+    int err = uplink_hub_open(&s->hub, config, metrics);
     if (!err)
         err = open_loop(s);
     if (!err && pthread_create(&s->thread, NULL, run, s) != 0)

@@ -4,18 +4,12 @@
  * come from the HTTP thread, which shares nothing else with it. */
 
 #include "backbone/metrics.h"
-#include "backbone/uplink_names.h"
+#include "backbone/uplink_hub.h"
 #include "base/addr.h"
 #include "base/bytes.h"
 #include "base/err.h"
 
 struct uplinks;
-
-struct uplinks_config {
-    struct uplink_names names;
-    unsigned relay_mbit, source_mbit;
-    unsigned max; /* proven uplinks, at most UPLINK_MAX */
-};
 
 /* config and metrics are borrowed while it runs. */
 int uplinks_start(const struct uplinks_config *config, struct uplink_metrics *metrics,

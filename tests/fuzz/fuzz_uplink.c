@@ -3,7 +3,8 @@
  * and what waits keeps its bounds. Each piece: node (low bits; 0x80: raw), length u8, bytes. */
 
 #include "backbone/uplink.h"
-#include "crypto/secret.h"
+#include "backbone/uplink_hub.h"
+#include "base/table.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,29 +25,15 @@ static void check(bool ok)
         abort();
 }
 
-static void bury(void)
-{
-    while (hub.gone) {
-        struct uplink *u = hub.gone;
-        hub.gone = u->after;
-        for (int i = 0; i < NODES; i++)
-            nodes[i] = nodes[i] == u ? NULL : nodes[i];
-        uplink_free(u);
-    }
-}
-
 static void settle(void)
 {
-    struct heap_node *n;
-    while ((n = heap_first(&hub.deadlines)) && n->at_us <= hub.now_us)
-        uplink_on_deadline((struct uplink *)(void *)((char *)n - offsetof(struct uplink, deadline)));
-    while (hub.unsent) {
-        struct uplink *u = hub.unsent;
-        hub.unsent = u->next_unsent;
-        u->listed = false;
+    struct uplink *u;
+    uplink_hub_fire(&hub);
+    while ((u = uplink_hub_take_unsent(&hub)))
         uplink_flush(u);
-    }
-    bury();
+    for (int i = 0; i < NODES; i++)
+        nodes[i] = nodes[i] && nodes[i]->state == UPLINK_GONE ? NULL : nodes[i];
+    uplink_hub_bury(&hub);
 }
 
 /* Up, as if it had proven an id. */
@@ -59,7 +46,7 @@ static void begin(int i)
     check(uplink_new(&hub, ends[0], &from, &nodes[i]) == 0);
     nodes[i]->id.bytes[0] = (uint8_t)(i + 1);
     nodes[i]->state = UPLINK_UP;
-    check(table_put(hub.by_id, uplink_key(&hub, &nodes[i]->id), nodes[i]) == 0);
+    check(table_put(hub.by_id, uplink_hub_key(&hub, &nodes[i]->id), nodes[i]) == 0);
     metrics_add(&metrics.proven);
 }
 
@@ -98,31 +85,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct uplink_names names;
-    static struct uplink_rates *rates;
-    static struct uplink_places *places;
-    if (!rates)
-        check(uplink_rates_new(1000, 200, &secret_source, &rates) == 0 &&
-              uplink_places_new(16, &secret_source, &places) == 0);
-    hub = (struct uplink_hub){.now_us = hub.now_us + 3600 * USEC_PER_SEC, /* rates are full again */
-                              .names = &names,
-                              .metrics = &metrics,
-                              .rates = rates,
-                              .places = places};
-    check(table_new(&hub.by_id) == 0 && table_new(&hub.legs) == 0);
+    static const struct uplinks_config config = {.relay_mbit = 1000, .source_mbit = 200, .max = 16};
+    hub = (struct uplink_hub){.now_us = 1000 * USEC_PER_SEC};
+    check(uplink_hub_open(&hub, &config, &metrics) == 0);
     for (int i = 0; i < NODES; i++)
         begin(i);
     play(reader_init(data, size));
     check(hub.waiting <= NODES * (UPLINK_WAITING_MAX + UPLINK_MESSAGE_MAX));
-    while (hub.all)
-        uplink_lose(hub.all);
-    bury();
+    uplink_hub_close(&hub);
     for (int i = 0; i < NODES; i++)
         close(far_ends[i]);
-    check(hub.waiting == 0 && hub.leg_count == 0 && hub.pair_count == 0 && hub.deadlines.count == 0);
+    check(hub.waiting == 0 && hub.leg_count == 0 && hub.pair_count == 0);
     check(metrics.proven == 0 && metrics.streams == 0 && metrics.pairs == 0);
-    table_free(hub.by_id);
-    table_free(hub.legs);
-    heap_fini(&hub.deadlines);
     return 0;
 }

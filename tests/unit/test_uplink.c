@@ -25,7 +25,7 @@ static void who_proves_its_key_is_welcome(void **state)
     struct uplink_message m = hears(n, UPLINK_WELCOME);
     assert_true(m.observed.family == 4 && m.observed.port == 4711 && m.observed.ip[0] == 192);
     assert_true(m.streams == UPLINK_STREAMS && m.pairs == UPLINK_PAIRS && m.credit == UPLINK_WINDOW);
-    assert_ptr_equal(uplink_find(&hub, &n->id), n->uplink);
+    assert_ptr_equal(uplink_hub_find(&hub, &n->id), n->uplink);
     assert_int_equal(metrics.proven, 1);
     assert_int_equal(metrics.verified, 1);
 }
@@ -33,7 +33,7 @@ static void who_proves_its_key_is_welcome(void **state)
 static void proof_of_another_challenge_key_or_name_is_refused(void **state)
 {
     (void)state;
-    assert_null(uplink_names_add(&names, LAB_HOST));
+    assert_null(uplink_names_add(&config.names, LAB_HOST));
     struct node *replay = lab_connect("192.0.2.1");
     replay->challenge[0] ^= 1;
     prove_with(replay, fresh(replay), LAB_HOST);
@@ -87,7 +87,7 @@ static void newer_connection_with_a_key_replaces_the_older(void **state)
     prove_with(newer, older->me, LAB_HOST);
     hears_end(older, UPLINK_CLOSE_REPLACED);
     hears(newer, UPLINK_WELCOME);
-    assert_ptr_equal(uplink_find(&hub, &newer->id), newer->uplink);
+    assert_ptr_equal(uplink_hub_find(&hub, &newer->id), newer->uplink);
     assert_int_equal(metrics.proven, 1);
 }
 

@@ -3,6 +3,7 @@
 /* Uplinks over socket pairs, on a clock that the test moves, and the nodes at their other ends. For one test program. */
 
 #include "backbone/uplink.h"
+#include "backbone/uplink_hub.h"
 #include "crypto/identity.h"
 #include "crypto/secret.h"
 
@@ -23,7 +24,7 @@
 #define FRAME_HEAD 14
 
 static struct uplink_hub hub;
-static struct uplink_names names;
+static struct uplinks_config config;
 static struct uplink_metrics metrics;
 
 /* A node: its end of an uplink. */
@@ -41,33 +42,19 @@ struct node {
 static struct node nodes[LAB_NODES];
 static unsigned node_count;
 
-static void lab_bury(void)
-{
-    while (hub.gone) {
-        struct uplink *u = hub.gone;
-        hub.gone = u->after;
-        for (unsigned i = 0; i < node_count; i++)
-            if (nodes[i].uplink == u)
-                nodes[i].uplink = NULL;
-        uplink_free(u);
-    }
-}
-
 /* What the thread does in each turn, but for reading. */
 static void lab_settle(void)
 {
-    struct heap_node *n;
-    while (uplink_verify_next(&hub))
+    struct uplink *u;
+    while (uplink_hub_verify(&hub))
         ;
-    while ((n = heap_first(&hub.deadlines)) && n->at_us <= hub.now_us)
-        uplink_on_deadline((struct uplink *)(void *)((char *)n - offsetof(struct uplink, deadline)));
-    while (hub.unsent) {
-        struct uplink *u = hub.unsent;
-        hub.unsent = u->next_unsent;
-        u->listed = false;
+    uplink_hub_fire(&hub);
+    while ((u = uplink_hub_take_unsent(&hub)))
         uplink_flush(u);
-    }
-    lab_bury();
+    for (unsigned i = 0; i < node_count; i++)
+        if (nodes[i].uplink && nodes[i].uplink->state == UPLINK_GONE)
+            nodes[i].uplink = NULL;
+    uplink_hub_bury(&hub);
 }
 
 static __attribute__((unused)) void lab_pass(uint64_t us)
@@ -79,34 +66,21 @@ static __attribute__((unused)) void lab_pass(uint64_t us)
 static int lab_open(void **state)
 {
     (void)state;
-    hub = (struct uplink_hub){
-        .now_us = LAB_T0, .seed = 0x9e3779b97f4a7c15ull, .names = &names, .metrics = &metrics};
-    names = (struct uplink_names){0};
+    hub = (struct uplink_hub){.now_us = LAB_T0};
+    config = (struct uplinks_config){.relay_mbit = 1000, .source_mbit = 200, .max = UPLINK_MAX};
     memset(&metrics, 0, sizeof(metrics));
-    assert_int_equal(table_new(&hub.by_id), 0);
-    assert_int_equal(table_new(&hub.legs), 0);
-    assert_int_equal(uplink_places_new(UPLINK_MAX, &secret_source, &hub.places), 0);
-    assert_int_equal(uplink_rates_new(1000, 200, &secret_source, &hub.rates), 0);
+    assert_int_equal(uplink_hub_open(&hub, &config, &metrics), 0);
     return 0;
 }
 
 static int lab_close(void **state)
 {
     (void)state;
-    while (hub.all)
-        uplink_lose(hub.all);
-    while (uplink_verify_next(&hub))
-        ;
-    lab_bury();
+    uplink_hub_close(&hub);
     assert_int_equal(hub.waiting, 0);
     assert_int_equal(hub.leg_count, 0);
     assert_int_equal(hub.pair_count, 0);
     assert_int_equal(metrics.proven + metrics.streams + metrics.pairs, 0);
-    table_free(hub.by_id);
-    table_free(hub.legs);
-    uplink_places_free(hub.places);
-    uplink_rates_free(hub.rates);
-    heap_fini(&hub.deadlines);
     for (unsigned i = 0; i < node_count; i++) {
         close(nodes[i].fd);
         identity_free(nodes[i].me);
@@ -157,7 +131,7 @@ static void fill(struct node *n)
     while ((got = recv(n->fd, n->in + n->in_len, LAB_IN_MAX - n->in_len, MSG_DONTWAIT)) > 0) {
         n->in_len += (size_t)got;
         if (n->uplink && n->uplink->out.blocked) {
-            uplink_list(n->uplink);
+            uplink_hub_list(n->uplink);
             lab_settle();
         }
     }
