@@ -21,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "netns"))
 BATCH = 60
+PING_S = 20
 
 
 def memory_kb(pid):
@@ -34,14 +35,22 @@ def cpu_s(pid):
 
 
 def idle(backbone, count):
-    from uplink_client import Uplink
+    from test_uplinks import figures
+    from uplink_client import PING, Uplink, frame
     keep = [Uplink(backbone.port, source="127.200.0.1")]  # what the first one alone makes
+    ping = frame(b"", PING)
     before = memory_kb(backbone.process.pid)
-    started = time.monotonic()
+    started = pinged = time.monotonic()
     for index in range(count):
         keep.append(Uplink(backbone.port, source=f"127.{1 + index // 250 % 190}.{index % 250}.1"))
+        if time.monotonic() - pinged > PING_S:
+            pinged = time.monotonic()
+            for node in keep:
+                node.socket.sendall(ping)
     taken = time.monotonic() - started
     after = memory_kb(backbone.process.pid)
+    alive = int(figures(backbone)["uplinks"])
+    assert alive == count + 1, f"only {alive} are left"
     print(f"{count} idle uplinks: {(after - before) / count:.1f} KB each ({after / 1024:.0f} MB in all), made in {taken:.0f} s")
     for node in keep:
         node.close()
