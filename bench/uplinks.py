@@ -3,7 +3,7 @@
 """What uplinks cost a backbone, on loopback: memory of each idle one, and what passes through. Prints figures, and
 asserts none. Needs no root, and as many open files (`ulimit -n`) as uplinks.
 
-    bench/uplinks.py [--build build] [--uplinks 10000] [--seconds 5]
+    bench/uplinks.py [--build build] [--uplinks 9999] [--seconds 5]
 """
 
 import argparse
@@ -91,7 +91,7 @@ def through(backbone, seconds, size):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default=ROOT / "build")
-    parser.add_argument("--uplinks", type=int, default=10000)
+    parser.add_argument("--uplinks", type=int, default=9999)
     parser.add_argument("--seconds", type=float, default=5)
     options = parser.parse_args()
     os.environ["SHADOWMESH_BUILD"] = str(options.build)
