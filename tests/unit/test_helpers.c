@@ -156,10 +156,11 @@ static struct fixture *new_fixture(void)
 
 static int start_helper(struct fixture *f, int (*run)(int, const void *), const void *context, bool caged)
 {
-    struct helper_job job = {"test: names", "names", -1, run, context};
+    struct helper_job job = {
+        .title = "test: names", .name = "names", .fd = -1, .run = run, .context = context};
     int node;
     assert_int_equal(helper_channel_open(&node, &job.fd), 0);
-    assert_int_equal(helper_keeper_start(&job, 1, &node, caged), 0);
+    assert_int_equal(helper_keeper_start(&job, 1, &node, 1, caged), 0);
     const struct helper_client_config client = {&f->loop, "names"};
     return helper_client_new(&client, node, &f->helper);
 }
@@ -424,11 +425,11 @@ static int be_unable(int fd, const void *context)
 /* The teardown waits for its keeper. */
 static int wait_for(int (*run)(int, const void *), char why[HELPER_TEXT_MAX])
 {
-    struct helper_job job = {"test: names", "names", -1, run, NULL};
+    struct helper_job job = {.title = "test: names", .name = "names", .fd = -1, .run = run};
     struct helpers helpers = HELPERS_NONE;
     const char *title;
     assert_int_equal(helper_channel_open(&helpers.names, &job.fd), 0);
-    assert_int_equal(helper_keeper_start(&job, 1, &helpers.names, false), 0);
+    assert_int_equal(helper_keeper_start(&job, 1, &helpers.names, 1, false), 0);
     int err = helpers_wait(&helpers, &title, why);
     assert_string_equal(title, HELPERS_NAMES);
     helpers_close(&helpers);
@@ -465,12 +466,12 @@ static void helper_that_does_not_end_is_ended(void **state)
 
 static void keeper_that_cannot_be_started_is_an_error(void **state)
 {
-    struct helper_job job = {"test: names", "names", -1, be_unable, NULL};
+    struct helper_job job = {.title = "test: names", .name = "names", .fd = -1, .run = be_unable};
     int node;
     (void)state;
     assert_int_equal(helper_channel_open(&node, &job.fd), 0);
     forks_to_failure = 1;
-    assert_int_equal(helper_keeper_start(&job, 1, &node, false), ERR_IO);
+    assert_int_equal(helper_keeper_start(&job, 1, &node, 1, false), ERR_IO);
     assert_int_equal(errno, EAGAIN);
     close(node);
 }

@@ -16,7 +16,9 @@
 
 static bool start_helpers(struct node *n)
 {
-    const struct helpers_config config = {.caged = n->config->sandbox, .backbone = n->config->backbone};
+    const struct helpers_config config = {.caged = n->config->sandbox,
+                                          .backbone = n->config->backbone,
+                                          .workers = resources_workers(n->config)};
     int err = helpers_start(&config, &n->helpers);
     if (err)
         log_error("cannot start the helper processes: %s", strerror(errno));

@@ -22,6 +22,7 @@ static_assert(INTAKE_PEERS == MESH_PEERS_MAX, "each peer has a share of the queu
 static_assert(CONFIG_WORKERS_MAX == WORKER_MAX && WORKER_MAX <= TAP_QUEUES_MAX &&
                   WORKER_MAX <= WIRE_DATA_LANES,
               "each worker has a queue and a lane");
+static_assert(UPLINK_WORKERS_MAX == WORKER_MAX, "each worker has a channel to the uplink");
 
 static bool open_api(struct node *n)
 {

@@ -13,6 +13,7 @@ struct backbone_helper {
     int fd;
     const struct backbone_helper_config *config;
     struct http_client *http;
+    struct uplink_helper *uplink;
     struct {
         enum helper_kind kind;
         uint32_t token;
@@ -68,20 +69,49 @@ static bool is_request(enum helper_kind kind)
     return kind >= HELPER_ASK_INFO && kind <= HELPER_ASK_RECORD;
 }
 
+/* Tells whether the node has said something. */
+static bool wait_for_news(struct backbone_helper *h)
+{
+    int timeout_ms;
+    struct curl_waitfd fds[1 + UPLINK_HELPER_FDS_MAX] = {{.fd = h->fd, .events = CURL_WAIT_POLLIN}};
+    unsigned count = 1 + uplink_helper_wants(h->uplink, fds + 1, &timeout_ms);
+    http_client_wait(h->http, fds, count, timeout_ms);
+    return fds[0].revents != 0;
+}
+
+static int exit_code(int err)
+{
+    return err == ERR_CLOSED ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 static int serve(struct backbone_helper *h)
 {
     for (;;) {
-        bool readable = http_client_wait(h->http, h->fd);
+        bool readable = wait_for_news(h);
         answer_all(h);
-        int err = readable ? helper_channel_receive(h->fd, &h->packet) : ERR_AGAIN;
+        int err = readable ? helper_channel_receive(h->fd, &h->packet) : 0;
         if (err == ERR_CLOSED)
-            return EXIT_SUCCESS;
-        if (!readable)
-            continue;
-        if (err || !is_request(h->packet.message.kind))
-            return EXIT_FAILURE;
-        on_ask(h);
+            uplink_helper_end(h->uplink);
+        if (err || (readable && !is_request(h->packet.message.kind)))
+            return exit_code(err);
+        if (readable)
+            on_ask(h);
+        err = uplink_helper_turn(h->uplink);
+        if (err)
+            return exit_code(err);
     }
+}
+
+static int begin(struct backbone_helper *h, char *failed, size_t size)
+{
+    int err = http_client_new(&h->http, failed, size);
+    if (!err && h->config->caged)
+        err = helper_cage_enter(HELPER_CAGE_BACKBONE, failed, size);
+    if (!err) {
+        snprintf(failed, size, "%s", err_str(ERR_NOMEM));
+        err = uplink_helper_new(http_client_library(h->http), h->config->url, &h->config->ends, &h->uplink);
+    }
+    return err;
 }
 
 int backbone_helper_run(int fd, const void *context)
@@ -91,8 +121,7 @@ int backbone_helper_run(int fd, const void *context)
     h.fd = fd;
     h.config = context;
     char failed[HELPER_TEXT_MAX];
-    if (http_client_new(&h.http, failed, sizeof(failed)) ||
-        (h.config->caged && helper_cage_enter(HELPER_CAGE_BACKBONE, failed, sizeof(failed)))) {
+    if (begin(&h, failed, sizeof(failed))) {
         first.kind = HELPER_UNABLE;
         helper_message_set_text(&first, failed);
     }

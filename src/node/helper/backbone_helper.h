@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The helper that speaks with a backbone: HTTP, TLS and JSON, far from the node's key. */
+/* The helper that speaks with a backbone: HTTP, TLS, JSON and WebSocket, far from the node's key. */
 
+#include "node/helper/uplink_helper.h"
 #include <stdbool.h>
 
 struct backbone_helper_config {
     bool caged;
-    const char *url; /* the backbone's, without trailing slash */
+    const char *url;         /* the backbone's, without trailing slash */
+    struct uplink_ends ends; /* of the uplink's channels */
 };
 
 /* Runs it on its end of the channel (struct helper_job); context is a struct backbone_helper_config. */

@@ -11,19 +11,25 @@
 
 /* Each is used as curl_<name>. */
 #define CURL_LIBRARY_FUNCTIONS(row)                                                                          \
+    row(easy_cleanup);                                                                                       \
     row(easy_getinfo);                                                                                       \
     row(easy_header);                                                                                        \
     row(easy_init);                                                                                          \
+    row(easy_recv);                                                                                          \
+    row(easy_send);                                                                                          \
     row(easy_setopt);                                                                                        \
     row(easy_strerror);                                                                                      \
     row(getdate);                                                                                            \
     row(global_init);                                                                                        \
     row(multi_add_handle);                                                                                   \
+    row(multi_cleanup);                                                                                      \
+    row(multi_fdset);                                                                                        \
     row(multi_info_read);                                                                                    \
     row(multi_init);                                                                                         \
     row(multi_perform);                                                                                      \
     row(multi_poll);                                                                                         \
     row(multi_remove_handle);                                                                                \
+    row(multi_timeout);                                                                                      \
     row(slist_append);                                                                                       \
     row(slist_free_all)
 

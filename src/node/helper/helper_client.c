@@ -117,6 +117,15 @@ static void on_message(struct helper_client *c, const struct helper_message *m)
     case HELPER_ASK_RECORD:
         give_up(c, "answers with a question");
         return;
+    case HELPER_UPLINK_READY:
+    case HELPER_UPLINK_OPEN:
+    case HELPER_UPLINK_CLOSED:
+    case HELPER_UPLINK_DROPPED:
+    case HELPER_UPLINK_CONNECT:
+    case HELPER_UPLINK_CHECK:
+    case HELPER_UPLINK_LEAVE:
+        give_up(c, "speaks of the uplink on another channel than its own");
+        return;
     }
 }
 

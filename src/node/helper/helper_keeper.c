@@ -37,11 +37,18 @@ struct keeper {
     } children[JOBS_MAX];
 };
 
-static void close_all(const struct helper_job *jobs, unsigned count, int but)
+static void close_job(const struct helper_job *job)
+{
+    close(job->fd);
+    for (unsigned i = 0; i < job->more_count; i++)
+        close(job->more[i]);
+}
+
+static void close_all(const struct helper_job *jobs, unsigned count, const struct helper_job *but)
 {
     for (unsigned i = 0; i < count; i++)
-        if (jobs[i].fd != but)
-            close(jobs[i].fd);
+        if (&jobs[i] != but)
+            close_job(&jobs[i]);
 }
 
 /* What it cannot tell, the node sees when the channel closes. */
@@ -59,7 +66,7 @@ static void start(struct keeper *k, unsigned i)
     if (pid == 0) {
         signal(SIGCHLD, SIG_DFL);
         sigprocmask(SIG_SETMASK, &k->signals, NULL);
-        close_all(k->jobs, k->count, job->fd);
+        close_all(k->jobs, k->count, job);
         process_title(job->title, job->name);
         _exit(job->run(job->fd, job->context));
     }
@@ -209,16 +216,17 @@ static _Noreturn void run(struct keeper *k, bool caged)
     _exit(EXIT_SUCCESS);
 }
 
-int helper_keeper_start(const struct helper_job *jobs, unsigned count, const int *node, bool caged)
+int helper_keeper_start(const struct helper_job *jobs, unsigned count, const int *node, unsigned node_count,
+                        bool caged)
 {
     struct keeper k = {.count = count < JOBS_MAX ? count : JOBS_MAX};
     memcpy(k.jobs, jobs, k.count * sizeof(*jobs));
     pid_t pid = fork();
     if (pid == 0) {
-        for (unsigned i = 0; i < k.count; i++)
+        for (unsigned i = 0; i < node_count; i++)
             close(node[i]);
         run(&k, caged);
     }
-    close_all(jobs, count, -1);
+    close_all(jobs, count, NULL);
     return pid < 0 ? ERR_IO : 0;
 }

@@ -7,15 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LAST_KIND    HELPER_BACKBONE
+#define LAST_KIND    HELPER_UPLINK_LEAVE
 #define LAST_VERDICT BACKBONE_FORGED
 
 enum field {
-    VERDICT = 1 << 0, /* with date and number */
+    VERDICT = 1 << 0, /* with date */
     TEXT = 1 << 1,
     ADDRESSES = 1 << 2,
     DATA = 1 << 3,
     SIGNATURE = 1 << 4,
+    NUMBER = 1 << 5,
 };
 
 static const uint8_t fields_of[] = {
@@ -28,7 +29,14 @@ static const uint8_t fields_of[] = {
     [HELPER_ASK_REGISTER] = ADDRESSES | DATA | SIGNATURE,
     [HELPER_ASK_RECORD] = ADDRESSES | DATA,
     [HELPER_NAME] = TEXT | ADDRESSES,
-    [HELPER_BACKBONE] = VERDICT | TEXT | ADDRESSES | DATA | SIGNATURE,
+    [HELPER_BACKBONE] = VERDICT | NUMBER | TEXT | ADDRESSES | DATA | SIGNATURE,
+    [HELPER_UPLINK_READY] = 0,
+    [HELPER_UPLINK_OPEN] = 0,
+    [HELPER_UPLINK_CLOSED] = NUMBER | TEXT,
+    [HELPER_UPLINK_DROPPED] = NUMBER,
+    [HELPER_UPLINK_CONNECT] = NUMBER | ADDRESSES,
+    [HELPER_UPLINK_CHECK] = 0,
+    [HELPER_UPLINK_LEAVE] = NUMBER,
 };
 
 static void put_slice(struct writer *w, struct slice s)
@@ -68,8 +76,9 @@ int helper_message_encode(const struct helper_message *m, uint8_t out[HELPER_MES
     if (fields & VERDICT) {
         writer_u8(&w, (uint8_t)m->verdict);
         writer_u64(&w, m->date_s);
-        writer_u64(&w, m->number);
     }
+    if (fields & NUMBER)
+        writer_u64(&w, m->number);
     if (fields & TEXT)
         put_slice(&w, (struct slice){(const uint8_t *)m->text, text_len});
     if (fields & ADDRESSES)
@@ -95,7 +104,6 @@ static void take_verdict(struct reader *r, struct helper_message *out)
     r->bad |= verdict > LAST_VERDICT;
     out->verdict = (enum backbone_verdict)verdict;
     out->date_s = reader_u64(r);
-    out->number = reader_u64(r);
 }
 
 /* No byte of it is NUL, which text_ok refuses as a control. */
@@ -140,6 +148,8 @@ int helper_message_decode(const uint8_t *bytes, size_t len, struct helper_messag
     out->kind = (enum helper_kind)kind;
     if (fields_of[kind] & VERDICT)
         take_verdict(&r, out);
+    if (fields_of[kind] & NUMBER)
+        out->number = reader_u64(&r);
     if (fields_of[kind] & TEXT)
         take_text(&r, out);
     if (fields_of[kind] & ADDRESSES)

@@ -31,6 +31,15 @@ enum helper_kind {
     /* helper to node */
     HELPER_NAME,     /* addresses; none: text says why */
     HELPER_BACKBONE, /* of what was asked of the backbone: see struct helper_message */
+    /* on the uplink's own channel (uplink_channel.h), token 0; helper to node */
+    HELPER_UPLINK_READY, /* it may be asked to connect; nothing is left of a connection before */
+    HELPER_UPLINK_OPEN,  /* it is connected: the backbone speaks first */
+    HELPER_UPLINK_CLOSED, /* text: why; number: the backbone's close code, or 0. Until it is asked again, nothing passes */
+    HELPER_UPLINK_DROPPED, /* number: so many more messages with datagrams were lost */
+    /* node to helper */
+    HELPER_UPLINK_CONNECT, /* addresses; number: of workers that take datagrams */
+    HELPER_UPLINK_CHECK,   /* the network has changed: is the backbone still there? */
+    HELPER_UPLINK_LEAVE,   /* number: with which code. CLOSED follows, unless it has just been said */
 };
 
 enum backbone_verdict {
@@ -46,8 +55,9 @@ struct helper_message {
     enum helper_kind kind;
     uint32_t token;
     enum backbone_verdict verdict;
-    uint64_t date_s;            /* the backbone's clock, seconds since 1970; 0 when it told none */
-    uint64_t number;            /* the seq that it has stored of us, when it refuses a lower one; else 0 */
+    uint64_t date_s; /* the backbone's clock, seconds since 1970; 0 when it told none */
+    uint64_t
+        number; /* HELPER_BACKBONE: the seq that it has stored of us, when it refuses a lower one; else 0 */
     char text[HELPER_TEXT_MAX]; /* text_ok; of BACKBONE_OK: the running process of the backbone, else why */
     unsigned address_count;
     struct addr addresses[HELPER_ADDRESSES_MAX]; /* ASK_INFO's answer: where STUN is served */

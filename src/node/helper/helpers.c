@@ -6,6 +6,7 @@
 #include "node/helper/helper_channel.h"
 #include "node/helper/helper_keeper.h"
 #include "node/helper/name_helper.h"
+#include "node/helper/uplink_channel.h"
 
 #include "base/clock.h"
 #include <poll.h>
@@ -13,22 +14,61 @@
 #include <unistd.h>
 
 #define START_US (30 * USEC_PER_SEC)
+#define ENDS_MAX (1 + UPLINK_WORKERS_MAX)
+
+static int open_uplink(unsigned workers, struct uplink_ends *node, struct uplink_ends *helper)
+{
+    int err = uplink_channel_open(&node->control, &helper->control);
+    while (!err && node->worker_count < workers) {
+        unsigned i = node->worker_count;
+        err = uplink_channel_open(&node->workers[i], &helper->workers[i]);
+        node->worker_count = helper->worker_count += err == 0;
+    }
+    return err;
+}
+
+static unsigned list_ends(const struct uplink_ends *ends, int *out)
+{
+    unsigned count = 0;
+    if (ends->control >= 0)
+        out[count++] = ends->control;
+    for (unsigned i = 0; i < ends->worker_count; i++)
+        out[count++] = ends->workers[i];
+    return count;
+}
 
 int helpers_start(const struct helpers_config *config, struct helpers *out)
 {
     const struct name_helper_config names = {config->caged, NAME_HELPER_PATIENCE_S, name_helper_look_up};
-    const struct backbone_helper_config backbone = {config->caged, config->backbone};
+    struct backbone_helper_config backbone = {
+        .caged = config->caged, .url = config->backbone, .ends = {.control = -1}};
+    int more[ENDS_MAX], node[2 + ENDS_MAX];
     struct helper_job jobs[] = {
-        {"shadowmesh-l2: names", "names", -1, name_helper_run, &names},
-        {"shadowmesh-l2: backbone", "backbone", -1, backbone_helper_run, &backbone},
+        {.title = "shadowmesh-l2: names",
+         .name = "names",
+         .fd = -1,
+         .run = name_helper_run,
+         .context = &names},
+        {.title = "shadowmesh-l2: backbone",
+         .name = "backbone",
+         .fd = -1,
+         .more = more,
+         .run = backbone_helper_run,
+         .context = &backbone},
     };
     unsigned count = config->backbone[0] ? 2 : 1;
-    int node[] = {-1, -1}, err = 0;
-    for (unsigned i = 0; !err && i < count; i++)
-        err = helper_channel_open(&node[i], &jobs[i].fd);
+    *out = HELPERS_NONE;
+    int err = helper_channel_open(&out->names, &jobs[0].fd);
+    if (!err && count == 2)
+        err = helper_channel_open(&out->backbone, &jobs[1].fd);
+    if (!err && count == 2)
+        err = open_uplink(config->workers, &out->uplink, &backbone.ends);
+    jobs[1].more_count = list_ends(&backbone.ends, more);
+    node[0] = out->names;
+    node[1] = out->backbone;
     if (!err)
-        err = helper_keeper_start(jobs, count, node, config->caged);
-    *out = (struct helpers){node[0], node[1]};
+        err = helper_keeper_start(jobs, count, node, count + list_ends(&out->uplink, node + count),
+                                  config->caged);
     if (err)
         helpers_close(out);
     return err;
@@ -78,4 +118,7 @@ void helpers_close(struct helpers *h)
 {
     close_one(&h->names);
     close_one(&h->backbone);
+    close_one(&h->uplink.control);
+    for (unsigned i = 0; i < h->uplink.worker_count; i++)
+        close_one(&h->uplink.workers[i]);
 }

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "node/helper/helper_message.h"
+#include "node/helper/uplink_helper.h"
 #include <stdbool.h>
 
 /* What they do, for the log. */
@@ -13,17 +14,19 @@
 #define HELPERS_NONE                                                                                         \
     (struct helpers)                                                                                         \
     {                                                                                                        \
-        .names = -1, .backbone = -1                                                                          \
+        .names = -1, .backbone = -1, .uplink = {.control = -1 }                                              \
     }
 
 /* The node's ends of their channels; -1 where there is none. */
 struct helpers {
     int names, backbone;
+    struct uplink_ends uplink;
 };
 
 struct helpers_config {
     bool caged;
     const char *backbone; /* its URL; empty for none, and no helper for it */
+    unsigned workers;     /* that its uplink brings datagrams to, UPLINK_WORKERS_MAX at most */
 };
 
 /* Starts them. Before this process makes a thread, reads a key or opens what they should not have. ERR_IO with errno

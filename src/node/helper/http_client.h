@@ -5,11 +5,11 @@
 
 #include "base/addr.h"
 #include "base/err.h"
+#include "node/helper/http_handle.h"
 #include <stddef.h>
 
 #define HTTP_REQUESTS_MAX 2 /* at once */
 #define HTTP_BODY_MAX     65536
-#define HTTP_CAUSE_MAX    256
 
 struct http_client;
 
@@ -35,8 +35,12 @@ int http_client_new(struct http_client **out, char *failed, size_t size) must_ch
 /* Begins; returns its place, 0 to HTTP_REQUESTS_MAX - 1. ERR_SPACE when all are taken, ERR_NOMEM. */
 int http_client_start(struct http_client *h, const struct http_request *request) must_check;
 
-/* Waits until a request made progress or fd can be read, and tells whether that one can. */
-bool http_client_wait(struct http_client *h, int fd);
+/* Waits until a request made progress, or something comes to pass on one of fds (their revents), for timeout_ms at
+ * most. */
+void http_client_wait(struct http_client *h, struct curl_waitfd *fds, unsigned count, int timeout_ms);
+
+/* Borrowed, for others in the process. */
+const struct curl_library *http_client_library(const struct http_client *h);
 
 /* The place of one that is done, with its answer, or ERR_AGAIN. What answer points to is borrowed until the next
  * http_client_start. */
