@@ -38,16 +38,17 @@ ROOMS = {
     },
     "node": {
         "config": set(),
-        "carrier": set(),
+        "carrier": {"helper"},
         "data": {"carrier"},
         "device": {"config"},
         "helper": set(),
         "rendezvous": {"helper"},
+        "uplink": {"carrier", "helper"},
         "api": set(),
         "underlay": {"config", "carrier", "device", "helper", "rendezvous"},
         "report": {"data", "device"},
-        "command": {"config", "data", "device", "rendezvous", "underlay", "api", "report"},
-        "control": {"config", "carrier", "data", "device", "helper", "rendezvous", "underlay", "api", "report", "command"},
+        "command": {"config", "data", "device", "rendezvous", "uplink", "underlay", "api", "report"},
+        "control": {"config", "carrier", "data", "device", "helper", "rendezvous", "uplink", "underlay", "api", "report", "command"},
     },
 }
 

@@ -6,12 +6,15 @@
 
 #include "base/table.h"
 #include "node/carrier/tcp_streams.h"
+#include "proto/path/endpoint.h"
+#include <assert.h>
 #include <stdlib.h>
 
 struct streams {
     struct streams_events events;
     struct table *by_conn;
     struct tcp_streams *tcp;
+    struct streams_uplink uplinks[UPLINKS_MAX];
 };
 
 static void free_streams(struct streams *s)
@@ -42,7 +45,20 @@ void streams_close_all(struct streams *s)
     free_streams(s);
 }
 
+void streams_add_uplink(struct streams *s, unsigned backbone, const struct streams_uplink *uplink)
+{
+    assert(backbone < UPLINKS_MAX);
+    s->uplinks[backbone] = *uplink;
+}
+
 /* ---- the mesh's orders ---- */
+
+static void dial_by_uplink(struct streams *s, uint64_t conn, const struct target *to)
+{
+    const struct streams_uplink *u = &s->uplinks[to->backbone];
+    if (u->dial)
+        u->dial(u->context, conn, to);
+}
 
 void streams_dial(struct streams *s, uint64_t conn, const struct target *to)
 {
@@ -50,7 +66,8 @@ void streams_dial(struct streams *s, uint64_t conn, const struct target *to)
     case TARGET_TCP:
         tcp_streams_dial(s->tcp, conn, &to->addr);
         return;
-    case TARGET_UPLINK: /* only where mesh_on_uplink told that one is up */
+    case TARGET_UPLINK:
+        dial_by_uplink(s, conn, to);
         return;
     }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The control streams by the mesh's numbers, whatever carries them: TCP does. Control thread. */
+/* The control streams by the mesh's numbers, whatever carries them: TCP, or an uplink
+ * to a backbone. Control thread. */
 
 #include "base/err.h"
 #include "proto/wire/target.h"
@@ -21,6 +22,12 @@ struct streams_events {
     void *context;
 };
 
+/* What opens streams by an uplink to a backbone. */
+struct streams_uplink {
+    void (*dial)(void *context, uint64_t conn, const struct target *to);
+    void *context;
+};
+
 /* Accepts on a TCP port, all addresses, both families. ERR_BUSY when the port is in use, ERR_PERMISSION, ERR_IO
  * (errno). */
 int streams_new(uv_loop_t *loop, uint16_t port, const struct streams_events *events,
@@ -32,6 +39,9 @@ void streams_close_all(struct streams *s);
 
 /* Opens a stream to `to`; answers with connected or closed. */
 void streams_dial(struct streams *s, uint64_t conn, const struct target *to);
+
+/* Targets of this backbone are opened by it: until then, nobody does. The number is below UPLINKS_MAX. */
+void streams_add_uplink(struct streams *s, unsigned backbone, const struct streams_uplink *uplink);
 
 /* Copies data. A stream whose other end does not read is closed when too much waits. */
 void streams_send(struct streams *s, uint64_t conn, const uint8_t *data, size_t len);

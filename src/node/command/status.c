@@ -16,6 +16,7 @@
 #include "node/report/overlay.h"
 #include "node/report/warnings.h"
 #include "node/underlay/addresses.h"
+#include "node/uplink/uplink.h"
 #include "proto/mesh/mesh.h"
 
 static json_t *prefixes(const struct addr_prefix *list, unsigned count)
@@ -70,14 +71,25 @@ static json_t *describe_key_memory(void)
     return json_pack("{s:I, s:I}", "bytes", (json_int_t)stats.bytes, "unlocked", (json_int_t)stats.unlocked);
 }
 
-static json_t *describe_backbone(const struct status *s)
+static json_t *describe_uplink(const struct uplink *u, uint64_t now_us)
+{
+    const struct uplink_status status = uplink_status(u);
+    json_t *o = json_pack("{s:s, s:I}", "state", status.state, "since_s",
+                          (json_int_t)((now_us - status.since_us) / USEC_PER_SEC));
+    if (o && status.error[0])
+        json_object_set_new(o, "error", json_string(status.error));
+    return o;
+}
+
+static json_t *describe_backbone(const struct status *s, uint64_t now_us)
 {
     if (!s->rendezvous)
         return json_null();
     const char *why;
     bool registered = rendezvous_is_registered(s->rendezvous, &why);
-    json_t *o = json_pack("{s:s, s:b, s:b}", "url", s->config->backbone, "reachable",
-                          rendezvous_is_reachable(s->rendezvous), "registered", registered);
+    json_t *o = json_pack("{s:s, s:b, s:b, s:o}", "url", s->config->backbone, "reachable",
+                          rendezvous_is_reachable(s->rendezvous), "registered", registered, "uplink",
+                          describe_uplink(s->uplink, now_us));
     if (!registered && why[0] && o)
         json_object_set_new(o, "error", json_string(why));
     return o;
@@ -127,9 +139,9 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
         device_tap(s->device)->name, "mtu", (int)device_mtu(s->device), "addresses",
         prefixes(overlay, overlay_count), "workers", (int)s->workers->count, "aead", aead_suite_name(suite),
         "aead_backend", aead_backend_name(suite), "version", SHADOWMESH_VERSION, "uptime_s",
-        (json_int_t)((now_us - s->started_us) / USEC_PER_SEC), "backbone", describe_backbone(s), "reflexive",
-        describe_addr(addresses_mapped(s->addresses)), "port", (int)s->config->port, "control_port",
-        (int)s->config->control_port, "public", s->config->is_public, "peers",
+        (json_int_t)((now_us - s->started_us) / USEC_PER_SEC), "backbone", describe_backbone(s, now_us),
+        "reflexive", describe_addr(addresses_mapped(s->addresses)), "port", (int)s->config->port,
+        "control_port", (int)s->config->control_port, "public", s->config->is_public, "peers",
         describe_peers(s->mesh, now_us), "drops", describe_drops(s), "frames", describe_frames(s->workers),
         "key_memory", describe_key_memory(), "sandbox", describe_sandbox(s->sandbox), "warnings",
         describe_warnings(s, now_us), "device_up", device_up(s->device));

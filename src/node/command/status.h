@@ -14,6 +14,7 @@ struct mesh;
 struct overlay;
 struct rendezvous;
 struct sandbox;
+struct uplink;
 struct warnings;
 struct workers;
 
@@ -26,6 +27,7 @@ struct status {
     const struct workers *workers;
     const uint64_t *drops;               /* DROP_COUNT: of datagrams that the control thread took */
     const struct rendezvous *rendezvous; /* NULL without -backbone */
+    const struct uplink *uplink;         /* likewise */
     const struct addresses *addresses;
     const struct sandbox *sandbox;
     const struct warnings *warnings;

@@ -70,8 +70,11 @@ static void on_clock(void *context, int64_t ahead_s)
 static void on_backbone(void *context, bool reachable, const struct addr *udp)
 {
     struct node *n = context;
-    if (reachable)
-        addresses_ask_at(&n->addresses, udp, clock_monotonic_us());
+    if (!reachable)
+        return;
+    addresses_ask_at(&n->addresses, udp, clock_monotonic_us());
+    if (n->uplink)
+        uplink_hurry(n->uplink);
 }
 
 void control_events_of_rendezvous(struct node *n, struct rendezvous_config *out)
@@ -82,6 +85,47 @@ void control_events_of_rendezvous(struct node *n, struct rendezvous_config *out)
     out->clock = on_clock;
     out->state = on_backbone;
     out->context = n;
+}
+
+/* ---- the uplink to it ---- */
+
+static unsigned on_addresses(void *context, const struct addr **out)
+{
+    return rendezvous_addresses(((struct node *)context)->rendezvous, out);
+}
+
+static void on_uplink(void *context, bool up)
+{
+    mesh_on_uplink(((struct node *)context)->mesh, CONTROL_BACKBONE, up, clock_monotonic_us());
+}
+
+static void on_paired(void *context, const struct node_id *id, bool on)
+{
+    mesh_on_paired(((struct node *)context)->mesh, CONTROL_BACKBONE, id, on, clock_monotonic_us());
+}
+
+static void on_dropped(void *context, uint64_t batches)
+{
+    ((struct node *)context)->drops[DROP_BACKLOG] += batches;
+}
+
+void control_events_of_uplink(struct node *n, struct uplink_config *out)
+{
+    out->addresses = on_addresses;
+    out->state = on_uplink;
+    out->paired = on_paired;
+    out->dropped = on_dropped;
+    out->context = n;
+}
+
+static void on_dial(void *context, uint64_t conn, const struct target *to)
+{
+    uplink_dial(((struct node *)context)->uplink, conn, to);
+}
+
+struct streams_uplink control_events_dialler(struct node *n)
+{
+    return (struct streams_uplink){on_dial, n};
 }
 
 /* ---- workers ---- */

@@ -7,6 +7,7 @@
 struct link_work;
 struct node;
 struct rendezvous_config;
+struct uplink_config;
 
 /* Streams' events go into the mesh. */
 struct streams_events control_events_of_streams(struct node *n);
@@ -16,6 +17,12 @@ void control_events_of_rendezvous(struct node *n, struct rendezvous_config *out)
 
 /* A handshake's work is done. context is the node. */
 void control_events_worked(void *context, struct link_work *work);
+
+/* Those of our uplink to it likewise. */
+void control_events_of_uplink(struct node *n, struct uplink_config *out);
+
+/* What opens streams by it. */
+struct streams_uplink control_events_dialler(struct node *n);
 
 /* A worker has events: for any thread; context is the node. */
 void control_events_wake(void *context);

@@ -50,6 +50,8 @@ static void on_underlay_changed(struct node *n)
     addresses_on_change(&n->addresses, clock_monotonic_us());
     hosts_forget_failures(&n->hosts);
     streams_drop_homeless(n->streams);
+    if (n->uplink)
+        uplink_network_changed(n->uplink);
     mesh_network_changed(n->mesh, device_underlay_max(n->device), clock_monotonic_us());
 }
 

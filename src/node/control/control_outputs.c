@@ -127,6 +127,7 @@ static void do_one(struct node *n, const struct mesh_output *o)
         notice(n, o);
         break;
     case MESH_OUTPUT_PAIR: /* only where mesh_on_uplink told that one is up */
+        uplink_pair(n->uplink, &o->id, o->pair.on);
         break;
     case MESH_OUTPUT_PONG:
         pings_pong(&n->pings, o->token, o->rtt_us);

@@ -214,6 +214,30 @@ static bool start_rendezvous(struct node *n)
     return true;
 }
 
+static bool start_uplink(struct node *n)
+{
+    if (!n->config->backbone[0])
+        return true;
+    int fd = n->helpers.uplink.control;
+    n->helpers.uplink.control = -1;
+    struct uplink_config config = {.loop = &n->loop,
+                                   .url = n->config->backbone,
+                                   .fd = fd,
+                                   .backbone = CONTROL_BACKBONE,
+                                   .workers = n->socket_count,
+                                   .me = n->identity,
+                                   .streams = n->streams};
+    control_events_of_uplink(n, &config);
+    int err = uplink_new(&config, &n->uplink);
+    if (err) {
+        log_error("cannot start the uplink to the backbone: %s", err_str(err));
+        return false;
+    }
+    const struct streams_uplink dialler = control_events_dialler(n);
+    streams_add_uplink(n->streams, CONTROL_BACKBONE, &dialler);
+    return true;
+}
+
 static bool add_hosts(struct node *n)
 {
     const struct config *c = n->config;
@@ -241,6 +265,7 @@ static void init_commands(struct node *n)
                                                .workers = &n->workers,
                                                .drops = n->drops,
                                                .rendezvous = n->rendezvous,
+                                               .uplink = n->uplink,
                                                .addresses = &n->addresses,
                                                .sandbox = &n->sandbox,
                                                .warnings = &n->warnings,
@@ -291,7 +316,7 @@ bool control_start(struct node *n)
         return false;
     init_parts(n);
     tell_addresses(n);
-    if (!open_helpers(n) || !start_rendezvous(n) || !add_hosts(n) || !keep_key(n))
+    if (!open_helpers(n) || !start_rendezvous(n) || !start_uplink(n) || !add_hosts(n) || !keep_key(n))
         return false;
     init_commands(n);
     control_loop_begin(n);

@@ -29,10 +29,12 @@
 #include "node/underlay/addresses.h"
 #include "node/underlay/filter.h"
 #include "node/underlay/hosts.h"
+#include "node/uplink/uplink.h"
 #include "proto/mesh/mesh.h"
 #include <uv.h>
 
-#define NODE_SIGNALS 3 /* that end it */
+#define NODE_SIGNALS     3 /* that end it */
+#define CONTROL_BACKBONE 0 /* the number of the one that a node has, for targets and endpoints */
 
 struct node {
     const struct config *config;
@@ -57,7 +59,8 @@ struct node {
     struct handshake_pool *handshakes;
     struct addresses addresses;
     struct hosts hosts;
-    struct rendezvous *rendezvous; /* NULL without -backbone */
+    struct rendezvous *rendezvous; /* NULL without -backbone, … */
+    struct uplink *uplink;         /* … as this */
     uint64_t drops[DROP_COUNT];    /* of datagrams that the control thread took */
 
     /* Helper processes. */

@@ -16,13 +16,13 @@ void control_stop(struct node *n, int code)
         rendezvous_close(n->rendezvous);
     name_client_free(n->name_client);
     helper_client_close(n->name_helper);
-    helper_client_close(n->backbone_helper);
-    helpers_close(&n->helpers);
     if (n->mesh) {
         mesh_shutdown(n->mesh, clock_monotonic_us());
         control_do_outputs(n);
     }
     handshake_pool_close(n->handshakes);
+    uplink_close(n->uplink); /* the last words are in its channel: the helper reads them before it ends */
+    helper_client_close(n->backbone_helper);
     if (n->streams)
         streams_close_all(n->streams);
     if (n->api) {
@@ -30,6 +30,7 @@ void control_stop(struct node *n, int code)
         api_close(n->api);
     }
     workers_stop(&n->workers);
+    helpers_close(&n->helpers);
     snapshot_unwatch(&n->snapshot);
     control_loop_run_out(n);
     mesh_free(n->mesh);

@@ -389,6 +389,11 @@ bool rendezvous_is_reachable(const struct rendezvous *r)
     return r->reachable;
 }
 
+unsigned rendezvous_addresses(const struct rendezvous *r, const struct addr **out)
+{
+    return registration_addresses(r->registration, out);
+}
+
 bool rendezvous_is_registered(const struct rendezvous *r, const char **why)
 {
     *why = r->cause;

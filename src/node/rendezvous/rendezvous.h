@@ -53,6 +53,9 @@ bool rendezvous_is_reachable(const struct rendezvous *r);
  * the loop. */
 bool rendezvous_is_registered(const struct rendezvous *r, const char **why);
 
+/* Where it is, as far as its name was looked up. Returns how many; borrowed. */
+unsigned rendezvous_addresses(const struct rendezvous *r, const struct addr **out);
+
 /* Our description changed: register anew soon (coalesced over 200 ms). */
 void rendezvous_changed(struct rendezvous *r);
 

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The states of an uplink. What ends it is told by the helper, also when it is us who leave: so nothing of the connection
+ * before reaches the next one.
+ *
+ *   DOWN ──→ CONNECTING ──→ PROVING ──→ UP
+ *    ↑ wait      │ failed      │ lost    │ lost
+ *    ├───────────┴─────────────┼─────────┤
+ *    └──────── LEAVING ←───────┴─────────┘ it broke the rules, or another one is to take its place
+ */
+#include "node/uplink/uplink.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "crypto/secret.h"
+#include "node/helper/http_url.h"
+#include "node/uplink/uplink_line.h"
+#include "node/uplink/uplink_proof.h"
+#include "node/uplink/uplink_retry.h"
+#include "node/uplink/uplink_streams.h"
+#include "proto/wire/target.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CHANGE_US                                                                                            \
+    (10 * USEC_PER_SEC) /* so long after a change of the network a lost uplink is made anew at once */
+#define CAUSE_LOG_US (30 * USEC_PER_SEC)
+
+enum state { STATE_DOWN, STATE_CONNECTING, STATE_PROVING, STATE_UP, STATE_LEAVING };
+
+struct uplink {
+    struct uplink_config config;
+    struct http_url url;
+    struct uplink_line *line;
+    struct uplink_streams *streams;
+    enum state state;
+    bool ready; /* the helper may be asked */
+    bool lost;  /* it is gone for good */
+    bool closing;
+    bool was_up;          /* since the log was told of a failure */
+    bool signing;         /* the job is the pool's */
+    bool challenged;      /* by this connection */
+    uint32_t connection;  /* counted, … */
+    uint32_t signing_for; /* … so that no signature goes to another one than it was made for */
+    unsigned failures;
+    uint64_t since_us, changed_us;
+    uint64_t asked_us;                                  /* the wait that the backbone asked for; 0: none */
+    char cause[HELPER_TEXT_MAX], told[HELPER_TEXT_MAX]; /* why it is down; and what of that the log has */
+    struct log_limit cause_limit;
+    uv_timer_t retry;
+    struct uplink_proof proof;
+    unsigned handles; /* a timer not closed and a job not done; the last one frees us */
+};
+
+static uint32_t random_bits(void)
+{
+    uint32_t bits;
+    secret_random(&bits, sizeof(bits));
+    return bits;
+}
+
+static void release(struct uplink *u)
+{
+    if (--u->handles == 0)
+        free(u);
+}
+
+static void enter(struct uplink *u, enum state state)
+{
+    bool same = uplink_status(u).state[0] == 'd' && state == STATE_DOWN;
+    u->state = state;
+    if (!same)
+        u->since_us = clock_monotonic_us();
+}
+
+/* ---- connecting ---- */
+
+static void on_retry(uv_timer_t *timer);
+
+static void try_in(struct uplink *u, uint64_t wait_us)
+{
+    if (u->ready && !u->lost && !u->closing)
+        uv_timer_start(&u->retry, on_retry, (wait_us + USEC_PER_MSEC - 1) / USEC_PER_MSEC, 0);
+}
+
+/* Another word on it only after a while, but for other causes. */
+static void tell_down(struct uplink *u)
+{
+    uint64_t suppressed, now_us = clock_monotonic_us();
+    if (u->was_up)
+        u->cause_limit.bucket = (struct bucket){0};
+    bool news = u->was_up || strcmp(u->cause, u->told) != 0;
+    if (!news || !log_limit_pass(&u->cause_limit, now_us, CAUSE_LOG_US, &suppressed))
+        return;
+    snprintf(u->told, sizeof(u->told), "%s", u->cause);
+    log_warn(u->was_up
+                 ? "backbone %s: the uplink is lost (%s); retrying"
+                 : "backbone %s: no uplink (%s): peers that cannot be dialled are not reached; retrying",
+             u->config.url, u->cause);
+    u->was_up = false;
+}
+
+static uint64_t wait_of(struct uplink *u, unsigned code)
+{
+    uint64_t asked_us = u->asked_us;
+    u->asked_us = 0;
+    if (code == UPLINK_CLOSE_REPLACED)
+        return uplink_retry_replaced_us(random_bits());
+    if (asked_us)
+        return asked_us;
+    if (u->changed_us && clock_monotonic_us() - u->changed_us < CHANGE_US && u->failures == 0)
+        return 0;
+    return uplink_retry_us(u->failures, random_bits());
+}
+
+/* The connection, or the attempt at one, is over. */
+static void go_down(struct uplink *u, const char *cause, unsigned code)
+{
+    bool was_up = u->state == STATE_UP;
+    if (cause)
+        snprintf(u->cause, sizeof(u->cause), "%s", cause);
+    uint64_t wait_us = wait_of(u, code);
+    u->failures++;
+    enter(u, STATE_DOWN);
+    uplink_line_clear(u->line);
+    uplink_streams_end(u->streams, "our uplink was lost");
+    if (was_up)
+        u->config.state(u->config.context, false);
+    tell_down(u);
+    try_in(u, wait_us);
+}
+
+static void leave(struct uplink *u, const char *cause, unsigned code)
+{
+    const struct helper_message m = {.kind = HELPER_UPLINK_LEAVE, .number = code};
+    bool was_up = u->state == STATE_UP;
+    snprintf(u->cause, sizeof(u->cause), "%s", cause);
+    enter(u, STATE_LEAVING);
+    uplink_line_clear(u->line);
+    (void)!uplink_line_tell(u->line, &m); /* what fails here is told as a loss of the channel */
+    uplink_streams_end(u->streams, "our uplink was lost");
+    if (was_up)
+        u->config.state(u->config.context, false);
+}
+
+static void connect_now(struct uplink *u)
+{
+    const struct addr *addresses = NULL;
+    struct helper_message m = {.kind = HELPER_UPLINK_CONNECT, .number = u->config.workers};
+    unsigned count = u->config.addresses(u->config.context, &addresses);
+    if (count == 0 && !u->url.is_address)
+        return; /* whoever finds it hurries us */
+    m.address_count = count < HELPER_ADDRESSES_MAX ? count : HELPER_ADDRESSES_MAX;
+    if (m.address_count)
+        memcpy(m.addresses, addresses, m.address_count * sizeof(*addresses));
+    u->connection++;
+    u->challenged = false;
+    if (uplink_line_tell(u->line, &m) == 0)
+        enter(u, STATE_CONNECTING);
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+    struct uplink *u = timer->data;
+    if (u->state == STATE_DOWN)
+        connect_now(u);
+}
+
+/* ---- the proof ---- */
+
+static void send_proof(struct uplink *u)
+{
+    struct uplink_message m = {
+        .kind = UPLINK_PROVE,
+        .host = {(const uint8_t *)u->url.authority, strlen(u->url.authority)},
+        .spki = {identity_spki(u->config.me), IDENTITY_SPKI_LEN},
+        .signature = {u->proof.signature, sizeof(u->proof.signature)},
+    };
+    if (uplink_line_send(u->line, &m))
+        leave(u, "our proof cannot be sent", UPLINK_CLOSE_UNPROVEN);
+}
+
+static void on_signed(uv_work_t *work, int status)
+{
+    struct uplink_proof *proof = work->data;
+    struct uplink *u = proof->owner;
+    u->signing = false;
+    bool wanted = !u->closing && u->state == STATE_PROVING && u->challenged;
+    if (wanted && u->signing_for != u->connection)
+        leave(u, "a signature took too long", UPLINK_CLOSE_UNPROVEN);
+    else if (wanted && (status || proof->err))
+        leave(u, "our proof cannot be signed", UPLINK_CLOSE_UNPROVEN);
+    else if (wanted)
+        send_proof(u);
+    release(u);
+}
+
+/* While the signature for a connection before is made, this one waits for its end: see on_signed. */
+static void on_challenge(struct uplink *u, struct slice challenge)
+{
+    const struct slice host = {(const uint8_t *)u->url.authority, strlen(u->url.authority)};
+    u->challenged = true;
+    if (u->signing)
+        return;
+    u->proof.len = uplink_proof(challenge.data, host, u->proof.text);
+    if (uv_queue_work(u->config.loop, &u->proof.work, uplink_proof_sign, on_signed) != 0) {
+        leave(u, "our proof cannot be signed", UPLINK_CLOSE_UNPROVEN);
+        return;
+    }
+    u->signing = true;
+    u->signing_for = u->connection;
+    u->handles++;
+}
+
+static void on_welcome(struct uplink *u, const struct uplink_message *m)
+{
+    u->failures = 0;
+    u->was_up = true;
+    u->cause[0] = u->told[0] = '\0';
+    enter(u, STATE_UP);
+    log_info("backbone %s: uplink up", u->config.url);
+    uplink_streams_begin(u->streams, m->credit, m->streams);
+    u->config.state(u->config.context, true);
+}
+
+/* ---- what comes ---- */
+
+static void break_off(struct uplink *u)
+{
+    leave(u, "the backbone broke the rules of an uplink", UPLINK_CLOSE_MALFORMED);
+}
+
+static void prove(struct uplink *u, const struct uplink_message *m)
+{
+    if (m->kind == UPLINK_CHALLENGE && !u->challenged)
+        on_challenge(u, m->challenge);
+    else if (m->kind == UPLINK_WELCOME && u->challenged)
+        on_welcome(u, m);
+    else
+        break_off(u);
+}
+
+static void talk(struct uplink *u, const struct uplink_message *m)
+{
+    int err = 0;
+    switch (m->kind) {
+    case UPLINK_OPEN:
+    case UPLINK_DATA:
+    case UPLINK_CREDIT:
+    case UPLINK_CLOSE:
+        err = uplink_streams_on_message(u->streams, m);
+        break;
+    case UPLINK_PAIRED:
+        u->config.paired(u->config.context, &m->id, m->on);
+        break;
+    case UPLINK_RESTARTING:
+        u->asked_us = uplink_retry_asked_us(m->wait_ms, random_bits());
+        break;
+    case UPLINK_LIMITED:
+        log_debug("backbone %s: over its rate of %s", u->config.url,
+                  m->code == UPLINK_LIMITED_STREAMS ? "streams" : "datagrams");
+        break;
+    case UPLINK_DATAGRAMS: /* not on this channel */
+    case UPLINK_CHALLENGE:
+    case UPLINK_PROVE:
+    case UPLINK_WELCOME:
+    case UPLINK_PAIR:
+        err = ERR_FORMAT;
+        break;
+    }
+    if (err)
+        break_off(u);
+}
+
+static void on_message(void *context, const struct uplink_message *m)
+{
+    struct uplink *u = context;
+    if (u->state == STATE_PROVING)
+        prove(u, m);
+    else if (u->state == STATE_UP)
+        talk(u, m);
+}
+
+static void on_malformed(void *context)
+{
+    struct uplink *u = context;
+    if (u->state == STATE_PROVING || u->state == STATE_UP)
+        break_off(u);
+}
+
+/* A helper that was started anew knows of no connection. */
+static void on_ready(struct uplink *u)
+{
+    u->ready = true;
+    if (u->state == STATE_DOWN)
+        connect_now(u);
+    else
+        go_down(u, u->state == STATE_LEAVING ? NULL : "its process ended", 0);
+}
+
+static void on_closed(struct uplink *u, const struct helper_message *m)
+{
+    if (u->state == STATE_LEAVING)
+        go_down(u, NULL, 0);
+    else if (u->state != STATE_DOWN)
+        go_down(u, m->text, (unsigned)m->number);
+}
+
+static void on_told(void *context, const struct helper_message *m)
+{
+    struct uplink *u = context;
+    if (m->kind == HELPER_UPLINK_READY)
+        on_ready(u);
+    else if (m->kind == HELPER_UPLINK_OPEN && u->state == STATE_CONNECTING)
+        enter(u, STATE_PROVING);
+    else if (m->kind == HELPER_UPLINK_CLOSED)
+        on_closed(u, m);
+    else if (m->kind == HELPER_UPLINK_DROPPED)
+        u->config.dropped(u->config.context, m->number);
+}
+
+/* The helper's keeper is gone with it, which another channel has told. */
+static void on_lost(void *context)
+{
+    struct uplink *u = context;
+    u->lost = true;
+    if (u->state != STATE_DOWN)
+        go_down(u, "its process ended", 0);
+}
+
+/* ---- what is asked of it ---- */
+
+void uplink_hurry(struct uplink *u)
+{
+    if (u->state != STATE_DOWN)
+        return;
+    u->failures = 0;
+    try_in(u, 0);
+}
+
+void uplink_network_changed(struct uplink *u)
+{
+    static const struct helper_message check = {.kind = HELPER_UPLINK_CHECK};
+    u->changed_us = clock_monotonic_us();
+    if (u->state == STATE_UP)
+        (void)!uplink_line_tell(u->line, &check);
+    uplink_hurry(u);
+}
+
+void uplink_dial(struct uplink *u, uint64_t conn, const struct target *to)
+{
+    uplink_streams_dial(u->streams, conn, &to->id);
+}
+
+void uplink_pair(struct uplink *u, const struct node_id *id, bool on)
+{
+    const struct uplink_message m = {.kind = UPLINK_PAIR, .id = *id, .on = on};
+    if (u->state == STATE_UP && uplink_line_send(u->line, &m))
+        leave(u, "it takes too little", UPLINK_CLOSE_SLOW);
+}
+
+struct uplink_status uplink_status(const struct uplink *u)
+{
+    static const char *const names[] = {[STATE_DOWN] = "down",
+                                        [STATE_CONNECTING] = "down",
+                                        [STATE_PROVING] = "proving",
+                                        [STATE_UP] = "up",
+                                        [STATE_LEAVING] = "down"};
+    return (struct uplink_status){names[u->state], u->since_us, u->cause};
+}
+
+/* ---- life ---- */
+
+static int open_parts(struct uplink *u)
+{
+    const struct uplink_line_events events = {on_told, on_message, on_malformed, on_lost, u};
+    int err = uplink_line_new(u->config.loop, u->config.fd, &events, &u->line);
+    const struct uplink_streams_config streams = {u->config.loop, u->config.backbone, u->line,
+                                                  u->config.streams};
+    return err ? err : uplink_streams_new(&streams, &u->streams);
+}
+
+int uplink_new(const struct uplink_config *config, struct uplink **out)
+{
+    struct uplink *u = calloc(1, sizeof(*u));
+    if (!u) {
+        close(config->fd);
+        return ERR_NOMEM;
+    }
+    u->config = *config;
+    u->since_us = clock_monotonic_us();
+    u->proof.me = config->me;
+    u->proof.owner = u;
+    u->proof.work.data = &u->proof;
+    uv_timer_init(config->loop, &u->retry);
+    u->retry.data = u;
+    u->handles = 1;
+    int err = open_parts(u);
+    if (!err && !http_url_parse(config->url, &u->url))
+        err = ERR_SPACE;
+    if (err)
+        uplink_close(u);
+    else
+        *out = u;
+    return err;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    release(handle->data);
+}
+
+void uplink_close(struct uplink *u)
+{
+    if (!u)
+        return;
+    u->closing = true;
+    uplink_streams_close(u->streams);
+    uplink_line_close(u->line);
+    uv_close((uv_handle_t *)&u->retry, on_timer_closed);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* This node's uplink to a backbone (docs/PROTOCOL.md §15), which a helper process keeps: proves our id, opens and accepts
+ * streams, agrees on pairs, and is made anew when it is lost. The log tells when it is up, and why it is not. Control
+ * thread. */
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "base/id.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct identity;
+struct streams;
+struct target;
+struct uplink;
+
+struct uplink_config {
+    uv_loop_t *loop;
+    const char *url;   /* of the backbone; borrowed, as what follows */
+    int fd;            /* the node's end of the channel to the helper; taken, also on an error */
+    unsigned backbone; /* its number, for targets and endpoints */
+    unsigned workers;  /* that take datagrams */
+    const struct identity *me;
+    struct streams *streams;
+    /* Where the URL's host is; returns how many. 0: not known yet, and uplink_hurry says when it is. */
+    unsigned (*addresses)(void *context, const struct addr **out);
+    void (*state)(void *context, bool up);
+    void (*paired)(void *context, const struct node_id *id, bool on);
+    void (*dropped)(void *context,
+                    uint64_t batches); /* datagrams that waited too long on their way out, or in */
+    void *context;
+};
+
+int uplink_new(const struct uplink_config *config, struct uplink **out) must_check;
+
+/* Something has changed for the better: one that is down is tried at once. */
+void uplink_hurry(struct uplink *u);
+
+/* Our addresses have changed: one that is up has to show that it still works, or is made anew at once. */
+void uplink_network_changed(struct uplink *u);
+
+/* As streams_dial, for a target of this uplink. */
+void uplink_dial(struct uplink *u, uint64_t conn, const struct target *to);
+
+/* We take datagrams of that node, and send it ours; or no longer. Lost when the uplink is down. */
+void uplink_pair(struct uplink *u, const struct node_id *id, bool on);
+
+struct uplink_status {
+    const char *state; /* "up", "proving", "down" */
+    uint64_t since_us;
+    const char *error; /* of the last attempt that failed; empty when it is up */
+};
+struct uplink_status uplink_status(const struct uplink *u);
+
+/* No event comes any more; memory goes when the loop has closed the handles and a signature is made. NULL is allowed. */
+void uplink_close(struct uplink *u);
