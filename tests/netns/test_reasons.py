@@ -74,8 +74,10 @@ def test_backbone_that_is_down_is_the_reason(lab):
     b.process.wait_log(rf"{a.id}: not reached: the backbone cannot be reached: Connection refused", 10)
     assert f"{backbone.url}, cannot be reached: Connection refused" in shown(b)
     assert reason(b, a) == "the backbone cannot be reached: Connection refused"
-    assert b.status()["backbone"] == {"url": backbone.url, "reachable": False, "registered": False,
-                                      "error": "Connection refused"}
+    told = b.status()["backbone"]
+    uplink = told.pop("uplink")
+    assert told == {"url": backbone.url, "reachable": False, "registered": False, "error": "Connection refused"}
+    assert (uplink["state"], uplink["error"]) == ("down", "Connection refused")
 
 
 def test_clock_that_is_a_day_fast_is_told_and_hinders_no_connection(lab):

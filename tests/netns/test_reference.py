@@ -77,11 +77,11 @@ def test_wire_shows_nothing_of_what_is_said(lab):
 
 
 def test_control_channel_is_post_quantum_tls_without_names(lab):
-    a_host, b_host, server, inet = lab.internet()
-    backbone = server.backbone()
-    a = labs.receiver(a_host, backbone, "-name", "the-secret-name-of-a")
+    """Without a backbone, whose uplinks may be faster than the peer's own port."""
+    a_host, b_host, _, inet = lab.internet()
+    a = a_host.node("-tap-ip", A_OVERLAY, "-public", "-name", "the-secret-name-of-a")
     capture = inet.capture("site-a", "tcp port 8443")
-    b = labs.sender(b_host, backbone, a, "-name", "the-secret-name-of-b")
+    b = b_host.node("-tap-ip", B_OVERLAY, "-connect", f"{a.id}@{a_host.address}", "-name", "the-secret-name-of-b")
     b_host.wait_ping(A_OVERLAY, 5)
     stream = b"".join(frame[66:] for frame in capture.stop())
     assert b"secret-name" not in stream

@@ -3,16 +3,22 @@
 
 #include "node/carrier/carrier.h"
 
+#include "node/helper/uplink_channel.h"
+
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #define TIMEOUT_MS 20000
 
 struct pair {
     struct udp_socket a, b;
+    struct carrier_ports ports; /* a's */
+    int backbone;               /* the other end of its uplink */
     struct udp_batch *batch;
     struct udp_message messages[UDP_BATCH];
 };
@@ -24,6 +30,8 @@ static int pair_open(void **state)
     assert_int_equal(udp_open(0, 1, &p->a), 0);
     assert_int_equal(udp_open(0, 1, &p->b), 0);
     assert_int_equal(udp_batch_new(&p->batch), 0);
+    p->ports.udp = &p->a;
+    assert_int_equal(uplink_channel_open(&p->ports.uplink, &p->backbone), 0);
     *state = p;
     return 0;
 }
@@ -32,6 +40,8 @@ static int pair_close(void **state)
 {
     struct pair *p = *state;
     udp_batch_free(p->batch);
+    close(p->ports.uplink);
+    close(p->backbone);
     udp_close(&p->a, 1);
     udp_close(&p->b, 1);
     free(p);
@@ -63,7 +73,7 @@ static void a_datagram_goes_to_its_endpoint_and_comes_from_one(void **state)
     memcpy(datagram, "hello", 5);
     for (uint8_t local = 1; local < 3; local++) {
         const struct endpoint to = to_b(p, local);
-        assert_int_equal(carrier_send_one(&p->a, &to, datagram, 5), 0);
+        assert_int_equal(carrier_send_one(&p->ports, &to, datagram, 5), 0);
         const struct udp_message *m = next(p);
         assert_int_equal(m->len, 5);
         assert_memory_equal(m->data, "hello", 5);
@@ -86,7 +96,7 @@ static void an_envelope_lies_in_front_of_each_datagram(void **state)
     assert_int_equal(carrier_remote_init(&p->a, &e, &to), 0);
     assert_int_equal(to.envelope, 0); /* of UDP */
     to.envelope = ENDPOINT_ENVELOPE_MAX;
-    assert_int_equal(carrier_send(&p->a, &to, room + ENDPOINT_ENVELOPE_MAX, sizeof(room), 100, 0), 0);
+    assert_int_equal(carrier_send(&p->ports, &to, room + ENDPOINT_ENVELOPE_MAX, sizeof(room), 100, 0), 0);
     for (size_t at = 0; at < sizeof(room);) {
         const struct udp_message *m = next(p);
         assert_int_equal(m->segment, 100);
@@ -103,9 +113,86 @@ static void nothing_is_sent_where_nothing_carries(void **state)
     struct endpoint e = to_b(p, 0);
     e.carrier = CARRIER_NONE;
     assert_int_equal(carrier_remote_init(&p->a, &e, &to), ERR_UNSUPPORTED);
-    assert_int_equal(carrier_send_one(&p->a, &e, room + ENDPOINT_ENVELOPE_MAX, 1), ERR_UNSUPPORTED);
+    assert_int_equal(carrier_send_one(&p->ports, &e, room + ENDPOINT_ENVELOPE_MAX, 1), ERR_UNSUPPORTED);
     struct pollfd readable = {.fd = p->b.fd, .events = POLLIN};
     assert_int_equal(poll(&readable, 1, 0), 0);
+}
+
+static const struct node_id other = {{0xaa, 1, 2}};
+
+static void datagrams_by_the_uplink_are_one_message_that_names_its_target(void **state)
+{
+    struct pair *p = *state;
+    static uint8_t got[UPLINK_MESSAGE_MAX];
+    uint8_t room[ENDPOINT_ENVELOPE_MAX + 250];
+    struct carrier_remote to;
+    struct uplink_message m;
+    const struct endpoint e = endpoint_uplink(0, &other);
+    memset(room, 7, sizeof(room));
+    assert_int_equal(carrier_remote_init(&p->a, &e, &to), 0);
+    assert_int_equal(carrier_send(&p->ports, &to, room + ENDPOINT_ENVELOPE_MAX, 250, 100, 2), 0);
+    ssize_t len = uplink_channel_receive(p->backbone, got);
+    assert_int_equal(uplink_message_decode(got, (size_t)len, UPLINK_NODE, &m), 0);
+    assert_true(m.kind == UPLINK_DATAGRAMS && id_compare(&m.id, &other) == 0);
+    assert_true(m.ecn == 2 && m.segment == 100 && m.data.len == 250);
+    assert_memory_equal(m.data.data, room, 250);
+    assert_int_equal(carrier_send_one(&p->ports, &e, room + ENDPOINT_ENVELOPE_MAX, 50), 0);
+    len = uplink_channel_receive(p->backbone, got);
+    assert_int_equal(uplink_message_decode(got, (size_t)len, UPLINK_NODE, &m), 0);
+    assert_true(m.ecn == 0 && m.segment == 50 && m.data.len == 50);
+}
+
+static void what_comes_by_the_uplink_has_a_sender_and_no_address(void **state)
+{
+    struct pair *p = *state;
+    static uint8_t room[UPLINK_MESSAGE_MAX];
+    uint8_t bytes[UPLINK_BATCH_HEAD_LEN + 250];
+    const struct uplink_message sent = {
+        .kind = UPLINK_DATAGRAMS, .id = other, .ecn = 3, .segment = 100, .data = {room, 250}};
+    struct udp_message m;
+    struct endpoint from;
+    size_t len;
+    assert_int_equal(uplink_message_encode(&sent, bytes, sizeof(bytes), &len), 0);
+    assert_int_equal(carrier_receive(&p->ports, room, &m, &from), ERR_AGAIN);
+    assert_int_equal(uplink_channel_send(p->backbone, &(struct iovec){bytes, len}, 1), 0);
+    assert_int_equal(carrier_receive(&p->ports, room, &m, &from), 0);
+    assert_true(m.len == 250 && m.segment == 100 && m.ecn == 3);
+    assert_true(m.from.family == 0 && m.local.family == 0);
+    const struct endpoint wanted = endpoint_uplink(0, &other);
+    assert_true(endpoint_same(&from, &wanted));
+}
+
+static void other_messages_than_datagrams_are_refused(void **state)
+{
+    struct pair *p = *state;
+    static uint8_t room[UPLINK_MESSAGE_MAX];
+    struct udp_message m;
+    struct endpoint from;
+    uint8_t bytes[UPLINK_BATCH_HEAD_LEN + 1] = {UPLINK_DATAGRAMS}; /* a segment of 0 */
+    assert_int_equal(uplink_channel_send(p->backbone, &(struct iovec){bytes, sizeof(bytes)}, 1), 0);
+    assert_int_equal(carrier_receive(&p->ports, room, &m, &from), ERR_FORMAT);
+    bytes[0] = UPLINK_LIMITED;
+    bytes[1] = 1;
+    assert_int_equal(uplink_channel_send(p->backbone, &(struct iovec){bytes, 2}, 1), 0);
+    assert_int_equal(carrier_receive(&p->ports, room, &m, &from), ERR_FORMAT);
+    close(p->backbone);
+    assert_int_equal(carrier_receive(&p->ports, room, &m, &from), ERR_CLOSED);
+    p->backbone = dup(p->ports.uplink);
+}
+
+static void uplink_that_takes_no_more_and_one_that_is_not_there_are_told(void **state)
+{
+    struct pair *p = *state;
+    static uint8_t room[60000];
+    struct carrier_remote to;
+    const struct endpoint e = endpoint_uplink(0, &other);
+    int err = 0;
+    assert_int_equal(carrier_remote_init(&p->a, &e, &to), 0);
+    for (unsigned i = 0; !err && i < 10000; i++)
+        err = carrier_send(&p->ports, &to, room, sizeof(room), 1000, 0);
+    assert_int_equal(err, ERR_AGAIN);
+    const struct carrier_ports none = {&p->a, -1};
+    assert_int_equal(carrier_send(&none, &to, room, 100, 100, 0), ERR_UNSUPPORTED);
 }
 
 int main(void)
@@ -115,6 +202,13 @@ int main(void)
                                         pair_close),
         cmocka_unit_test_setup_teardown(an_envelope_lies_in_front_of_each_datagram, pair_open, pair_close),
         cmocka_unit_test_setup_teardown(nothing_is_sent_where_nothing_carries, pair_open, pair_close),
+        cmocka_unit_test_setup_teardown(datagrams_by_the_uplink_are_one_message_that_names_its_target,
+                                        pair_open, pair_close),
+        cmocka_unit_test_setup_teardown(what_comes_by_the_uplink_has_a_sender_and_no_address, pair_open,
+                                        pair_close),
+        cmocka_unit_test_setup_teardown(other_messages_than_datagrams_are_refused, pair_open, pair_close),
+        cmocka_unit_test_setup_teardown(uplink_that_takes_no_more_and_one_that_is_not_there_are_told,
+                                        pair_open, pair_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,6 +40,8 @@ struct lab_node {
     struct addr remote[LAB_PEERS];
     uint16_t size[LAB_PEERS];
     uint8_t envelope[LAB_PEERS];
+    bool by_uplink; /* all peers are reached by it: */
+    int uplink;     /* of the first worker, when by_uplink */
 };
 
 struct lab_frame {
@@ -104,7 +106,7 @@ static inline void lab_node_start(struct lab_node *n, unsigned traces, bool prof
                                    .context = n};
     for (unsigned i = 0; i < n->workers; i++) {
         config.index = i;
-        config.socket = &n->socket[i];
+        config.ports = (struct carrier_ports){&n->socket[i], n->by_uplink && i == 0 ? n->uplink : -1};
         assert_int_equal(worker_start(&config, &n->worker[i]), 0);
     }
 }
@@ -145,6 +147,8 @@ static inline void lab_publish(struct lab_node *n)
                              .has_path = true,
                              .endpoint = endpoint_udp(&n->remote[i]),
                              .size = n->size[i]};
+        if (n->by_uplink)
+            p.endpoint = endpoint_uplink(0, &(struct node_id){{(uint8_t)i}});
         assert_int_equal(carrier_remote_init(n->socket, &p.endpoint, &p.to), 0);
         p.to.envelope = n->envelope[i];
         fwd_table_add_peer(t, &p);

@@ -3,37 +3,78 @@
 
 #include "node/carrier/carrier.h"
 
+#include "base/bytes.h"
+#include "node/helper/uplink_channel.h"
+#include <string.h>
+
 int carrier_remote_init(const struct udp_socket *s, const struct endpoint *e, struct carrier_remote *out)
 {
+    out->carrier = e->carrier;
+    out->envelope = 0;
     switch (e->carrier) {
     case CARRIER_NONE:
-    case CARRIER_UPLINK:
         return ERR_UNSUPPORTED;
     case CARRIER_UDP:
         udp_remote_init(s, &e->local, &e->remote, &out->udp);
-        out->envelope = 0;
+        return 0;
+    case CARRIER_UPLINK:
+        out->batch[0] = UPLINK_DATAGRAMS;
+        memcpy(out->batch + 1, e->peer.bytes, ID_LEN);
         return 0;
     }
     return ERR_UNSUPPORTED;
 }
 
-int carrier_send(struct udp_socket *s, const struct carrier_remote *to, uint8_t *first, size_t len,
-                 size_t segment, uint8_t ecn)
+static int send_by_uplink(int channel, const struct carrier_remote *to, uint8_t *first, size_t len,
+                          size_t segment, uint8_t ecn)
 {
-    return udp_send(s, &to->udp, first - to->envelope, len, segment, ecn);
+    uint8_t head[UPLINK_BATCH_HEAD_LEN];
+    const struct iovec pieces[] = {{head, sizeof(head)}, {first, len}};
+    struct writer w = writer_init(head, sizeof(head));
+    if (channel < 0)
+        return ERR_UNSUPPORTED;
+    writer_put(&w, to->batch, 1 + ID_LEN);
+    writer_u8(&w, ecn);
+    writer_u16(&w, (uint16_t)(segment < len ? segment : len));
+    return uplink_channel_send(channel, pieces, 2);
 }
 
-int carrier_send_one(struct udp_socket *s, const struct endpoint *to, uint8_t *datagram, size_t len)
+int carrier_send(const struct carrier_ports *ports, const struct carrier_remote *to, uint8_t *first,
+                 size_t len, size_t segment, uint8_t ecn)
+{
+    first -= to->envelope;
+    if (to->carrier == CARRIER_UPLINK)
+        return send_by_uplink(ports->uplink, to, first, len, segment, ecn);
+    return udp_send(ports->udp, &to->udp, first, len, segment, ecn);
+}
+
+int carrier_send_one(const struct carrier_ports *ports, const struct endpoint *to, uint8_t *datagram,
+                     size_t len)
 {
     struct carrier_remote remote;
-    int err = carrier_remote_init(s, to, &remote);
+    int err = carrier_remote_init(ports->udp, to, &remote);
     if (err)
         return err;
     len += remote.envelope;
-    return carrier_send(s, &remote, datagram, len, len, 0);
+    return carrier_send(ports, &remote, datagram, len, len, 0);
 }
 
 struct endpoint carrier_source(const struct udp_message *m)
 {
     return (struct endpoint){.carrier = CARRIER_UDP, .local = m->local, .remote = m->from};
+}
+
+int carrier_receive(const struct carrier_ports *ports, uint8_t room[UPLINK_MESSAGE_MAX],
+                    struct udp_message *out, struct endpoint *from)
+{
+    struct uplink_message m;
+    ssize_t len = uplink_channel_receive(ports->uplink, room);
+    if (len < 0)
+        return (int)len;
+    if (uplink_message_decode(room, (size_t)len, UPLINK_BACKBONE, &m) || m.kind != UPLINK_DATAGRAMS)
+        return ERR_FORMAT;
+    *from = endpoint_uplink(0, &m.id);
+    *out = (struct udp_message){
+        .data = room + (m.data.data - room), .len = m.data.len, .segment = m.segment, .ecn = m.ecn};
+    return 0;
 }

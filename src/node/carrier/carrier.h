@@ -1,18 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* The one way out for datagrams, the workers' and the control thread's: an endpoint (proto/path/endpoint.h) in the form of
- * what carries to it, made once, and sending to it. UDP carries. Making is the control thread's; sending is safe from any
+ * what carries to it, made once, and sending to it. UDP carries, and an
+ * uplink to a backbone (docs/PROTOCOL.md §15). Making is the control thread's; sending is safe from any
  * thread. */
 
 #include "base/err.h"
 #include "net/udp.h"
 #include "proto/path/endpoint.h"
+#include "proto/uplink/uplink_message.h"
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+
+/* What leaves, and comes, by: a worker's, or the control thread's. */
+struct carrier_ports {
+    struct udp_socket *udp;
+    int uplink; /* the channel to the helper that keeps the uplink (node/helper/uplink_channel.h); -1: there is none */
+};
 
 struct carrier_remote {
+    enum carrier carrier;
+    uint8_t
+        envelope; /* bytes in front of each datagram that are the carrier's to write; none needs any yet */
     struct udp_remote udp;
-    uint8_t envelope; /* bytes in front of each datagram that are the carrier's to write; UDP needs none */
+    uint8_t batch[UPLINK_BATCH_HEAD_LEN]; /* UPLINK: what a message of datagrams begins with */
 };
 
 /* ERR_UNSUPPORTED when nothing carries there. */
@@ -20,14 +32,21 @@ int carrier_remote_init(const struct udp_socket *s, const struct endpoint *e,
                         struct carrier_remote *out) must_check;
 
 /* As udp_send, for a first datagram and those behind it. The bytes in front of each are its envelope's: len and segment
- * count them. */
-int carrier_send(struct udp_socket *s, const struct carrier_remote *to, uint8_t *first, size_t len,
-                 size_t segment, uint8_t ecn) must_check;
+ * count them. By an uplink they are one message, which is lost as a whole: ERR_AGAIN when too many wait, and waiting does
+ * not help; ERR_CLOSED when its helper is gone for good. */
+int carrier_send(const struct carrier_ports *ports, const struct carrier_remote *to, uint8_t *first,
+                 size_t len, size_t segment, uint8_t ecn) must_check;
 
 /* One datagram, of len bytes without the envelope. ENDPOINT_ENVELOPE_MAX bytes in front of it are free. ERR_UNSUPPORTED
  * besides what udp_send says. */
-int carrier_send_one(struct udp_socket *s, const struct endpoint *to, uint8_t *datagram,
+int carrier_send_one(const struct carrier_ports *ports, const struct endpoint *to, uint8_t *datagram,
                      size_t len) must_check;
 
 /* Where what was received came from, and to. */
 struct endpoint carrier_source(const struct udp_message *m);
+
+/* What came by the uplink: one message of datagrams, in the form of one that came over UDP, but without addresses; its bytes
+ * lie in room. from: who sent it, as the backbone says. ERR_AGAIN: nothing waits; ERR_CLOSED as above; ERR_FORMAT: it was
+ * no such message, and is gone. */
+int carrier_receive(const struct carrier_ports *ports, uint8_t room[UPLINK_MESSAGE_MAX],
+                    struct udp_message *out, struct endpoint *from) must_check;

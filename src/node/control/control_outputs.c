@@ -26,7 +26,9 @@ static void send_datagram(struct node *n, const struct mesh_output *o)
     if (device_is_overlay(n->device, &o->endpoint.remote))
         return; /* the tunnel's own endpoints are never reached through the tunnel */
     tables_publish(&n->tables);
-    (void)!carrier_send_one(&n->sockets[0], &o->endpoint, o->payload, o->len);
+    const struct carrier_ports ports = {&n->sockets[0],
+                                        n->config->backbone[0] ? n->helpers.uplink.workers[0] : -1};
+    (void)!carrier_send_one(&ports, &o->endpoint, o->payload, o->len);
 }
 
 static void want(struct node *n, const struct mesh_output *o)

@@ -151,6 +151,8 @@ static bool start_workers(struct node *n)
     const struct workers_config config = {.count = n->socket_count,
                                           .tap = device_tap(n->device),
                                           .sockets = n->sockets,
+                                          .uplinks =
+                                              n->config->backbone[0] ? n->helpers.uplink.workers : NULL,
                                           .mac = device_mac(n->device),
                                           .peers_max = MESH_PEERS_MAX,
                                           .pass_bpdus = n->config->pass_bpdus,

@@ -28,7 +28,7 @@
 static const struct bucket_rate event_rate = {100 * USEC_PER_MSEC, 1};
 static const struct bucket_rate trace_rate = {100 * USEC_PER_MSEC, 10};
 
-enum source { SOURCE_STOP, SOURCE_TAP, SOURCE_UDP, SOURCE_COUNT };
+enum source { SOURCE_STOP, SOURCE_TAP, SOURCE_UDP, SOURCE_UPLINK, SOURCE_COUNT };
 
 /* ---- events to the control thread ---- */
 
@@ -122,6 +122,15 @@ static void device_gone(struct worker *w)
     (void)worker_event(w, &(struct worker_event){.kind = WORKER_EVENT_DEVICE_GONE});
 }
 
+/* Its helper is gone for good, which the control thread tells; the channel would keep epoll awake, too. */
+static bool uplink_round(struct worker *w)
+{
+    bool delivered = false;
+    if (worker_uplink_round(w, &delivered))
+        (void)epoll_ctl(w->epoll, EPOLL_CTL_DEL, w->config.ports.uplink, NULL);
+    return delivered;
+}
+
 static uint64_t bytes_carried(const struct worker *w)
 {
     return atomic_load_explicit(&w->counters.tap_rx_bytes, memory_order_relaxed) +
@@ -142,6 +151,8 @@ static bool round_of(struct worker *w, const struct epoll_event *ready, int coun
      * such as acknowledgements, need no process. */
     w->overloaded = false;
     bool answered = is_ready[SOURCE_UDP] && worker_in_round(w);
+    if (is_ready[SOURCE_UPLINK])
+        answered |= uplink_round(w);
     if ((is_ready[SOURCE_TAP] || answered) && worker_out_round(w))
         device_gone(w);
     boost_round(&w->boost, w->now_us, bytes_carried(w), w->overloaded);
@@ -183,7 +194,9 @@ static int open_descriptors(struct worker *w)
     int err = watch(w, w->stop, SOURCE_STOP);
     if (!err)
         err = watch(w, worker_tap(w), SOURCE_TAP);
-    return err ? err : watch(w, w->config.socket->fd, SOURCE_UDP);
+    if (!err)
+        err = watch(w, w->config.ports.udp->fd, SOURCE_UDP);
+    return err || w->config.ports.uplink < 0 ? err : watch(w, w->config.ports.uplink, SOURCE_UPLINK);
 }
 
 static int make_buffers(struct worker *w)
@@ -192,6 +205,8 @@ static int make_buffers(struct worker *w)
     uint8_t *room = malloc(ENDPOINT_ENVELOPE_MAX + WIRE_DATAGRAM_MAX);
     w->send = room ? room + ENDPOINT_ENVELOPE_MAX : NULL;
     if (!w->frame || !w->send)
+        return ERR_NOMEM;
+    if (w->config.ports.uplink >= 0 && !(w->uplink = malloc(UPLINK_MESSAGE_MAX)))
         return ERR_NOMEM;
     if (w->config.profile && !(w->profile = calloc(1, sizeof(*w->profile))))
         return ERR_NOMEM;
@@ -216,6 +231,7 @@ static void free_worker(struct worker *w)
     free(w->profile);
     if (w->send)
         free(w->send - ENDPOINT_ENVELOPE_MAX);
+    free(w->uplink);
     free(w->frame);
     free(w);
 }

@@ -62,6 +62,8 @@ struct worker {
     /* in */
     struct udp_batch *batch;
     struct udp_message messages[UDP_BATCH];
+    uint8_t *uplink; /* UPLINK_MESSAGE_MAX: the last message that came by it; NULL where there is none … */
+    struct endpoint uplink_from; /* … and from whom */
     struct overload *overload;
     enum overload_state load;
     bool overloaded;      /* this round found more than it can open */

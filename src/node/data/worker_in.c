@@ -30,6 +30,8 @@
 #define STRANGER_SHARE  16384
 #define CONTROL_LEN_MAX (WIRE_FRAME_MAX + WIRE_OVERHEAD)
 
+#define UPLINK_ROUND 16 /* messages of the uplink, before others have their turn */
+
 #define ECN_CE 3 /* RFC 3168 */
 
 /* A received datagram on its way in. */
@@ -176,15 +178,23 @@ static enum drop on_plain(struct worker *w, const struct arrival *a, uint8_t *pl
     return on_frame(w, a, &meta, plain, len);
 }
 
+/* What came by the uplink has no address. */
+static struct endpoint source_of(const struct worker *w, const struct udp_message *m)
+{
+    return m->from.family ? carrier_source(m) : w->uplink_from;
+}
+
 /* The datagram authenticated: where it came from may be where the peer is now. */
 static void check_source(struct worker *w, uint32_t slot, const struct udp_message *m)
 {
+    if (m->from.family == 0)
+        return; /* a backbone is no address of the peer's */
     const struct fwd_peer *peer = fwd_peer(w->table, slot);
     if (peer && peer->has_path && addr_equal(&peer->endpoint.remote, &m->from))
         return;
     if (worker_limit_pass(w->source_limits, slot, w->now_us))
         (void)worker_event(
-            w, &(struct worker_event){.kind = WORKER_EVENT_SOURCE, .slot = slot, .from = carrier_source(m)});
+            w, &(struct worker_event){.kind = WORKER_EVENT_SOURCE, .slot = slot, .from = source_of(w, m)});
 }
 
 static enum drop to_control(struct worker *w, const struct udp_message *m, uint32_t slot, uint8_t *data,
@@ -192,7 +202,7 @@ static enum drop to_control(struct worker *w, const struct udp_message *m, uint3
 {
     const struct worker_event event = {.kind = WORKER_EVENT_DATAGRAM,
                                        .slot = slot,
-                                       .from = carrier_source(m),
+                                       .from = source_of(w, m),
                                        .len = (uint32_t)len,
                                        .data = data};
     return worker_event(w, &event) ? DROP_NONE : DROP_CONTROL_QUEUE;
@@ -200,7 +210,7 @@ static enum drop to_control(struct worker *w, const struct udp_message *m, uint3
 
 static enum drop stun_to_control(struct worker *w, const struct udp_message *m, uint8_t *data, size_t len)
 {
-    if (!stun_looks_like_response(data, len))
+    if (m->from.family == 0 || !stun_looks_like_response(data, len))
         return DROP_TYPE;
     if (len > CONTROL_LEN_MAX)
         return DROP_OVERSIZE;
@@ -299,16 +309,34 @@ bool worker_in_round(struct worker *w)
     uint64_t overflow = 0;
     size_t peers;
     (void)fwd_peers(w->table, &peers);
-    int count = udp_receive(w->config.socket, w->batch, w->messages, &overflow);
+    int count = udp_receive(w->config.ports.udp, w->batch, w->messages, &overflow);
     uint64_t begin = w->profile && count > 0 ? profile_clock_ns() : 0;
     if (overflow)
         worker_count(&w->counters.socket_overflows, overflow);
     for (int i = 0; i < count; i++)
         on_message(w, &w->messages[i]);
-    w->load = overload_round(w->overload, udp_waiting(w->config.socket, w->batch), peers > 1, w->now_us);
+    w->load = overload_round(w->overload, udp_waiting(w->config.ports.udp, w->batch), peers > 1, w->now_us);
     w->overloaded = overflow > 0 || w->load == OVERLOAD_SHEDS;
     lane_leave(w); /* the merge's frames live in the batch */
     if (begin)
         profile_add(&w->profile->udp_recv, profile_clock_ns() - begin);
     return atomic_load_explicit(&w->counters.tap_tx_frames, memory_order_relaxed) != before;
+}
+
+/* One message lies in the buffer at a time: what the merge holds of it is written before the next one comes. */
+int worker_uplink_round(struct worker *w, bool *delivered)
+{
+    uint64_t before = atomic_load_explicit(&w->counters.tap_tx_frames, memory_order_relaxed);
+    int err = 0;
+    for (unsigned i = 0; i < UPLINK_ROUND && (!err || err == ERR_FORMAT); i++) {
+        struct udp_message m;
+        err = carrier_receive(&w->config.ports, w->uplink, &m, &w->uplink_from);
+        if (!err)
+            on_message(w, &m);
+        else if (err == ERR_FORMAT)
+            worker_drop(w, DROP_TYPE, 1);
+        lane_leave(w);
+    }
+    *delivered = atomic_load_explicit(&w->counters.tap_tx_frames, memory_order_relaxed) != before;
+    return err == ERR_CLOSED ? err : 0;
 }

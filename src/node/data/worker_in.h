@@ -2,9 +2,13 @@
 #pragma once
 /* From peers to the TAP. */
 
+#include "base/err.h"
 #include <stdbool.h>
 
 struct worker;
 
 /* Receives and delivers one batch of datagrams. True when a frame reached the TAP. */
 bool worker_in_round(struct worker *w);
+
+/* Likewise what came by the uplink; whether a frame reached the TAP is in *delivered. ERR_CLOSED when its channel is gone. */
+int worker_uplink_round(struct worker *w, bool *delivered) must_check;

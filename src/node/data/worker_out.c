@@ -30,13 +30,13 @@
 static int send_run(struct worker *w)
 {
     const struct worker_run *r = &w->run;
-    struct udp_socket *s = w->config.socket;
-    int err = carrier_send(s, &r->peer->to, w->send, r->len, r->segment, r->ecn);
-    if (err != ERR_AGAIN || w->send_waited)
+    const struct carrier_ports *ports = &w->config.ports;
+    int err = carrier_send(ports, &r->peer->to, w->send, r->len, r->segment, r->ecn);
+    if (err != ERR_AGAIN || w->send_waited || r->peer->to.carrier != CARRIER_UDP)
         return err;
-    struct pollfd p = {.fd = s->fd, .events = POLLOUT};
+    struct pollfd p = {.fd = ports->udp->fd, .events = POLLOUT};
     (void)poll(&p, 1, SEND_WAIT_MS);
-    err = carrier_send(s, &r->peer->to, w->send, r->len, r->segment, r->ecn);
+    err = carrier_send(ports, &r->peer->to, w->send, r->len, r->segment, r->ecn);
     w->send_waited = err == ERR_AGAIN;
     return err;
 }
@@ -60,9 +60,11 @@ static void flush(struct worker *w)
         profile_add(&w->profile->udp_send, profile_clock_ns() - begin);
     if (!err) {
         worker_count(&w->counters.udp_tx_datagrams, r->count);
-        w->sent += r->len;
+        w->sent += r->peer->to.carrier == CARRIER_UDP ? r->len : 0;
     } else if (err == ERR_SPACE)
         too_big(w);
+    else if (err == ERR_AGAIN && r->peer->to.carrier != CARRIER_UDP)
+        worker_drop(w, DROP_BACKLOG, r->count);
     else
         worker_drop(w, DROP_SEND, r->count);
     r->count = 0;
@@ -224,7 +226,7 @@ static bool backlog_takes(struct worker *w, size_t len)
 {
     if (w->backlog.state != BACKLOG_FREE || w->sent - w->sent_seen >= BACKLOG_LOOK) {
         w->sent_seen = w->sent;
-        backlog_look(&w->backlog, w->now_us, w->sent, udp_unsent(w->config.socket));
+        backlog_look(&w->backlog, w->now_us, w->sent, udp_unsent(w->config.ports.udp));
     }
     switch (w->backlog.state) {
     case BACKLOG_FREE:
@@ -251,7 +253,7 @@ static void send_flood(struct worker *w, const struct virtio_net_hdr *vnet, size
  * index tells ours from those of a node behind our device. */
 static bool is_ours(const struct worker *w, size_t len)
 {
-    size_t at = datagram_payload(w->frame, len, w->config.socket->port);
+    size_t at = datagram_payload(w->frame, len, w->config.ports.udp->port);
     UNINITIALIZED struct wire_header h;
     return at && wire_header_decode(w->frame + at, len - at, &h) == DROP_NONE &&
            fwd_sends_to(w->table, h.receiver);

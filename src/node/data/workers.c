@@ -28,7 +28,7 @@ int workers_start(struct workers *w, const struct workers_config *c)
                                              .workers = c->count,
                                              .tap_queues = c->tap->queues,
                                              .tap_offloads = c->tap->offloads,
-                                             .socket = &c->sockets[i],
+                                             .ports = {&c->sockets[i], c->uplinks ? c->uplinks[i] : -1},
                                              .sw = w->sw,
                                              .fwd = w->fwd,
                                              .reassembly = w->reassembly,
