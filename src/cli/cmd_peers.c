@@ -53,7 +53,8 @@ static void add_paths(struct table *t, const json_t *peer)
     json_array_foreach(json_object_get(peer, "paths"), index, path)
     {
         char *carrier = peer_text_carrier(path), *text = NULL;
-        if (asprintf(&text, "  %s, %s", carrier, nodes_text(path, "state")) < 0)
+        const char *why = nodes_text(path, "why");
+        if (asprintf(&text, "  %s, %s%s%s", carrier, nodes_text(path, "state"), why[0] ? ": " : "", why) < 0)
             abort();
         table_add(t, (const char *const[]){"", "", "", text, mtu_of(path, mtu),
                                            format_rtt(nodes_number(path, "rtt_us"), rtt), "", "", "", "", "",

@@ -30,7 +30,8 @@
     "\"addresses\":[\"10.10.10.4/24\"],\"state\":\"connected\",\"path\":" PATH                               \
     ",\"rtt_us\":412,\"loss\":0.0,\"rx_bytes\":1234567890,\"tx_bytes\":340000000,\"handshake_age_s\":3725,"  \
     "\"ratchet_age_s\":12,\"suite\":\"AES-256-GCM\",\"paths\":[" PATH                                        \
-    ",{\"kind\":\"direct\",\"remote\":\"192.0.2.9:9443\",\"state\":\"probing\",\"rtt_us\":null,\"mtu\":"     \
+    ",{\"kind\":\"direct\",\"remote\":\"192.0.2.9:9443\",\"state\":\"probing\",\"why\":\"no answer "         \
+    "yet\",\"rtt_us\":null,\"mtu\":"                                                                         \
     "null}]}"
 #define PEER(id, name) "{\"id\":\"" id "\",\"name\":\"" name "\"," PEER_REST
 #define SILENT                                                                                               \

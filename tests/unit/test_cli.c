@@ -56,7 +56,7 @@ static void peers_are_sorted_and_whole_with_l(void **state)
     assert_run("peers -l", CLI_OK);
     assert_has(out, ID_B);
     assert_has(out, "SUITE");
-    assert_has(out, "direct 192.0.2.9:9443, probing");
+    assert_has(out, "direct 192.0.2.9:9443, probing: no answer yet");
 }
 
 static void node_is_picked_by_name_or_id(void **state)

@@ -245,6 +245,20 @@ static void mtu_is_bounded(void **state)
     assert_refused("576 to 9000", "-tap-mtu", "9001");
 }
 
+static void carriers_are_chosen_by_name(void **state)
+{
+    (void)state;
+    assert_taken("-workers", "1");
+    assert_int_equal(config.carriers, CARRIERS_AUTO);
+    assert_taken("-carrier", "tcp");
+    assert_int_equal(config.carriers, CARRIERS_TCP);
+    assert_taken("-carrier=udp");
+    assert_int_equal(config.carriers, CARRIERS_UDP);
+    assert_taken("-carrier", "auto");
+    assert_int_equal(config.carriers, CARRIERS_AUTO);
+    assert_refused("auto, udp or tcp", "-carrier", "relay");
+}
+
 static void the_cipher_library_is_chosen_by_name(void **state)
 {
     (void)state;
@@ -415,9 +429,9 @@ static void test_options_shorten_the_periods(void **state)
 static void help_names_every_flag_but_the_hidden(void **state)
 {
     static const char *const names[] = {
-        "keydir", "generate-keys", "backbone", "ip",      "port",    "udp-port", "control-port",  "tap",
-        "tap-ip", "tap-netmask",   "tap-mtu",  "public",  "connect", "allow",    "profile",       "v",
-        "name",   "run",           "help",     "version", "workers", "sandbox",  "cipher-library"};
+        "keydir", "generate-keys", "backbone", "ip",      "port",    "udp-port", "control-port",   "tap",
+        "tap-ip", "tap-netmask",   "tap-mtu",  "public",  "connect", "allow",    "profile",        "v",
+        "name",   "run",           "help",     "version", "workers", "sandbox",  "cipher-library", "carrier"};
     (void)state;
     const char *const words[] = {"shadowmesh-l2", "--help", NULL};
     assert_int_equal(parse_words(stdout, words), FLAGS_EXIT_OK);
@@ -455,6 +469,7 @@ int main(void)
         cmocka_unit_test(addresses_are_of_hosts),
         cmocka_unit_test(device_names_are_the_kernels),
         cmocka_unit_test(mtu_is_bounded),
+        cmocka_unit_test(carriers_are_chosen_by_name),
         cmocka_unit_test(the_cipher_library_is_chosen_by_name),
         cmocka_unit_test(the_sandbox_is_on_unless_told),
         cmocka_unit_test(workers_are_counted_by_the_machine_unless_told),

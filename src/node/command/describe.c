@@ -44,15 +44,16 @@ static const char *path_state_name(enum path_state state)
     return "unknown";
 }
 
-json_t *describe_path(const struct path *path)
+json_t *describe_path(const struct path *path, const char *backbone)
 {
-    if (path->endpoint.carrier == CARRIER_NONE)
+    const struct endpoint *e = &path->endpoint;
+    if (e->carrier == CARRIER_NONE)
         return json_null();
-    const struct addr *local = &path->endpoint.local;
-    return json_pack("{s:s, s:o, s:o, s:i, s:s, s:i}", "kind", carrier_name(path->endpoint.carrier), "local",
-                     local->family ? describe_addr(local) : json_null(), "remote",
-                     describe_addr(&path->endpoint.remote), "mtu", (int)path->size, "state",
-                     path_state_name(path->state), "rtt_us", (int)path->rtt_us);
+    json_t *remote = e->carrier == CARRIER_UPLINK ? json_string(backbone) : describe_addr(&e->remote);
+    return json_pack("{s:s, s:o, s:o, s:i, s:s, s:i, s:s}", "kind", carrier_name(e->carrier), "local",
+                     describe_addr(&e->local), "remote", remote, "mtu", (int)path->size, "state",
+                     path_state_name(path->state), "rtt_us", (int)path->rtt_us, "why",
+                     path_why_text(path->why));
 }
 
 static json_t *age_s(uint64_t since_us, uint64_t now_us)
@@ -60,21 +61,21 @@ static json_t *age_s(uint64_t since_us, uint64_t now_us)
     return since_us ? json_integer((json_int_t)((now_us - since_us) / USEC_PER_SEC)) : json_null();
 }
 
-json_t *describe_peer(const struct mesh_peer *peer, uint64_t now_us)
+json_t *describe_peer(const struct mesh_peer *peer, const char *backbone, uint64_t now_us)
 {
     json_t *paths = json_array();
     for (size_t i = 0; i < peer->path_count; i++)
-        json_array_append_new(paths, describe_path(&peer->paths[i]));
+        json_array_append_new(paths, describe_path(&peer->paths[i], backbone));
     json_t *o =
         json_pack("{s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:f, s:I, s:I, s:o, s:o, s:i, s:i, s:s, s:b}",
                   "id", describe_id(&peer->id), "name", peer->name, "addresses",
                   hosts(peer->addresses, peer->address_count), "state", mesh_peer_state_name(peer->state),
-                  "state_age_s", age_s(peer->state_us, now_us), "path", describe_path(&peer->path), "paths",
-                  paths, "rtt_us", peer->path.rtt_us ? json_integer(peer->path.rtt_us) : json_null(), "loss",
-                  peer->loss, "rx_bytes", (json_int_t)peer->rx_bytes, "tx_bytes", (json_int_t)peer->tx_bytes,
-                  "handshake_age_s", age_s(peer->handshake_us, now_us), "ratchet_age_s",
-                  age_s(peer->ratchet_us, now_us), "handshakes", (int)peer->handshakes, "ratchets",
-                  (int)peer->ratchets, "suite", peer->suite, "fresh_root", peer->fresh_root);
+                  "state_age_s", age_s(peer->state_us, now_us), "path", describe_path(&peer->path, backbone),
+                  "paths", paths, "rtt_us", peer->path.rtt_us ? json_integer(peer->path.rtt_us) : json_null(),
+                  "loss", peer->loss, "rx_bytes", (json_int_t)peer->rx_bytes, "tx_bytes",
+                  (json_int_t)peer->tx_bytes, "handshake_age_s", age_s(peer->handshake_us, now_us),
+                  "ratchet_age_s", age_s(peer->ratchet_us, now_us), "handshakes", (int)peer->handshakes,
+                  "ratchets", (int)peer->ratchets, "suite", peer->suite, "fresh_root", peer->fresh_root);
     if (peer->error[0] && o)
         json_object_set_new(o, "error", json_string(peer->error));
     return o;

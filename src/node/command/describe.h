@@ -12,6 +12,7 @@ struct node_id;
 struct path;
 
 json_t *describe_id(const struct node_id *id);
-json_t *describe_addr(const struct addr *a);    /* null: of no family */
-json_t *describe_path(const struct path *path); /* null: there is none */
-json_t *describe_peer(const struct mesh_peer *peer, uint64_t now_us);
+json_t *describe_addr(const struct addr *a); /* null: of no family */
+/* backbone is the URL of the one that uplinks lead to. null: there is no path. */
+json_t *describe_path(const struct path *path, const char *backbone);
+json_t *describe_peer(const struct mesh_peer *peer, const char *backbone, uint64_t now_us);

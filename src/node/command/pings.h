@@ -12,7 +12,8 @@ struct mesh;
 #define PINGS_TIMEOUT_US 2000000ull
 
 struct pings {
-    struct mesh *mesh; /* sends them */
+    struct mesh *mesh;    /* sends them */
+    const char *backbone; /* its URL */
     struct ping {
         struct api_call *call; /* NULL: free */
         uint32_t slot;
@@ -21,8 +22,8 @@ struct pings {
     uint64_t last_token;
 };
 
-/* Borrows mesh. */
-void pings_init(struct pings *p, struct mesh *mesh);
+/* Borrows both. */
+void pings_init(struct pings *p, struct mesh *mesh, const char *backbone);
 
 /* Answers call when the peer does, or says why not. */
 void pings_start(struct pings *p, const json_t *request, struct api_call *call);

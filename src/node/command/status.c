@@ -30,19 +30,20 @@ static json_t *prefixes(const struct addr_prefix *list, unsigned count)
 
 struct peer_list {
     json_t *array;
+    const char *backbone;
     uint64_t now_us;
 };
 
 static void add_peer(void *context, const struct mesh_peer *peer)
 {
     const struct peer_list *l = context;
-    json_array_append_new(l->array, describe_peer(peer, l->now_us));
+    json_array_append_new(l->array, describe_peer(peer, l->backbone, l->now_us));
 }
 
-static json_t *describe_peers(const struct mesh *m, uint64_t now_us)
+static json_t *describe_peers(const struct status *s, uint64_t now_us)
 {
-    struct peer_list list = {json_array(), now_us};
-    mesh_peers(m, add_peer, &list);
+    struct peer_list list = {json_array(), s->config->backbone, now_us};
+    mesh_peers(s->mesh, add_peer, &list);
     return list.array;
 }
 
@@ -142,7 +143,7 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
         (json_int_t)((now_us - s->started_us) / USEC_PER_SEC), "backbone", describe_backbone(s, now_us),
         "reflexive", describe_addr(addresses_mapped(s->addresses)), "port", (int)s->config->port,
         "control_port", (int)s->config->control_port, "public", s->config->is_public, "peers",
-        describe_peers(s->mesh, now_us), "drops", describe_drops(s), "frames", describe_frames(s->workers),
+        describe_peers(s, now_us), "drops", describe_drops(s), "frames", describe_frames(s->workers),
         "key_memory", describe_key_memory(), "sandbox", describe_sandbox(s->sandbox), "warnings",
         describe_warnings(s, now_us), "device_up", device_up(s->device));
 }

@@ -161,6 +161,20 @@ static const char *read_workers(void *context, const char *text)
                               &p->config->workers);
 }
 
+static const char *read_carrier(void *context, const char *text)
+{
+    static const char *const names[] = {
+        [CARRIERS_AUTO] = "auto", [CARRIERS_UDP] = "udp", [CARRIERS_TCP] = "tcp"};
+    struct parse *p = context;
+    for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            p->config->carriers = (enum carriers)i;
+            return NULL;
+        }
+    }
+    return "is unknown: give auto, udp or tcp";
+}
+
 static const char *read_cipher_library(void *context, const char *text)
 {
     static const char *const names[] = {
@@ -251,6 +265,10 @@ static const struct flag flags[] = {
     {"port", "N", "UDP port for data (default 9443)", read_port},
     {"udp-port", "N", "the same as -port", read_port},
     {"control-port", "N", "TCP port for control (default 8443)", read_control_port},
+    {"carrier", "KIND",
+     "how frames travel: auto, udp (only straight to the peer), or tcp "
+     "(only by the backbone) (default auto)",
+     read_carrier},
 
     {NULL, NULL, "Keys", NULL},
     {"keydir", "DIR", "folder of node.key (default ./keys); made when missing", read_keydir},

@@ -8,6 +8,7 @@
 #include "base/flags.h"
 #include "base/id.h"
 #include "crypto/aead.h"
+#include "proto/path/endpoint.h"
 #include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -44,8 +45,9 @@ struct config {
     char name[64];
     bool is_public, verbose, profile;
     enum aead_choice cipher_library;
-    bool sandbox;      /* -sandbox */
-    char run_dir[256]; /* of the API socket */
+    enum carriers carriers; /* -carrier */
+    bool sandbox;           /* -sandbox */
+    char run_dir[256];      /* of the API socket */
     unsigned connect_count;
     struct config_connect connect[CONFIG_CONNECT_MAX];
     unsigned allow_count;

@@ -102,6 +102,7 @@ static bool open_mesh(struct node *n)
                                  .rehandshake_us =
                                      c->rehandshake_s ? c->rehandshake_s * USEC_PER_SEC : MESH_REHANDSHAKE_US,
                                  .local_max = device_underlay_max(n->device),
+                                 .carriers = c->carriers,
                                  .filter = filter_of(&n->filter),
                                  .random = secret_source};
     choose_cipher(c);
@@ -259,7 +260,7 @@ static bool add_hosts(struct node *n)
 /* Nobody is served before the loop runs. */
 static void init_commands(struct node *n)
 {
-    pings_init(&n->pings, n->mesh);
+    pings_init(&n->pings, n->mesh, n->config->backbone);
     n->commands = (struct commands){.status = {.config = n->config,
                                                .identity = n->identity,
                                                .device = n->device,
