@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "control_datagram.h"
 #include "crypto/secret.h"
+#include "crypto/tls.h"
 #include "deadlines.h"
 #include "sim_random.h"
 #include "proto/link/link_work.h"
@@ -551,6 +552,23 @@ static uint64_t arrive_on(struct sim_node *n, const struct pipe_ends *p)
     const struct target by_uplink = sim_opener(p->dialler.node);
     return p->by_uplink ? mesh_on_accept(n->mesh, &by_uplink, n->sim->now_us)
                         : sim_accept(n->mesh, &p->dialler.node->addr, n->sim->now_us);
+}
+
+size_t sim_client_hello(const struct sim_node *n, uint8_t *out, size_t cap)
+{
+    struct tls_context *context;
+    struct tls *tls;
+    int err = tls_context_new(n->identity, &context);
+    if (!err)
+        err = tls_new(context, false, NULL, &tls);
+    if (!err)
+        err = tls_feed(tls, NULL, 0);
+    assert(!err);
+    (void)err;
+    size_t len = tls_take_output(tls, out, cap);
+    tls_free(tls);
+    tls_context_free(context);
+    return len;
 }
 
 static void deliver_stream(struct sim *sim, struct event *e)

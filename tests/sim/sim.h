@@ -128,5 +128,8 @@ bool sim_connected(const struct sim_node *a, const struct sim_node *b);
 /* As mesh_on_accept, for a TCP connection from there. */
 uint64_t sim_accept(struct mesh *m, const struct addr *from, uint64_t now_us);
 
+/* What n would say first to somebody whom it dials; its length. */
+size_t sim_client_hello(const struct sim_node *n, uint8_t *out, size_t cap);
+
 /* What a knows of b. */
 bool sim_peer(const struct sim_node *a, const struct sim_node *b, struct mesh_peer *out);

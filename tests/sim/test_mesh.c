@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "control_datagram.h"
-#include "crypto/tls.h"
 #include "sim.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -1061,19 +1060,6 @@ static void ten_strangers(void *context)
     }
 }
 
-static size_t make_client_hello(const struct sim_node *n, uint8_t *out, size_t cap)
-{
-    struct tls_context *context;
-    struct tls *tls;
-    assert_int_equal(tls_context_new(n->identity, &context), 0);
-    assert_int_equal(tls_new(context, false, NULL, &tls), 0);
-    assert_int_equal(tls_feed(tls, NULL, 0), 0);
-    size_t len = tls_take_output(tls, out, cap);
-    tls_free(tls);
-    tls_context_free(context);
-    return len;
-}
-
 /* Peer b, of whom a knows no address, comes when the flood has stood for six seconds. */
 static void allowed_peer_comes_during(struct flood f)
 {
@@ -1082,7 +1068,7 @@ static void allowed_peer_comes_during(struct flood f)
     struct sim_node *guarded = f.pair.b; /* is not public */
     uint8_t hello[8192];
     if (f.hello) {
-        f.hello_len = make_client_hello(stranger, hello, sizeof(hello));
+        f.hello_len = sim_client_hello(stranger, hello, sizeof(hello));
         f.hello = hello;
     }
     f.pair.b = f.pair.a;

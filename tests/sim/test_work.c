@@ -3,7 +3,6 @@
  * passes, peers are taken back, the node stops. Times are virtual. */
 
 #include "base/clock.h"
-#include "crypto/tls.h"
 #include "proto/link/link.h"
 #include "sim.h"
 #include <setjmp.h>
@@ -153,19 +152,6 @@ static void time_runs_out_meanwhile(void **state)
     }
 }
 
-static size_t make_client_hello(const struct sim_node *n, uint8_t *out, size_t cap)
-{
-    struct tls_context *context;
-    struct tls *tls;
-    assert_int_equal(tls_context_new(n->identity, &context), 0);
-    assert_int_equal(tls_new(context, false, NULL, &tls), 0);
-    assert_int_equal(tls_feed(tls, NULL, 0), 0);
-    size_t len = tls_take_output(tls, out, cap);
-    tls_free(tls);
-    tls_context_free(context);
-    return len;
-}
-
 /* Nobody else ends its stream. */
 static void time_of_a_stranger_runs_out_meanwhile(void **state)
 {
@@ -173,7 +159,7 @@ static void time_of_a_stranger_runs_out_meanwhile(void **state)
     struct pair p = dialling_pair();
     const struct addr stranger = {.family = 4, .ip = {203, 0, 113, 1}, .port = 1000};
     uint8_t hello[8192];
-    size_t len = make_client_hello(p.b, hello, sizeof(hello));
+    size_t len = sim_client_hello(p.b, hello, sizeof(hello));
     assert_connects(&p);
     p.a->holds_work = true;
     uint64_t conn = sim_accept(p.a->mesh, &stranger, sim_now(p.sim));
@@ -194,7 +180,7 @@ static void who_says_more_than_a_handshake_takes_is_closed(void **state)
     struct pair p = dialling_pair();
     const struct addr stranger = {.family = 4, .ip = {203, 0, 113, 1}, .port = 1000};
     uint8_t hello[8192], noise[1024] = {22, 3, 3};
-    size_t len = make_client_hello(p.b, hello, sizeof(hello)), said = 0;
+    size_t len = sim_client_hello(p.b, hello, sizeof(hello)), said = 0;
     p.a->holds_work = true;
     uint64_t conn = sim_accept(p.a->mesh, &stranger, sim_now(p.sim));
     mesh_on_bytes(p.a->mesh, conn, hello, len, sim_now(p.sim));
@@ -241,7 +227,7 @@ static void a_mesh_is_freed_with_work_that_nobody_took(void **state)
     struct pair p = dialling_pair();
     const struct addr stranger = {.family = 4, .ip = {203, 0, 113, 1}, .port = 1000};
     uint8_t hello[8192];
-    size_t len = make_client_hello(p.b, hello, sizeof(hello));
+    size_t len = sim_client_hello(p.b, hello, sizeof(hello));
     uint64_t conn = sim_accept(p.a->mesh, &stranger, sim_now(p.sim));
     mesh_on_bytes(p.a->mesh, conn, hello, len, sim_now(p.sim));
     sim_free(p.sim);
