@@ -205,6 +205,16 @@ static void offer_without_an_answer_is_repeated(void **state)
     answer_offer();
 }
 
+static void who_has_not_heard_the_other_under_the_key_offers_nothing(void **state)
+{
+    (void)state;
+    keychain_free(opener.keychain);
+    open_end(&opener, true);
+    now_us += RATCHET_US;
+    keychain_tick(opener.keychain, now_us);
+    assert_int_equal(opener.count, 0);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -213,6 +223,7 @@ int main(void)
         TEST(other_offer_than_the_answered_one_gets_nothing),
         TEST(answer_that_is_repeated_is_confirmed_again),
         TEST(offer_without_an_answer_is_repeated),
+        TEST(who_has_not_heard_the_other_under_the_key_offers_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -83,6 +83,8 @@ static void health_and_info_say_what_is_promised(void **state)
     assert_int_equal(json_integer_value(json_object_get(json, "api")), 1);
     assert_int_equal(json_integer_value(json_object_get(json, "stun_port")), 8080);
     assert_int_equal(json_integer_value(json_object_get(json, "nodes")), 0);
+    const char *instance = json_string_value(json_object_get(json, "instance"));
+    assert_true(strlen(instance) >= 16 && strspn(instance, "0123456789abcdef") == strlen(instance));
     json_decref(json);
 }
 

@@ -186,6 +186,27 @@ static void frames_that_no_device_takes_are_counted(void **state)
     stage_close(&s);
 }
 
+/* The largest that is taken is opened, and found to be forged. */
+static void control_datagrams_have_a_largest_size(void **state)
+{
+    (void)state;
+    struct stage s;
+    stage_open(&s);
+    lab_frame_make(&frame, 0xff, 9, 100, 0);
+    seal(&s, &(struct wire_inner){0}, frame.data, frame.len);
+    d.data[0] = WIRE_CONTROL;
+    d.data[1] = WIRE_LANE_CONTROL;
+    d.len = WIRE_FRAME_MAX + WIRE_OVERHEAD;
+    send_datagram(&s);
+    d.len = WIRE_FRAME_MAX + WIRE_OVERHEAD + 1;
+    send_datagram(&s);
+    send_frame(&s, 9);
+    lab_get(&s.node, &got);
+    assert_int_equal(lab_count(&s.node, DROP_AUTH), 1);
+    assert_int_equal(lab_count(&s.node, DROP_OVERSIZE), 1);
+    stage_close(&s);
+}
+
 static void fragments_that_contradict_each_other_are_counted(void **state)
 {
     (void)state;
@@ -525,6 +546,7 @@ int main(void)
         cmocka_unit_test(truncated_and_altered_datagrams_harm_nothing),
         cmocka_unit_test(a_peer_that_lies_in_the_inner_header_is_counted),
         cmocka_unit_test(frames_that_no_device_takes_are_counted),
+        cmocka_unit_test(control_datagrams_have_a_largest_size),
         cmocka_unit_test(fragments_that_contradict_each_other_are_counted),
         cmocka_unit_test(fragments_without_end_take_bounded_room),
         cmocka_unit_test(a_torn_train_loses_only_its_gap),
