@@ -13,6 +13,9 @@ import lab as labs
 import pytest
 from lab import A_OVERLAY
 
+# The backbone would carry for them while UDP is blocked.
+UDP_ALONE = ("-carrier", "udp")
+
 DROP_UDP = """
 table inet firewall {
     chain pass { type filter hook forward priority 0; udp dport 9443 drop; }
@@ -29,7 +32,7 @@ def both_see(a, b, wanted, seconds):
 
 @pytest.mark.parametrize("traffic", ["busy", "idle"])
 def test_blocked_udp_is_told_within_10_seconds_and_so_is_its_end(lab, traffic):
-    a, b, _, inet = labs.reference_pair(lab)
+    a, b, _, inet = labs.reference_pair(lab, UDP_ALONE, UDP_ALONE)
     stream = b.host.ping_stream(A_OVERLAY) if traffic == "busy" else None
     if stream:
         stream.wait_replies(100, 5)
@@ -55,7 +58,7 @@ def test_blocked_udp_is_told_within_10_seconds_and_so_is_its_end(lab, traffic):
 
 
 def test_blocked_udp_does_not_make_a_storm_of_handshakes(lab):
-    a, b, _, inet = labs.reference_pair(lab)
+    a, b, _, inet = labs.reference_pair(lab, UDP_ALONE, UDP_ALONE)
     stream = b.host.ping_stream(A_OVERLAY)
     stream.wait_replies(100, 5)
     before = b.peer(a)["handshakes"]
@@ -71,8 +74,8 @@ def test_udp_that_never_passed_is_never_called_connected(lab):
     a_host, b_host, server, inet = lab.internet()
     inet.nft(DROP_UDP)
     backbone = server.backbone()
-    a = labs.receiver(a_host, backbone)
-    b = labs.sender(b_host, backbone, a)
+    a = labs.receiver(a_host, backbone, *UDP_ALONE)
+    b = labs.sender(b_host, backbone, a, *UDP_ALONE)
     both_see(a, b, "no path", 15)
     assert "connected, " not in a.log() + b.log()
 
