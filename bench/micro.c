@@ -47,7 +47,6 @@ struct micro {
     struct offload_merge merge;
     struct switch_table *sw;
     struct fwd *fwd;
-    const struct fwd_table *table;
     struct session *sessions[PEERS];
     struct switch_frame macs[BATCH];
     uint32_t receivers[BATCH];
@@ -168,7 +167,7 @@ static NOINLINE void measure_lookup(struct micro *m)
 {
     enum drop not_learned;
     for (unsigned i = 0; i < BATCH; i++) {
-        const struct session *s = fwd_session(m->table, m->receivers[i]);
+        const struct session *s = fwd_session(m->fwd, m->receivers[i]);
         check(s && switch_from_peer(m->sw, session_peer_slot(s), &m->macs[i], m->now_us, &not_learned) ==
                        DROP_NONE,
               "look-up");
@@ -176,7 +175,7 @@ static NOINLINE void measure_lookup(struct micro *m)
         memcpy(back.dst, m->macs[i].src, 6);
         memcpy(back.src, m->macs[i].dst, 6);
         int port = switch_from_device(m->sw, &back, m->now_us);
-        m->sum += (unsigned long)(fwd_peer(m->table, (uint32_t)port) != NULL);
+        m->sum += (unsigned long)(fwd_peer(m->fwd, (uint32_t)port) != NULL);
     }
 }
 
@@ -282,19 +281,14 @@ static void make_train(struct micro *m)
 /* Peers with some addresses each, of which a batch meets some of every peer. */
 static void make_mesh(struct micro *m)
 {
-    struct fwd_table *table = fwd_table_new(PEERS, PEERS);
     enum drop not_learned;
-    check(table && fwd_new(&m->fwd) == 0 && switch_new(PEERS, ENTRIES, &secret_source, &m->sw) == 0,
-          "tables");
+    check(fwd_new(&m->fwd) == 0 && switch_new(PEERS, ENTRIES, &secret_source, &m->sw) == 0, "tables");
     for (unsigned i = 0; i < PEERS; i++) {
         m->sessions[i] = session_of(receiver_of(i), i, true, i);
-        fwd_table_add_session(table, m->sessions[i]);
-        fwd_table_add_peer(
-            table, &(struct fwd_peer){.slot = i, .tx = m->sessions[i], .has_path = true, .size = 1472});
+        const struct fwd_peer peer = {.slot = i, .tx = m->sessions[i], .has_path = true, .size = 1472};
+        check(fwd_set(m->fwd, i, &peer, &m->sessions[i], 1) == 0, "a peer");
     }
-    fwd_publish(m->fwd, table);
     fwd_worker_enter(m->fwd);
-    m->table = fwd_worker_quiesce(m->fwd);
     for (unsigned i = 0; i < PEERS * MACS; i++) {
         struct switch_frame f = {
             .dst = {2, 0, 0, 0, 0, 1}, .src = {2, 1, 0, 0, (uint8_t)(i >> 8), (uint8_t)i}, .type = 0x0800};

@@ -56,32 +56,81 @@ struct sim_node *sim_node_at(struct sim *sim, const struct addr *a)
 
 /* ---- tables ---- */
 
-static void collect_peer(void *context, uint32_t slot, struct session *tx, const struct path *path)
+static void drop_slot(struct sim_node *n, uint32_t slot)
 {
-    struct sim_node *n = context;
-    n->out[n->out_count].slot = slot;
-    n->out[n->out_count].tx = tx;
-    n->out[n->out_count].has_path = path != NULL;
-    n->out[n->out_count].size = path ? path->size : 0;
-    n->out[n->out_count++].endpoint = path ? path->endpoint : (struct endpoint){0};
+    size_t out = 0, in = 0;
+    for (size_t i = 0; i < n->out_count; i++)
+        if (n->out[i].slot != slot)
+            n->out[out++] = n->out[i];
+    for (size_t i = 0; i < n->in_count; i++)
+        if (session_peer_slot(n->in[i]) != slot)
+            n->in[in++] = n->in[i];
+    n->out_count = out;
+    n->in_count = in;
 }
 
-static void collect_session(void *context, struct session *rx)
+static void add_slot(struct sim_node *n, uint32_t slot)
 {
-    struct sim_node *n = context;
-    assert(n->in_count < 256);
-    n->in[n->in_count++] = rx;
+    struct mesh_forward now;
+    mesh_forward(n->mesh, slot, &now);
+    if (now.tx) {
+        assert(n->out_count < SIM_NODES_MAX);
+        n->out[n->out_count].slot = slot;
+        n->out[n->out_count].tx = now.tx;
+        n->out[n->out_count].has_path = now.path != NULL;
+        n->out[n->out_count].size = now.path ? now.path->size : 0;
+        n->out[n->out_count++].endpoint = now.path ? now.path->endpoint : (struct endpoint){0};
+    }
+    assert(n->in_count + now.rx_count <= SIM_IN_MAX);
+    memcpy(n->in + n->in_count, now.rx, now.rx_count * sizeof(now.rx[0]));
+    n->in_count += now.rx_count;
+    /* By which workers share the peers: the same after every change of keys. */
+    for (size_t i = 0; i < now.rx_count; i++)
+        assert(session_peer_slot(now.rx[i]) == slot && (session_rx_index(now.rx[i]) & 0xff) == (slot & 0xff));
+}
+
+static bool receives(const struct sim_node *n, const struct session *s)
+{
+    for (size_t i = 0; i < n->in_count; i++)
+        if (n->in[i] == s)
+            return true;
+    return false;
+}
+
+static bool sends(const struct sim_node *n, uint32_t slot, const struct mesh_forward *now)
+{
+    for (size_t i = 0; i < n->out_count; i++)
+        if (n->out[i].slot == slot)
+            return n->out[i].tx == now->tx && n->out[i].has_path == (now->path != NULL) &&
+                   (!now->path || (n->out[i].size == now->path->size &&
+                                   endpoint_same(&n->out[i].endpoint, &now->path->endpoint)));
+    return !now->tx;
+}
+
+/* What was told peer by peer is what a walk over all of them finds. */
+static void check_tables(const struct sim_node *n)
+{
+    size_t in = 0, out = 0;
+    for (uint32_t slot = 0; slot < SIM_NODES_MAX; slot++) {
+        struct mesh_forward now;
+        mesh_forward(n->mesh, slot, &now);
+        assert(sends(n, slot, &now));
+        for (size_t i = 0; i < now.rx_count; i++)
+            assert(receives(n, now.rx[i]));
+        in += now.rx_count;
+        out += now.tx != NULL;
+    }
+    assert(in == n->in_count && out == n->out_count);
+    (void)in, (void)out;
 }
 
 static void publish(struct sim_node *n)
 {
-    n->out_count = n->in_count = 0;
-    if (n->mesh)
-        mesh_forward(n->mesh, collect_peer, collect_session, n);
-    n->stale = false;
-    /* By which workers share the peers: the same after every change of keys. */
-    for (size_t i = 0; i < n->in_count; i++)
-        assert((session_rx_index(n->in[i]) & 0xff) == (session_peer_slot(n->in[i]) & 0xff));
+    uint32_t slot;
+    while (n->mesh && slot_set_take(&n->stale, &slot)) {
+        drop_slot(n, slot);
+        add_slot(n, slot);
+    }
     for (size_t i = 0; i < n->retired_count; i++)
         session_free(n->retired[i]);
     n->retired_count = 0;
@@ -163,8 +212,7 @@ static void on_pipe(struct sim_node *n, uint64_t conn, enum event_kind kind, con
 
 static void stream_send(struct sim_node *n, uint64_t conn, const uint8_t *data, size_t len)
 {
-    if (n->stale)
-        publish(n);
+    publish(n);
     n->stream_bytes += len;
     n->chunks++;
     on_pipe(n, conn, EVENT_BYTES, data, len);
@@ -174,7 +222,6 @@ static void retire(struct sim_node *n, struct session *session)
 {
     assert(n->retired_count < 256);
     n->retired[n->retired_count++] = session;
-    n->stale = true;
 }
 
 /* At once, as if a node's pool were infinitely fast. */
@@ -203,7 +250,7 @@ static void do_one(struct sim_node *n, const struct mesh_output *o)
 {
     switch (o->kind) {
     case MESH_OUTPUT_PUBLISH:
-        n->stale = true;
+        slot_set_add(&n->stale, o->slot);
         break;
     case MESH_OUTPUT_DIAL:
         dial(n, o->conn, &o->target);
@@ -221,8 +268,7 @@ static void do_one(struct sim_node *n, const struct mesh_output *o)
         on_pipe(n, o->conn, EVENT_CLOSED, (const uint8_t *)"", 0);
         break;
     case MESH_OUTPUT_DATAGRAM:
-        if (n->stale)
-            publish(n);
+        publish(n);
         send_datagram(n, &o->endpoint, o->payload, o->len);
         break;
     case MESH_OUTPUT_WORK:
@@ -256,8 +302,11 @@ void sim_do_outputs(struct sim_node *n)
     const struct mesh_output *o;
     while (n->mesh && (o = mesh_take_output(n->mesh)))
         do_one(n, o);
-    if (n->mesh)
-        check_deadlines(n->mesh, n->sim->now_us);
+    if (!n->mesh)
+        return;
+    check_deadlines(n->mesh, n->sim->now_us);
+    if (!n->stale.count)
+        check_tables(n);
 }
 
 static void return_work(struct sim_node *n, bool done)
@@ -405,6 +454,7 @@ void sim_kill(struct sim_node *n)
     cut_streams_of(n);
     n->out_count = n->in_count = 0;
     return_work(n, false);
+    n->stale = (struct slot_set){0};
     mesh_free(n->mesh);
     n->mesh = NULL;
     publish(n);
@@ -628,8 +678,7 @@ static void tick_all(struct sim *sim)
             n->ticks++;
         }
         sim_do_outputs(n);
-        if (n->stale)
-            publish(n);
+        publish(n);
     }
 }
 

@@ -13,6 +13,7 @@
 #define SIM_NODES_MAX 64
 #define SIM_NOTES_MAX 64
 #define SIM_WORK_MAX  64
+#define SIM_IN_MAX    512
 
 struct sim_weather {
     uint64_t delay_us, jitter_us;
@@ -42,8 +43,8 @@ struct sim_node {
     bool uplink;              /* to the backbone; sim_uplink sets it */
     uint64_t uplink_ready_us; /* nothing overtakes on it */
     enum carriers carriers;
-    bool stale;
-    /* what the forwarding table would hold */
+    struct slot_set stale; /* what is to be made anew of … */
+    /* … what the forwarding table would hold */
     struct {
         uint32_t slot;
         struct session *tx;
@@ -52,7 +53,7 @@ struct sim_node {
         uint16_t size;
     } out[SIM_NODES_MAX];
     size_t out_count;
-    struct session *in[256];
+    struct session *in[SIM_IN_MAX];
     size_t in_count;
     struct session *retired[256];
     size_t retired_count;

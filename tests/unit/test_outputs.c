@@ -50,15 +50,29 @@ static void outputs_come_in_order_with_bytes_of_their_own(void **state)
     outputs_fini(&q);
 }
 
-static void tables_come_before_all_that_waits_and_once(void **state)
+static void expect_publish(struct outputs *q, uint32_t slot)
+{
+    const struct mesh_output *o = outputs_take(q);
+    assert_non_null(o);
+    assert_int_equal(o->kind, MESH_OUTPUT_PUBLISH);
+    assert_int_equal(o->slot, slot);
+}
+
+static void peers_that_changed_come_before_all_that_waits_and_once(void **state)
 {
     (void)state;
     struct outputs q = {0};
     assert_int_equal(put(&q, 1, "a"), 0);
-    outputs_publish(&q);
-    outputs_publish(&q);
-    expect(&q, MESH_OUTPUT_PUBLISH, 0);
+    outputs_publish(&q, 7);
+    outputs_publish(&q, 0);
+    outputs_publish(&q, 7);
+    expect_publish(&q, 7);
+    expect_publish(&q, 0);
+    assert_int_equal(put(&q, 2, "b"), 0);
     expect(&q, MESH_OUTPUT_STREAM_SEND, 1);
+    outputs_publish(&q, 7);
+    expect_publish(&q, 7);
+    expect(&q, MESH_OUTPUT_STREAM_SEND, 2);
     assert_null(outputs_take(&q));
     outputs_fini(&q);
 }
@@ -115,7 +129,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(outputs_come_in_order_with_bytes_of_their_own),
-        cmocka_unit_test(tables_come_before_all_that_waits_and_once),
+        cmocka_unit_test(peers_that_changed_come_before_all_that_waits_and_once),
         cmocka_unit_test(promise_is_kept_without_memory),
         cmocka_unit_test(room_is_used_again),
         cmocka_unit_test(what_still_waits_is_freed_at_the_end),

@@ -135,13 +135,7 @@ static inline void lab_node_close(struct lab_node *n)
 
 static inline void lab_publish(struct lab_node *n)
 {
-    struct fwd_table *t = fwd_table_new(LAB_PEERS, LAB_PEERS);
-    assert_non_null(t);
     for (unsigned i = 0; i < LAB_PEERS; i++) {
-        if (n->rx[i])
-            fwd_table_add_session(t, n->rx[i]);
-        if (!n->tx[i])
-            continue;
         struct fwd_peer p = {.slot = i,
                              .tx = n->tx[i],
                              .has_path = true,
@@ -151,9 +145,9 @@ static inline void lab_publish(struct lab_node *n)
             p.endpoint = endpoint_uplink(0, &(struct node_id){{(uint8_t)i}});
         assert_int_equal(carrier_remote_init(n->socket, &p.endpoint, &p.to), 0);
         p.to.envelope = n->envelope[i];
-        fwd_table_add_peer(t, &p);
+        assert_int_equal(fwd_set(n->fwd, i, n->tx[i] ? &p : NULL, &n->rx[i], n->rx[i] != NULL), 0);
     }
-    fwd_publish(n->fwd, t);
+    fwd_settle(n->fwd);
 }
 
 /* Two sessions from one root, a pair: a's receiver index is b's transmit index, and its lanes b's to open. The

@@ -90,7 +90,7 @@ static void do_one(struct node *n, const struct mesh_output *o)
 {
     switch (o->kind) {
     case MESH_OUTPUT_PUBLISH:
-        tables_change(&n->tables);
+        tables_change(&n->tables, o->slot);
         break;
     case MESH_OUTPUT_DIAL:
         streams_dial(n->streams, o->conn, &o->target);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The forwarding table: what workers need to know of peers, published by the control thread and read without
- * locks (QSBR RCU, liburcu). Immutable once published. */
+/* The forwarding table: what workers need to know of peers, changed by the control thread one peer at a time and read
+ * without locks (QSBR RCU, liburcu). What workers find is immutable, and stays until their next quiescent state. */
 
 #include "base/addr.h"
 #include "base/err.h"
@@ -11,48 +11,51 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define FWD_PEERS 4096 /* slots */
+
 struct fwd_peer {
     uint32_t slot;
     uint16_t size; /* UDP payload that the path carries; under 300 bytes it counts as no path */
     bool has_path;
-    size_t overhead;    /* what a datagram adds to a frame, with its envelope: fwd_table_add_peer's to fill */
-    struct session *tx; /* the session that seals; NULL while there is none */
+    size_t overhead;          /* what a datagram adds to a frame, with its envelope: fwd_set's to fill */
+    struct session *tx;       /* the session that seals */
     struct endpoint endpoint; /* the best path's … */
     struct carrier_remote to; /* … in its carrier's form */
 };
 
-struct fwd_table;
-
-/* Collects up to so many peers (distinct slots) and receive sessions (distinct indices), then is sealed by
- * fwd_publish. NULL when out of memory. */
-struct fwd_table *fwd_table_new(size_t peers, size_t sessions);
-void fwd_table_add_peer(struct fwd_table *t, const struct fwd_peer *peer);
-void fwd_table_add_session(struct fwd_table *t, struct session *rx);
-void fwd_table_free(struct fwd_table *t);
-
-/* Worker side, between quiescent states. */
-struct session *fwd_session(const struct fwd_table *t, uint32_t rx_index); /* NULL when unknown */
-const struct fwd_peer *fwd_peer(const struct fwd_table *t, uint32_t slot); /* NULL when unknown */
-
-/* Whether one of the sessions that we seal under sends to this receiver index. */
-bool fwd_sends_to(const struct fwd_table *t, uint32_t tx_index);
-
-const struct fwd_peer *fwd_peers(const struct fwd_table *t,
-                                 size_t *count); /* those with session and path, for flooding */
-
-/* The published table. */
 struct fwd;
 int fwd_new(struct fwd **out) must_check;
-void fwd_free(struct fwd *fwd);
+void fwd_free(struct fwd *fwd); /* NULL is allowed; no worker is left, and sessions are not looked at */
 
-/* Replaces the table and returns once no worker uses the old one, which is freed: whatever it alone referred
- * to may be freed too. Control thread. */
-void fwd_publish(struct fwd *fwd, struct fwd_table *table);
+/* What workers know of the peer in slot from now on: peer says how to send to it (NULL: not at all), rx are its sessions
+ * that may receive, with distinct indices. Costs what changes, whatever other peers there are. What is taken away may
+ * still be in use until fwd_settle returns. ERR_NOMEM: workers know a part of it, and nothing that was taken away; it is
+ * to be tried again. Control thread. */
+int fwd_set(struct fwd *fwd, uint32_t slot, const struct fwd_peer *peer, struct session *const *rx,
+            size_t rx_count) must_check;
 
-/* A worker registers its thread once, brackets sleeps with offline/online, and passes a quiescent state each
- * round. */
+/* Returns once no worker uses what fwd_set has taken away: whatever that alone referred to may be freed. At once when
+ * nothing was. Control thread. */
+void fwd_settle(struct fwd *fwd);
+
+/* Worker side, between quiescent states. */
+struct session *fwd_session(const struct fwd *fwd, uint32_t rx_index); /* NULL when unknown */
+const struct fwd_peer *fwd_peer(const struct fwd *fwd,
+                                uint32_t slot); /* NULL when there is none to send to */
+
+/* Whether one of the sessions that we seal under sends to this receiver index. */
+bool fwd_sends_to(const struct fwd *fwd, uint32_t tx_index);
+
+/* Those with a path, for flooding: the first, the one behind, NULL at the end; and how many there are. One that is ready
+ * all the time is met once, whatever happens to others meanwhile. */
+const struct fwd_peer *fwd_ready_first(const struct fwd *fwd);
+const struct fwd_peer *fwd_ready_next(const struct fwd_peer *peer);
+size_t fwd_ready_count(const struct fwd *fwd);
+
+/* A worker registers its thread once, brackets sleeps with offline/online, and passes a quiescent state each round: what
+ * it has found in the table before means nothing behind it. */
 void fwd_worker_enter(struct fwd *fwd);
 void fwd_worker_leave(struct fwd *fwd);
 void fwd_worker_offline(struct fwd *fwd);
 void fwd_worker_online(struct fwd *fwd);
-const struct fwd_table *fwd_worker_quiesce(struct fwd *fwd); /* the table to use until the next call */
+void fwd_worker_quiesce(struct fwd *fwd);

@@ -1,45 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table is made in two passes over the mesh: it is counted, then filled. Control thread. */
+/* Peers are told to the workers one by one, and all are waited for at once. Control thread. */
 
 #include "node/data/tables.h"
 
 #include "node/data/fwd.h"
 #include "proto/switch/switch.h"
+#include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
-static void count_peer(void *context, uint32_t slot, struct session *tx, const struct path *path)
+static_assert(MESH_PEERS_MAX <= SLOT_SET_MAX && MESH_PEERS_MAX <= FWD_PEERS, "each peer has a place");
+
+void tables_init(struct tables *t, const struct tables_config *config)
 {
-    (void)slot, (void)tx, (void)path;
-    ((size_t *)context)[0]++;
-}
-
-static void count_session(void *context, struct session *rx)
-{
-    (void)rx;
-    ((size_t *)context)[1]++;
-}
-
-struct table_builder {
-    const struct udp_socket *socket;
-    struct fwd_table *table;
-};
-
-static void build_peer(void *context, uint32_t slot, struct session *tx, const struct path *path)
-{
-    struct table_builder *b = context;
-    struct fwd_peer peer = {.slot = slot, .tx = tx};
-    if (path && carrier_remote_init(b->socket, &path->endpoint, &peer.to) == 0) {
-        peer.has_path = true;
-        peer.endpoint = path->endpoint;
-        peer.size = path->size;
-    }
-    fwd_table_add_peer(b->table, &peer);
-}
-
-static void build_session(void *context, struct session *rx)
-{
-    fwd_table_add_session(((struct table_builder *)context)->table, rx);
+    *t = (struct tables){.config = *config};
 }
 
 static void free_retired(struct tables *t)
@@ -49,25 +22,19 @@ static void free_retired(struct tables *t)
     t->retired.count = 0;
 }
 
-void tables_init(struct tables *t, const struct tables_config *config)
-{
-    *t = (struct tables){.config = *config};
-}
-
 void tables_fini(struct tables *t)
 {
     free_retired(t);
     free(t->retired.list);
 }
 
-void tables_change(struct tables *t)
+void tables_change(struct tables *t, uint32_t slot)
 {
-    t->stale = true;
+    slot_set_add(&t->stale, slot);
 }
 
 void tables_retire(struct tables *t, struct session *s)
 {
-    t->stale = true;
     if (t->retired.count == t->retired.cap) {
         size_t cap = t->retired.cap ? t->retired.cap * 2 : 16;
         struct session **list = realloc(t->retired.list, cap * sizeof(*list));
@@ -81,32 +48,33 @@ void tables_retire(struct tables *t, struct session *s)
 
 void tables_forget(struct tables *t, uint32_t slot)
 {
-    t->forget[slot] = t->forgetting = t->stale = true;
+    slot_set_add(&t->forget, slot);
 }
 
-/* Only now: a worker with the old table would teach them anew. */
-static void forget_addresses(struct tables *t)
+static int publish_peer(struct tables *t, uint32_t slot)
 {
-    for (uint32_t slot = 0; slot < MESH_PEERS_MAX; slot++)
-        if (t->forget[slot])
-            switch_forget(t->config.sw, slot);
-    memset(t->forget, 0, sizeof(t->forget));
-    t->forgetting = false;
+    struct mesh_forward now;
+    mesh_forward(t->config.mesh, slot, &now);
+    struct fwd_peer peer = {.slot = slot, .tx = now.tx};
+    if (now.path && carrier_remote_init(t->config.socket, &now.path->endpoint, &peer.to) == 0) {
+        peer.has_path = true;
+        peer.endpoint = now.path->endpoint;
+        peer.size = now.path->size;
+    }
+    return fwd_set(t->config.fwd, slot, now.tx ? &peer : NULL, now.rx, now.rx_count);
 }
 
+/* The switch forgets only now: a worker that still had the peer's session would teach it anew. */
 void tables_publish(struct tables *t)
 {
-    size_t counts[2] = {0, 0};
-    if (!t->stale)
+    uint32_t slot;
+    if (!t->stale.count && !t->retired.count && !t->forget.count)
         return;
-    mesh_forward(t->config.mesh, count_peer, count_session, counts);
-    struct table_builder b = {t->config.socket, fwd_table_new(counts[0], counts[1])};
-    if (!b.table)
-        return;
-    mesh_forward(t->config.mesh, build_peer, build_session, &b);
-    fwd_publish(t->config.fwd, b.table);
-    t->stale = false;
-    if (t->forgetting)
-        forget_addresses(t);
+    for (unsigned left = t->stale.count; left > 0 && slot_set_take(&t->stale, &slot); left--)
+        if (publish_peer(t, slot))
+            slot_set_add(&t->stale, slot);
+    fwd_settle(t->config.fwd);
+    while (slot_set_take(&t->forget, &slot))
+        switch_forget(t->config.sw, slot);
     free_retired(t);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The workers' forwarding table, made from the mesh, and what waits until no worker uses the old one: sessions that
- * are to be freed, peers whose addresses the switch is to forget. Control thread. */
+/* The workers' forwarding table, kept as the mesh says, and what waits until no worker uses what was there before: sessions
+ * that are to be freed, peers whose addresses the switch is to forget. Control thread. */
 
+#include "base/slot_set.h"
 #include "proto/mesh/mesh.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,7 +13,7 @@ struct fwd;
 struct switch_table;
 struct udp_socket;
 
-/* What a table is made of, and whom it is for; borrowed. */
+/* Where the table comes from, and whom it is for; borrowed. */
 struct tables_config {
     const struct mesh *mesh;
     struct fwd *fwd;
@@ -22,13 +23,12 @@ struct tables_config {
 
 struct tables {
     struct tables_config config;
-    bool stale; /* it has to be made anew */
+    struct slot_set stale; /* slots of peers of whom workers know something else */
     struct {
         struct session **list;
         size_t count, cap;
-    } retired;                   /* sessions to free once it is */
-    bool forget[MESH_PEERS_MAX]; /* slots of peers to forget once it is */
-    bool forgetting;             /* any of them */
+    } retired;              /* sessions to free once none is … */
+    struct slot_set forget; /* … and slots of peers to forget */
 };
 
 void tables_init(struct tables *t, const struct tables_config *config);
@@ -36,15 +36,15 @@ void tables_init(struct tables *t, const struct tables_config *config);
 /* Once the workers have ended. Frees what was retired; tables that were never initialised may be all zero. */
 void tables_fini(struct tables *t);
 
-/* What it is made of has changed: the next tables_publish makes it anew. */
-void tables_change(struct tables *t);
+/* What workers need of the peer in slot has changed: the next tables_publish tells them. */
+void tables_change(struct tables *t, uint32_t slot);
 
-/* Takes s, which the published table may hold. */
+/* Takes s, which workers may hold until the next tables_publish. */
 void tables_retire(struct tables *t, struct session *s);
 
 /* The switch is to forget what it knows of the peer in slot, once no worker can teach it anew. */
 void tables_forget(struct tables *t, uint32_t slot);
 
-/* Makes and publishes the table if something has changed, then frees and forgets what waited for it. Out of memory: it
- * stays as it was, and the next call tries again. */
+/* Tells workers what has changed, then frees and forgets what waited for it. Costs as much as has changed. Out of memory:
+ * workers know a peer in part, and the next call tries again. */
 void tables_publish(struct tables *t);

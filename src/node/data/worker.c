@@ -2,7 +2,7 @@
 /* A worker's thread: start, the loop that alternates between the two directions, what it tells the control
  * thread, stop. The directions themselves are worker_out.c and worker_in.c.
  *
- *   epoll ──▶ read the clock, take the published tables ──▶ one batch of UDP → TAP ──▶ one of TAP → UDP ──┐
+ *   epoll ──▶ read the clock, a quiescent state ──▶ one batch of UDP → TAP ──▶ one of TAP → UDP ──┐
  *     ▲                                                                                      wake control │
  *     └───────────────────────────────────────────────────────────────────────────────────────────────────┘
  *
@@ -88,9 +88,7 @@ bool worker_limit_pass(struct worker_limit limits[WORKER_LIMITS], uint32_t slot,
 void worker_trace_frame(struct worker *w, bool to_device, const struct switch_frame *frame, size_t len)
 {
     struct worker_trace_limit *l = &w->trace_limits[to_device];
-    size_t peers;
-    (void)fwd_peers(w->table, &peers);
-    if (!to_device && !peers)
+    if (!to_device && !fwd_ready_count(w->config.fwd))
         return; /* it goes nowhere */
     const struct worker_event event = {
         .kind = WORKER_EVENT_TRACE,
@@ -145,7 +143,7 @@ static bool round_of(struct worker *w, const struct epoll_event *ready, int coun
         is_ready[ready[i].data.u32] = true;
     if (is_ready[SOURCE_STOP])
         return false;
-    w->table = fwd_worker_quiesce(w->config.fwd);
+    fwd_worker_quiesce(w->config.fwd);
     w->now_us = clock_monotonic_us();
     /* What this machine answers to what was delivered is in the TAP's queue by now: the kernel's own answers,
      * such as acknowledgements, need no process. */

@@ -45,8 +45,7 @@ struct worker_profile {
 
 struct worker {
     struct worker_config config;
-    const struct fwd_table *table; /* until the next quiescent state */
-    uint64_t now_us;               /* read once per round */
+    uint64_t now_us; /* read once per round */
     struct boost boost;
 
     /* out */

@@ -189,7 +189,7 @@ static void check_source(struct worker *w, uint32_t slot, const struct udp_messa
 {
     if (m->from.family == 0)
         return; /* a backbone is no address of the peer's */
-    const struct fwd_peer *peer = fwd_peer(w->table, slot);
+    const struct fwd_peer *peer = fwd_peer(w->config.fwd, slot);
     if (peer && peer->has_path && addr_equal(&peer->endpoint.remote, &m->from))
         return;
     if (worker_limit_pass(w->source_limits, slot, w->now_us))
@@ -253,7 +253,7 @@ static enum drop on_session(struct worker *w, const struct udp_message *m, uint8
     enum drop drop = wire_header_decode(data, len, &a.header);
     if (drop)
         return drop;
-    a.session = fwd_session(w->table, a.header.receiver);
+    a.session = fwd_session(w->config.fwd, a.header.receiver);
     if (!a.session)
         return DROP_RECEIVER;
     if (a.header.type != WIRE_DATA)
@@ -307,15 +307,14 @@ bool worker_in_round(struct worker *w)
 {
     uint64_t before = atomic_load_explicit(&w->counters.tap_tx_frames, memory_order_relaxed);
     uint64_t overflow = 0;
-    size_t peers;
-    (void)fwd_peers(w->table, &peers);
     int count = udp_receive(w->config.ports.udp, w->batch, w->messages, &overflow);
     uint64_t begin = w->profile && count > 0 ? profile_clock_ns() : 0;
     if (overflow)
         worker_count(&w->counters.socket_overflows, overflow);
     for (int i = 0; i < count; i++)
         on_message(w, &w->messages[i]);
-    w->load = overload_round(w->overload, udp_waiting(w->config.ports.udp, w->batch), peers > 1, w->now_us);
+    w->load = overload_round(w->overload, udp_waiting(w->config.ports.udp, w->batch),
+                             fwd_ready_count(w->config.fwd) > 1, w->now_us);
     w->overloaded = overflow > 0 || w->load == OVERLOAD_SHEDS;
     lane_leave(w); /* the merge's frames live in the batch */
     if (begin)

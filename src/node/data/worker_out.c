@@ -241,12 +241,11 @@ static bool backlog_takes(struct worker *w, size_t len)
 
 static void send_flood(struct worker *w, const struct virtio_net_hdr *vnet, size_t len)
 {
-    size_t count;
-    const struct fwd_peer *peers = fwd_peers(w->table, &count);
-    for (size_t i = 0; i < count; i++)
-        send_to(w, &peers[i], vnet, len);
-    if (!count)
+    const struct fwd_peer *peer = fwd_ready_first(w->config.fwd);
+    if (!peer)
         worker_drop(w, DROP_NO_PEER, 1);
+    for (; peer; peer = fwd_ready_next(peer))
+        send_to(w, peer, vnet, len);
 }
 
 /* A route leads the tunnel into itself: sent on, each datagram would make a larger one, for ever. The receiver
@@ -256,7 +255,7 @@ static bool is_ours(const struct worker *w, size_t len)
     size_t at = datagram_payload(w->frame, len, w->config.ports.udp->port);
     UNINITIALIZED struct wire_header h;
     return at && wire_header_decode(w->frame + at, len - at, &h) == DROP_NONE &&
-           fwd_sends_to(w->table, h.receiver);
+           fwd_sends_to(w->config.fwd, h.receiver);
 }
 
 static void drop_circle(struct worker *w)
@@ -293,8 +292,8 @@ static void forward(struct worker *w, const struct virtio_net_hdr *vnet, size_t 
         send_flood(w, vnet, len);
         return;
     }
-    const struct fwd_peer *peer = fwd_peer(w->table, (uint32_t)port);
-    if (peer && peer->tx && peer->has_path)
+    const struct fwd_peer *peer = fwd_peer(w->config.fwd, (uint32_t)port);
+    if (peer && peer->has_path)
         send_to(w, peer, vnet, len);
     else
         worker_drop(w, DROP_NO_PEER, 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* All data workers of a node and what they share: the switch, the published table, reassembly, the boost's state. Control
+/* All data workers of a node and what they share: the switch, the forwarding table, reassembly, the boost's state. Control
  * thread. */
 
 #include "base/err.h"

@@ -7,11 +7,16 @@
 #include "proto/mesh/mesh_datagram.h"
 #include "proto/mesh/mesh_accept.h"
 #include "proto/mesh/mesh_link.h"
+#include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_state.h"
+#include "proto/mesh/mesh_timers.h"
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define CONTROL_FRAGMENT_SLOTS 16
+
+static_assert(MESH_PEERS_MAX <= SLOT_SET_MAX, "each peer can have changed");
 
 int mesh_new(const struct mesh_config *config, struct mesh **out)
 {
@@ -118,6 +123,7 @@ void mesh_network_changed(struct mesh *m, uint16_t local_max, uint64_t now_us)
         mesh_touch(m, p);
         path_forget_locals(p->paths, m->config.filter.is_ours, m->config.filter.context);
         path_wake(p->paths, local_max, now_us);
+        mesh_publish(m, p); /* nothing leaves from an address that is gone */
         peer_dial_soon(p, now_us);
     }
     mesh_tick(m, now_us);

@@ -62,7 +62,7 @@ void mesh_on_worked(struct mesh *m, struct link_work *work, uint64_t now_us);
 
 /* Says BYE to every peer; the streams' last bytes are outputs. Nobody waits any more for work that is out. */
 void mesh_shutdown(struct mesh *m, uint64_t now_us);
-/* Frees the sessions, too: no published table may hold one any more. Outputs that wait are dropped. Work that is out may
+/* Frees the sessions, too: no worker may hold one any more. Outputs that wait are dropped. Work that is out may
  * go on, but cannot come back any more. */
 void mesh_free(struct mesh *m);
 
@@ -137,11 +137,15 @@ int mesh_ping(struct mesh *m, uint32_t slot, uint64_t token, uint64_t now_us) mu
 /* What the peer in slot told of itself when it connected, and who it is; NULL when it is gone. */
 const struct hello *mesh_hello(const struct mesh *m, uint32_t slot, const struct node_id **id);
 
-/* Everything that workers need: calls peer for each peer with a session to send under (path NULL while none
- * is proven), and session for each that may receive. */
-void mesh_forward(const struct mesh *m,
-                  void (*peer)(void *context, uint32_t slot, struct session *tx, const struct path *path),
-                  void (*session)(void *context, struct session *rx), void *context);
+/* What workers need of the peer in slot; nothing of one that is gone. */
+#define MESH_RECEIVE_MAX 120
+struct mesh_forward {
+    struct session *tx;                   /* to send under, or NULL */
+    const struct path *path;              /* to send on; borrowed; NULL while none is proven */
+    struct session *rx[MESH_RECEIVE_MAX]; /* may receive */
+    size_t rx_count;
+};
+void mesh_forward(const struct mesh *m, uint32_t slot, struct mesh_forward *out);
 
 /* Peers, for people. */
 enum mesh_peer_state {

@@ -73,7 +73,7 @@ static int session_added(void *context, struct session *s)
     if (err)
         return err;
     *r = (struct mesh_receiver){s, l};
-    mesh_publish(m);
+    mesh_publish(m, peer_of(l));
     return 0;
 }
 
@@ -82,13 +82,13 @@ static void session_dropped(void *context, struct session *s)
     struct peer *p = peer_of(context);
     free(table_remove(p->mesh->receivers, session_rx_index(s)));
     peer_account(p, s);
-    mesh_publish(p->mesh);
+    mesh_publish(p->mesh, p);
     mesh_retire(p->mesh, s);
 }
 
 static void send_changed(void *context)
 {
-    mesh_publish(peer_of(context)->mesh);
+    mesh_publish(peer_of(context)->mesh, peer_of(context));
 }
 
 /* Seals pieces (inner header first) on the control lane and sends them to one endpoint. */
@@ -179,7 +179,7 @@ static void learn_control_address(struct peer *p, const struct addr *remote)
 /* The best path, its size or its state changed. */
 static void on_path_changed(struct mesh *m, struct peer *p, uint64_t now_us)
 {
-    mesh_publish(m);
+    mesh_publish(m, p);
     mesh_update_reach(m, p, now_us);
     const struct path *best = path_best(p->paths);
     if (best && best->state == PATH_STATE_SUSPECT && p->current) {

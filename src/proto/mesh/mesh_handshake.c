@@ -180,7 +180,7 @@ void mesh_on_live(struct mesh *m, struct link *l, uint64_t now_us)
     mesh_want(m, &p->id, false);
     mesh_tell_overlay(m, p);
     mesh_announce_to(m, p);
-    mesh_publish(m);
+    mesh_publish(m, p);
     tell_handshake(m, p, first, unheard);
     mesh_update_reach(m, p, now_us);
     mesh_poll_paths(m, p, now_us);

@@ -62,7 +62,7 @@ void mesh_discard_link(struct mesh *m, struct link *l)
         bool carried = p->current == l;
         peer_remove_link(p, l);
         if (carried)
-            mesh_publish(m);
+            mesh_publish(m, p);
         mesh_update_pairs(m, p);
     }
     link_free(l);

@@ -27,9 +27,9 @@ void mesh_turn_away(struct mesh *m, uint64_t conn)
     outputs_keep(&m->outputs, &o);
 }
 
-void mesh_publish(struct mesh *m)
+void mesh_publish(struct mesh *m, const struct peer *p)
 {
-    outputs_publish(&m->outputs);
+    outputs_publish(&m->outputs, p->slot);
 }
 
 /* No table is published any more once the mesh is being freed. */

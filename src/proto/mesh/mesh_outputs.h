@@ -18,7 +18,7 @@ struct session;
 
 void mesh_stream_end(struct mesh *m, uint64_t conn, enum mesh_output_kind kind); /* CLOSE or ABORT */
 void mesh_turn_away(struct mesh *m, uint64_t conn); /* ABORT, of who has not proved its id */
-void mesh_publish(struct mesh *m);
+void mesh_publish(struct mesh *m, const struct peer *p);
 void mesh_retire(struct mesh *m, struct session *s);
 void mesh_want(struct mesh *m, const struct node_id *id, bool wanted);
 int mesh_promise_overlay(struct mesh *m, struct peer *p) must_check; /* before p may become LIVE */

@@ -5,6 +5,7 @@
 #include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_reach.h"
 #include "proto/mesh/mesh_state.h"
+#include <assert.h>
 #include <stdio.h>
 
 const struct hello *mesh_hello(const struct mesh *m, uint32_t slot, const struct node_id **id)
@@ -16,26 +17,18 @@ const struct hello *mesh_hello(const struct mesh *m, uint32_t slot, const struct
     return link_theirs(p->current);
 }
 
-void mesh_forward(const struct mesh *m,
-                  void (*peer)(void *context, uint32_t slot, struct session *tx, const struct path *path),
-                  void (*session)(void *context, struct session *rx), void *context)
+static_assert(MESH_RECEIVE_MAX == PEER_LINKS_MAX * (KEYCHAIN_OLD_MAX + 2), "room for each session of a peer");
+
+void mesh_forward(const struct mesh *m, uint32_t slot, struct mesh_forward *out)
 {
-    for (unsigned i = 0; i < m->slot_end; i++) {
-        const struct peer *p = m->peers[i];
-        if (!p)
-            continue;
-        struct session *tx = peer_send_session(p);
-        if (tx)
-            peer(context, p->slot, tx, path_best(p->paths));
-        for (unsigned j = 0; j < p->link_count; j++) {
-            struct session *list[KEYCHAIN_OLD_MAX + 2];
-            if (!link_keychain(p->links[j]))
-                continue;
-            size_t n = keychain_sessions(link_keychain(p->links[j]), list, KEYCHAIN_OLD_MAX + 2);
-            for (size_t k = 0; k < n; k++)
-                session(context, list[k]);
-        }
-    }
+    const struct peer *p = slot < m->slot_end ? m->peers[slot] : NULL;
+    *out = (struct mesh_forward){.tx = p ? peer_send_session(p) : NULL};
+    if (out->tx)
+        out->path = path_best(p->paths);
+    for (unsigned i = 0; p && i < p->link_count; i++)
+        if (link_keychain(p->links[i]))
+            out->rx_count += keychain_sessions(link_keychain(p->links[i]), out->rx + out->rx_count,
+                                               MESH_RECEIVE_MAX - out->rx_count);
 }
 
 const char *mesh_peer_state_name(enum mesh_peer_state state)

@@ -75,9 +75,9 @@ void outputs_keep(struct outputs *q, const struct mesh_output *o)
     q->list[q->end++] = *o;
 }
 
-void outputs_publish(struct outputs *q)
+void outputs_publish(struct outputs *q, uint32_t slot)
 {
-    q->publish = true;
+    slot_set_add(&q->changed, slot);
 }
 
 const struct mesh_output *outputs_take(struct outputs *q)
@@ -85,10 +85,8 @@ const struct mesh_output *outputs_take(struct outputs *q)
     if (q->taken.payload)
         free(q->taken.payload - ENDPOINT_ENVELOPE_MAX);
     q->taken = (struct mesh_output){.kind = MESH_OUTPUT_PUBLISH};
-    if (q->publish) {
-        q->publish = false;
+    if (slot_set_take(&q->changed, &q->taken.slot))
         return &q->taken;
-    }
     if (q->head == q->end)
         return NULL;
     q->taken = q->list[q->head++];

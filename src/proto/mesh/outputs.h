@@ -10,6 +10,7 @@
 #include "base/addr.h"
 #include "base/err.h"
 #include "base/id.h"
+#include "base/slot_set.h"
 #include "proto/path/endpoint.h"
 #include "proto/wire/target.h"
 #include <stdbool.h>
@@ -38,8 +39,8 @@ enum mesh_notice {
 };
 
 enum mesh_output_kind {
-    /* Sessions, paths or peers changed: workers need a new forwarding table (mesh_forward) before any byte that
-     * follows leaves. Always the first of those that wait. */
+    /* Sessions or the path of the peer in slot changed, or it is gone: workers need to know (mesh_forward) before any
+     * byte that follows leaves. Always ahead of those that wait, once for each slot. */
     MESH_OUTPUT_PUBLISH,
     MESH_OUTPUT_DIAL,         /* open a stream; answered by mesh_on_connected or mesh_on_closed */
     MESH_OUTPUT_STREAM_SEND,  /* payload goes out on stream conn */
@@ -47,7 +48,7 @@ enum mesh_output_kind {
     MESH_OUTPUT_STREAM_ABORT, /* at once, whatever was sent; no event follows */
     MESH_OUTPUT_DATAGRAM,     /* payload goes to endpoint; may be lost, also for being too large */
     MESH_OUTPUT_WORK,         /* link_work_run(work) on any thread, then mesh_on_worked */
-    MESH_OUTPUT_RETIRE,       /* session is the owner's now: to be freed when no published table holds it */
+    MESH_OUTPUT_RETIRE,       /* session is the owner's now: to be freed when no worker holds it */
     MESH_OUTPUT_WANT,         /* the addresses of a wanted peer are needed … */
     MESH_OUTPUT_FORGET,       /* … or no longer */
     MESH_OUTPUT_OVERLAY,      /* the peer in slot told its addresses and MACs: mesh_hello has them */
@@ -60,7 +61,7 @@ enum mesh_output_kind {
 struct mesh_output {
     enum mesh_output_kind kind;
     union {
-        uint32_t slot;           /* OVERLAY, GONE */
+        uint32_t slot;           /* PUBLISH, OVERLAY, GONE */
         bool stranger;           /* STREAM_ABORT, WORK: who it is for has not proved its id … */
         uint32_t rtt_us;         /* PONG */
         enum mesh_notice notice; /* NOTICE */
@@ -86,9 +87,9 @@ struct mesh_output {
 
 struct outputs {
     struct mesh_output *list;
-    size_t head, end, cap; /* those that wait lie from head to end */
-    size_t promised;       /* room beyond end for so many more */
-    bool publish;          /* ahead of all */
+    size_t head, end, cap;   /* those that wait lie from head to end */
+    size_t promised;         /* room beyond end for so many more */
+    struct slot_set changed; /* PUBLISH, ahead of all */
     struct mesh_output taken;
 };
 
@@ -103,7 +104,7 @@ void outputs_give_back(struct outputs *q, size_t count);
 int outputs_put(struct outputs *q, const struct mesh_output *o, const void *payload, size_t len) must_check;
 /* As outputs_put without payload, into promised room. */
 void outputs_keep(struct outputs *q, const struct mesh_output *o);
-void outputs_publish(struct outputs *q);
+void outputs_publish(struct outputs *q, uint32_t slot);
 
 /* The next one, or NULL; it holds until the next call. */
 const struct mesh_output *outputs_take(struct outputs *q);

@@ -84,7 +84,7 @@ struct switch_pin {
 void switch_pin(struct switch_table *sw, uint32_t slot, struct switch_pin *list, unsigned count);
 
 /* Forgets everything learned from a peer, and its storm budget. After no worker can still pass frames of it
- * (fwd_publish), else they teach its addresses anew. */
+ * (fwd_settle), else they teach its addresses anew. */
 void switch_forget(struct switch_table *sw, uint32_t slot);
 
 /* Removes what was not seen for SWITCH_AGE_S. Control thread, every 10 s or so. */
