@@ -174,6 +174,28 @@ static void time_of_a_stranger_runs_out_meanwhile(void **state)
     sim_free(p.sim);
 }
 
+/* Else a newcomer would wait in the order of coming, and not in the lobby, which knows who was served least. */
+static void guests_stay_in_the_lobby_while_much_is_computed(void **state)
+{
+    (void)state;
+    struct pair p = dialling_pair();
+    uint8_t hello[8192];
+    size_t len = sim_client_hello(p.b, hello, sizeof(hello));
+    assert_connects(&p);
+    p.a->holds_work = true;
+    for (uint8_t i = 0; i < 40; i++) {
+        const struct addr stranger = {.family = 4, .ip = {203, i, 113, 1}, .port = 1000};
+        uint64_t conn = sim_accept(p.a->mesh, &stranger, sim_now(p.sim));
+        mesh_on_bytes(p.a->mesh, conn, hello, len, sim_now(p.sim));
+    }
+    sim_run(p.sim, SECOND, NULL, NULL);
+    assert_int_equal(p.a->held_count, 16);
+    sim_do_work(p.a);
+    assert_in_range(p.a->held_count, 1, 16);
+    let_go(p.a);
+    sim_free(p.sim);
+}
+
 static void who_says_more_than_a_handshake_takes_is_closed(void **state)
 {
     (void)state;
@@ -316,6 +338,7 @@ int main(void)
         cmocka_unit_test(what_the_work_found_out_is_told_first),
         cmocka_unit_test(time_runs_out_meanwhile),
         cmocka_unit_test(time_of_a_stranger_runs_out_meanwhile),
+        cmocka_unit_test(guests_stay_in_the_lobby_while_much_is_computed),
         cmocka_unit_test(who_says_more_than_a_handshake_takes_is_closed),
         cmocka_unit_test(a_node_stops_meanwhile),
         cmocka_unit_test(a_mesh_is_freed_with_work_that_nobody_took),

@@ -100,10 +100,12 @@ static int receive(struct mesh *m, const struct lobby_guest *g, uint64_t now_us)
     return 0;
 }
 
-static void receive_guests(struct mesh *m, uint64_t now_us)
+/* Who is next is the lobby's to say, when it can be served: behind others it would wait in the order of coming, and lose
+ * its place to newer ones. */
+void mesh_receive_guests(struct mesh *m, uint64_t now_us)
 {
     const struct lobby_guest *g;
-    while ((g = lobby_next(m->lobby, now_us)))
+    while (m->works < MESH_WORKS_MAX && (g = lobby_next(m->lobby, now_us)))
         if (receive(m, g, now_us))
             mesh_turn_away(m, g->conn);
 }
@@ -114,7 +116,7 @@ void mesh_on_guest_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, siz
     if (err == ERR_FORMAT && lobby_leave(m->lobby, conn))
         mesh_turn_away(m, conn);
     if (!err)
-        receive_guests(m, now_us);
+        mesh_receive_guests(m, now_us);
 }
 
 void mesh_tick_accepted(struct mesh *m, uint64_t now_us)
@@ -125,7 +127,7 @@ void mesh_tick_accepted(struct mesh *m, uint64_t now_us)
         mesh_turn_away(m, conn);
     while ((oldest = crowd_oldest(m->half_open_crowd)) >= 0 && link_is_late(m->half_open[oldest], now_us))
         abort_half_open(m, m->half_open[oldest]);
-    receive_guests(m, now_us);
+    mesh_receive_guests(m, now_us);
 }
 
 uint64_t mesh_accepted_deadline(const struct mesh *m, uint64_t now_us)

@@ -13,6 +13,9 @@ struct peer;
 /* Of a stream that has no link yet. */
 void mesh_on_guest_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t len, uint64_t now_us);
 
+/* Handshakes begin of those whose turn it is, unless too much is being computed already. */
+void mesh_receive_guests(struct mesh *m, uint64_t now_us);
+
 /* l has been identified, or ends. */
 void mesh_leave_half_open(struct mesh *m, const struct link *l);
 

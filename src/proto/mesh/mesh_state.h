@@ -19,6 +19,7 @@
 
 #define MESH_HALF_OPEN_MAX          128
 #define MESH_HALF_OPEN_PER_HOST_MAX 16
+#define MESH_WORKS_MAX              16 /* that are out, while more guests' handshakes begin */
 #define MESH_ACCEPT_SOURCES         1024
 #define MESH_ACCEPT_BURST           32
 #define MESH_ACCEPT_INTERVAL_US     250000 /* one stream more every so often */
@@ -69,6 +70,7 @@ struct mesh {
     bool behind;                                /* more were due than one tick takes */
     struct table *streams;                      /* conn → struct link */
     struct table *receivers;                    /* receiver index → struct mesh_receiver */
+    unsigned works;                             /* of links, that are out */
     struct lobby *lobby;                        /* accepted, their handshake has not begun */
     struct crowd *half_open_crowd;              /* it has begun, they are not yet identified … */
     struct link *half_open[MESH_HALF_OPEN_MAX]; /* … by place; NULL: free */

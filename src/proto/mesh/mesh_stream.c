@@ -126,8 +126,10 @@ static bool give_out_work(struct mesh *m, struct link *l)
         return true;
     bool stranger = !link_is_opener(l) && !link_owner(l) && !known_has(m->known, &link_remote(l)->addr);
     struct link_work *work = link_begin_work(l);
-    if (work && mesh_give_out(m, work, stranger) == 0)
+    if (work && mesh_give_out(m, work, stranger) == 0) {
+        m->works++;
         return true;
+    }
     if (work)
         (void)link_worked(work);
     return false;
@@ -191,11 +193,12 @@ void mesh_on_closed(struct mesh *m, uint64_t conn, const char *reason, uint64_t 
 void mesh_on_worked(struct mesh *m, struct link_work *work, uint64_t now_us)
 {
     struct link *l = link_worked(work);
-    if (!l)
-        return;
-    if (link_owner(l))
+    m->works--;
+    if (l && link_owner(l))
         mesh_touch(m, link_owner(l));
-    mesh_advance(m, l, now_us);
+    if (l)
+        mesh_advance(m, l, now_us);
+    mesh_receive_guests(m, now_us);
 }
 
 static void tick_link(struct mesh *m, struct peer *p, struct link *l, uint64_t now_us)
