@@ -127,7 +127,8 @@ static const struct flags program = {
             "\n"
             "The rendezvous server of ShadowMesh: nodes register here, find each other by id,\n"
             "and learn the address under which others see them. It passes on what nodes that\n"
-            "cannot be dialled say to each other, sealed. Write -flag VALUE, --flag VALUE or -flag=VALUE.\n",
+            "cannot be dialled say to each other, sealed.\n"
+            "Write -flag VALUE, --flag VALUE or -flag=VALUE.\n",
     .rows = flags,
     .count = sizeof(flags) / sizeof(flags[0]),
 };
