@@ -5,11 +5,13 @@ libcrypto. It can be honest, and it can lie."""
 import base64
 import ctypes
 import os
+import re
 import select
 import socket
 import ssl
 import struct
 import subprocess
+import time
 from hashlib import sha1, sha384
 
 import lab as labs
@@ -153,8 +155,18 @@ class WebSocket:
 class Uplink(WebSocket):
     """One that has proven key's id, unless it is told not to."""
 
-    def __init__(self, port, key=None, proven=True, name="127.0.0.1", **how):
+    def _come(self, port, how):
+        """Again, while too many requests come from its source."""
         super().__init__(port, **how)
+        for _ in range(20):
+            if self.status != 429:
+                return
+            self.socket.close()
+            time.sleep(float(re.search(r"Retry-After: (\d+)", self.head)[1]))
+            super().__init__(port, **how)
+
+    def __init__(self, port, key=None, proven=True, name="127.0.0.1", **how):
+        self._come(port, how)
         assert self.status == 101, self.head
         self.key = key or Key()
         self.next_stream = 1
