@@ -173,13 +173,15 @@ def test_own_id_is_refused(lab):
 
 
 def test_one_key_on_two_hosts_is_told_at_all_three_and_they_take_turns_slowly(lab):
-    a_host, b_host, c_host, backbone, _ = three_sites(lab)
-    a = labs.receiver(a_host, backbone)
-    b = labs.sender(b_host, backbone, a)
+    """Without a backbone, which would be all that is known of where the other one is."""
+    a_host, b_host, c_host, _, _ = three_sites(lab)
+    a = a_host.node("-tap-ip", A_OVERLAY, "-public")
+    to_a = ("-connect", f"{a.id}@{a_host.address}")
+    b = b_host.node("-tap-ip", B_OVERLAY, *to_a)
     b_host.wait_ping(A_OVERLAY, 5)
     shutil.copytree(b.keydir, c_host.dir / "node-keys")
-    c = labs.sender(c_host, backbone, a, address=MALLORY_OVERLAY)
-    # Which of the two is thrown out first is a matter of who had its connection by the backbone, which keeps one uplink of a key.
+    c = c_host.node("-tap-ip", MALLORY_OVERLAY, *to_a)
+
     def told(node, other):
         return re.search(rf"error another host uses our key: .*{a.id[:10]}.*{other.host.address}.*-keydir", node.log())
     labs.wait_for(lambda: told(b, c) or told(c, b), 10, "one of the two is told")

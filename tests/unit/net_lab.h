@@ -39,9 +39,9 @@ static inline void lab_enter(void)
     lab_run("ip link set lo up");
 }
 
-/* True when fd can be read within a second. */
+/* True when fd can be read within ten seconds. */
 static inline int lab_readable(int fd)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
-    return poll(&p, 1, 1000) == 1;
+    return poll(&p, 1, 10000) == 1;
 }
