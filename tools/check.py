@@ -28,7 +28,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 JOBS = os.cpu_count() or 2
 # Labs wait more than they compute.
-LABS_AT_ONCE = JOBS + 3
+LABS_AT_ONCE = JOBS + 2
 # A suite whose programs have one thread each, in which TSan can find nothing.
 ONE_THREAD = "sim"
 TAIL_LINES = 60

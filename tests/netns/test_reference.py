@@ -147,7 +147,7 @@ def test_verbose_node_shows_frames_but_not_every_one(lab):
                            r"type=0800, len=98\]", 3)
     before = len(b.log().splitlines())
     b.host.ping(A_OVERLAY, count=1000, interval=0.002)
-    assert len(b.log().splitlines()) - before < 200
+    assert len(b.log().splitlines()) - before < 1000  # of 2,000 frames: so many a second, however long it takes
 
 
 def test_profiling_node_tells_percentiles(lab):
