@@ -103,9 +103,8 @@ static const struct flag flags[] = {
      read_listen},
     {"data", "DIR", "where registrations are kept (default ./backbone-data; made when missing)", read_data},
     {"url", "HOST[:PORT]",
-     "a name under which nodes know this server, as in their -backbone behind ://; it refuses uplinks that "
-     "were "
-     "meant for another one. May repeat (default: any name counts)",
+     "a name under which nodes know this server, as in their -backbone behind ://; it refuses uplinks meant "
+     "for another one. May repeat (default: any name counts)",
      read_url},
     {"relay-rate", "MBIT", "Mbit/s of nodes' datagrams passed on in all (default 1000)", read_relay_rate},
     {"source-rate", "MBIT", "Mbit/s of them from one source: an IPv4 address or an IPv6 /64 (default 200)",

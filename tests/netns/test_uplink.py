@@ -12,6 +12,7 @@ import pytest
 import lab as labs
 from lab import A_OVERLAY, B_OVERLAY, PATIENCE
 
+LARGEST = 9022 + 44  # bytes: of a frame, sealed
 NOTHING_IN = """
 table inet guard {
     chain from-outside { type filter hook input priority 0; iifname "eth0" ct state new drop; }
@@ -45,6 +46,8 @@ def test_reference_commands_connect_over_the_uplink(closed, figure):
     a_host.ping(B_OVERLAY, count=20)
     peer = b.peer(a)
     assert peer["state"] == "connected" and peer["path"]["kind"] == "tcp", peer
+    labs.wait_for(lambda: b.peer(a)["path"]["mtu"] == LARGEST, 10, "the largest frame fits a datagram")
+    assert a.drops()["oversize"] == b.drops()["oversize"] == 0
     rates = [b_host.iperf(a_host, A_OVERLAY, reverse=reverse)["end"]["sum_received"]["bits_per_second"] for reverse in (False, True)]
     figure(f"over the uplink: {ping}; TCP {rates[0] / 1e6:.0f} and {rates[1] / 1e6:.0f} Mbit/s")
     assert min(rates) > 20e6 / PATIENCE

@@ -73,7 +73,7 @@ int carrier_receive(const struct carrier_ports *ports, uint8_t room[UPLINK_MESSA
         return (int)len;
     if (uplink_message_decode(room, (size_t)len, UPLINK_BACKBONE, &m) || m.kind != UPLINK_DATAGRAMS)
         return ERR_FORMAT;
-    *from = endpoint_uplink(0, &m.id);
+    *from = endpoint_uplink(CARRIER_BACKBONE, &m.id);
     *out = (struct udp_message){
         .data = room + (m.data.data - room), .len = m.data.len, .segment = m.segment, .ecn = m.ecn};
     return 0;

@@ -14,6 +14,9 @@
 #include <sys/types.h>
 
 /* What leaves, and comes, by: a worker's, or the control thread's. */
+/* The number of the backbone that a node has, in targets and endpoints. */
+#define CARRIER_BACKBONE 0
+
 struct carrier_ports {
     struct udp_socket *udp;
     int uplink; /* the channel to the helper that keeps the uplink (node/helper/uplink_channel.h); -1: there is none */

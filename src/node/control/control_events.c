@@ -96,12 +96,12 @@ static unsigned on_addresses(void *context, const struct addr **out)
 
 static void on_uplink(void *context, bool up)
 {
-    mesh_on_uplink(((struct node *)context)->mesh, CONTROL_BACKBONE, up, clock_monotonic_us());
+    mesh_on_uplink(((struct node *)context)->mesh, CARRIER_BACKBONE, up, clock_monotonic_us());
 }
 
 static void on_paired(void *context, const struct node_id *id, bool on)
 {
-    mesh_on_paired(((struct node *)context)->mesh, CONTROL_BACKBONE, id, on, clock_monotonic_us());
+    mesh_on_paired(((struct node *)context)->mesh, CARRIER_BACKBONE, id, on, clock_monotonic_us());
 }
 
 static void on_dropped(void *context, uint64_t batches)

@@ -226,7 +226,7 @@ static bool start_uplink(struct node *n)
     struct uplink_config config = {.loop = &n->loop,
                                    .url = n->config->backbone,
                                    .fd = fd,
-                                   .backbone = CONTROL_BACKBONE,
+                                   .backbone = CARRIER_BACKBONE,
                                    .workers = n->socket_count,
                                    .me = n->identity,
                                    .streams = n->streams};
@@ -237,7 +237,7 @@ static bool start_uplink(struct node *n)
         return false;
     }
     const struct streams_uplink dialler = control_events_dialler(n);
-    streams_add_uplink(n->streams, CONTROL_BACKBONE, &dialler);
+    streams_add_uplink(n->streams, CARRIER_BACKBONE, &dialler);
     return true;
 }
 

@@ -33,8 +33,7 @@
 #include "proto/mesh/mesh.h"
 #include <uv.h>
 
-#define NODE_SIGNALS     3 /* that end it */
-#define CONTROL_BACKBONE 0 /* the number of the one that a node has, for targets and endpoints */
+#define NODE_SIGNALS 3 /* that end it */
 
 struct node {
     const struct config *config;

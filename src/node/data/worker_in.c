@@ -22,7 +22,9 @@
 #include "frame/flow.h"
 #include "node/data/worker_impl.h"
 #include "proto/message/stun.h"
+#include "proto/path/path.h"
 #include "proto/session/fragment.h"
+#include <assert.h>
 #include <string.h>
 
 /* STUN answers come from strangers: they may fill a part of the queue to the control thread, so that the rest
@@ -33,6 +35,8 @@
 #define UPLINK_ROUND 16 /* messages of the uplink, before others have their turn */
 
 #define ECN_CE 3 /* RFC 3168 */
+
+static_assert(PATH_UPLINK_SIZE_MAX <= CONTROL_LEN_MAX, "the largest probe reaches the control thread");
 
 /* A received datagram on its way in. */
 struct arrival {

@@ -67,12 +67,17 @@ static void release(struct uplink *u)
         free(u);
 }
 
+static bool is_down(enum state state)
+{
+    return state != STATE_PROVING && state != STATE_UP;
+}
+
+/* Since when it is down, whatever is tried meanwhile. */
 static void enter(struct uplink *u, enum state state)
 {
-    bool same = uplink_status(u).state[0] == 'd' && state == STATE_DOWN;
-    u->state = state;
-    if (!same)
+    if (!is_down(u->state) || !is_down(state))
         u->since_us = clock_monotonic_us();
+    u->state = state;
 }
 
 /* ---- connecting ---- */
@@ -363,12 +368,8 @@ void uplink_pair(struct uplink *u, const struct node_id *id, bool on)
 
 struct uplink_status uplink_status(const struct uplink *u)
 {
-    static const char *const names[] = {[STATE_DOWN] = "down",
-                                        [STATE_CONNECTING] = "down",
-                                        [STATE_PROVING] = "proving",
-                                        [STATE_UP] = "up",
-                                        [STATE_LEAVING] = "down"};
-    return (struct uplink_status){names[u->state], u->since_us, u->cause};
+    const char *state = is_down(u->state) ? "down" : u->state == STATE_UP ? "up" : "proving";
+    return (struct uplink_status){state, u->since_us, u->cause};
 }
 
 /* ---- life ---- */

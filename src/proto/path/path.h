@@ -19,13 +19,15 @@
 #include "base/random.h"
 #include "proto/path/endpoint.h"
 #include "proto/wire/candidate.h"
+#include "proto/wire/wire.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define PATHS_MAX (CANDIDATES_MAX + UPLINKS_MAX)
 #define PATH_UPLINK_SIZE_MAX                                                                                 \
-    9068 /* what the largest frame of a device needs, sealed: no packet's size bounds it */
+    (WIRE_FRAME_MAX +                                                                                        \
+     WIRE_OVERHEAD) /* what the largest frame of a device needs: no packet's size bounds it */
 
 enum path_state {
     PATH_STATE_UNTRIED,
