@@ -11,6 +11,7 @@ How long things take is given by deadlines (wait_for), never by a sleep that hop
 import contextlib
 import ctypes
 import json
+import math
 import os
 import re
 import shutil
@@ -191,11 +192,16 @@ class PingStream:
 
 
 class PingResult:
-    def __init__(self, output):
+    """Of the first `count` pings, if it is given: ping goes on until it has as many answers."""
+
+    def __init__(self, output, count=None):
         self.output = output
         counts = re.search(r"(\d+) packets transmitted, (\d+) received(?:, \+(\d+) duplicates)?", output)
         self.sent, self.received = (int(counts[1]), int(counts[2])) if counts else (0, 0)
         self.duplicates = int(counts[3] or 0) if counts else 0
+        if count:
+            answered = {int(number) for number in re.findall(r"icmp_seq=(\d+) .*time=", output)}
+            self.sent, self.received = min(self.sent, count), sum(number <= count for number in answered)
         times = re.search(r"= ([\d.]+)/([\d.]+)/([\d.]+)/([\d.]+) ms", output)
         self.average_ms = float(times[2]) if times else None
         self.maximum_ms = float(times[3]) if times else None
@@ -418,10 +424,11 @@ class Host:
         self.ip("link", "set", name, "up")
 
     def ping(self, to, *flags, count=10, interval=0.05, wait=1, check=True):
-        """Pings to the end; with check, nothing may be lost."""
-        result = self.run("ping", "-n", "-c", count, "-i", interval, "-W", wait, *flags, to, check=False,
-                          timeout=60 + count * (interval + 1))
-        ping = PingResult(result.stdout)
+        """Pings to the end; with check, nothing may be lost. By itself ping waits for its last answer no longer than twice the
+        longest round trip, and so tells a loss where the machine was busy; with a deadline it goes on."""
+        result = self.run("ping", "-n", "-c", count, "-i", interval, "-w", math.ceil(count * interval + wait), *flags, to,
+                          check=False, timeout=60 + count * (interval + 1))
+        ping = PingResult(result.stdout, count)
         self.lab.echo(f"    {ping}")
         assert not check or (ping.sent == count and ping.lost == 0), f"ping {to}: {result.stdout}{result.stderr}"
         return ping
