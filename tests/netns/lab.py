@@ -426,8 +426,9 @@ class Host:
     def ping(self, to, *flags, count=10, interval=0.05, wait=1, check=True):
         """Pings to the end; with check, nothing may be lost. By itself ping waits for its last answer no longer than twice the
         longest round trip, and so tells a loss where the machine was busy; with a deadline it goes on."""
-        result = self.run("ping", "-n", "-c", count, "-i", interval, "-w", math.ceil(count * interval + wait), *flags, to,
-                          check=False, timeout=60 + count * (interval + 1))
+        deadline = math.ceil(count * interval * 4 + 10 if check else count * interval * 2 + wait)
+        result = self.run("ping", "-n", "-c", count, "-i", interval, "-w", deadline, *flags, to, check=False,
+                          timeout=60 + count * (4 * interval + 1))
         ping = PingResult(result.stdout, count)
         self.lab.echo(f"    {ping}")
         assert not check or (ping.sent == count and ping.lost == 0), f"ping {to}: {result.stdout}{result.stderr}"
