@@ -30,6 +30,21 @@ static inline void lab_run(const char *format, ...)
         fail_msg("failed: %s", command);
 }
 
+/* Waits up to ten seconds until the shell's condition holds. */
+static inline void lab_wait(const char *condition)
+{
+    lab_run("for i in $(seq 200); do %s && exit 0; sleep 0.05; done; exit 1", condition);
+}
+
+/* Adds an IPv6 address, which is usable on return: the kernel enters its route some time after it has said yes. */
+static inline void lab_add_address6(const char *address, unsigned prefix, const char *device)
+{
+    char entered[128];
+    lab_run("ip addr add %s/%u dev %s nodad", address, prefix, device);
+    snprintf(entered, sizeof(entered), "ip -6 route show table local | grep -q '^local %s '", address);
+    lab_wait(entered);
+}
+
 static inline void lab_enter(void)
 {
     if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0) {

@@ -741,7 +741,8 @@ static void link_local_addresses_are_candidates_where_there_is_nothing_else(void
     (void)state;
     struct candidate list[8];
     machine();
-    lab_run("ip link set eth0 up && ip address add fe80::7/64 dev eth0 nodad");
+    lab_run("ip link set eth0 up");
+    lab_add_address6("fe80::7", 64, "eth0");
     struct device *d = open_device(NULL, "10.10.10.3");
     assert_int_equal(device_host_candidates(d, 9443, 8443, list, 8), 1);
     assert_int_equal(list[0].addr.family, 4);

@@ -190,9 +190,11 @@ static bool carry(struct wire *w, const struct tap *from, const struct tap *to)
 
 static void address(unsigned host)
 {
+    char own[16];
     lab_run("sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0");
     lab_run("ip link set tap0 up && ip addr add 10.9.0.%u/24 dev tap0", host);
-    lab_run("ip addr add fd09::%u/64 dev tap0 nodad", host);
+    snprintf(own, sizeof(own), "fd09::%u", host);
+    lab_add_address6(own, 64, "tap0");
 }
 
 static int tcp_socket(bool v6)

@@ -247,8 +247,8 @@ static void datagrams_leave_from_the_address_given_and_tell_where_they_arrived(v
     struct pair p;
     (void)state;
     pair_open(&p);
-    lab_run("ip addr add fd07::1/128 dev lo nodad");
-    lab_run("ip addr add fd07::2/128 dev lo nodad");
+    lab_add_address6("fd07::1", 128, "lo");
+    lab_add_address6("fd07::2", 128, "lo");
     assert_true(p.a.v6);
     assert_local_addresses_both_ways(&p, locals4, 3);
     assert_local_addresses_both_ways(&p, locals6, 3);
@@ -289,13 +289,10 @@ static void link_local_address_keeps_its_interface(void **state)
     lab_run("ip link add left type veth peer name right");
     lab_run("ip link set left up");
     lab_run("ip link set right up");
-    lab_run("ip addr add fe80::7/64 dev left nodad");
-    lab_run("ip addr add fe80::8/64 dev right nodad");
+    lab_add_address6("fe80::7", 64, "left");
+    lab_add_address6("fe80::8", 64, "right");
     /* The kernel may take a second to notice that both ends are there, and drops what is sent before. */
-    lab_run("for i in $(seq 100); do "
-            "[ $(ip link show left | grep -c 'state UP')$(ip link show right | grep -c 'state UP') = 11 ] && "
-            "exit 0; "
-            "sleep 0.05; done; exit 1");
+    lab_wait("[ $(ip link show left | grep -c 'state UP')$(ip link show right | grep -c 'state UP') = 11 ]");
     struct addr from = address("fe80::7%left", p.a.port), to = address("fe80::8%left", p.b.port);
     struct addr seen = address("fe80::7%right", p.a.port), at = address("fe80::8%right", 0);
     struct udp_remote r;
@@ -328,7 +325,7 @@ static void make_wire(struct tap *t)
     assert_int_equal(tap_create(NULL, 1, t), 0);
     lab_run("ip link set tap0 up mtu 1500");
     lab_run("ip addr add 10.9.0.1/24 dev tap0");
-    lab_run("ip addr add fd09::1/64 dev tap0 nodad");
+    lab_add_address6("fd09::1", 64, "tap0");
     lab_run("ip neigh add 10.9.0.2 lladdr 02:00:00:00:00:02 dev tap0");
     lab_run("ip neigh add fd09::2 lladdr 02:00:00:00:00:02 dev tap0");
 }
