@@ -53,15 +53,15 @@ static char *backbone_text(const json_t *node)
 {
     const json_t *backbone = json_object_get(node, "backbone");
     const char *url = nodes_text(backbone, "url"), *seen = nodes_text(node, "reflexive"),
-               *error = nodes_text(backbone, "error");
+               *error = nodes_text(backbone, "error"), *proxy = nodes_text(backbone, "proxy");
     bool reached = json_is_true(json_object_get(backbone, "reachable"));
     bool refused = reached && json_is_false(json_object_get(backbone, "registered"));
     char *out = NULL;
     if (!url[0])
         return strdup("none");
-    if (asprintf(&out, "%s, %s%s%s%s%s%s", url, reached ? "reached" : "cannot be reached",
-                 refused ? ", but it does not register us" : "", error[0] ? ": " : "", error,
-                 seen[0] ? ", sees us as " : "", seen) < 0)
+    if (asprintf(&out, "%s%s%s, %s%s%s%s%s%s", url, proxy[0] ? " by the proxy " : "", proxy,
+                 reached ? "reached" : "cannot be reached", refused ? ", but it does not register us" : "",
+                 error[0] ? ": " : "", error, seen[0] ? ", sees us as " : "", seen) < 0)
         abort();
     return out;
 }

@@ -51,21 +51,14 @@ def secured(lab):
     return host.node("-tap-ip", A_OVERLAY, "-backbone", f"https://{NAME}", start=False), server.dir / "cert.pem"
 
 
-def start_with(node, mounts):
-    """The namespace's mounts are its own."""
-    script = " && ".join(f"mount --bind {source} {target}" for source, target in mounts)
-    node.process = node.host.start("sh", "-c", f'{script} && exec "$@"', "sh", *node.command(), name=node.label)
-    node.wait_ready()
-
-
 def test_backbone_behind_tls_is_reached_by_its_name(secured):
     node, certificate = secured
-    start_with(node, [(node.host.dir / "hosts", "/etc/hosts"), (certificate, "/etc/ssl/certs/ca-certificates.crt")])
+    node.start(mounts=[(node.host.dir / "hosts", "/etc/hosts"), (certificate, "/etc/ssl/certs/ca-certificates.crt")])
     node.process.wait_log(f"backbone https://{NAME}: reached, registered")
     assert labs.helpers(node.process)
 
 
 def test_certificate_that_nobody_trusts_is_refused(secured):
     node, _ = secured
-    start_with(node, [(node.host.dir / "hosts", "/etc/hosts")])
+    node.start(mounts=[(node.host.dir / "hosts", "/etc/hosts")])
     node.process.wait_log(f"backbone https://{NAME}: cannot be reached .*certificate")

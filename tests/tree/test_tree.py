@@ -41,7 +41,7 @@ ROOMS = {
         "carrier": {"helper"},
         "data": {"carrier"},
         "device": {"config"},
-        "helper": set(),
+        "helper": {"config"},
         "rendezvous": {"helper"},
         "uplink": {"carrier", "helper"},
         "api": set(),

@@ -326,6 +326,26 @@ static void backbone_is_an_http_url(void **state)
     assert_string_equal(config.backbone, "http://a:1");
 }
 
+static void proxies_are_urls_with_a_port_and_without_a_password(void **state)
+{
+    static const char *const bad[] = {
+        "", "proxy:3128", "socks5://a:1", "http://", "http://a:1/path", "http://a b:1", "http://:80"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_refused("no URL of a proxy", "-backbone", "http://a", "-proxy", bad[i]);
+    assert_refused("its port is missing", "-backbone", "http://a", "-proxy", "http://a");
+    assert_refused("its port is missing", "-backbone", "http://a", "-proxy", "https://[fd00::1]");
+    assert_refused("give -proxy-auth FILE", "-backbone", "http://a", "-proxy", "http://user:password@a:1");
+    assert_null(strstr(printed, "password@"));
+    assert_refused("give -backbone too", "-proxy", "http://a:1");
+    assert_refused("give -backbone too", "-proxy-auth", "file");
+    assert_taken("-backbone", "http://a", "-proxy", "https://[fd00::1]:3128", "-proxy-auth", "file");
+    assert_string_equal(config.proxy, "https://[fd00::1]:3128");
+    assert_string_equal(config.proxy_auth, "file");
+    assert_taken("-backbone", "http://a", "-proxy", "off");
+    assert_string_equal(config.proxy, CONFIG_PROXY_OFF);
+}
+
 static void connect_names_id_host_and_port(void **state)
 {
     static const struct {
@@ -474,6 +494,7 @@ int main(void)
         cmocka_unit_test(the_sandbox_is_on_unless_told),
         cmocka_unit_test(workers_are_counted_by_the_machine_unless_told),
         cmocka_unit_test(backbone_is_an_http_url),
+        cmocka_unit_test(proxies_are_urls_with_a_port_and_without_a_password),
         cmocka_unit_test(connect_names_id_host_and_port),
         cmocka_unit_test(malformed_connect_is_refused),
         cmocka_unit_test(ids_are_given_once),

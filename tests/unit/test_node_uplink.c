@@ -62,6 +62,12 @@ static unsigned on_addresses(void *context, const struct addr **out)
     return ((struct fixture *)context)->knows;
 }
 
+static bool on_reachable(void *context)
+{
+    (void)context;
+    return true;
+}
+
 static void on_state(void *context, bool up)
 {
     struct fixture *f = context;
@@ -235,6 +241,7 @@ static int setup_knowing(void **state, bool knows)
                                    .url = "http://Backbone.example:8080/prefix",
                                    .workers = WORKERS,
                                    .addresses = on_addresses,
+                                   .reachable = on_reachable,
                                    .state = on_state,
                                    .paired = on_paired,
                                    .dropped = on_dropped,

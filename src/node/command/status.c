@@ -91,6 +91,8 @@ static json_t *describe_backbone(const struct status *s, uint64_t now_us)
     json_t *o = json_pack("{s:s, s:b, s:b, s:o}", "url", s->config->backbone, "reachable",
                           rendezvous_is_reachable(s->rendezvous), "registered", registered, "uplink",
                           describe_uplink(s->uplink, now_us));
+    if (s->proxy[0] && o)
+        json_object_set_new(o, "proxy", json_string(s->proxy));
     if (!registered && why[0] && o)
         json_object_set_new(o, "error", json_string(why));
     return o;

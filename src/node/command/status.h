@@ -28,6 +28,7 @@ struct status {
     const uint64_t *drops;               /* DROP_COUNT: of datagrams that the control thread took */
     const struct rendezvous *rendezvous; /* NULL without -backbone */
     const struct uplink *uplink;         /* likewise */
+    const char *proxy;                   /* by which the backbone is reached, for people; empty: none */
     const struct addresses *addresses;
     const struct sandbox *sandbox;
     const struct warnings *warnings;

@@ -16,6 +16,7 @@ struct parse {
     struct config *config;
     bool has_bits;       /* -tap-ip ADDR/BITS */
     const char *netmask; /* -tap-netmask; NULL when not given */
+    bool has_words;      /* -proxy with a name, and perhaps a password */
 };
 
 #define complain(...) flags_complain("shadowmesh-l2", __VA_ARGS__)
@@ -42,6 +43,19 @@ static const char *read_backbone(void *context, const char *text)
 {
     struct parse *p = context;
     return config_read_url(text, p->config->backbone, sizeof(p->config->backbone));
+}
+
+static const char *read_proxy(void *context, const char *text)
+{
+    struct parse *p = context;
+    p->has_words = strchr(text, '@'); /* refused later, where what was given is not shown */
+    return p->has_words ? NULL : config_read_proxy(text, p->config->proxy, sizeof(p->config->proxy));
+}
+
+static const char *read_proxy_auth(void *context, const char *text)
+{
+    struct parse *p = context;
+    return config_read_path(text, p->config->proxy_auth, sizeof(p->config->proxy_auth));
 }
 
 static const char *read_ip(void *context, const char *text)
@@ -249,6 +263,12 @@ static const struct flag flags[] = {
 
     {NULL, NULL, "Peers", NULL},
     {"backbone", "URL", "the rendezvous server, http://HOST[:PORT] or https", read_backbone},
+    {"proxy", "URL|off",
+     "reach the backbone by this HTTP proxy, http://HOST:PORT or "
+     "https (default as https_proxy, http_proxy and no_proxy of "
+     "the environment say); off: by none",
+     read_proxy},
+    {"proxy-auth", "FILE", "USER:PASSWORD for the proxy, in a file of mode 0600", read_proxy_auth},
     {"connect", "ID[@HOST[:PORT]]",
      "connect to the node with this id; HOST and its TCP control "
      "port (default 8443) spare asking the backbone; may repeat",
@@ -351,6 +371,14 @@ static bool check_together(struct parse *p)
     char id[ID_TEXT_MAX];
     if (!settle_netmask(p))
         return false;
+    if (p->has_words) {
+        complain("-proxy: a name and a password do not belong on a command line: give -proxy-auth FILE");
+        return false;
+    }
+    if (c->backbone[0] == '\0' && (c->proxy[0] || c->proxy_auth[0])) {
+        complain("-proxy and -proxy-auth are ways to a backbone, and there is none: give -backbone too");
+        return false;
+    }
     for (unsigned i = 0; i < c->connect_count; i++)
         if (c->backbone[0] == '\0' && c->connect[i].host[0] == '\0')
             complain("warning: -connect %s: without -backbone only -connect ID@HOST can be dialled; waiting "

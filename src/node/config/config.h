@@ -21,6 +21,7 @@
 #define CONFIG_MTU_MIN         576
 #define CONFIG_MTU_MAX         9000
 #define CONFIG_WORKERS_MAX     8
+#define CONFIG_PROXY_OFF       "off"
 
 struct config_connect {
     struct node_id id;
@@ -30,9 +31,11 @@ struct config_connect {
 
 struct config {
     char keydir[4096];
-    bool generate_keys;   /* make keys, print the id, exit */
-    char backbone[512];   /* URL without trailing slash; empty when none */
-    struct addr external; /* -ip; family 0 when it is to be found */
+    bool generate_keys;    /* make keys, print the id, exit */
+    char backbone[512];    /* URL without trailing slash; empty when none */
+    char proxy[512];       /* -proxy: its URL, or CONFIG_PROXY_OFF; empty when not given (proxy.h) */
+    char proxy_auth[4096]; /* -proxy-auth: a file; empty when not given */
+    struct addr external;  /* -ip; family 0 when it is to be found */
     uint16_t port, control_port;
     char tap_name[IFNAMSIZ];        /* -tap; empty when not given */
     struct addr_prefix tap_address; /* -tap-ip and -tap-netmask; family 0 when not given */

@@ -152,6 +152,21 @@ const char *config_read_url(const char *text, char *out, size_t cap)
     return copy_text(text, len, out, cap) ? NULL : "too long for a URL";
 }
 
+const char *config_read_proxy(const char *text, char *out, size_t cap)
+{
+    static const char hint[] = "no URL of a proxy: give one such as http://proxy.example:3128";
+    size_t scheme = strncasecmp(text, "http://", 7) == 0 ? 7 : strncasecmp(text, "https://", 8) == 0 ? 8 : 0;
+    if (strcmp(text, CONFIG_PROXY_OFF) == 0)
+        return copy_text(text, strlen(text), out, cap) ? NULL : hint;
+    if (scheme == 0 || strpbrk(text + scheme, " ?#@/\\\"<>") || has_control(text) ||
+        !is_url_authority(text + scheme, strlen(text + scheme)))
+        return hint;
+    const char *colon = strrchr(text + scheme, ':'), *bracket = strchr(text, ']');
+    if (!colon || colon < bracket)
+        return "its port is missing: give it, as in http://proxy.example:3128";
+    return copy_text(text, strlen(text), out, cap) ? NULL : "too long for a URL";
+}
+
 const char *config_read_device(const char *text, char out[IFNAMSIZ])
 {
     size_t len = strlen(text);

@@ -24,6 +24,9 @@ const char *config_read_tap_address(const char *text, struct addr_prefix *out, b
 /* "http://HOST[:PORT][/PATH]" or https; trailing slashes are cut. */
 const char *config_read_url(const char *text, char *out, size_t cap) must_check;
 
+/* "http://HOST:PORT" or https, without a name and a password; or CONFIG_PROXY_OFF. */
+const char *config_read_proxy(const char *text, char *out, size_t cap) must_check;
+
 /* A network interface's name. */
 const char *config_read_device(const char *text, char out[IFNAMSIZ]) must_check;
 

@@ -14,14 +14,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool choose_proxy(struct node *n)
+{
+    char wrong[PROXY_WRONG_MAX];
+    bool ok = proxy_choose(n->config, getenv, &n->proxy, wrong);
+    if (!ok)
+        log_error("%s", wrong);
+    else if (wrong[0])
+        log_warn("%s", wrong);
+    if (ok && n->proxy.url[0])
+        log_info("backbone %s: by the proxy %s", n->config->backbone, n->proxy.shown);
+    return ok;
+}
+
 static bool start_helpers(struct node *n)
 {
     const struct helpers_config config = {.caged = n->config->sandbox,
                                           .backbone = n->config->backbone,
+                                          .proxy = &n->proxy,
                                           .workers = resources_workers(n->config)};
     int err = helpers_start(&config, &n->helpers);
     if (err)
         log_error("cannot start the helper processes: %s", strerror(errno));
+    proxy_forget_words(&n->proxy);
     return err == 0;
 }
 
@@ -45,7 +60,7 @@ int control_run(const struct config *config)
     n->snapshot = SNAPSHOT_NONE;
     n->helpers = HELPERS_NONE;
     n->key = KEY_DRAFT_NONE;
-    if (!resources_room(config) || (!config->generate_keys && !start_helpers(n)))
+    if (!resources_room(config) || (!config->generate_keys && (!choose_proxy(n) || !start_helpers(n))))
         return EXIT_FAILURE;
     if (!load_identity(config, &n->identity, &n->key_made))
         return EXIT_FAILURE;

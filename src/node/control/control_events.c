@@ -94,6 +94,11 @@ static unsigned on_addresses(void *context, const struct addr **out)
     return rendezvous_addresses(((struct node *)context)->rendezvous, out);
 }
 
+static bool on_reachable(void *context)
+{
+    return rendezvous_is_reachable(((struct node *)context)->rendezvous);
+}
+
 static void on_uplink(void *context, bool up)
 {
     mesh_on_uplink(((struct node *)context)->mesh, CARRIER_BACKBONE, up, clock_monotonic_us());
@@ -112,6 +117,7 @@ static void on_dropped(void *context, uint64_t batches)
 void control_events_of_uplink(struct node *n, struct uplink_config *out)
 {
     out->addresses = on_addresses;
+    out->reachable = on_reachable;
     out->state = on_uplink;
     out->paired = on_paired;
     out->dropped = on_dropped;

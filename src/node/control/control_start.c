@@ -203,6 +203,7 @@ static bool start_rendezvous(struct node *n)
         return true;
     struct rendezvous_config config = {.loop = &n->loop,
                                        .url = n->config->backbone,
+                                       .proxy = n->proxy.url[0] ? n->proxy.url : NULL,
                                        .helper = n->backbone_helper,
                                        .names = n->name_client,
                                        .me = n->identity};
@@ -225,6 +226,7 @@ static bool start_uplink(struct node *n)
     n->helpers.uplink.control = -1;
     struct uplink_config config = {.loop = &n->loop,
                                    .url = n->config->backbone,
+                                   .proxy = n->proxy.url[0] ? n->proxy.url : NULL,
                                    .fd = fd,
                                    .backbone = CARRIER_BACKBONE,
                                    .workers = n->socket_count,
@@ -268,6 +270,7 @@ static void init_commands(struct node *n)
                                                .workers = &n->workers,
                                                .drops = n->drops,
                                                .rendezvous = n->rendezvous,
+                                               .proxy = n->proxy.shown,
                                                .uplink = n->uplink,
                                                .addresses = &n->addresses,
                                                .sandbox = &n->sandbox,

@@ -17,6 +17,7 @@
 #include "node/control/snapshot.h"
 #include "node/data/tables.h"
 #include "node/data/workers.h"
+#include "node/config/proxy.h"
 #include "node/device/device.h"
 #include "node/helper/helper_client.h"
 #include "node/helper/helpers.h"
@@ -63,6 +64,7 @@ struct node {
     uint64_t drops[DROP_COUNT];    /* of datagrams that the control thread took */
 
     /* Helper processes. */
+    struct proxy proxy;                /* of the backbone's, which alone knows its name and password */
     struct helpers helpers;            /* ends of their channels, until their clients have them */
     struct helper_client *name_helper; /* NULL before they are ready */
     struct helper_client *backbone_helper;

@@ -80,12 +80,8 @@ static void read_info(const struct http_answer *answer, const json_t *root, stru
 {
     const char *instance = json_string_value(json_object_get(root, "instance"));
     json_int_t port = json_integer_value(json_object_get(root, "stun_port"));
-    if (answer->remote.family == 0) {
-        fail(out, BACKBONE_UNREACHABLE, "its address is not known");
-        return;
-    }
     out->addresses[0] = answer->remote;
-    out->address_count = 1;
+    out->address_count = answer->remote.family != 0;
     if (port > 0 && port < 65536)
         out->addresses[0].port = (uint16_t)port;
     helper_message_set_text(out, instance ? instance : "");

@@ -104,12 +104,13 @@ static int serve(struct backbone_helper *h)
 
 static int begin(struct backbone_helper *h, char *failed, size_t size)
 {
-    int err = http_client_new(&h->http, failed, size);
+    int err = http_client_new(&h->config->proxy, &h->http, failed, size);
     if (!err && h->config->caged)
         err = helper_cage_enter(HELPER_CAGE_BACKBONE, failed, size);
     if (!err) {
         snprintf(failed, size, "%s", err_str(ERR_NOMEM));
-        err = uplink_helper_new(http_client_library(h->http), h->config->url, &h->config->ends, &h->uplink);
+        err = uplink_helper_new(http_client_library(h->http), &h->config->proxy, h->config->url,
+                                &h->config->ends, &h->uplink);
     }
     return err;
 }

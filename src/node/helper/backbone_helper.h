@@ -2,12 +2,14 @@
 #pragma once
 /* The helper that speaks with a backbone: HTTP, TLS, JSON and WebSocket, far from the node's key. */
 
+#include "node/config/proxy.h"
 #include "node/helper/uplink_helper.h"
 #include <stdbool.h>
 
 struct backbone_helper_config {
     bool caged;
     const char *url;         /* the backbone's, without trailing slash */
+    struct proxy proxy;      /* by which it is reached; its URL is empty for none */
     struct uplink_ends ends; /* of the uplink's channels */
 };
 

@@ -60,7 +60,7 @@ struct helper_message {
         number; /* HELPER_BACKBONE: the seq that it has stored of us, when it refuses a lower one; else 0 */
     char text[HELPER_TEXT_MAX]; /* text_ok; of BACKBONE_OK: the running process of the backbone, else why */
     unsigned address_count;
-    struct addr addresses[HELPER_ADDRESSES_MAX]; /* ASK_INFO's answer: where STUN is served */
+    struct addr addresses[HELPER_ADDRESSES_MAX]; /* ASK_INFO's answer: where STUN is served, if known */
     struct slice data;                           /* ASK_CHALLENGE's: the challenge; ASK_RECORD's: a record */
     struct slice signature;                      /* ASK_RECORD's: the record's */
 };

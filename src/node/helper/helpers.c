@@ -57,6 +57,8 @@ int helpers_start(const struct helpers_config *config, struct helpers *out)
          .context = &backbone},
     };
     unsigned count = config->backbone[0] ? 2 : 1;
+    if (config->proxy)
+        backbone.proxy = *config->proxy;
     *out = HELPERS_NONE;
     int err = helper_channel_open(&out->names, &jobs[0].fd);
     if (!err && count == 2)
@@ -69,6 +71,7 @@ int helpers_start(const struct helpers_config *config, struct helpers *out)
     if (!err)
         err = helper_keeper_start(jobs, count, node, count + list_ends(&out->uplink, node + count),
                                   config->caged);
+    proxy_forget_words(&backbone.proxy); /* the helpers have their own */
     if (err)
         helpers_close(out);
     return err;

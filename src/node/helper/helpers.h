@@ -25,8 +25,9 @@ struct helpers {
 
 struct helpers_config {
     bool caged;
-    const char *backbone; /* its URL; empty for none, and no helper for it */
-    unsigned workers;     /* that its uplink brings datagrams to, UPLINK_WORKERS_MAX at most */
+    const char *backbone;      /* its URL; empty for none, and no helper for it */
+    const struct proxy *proxy; /* by which it is reached; NULL, or with an empty URL: none */
+    unsigned workers;          /* that its uplink brings datagrams to, UPLINK_WORKERS_MAX at most */
 };
 
 /* Starts them. Before this process makes a thread, reads a key or opens what they should not have. ERR_IO with errno

@@ -3,6 +3,7 @@
 #include "node/helper/http_client.h"
 
 #include "node/helper/http_handle.h"
+#include "node/helper/http_url.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -52,7 +53,7 @@ static void set_options(struct transfer *t, struct curl_slist *headers)
     curl->easy_setopt(c, CURLOPT_PRIVATE, t);
 }
 
-static int init(struct http_client *h)
+static int init(struct http_client *h, const struct proxy *proxy)
 {
     if (h->curl.global_init(CURL_GLOBAL_ALL) != CURLE_OK)
         return ERR_NOMEM;
@@ -63,7 +64,7 @@ static int init(struct http_client *h)
         return ERR_NOMEM;
     for (unsigned i = 0; i < HTTP_REQUESTS_MAX; i++) {
         struct transfer *t = &h->transfers[i];
-        if (http_handle_init(&t->http, &h->curl))
+        if (http_handle_init(&t->http, &h->curl, proxy))
             return ERR_NOMEM;
         set_options(t, h->headers);
     }
@@ -71,7 +72,7 @@ static int init(struct http_client *h)
 }
 
 /* The process ends with it, so nothing is released. */
-int http_client_new(struct http_client **out, char *failed, size_t size)
+int http_client_new(const struct proxy *proxy, struct http_client **out, char *failed, size_t size)
 {
     struct http_client *h = calloc(1, sizeof(*h));
     snprintf(failed, size, "libcurl does not start: out of memory");
@@ -80,7 +81,7 @@ int http_client_new(struct http_client **out, char *failed, size_t size)
     int err = curl_library_load(&h->curl, failed, size);
     if (err)
         return err;
-    err = init(h);
+    err = init(h, proxy);
     if (!err)
         *out = h;
     return err;
@@ -130,13 +131,21 @@ void http_client_wait(struct http_client *h, struct curl_waitfd *fds, unsigned c
     (void)h->curl.multi_perform(h->multi, &running);
 }
 
+/* libcurl tells the proxy's address, if there is one. */
 static void read_remote(struct transfer *t, struct addr *out)
 {
-    char *ip = NULL;
+    char *text = NULL;
     long port = 0;
-    t->http.curl->easy_getinfo(t->http.easy, CURLINFO_PRIMARY_IP, &ip);
-    t->http.curl->easy_getinfo(t->http.easy, CURLINFO_PRIMARY_PORT, &port);
-    if (!ip || addr_parse(ip, (uint16_t)port, out) != 0)
+    struct http_url url;
+    const struct curl_library *curl = t->http.curl;
+    bool proxied = t->http.proxy->url[0];
+    curl->easy_getinfo(t->http.easy, CURLINFO_PRIMARY_PORT, &port);
+    curl->easy_getinfo(t->http.easy, proxied ? CURLINFO_EFFECTIVE_URL : CURLINFO_PRIMARY_IP, &text);
+    if (proxied && text && http_url_parse(text, &url)) {
+        text = url.host;
+        port = url.port;
+    }
+    if (!text || addr_parse(text, (uint16_t)port, out) != 0)
         *out = (struct addr){0};
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* HTTP requests with libcurl, a few at once, their connections kept for the next. Every wait and every answer is
- * bounded: 3 s to connect, 5 s in all, 64 KB. No redirects, no proxy, no cookies, no names looked up. One thread. */
+ * bounded: 3 s to connect, 5 s in all, 64 KB. No redirects, no cookies, no names looked up. One thread. */
 
 #include "base/addr.h"
 #include "base/err.h"
@@ -24,13 +24,15 @@ struct http_answer {
     long status; /* 200 …; 0 when there was no answer, and cause says why */
     const char *body;
     size_t len;
-    const char *cause;  /* one short phrase */
-    struct addr remote; /* the server's address, with its port */
-    uint64_t date_s;    /* its clock, seconds since 1970; 0 when it did not tell */
+    const char *cause; /* one short phrase */
+    struct addr
+        remote; /* the server's address, with its port; behind a proxy only what the URL itself has, else family 0 */
+    uint64_t date_s; /* its clock, seconds since 1970; 0 when it did not tell */
 };
 
-/* On an error failed says what is the matter, for a person. Before the cage. */
-int http_client_new(struct http_client **out, char *failed, size_t size) must_check;
+/* Borrows proxy (http_handle.h). On an error failed says what is the matter, for a person. Before the cage. */
+int http_client_new(const struct proxy *proxy, struct http_client **out, char *failed,
+                    size_t size) must_check;
 
 /* Begins; returns its place, 0 to HTTP_REQUESTS_MAX - 1. ERR_SPACE when all are taken, ERR_NOMEM. */
 int http_client_start(struct http_client *h, const struct http_request *request) must_check;

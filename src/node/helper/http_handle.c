@@ -4,6 +4,7 @@
 #include "net/tcp.h"
 #include "node/helper/http_url.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,9 +17,24 @@ static int on_socket(void *context, curl_socket_t fd, curlsocktype purpose)
     return CURL_SOCKOPT_OK;
 }
 
-int http_handle_init(struct http_handle *h, const struct curl_library *curl)
+/* Everything goes through a tunnel: one way, which no cache reads or changes. The variables of the environment are not
+ * libcurl's to follow. */
+static void set_proxy(const struct http_handle *h)
 {
-    *h = (struct http_handle){.curl = curl, .easy = curl->easy_init()};
+    const struct proxy *proxy = h->proxy;
+    CURL *c = h->easy;
+    h->curl->easy_setopt(c, CURLOPT_PROXY, proxy->url);
+    h->curl->easy_setopt(c, CURLOPT_NOPROXY, "");
+    h->curl->easy_setopt(c, CURLOPT_HTTPPROXYTUNNEL, 1l);
+    if (!proxy->user[0])
+        return;
+    h->curl->easy_setopt(c, CURLOPT_PROXYUSERNAME, proxy->user);
+    h->curl->easy_setopt(c, CURLOPT_PROXYPASSWORD, proxy->password);
+}
+
+int http_handle_init(struct http_handle *h, const struct curl_library *curl, const struct proxy *proxy)
+{
+    *h = (struct http_handle){.curl = curl, .proxy = proxy, .easy = curl->easy_init()};
     CURL *c = h->easy;
     if (!c)
         return ERR_NOMEM;
@@ -27,7 +43,7 @@ int http_handle_init(struct http_handle *h, const struct curl_library *curl)
     curl->easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, HTTP_CONNECT_MS);
     curl->easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0l);
     curl->easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl->easy_setopt(c, CURLOPT_PROXY, ""); /* a proxy's address would be taken for the backbone's */
+    set_proxy(h);
     curl->easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl->easy_setopt(c, CURLOPT_USERAGENT, "shadowmesh/" SHADOWMESH_VERSION);
     curl->easy_setopt(c, CURLOPT_ERRORBUFFER, h->error);
@@ -65,13 +81,15 @@ static struct curl_slist *resolution(const struct curl_library *curl, const char
 void http_handle_aim(struct http_handle *h, const char *url, const struct addr *addresses, unsigned count)
 {
     h->curl->slist_free_all(h->resolve);
-    h->resolve = resolution(h->curl, url, addresses, count);
+    h->resolve = resolution(h->curl, h->proxy->url[0] ? h->proxy->url : url, addresses, count);
     h->error[0] = '\0';
     h->curl->easy_setopt(h->easy, CURLOPT_URL, url);
     h->curl->easy_setopt(h->easy, CURLOPT_RESOLVE, h->resolve);
 }
 
-const char *http_handle_failure(struct http_handle *h, CURLcode code, char out[HTTP_CAUSE_MAX])
+/* ---- failures ---- */
+
+static const char *failure_of(struct http_handle *h, CURLcode code, char out[HTTP_CAUSE_MAX])
 {
     long os_errno = 0;
     curl_off_t connect_us = 0;
@@ -86,5 +104,36 @@ const char *http_handle_failure(struct http_handle *h, CURLcode code, char out[H
         snprintf(out, HTTP_CAUSE_MAX, "%s", strerror_r((int)os_errno, text, sizeof(text)));
     else
         snprintf(out, HTTP_CAUSE_MAX, "%s", h->error[0] ? h->error : h->curl->easy_strerror(code));
+    return out;
+}
+
+/* What it said to CONNECT. tinyproxy says 401 where 407 is meant. */
+static const char *refusal_of(const struct proxy *proxy, long status, char out[HTTP_CAUSE_MAX])
+{
+    bool words = status == 407 || status == 401;
+    const char *what = words && proxy->user[0]
+                           ? "does not take our name and password: correct them in the file of -proxy-auth, "
+                             "or in the environment"
+                       : words ? "asks for a name and a password: give them by -proxy-auth FILE"
+                       : status / 100 == 4
+                           ? "does not connect us to it: it has to allow CONNECT to that host and port"
+                           : "does not reach it";
+    snprintf(out, HTTP_CAUSE_MAX, "the proxy %.100s %s (HTTP status %ld)", proxy->shown, what, status);
+    return out;
+}
+
+/* What has come as far as a request has its proxy behind it. */
+const char *http_handle_failure(struct http_handle *h, CURLcode code, char out[HTTP_CAUSE_MAX])
+{
+    char cause[HTTP_CAUSE_MAX];
+    long status = 0;
+    curl_off_t begun_us = 0;
+    h->curl->easy_getinfo(h->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+    h->curl->easy_getinfo(h->easy, CURLINFO_PRETRANSFER_TIME_T, &begun_us);
+    if (!h->proxy->url[0] || begun_us || status / 100 == 2)
+        return failure_of(h, code, out);
+    if (status)
+        return refusal_of(h->proxy, status, out);
+    snprintf(out, HTTP_CAUSE_MAX, "the proxy %.100s: %.140s", h->proxy->shown, failure_of(h, code, cause));
     return out;
 }

@@ -4,6 +4,7 @@
  * version of HTTP, failures in the words of people. One thread. */
 
 #include "base/addr.h"
+#include "node/config/proxy.h"
 #include "node/helper/curl_library.h"
 
 #define HTTP_CONNECT_MS 3000l
@@ -11,16 +12,19 @@
 
 struct http_handle {
     const struct curl_library *curl;
+    const struct proxy *proxy;
     CURL *easy;
     struct curl_slist *resolve;
     char error[CURL_ERROR_SIZE];
 };
 
-/* ERR_NOMEM. */
-int http_handle_init(struct http_handle *h, const struct curl_library *curl) must_check;
+/* Borrows curl and proxy, whose URL may be empty. ERR_NOMEM. */
+int http_handle_init(struct http_handle *h, const struct curl_library *curl,
+                     const struct proxy *proxy) must_check;
 void http_handle_fini(struct http_handle *h);
 
-/* Before each use: the URL, and where its host is. The addresses are not looked at when the URL has one. */
+/* Before each use: the URL, and where its host is, or the proxy if there is one: whose name it is then that the proxy looks
+ * up. The addresses are not looked at when that URL has one. */
 void http_handle_aim(struct http_handle *h, const char *url, const struct addr *addresses, unsigned count);
 
 /* What people call the failure, rather than what libcurl does; in out, or constant. */

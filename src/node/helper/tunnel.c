@@ -30,14 +30,14 @@ static int start(struct tunnel *t, const char *url, const struct addr *addresses
     return t->multi && curl->multi_add_handle(t->multi, t->http.easy) == CURLM_OK ? 0 : ERR_NOMEM;
 }
 
-int tunnel_open(const struct curl_library *curl, const char *url, const struct addr *addresses,
-                unsigned count, struct tunnel **out)
+int tunnel_open(const struct curl_library *curl, const struct proxy *proxy, const char *url,
+                const struct addr *addresses, unsigned count, struct tunnel **out)
 {
     struct tunnel *t = calloc(1, sizeof(*t));
     if (!t)
         return ERR_NOMEM;
     t->fd = CURL_SOCKET_BAD;
-    int err = http_handle_init(&t->http, curl);
+    int err = http_handle_init(&t->http, curl, proxy);
     if (!err)
         err = start(t, url, addresses, count);
     if (err)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* A byte stream to the host of an http:// or https:// URL, by libcurl: through TLS where the URL asks for it. Nothing in
- * here waits. One thread. */
+/* A byte stream to the host of an http:// or https:// URL, by libcurl: through TLS where the URL asks for it, and by CONNECT
+ * through a proxy if there is one. Nothing in here waits. One thread. */
 
 #include "base/addr.h"
 #include "node/helper/http_handle.h"
@@ -12,9 +12,9 @@
 
 struct tunnel;
 
-/* Begins. ERR_NOMEM. url and curl are borrowed until tunnel_close; addresses are those of http_handle_aim. */
-int tunnel_open(const struct curl_library *curl, const char *url, const struct addr *addresses,
-                unsigned count, struct tunnel **out) must_check;
+/* Begins. ERR_NOMEM. url, proxy and curl are borrowed until tunnel_close; addresses are those of http_handle_aim. */
+int tunnel_open(const struct curl_library *curl, const struct proxy *proxy, const char *url,
+                const struct addr *addresses, unsigned count, struct tunnel **out) must_check;
 
 /* While it connects: what to wait for, and how long at most. Returns the number of fds, TUNNEL_FDS_MAX at most. */
 unsigned tunnel_wants(struct tunnel *t, struct curl_waitfd *fds, int *timeout_ms);

@@ -16,6 +16,7 @@
 
 struct uplink_helper {
     const struct curl_library *curl;
+    const struct proxy *proxy;
     const char *url;
     const struct uplink_ends *ends;
     struct uplink_socket *socket; /* NULL: not connected, nor about to be */
@@ -92,6 +93,7 @@ static int close_socket(struct uplink_helper *h, const char *why, unsigned code)
 static int connect_now(struct uplink_helper *h, const struct helper_message *ask)
 {
     const struct uplink_socket_config config = {.curl = h->curl,
+                                                .proxy = h->proxy,
                                                 .url = h->url,
                                                 .addresses = ask->addresses,
                                                 .address_count = ask->address_count,
@@ -243,14 +245,15 @@ static int drain(struct uplink_helper *h, int fd)
     return len == ERR_AGAIN ? 0 : (int)len;
 }
 
-int uplink_helper_new(const struct curl_library *curl, const char *url, const struct uplink_ends *ends,
-                      struct uplink_helper **out)
+int uplink_helper_new(const struct curl_library *curl, const struct proxy *proxy, const char *url,
+                      const struct uplink_ends *ends, struct uplink_helper **out)
 {
     static const struct helper_message ready = {.kind = HELPER_UPLINK_READY};
     struct uplink_helper *h = calloc(1, sizeof(*h));
     if (!h)
         return ERR_NOMEM;
     h->curl = curl;
+    h->proxy = proxy;
     h->url = url;
     h->ends = ends;
     int err = drain(h, ends->control);

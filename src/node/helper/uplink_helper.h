@@ -18,10 +18,10 @@ struct uplink_ends {
 
 struct uplink_helper;
 
-/* Says HELPER_UPLINK_READY; what a process before this one has left unread is gone. url, ends and curl are borrowed.
- * ERR_NOMEM, ERR_CLOSED. */
-int uplink_helper_new(const struct curl_library *curl, const char *url, const struct uplink_ends *ends,
-                      struct uplink_helper **out) must_check;
+/* Says HELPER_UPLINK_READY; what a process before this one has left unread is gone. All is borrowed. ERR_NOMEM,
+ * ERR_CLOSED. */
+int uplink_helper_new(const struct curl_library *curl, const struct proxy *proxy, const char *url,
+                      const struct uplink_ends *ends, struct uplink_helper **out) must_check;
 
 /* What to wait for, and how long at most. Returns how many. */
 unsigned uplink_helper_wants(struct uplink_helper *h, struct curl_waitfd fds[UPLINK_HELPER_FDS_MAX],

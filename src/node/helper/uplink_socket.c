@@ -356,7 +356,8 @@ int uplink_socket_open(const struct uplink_socket_config *config, uint64_t now_u
     secret_random(nonce, sizeof(nonce));
     int err = uplink_upgrade_init(nonce, &s->upgrade);
     if (!err)
-        err = tunnel_open(config->curl, config->url, config->addresses, config->address_count, &s->tunnel);
+        err = tunnel_open(config->curl, config->proxy, config->url, config->addresses, config->address_count,
+                          &s->tunnel);
     if (err)
         uplink_socket_close(s);
     else

@@ -15,6 +15,7 @@ struct uplink_socket;
 
 struct uplink_socket_config {
     const struct curl_library *curl;
+    const struct proxy *proxy; /* of http_handle.h */
     const char *url; /* the backbone's, without trailing slash */
     const struct addr *addresses;
     unsigned address_count;
@@ -24,7 +25,7 @@ struct uplink_socket_config {
     void *context;
 };
 
-/* Begins. Borrows config's curl, url and context until it is closed. ERR_NOMEM, ERR_CRYPTO. */
+/* Begins. Borrows config's curl, proxy, url and context until it is closed. ERR_NOMEM, ERR_CRYPTO. */
 int uplink_socket_open(const struct uplink_socket_config *config, uint64_t now_us,
                        struct uplink_socket **out) must_check;
 

@@ -26,7 +26,7 @@ enum step { STEP_IDLE, STEP_NAME, STEP_INFO, STEP_CHALLENGE, STEP_SIGN, STEP_REC
 
 struct registration {
     struct registration_config config;
-    struct http_url url;
+    struct http_url at; /* what is connected to: the proxy, or the backbone */
     enum step step;
     bool wanted;
     bool repeated; /* after a conflict */
@@ -96,7 +96,8 @@ static void on_found(void *context, const struct addr *addresses, unsigned count
     if (r->step != STEP_NAME)
         return; /* later than it could be waited for */
     uv_timer_stop(&r->patience);
-    snprintf(cause, sizeof(cause), "its name cannot be resolved: %.200s", why);
+    snprintf(cause, sizeof(cause), "its %sname cannot be resolved: %.200s", r->config.proxy ? "proxy's " : "",
+             why);
     if (r->address_count)
         ask_plainly(r, STEP_INFO, HELPER_ASK_INFO);
     else
@@ -115,9 +116,10 @@ static void on_patience(uv_timer_t *timer)
 
 static void ask_for_name(struct registration *r)
 {
-    int err = r->resolving ? 0 : name_client_ask(r->config.names, r->url.host, on_found, r);
+    int err = r->resolving ? 0 : name_client_ask(r->config.names, r->at.host, on_found, r);
     if (err) {
-        finish(r, BACKBONE_UNREACHABLE, err == ERR_ARGUMENT ? "its name is no name" : err_str(err));
+        finish(r, BACKBONE_UNREACHABLE,
+               err == ERR_ARGUMENT ? "its name, or its proxy's, is no name" : err_str(err));
         return;
     }
     r->resolving = true;
@@ -127,7 +129,7 @@ static void ask_for_name(struct registration *r)
 
 static bool knows_address(const struct registration *r)
 {
-    return r->url.is_address ||
+    return r->at.is_address ||
            (r->address_count && !r->stale && clock_monotonic_us() - r->resolved_us < NAME_FRESH_US);
 }
 
@@ -236,7 +238,7 @@ int registration_new(const struct registration_config *config, struct registrati
     if (!r)
         return ERR_NOMEM;
     r->config = *config;
-    if (!http_url_parse(config->url, &r->url)) {
+    if (!http_url_parse(config->proxy ? config->proxy : config->url, &r->at)) {
         free(r);
         return ERR_SPACE;
     }

@@ -28,6 +28,7 @@ struct registration_outcome {
 struct registration_config {
     uv_loop_t *loop;
     const char *url;              /* borrowed, as the following */
+    const char *proxy;            /* the URL of the one by which it is reached; NULL: none */
     struct helper_client *helper; /* that speaks with the backbone */
     struct name_client *names;
     const struct identity *me;
@@ -42,7 +43,7 @@ int registration_new(const struct registration_config *config, struct registrati
  * sent. done may come in here. */
 void registration_start(struct registration *r, const struct record *record, bool wanted);
 
-/* Where the backbone is, as far as its name was looked up. Returns how many; borrowed. */
+/* Where the backbone, or the proxy, is, as far as its name was looked up. Returns how many; borrowed. */
 unsigned registration_addresses(const struct registration *r, const struct addr **out);
 
 /* No done comes any more. The memory is released once the loop has closed our handles. */

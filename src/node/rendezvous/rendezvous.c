@@ -86,7 +86,7 @@ static void schedule_lookups(struct rendezvous *r);
 
 static void tell_state(struct rendezvous *r, bool reachable, const struct addr *udp)
 {
-    if (addr_equal(udp, &r->udp))
+    if (reachable == r->reachable && addr_equal(udp, &r->udp))
         return;
     r->reachable = reachable;
     r->udp = *udp;
@@ -211,7 +211,7 @@ static void schedule_lookups(struct rendezvous *r)
     uint64_t next = wants_next(&r->wants), now = clock_monotonic_us();
     if (r->closing || r->looking)
         return;
-    if (r->udp.family == 0 || r->doubted || next == TIME_NEVER)
+    if (!r->reachable || r->doubted || next == TIME_NEVER)
         uv_timer_stop(&r->lookup_timer);
     else
         start_timer(&r->lookup_timer, on_lookup_timer, next > now ? next - now : 0);
@@ -351,6 +351,7 @@ int rendezvous_new(const struct rendezvous_config *config, struct rendezvous **o
     snprintf(r->url, sizeof(r->url), "%s", config->url);
     const struct registration_config registration = {.loop = config->loop,
                                                      .url = r->url,
+                                                     .proxy = config->proxy,
                                                      .helper = config->helper,
                                                      .names = config->names,
                                                      .me = config->me,

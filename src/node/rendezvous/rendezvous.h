@@ -20,6 +20,7 @@ struct rendezvous;
 struct rendezvous_config {
     uv_loop_t *loop;
     const char *url;              /* copied */
+    const char *proxy;            /* as registration_config's; borrowed */
     struct helper_client *helper; /* that speaks with the backbone; borrowed until rendezvous_close */
     struct name_client *names;    /* likewise */
     const struct identity *me;    /* borrowed until the loop has closed our handles */
@@ -33,7 +34,7 @@ struct rendezvous_config {
     /* The backbone told its clock: ours is so many seconds ahead of it. */
     void (*clock)(void *context, int64_t ahead_s);
     /* The backbone became reachable or went away, or moved. udp is the address for STUN requests (that at
-     * which HTTP reached it, with the port that it names), family 0 when unreachable. */
+     * which HTTP reached it, with the port that it names), family 0 when it is unreachable, or not known. */
     void (*state)(void *context, bool reachable, const struct addr *udp);
     void *context;
 };
@@ -53,7 +54,7 @@ bool rendezvous_is_reachable(const struct rendezvous *r);
  * the loop. */
 bool rendezvous_is_registered(const struct rendezvous *r, const char **why);
 
-/* Where it is, as far as its name was looked up. Returns how many; borrowed. */
+/* Where it, or its proxy, is, as far as its name was looked up. Returns how many; borrowed. */
 unsigned rendezvous_addresses(const struct rendezvous *r, const struct addr **out);
 
 /* Our description changed: register anew soon (coalesced over 200 ms). */

@@ -33,6 +33,7 @@ enum state { STATE_DOWN, STATE_CONNECTING, STATE_PROVING, STATE_UP, STATE_LEAVIN
 struct uplink {
     struct uplink_config config;
     struct http_url url;
+    bool is_named; /* what is connected to has to be looked up */
     struct uplink_line *line;
     struct uplink_streams *streams;
     enum state state;
@@ -90,13 +91,13 @@ static void try_in(struct uplink *u, uint64_t wait_us)
         uv_timer_start(&u->retry, on_retry, (wait_us + USEC_PER_MSEC - 1) / USEC_PER_MSEC, 0);
 }
 
-/* Another word on it only after a while, but for other causes. */
+/* Another word on it only after a while, but for other causes. Why the backbone is not reached at all has been told. */
 static void tell_down(struct uplink *u)
 {
     uint64_t suppressed, now_us = clock_monotonic_us();
     if (u->was_up)
         u->cause_limit.bucket = (struct bucket){0};
-    bool news = u->was_up || strcmp(u->cause, u->told) != 0;
+    bool news = u->was_up || (strcmp(u->cause, u->told) != 0 && u->config.reachable(u->config.context));
     if (!news || !log_limit_pass(&u->cause_limit, now_us, CAUSE_LOG_US, &suppressed))
         return;
     snprintf(u->told, sizeof(u->told), "%s", u->cause);
@@ -155,7 +156,7 @@ static void connect_now(struct uplink *u)
     const struct addr *addresses = NULL;
     struct helper_message m = {.kind = HELPER_UPLINK_CONNECT, .number = u->config.workers};
     unsigned count = u->config.addresses(u->config.context, &addresses);
-    if (count == 0 && !u->url.is_address)
+    if (count == 0 && u->is_named)
         return; /* whoever finds it hurries us */
     m.address_count = count < HELPER_ADDRESSES_MAX ? count : HELPER_ADDRESSES_MAX;
     if (m.address_count)
@@ -383,6 +384,16 @@ static int open_parts(struct uplink *u)
     return err ? err : uplink_streams_new(&streams, &u->streams);
 }
 
+static int read_urls(struct uplink *u)
+{
+    struct http_url at;
+    if (!http_url_parse(u->config.url, &u->url) ||
+        !http_url_parse(u->config.proxy ? u->config.proxy : u->config.url, &at))
+        return ERR_SPACE;
+    u->is_named = !at.is_address;
+    return 0;
+}
+
 int uplink_new(const struct uplink_config *config, struct uplink **out)
 {
     struct uplink *u = calloc(1, sizeof(*u));
@@ -399,8 +410,8 @@ int uplink_new(const struct uplink_config *config, struct uplink **out)
     u->retry.data = u;
     u->handles = 1;
     int err = open_parts(u);
-    if (!err && !http_url_parse(config->url, &u->url))
-        err = ERR_SPACE;
+    if (!err)
+        err = read_urls(u);
     if (err)
         uplink_close(u);
     else

@@ -19,13 +19,16 @@ struct uplink;
 struct uplink_config {
     uv_loop_t *loop;
     const char *url;   /* of the backbone; borrowed, as what follows */
+    const char *proxy; /* the URL of the one by which it is reached; NULL: none */
     int fd;            /* the node's end of the channel to the helper; taken, also on an error */
     unsigned backbone; /* its number, for targets and endpoints */
     unsigned workers;  /* that take datagrams */
     const struct identity *me;
     struct streams *streams;
-    /* Where the URL's host is; returns how many. 0: not known yet, and uplink_hurry says when it is. */
+    /* Where the URL's host, or the proxy, is; returns how many. 0: not known yet, and uplink_hurry says when it is. */
     unsigned (*addresses)(void *context, const struct addr **out);
+    bool (*reachable)(
+        void *context); /* whether the backbone answers at all: if not, that is told elsewhere */
     void (*state)(void *context, bool up);
     void (*paired)(void *context, const struct node_id *id, bool on);
     void (*dropped)(void *context,
