@@ -69,9 +69,9 @@ static void set_state(struct uplink *u, enum uplink_state state)
 int uplink_new(struct uplink_hub *hub, int fd, const struct addr *source, struct uplink **out)
 {
     struct uplink *u = calloc(1, sizeof(*u)), *pushed;
-    if (!u || websocket_new(fd, &u->ws) != 0 || heap_reserve(&hub->deadlines) != 0) {
+    if (!u || websocket_reader_new(WEBSOCKET_SERVER, &u->reader) != 0 || heap_reserve(&hub->deadlines) != 0) {
         if (u)
-            websocket_free(u->ws);
+            websocket_reader_free(u->reader);
         free(u);
         close(fd);
         return ERR_NOMEM;
@@ -96,7 +96,7 @@ int uplink_new(struct uplink_hub *hub, int fd, const struct addr *source, struct
 void uplink_free(struct uplink *u)
 {
     uplink_out_fini(&u->out);
-    websocket_free(u->ws);
+    websocket_reader_free(u->reader);
     batch_free(u->prove);
     close(u->fd);
     free(u);
@@ -253,6 +253,10 @@ static int on_frame(void *context, enum websocket_frame frame, struct batch *b)
     struct uplink *u = context;
     if (frame == WEBSOCKET_BINARY)
         return u->state == UPLINK_UP ? on_message(u, b) : on_early(u, b);
+    if (frame == WEBSOCKET_CLOSE) {
+        batch_free(b);
+        return ERR_CLOSED;
+    }
     bool within = uplink_rates_message(&u->buckets, u->hub->now_us);
     if (within && frame == WEBSOCKET_PING && !u->over)
         add_frame(u, WEBSOCKET_PONG, b->bytes, b->len);
@@ -284,7 +288,7 @@ void uplink_read(struct uplink *u, const uint8_t *bytes, size_t len)
         return;
     }
     size_t limit = u->state == UPLINK_UP ? UPLINK_MESSAGE_MAX : UPLINK_EARLY_BYTES;
-    int err = websocket_read(u->ws, bytes, len, limit, on_frame, u);
+    int err = websocket_read(u->reader, bytes, len, limit, on_frame, u);
     if (err)
         end_by(u, err);
 }
@@ -299,7 +303,7 @@ void uplink_flush(struct uplink *u)
         uplink_end(u, UPLINK_ENDED_SLOW, "too much waits for this node to read");
         before = u->out.bytes;
     }
-    int err = uplink_out_flush(&u->out, u->ws, u->hub->now_us, &sent);
+    int err = uplink_out_flush(&u->out, u->fd, u->hub->now_us, &sent);
     u->hub->waiting -= before - u->out.bytes;
     metrics_add_many(&u->hub->metrics->datagram_bytes, sent);
     metrics_add_many(&u->hub->metrics->datagrams[UPLINK_DATAGRAMS_QUEUE], u->out.queue.dropped - dropped);

@@ -52,7 +52,7 @@ struct uplink {
     size_t early; /* bytes before the proof */
     uint8_t challenge[UPLINK_CHALLENGE_LEN];
     struct batch *prove; /* WAITING: what is to be verified */
-    struct websocket *ws;
+    struct websocket_reader *reader;
     struct uplink_out out;
     bool over;                     /* more waits for it than may */
     bool listed;                   /* among the unsent */

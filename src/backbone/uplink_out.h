@@ -3,8 +3,8 @@
 /* What waits to be sent on one uplink: frames in their order, then probes and control of others, then their data. All
  * zero is empty. Uplink thread. */
 
-#include "backbone/websocket.h"
 #include "proto/uplink/batch_queue.h"
+#include "proto/uplink/websocket_frame.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,7 +18,8 @@ struct uplink_out {
     struct {
         struct out_frame *frame; /* one of the two, or neither */
         struct batch *batch;
-        size_t done;
+        uint8_t head[WEBSOCKET_HEAD_MAX];
+        size_t head_len, done; /* done: bytes that the socket has, of head and payload */
     } current;
     uint64_t moved_us; /* when the socket last took something, or began to be asked */
     bool blocked;      /* the socket takes no more now */
@@ -33,9 +34,9 @@ static inline bool uplink_out_empty(const struct uplink_out *o)
     return !o->first && batch_queue_empty(&o->queue) && !o->current.frame && !o->current.batch;
 }
 
-/* Sends until nothing is left (0) or the socket takes no more (ERR_AGAIN). ERR_IO: the connection is lost. *sent counts
+/* Sends on fd, a stream socket, until nothing is left (0) or the socket takes no more (ERR_AGAIN). ERR_IO: the connection is lost. *sent counts
  * bytes of datagrams that are the kernel's now. */
-int uplink_out_flush(struct uplink_out *o, struct websocket *ws, uint64_t now_us, uint64_t *sent) must_check;
+int uplink_out_flush(struct uplink_out *o, int fd, uint64_t now_us, uint64_t *sent) must_check;
 
 /* Forgets what waits, but for a frame that has begun. */
 void uplink_out_drop(struct uplink_out *o);

@@ -397,7 +397,7 @@ static void text_ends_the_connection(void **state)
     struct fixture *f = *state;
     connect_both(f);
     say(f, 1, "hello", 5);
-    assert_string_equal(hear(f).text, "the backbone sends text");
+    assert_string_equal(hear(f).text, "the backbone broke the rules of WebSockets");
 }
 
 /* The keeper starts another one, which knows of no connection. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* wslay reads from and writes to buffers here, so that what goes through TLS, and to the kernel, goes in large pieces.
+/* Frames lie in buffers here, so that what goes through TLS, and to the kernel, goes in large pieces.
  *
  *   CONNECTING ──→ UPGRADING ──→ OPEN ──→ over
  *        └──────────────┴──────────────────↑
  *
- * A message is handed to wslay when all before it have left, so that what is more urgent still overtakes it. */
+ * Messages are made frames when those before them have left, so that what is more urgent still overtakes them. */
 #include "node/helper/uplink_socket.h"
 
 #include "base/clock.h"
@@ -12,18 +12,17 @@
 #include "crypto/secret.h"
 #include "node/helper/uplink_upgrade.h"
 #include "proto/uplink/uplink_message.h"
+#include "proto/uplink/websocket_frame.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <wslay/wslay.h>
 
 #define ANSWER_US   (5 * USEC_PER_SEC)
-#define FRAME_MAX   14                                     /* bytes of a frame's head */
-#define OUT_MAX     (2 * (UPLINK_MESSAGE_MAX + FRAME_MAX)) /* the frame that is on its way, and pongs */
+#define OUT_EASY    16384 /* bytes of frames with which others may go at once */
+#define OUT_MAX     (OUT_EASY + UPLINK_MESSAGE_MAX + 3 * (WEBSOCKET_HEAD_MAX + WEBSOCKET_CONTROL_MAX))
 #define IN_MAX      65536
 #define ROUND_READS 16 /* of IN_MAX bytes, before others have their turn */
-#define ANSWERS_MAX 64 /* control frames that wslay may have waiting: who sends more does not read */
 
 enum state { STATE_CONNECTING, STATE_UPGRADING, STATE_OPEN, STATE_OVER };
 
@@ -32,15 +31,17 @@ struct uplink_socket {
     enum state state;
     struct tunnel *tunnel;
     struct uplink_upgrade upgrade;
-    wslay_event_context_ptr ws;
+    struct websocket_reader *reader;
     uint64_t until_us;          /* UPGRADING: the answer's; OPEN: the pong's, or 0 when none is awaited */
     uint64_t ping_us;           /* when the next one is due */
     uint32_t pings;             /* sent so far: what the last one carries */
+    bool pinging;               /* it waits to be sent, … */
+    struct batch *pong;         /* … as the answer to the backbone's last one does; NULL: none */
     struct batch *first, *last; /* control messages */
     size_t waiting;             /* bytes of them */
     struct batch_queue datagrams;
-    bool more;                             /* what was received is not all read */
-    size_t in_len, in_at, out_len, out_at; /* bytes, and those of them that are done with */
+    bool more;                      /* what was received is not all read */
+    size_t in_len, out_len, out_at; /* bytes, and those of them that are done with */
     unsigned code;
     char why[HTTP_CAUSE_MAX];
     uint8_t in[IN_MAX], out[OUT_MAX];
@@ -54,89 +55,57 @@ static int end(struct uplink_socket *s, const char *why)
     return ERR_CLOSED;
 }
 
-/* ---- wslay's side ---- */
+/* ---- what comes ---- */
 
-static ssize_t on_receive(wslay_event_context_ptr ws, uint8_t *out, size_t cap, int flags, void *context)
+static void on_close(struct uplink_socket *s, const struct batch *b)
 {
-    struct uplink_socket *s = context;
-    size_t left = s->in_len - s->in_at, n = left < cap ? left : cap;
-    (void)flags;
-    if (n == 0) {
-        wslay_event_set_error(ws, WSLAY_ERR_WOULDBLOCK);
-        return -1;
-    }
-    memcpy(out, s->in + s->in_at, n);
-    s->in_at += n;
-    return (ssize_t)n;
-}
-
-static ssize_t on_send(wslay_event_context_ptr ws, const uint8_t *data, size_t len, int flags, void *context)
-{
-    struct uplink_socket *s = context;
-    size_t left = sizeof(s->out) - s->out_len, n = left < len ? left : len;
-    (void)flags;
-    if (n == 0) {
-        wslay_event_set_error(ws, WSLAY_ERR_WOULDBLOCK);
-        return -1;
-    }
-    memcpy(s->out + s->out_len, data, n);
-    s->out_len += n;
-    return (ssize_t)n;
-}
-
-static int on_mask(wslay_event_context_ptr ws, uint8_t *out, size_t len, void *context)
-{
-    (void)ws, (void)context;
-    secret_random(out, len);
-    return 0;
-}
-
-/* The code stands in front of the reason, too. */
-static void on_close(struct uplink_socket *s, const struct wslay_event_on_msg_recv_arg *m)
-{
-    char reason[HTTP_CAUSE_MAX] = "the backbone closed it";
-    size_t len = m->msg_length > 2 ? m->msg_length - 2 : 0;
-    s->code = m->status_code;
-    if (len > 0 && len < sizeof(reason)) {
-        memcpy(reason, m->msg + 2, len);
+    char reason[WEBSOCKET_CONTROL_MAX + 1] = "the backbone closed it";
+    struct reader r = reader_init(b->bytes, b->len);
+    unsigned code = reader_u16(&r);
+    size_t len = reader_left(&r);
+    s->code = r.bad ? 0 : code;
+    if (len && !r.bad) {
+        memcpy(reason, reader_take(&r, len), len);
         reason[text_clean(reason, len)] = '\0';
     }
     (void)end(s, reason);
 }
 
 /* Only the answer to the last ping counts. */
-static void on_pong(struct uplink_socket *s, const struct wslay_event_on_msg_recv_arg *m)
+static void on_pong(struct uplink_socket *s, const struct batch *b)
 {
-    if (m->msg_length == sizeof(s->pings) && memcmp(m->msg, &s->pings, sizeof(s->pings)) == 0)
+    if (b->len == sizeof(s->pings) && memcmp(b->bytes, &s->pings, sizeof(s->pings)) == 0)
         s->until_us = 0;
 }
 
-static void on_message(wslay_event_context_ptr ws, const struct wslay_event_on_msg_recv_arg *m, void *context)
+static int on_frame(void *context, enum websocket_frame frame, struct batch *b)
 {
     struct uplink_socket *s = context;
-    (void)ws;
-    if (s->state == STATE_OVER)
-        return;
-    if (m->opcode == WSLAY_CONNECTION_CLOSE)
-        on_close(s, m);
-    else if (m->opcode == WSLAY_PONG)
-        on_pong(s, m);
-    else if (m->opcode == WSLAY_BINARY_FRAME)
-        s->config.message(s->config.context, m->msg, m->msg_length);
-    else if (m->opcode == WSLAY_TEXT_FRAME)
-        (void)end(s, "the backbone sends text");
+    switch (frame) {
+    case WEBSOCKET_BINARY:
+        s->config.message(s->config.context, b->bytes, b->len);
+        break;
+    case WEBSOCKET_CLOSE:
+        on_close(s, b);
+        break;
+    case WEBSOCKET_PONG:
+        on_pong(s, b);
+        break;
+    case WEBSOCKET_PING: /* of several the last one is answered: RFC 6455 §5.5.3 */
+        batch_free(s->pong);
+        s->pong = b;
+        return 0;
+    }
+    batch_free(b);
+    return s->state == STATE_OPEN ? 0 : ERR_CLOSED;
 }
 
-static int begin_frames(struct uplink_socket *s)
+static int read_frames(struct uplink_socket *s, const uint8_t *bytes, size_t len)
 {
-    static const struct wslay_event_callbacks callbacks = {.recv_callback = on_receive,
-                                                           .send_callback = on_send,
-                                                           .genmask_callback = on_mask,
-                                                           .on_msg_recv_callback = on_message};
-    if (wslay_event_context_client_init(&s->ws, &callbacks, s) != 0)
-        return ERR_NOMEM;
-    wslay_event_config_set_max_recv_msg_length(s->ws, UPLINK_MESSAGE_MAX);
-    return 0;
+    int err = websocket_read(s->reader, bytes, len, UPLINK_MESSAGE_MAX, on_frame, s);
+    if (err && err != ERR_CLOSED)
+        return end(s, err == ERR_NOMEM ? err_str(err) : "the backbone broke the rules of WebSockets");
+    return err;
 }
 
 /* ---- bytes ---- */
@@ -166,16 +135,37 @@ static struct batch *next_message(struct uplink_socket *s, uint64_t now_us)
     return b;
 }
 
-/* Fills out with the next frames. False when there are none. */
+/* Behind what is in out, with a mask of its own: RFC 6455 §5.3. */
+static void put_frame(struct uplink_socket *s, enum websocket_frame frame, const void *bytes, size_t len)
+{
+    uint8_t mask[WEBSOCKET_MASK_LEN];
+    secret_random(mask, sizeof(mask));
+    s->out_len += websocket_head(frame, len, mask, s->out + s->out_len);
+    websocket_mask(mask, 0, bytes, len, s->out + s->out_len);
+    s->out_len += len;
+}
+
+static void put_control(struct uplink_socket *s)
+{
+    if (s->pinging)
+        put_frame(s, WEBSOCKET_PING, &s->pings, sizeof(s->pings));
+    if (s->pong)
+        put_frame(s, WEBSOCKET_PONG, s->pong->bytes, s->pong->len);
+    batch_free(s->pong);
+    s->pong = NULL;
+    s->pinging = false;
+}
+
+/* Fills out, which is empty, with the next frames. False when there are none. */
 static bool fill(struct uplink_socket *s, uint64_t now_us)
 {
-    struct batch *b = wslay_event_want_write(s->ws) ? NULL : next_message(s, now_us);
-    if (b) {
-        const struct wslay_event_msg m = {WSLAY_BINARY_FRAME, b->bytes, b->len};
-        (void)wslay_event_queue_msg(s->ws, &m); /* without memory it is lost */
+    struct batch *b;
+    put_control(s);
+    while (s->out_len < OUT_EASY && (b = next_message(s, now_us))) {
+        put_frame(s, WEBSOCKET_BINARY, b->bytes, b->len);
         batch_free(b);
     }
-    return wslay_event_send(s->ws) == 0 && s->out_len > 0;
+    return s->out_len > 0;
 }
 
 static int send_all(struct uplink_socket *s, uint64_t now_us)
@@ -188,20 +178,6 @@ static int send_all(struct uplink_socket *s, uint64_t now_us)
     return err == ERR_AGAIN ? 0 : err;
 }
 
-/* All of in. */
-static int read_frames(struct uplink_socket *s)
-{
-    while (s->in_at < s->in_len && s->state == STATE_OPEN) {
-        if (!wslay_event_get_read_enabled(s->ws) || wslay_event_recv(s->ws) != 0 ||
-            !wslay_event_get_read_enabled(s->ws))
-            return end(s, "the backbone broke the rules of WebSockets");
-        if (wslay_event_get_queued_msg_count(s->ws) > ANSWERS_MAX)
-            return end(s, "the backbone asks and does not read");
-    }
-    s->in_at = s->in_len = 0;
-    return s->state == STATE_OPEN ? 0 : ERR_CLOSED;
-}
-
 static int receive_all(struct uplink_socket *s)
 {
     s->more = false;
@@ -211,8 +187,7 @@ static int receive_all(struct uplink_socket *s)
             return 0;
         if (n < 0)
             return end(s, "the connection broke off");
-        s->in_len = (size_t)n;
-        if (read_frames(s))
+        if (read_frames(s, s->in, (size_t)n))
             return ERR_CLOSED;
     }
     s->more = true;
@@ -252,13 +227,12 @@ static int read_answer(struct uplink_socket *s)
         return 0;
     if (head < 0)
         return end(s, why);
-    if (begin_frames(s))
+    if (websocket_reader_new(WEBSOCKET_CLIENT, &s->reader))
         return end(s, err_str(ERR_NOMEM));
-    s->in_at = (size_t)head;
     s->until_us = 0;
     s->state = STATE_OPEN;
     s->config.opened(s->config.context);
-    return read_frames(s);
+    return read_frames(s, s->in + head, s->in_len - (size_t)head);
 }
 
 static int upgrade_on(struct uplink_socket *s, uint64_t now_us)
@@ -285,8 +259,7 @@ static int upgrade_on(struct uplink_socket *s, uint64_t now_us)
 static void ping(struct uplink_socket *s, uint64_t now_us, uint64_t patience_us)
 {
     s->pings++;
-    const struct wslay_event_msg m = {WSLAY_PING, (const uint8_t *)&s->pings, sizeof(s->pings)};
-    (void)wslay_event_queue_msg(s->ws, &m);
+    s->pinging = true;
     s->ping_us = now_us + UPLINK_PING_US;
     if (s->until_us == 0 || s->until_us > now_us + patience_us)
         s->until_us = now_us + patience_us;
@@ -316,9 +289,8 @@ int uplink_socket_turn(struct uplink_socket *s, uint64_t now_us)
 
 static bool has_to_send(const struct uplink_socket *s)
 {
-    return s->out_at < s->out_len ||
-           (s->state == STATE_OPEN &&
-            (s->first || !batch_queue_empty(&s->datagrams) || wslay_event_want_write(s->ws)));
+    return s->out_at < s->out_len || (s->state == STATE_OPEN && (s->pinging || s->pong || s->first ||
+                                                                 !batch_queue_empty(&s->datagrams)));
 }
 
 static void shorten(int *timeout_ms, uint64_t now_us, uint64_t at_us)
@@ -400,10 +372,12 @@ void uplink_socket_say_end(struct uplink_socket *s, uint16_t code, uint64_t now_
 {
     if (s->state != STATE_OPEN)
         return;
+    const uint8_t payload[] = {(uint8_t)(code >> 8), (uint8_t)code};
     batch_queue_clear(&s->datagrams);
-    if (send_all(s, now_us) || s->out_len || wslay_event_queue_close(s->ws, code, NULL, 0) != 0)
+    if (send_all(s, now_us) || s->out_len)
         return;
-    (void)send_all(s, now_us);
+    put_frame(s, WEBSOCKET_CLOSE, payload, sizeof(payload));
+    (void)flush(s);
 }
 
 uint64_t uplink_socket_dropped(const struct uplink_socket *s)
@@ -415,8 +389,8 @@ void uplink_socket_close(struct uplink_socket *s)
 {
     if (!s)
         return;
-    if (s->ws)
-        wslay_event_context_free(s->ws);
+    websocket_reader_free(s->reader);
+    batch_free(s->pong);
     while (s->first)
         batch_free(next_message(s, 0));
     batch_queue_clear(&s->datagrams);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* One WebSocket to a backbone (RFC 6455; docs/PROTOCOL.md §15), from its first packet to its last: the tunnel, the
- * request, messages both ways, pings. Framing is wslay's. Nothing in here waits. One thread. */
+ * request, messages both ways, pings. Nothing in here waits. One thread. */
 
 #include "node/helper/tunnel.h"
 #include "proto/uplink/batch_queue.h"
@@ -16,7 +16,7 @@ struct uplink_socket;
 struct uplink_socket_config {
     const struct curl_library *curl;
     const struct proxy *proxy; /* of http_handle.h */
-    const char *url; /* the backbone's, without trailing slash */
+    const char *url;           /* the backbone's, without trailing slash */
     const struct addr *addresses;
     unsigned address_count;
     /* From within uplink_socket_turn: it is open; after that, a message came, which is borrowed. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backbone/websocket: frames of a client, whole, in pieces and malformed; frames to it through a socket that fills up. */
+/* proto/uplink/websocket_frame: frames of a client and of a server, whole, in pieces and malformed; heads and masks. */
 
-#include "backbone/websocket.h"
+#include "proto/uplink/websocket_frame.h"
 
 #include "proto/uplink/batch_queue.h"
 
@@ -11,8 +11,6 @@
 #include <cmocka.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #define LIMIT 1000
 
@@ -23,8 +21,7 @@ struct taken {
     uint8_t bytes[LIMIT];
 };
 
-static struct websocket *ws;
-static int ends[2];
+static struct websocket_reader *ws;
 static struct taken taken;
 
 static int take(void *context, enum websocket_frame frame, struct batch *b)
@@ -35,24 +32,27 @@ static int take(void *context, enum websocket_frame frame, struct batch *b)
     t->len = b->len;
     memcpy(t->bytes, b->bytes, b->len);
     batch_free(b);
-    return 0;
+    return frame == WEBSOCKET_CLOSE ? ERR_CLOSED : 0;
+}
+
+static int open_at(enum websocket_end end)
+{
+    taken = (struct taken){0};
+    websocket_reader_free(ws);
+    return websocket_reader_new(end, &ws);
 }
 
 static int open_one(void **state)
 {
     (void)state;
-    taken = (struct taken){0};
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
-    assert_int_equal(websocket_new(ends[0], &ws), 0);
-    return 0;
+    return open_at(WEBSOCKET_SERVER);
 }
 
 static int close_one(void **state)
 {
     (void)state;
-    websocket_free(ws);
-    close(ends[0]);
-    close(ends[1]);
+    websocket_reader_free(ws);
+    ws = NULL;
     return 0;
 }
 
@@ -89,7 +89,53 @@ static void close_frame_ends_reading(void **state)
 {
     (void)state;
     assert_int_equal(FEED("\x88\x82\x00\x00\x00\x00\x03\xe8\x82\x81\x00\x00\x00\x00Z"), ERR_CLOSED);
-    assert_int_equal(taken.count, 0);
+    assert_int_equal(taken.count, 1);
+    assert_int_equal(taken.frame, WEBSOCKET_CLOSE);
+    assert_memory_equal(taken.bytes, "\x03\xe8", 2);
+}
+
+static void server_speaks_without_masks_and_a_client_takes_nothing_else(void **state)
+{
+    (void)state;
+    assert_int_equal(open_at(WEBSOCKET_CLIENT), 0);
+    assert_int_equal(FEED("\x82\x05hello\x8a\x01p"), 0);
+    assert_int_equal(taken.count, 2);
+    assert_int_equal(taken.frame, WEBSOCKET_PONG);
+    assert_int_equal(FEED("\x02\x03one\x80\x03two"), 0);
+    assert_memory_equal(taken.bytes, "onetwo", 6);
+    assert_int_equal(FEED("\x82\x85\x01\x02\x03\x04igohm"), ERR_FORMAT);
+}
+
+static void heads_are_the_shortest_that_hold_the_length(void **state)
+{
+    static const uint8_t mask[] = {1, 2, 3, 4};
+    uint8_t head[WEBSOCKET_HEAD_MAX];
+    (void)state;
+    assert_int_equal(websocket_head(WEBSOCKET_PING, 125, NULL, head), 2);
+    assert_memory_equal(head, "\x89\x7d", 2);
+    assert_int_equal(websocket_head(WEBSOCKET_BINARY, 126, NULL, head), 4);
+    assert_memory_equal(head, "\x82\x7e\x00\x7e", 4);
+    assert_int_equal(websocket_head(WEBSOCKET_BINARY, 65535, mask, head), 8);
+    assert_memory_equal(head, "\x82\xfe\xff\xff\x01\x02\x03\x04", 8);
+    assert_int_equal(websocket_head(WEBSOCKET_BINARY, 65536, mask, head), 14);
+    assert_memory_equal(head, "\x82\xff\x00\x00\x00\x00\x00\x01\x00\x00\x01\x02\x03\x04", 14);
+}
+
+static void masks_go_on_from_any_byte_and_in_place(void **state)
+{
+    static const uint8_t mask[] = {0x11, 0x22, 0x33, 0x44};
+    uint8_t text[40], masked[40];
+    (void)state;
+    for (size_t i = 0; i < sizeof(text); i++)
+        text[i] = (uint8_t)(7 * i);
+    for (size_t cut = 0; cut <= sizeof(text); cut++) {
+        websocket_mask(mask, 0, text, cut, masked);
+        websocket_mask(mask, cut, text + cut, sizeof(text) - cut, masked + cut);
+        for (size_t i = 0; i < sizeof(text); i++)
+            assert_int_equal(masked[i], text[i] ^ mask[i % 4]);
+        websocket_mask(mask, 0, masked, sizeof(masked), masked);
+        assert_memory_equal(masked, text, sizeof(text));
+    }
 }
 
 static void frames_that_break_the_protocol_are_refused(void **state)
@@ -121,11 +167,9 @@ static void message_over_the_limit_is_refused_before_it_is_there(void **state)
 {
     (void)state;
     assert_int_equal(FEED("\x82\xfe\x03\xe9\x00\x00\x00\x00Z"), ERR_SPACE);
-    websocket_free(ws);
-    assert_int_equal(websocket_new(ends[0], &ws), 0);
+    assert_int_equal(open_at(WEBSOCKET_SERVER), 0);
     assert_int_equal(FEED("\x82\xff\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00Z"), ERR_SPACE);
-    websocket_free(ws);
-    assert_int_equal(websocket_new(ends[0], &ws), 0);
+    assert_int_equal(open_at(WEBSOCKET_SERVER), 0);
     assert_int_equal(FEED("\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00"), ERR_SPACE);
 }
 
@@ -156,29 +200,6 @@ static void fragments_together_are_bounded(void **state)
     assert_int_equal(count, LIMIT + 1);
 }
 
-static void long_frame_goes_out_in_pieces_and_arrives_whole(void **state)
-{
-    static uint8_t out[300000], in[300010];
-    size_t done = 0, got = 0;
-    int err;
-    (void)state;
-    memset(out, 7, sizeof(out));
-    while ((err = websocket_write(ws, WEBSOCKET_BINARY, out, sizeof(out), &done)) == ERR_AGAIN) {
-        ssize_t len;
-        while ((len = recv(ends[1], in + got, sizeof(in) - got, 0)) > 0)
-            got += (size_t)len;
-    }
-    assert_int_equal(err, 0);
-    got += (size_t)recv(ends[1], in + got, sizeof(in) - got, 0);
-    assert_int_equal(got, sizeof(in));
-    assert_memory_equal(in, "\x82\x7f\x00\x00\x00\x00\x00\x04\x93\xe0", 10);
-    assert_memory_equal(in + 10, out, sizeof(out));
-    close(ends[1]);
-    done = 0;
-    assert_int_equal(websocket_write(ws, WEBSOCKET_PONG, NULL, 0, &done), ERR_IO);
-    ends[1] = dup(ends[0]);
-}
-
 int main(void)
 {
 #define with_one(name) cmocka_unit_test_setup_teardown(name, open_one, close_one)
@@ -190,7 +211,9 @@ int main(void)
         with_one(message_over_the_limit_is_refused_before_it_is_there),
         with_one(payload_is_unmasked_wherever_it_is_cut),
         with_one(fragments_together_are_bounded),
-        with_one(long_frame_goes_out_in_pieces_and_arrives_whole),
+        with_one(server_speaks_without_masks_and_a_client_takes_nothing_else),
+        cmocka_unit_test(heads_are_the_shortest_that_hold_the_length),
+        cmocka_unit_test(masks_go_on_from_any_byte_and_in_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
