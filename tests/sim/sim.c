@@ -272,6 +272,7 @@ static void do_one(struct sim_node *n, const struct mesh_output *o)
         send_datagram(n, &o->endpoint, o->payload, o->len);
         break;
     case MESH_OUTPUT_WORK:
+        n->stranger_works += o->stranger;
         work(n, o->work);
         break;
     case MESH_OUTPUT_RETIRE:

@@ -60,6 +60,7 @@ struct sim_node {
     bool holds_work; /* what its links have to compute waits for sim_do_work */
     struct link_work *held[SIM_WORK_MAX];
     size_t held_count;
+    unsigned stranger_works; /* of whom it does not expect, so far */
     /* what happened */
     unsigned ticks;
     unsigned chunks; /* that it sent on streams */

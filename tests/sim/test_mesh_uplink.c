@@ -363,6 +363,19 @@ static void streams_of_a_backbone_have_few_places_half_of_them_for_those_on_list
     sim_free(lab.sim);
 }
 
+static void who_is_on_our_lists_is_no_stranger_in_the_order_of_work(void **state)
+{
+    (void)state;
+    for (unsigned listed = 0; listed < 2; listed++) {
+        struct lab lab = shut_lab(22);
+        if (listed)
+            assert_int_equal(mesh_allow(lab.a->mesh, identity_id(lab.b->identity)), 0);
+        time_to(&lab, CARRIER_UPLINK, 2 * SECOND);
+        assert_in_range(lab.a->stranger_works, listed ? 0 : 1, listed ? 0 : 3);
+        sim_free(lab.sim);
+    }
+}
+
 static void an_id_and_a_backbone_open_at_a_bounded_rate(void **state)
 {
     (void)state;
@@ -482,6 +495,7 @@ int main(void)
         cmocka_unit_test(a_stranger_is_refused_before_any_tls),
         cmocka_unit_test(who_is_not_whom_open_names_is_refused),
         cmocka_unit_test(streams_of_a_backbone_have_few_places_half_of_them_for_those_on_lists),
+        cmocka_unit_test(who_is_on_our_lists_is_no_stranger_in_the_order_of_work),
         cmocka_unit_test(an_id_and_a_backbone_open_at_a_bounded_rate),
         cmocka_unit_test(who_is_said_to_be_paired_and_was_not_asked_for_has_no_path),
         cmocka_unit_test(a_pair_of_which_nothing_comes_carries_nothing),

@@ -14,22 +14,30 @@
 #include "proto/admission/source.h"
 #include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_outputs.h"
+#include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_stream.h"
 #include "proto/mesh/mesh_uplink.h"
 
-static bool welcomes_host(struct mesh *m, const struct addr *remote, bool *known, uint64_t now_us)
+bool mesh_expects(const struct mesh *m, const struct target *from)
 {
-    *known = known_has(m->known, remote);
-    return (*known ? limits_take_alone(m->accepts, remote, 1, now_us)
-                   : limits_take(m->accepts, remote, 1, now_us)) == 0;
+    if (from->kind != TARGET_UPLINK)
+        return known_has(m->known, &from->addr);
+    const struct peer *p = mesh_find_peer(m, &from->id);
+    return p && (p->wanted || p->allowed);
+}
+
+static bool welcomes_host(struct mesh *m, const struct addr *remote, bool known, uint64_t now_us)
+{
+    return (known ? limits_take_alone(m->accepts, remote, 1, now_us)
+                  : limits_take(m->accepts, remote, 1, now_us)) == 0;
 }
 
 uint64_t mesh_on_accept(struct mesh *m, const struct target *from, uint64_t now_us)
 {
-    bool known;
-    if (!(from->kind == TARGET_UPLINK ? mesh_welcomes(m, from, &known, now_us)
-                                      : welcomes_host(m, &from->addr, &known, now_us)))
+    bool known = mesh_expects(m, from);
+    if (!(from->kind == TARGET_UPLINK ? mesh_welcomes(m, from, known, now_us)
+                                      : welcomes_host(m, &from->addr, known, now_us)))
         return 0;
     if (outputs_promise(&m->outputs, 1))
         return 0;

@@ -118,13 +118,13 @@ static bool act(struct mesh *m, struct link *l, enum link_event event, uint64_t 
     return true;
 }
 
-/* Whom we dialled, who has proved its id, or who comes from where a peer of our lists is expected goes first. False: for
+/* Whom we dialled, who has proved its id, or who is expected goes first. False: for
  * want of memory l has failed instead. */
 static bool give_out_work(struct mesh *m, struct link *l)
 {
     if (!link_has_work(l))
         return true;
-    bool stranger = !link_is_opener(l) && !link_owner(l) && !known_has(m->known, &link_remote(l)->addr);
+    bool stranger = !link_is_opener(l) && !link_owner(l) && !mesh_expects(m, link_remote(l));
     struct link_work *work = link_begin_work(l);
     if (work && mesh_give_out(m, work, stranger) == 0) {
         m->works++;

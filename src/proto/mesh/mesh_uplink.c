@@ -6,6 +6,7 @@
 #include "proto/mesh/mesh_uplink.h"
 
 #include "proto/admission/source.h"
+#include "proto/mesh/mesh_accept.h"
 #include "proto/mesh/mesh_datagram.h"
 #include "proto/mesh/mesh_lists.h"
 #include "proto/mesh/mesh_outputs.h"
@@ -83,11 +84,6 @@ bool mesh_may_open(struct mesh *m, const struct target *to, uint64_t now_us)
     return to->kind != TARGET_UPLINK || bucket_take(&m->openings, &opening_rate, 1, now_us);
 }
 
-static bool is_expected(const struct peer *p)
-{
-    return p && (p->wanted || p->allowed);
-}
-
 /* Streams by the uplink to a backbone that are in the lobby or half-open; *strangers of them. */
 static unsigned waiting(const struct mesh *m, unsigned backbone, unsigned *strangers)
 {
@@ -97,21 +93,20 @@ static unsigned waiting(const struct mesh *m, unsigned backbone, unsigned *stran
         if (!from || from->kind != TARGET_UPLINK || from->backbone != backbone)
             continue;
         count++;
-        *strangers += !is_expected(mesh_find_peer(m, &from->id));
+        *strangers += !mesh_expects(m, from);
     }
     return count;
 }
 
-bool mesh_welcomes(struct mesh *m, const struct target *from, bool *known, uint64_t now_us)
+bool mesh_welcomes(struct mesh *m, const struct target *from, bool known, uint64_t now_us)
 {
     struct peer *p = mesh_find_peer(m, &from->id);
     const struct addr source = source_of(from);
     unsigned strangers = 0;
-    *known = is_expected(p);
     if (id_compare(&from->id, identity_id(m->config.me)) == 0 || !mesh_admits(m, p))
         return false;
     if (waiting(m, from->backbone, &strangers) >= MESH_UPLINK_WAITING_MAX ||
-        (!*known && strangers >= MESH_UPLINK_STRANGERS_MAX))
+        (!known && strangers >= MESH_UPLINK_STRANGERS_MAX))
         return false;
     return limits_take(m->accepts, &source, MESH_UPLINK_COST, now_us) == 0;
 }

@@ -16,8 +16,8 @@ void mesh_update_pairs(struct mesh *m, struct peer *p);
 /* Whether a stream there may be opened now: by an uplink so many a second. */
 bool mesh_may_open(struct mesh *m, const struct target *to, uint64_t now_us);
 
-/* Whether to let a stream in that came by an uplink. known: it is said to be of a peer on our lists. */
-bool mesh_welcomes(struct mesh *m, const struct target *from, bool *known, uint64_t now_us);
+/* Whether to let a stream in that came by an uplink. known: mesh_expects(m, from). */
+bool mesh_welcomes(struct mesh *m, const struct target *from, bool known, uint64_t now_us);
 
 /* Who was identified on l is who its backbone said it is, if it came by one. */
 bool mesh_is_as_told(const struct link *l);
