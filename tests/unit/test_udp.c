@@ -5,6 +5,7 @@
 
 #include "net/tap.h"
 #include "net_lab.h"
+#include "proto/wire/wire.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -514,11 +515,11 @@ static void data_goes_to_the_socket_of_its_lane_and_index_and_the_rest_to_the_fi
     assert_int_equal(udp_open(0, 3, s), 0);
     for (unsigned lane = 0; lane < 256; lane += lane < 16 ? 1 : 60) {
         bytes[1] = (uint8_t)lane;
-        assert_steered(&p, s, 3, bytes, sizeof(bytes), lane % 3);
+        assert_steered(&p, s, 3, bytes, sizeof(bytes), wire_worker(lane, 0, 3));
     }
     for (unsigned shift = 0; shift < 256; shift += 50) {
         bytes[7] = (uint8_t)shift;
-        assert_steered(&p, s, 3, bytes, sizeof(bytes), (bytes[1] + shift) % 3);
+        assert_steered(&p, s, 3, bytes, sizeof(bytes), wire_worker(bytes[1], 0x01020300 | shift, 3));
     }
     memset(bytes, 0, sizeof(bytes));
     bytes[1] = 1;

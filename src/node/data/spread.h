@@ -5,7 +5,7 @@
  * keep all of ours busy. With hash % K, K the smaller number of workers, as the lane of a flow in both
  * directions, both ends send and receive it by one worker each, whatever their numbers:
  *
- *   the worker that receives a lane    (lane + shift) % workers      computed by the kernel: net/udp.c
+ *   the worker that receives a lane    (lane + shift) % workers      wire_worker, and the kernel: net/udp.c
  *   the lane that a worker sends in    (worker - shift) % workers
  *   the queue that a flow leaves by    (hash % K + shift) % workers  its answers come from there
  */
@@ -25,7 +25,7 @@ static inline unsigned spread_lane(const struct session *s, unsigned worker, uns
 
 static inline unsigned spread_worker(const struct session *s, unsigned lane, unsigned workers)
 {
-    return (lane + spread_shift(s)) % workers;
+    return wire_worker(lane, session_rx_index(s), workers);
 }
 
 /* The TAP queue of a flow with this hash (frame/flow.h). */

@@ -39,7 +39,7 @@ static unsigned worker_of(const struct uplink_helper *h, const uint8_t *message,
     const uint8_t *first = message + UPLINK_BATCH_HEAD_LEN;
     if (wire_header_decode(first, len - UPLINK_BATCH_HEAD_LEN, &head) != DROP_NONE || head.type != WIRE_DATA)
         return 0;
-    return (head.lane + (head.receiver & 0xff)) % h->workers;
+    return wire_worker(head.lane, head.receiver, h->workers);
 }
 
 static void pass_datagrams(struct uplink_helper *h, const uint8_t *message, size_t len)

@@ -49,6 +49,13 @@ static inline bool wire_lane_fits(uint8_t type, uint8_t lane)
     return type == WIRE_DATA ? lane < WIRE_DATA_LANES : lane == WIRE_LANE_CONTROL;
 }
 
+/* Which of so many workers a DATA datagram is for: that of its lane, shifted by the last byte of its receiver index. The
+ * kernel computes the same (net/udp.c). */
+static inline unsigned wire_worker(unsigned lane, uint32_t receiver, unsigned workers)
+{
+    return (lane + (receiver & 0xff)) % workers;
+}
+
 /* Inline, so that the header of a datagram never lies in memory but where it is sent from. */
 static inline void wire_header_encode(const struct wire_header *h, uint8_t out[WIRE_HEADER_LEN])
 {
