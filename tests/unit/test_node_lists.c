@@ -155,6 +155,31 @@ static void stop_backbone(struct backbone *b)
     assert_int_equal(system(command), 0);
 }
 
+static bool uplink_has_failed(const struct twin *t)
+{
+    json_t *status = twin_status(t);
+    json_t *uplink = json_object_get(json_object_get(status, "backbone"), "uplink");
+    bool failed = json_is_string(json_object_get(uplink, "error"));
+    json_decref(status);
+    return failed;
+}
+
+static void backbone_that_is_down_is_told_in_one_line(void **state)
+{
+    struct twin a;
+    uint64_t until_us = clock_monotonic_us() + DEADLINE_US;
+    (void)state;
+    twin_init(&a, "site-a", 1);
+    twin_start(&a, FLAGS("-backbone", "http://127.0.0.1:1"), NULL, NULL);
+    twin_wait_log(&a, "cannot be reached (");
+    while (!uplink_has_failed(&a) && clock_monotonic_us() < until_us)
+        poll(NULL, 0, 5);
+    assert_true(uplink_has_failed(&a));
+    assert_int_equal(twin_end(&a, SIGTERM), 0);
+    assert_null(strstr(a.lines, "no uplink"));
+    twin_fini(&a);
+}
+
 static void node_registers_at_a_backbone(void **state)
 {
     struct backbone backbone;
@@ -230,6 +255,7 @@ int main(void)
         cmocka_unit_test(nodes_connect_and_part_by_what_they_are_told),
         cmocka_unit_test(flags_say_whether_a_change_lasts),
         cmocka_unit_test(change_that_makes_no_sense_is_refused_with_a_reason),
+        cmocka_unit_test(backbone_that_is_down_is_told_in_one_line),
         cmocka_unit_test(node_registers_at_a_backbone),
         cmocka_unit_test(backbone_that_is_not_there_is_told),
         cmocka_unit_test(key_that_cannot_be_used_ends_the_start_with_the_remedy),

@@ -94,7 +94,7 @@ static unsigned on_addresses(void *context, const struct addr **out)
     return rendezvous_addresses(((struct node *)context)->rendezvous, out);
 }
 
-static bool on_reachable(void *context)
+static bool is_reachable(void *context)
 {
     return rendezvous_is_reachable(((struct node *)context)->rendezvous);
 }
@@ -117,7 +117,7 @@ static void on_dropped(void *context, uint64_t batches)
 void control_events_of_uplink(struct node *n, struct uplink_config *out)
 {
     out->addresses = on_addresses;
-    out->reachable = on_reachable;
+    out->reachable = is_reachable;
     out->state = on_uplink;
     out->paired = on_paired;
     out->dropped = on_dropped;

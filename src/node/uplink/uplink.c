@@ -91,7 +91,7 @@ static void try_in(struct uplink *u, uint64_t wait_us)
         uv_timer_start(&u->retry, on_retry, (wait_us + USEC_PER_MSEC - 1) / USEC_PER_MSEC, 0);
 }
 
-/* Another word on it only after a while, but for other causes. Why the backbone is not reached at all has been told. */
+/* Another word on it only after a while, but for other causes; and none where the backbone is not there at all. */
 static void tell_down(struct uplink *u)
 {
     uint64_t suppressed, now_us = clock_monotonic_us();

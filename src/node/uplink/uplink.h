@@ -27,8 +27,8 @@ struct uplink_config {
     struct streams *streams;
     /* Where the URL's host, or the proxy, is; returns how many. 0: not known yet, and uplink_hurry says when it is. */
     unsigned (*addresses)(void *context, const struct addr **out);
-    bool (*reachable)(
-        void *context); /* whether the backbone answers at all: if not, that is told elsewhere */
+    /* Whether anything of the backbone answers. If not, whoever found that out has told the log. */
+    bool (*reachable)(void *context);
     void (*state)(void *context, bool up);
     void (*paired)(void *context, const struct node_id *id, bool on);
     void (*dropped)(void *context,
