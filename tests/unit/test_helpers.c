@@ -430,7 +430,7 @@ static int wait_for(int (*run)(int, const void *), char why[HELPER_TEXT_MAX])
     const char *title;
     assert_int_equal(helper_channel_open(&helpers.names, &job.fd), 0);
     assert_int_equal(helper_keeper_start(&job, 1, &helpers.names, 1, false), 0);
-    int err = helpers_wait(&helpers, &title, why);
+    int err = helpers_wait(&helpers, -1, &title, why);
     assert_string_equal(title, HELPERS_NAMES);
     helpers_close(&helpers);
     return err;

@@ -22,7 +22,7 @@
 
 static struct fault {
     unsigned fork, fork_of_helper, thread; /* the n-th; 0: none */
-    bool hangs, no_rendezvous, no_library;
+    bool hangs, no_rendezvous, no_library, mute_helper;
 } fault;
 
 static pid_t node_pid; /* where a fault is wanted: what it has forked is another process */
@@ -34,6 +34,8 @@ int __real_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *)
 int __wrap_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 int __real_rendezvous_new(const struct rendezvous_config *, struct rendezvous **);
 int __wrap_rendezvous_new(const struct rendezvous_config *, struct rendezvous **);
+int __real_name_helper_run(int, const void *);
+int __wrap_name_helper_run(int, const void *);
 void *__real_dlopen(const char *, int);
 void *__wrap_dlopen(const char *, int);
 
@@ -56,6 +58,13 @@ int __wrap_rendezvous_new(const struct rendezvous_config *config, struct rendezv
     while (fault.hangs)
         pause();
     return fault.no_rendezvous ? ERR_NOMEM : __real_rendezvous_new(config, out);
+}
+
+int __wrap_name_helper_run(int fd, const void *context)
+{
+    while (fault.mute_helper)
+        pause();
+    return __real_name_helper_run(fd, context);
 }
 
 void *__wrap_dlopen(const char *name, int flags)
@@ -250,6 +259,26 @@ static void start_that_is_killed_leaves_no_key(void **state)
     twin_fini(&t);
 }
 
+/* ---- starts that are ended ---- */
+
+static void signal_ends_a_start_that_waits_for_a_helper(void **state)
+{
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+    struct twin t;
+    struct fault wanted = {.mute_helper = true};
+    (void)state;
+    twin_init(&t, "site-a", 1);
+    for (unsigned i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
+        twin_start(&t, FLAGS("-keydir", key_dir(&t)), set_fault, &wanted);
+        twin_wait_log(&t, "are sealed with"); /* what comes before the wait */
+        assert_int_equal(twin_end(&t, signals[i]), 0);
+        twin_wait_log(&t, ": stopping");
+        assert_false(twin_log_has(&t, "does not start"));
+        assert_false(exists(key_dir(&t)));
+    }
+    twin_fini(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +288,7 @@ int main(void)
         cmocka_unit_test(id_that_was_said_outlives_a_kill),
         cmocka_unit_test(fresh_key_stays_after_an_orderly_end),
         cmocka_unit_test(start_that_is_killed_leaves_no_key),
+        cmocka_unit_test(signal_ends_a_start_that_waits_for_a_helper),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

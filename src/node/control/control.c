@@ -70,8 +70,9 @@ int control_run(const struct config *config)
     }
     frame_log_init(&n->frame_log, config->verbose);
     control_loop_init(n);
-    int code = control_start(n) ? EXIT_SUCCESS : EXIT_FAILURE;
-    if (code == EXIT_SUCCESS)
+    bool runs = control_start(n);
+    int code = runs || n->ended ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (runs)
         uv_run(&n->loop, UV_RUN_DEFAULT);
     control_stop(n, code);
     identity_free(n->identity);

@@ -12,6 +12,8 @@
 #include "node/control/control_state.h"
 #include <signal.h>
 #include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
 #define SLOW_MS 1000
 #define STOP_MS 1300 /* for what waits for others, at the end */
@@ -96,10 +98,15 @@ static void on_monitor(uv_poll_t *handle, int status, int events)
         on_underlay_changed(n);
 }
 
+static void tell_ending(int number)
+{
+    log_info("SIG%s: stopping", sigabbrev_np(number));
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct node *n = handle->data;
-    log_info("SIG%s: stopping", sigabbrev_np(number));
+    tell_ending(number);
     uv_stop(&n->loop);
 }
 
@@ -113,8 +120,20 @@ static void on_wake(uv_async_t *handle)
 /* A terminal that hangs up ends a node as a person does. */
 static const int endings[NODE_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
 
+static sigset_t ending_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (unsigned i = 0; i < NODE_SIGNALS; i++)
+        sigaddset(&set, endings[i]);
+    return set;
+}
+
 void control_loop_init(struct node *n)
 {
+    const sigset_t held = ending_signals();
+    pthread_sigmask(SIG_BLOCK, &held, NULL);
+    n->ending = signalfd(-1, &held, SFD_CLOEXEC | SFD_NONBLOCK);
     uv_loop_init(&n->loop);
     uv_timer_init(&n->loop, &n->timer);
     uv_timer_init(&n->loop, &n->slow);
@@ -126,6 +145,20 @@ void control_loop_init(struct node *n)
         n->signals[i].data = n;
         uv_signal_start(&n->signals[i], on_signal, endings[i]);
     }
+}
+
+bool control_loop_listen(struct node *n)
+{
+    const sigset_t held = ending_signals();
+    struct signalfd_siginfo first;
+    bool ends = n->ending >= 0 && read(n->ending, &first, sizeof(first)) == sizeof(first);
+    if (ends)
+        tell_ending((int)first.ssi_signo);
+    if (n->ending >= 0)
+        close(n->ending);
+    n->ending = -1;
+    pthread_sigmask(SIG_UNBLOCK, &held, NULL);
+    return !ends;
 }
 
 void control_loop_begin(struct node *n)

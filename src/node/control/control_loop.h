@@ -3,10 +3,15 @@
 /* The loop of a running node: its timers, signals, changes of the network, and what is done after each round. Control
  * thread. */
 
+#include <stdbool.h>
+
 struct node;
 
-/* Makes the loop and its handles. Signals that end a node do so from here on. */
+/* Makes the loop and its handles. Signals that would end the node wait from here on: n->ending is readable then. */
 void control_loop_init(struct node *n);
+
+/* Signals are the loop's from here on, and whatever threads are made have none. False: one has come, and has been told. */
+bool control_loop_listen(struct node *n);
 
 /* Everything has been started: timers and watching begin. */
 void control_loop_begin(struct node *n);

@@ -172,10 +172,11 @@ static bool wait_for_helpers(struct node *n)
 {
     const char *title;
     char why[HELPER_TEXT_MAX];
-    int err = helpers_wait(&n->helpers, &title, why);
-    if (err)
+    int err = helpers_wait(&n->helpers, n->ending, &title, why);
+    n->ended = !control_loop_listen(n);
+    if (err && !n->ended)
         log_error("%s: its process does not start: %s", title, why);
-    return err == 0;
+    return !err && !n->ended;
 }
 
 static bool open_helper(struct node *n, int *end, const char *title, struct helper_client **out)

@@ -78,13 +78,13 @@ int helpers_start(const struct helpers_config *config, struct helpers *out)
 }
 
 /* What the first message says; one that died is followed by another one. */
-static int wait_one(int fd, uint64_t until_us, char why[HELPER_TEXT_MAX])
+static int wait_one(int fd, int stop, uint64_t until_us, char why[HELPER_TEXT_MAX])
 {
     static struct helper_packet packet;
+    struct pollfd readable[] = {{.fd = fd, .events = POLLIN}, {.fd = stop, .events = POLLIN}};
     snprintf(why, HELPER_TEXT_MAX, "no word of it for %d s", (int)(START_US / USEC_PER_SEC));
-    for (uint64_t now_us; (now_us = clock_monotonic_us()) < until_us;) {
-        struct pollfd readable = {.fd = fd, .events = POLLIN};
-        (void)!poll(&readable, 1, (int)((until_us - now_us) / USEC_PER_MSEC) + 1);
+    for (uint64_t now_us; (now_us = clock_monotonic_us()) < until_us && !readable[1].revents;) {
+        (void)!poll(readable, 2, (int)((until_us - now_us) / USEC_PER_MSEC) + 1);
         int err = helper_channel_receive(fd, &packet);
         if (err == ERR_AGAIN)
             continue;
@@ -99,15 +99,15 @@ static int wait_one(int fd, uint64_t until_us, char why[HELPER_TEXT_MAX])
     return ERR_AGAIN;
 }
 
-int helpers_wait(const struct helpers *h, const char **title, char why[HELPER_TEXT_MAX])
+int helpers_wait(const struct helpers *h, int stop, const char **title, char why[HELPER_TEXT_MAX])
 {
     uint64_t until_us = clock_monotonic_us() + START_US;
     *title = HELPERS_NAMES;
-    int err = wait_one(h->names, until_us, why);
+    int err = wait_one(h->names, stop, until_us, why);
     if (err || h->backbone < 0)
         return err;
     *title = HELPERS_BACKBONE;
-    return wait_one(h->backbone, until_us, why);
+    return wait_one(h->backbone, stop, until_us, why);
 }
 
 static void close_one(int *fd)

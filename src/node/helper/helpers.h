@@ -34,9 +34,10 @@ struct helpers_config {
  * set: then none runs. */
 int helpers_start(const struct helpers_config *config, struct helpers *out) must_check;
 
-/* Waits until all have started, for half a minute at most. Else title is what the one does that has not, and why says the
- * cause, for people. Any error of helper_channel_receive. Before their channels have clients. */
-int helpers_wait(const struct helpers *h, const char **title, char why[HELPER_TEXT_MAX]) must_check;
+/* Waits until all have started, for half a minute at most, and no longer than until the descriptor stop is readable (-1:
+ * none). Else title is what the one does that has not, and why says the cause, for people. Any error of
+ * helper_channel_receive. Before their channels have clients. */
+int helpers_wait(const struct helpers *h, int stop, const char **title, char why[HELPER_TEXT_MAX]) must_check;
 
 /* Closes what nobody has taken; each helper ends by it. */
 void helpers_close(struct helpers *h);
