@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "control_datagram.h"
+#include "promises.h"
 #include "sim.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -1067,6 +1068,19 @@ static void connections_of_one_host_are_limited(void **state)
     sim_free(p.sim);
 }
 
+static void guest_that_leaves_gives_back_its_room(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    size_t before = promises(p.a->mesh);
+    uint64_t conn = sim_accept(p.a->mesh, &p.b->addr, sim_now(p.sim));
+    assert_int_not_equal(conn, 0);
+    assert_int_equal(promises(p.a->mesh), before + 1);
+    mesh_on_closed(p.a->mesh, conn, "gone", sim_now(p.sim));
+    assert_int_equal(promises(p.a->mesh), before);
+    sim_free(p.sim);
+}
+
 /* Strangers at a's door: 1,000 connections a second from 256 /64s, kept until a gives them up. */
 struct flood {
     struct pair pair;
@@ -1306,6 +1320,7 @@ int main(void)
         cmocka_unit_test(a_restart_is_no_second_host_with_one_key),
         cmocka_unit_test(many_nodes_form_a_full_mesh),
         cmocka_unit_test(connections_of_one_host_are_limited),
+        cmocka_unit_test(guest_that_leaves_gives_back_its_room),
         cmocka_unit_test(silent_strangers_of_256_subnets_keep_no_peer_out),
         cmocka_unit_test(handshakes_of_256_subnets_keep_no_peer_out),
         cmocka_unit_test(strangers_do_not_use_up_what_a_known_peer_beside_them_is_granted),

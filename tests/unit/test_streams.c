@@ -76,6 +76,21 @@ int __wrap_uv_tcp_bind(uv_tcp_t *tcp, const struct sockaddr *at, unsigned flags)
     return err ? err : __real_uv_tcp_bind(tcp, at, flags);
 }
 
+static int write_status; /* what becomes of the next uv_write: nothing is sent, and it is told */
+
+int __real_uv_write(uv_write_t *w, uv_stream_t *to, const uv_buf_t *list, unsigned count, uv_write_cb done);
+int __wrap_uv_write(uv_write_t *w, uv_stream_t *to, const uv_buf_t *list, unsigned count, uv_write_cb done);
+int __wrap_uv_write(uv_write_t *w, uv_stream_t *to, const uv_buf_t *list, unsigned count, uv_write_cb done)
+{
+    int status = write_status;
+    write_status = 0;
+    if (!status)
+        return __real_uv_write(w, to, list, count, done);
+    w->handle = to;
+    done(w, status);
+    return 0;
+}
+
 static void open_end(struct end *e, uint16_t port)
 {
     const struct streams_events events = {on_accepted, on_connected, on_bytes, on_closed, e};
@@ -282,6 +297,32 @@ static void who_does_not_read_is_given_up(void **state)
     lab_close();
 }
 
+static void bytes_that_cannot_be_sent_end_the_stream(void **state)
+{
+    (void)state;
+    lab_open();
+    connect_at("127.0.0.1");
+    write_status = UV_EPIPE;
+    say(&lab.dialler, "lost");
+    AWAIT(lab.dialler.closed);
+    assert_string_equal(lab.dialler.reason, uv_strerror(UV_EPIPE));
+    lab_close();
+}
+
+/* libuv gives up what waits when a handle is closed, which is our doing. */
+static void bytes_that_were_given_up_do_not_end_the_stream(void **state)
+{
+    (void)state;
+    lab_open();
+    connect_at("127.0.0.1");
+    write_status = UV_ECANCELED;
+    say(&lab.dialler, "given up");
+    say(&lab.dialler, "sent");
+    assert_heard(&lab.listener, "sent");
+    assert_int_equal(lab.dialler.closed, 0);
+    lab_close();
+}
+
 static void streams_end_with_their_local_address(void **state)
 {
     (void)state;
@@ -383,6 +424,8 @@ int main(void)
         cmocka_unit_test(dialling_nobody_is_told),
         cmocka_unit_test(closing_what_still_connects_takes_no_time),
         cmocka_unit_test(who_does_not_read_is_given_up),
+        cmocka_unit_test(bytes_that_cannot_be_sent_end_the_stream),
+        cmocka_unit_test(bytes_that_were_given_up_do_not_end_the_stream),
         cmocka_unit_test(streams_end_with_their_local_address),
         cmocka_unit_test(a_port_in_use_is_told),
         cmocka_unit_test(a_stream_of_another_kind_is_a_number_like_any),

@@ -33,7 +33,7 @@ enum rendezvous_state { STATE_UNKNOWN, STATE_UNREACHABLE, STATE_REFUSED, STATE_R
 struct rendezvous {
     struct rendezvous_config config;
     char url[512];
-    bool started, closing;
+    bool closing;
     unsigned handles; /* timers not closed and jobs not done; the last one frees us */
 
     uv_timer_t register_timer;
@@ -73,6 +73,7 @@ static void release(struct rendezvous *r)
     free(r);
 }
 
+/* Not once the timer is closed. */
 static void start_timer(uv_timer_t *timer, uv_timer_cb callback, uint64_t delay_us)
 {
     uv_timer_start(timer, callback, (delay_us + USEC_PER_MSEC - 1) / USEC_PER_MSEC, 0);
@@ -124,7 +125,7 @@ static bool enter_failed(struct rendezvous *r, enum rendezvous_state state, cons
 
 static void schedule_register(struct rendezvous *r, uint64_t delay_us)
 {
-    if (r->started && !r->closing && !r->registering)
+    if (!r->registering)
         start_timer(&r->register_timer, on_register_timer, delay_us);
 }
 
@@ -194,8 +195,6 @@ static void on_register_timer(uv_timer_t *timer)
     struct rendezvous *r = timer->data;
     struct record record = {0};
     bool wanted = r->changed || r->state != STATE_REGISTERED || clock_monotonic_us() >= r->refresh_us;
-    if (r->registering)
-        return;
     r->config.describe(r->config.context, &record);
     if (r->closing)
         return;
@@ -374,7 +373,6 @@ int rendezvous_new(const struct rendezvous_config *config, struct rendezvous **o
 
 void rendezvous_start(struct rendezvous *r)
 {
-    r->started = true;
     schedule_register(r, 0);
 }
 
