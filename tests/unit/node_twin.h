@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* Whole nodes without root: all of a node runs, as a process of its own, but its device is a twin in memory
- * (device_twin.c stands in for node/device/device.c), and its underlay is loopback.
+ * (device_twin.c stands in for node/device), and its underlay is loopback.
  *
  *   test ──socketpair──▶ device twin │ node A ──UDP, TCP on 127.0.0.1──▶ node B │ device twin ──socketpair──▶ test
  *     └──── API socket, log, signals ──┘

@@ -1,100 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The node's device: made or attached to, addressed, brought up, and at exit put back as it was; and what it
- * knows of the machine's other interfaces. device_overlap.c deals with those that hold the same subnet,
- * device_undo.c with what a run that was killed left. Control thread. */
+/* The node's device as it is, and what is known of the machine's other interfaces. device_open.c makes it and puts it
+ * back, device_overlap.c deals with those that hold the same subnet, device_undo.c with what a run that was killed left.
+ * Control thread. */
 
 #include "node/device/device.h"
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "frame/offload.h"
-#include "node/device/device_guard.h"
 #include "node/device/device_impl.h"
 #include "node/device/device_overlap.h"
-#include "node/device/device_undo.h"
 #include "proto/wire/wire.h"
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-/* The TAP's ring holds frames that the worker has not read yet, each up to 64 KB, and the kernel neither
- * paces nor marks there: what is long is only delay. Half of the kernel's default: 250 lost small frames
- * whenever the worker was off its core for a few milliseconds. */
-#define TX_QUEUE_LEN 500
-
-/* A super-frame that, cut to the smallest path and with our overhead on each segment, is one UDP_SEGMENT
- * call: at most 64 segments and 65,507 bytes. */
-#define GSO_MAX 57344
 
 #define UDP4_OVERHEAD 28 /* IPv4 and UDP headers */
 
 /* The kernel's tables may be long, and change without end. What this does not grant, the next second does. */
 static const struct bucket_rate look_rate = {250 * USEC_PER_MSEC, 4};
-
-static const char *reason(int err)
-{
-    return err == ERR_IO ? strerror(errno) : err_str(err);
-}
-
-/* ---- what a person reads ---- */
-
-static void explain_common(const char *name, int err)
-{
-    if (err == ERR_PERMISSION && errno == EACCES)
-        log_error(
-            "/dev/net/tun may not be opened by user %u: run as root, or chmod 0666 it, as it is by default: "
-            "the kernel checks CAP_NET_ADMIN besides",
-            geteuid());
-    else if (err == ERR_PERMISSION)
-        log_error("no permission for device %s: that needs CAP_NET_ADMIN: run as root, or give the program "
-                  "the capability (setcap cap_net_admin+ep)",
-                  name);
-    else if (err == ERR_NOT_FOUND)
-        log_error("/dev/net/tun is missing: load it with `modprobe tun`, or give it to the container");
-    else if (err == ERR_ARGUMENT)
-        log_error("'%s' cannot be the name of a device: use 1 to 15 letters, digits, '-' or '_'", name);
-    else
-        log_error("device %s: %s", name, reason(err));
-}
-
-static void explain_create(const char *name, int err)
-{
-    if (err == ERR_EXISTS)
-        log_error("device %s exists already: take another name in -tap, or leave -tap-ip out to attach to it",
-                  name);
-    else
-        explain_common(name, err);
-}
-
-static void explain_busy(const char *name)
-{
-    char program[64];
-    pid_t pid;
-    if (tap_owner(name, &pid, program, sizeof(program)))
-        log_error("device %s is held by another process: stop it, or use -tap-ip to create a device of our "
-                  "own",
-                  name);
-    else
-        log_error("device %s is held by process %ld (%s): stop it, or use -tap-ip to create a device of our "
-                  "own",
-                  name, (long)pid, program);
-}
-
-static void explain_attach(const char *name, int err)
-{
-    if (err == ERR_BUSY)
-        explain_busy(name);
-    else if (err == ERR_UNSUPPORTED)
-        log_error("%s is no TAP device: give the name of one, or use -tap-ip to create a device of our own",
-                  name);
-    else if (err == ERR_NOT_FOUND && !if_nametoindex(name))
-        log_error("there is no device %s: make it (`ip tuntap add dev %s mode tap`), or use -tap-ip ADDR to "
-                  "create one",
-                  name, name);
-    else
-        explain_common(name, err);
-}
 
 /* ---- snapshots of the machine ---- */
 
@@ -184,8 +106,7 @@ static uint64_t mix(uint64_t hash, const void *data, size_t len)
     return hash;
 }
 
-/* Changes when an underlay address comes, goes or moves, or its interface carries another size. */
-static uint64_t underlay_hash(const struct device *d)
+uint64_t device_underlay_hash(const struct device *d)
 {
     uint64_t hash = 0xcbf29ce484222325ull;
     for (size_t i = 0; i < d->all_count; i++) {
@@ -212,7 +133,7 @@ static void take_link(struct device *d, const struct rtnl_link *now)
     d->link = *now;
 }
 
-static int refresh(struct device *d)
+int device_refresh(struct device *d)
 {
     int err = read_links(d);
     if (!err)
@@ -224,167 +145,6 @@ static int refresh(struct device *d)
     d->link_local_alone = has_link_local_alone(d);
     device_overlap_refresh(d);
     return 0;
-}
-
-/* ---- opening ---- */
-
-static int configure(struct device *d, const struct config *config, const struct node_id *id)
-{
-    uint8_t mac[6];
-    id_mac(id, mac);
-    const struct rtnl_link_change sizes = {
-        .mtu = config->tap_mtu, .txqueuelen = TX_QUEUE_LEN, .gso_max = GSO_MAX, .mac = mac};
-    const struct rtnl_link_change up = {.up = true};
-    char text[ADDR_TEXT_MAX];
-    int err = rtnl_link_set(d->rtnl, d->tap.ifindex, &sizes);
-    if (err) {
-        log_error("device %s: cannot set MTU %u and its MAC: %s", d->tap.name, config->tap_mtu, reason(err));
-        return err;
-    }
-    err = rtnl_address_add(d->rtnl, d->tap.ifindex, &config->tap_address);
-    if (err) {
-        log_error("device %s: cannot set address %s: %s", d->tap.name,
-                  addr_prefix_format(&config->tap_address, text), reason(err));
-        return err;
-    }
-    err = rtnl_link_set(d->rtnl, d->tap.ifindex, &up);
-    if (err)
-        log_error("device %s: cannot bring it up: %s", d->tap.name, reason(err));
-    return err;
-}
-
-static int create(struct device *d, const struct config *config, const struct node_id *id, unsigned queues)
-{
-    const char *name = config->tap_name[0] ? config->tap_name : NULL;
-    int err = tap_create(name, queues, &d->tap);
-    if (err) {
-        explain_create(name ? name : "tap0", err);
-        return err;
-    }
-    return configure(d, config, id);
-}
-
-static int attach(struct device *d, const struct config *config, unsigned queues)
-{
-    const struct rtnl_link_change up = {.up = true};
-    /* A device with several queues would let us in beside its owner,
-     * whom /proc hides from an ordinary user. */
-    bool held = !rtnl_link_find(d->rtnl, config->tap_name, &d->link) && d->link.held_queues;
-    int err = held ? ERR_BUSY : tap_attach(config->tap_name, queues, &d->tap);
-    if (err) {
-        explain_attach(config->tap_name, err);
-        return err;
-    }
-    /* Nobody held it, so what bears our mark is of a run that was killed, also where it left no record. */
-    err = rtnl_routes_flush(d->rtnl, d->tap.ifindex);
-    if (err > 0)
-        err = 0;
-    if (!err)
-        err = rtnl_link_find(d->rtnl, d->tap.name, &d->link);
-    if (!err && !d->link.up) {
-        d->undo.down = true;
-        device_undo_sync(d);
-        err = rtnl_link_set(d->rtnl, d->tap.ifindex, &up);
-    }
-    if (err)
-        log_error("device %s: cannot bring it up: %s", d->tap.name, reason(err));
-    return err;
-}
-
-static void log_opened(const struct device *d)
-{
-    char text[ADDR_TEXT_MAX] = "no address";
-    unsigned o = d->tap.offloads;
-    if (d->address_count)
-        addr_prefix_format(&d->addresses[0], text);
-    log_info("device %s: %s, %s, MTU %u, offloads:%s%s%s%s", d->tap.name,
-             d->tap.attached ? "attached" : "created", text, d->link.mtu, o & OFFLOAD_CSUM ? " csum" : "",
-             o & OFFLOAD_TSO ? " tso" : "", o & OFFLOAD_USO ? " uso" : "", o ? "" : " none");
-}
-
-static int open_netlink(struct device *d)
-{
-    int err = rtnl_open(&d->rtnl);
-    if (!err)
-        err = rtnl_monitor_open(&d->monitor);
-    if (err)
-        log_error("cannot talk to the kernel's routing tables (rtnetlink): %s", reason(err));
-    return err;
-}
-
-static int make(struct device *d, const struct config *config, const struct node_id *id, unsigned queues)
-{
-    int err = open_netlink(d);
-    if (err)
-        return err;
-    device_undo_heal(d);
-    err = config->tap_address.addr.family ? create(d, config, id, queues) : attach(d, config, queues);
-    if (err)
-        return err;
-    err = refresh(d);
-    if (err) {
-        log_error("device %s: cannot read interfaces and addresses: %s", d->tap.name, reason(err));
-        return err;
-    }
-    d->underlay = underlay_hash(d);
-    log_opened(d);
-    return 0;
-}
-
-int device_open(const struct config *config, const struct node_id *id, unsigned queues, struct device **out)
-{
-    if (!config->tap_address.addr.family && !config->tap_name[0]) {
-        log_error("no device: give -tap-ip ADDR to create one, or -tap NAME to attach to one");
-        return ERR_ARGUMENT;
-    }
-    struct device *d = calloc(1, sizeof(*d));
-    if (!d) {
-        log_error("out of memory");
-        return ERR_NOMEM;
-    }
-    d->monitor = -1;
-    d->guard.off = config->host_routes_off;
-    d->guard.allowed_count = config->host_route_count;
-    memcpy(d->guard.allowed, config->host_routes, sizeof(d->guard.allowed));
-    device_undo_init(d, config, id);
-    int err = make(d, config, id, queues);
-    if (err)
-        device_close(d);
-    else
-        *out = d;
-    return err;
-}
-
-/* The record goes last: killed in between, the next start does the rest. */
-static void put_back(struct device *d)
-{
-    const struct rtnl_link_change down = {.down = true};
-    device_overlap_undo(d);
-    if (d->undo.down) {
-        (void)!rtnl_link_set(d->rtnl, d->tap.ifindex, &down);
-        d->undo.down = false;
-        device_undo_sync(d);
-    }
-}
-
-void device_close(struct device *d)
-{
-    if (!d)
-        return;
-    if (d->tap.queue_count) {
-        put_back(d);
-        tap_close(&d->tap);
-    }
-    if (d->run_dir >= 0)
-        close(d->run_dir);
-    if (d->monitor >= 0)
-        close(d->monitor);
-    if (d->rtnl)
-        rtnl_close(d->rtnl);
-    device_guard_free(d);
-    free(d->links);
-    free(d->all);
-    free(d);
 }
 
 /* ---- the device ---- */
@@ -482,13 +242,13 @@ bool device_may_look(struct device *d, uint64_t now_us)
 /* True when underlay addresses changed. What cannot be read is tried again. */
 static bool look(struct device *d)
 {
-    int err = refresh(d);
+    int err = device_refresh(d);
     if (err && !d->unreadable_told)
-        log_warn("cannot read interfaces and addresses: %s", reason(err));
+        log_warn("cannot read interfaces and addresses: %s", device_reason(err));
     d->machine_stale = d->unreadable_told = err != 0;
     if (err)
         return false;
-    uint64_t underlay = underlay_hash(d);
+    uint64_t underlay = device_underlay_hash(d);
     bool changed = underlay != d->underlay;
     d->underlay = underlay;
     return changed;

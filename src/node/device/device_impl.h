@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* A device's insides, shared by device.c (opening, addresses, the underlay), device_overlap.c (living beside
+/* A device's insides, shared by device.c (addresses, the underlay), device_open.c, device_overlap.c (living beside
  * an interface that holds the same subnet) and device_guard.c (which addresses peers may
  * not have), device_undo.c (what a killed run left); nobody else includes
  * this. Control thread. */
@@ -80,3 +80,12 @@ const struct rtnl_link *device_link_at(const struct device *d, unsigned index); 
 
 /* False when there were too many looks of late: then device_tick does what is stale. */
 bool device_may_look(struct device *d, uint64_t now_us);
+
+/* Reads the machine's interfaces and addresses anew. */
+int device_refresh(struct device *d) must_check;
+
+/* Changes when an underlay address comes, goes or moves, or its interface carries another size. */
+uint64_t device_underlay_hash(const struct device *d);
+
+/* Why it failed, for a person; errno is still of it. */
+const char *device_reason(int err);
