@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The AEADs of OpenSSL. Algorithms are fetched once per process, a context is keyed once, and per datagram
+/* The AEADs of OpenSSL. A context is keyed once, and per datagram
  * only the nonce is set. One thread at a time per context. docs/PROTOCOL.md §4. */
 
 #include "crypto/aead_backend.h"
@@ -28,30 +28,26 @@ struct aead_evp {
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static EVP_CIPHER *aes_256_gcm, *chacha20_poly1305;
 static char name[40];
 
-static void fetch(void)
+static void make_name(void)
 {
     snprintf(name, sizeof(name), "OpenSSL %s", OpenSSL_version(OPENSSL_VERSION_STRING));
-    aes_256_gcm = EVP_CIPHER_fetch(library_context(), "AES-256-GCM", NULL);
-    chacha20_poly1305 = EVP_CIPHER_fetch(library_context(), "ChaCha20-Poly1305", NULL);
 }
 
 static const char *evp_name(void)
 {
-    pthread_once(&once, fetch);
+    pthread_once(&once, make_name);
     return name;
 }
 
 static EVP_CIPHER *cipher_of(enum aead_suite suite)
 {
-    pthread_once(&once, fetch);
     switch (suite) {
     case AEAD_AES_256_GCM:
-        return aes_256_gcm;
+        return library_algorithms()->aes_256_gcm;
     case AEAD_CHACHA20_POLY1305:
-        return chacha20_poly1305;
+        return library_algorithms()->chacha20_poly1305;
 #ifdef SHADOWMESH_BENCH_NULL
     case AEAD_NULL:
         break;

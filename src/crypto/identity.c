@@ -11,7 +11,6 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,14 +28,6 @@ struct identity {
  * DER has one form only, so a key that does not begin like this is not ours. */
 static const uint8_t spki_prefix[] = {0x30, 0x82, 0x0a, 0x32, 0x30, 0x0b, 0x06, 0x09, 0x60, 0x86, 0x48,
                                       0x01, 0x65, 0x03, 0x04, 0x03, 0x13, 0x03, 0x82, 0x0a, 0x21, 0x00};
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static EVP_SIGNATURE *mldsa87;
-
-static void fetch(void)
-{
-    mldsa87 = EVP_SIGNATURE_fetch(library_context(), ALGORITHM, NULL);
-}
 
 int identity_spki_of_pkey(EVP_PKEY *pkey, uint8_t out[IDENTITY_SPKI_LEN])
 {
@@ -134,10 +125,9 @@ int identity_sign(const struct identity *me, const char *context, const uint8_t 
 
     if (params[0].data_size > CONTEXT_MAX)
         return ERR_ARGUMENT;
-    pthread_once(&once, fetch);
     library_begin_secret();
     ctx = EVP_PKEY_CTX_new_from_pkey(library_context(), me->pkey, NULL);
-    if (ctx && mldsa87 && EVP_PKEY_sign_message_init(ctx, mldsa87, params) == 1 &&
+    if (ctx && EVP_PKEY_sign_message_init(ctx, library_algorithms()->mldsa87, params) == 1 &&
         EVP_PKEY_sign(ctx, signature, &signature_len, message, len) == 1 &&
         signature_len == IDENTITY_SIGNATURE_LEN)
         err = 0;
@@ -169,10 +159,9 @@ int identity_verify(const uint8_t *spki, size_t spki_len, const char *context, c
     pkey = public_key(spki, spki_len);
     if (!pkey)
         return ERR_FORMAT;
-    pthread_once(&once, fetch);
     ctx = EVP_PKEY_CTX_new_from_pkey(library_context(), pkey, NULL);
-    if (ctx && mldsa87 && signature_len == IDENTITY_SIGNATURE_LEN &&
-        EVP_PKEY_verify_message_init(ctx, mldsa87, params) == 1 &&
+    if (ctx && signature_len == IDENTITY_SIGNATURE_LEN &&
+        EVP_PKEY_verify_message_init(ctx, library_algorithms()->mldsa87, params) == 1 &&
         EVP_PKEY_verify(ctx, signature, signature_len, message, len) == 1)
         err = 0;
     EVP_PKEY_CTX_free(ctx);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HKDF-SHA-384 and SHA-384 on OpenSSL's EVP. Any thread: the algorithms are fetched once and read-only, each
- * call has a context of its own. */
+/* HKDF-SHA-384 and SHA-384 on OpenSSL's EVP. Any thread: each call has a context of its own. */
 
 #include "crypto/kdf.h"
 
@@ -10,20 +9,10 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
-#include <pthread.h>
 
 #define EXPAND_MAX (255 * KDF_LEN) /* RFC 5869 §2.3 */
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static EVP_KDF *hkdf;
-static EVP_MD *sha384;
 static char digest_name[] = "SHA2-384"; /* OSSL_PARAM has no const */
-
-static void fetch(void)
-{
-    hkdf = EVP_KDF_fetch(library_context(), "HKDF", NULL);
-    sha384 = EVP_MD_fetch(library_context(), "SHA2-384", NULL);
-}
 
 /* Nothing is written through the cast. */
 static OSSL_PARAM octets(const char *name, const uint8_t *data, size_t len)
@@ -36,9 +25,8 @@ static int run_hkdf(OSSL_PARAM *params, uint8_t *out, size_t len)
     EVP_KDF_CTX *ctx;
     int err = ERR_CRYPTO;
 
-    pthread_once(&once, fetch);
     library_begin_secret();
-    ctx = hkdf ? EVP_KDF_CTX_new(hkdf) : NULL;
+    ctx = EVP_KDF_CTX_new(library_algorithms()->hkdf);
     if (!ctx)
         err = ERR_NOMEM;
     else if (EVP_KDF_derive(ctx, out, len, params) == 1)
@@ -85,16 +73,15 @@ int kdf_expand(const uint8_t key[KDF_LEN], const uint8_t *info, size_t info_len,
 
 int kdf_hash(const struct slice *parts, size_t count, uint8_t out[KDF_LEN])
 {
-    EVP_MD_CTX *ctx;
+    const EVP_MD *sha384 = library_algorithms()->sha384; /* before OpenSSL's first allocation */
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     int err = ERR_CRYPTO;
 
-    pthread_once(&once, fetch);
-    ctx = EVP_MD_CTX_new();
     if (!ctx) {
         err = ERR_NOMEM;
         goto out;
     }
-    if (!sha384 || EVP_DigestInit_ex2(ctx, sha384, NULL) != 1)
+    if (EVP_DigestInit_ex2(ctx, sha384, NULL) != 1)
         goto out;
     for (size_t i = 0; i < count; i++)
         if (EVP_DigestUpdate(ctx, parts[i].data, parts[i].len) != 1)
