@@ -236,7 +236,7 @@ static void without_memory_nothing_refers_to_what_was_taken_away(void **state)
     assert_null(fwd_peer(fwd, 3));
     assert_false(fwd_sends_to(fwd, 20));
     assert_null(fwd_ready_first(fwd));
-    fwd_settle(fwd);
+    fwd_settle(fwd, false);
     session_free(old);
     no_memory = false;
     assert_int_equal(fwd_set(fwd, 3, &p, &s, 1), 0);
@@ -302,7 +302,7 @@ static struct session *change(uint32_t i, struct session *const stayers[STAY], s
         assert_int_equal(fwd_set(fwd, slot, &p, &s, 1), 0);
     if (slot % 2 == 0)
         s = NULL;
-    fwd_settle(fwd);
+    fwd_settle(fwd, false);
     session_free(last); /* as documented: no worker still refers to it */
     return s;
 }

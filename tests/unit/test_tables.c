@@ -26,11 +26,13 @@ static char order[64]; /* s: settled, f: a session is freed, F: the switch forge
 
 void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__wrap_realloc(void *p, size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void __wrap_mesh_forward(const struct mesh *m, uint32_t slot, struct mesh_forward *out);
-void __real_fwd_settle(struct fwd *f);
-void __wrap_fwd_settle(struct fwd *f);
+void __real_fwd_settle(struct fwd *f, bool else_taken);
+void __wrap_fwd_settle(struct fwd *f, bool else_taken);
 void __real_session_free(struct session *s);
 void __wrap_session_free(struct session *s);
 void __wrap_switch_forget(struct switch_table *t, uint32_t slot);
@@ -38,6 +40,11 @@ void __wrap_switch_forget(struct switch_table *t, uint32_t slot);
 void *__wrap_malloc(size_t size)
 {
     return no_memory ? NULL : __real_malloc(size);
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+    return no_memory ? NULL : __real_realloc(p, size);
 }
 
 void *__wrap_calloc(size_t count, size_t size)
@@ -59,10 +66,10 @@ static void note(char what)
     order[len] = what;
 }
 
-void __wrap_fwd_settle(struct fwd *f)
+void __wrap_fwd_settle(struct fwd *f, bool else_taken)
 {
     note('s');
-    __real_fwd_settle(f);
+    __real_fwd_settle(f, else_taken);
 }
 
 void __wrap_session_free(struct session *s)
@@ -172,6 +179,20 @@ static void nothing_is_freed_or_forgotten_before_workers_have_let_go(void **stat
     assert_string_equal(order, "sFff");
 }
 
+static void what_cannot_be_noted_is_freed_once_workers_have_let_go(void **state)
+{
+    (void)state;
+    peer_comes(1, session(1, 11));
+    tables_publish(&tables);
+    memset(order, 0, sizeof(order));
+    no_memory = true;
+    peer_goes(1);
+    assert_string_equal(order, "ssf");
+    assert_null(fwd_session(fwd, 11));
+    tables_publish(&tables);
+    assert_string_equal(order, "ssf");
+}
+
 static void a_peer_for_whom_there_is_no_memory_is_tried_again_and_no_other_waits(void **state)
 {
     (void)state;
@@ -215,6 +236,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(only_what_changed_is_asked_for),
         TEST(nothing_is_freed_or_forgotten_before_workers_have_let_go),
+        TEST(what_cannot_be_noted_is_freed_once_workers_have_let_go),
         TEST(a_peer_for_whom_there_is_no_memory_is_tried_again_and_no_other_waits),
         TEST(a_peer_without_a_way_to_it_receives_and_is_not_sent_to),
     };

@@ -147,7 +147,7 @@ static inline void lab_publish(struct lab_node *n)
         p.to.envelope = n->envelope[i];
         assert_int_equal(fwd_set(n->fwd, i, n->tx[i] ? &p : NULL, &n->rx[i], n->rx[i] != NULL), 0);
     }
-    fwd_settle(n->fwd);
+    fwd_settle(n->fwd, false);
 }
 
 /* Two sessions from one root, a pair: a's receiver index is b's transmit index, and its lanes b's to open. The

@@ -308,9 +308,9 @@ static void free_old(struct fwd *fwd)
     }
 }
 
-void fwd_settle(struct fwd *fwd)
+void fwd_settle(struct fwd *fwd, bool else_taken)
 {
-    if (!fwd->old_receivers && !fwd->old_senders)
+    if (!fwd->old_receivers && !fwd->old_senders && !else_taken)
         return;
     urcu_qsbr_synchronize_rcu();
     readers_done(fwd);

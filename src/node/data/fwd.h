@@ -35,8 +35,8 @@ int fwd_set(struct fwd *fwd, uint32_t slot, const struct fwd_peer *peer, struct 
             size_t rx_count) must_check;
 
 /* Returns once no worker uses what fwd_set has taken away: whatever that alone referred to may be freed. At once when
- * nothing was. Control thread. */
-void fwd_settle(struct fwd *fwd);
+ * nothing was, unless something else was taken from workers. Control thread. */
+void fwd_settle(struct fwd *fwd, bool else_taken);
 
 /* Worker side, between quiescent states. */
 struct session *fwd_session(const struct fwd *fwd, uint32_t rx_index); /* NULL when unknown */

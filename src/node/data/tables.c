@@ -33,13 +33,18 @@ void tables_change(struct tables *t, uint32_t slot)
     slot_set_add(&t->stale, slot);
 }
 
+/* Where nobody can note it, workers are waited for at once. */
 void tables_retire(struct tables *t, struct session *s)
 {
     if (t->retired.count == t->retired.cap) {
         size_t cap = t->retired.cap ? t->retired.cap * 2 : 16;
         struct session **list = realloc(t->retired.list, cap * sizeof(*list));
-        if (!list)
-            return; /* out of memory: the keys are leaked rather than freed under a worker's feet */
+        if (!list) {
+            tables_publish(t);
+            fwd_settle(t->config.fwd, true);
+            session_free(s);
+            return;
+        }
         t->retired.list = list;
         t->retired.cap = cap;
     }
@@ -73,7 +78,7 @@ void tables_publish(struct tables *t)
     for (unsigned left = t->stale.count; left > 0 && slot_set_take(&t->stale, &slot); left--)
         if (publish_peer(t, slot))
             slot_set_add(&t->stale, slot);
-    fwd_settle(t->config.fwd);
+    fwd_settle(t->config.fwd, t->retired.count > 0);
     while (slot_set_take(&t->forget, &slot))
         switch_forget(t->config.sw, slot);
     free_retired(t);
