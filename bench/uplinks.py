@@ -30,10 +30,6 @@ def memory_kb(pid):
     return int(fields["Private_Dirty"].split()[0])
 
 
-def cpu_s(pid):
-    return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
-
-
 def idle(backbone, count):
     from test_uplinks import figures
     from uplink_client import PING, Uplink, frame
@@ -57,6 +53,7 @@ def idle(backbone, count):
 
 
 def through(backbone, seconds, size):
+    from lab import cpu_s
     from uplink_client import DATAGRAMS, Uplink, couple, frame
     a, b = Uplink(backbone.port, source="127.201.0.1"), Uplink(backbone.port, source="127.202.0.1")
     couple(a, b)

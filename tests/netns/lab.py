@@ -146,6 +146,11 @@ class Process:
         return wait_for(found, seconds, f"a line like /{pattern}/ in {self.log_path.name}")
 
 
+def cpu_s(pid):
+    """Seconds of CPU that a process has used."""
+    return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
 class PingStream:
     """A ping that runs beside the test. Its replies are known by sequence number, so that an outage is counted in pings
     that went unanswered and not in the clock of a busy machine."""
@@ -297,9 +302,10 @@ class Node:
 class Backbone:
     """A shadowmesh-backbone on a host."""
 
-    def __init__(self, host, port=8080, data=None):
+    def __init__(self, host, port=8080, data=None, flags=()):
         self.host = host
         self.port = port
+        self.flags = flags
         self.data = Path(data) if data else host.dir / "backbone-data"
         self.process = None
 
@@ -308,7 +314,7 @@ class Backbone:
         return f"http://{self.host.address}:{self.port}"
 
     def command(self):
-        return [program("shadowmesh-backbone"), "-listen", str(self.port), "-data", str(self.data), "-v"]
+        return [program("shadowmesh-backbone"), "-listen", str(self.port), "-data", str(self.data), "-v", *map(str, self.flags)]
 
     def start(self, wait=True):
         self.process = self.host.start(*self.command(), name="backbone")

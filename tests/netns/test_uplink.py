@@ -23,13 +23,17 @@ table inet no-udp {
 }"""
 
 
-@pytest.fixture
-def closed(lab):
+def close_up(lab, **options):
     a_host, b_host, server, inet = lab.internet()
     for host in (a_host, b_host):
         host.nft(NOTHING_IN)
     inet.nft(NO_UDP)
-    return a_host, b_host, server.backbone(), inet
+    return a_host, b_host, server.backbone(**options), inet
+
+
+@pytest.fixture
+def closed(lab):
+    return close_up(lab)
 
 
 def uplink_of(node):
@@ -105,3 +109,40 @@ def test_last_words_leave_by_the_uplink(closed):
     b_host.wait_ping(A_OVERLAY, 5)
     b.stop()
     labs.wait_for(lambda: not a.status()["peers"], 2, "a goodbye")
+
+
+def test_uplink_is_up_again_within_two_seconds_of_a_new_address(closed, figure):
+    a_host, b_host, backbone, inet = closed
+    a = labs.receiver(a_host, backbone)
+    b = labs.sender(b_host, backbone, a)
+    b_host.wait_ping(A_OVERLAY, 5)
+    old, new, gateway = b_host.address, "198.51.101.9", "198.51.101.1"
+    stream = b_host.ping_stream(A_OVERLAY)
+    stream.wait_replies(20, 5)
+    logged, before = len(b.log()), stream.last()
+    b_host.run("sh", "-c", f"ip addr flush dev eth0 scope global && ip addr add {new}/24 dev eth0 && ip route add default via {gateway}")
+    b.process.wait_log("backbone .*: uplink up", 2, since=logged)
+    stream.wait_replies(20, 5)
+    stream.stop()
+    gap = stream.longest_gap(before)
+    figure(f"a new address: data over the uplink again after {gap:.2f} s")
+    assert gap < 2 * PATIENCE
+    peers = backbone.host.run("ss", "-Htn", "state", "established", f"( sport = :{backbone.port} )").stdout
+    assert f"{new}]:" in peers
+    assert old not in b_host.run("ip", "addr").stdout
+
+
+@pytest.mark.alone
+def test_one_stream_by_the_uplink_where_rates_allow_it(lab, figure):
+    a_host, b_host, backbone, _ = close_up(lab, flags=("-relay-rate", 100000, "-source-rate", 100000))
+    a = labs.receiver(a_host, backbone)
+    b = labs.sender(b_host, backbone, a)
+    b_host.wait_ping(A_OVERLAY, 5)
+    labs.wait_for(lambda: b.peer(a)["path"]["mtu"] == LARGEST, 10, "the largest frame fits a datagram")
+    pids = {"sender": b.process.pid, "its helper": labs.helpers(b.process)["shadowmesh-l2: backbone"], "backbone": backbone.process.pid,
+            "receiver": a.process.pid, "its helper ": labs.helpers(a.process)["shadowmesh-l2: backbone"]}
+    before = {name: labs.cpu_s(pid) for name, pid in pids.items()}
+    total = b_host.iperf(a_host, A_OVERLAY, seconds=4)["end"]["sum_received"]
+    used = ", ".join(f"{name.strip()} {(labs.cpu_s(pid) - before[name]) / (total['bytes'] / 1e9):.2f}" for name, pid in pids.items())
+    figure(f"one TCP stream over the uplink: {total['bits_per_second'] / 1e6:.0f} Mbit/s; CPU s/GB: {used}")
+    assert total["bits_per_second"] > 300e6 / PATIENCE
