@@ -110,7 +110,8 @@ static const struct flag flags[] = {
     {"source-rate", "MBIT", "Mbit/s of them from one source: an IPv4 address or an IPv6 /64 (default 200)",
      read_source_rate},
     {"trusted-proxy", "CIDR",
-     "a reverse proxy's address or network: what it writes into X-Forwarded-For is believed. May repeat",
+     "a reverse proxy's address or network: its X-Forwarded-For, or PROXY header (version 2), is believed. "
+     "May repeat",
      read_trusted_proxy},
     {"sandbox", "on|off",
      "off keeps every right and system call: for debugging (default on; off in a build with a sanitizer)",

@@ -3,6 +3,7 @@
 
 #include "backbone/http.h"
 
+#include "backbone/arrivals.h"
 #include "backbone/connections.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #define HEADER_MEMORY 16384 /* of one connection: request line, headers, and the answer's headers */
 #define DISCARD_MAX                                                                                          \
@@ -23,6 +25,8 @@ struct http {
     struct MHD_Daemon *daemon;
     struct http_with with;
     struct connections *connections;
+    struct arrivals *arrivals;
+    int listener;
 };
 
 /* A request whose body is coming in. */
@@ -74,7 +78,6 @@ static void on_connection(void *context, struct MHD_Connection *c, void **slot,
     struct http *h = context;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         *slot = add(h, c);
-        atomic_fetch_add_explicit(&h->with.metrics->connections, 1, memory_order_relaxed);
     } else {
         connections_remove(h->connections, *slot);
         atomic_fetch_sub_explicit(&h->with.metrics->connections, 1, memory_order_relaxed);
@@ -314,15 +317,41 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *c, const
     return err ? MHD_NO : MHD_YES;
 }
 
-static struct MHD_Daemon *start_daemon(struct http *h, int tcp)
+/* ---- arrivals ---- */
+
+static bool has_room(void *context)
 {
-    return MHD_start_daemon(
-        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_USE_ERROR_LOG | MHD_ALLOW_UPGRADE, 0, NULL,
-        NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, h, MHD_OPTION_LISTEN_SOCKET, tcp,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)(HTTP_CONNECTIONS_MAX + HTTP_LEAVING_MAX),
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)HEADER_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
-        h, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END);
+    const struct http *h = context;
+    return atomic_load_explicit(&h->with.metrics->connections, memory_order_relaxed) <
+           HTTP_CONNECTIONS_MAX + HTTP_LEAVING_MAX;
+}
+
+/* Counted from here on, so that no more are accepted than there are places for. */
+static void on_arrival(void *context, int fd, const struct addr *source)
+{
+    struct http *h = context;
+    struct sockaddr_storage sa;
+    socklen_t len = addr_to_sockaddr(source, false, &sa);
+    metrics_add(&h->with.metrics->connections);
+    if (MHD_add_connection(h->daemon, fd, (struct sockaddr *)&sa, len) != MHD_YES)
+        metrics_subtract(&h->with.metrics->connections); /* which has closed it */
+}
+
+static void on_refused(void *context)
+{
+    metrics_add(&((struct http *)context)->with.metrics->refused);
+}
+
+static struct MHD_Daemon *start_daemon(struct http *h)
+{
+    return MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_USE_ERROR_LOG |
+                                MHD_ALLOW_UPGRADE | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC,
+                            0, NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, h,
+                            MHD_OPTION_CONNECTION_LIMIT, (unsigned)(HTTP_CONNECTIONS_MAX + HTTP_LEAVING_MAX),
+                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_S,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MEMORY,
+                            MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
+                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END);
 }
 
 int http_start(int tcp, const struct http_with *with, struct http **out)
@@ -331,23 +360,31 @@ int http_start(int tcp, const struct http_with *with, struct http **out)
     if (!h)
         return ERR_NOMEM;
     h->with = *with;
+    h->listener = tcp;
+    const struct arrivals_config arrivals = {tcp, with->proxies, has_room, on_arrival, on_refused, h};
     int err = connections_new(HTTP_CONNECTIONS_MAX, HTTP_PER_SOURCE_MAX, HTTP_LEAVING_MAX, &h->connections);
-    if (!err && !(h->daemon = start_daemon(h, tcp)))
+    if (!err && !(h->daemon = start_daemon(h)))
         err = ERR_IO;
-    if (err) {
-        connections_free(h->connections);
-        free(h);
-        return err;
+    if (!err)
+        err = arrivals_start(&arrivals, &h->arrivals);
+    if (!err) {
+        *out = h;
+        return 0;
     }
-    *out = h;
-    return 0;
+    h->listener = -1;
+    http_stop(h);
+    return err;
 }
 
 void http_stop(struct http *h)
 {
     if (!h)
         return;
-    MHD_stop_daemon(h->daemon);
+    arrivals_stop(h->arrivals);
+    if (h->listener >= 0)
+        close(h->listener);
+    if (h->daemon)
+        MHD_stop_daemon(h->daemon);
     connections_free(h->connections);
     free(h);
 }

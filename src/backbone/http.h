@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* HTTP/1.1 by libmicrohttpd, on a thread of its own: bounds on connections, sizes and times; what is said is
+/* HTTP/1.1 by libmicrohttpd, on a thread of its own, with connections from another one (arrivals.h): bounds on connections, sizes and times; what is said is
  * the routes' (backbone/routes.h). */
 
 #include "backbone/forwarded.h"

@@ -80,6 +80,8 @@ static int read_all(enum websocket_end end, const uint8_t *data, size_t size, si
     return err;
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct told whole, bytes;

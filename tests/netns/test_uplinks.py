@@ -375,6 +375,18 @@ frontend in
 backend out
   server backbone 127.0.0.1:{backbone}
 """
+HAPROXY_BYTES = """defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 1h
+  timeout server 1h
+frontend in
+  maxconn 2000
+  bind 127.0.0.1:{port} ssl crt {folder}/both.pem alpn http/1.1
+  default_backend out
+backend out
+  server backbone 127.0.0.1:{backbone} send-proxy-v2
+"""
 CADDY = """{{
   admin off
   auto_https disable_redirects
@@ -389,6 +401,7 @@ https://127.0.0.1:{port} {{
 PROXIES = {
     "nginx": (NGINX, lambda config: ["nginx", "-c", config]),
     "haproxy": (HAPROXY, lambda config: ["haproxy", "-db", "-f", config]),
+    "haproxy-bytes": (HAPROXY_BYTES, lambda config: ["haproxy", "-db", "-f", config]),
     "caddy": (CADDY, lambda config: ["caddy", "run", "--config", config, "--adapter", "caddyfile"]),
 }
 
@@ -419,7 +432,15 @@ def proxied(folder, kind, backbone):
         process.kill()
 
 
-@pytest.mark.parametrize("kind", PROXIES)
+def registration_status(port, context, source):
+    """Of one that is malformed, through a proxy."""
+    with socket.create_connection(("127.0.0.1", port), 5, source_address=(source, 0)) as plain, \
+            context.wrap_socket(plain, server_hostname="127.0.0.1") as connection:
+        connection.sendall(b"POST /v1/nodes HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+        return int(connection.makefile("rb").readline().split()[1])
+
+
+@pytest.mark.parametrize("kind", ["nginx", "haproxy", "caddy"])
 def test_uplinks_pass_a_reverse_proxy_with_tls_and_http2(tmp_path, kind):
     with running(tmp_path, "-trusted-proxy", "127.0.0.1") as backbone, proxied(tmp_path, kind, backbone) as (port, context, _):
         h2 = ssl.create_default_context(cafile=tmp_path / "cert.pem")
@@ -437,6 +458,39 @@ def test_uplinks_pass_a_reverse_proxy_with_tls_and_http2(tmp_path, kind):
         number, _ = (a.open(b.id), b.accept())[1]
         b.data(number, bytes(WINDOW))
         assert a.read(1, WINDOW) == bytes(WINDOW)
+
+
+def test_proxy_protocol_names_the_source_for_uplinks_and_limits(tmp_path):
+    """HAProxy that passes bytes on behind TLS, and tells who sends them by a PROXY header."""
+    with running(tmp_path, "-trusted-proxy", "127.0.0.1") as backbone, proxied(tmp_path, "haproxy-bytes", backbone) as (port, context, _):
+        nodes = [Uplink(port, source=f"127.1.0.{1 + i}", tls=context, headers={"X-Forwarded-For": "10.9.9.9"}) for i in range(70)]
+        for i, node in enumerate(nodes):
+            assert node.welcome[0] == 4 and node.welcome[3:7] == bytes([127, 1, 0, 1 + i]), node.welcome
+            assert struct.unpack("!H", node.welcome[1:3])[0] == node.socket.getsockname()[1], "with its port"
+            node.ping()
+        assert figures(backbone)["uplinks"] == 70
+        answers = [registration_status(port, context, "127.3.0.1") for _ in range(80)]
+        assert answers[0] == 400 and answers[-1] == 429
+        assert registration_status(port, context, "127.2.0.1") == 400, "limits are of the source, not of the proxy"
+        with socket.create_connection(("127.0.0.1", backbone.port), 5) as hostile:
+            hostile.sendall(b"\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff" + bytes(100))
+            with contextlib.suppress(ConnectionResetError):
+                assert hostile.recv(100) == b""
+        with socket.create_connection(("127.0.0.1", backbone.port), 5) as slow:
+            slow.sendall(b"\r\n\r\n\0\r\nQ")
+            slow.settimeout(30)
+            with contextlib.suppress(ConnectionResetError):
+                assert slow.recv(100) == b""
+        assert figures(backbone)["connections_refused_total"] == 2
+
+
+def test_proxy_header_of_whom_nobody_trusts_is_no_http(tmp_path):
+    with running(tmp_path) as backbone, socket.create_connection(("127.0.0.1", backbone.port), 5) as connection:
+        connection.sendall(b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([192, 0, 2, 7, 127, 0, 0, 1, 0, 1, 0, 2]) +
+                           b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionResetError):
+            assert b"200 OK" not in connection.makefile("rb").read()
 
 
 def test_reload_of_the_proxy_keeps_uplinks_and_its_end_is_an_end(tmp_path):
