@@ -115,6 +115,11 @@ void uplink_pairs_set(struct uplink *u, const struct node_id *id, bool on)
     }
 }
 
+bool uplink_pairs_awaits(const struct uplink *u, const struct node_id *id)
+{
+    return find(u, id);
+}
+
 struct uplink *uplink_pairs_other(const struct uplink *u, const struct node_id *id)
 {
     const struct half_pair *h = find(u, id);

@@ -21,6 +21,9 @@ void uplink_pairs_set(struct uplink *u, const struct node_id *id, bool on);
 /* The uplink of id, when u and it are a pair; else NULL. */
 struct uplink *uplink_pairs_other(const struct uplink *u, const struct node_id *id);
 
+/* Whether u has said PAIR of id. */
+bool uplink_pairs_awaits(const struct uplink *u, const struct node_id *id);
+
 /* DATAGRAMS m, which came in batch: takes it, and passes it on or drops it. */
 void uplink_pairs_relay(struct uplink *u, const struct uplink_message *m, struct batch *batch);
 

@@ -19,7 +19,8 @@
 
 static const struct bucket_rate messages = {2000, 8192};
 static const struct bucket_rate opens = {OPEN_US, OPEN_BURST};
-static const struct bucket_rate opens_to = {125000, 64};
+static const struct bucket_rate opens_to = {125000, 1024}; /* all peers of a node that starts anew */
+static const struct bucket_rate awaited = {62500, 1024};
 static const struct bucket_rate stream_bytes = {1000, 1000000 / STREAM_PIECE};
 static const struct bucket_rate told = {1000000, 1};
 static const struct bucket_rate verified = {1000, 100};
@@ -93,6 +94,11 @@ bool uplink_rates_open(struct uplink_rates *r, struct uplink_buckets *opener, co
 {
     return bucket_take(&opener->opens, &opens, 1, now_us) && limits_take(r->opens, source, 1, now_us) == 0 &&
            (!target || bucket_take(&target->opens_to, &opens_to, 1, now_us));
+}
+
+bool uplink_rates_awaited(struct uplink_buckets *opener, uint64_t now_us)
+{
+    return bucket_take(&opener->awaited, &awaited, 1, now_us);
 }
 
 bool uplink_rates_stream(struct uplink_buckets *b, size_t bytes, uint64_t now_us)

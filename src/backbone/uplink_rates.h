@@ -17,7 +17,7 @@
 /* Of one uplink. All zero: full. */
 struct uplink_buckets {
     struct bucket messages; /* all but DATAGRAMS, with pings */
-    struct bucket opens, opens_to;
+    struct bucket opens, opens_to, awaited;
     struct bucket stream_bytes;
     struct bucket told_streams, told_datagrams; /* LIMITED */
 };
@@ -32,6 +32,8 @@ void uplink_rates_free(struct uplink_rates *r);
 bool uplink_rates_message(struct uplink_buckets *b, uint64_t now_us);
 bool uplink_rates_open(struct uplink_rates *r, struct uplink_buckets *opener, const struct addr *source,
                        struct uplink_buckets *target, uint64_t now_us);
+/* An OPEN to one that has said PAIR of the opener. */
+bool uplink_rates_awaited(struct uplink_buckets *opener, uint64_t now_us);
 bool uplink_rates_stream(struct uplink_buckets *b, size_t bytes, uint64_t now_us);
 bool uplink_rates_told(struct bucket *b, uint64_t now_us);
 /* A signature of 1,000 a second. */

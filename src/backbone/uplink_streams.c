@@ -6,6 +6,7 @@
 
 #include "backbone/uplink.h"
 #include "backbone/uplink_hub.h"
+#include "backbone/uplink_pairs.h"
 #include "base/table.h"
 #include <stdlib.h>
 
@@ -99,13 +100,22 @@ static uint32_t next_number(struct uplink *u)
     return u->last_number;
 }
 
+/* Who has said PAIR of u wants to hear of it: that takes nothing from what strangers may. */
+static bool within_rate(struct uplink *u, struct uplink *target)
+{
+    struct uplink_hub *hub = u->hub;
+    if (target && uplink_pairs_awaits(target, &u->id) && uplink_rates_awaited(&u->buckets, hub->now_us))
+        return true;
+    return uplink_rates_open(hub->rates, &u->buckets, &u->source, target ? &target->buckets : NULL,
+                             hub->now_us);
+}
+
 /* UPLINK_END_DONE when a stream from u to target may begin. */
 static enum uplink_end judge(struct uplink *u, struct uplink *target)
 {
     struct uplink_hub *hub = u->hub;
     unsigned most = hub->leg_count < UPLINK_LEGS_EASY ? UPLINK_STREAMS : UPLINK_LEGS_SPARSE;
-    if (!uplink_rates_open(hub->rates, &u->buckets, &u->source, target ? &target->buckets : NULL,
-                           hub->now_us)) {
+    if (!within_rate(u, target)) {
         uplink_say_limited(u, UPLINK_LIMITED_STREAMS);
         return UPLINK_END_TOO_MANY;
     }

@@ -58,7 +58,7 @@ def test_two_nodes_exchange_streams_and_datagrams(backbone):
     a, b = Uplink(backbone.port, source="127.0.1.1"), Uplink(backbone.port, source="127.0.2.1")
     assert a.welcome[0] == 4 and a.welcome[3:7] == bytes([127, 0, 1, 1])
     assert struct.unpack("!H", a.welcome[1:3])[0] == a.socket.getsockname()[1]
-    assert struct.unpack("!HHI", a.welcome[19:]) == (256, 4096, WINDOW)
+    assert struct.unpack("!HHI", a.welcome[19:]) == (1024, 4096, WINDOW)
     a.ping()
     stream = a.open(b.id)
     content = os.urandom(200_000)

@@ -174,7 +174,7 @@ static void target_has_a_rate_over_all_openers(void **state)
     (void)state;
     struct node *b = lab_join("198.51.100.1");
     unsigned opened = 0;
-    for (unsigned i = 0; i < 8; i++) {
+    for (unsigned i = 0; i < 66; i++) {
         char from[32];
         snprintf(from, sizeof(from), "10.%u.0.1", i);
         struct node *a = lab_join(from);
@@ -183,7 +183,27 @@ static void target_has_a_rate_over_all_openers(void **state)
     }
     for (struct uplink_message m; hear(b, &m);)
         opened += m.kind == UPLINK_OPEN;
-    assert_int_equal(opened, 64);
+    assert_int_equal(opened, 1024);
+}
+
+static void node_that_starts_anew_reaches_at_once_all_that_await_it(void **state)
+{
+    (void)state;
+    struct node *hub_node = lab_join("192.0.2.1"), *peers[40];
+    for (unsigned i = 0; i < 40; i++) {
+        const struct uplink_message pair = {.kind = UPLINK_PAIR, .id = hub_node->id, .on = true};
+        peers[i] = lab_join("198.51.100.1");
+        say(peers[i], &pair);
+    }
+    for (unsigned i = 0; i < 40; i++)
+        say_open(hub_node, 2 * i + 1, &peers[i]->id);
+    for (unsigned i = 0; i < 40; i++)
+        hears(peers[i], UPLINK_OPEN);
+    struct node *stranger = lab_join("203.0.113.1");
+    for (uint32_t i = 0; i < 17; i++)
+        say_open(hub_node, 2 * i + 101, &stranger->id);
+    hears(hub_node, UPLINK_LIMITED); /* what strangers may was left, and no more */
+    hears_close(hub_node, 2 * 16 + 101, UPLINK_END_TOO_MANY);
 }
 
 static void number_that_is_not_free_ends_the_uplink(void **state)
@@ -232,6 +252,7 @@ int main(void)
         with_lab(lost_uplink_closes_the_other_ends),
         with_lab(opener_and_its_source_have_a_rate),
         with_lab(target_has_a_rate_over_all_openers),
+        with_lab(node_that_starts_anew_reaches_at_once_all_that_await_it),
         with_lab(number_that_is_not_free_ends_the_uplink),
         with_lab(bytes_of_streams_have_a_rate),
     };

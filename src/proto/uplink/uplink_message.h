@@ -25,7 +25,7 @@
 #define UPLINK_BATCH_ID_AT     1                    /* where a DATAGRAMS message has its id */
 #define UPLINK_MESSAGE_MAX     (UPLINK_BATCH_HEAD_LEN + UPLINK_BATCH_MAX)
 #define UPLINK_CONTROL_MAX     (1 + 4 + UPLINK_DATA_MAX) /* the longest of any other kind */
-#define UPLINK_STREAMS         256                       /* that one side of an uplink has opened at once */
+#define UPLINK_STREAMS         1024                      /* that one side of an uplink has opened at once */
 #define UPLINK_PAIRS           4096                      /* of one uplink */
 #define UPLINK_PROOF_CONTEXT   "shadowmesh link v1"
 #define UPLINK_PROOF_MAX       (UPLINK_CHALLENGE_LEN + UPLINK_HOST_MAX)
