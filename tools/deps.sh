@@ -20,7 +20,7 @@ model="maude python3"
 check="$demo $model clang clang-format libclang-rt-dev|libclang-rt-14-dev|libclang-rt-19-dev python3 python3-pytest python3-pytest-xdist python3-scapy
     python3-cbor2
     procps util-linux nftables ethtool tcpdump tshark socat openssl openvpn dnsmasq-base
-    isc-dhcp-client|udhcpc prometheus valgrind nginx-light|nginx haproxy caddy squid tinyproxy"
+    isc-dhcp-client|udhcpc prometheus valgrind nginx-light|nginx haproxy caddy squid tinyproxy coturn"
 # What only the long checks need.
 long="ffmpeg"
 # What counts lines.

@@ -18,6 +18,7 @@ LOG_TAIL = 60
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "long: takes too long for make check; with SHADOWMESH_LONG=1 alone")
+    config.addinivalue_line("markers", "reach: a pair of routers that make check leaves out; with SHADOWMESH_REACH=1 alone")
     config.addinivalue_line("markers", "alone: measures, or loads every CPU: make check runs nothing beside it")
 
     # A terminated run takes its namespaces down like an interrupted one. A process that pytest-xdist started may work in
@@ -30,9 +31,10 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    if os.environ.get("SHADOWMESH_LONG") != "1":
-        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
-        items[:] = [item for item in items if not item.get_closest_marker("long")]
+    for mark, variable in (("long", "SHADOWMESH_LONG"), ("reach", "SHADOWMESH_REACH")):
+        if os.environ.get(variable) != "1":
+            config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker(mark)])
+            items[:] = [item for item in items if not item.get_closest_marker(mark)]
     reason = None
     if os.geteuid() != 0:
         reason = "network namespaces need root: run make check as root or with sudo"

@@ -2,6 +2,9 @@
 """Frames on the wires of a lab: reading captures, taking datagrams apart and putting them together, packet sockets, and a
 wire on which a test can lose, hold back and alter what passes."""
 
+import collections
+import contextlib
+import random
 import select
 import socket
 import struct
@@ -153,6 +156,40 @@ class Wire:
         self.thread.join(2)
         for packet in self.sockets:
             packet.close()
+
+
+class SlowWire(Wire):
+    """A wire on which each frame takes `delay` seconds and may be lost, with a seeded chance. Frames stay in order."""
+
+    QUEUE_MAX = 4096
+
+    def __init__(self, host, left, right, delay, loss, seed=0):
+        self.delay, self.loss, self.random = delay, loss, random.Random(seed)
+        self.queue = collections.deque()  # (when it leaves, to which socket, frame)
+        super().__init__(host, left, right)
+
+    def _leave(self):
+        while self.queue and self.queue[0][0] <= time.monotonic():
+            _, out, frame = self.queue.popleft()
+            with contextlib.suppress(OSError):
+                out.send(frame)
+
+    def _enter(self, ready):
+        out = self.sockets[ready is self.sockets[0]]
+        for _ in range(64):
+            try:
+                frame = ready.recv(VNET_LEN + 70000, socket.MSG_DONTWAIT)
+            except OSError:
+                return
+            if len(self.queue) < self.QUEUE_MAX and self.random.random() >= self.loss:
+                self.queue.append((time.monotonic() + self.delay, out, frame))
+
+    def _run(self):
+        while not self.stopping.is_set():
+            wait = max(self.queue[0][0] - time.monotonic(), 0) if self.queue else 0.1
+            for ready in select.select(self.sockets, [], [], wait)[0]:
+                self._enter(ready)
+            self._leave()
 
 
 def is_data(payload):
