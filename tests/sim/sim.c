@@ -35,7 +35,8 @@ static void send_datagram(struct sim_node *n, const struct endpoint *to, const u
         return;
     bool fits = !sim->weather.size_max || len <= sim->weather.size_max;
     for (int copies = sim_chance(sim, sim->weather.duplicate) ? 2 : 1; fits && copies > 0; copies--) {
-        if (sim_chance(sim, sim->weather.loss))
+        if (sim_chance(sim, sim->weather.loss) ||
+            (sim->weather.data_loss > 0 && data[0] == WIRE_DATA && sim_chance(sim, sim->weather.data_loss)))
             continue;
         sim_push(sim, (struct event){.at_us = sim->now_us + sim_travel(sim),
                                      .kind = EVENT_DATAGRAM,

@@ -19,6 +19,7 @@ struct sim_weather {
     uint64_t delay_us, jitter_us;
     double loss, duplicate; /* of datagrams; streams are reliable */
     uint16_t size_max;      /* UDP payload that passes; 0: any */
+    double data_loss;       /* of DATA that goes straight, besides */
     uint64_t uplink_us;     /* from node to node by the backbone: nothing is lost there, nothing overtakes */
 };
 

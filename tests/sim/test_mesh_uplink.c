@@ -170,6 +170,77 @@ static void the_uplink_takes_over_within_a_second_and_gives_back(void **state)
     }
 }
 
+/* Probes pass, data does not. */
+static void a_path_that_swallows_data_is_left_within_three_seconds(void **state)
+{
+    (void)state;
+    for (uint64_t phase = 0; phase < 500000; phase += 100000) {
+        struct lab lab = warm_lab(15);
+        assert_true(both_by(&lab, CARRIER_UDP));
+        sim_run(lab.sim, phase, exchange, &lab);
+        lab.silent_us = 0;
+        sim_weather(lab.sim)->data_loss = 1;
+        assert_in_range(time_to(&lab, CARRIER_UPLINK, 3 * SECOND), SECOND / 2, 3 * SECOND / 2);
+        struct mesh_peer peer;
+        assert_true(sim_peer(lab.b, lab.a, &peer));
+        assert_int_equal(peer.paths[0].state, PATH_STATE_PROVEN);
+        assert_int_equal(peer.paths[0].why, PATH_WHY_SWALLOWS);
+        sim_weather(lab.sim)->data_loss = 0;
+        sim_run(lab.sim, SECOND, exchange, &lab);
+        lab.silent_us = 0;
+        time_to(&lab, CARRIER_UDP, 40 * SECOND);
+        assert_in_range(lab.silent_us, 0, 100000);
+        sim_free(lab.sim);
+    }
+}
+
+static void a_path_that_loses_too_much_is_left_after_ten_seconds(void **state)
+{
+    (void)state;
+    struct lab lab = warm_lab(16);
+    sim_weather(lab.sim)->data_loss = 0.02;
+    for (unsigned i = 0; i < 600; i++) {
+        sim_run(lab.sim, 100000, exchange, &lab);
+        assert_true(both_by(&lab, CARRIER_UDP));
+    }
+    sim_weather(lab.sim)->data_loss = 0.3;
+    assert_in_range(time_to(&lab, CARRIER_UPLINK, 20 * SECOND), 10 * SECOND, 20 * SECOND);
+    sim_free(lab.sim);
+}
+
+/* Keys change, sessions end: what was sent and what has arrived is counted over all of them. */
+static void receipts_hold_through_new_keys(void **state)
+{
+    (void)state;
+    struct lab lab = {.sim = sim_new(17, &weather)};
+    lab.a = sim_add(lab.sim, true, 2 * SECOND, 20 * SECOND);
+    lab.b = sim_add(lab.sim, false, 2 * SECOND, 20 * SECOND);
+    sim_uplink(lab.a, true);
+    sim_uplink(lab.b, true);
+    sim_connect(lab.b, lab.a, NULL);
+    sim_run(lab.sim, 10 * SECOND, exchange, &lab);
+    for (unsigned i = 0; i < 1200; i++) {
+        sim_run(lab.sim, 100000, exchange, &lab);
+        assert_true(both_by(&lab, CARRIER_UDP));
+    }
+    sim_free(lab.sim);
+}
+
+/* Many datagrams do not open for want of time: that is no fault of the path. */
+static void a_busy_peer_keeps_its_path(void **state)
+{
+    (void)state;
+    struct lab lab = warm_lab(18);
+    mesh_set_pressed(lab.a->mesh, true);
+    mesh_set_pressed(lab.b->mesh, true);
+    sim_weather(lab.sim)->data_loss = 0.5;
+    for (unsigned i = 0; i < 600; i++) {
+        sim_run(lab.sim, 100000, exchange, &lab);
+        assert_true(both_by(&lab, CARRIER_UDP));
+    }
+    sim_free(lab.sim);
+}
+
 static void the_end_of_an_uplink_that_does_not_carry_costs_no_frame(void **state)
 {
     (void)state;
@@ -484,6 +555,10 @@ int main(void)
         cmocka_unit_test(it_does_not_matter_whose_uplink_comes_last),
         cmocka_unit_test(a_straight_path_takes_over_when_it_answers),
         cmocka_unit_test(the_uplink_takes_over_within_a_second_and_gives_back),
+        cmocka_unit_test(a_path_that_swallows_data_is_left_within_three_seconds),
+        cmocka_unit_test(a_path_that_loses_too_much_is_left_after_ten_seconds),
+        cmocka_unit_test(receipts_hold_through_new_keys),
+        cmocka_unit_test(a_busy_peer_keeps_its_path),
         cmocka_unit_test(the_end_of_an_uplink_that_does_not_carry_costs_no_frame),
         cmocka_unit_test(an_uplink_that_returns_carries_again),
         cmocka_unit_test(who_can_be_dialled_is_and_no_stream_is_opened),

@@ -22,12 +22,13 @@
 #define LOSS_SCALE 1000
 
 struct link {
-    struct addr addr;  /* none: it is the uplink */
-    uint64_t delay_us; /* one way */
-    uint16_t max;      /* UDP payload that passes */
-    unsigned loss;     /* of a thousand probes or answers, each way */
-    bool down, mute;   /* mute: the peer's datagrams pass, ours do not */
-    unsigned probes;   /* that we sent there */
+    struct addr addr;   /* none: it is the uplink */
+    uint64_t delay_us;  /* one way */
+    uint16_t max;       /* UDP payload that passes */
+    unsigned loss;      /* of a thousand probes or answers, each way */
+    bool down, mute;    /* mute: the peer's datagrams pass, ours do not */
+    unsigned data_loss; /* of a thousand datagrams of data, which probes need not share */
+    unsigned probes;    /* that we sent there */
 };
 
 struct answer {
@@ -47,7 +48,10 @@ struct net {
     uint64_t data_us;        /* when it next arrives */
     uint64_t changed_us;     /* when the set last said that the best path changed */
     uint64_t sent_bytes;
-    uint64_t trace; /* hash of everything sent, with times */
+    unsigned data_rate;      /* datagrams of data a second that we send; 0: none, and no receipts */
+    uint64_t sent, received; /* so many, in thousandths */
+    bool pressed;            /* the peer has no time for some of them */
+    uint64_t trace;          /* hash of everything sent, with times */
 };
 
 static inline uint64_t next_random(struct net *net)
@@ -144,6 +148,20 @@ static inline void carry(struct net *net, const struct path_probe *probe, const 
     struct answer *a = &net->answers[net->answer_count++];
     *a = (struct answer){.at_us = net->now + 2 * link->delay_us, .link = link, .probe = *probe};
     a->probe.kind = PATH_PROBE_ANSWER;
+    if (net->data_rate)
+        a->probe.receipt = (struct path_receipt){true, net->received / LOSS_SCALE, net->pressed};
+}
+
+/* Time goes on, and data flows by the best path. */
+static inline void pass_to(struct net *net, uint64_t at)
+{
+    const struct path *best = path_best(net->set);
+    const struct link *link = best ? link_of(net, &best->endpoint.remote) : NULL;
+    uint64_t flown = link ? (at - net->now) * net->data_rate / MS : 0;
+    net->sent += flown;
+    if (link && !link->down && !link->mute)
+        net->received += flown * (LOSS_SCALE - link->data_loss) / LOSS_SCALE;
+    net->now = at;
 }
 
 static inline void poll_all(struct net *net)
@@ -152,6 +170,7 @@ static inline void poll_all(struct net *net)
     struct endpoint to;
     bool changed;
     unsigned guard = 0;
+    path_set_sent(net->set, net->sent / LOSS_SCALE);
     for (bool more = true; more;) {
         more = path_poll(net->set, net->now, &probe, &to, &changed);
         if (changed)
@@ -206,10 +225,10 @@ static inline bool run_until(struct net *net, uint64_t span_us, bool (*done)(str
     while (!done || !done(net, arg)) {
         uint64_t at = next_event(net);
         if (at > end) {
-            net->now = end;
+            pass_to(net, end);
             return false;
         }
-        net->now = at > net->now ? at : net->now;
+        pass_to(net, at > net->now ? at : net->now);
         deliver(net);
         poll_all(net);
     }
@@ -283,6 +302,24 @@ static inline struct link *settled(struct net *net, uint64_t delay_us)
     assert_true(best_is(net, link));
     assert_int_equal(path_best(net->set)->size, ETHERNET);
     return link;
+}
+
+static inline enum path_why why_of(struct net *net, const struct link *link)
+{
+    struct path paths[PATHS_MAX];
+    size_t count = path_list(net->set, paths, PATHS_MAX);
+    for (size_t i = 0; i < count; i++)
+        if (addr_equal(&paths[i].endpoint.remote, &link->addr))
+            return paths[i].why;
+    fail_msg("no such path");
+    return PATH_WHY_UNKNOWN;
+}
+
+/* A straight path that carries data, and an uplink beside it. */
+static inline struct link *settled_beside(struct net *net, uint64_t delay_us, struct link **uplink)
+{
+    *uplink = add_uplink(net, 30 * MS);
+    return settled(net, delay_us);
 }
 
 #define WITHIN(net, span, done, arg)                                                                         \

@@ -88,6 +88,15 @@ uint64_t workers_dropped(const struct workers *w, enum drop why)
     return sum;
 }
 
+bool workers_pressed(struct workers *w)
+{
+    uint64_t before = w->missed;
+    w->missed = workers_dropped(w, DROP_OVERLOAD);
+    for (unsigned i = 0; i < w->count; i++)
+        w->missed += relaxed(&worker_counters(w->list[i])->socket_overflows);
+    return w->missed != before;
+}
+
 struct workers_frames workers_frames(const struct workers *w)
 {
     struct workers_frames sum = {0};

@@ -17,6 +17,7 @@ struct workers {
     unsigned count;
     _Atomic uint64_t stream_until_us; /* theirs */
     uint64_t aged_us;                 /* when the switch was last swept */
+    uint64_t missed; /* datagrams that were not read or opened for want of time, at the last look */
 };
 
 struct workers_config {
@@ -46,6 +47,9 @@ bool workers_take_events(const struct workers *w, unsigned max,
 
 /* Once a second: the switch holds the device's own address fast, and now and then forgets old ones. */
 void workers_tick(struct workers *w, const uint8_t mac[6], uint64_t now_us);
+
+/* Whether they had no time for datagrams that came since the last call. */
+bool workers_pressed(struct workers *w);
 
 /* Frames that all of them together dropped for this reason, and that passed. */
 uint64_t workers_dropped(const struct workers *w, enum drop why);

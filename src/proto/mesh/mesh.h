@@ -125,6 +125,10 @@ enum drop mesh_on_opened(struct mesh *m, uint32_t slot, const struct endpoint *f
 void mesh_on_source(struct mesh *m, uint32_t slot, const struct endpoint *from, uint64_t now_us);
 void mesh_on_too_big(struct mesh *m, uint32_t slot, uint64_t now_us);
 
+/* Workers have dropped datagrams of late because they had no time for them, or no longer: peers are told, lest they take
+ * it for a loss of the path. */
+void mesh_set_pressed(struct mesh *m, bool pressed);
+
 /* Timers: what is due is done, of so many peers at once that events get their turn. The next deadline may have passed
  * already; TIME_NEVER: none. */
 void mesh_tick(struct mesh *m, uint64_t now_us);

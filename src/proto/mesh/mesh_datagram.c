@@ -154,14 +154,18 @@ static void send_probe(struct peer *p, struct session *s, const struct path_prob
                        const struct endpoint *to)
 {
     static const uint8_t padding[WIRE_DATAGRAM_MAX];
-    uint8_t head[WIRE_INNER_LEN], body[PATH_PROBE_LEN];
+    uint8_t head[WIRE_INNER_LEN], body[PATH_PROBE_LEN], receipt[PATH_RECEIPT_LEN];
     const struct wire_inner inner = {0};
     wire_inner_encode(&inner, head);
     path_probe_encode(probe, body);
-    size_t least = WIRE_OVERHEAD + PATH_PROBE_LEN;
-    const struct slice pieces[] = {
-        {head, sizeof(head)}, {body, sizeof(body)}, {padding, size > least ? size - least : 0}};
-    send_sealed(p, s, WIRE_PROBE, pieces, 3, to);
+    path_receipt_encode(&probe->receipt, receipt);
+    size_t tail = probe->receipt.there ? sizeof(receipt) : 0;
+    size_t least = WIRE_OVERHEAD + PATH_PROBE_LEN + tail;
+    const struct slice pieces[] = {{head, sizeof(head)},
+                                   {body, sizeof(body)},
+                                   {receipt, tail},
+                                   {padding, size > least ? size - least : 0}};
+    send_sealed(p, s, WIRE_PROBE, pieces, 4, to);
 }
 
 /* A peer that roamed may be dialled where its datagrams come from, at the control port that it had. */
@@ -205,6 +209,7 @@ void mesh_poll_paths(struct mesh *m, struct peer *p, uint64_t now_us)
     struct path_probe probe;
     struct endpoint to;
     bool changed = false;
+    path_set_sent(p->paths, peer_sent(p));
     while (path_poll(p->paths, now_us, &probe, &to, &changed))
         send_probe(p, s, &probe, probe.size, &to);
     if (changed)
@@ -246,6 +251,14 @@ static bool may_come_by(const struct mesh *m, const struct peer *p, const struct
            (from->carrier != CARRIER_UPLINK || id_compare(&from->peer, &p->id) == 0);
 }
 
+/* No longer than the request, whose sender nothing but its datagrams vouches for. */
+static struct path_receipt receipt_for(const struct mesh *m, const struct peer *p, size_t request_len)
+{
+    return (struct path_receipt){.there = request_len >= WIRE_OVERHEAD + PATH_PROBE_LEN + PATH_RECEIPT_LEN,
+                                 .received = peer_received(p),
+                                 .pressed = m->pressed};
+}
+
 /* datagram_len is that of the whole UDP payload: what a request was sent to measure. */
 static enum drop on_probe(struct mesh *m, struct peer *p, const uint8_t *body, size_t len,
                           size_t datagram_len, const struct endpoint *from, uint64_t now_us)
@@ -264,6 +277,7 @@ static enum drop on_probe(struct mesh *m, struct peer *p, const uint8_t *body, s
         struct path_probe answer = probe;
         answer.kind = PATH_PROBE_ANSWER;
         answer.observed = from->remote;
+        answer.receipt = receipt_for(m, p, datagram_len);
         if (s)
             send_probe(p, s, &answer, 0, from);
         path_on_source(p->paths, from, now_us);
@@ -350,6 +364,11 @@ void mesh_on_source(struct mesh *m, uint32_t slot, const struct endpoint *from, 
     mesh_touch(m, p);
     path_on_source(p->paths, &at, now_us);
     mesh_poll_paths(m, p, now_us);
+}
+
+void mesh_set_pressed(struct mesh *m, bool pressed)
+{
+    m->pressed = pressed;
 }
 
 void mesh_on_too_big(struct mesh *m, uint32_t slot, uint64_t now_us)

@@ -67,6 +67,7 @@ struct mesh {
     unsigned free_count;                        /* … so many */
     struct peer_index by_id;                    /* all peers */
     struct heap due;                            /* all peers; at 0: its deadline is to be made anew */
+    bool pressed;                               /* of late datagrams were dropped for want of time */
     bool behind;                                /* more were due than one tick takes */
     struct table *streams;                      /* conn → struct link */
     struct table *receivers;                    /* receiver index → struct mesh_receiver */

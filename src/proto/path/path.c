@@ -328,6 +328,16 @@ static bool asked_from_elsewhere(const struct path_entry *e, const struct endpoi
     return local->family && !addr_same_host(local, &from->local);
 }
 
+/* The best path has answered. What was sent before it was chosen went elsewhere. */
+static void judge(struct path_set *set, const struct path_sent *sent, const struct path_receipt *receipt,
+                  uint64_t now_us)
+{
+    enum path_verdict verdict = PATH_VERDICT_NONE;
+    if (receipt->there && sent->sent_us >= set->chosen_us)
+        verdict = path_receipts_judge(&set->receipts, sent->data, receipt, now_us);
+    path_doubt_judge(set, verdict, now_us);
+}
+
 bool path_on_answer(struct path_set *set, const struct path_probe *answer, const struct endpoint *from,
                     uint64_t now_us)
 {
@@ -345,6 +355,8 @@ bool path_on_answer(struct path_set *set, const struct path_probe *answer, const
         asked_from_elsewhere(e, from))
         return false;
     path_entry_on_answer(e, sent, limit_of(set, e), now_us);
+    if (e == set->best)
+        judge(set, sent, &answer->receipt, now_us);
     path_decide_roam(set, e, now_us);
     path_choose(set, now_us);
     return report(set);
@@ -354,6 +366,11 @@ void path_set_active(struct path_set *set, bool active, uint64_t now_us)
 {
     heard(set, now_us);
     set->active = active;
+}
+
+void path_set_sent(struct path_set *set, uint64_t datagrams)
+{
+    set->sent = datagrams;
 }
 
 void path_on_too_big(struct path_set *set, uint64_t now_us)
@@ -479,7 +496,7 @@ static bool send_next(struct path_set *set, uint64_t now_us, struct path_probe *
         *probe = (struct path_probe){.kind = PATH_PROBE_REQUEST, .size = what.size};
         random_fill(&set->config.random, &probe->token, sizeof(probe->token));
         *to = e->path.endpoint;
-        path_entry_on_sent(e, &what, probe->token, now_us);
+        path_entry_on_sent(e, &what, probe->token, set->sent, now_us);
         return true;
     }
     return false;

@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/random.h"
 #include "proto/path/endpoint.h"
+#include "proto/path/path_receipt.h"
 #include "proto/wire/candidate.h"
 #include "proto/wire/wire.h"
 #include <stdbool.h>
@@ -46,6 +47,7 @@ enum path_state {
  *    4  token (8)
  *   12  observed address: family, port, ip (1 + 2 + 16; IPv4 in the first 4)
  *   31  zero
+ *   32  in answers: a receipt (proto/path/path_receipt.h)
  */
 #define PATH_PROBE_LEN 32
 enum path_probe_kind { PATH_PROBE_REQUEST = 1, PATH_PROBE_ANSWER = 2 };
@@ -55,6 +57,7 @@ struct path_probe {
     uint64_t token; /* chosen by the asker, repeated by the answer */
     struct addr
         observed; /* answer: the address that the request came from; none by an uplink, nor in requests */
+    struct path_receipt receipt; /* answer: what arrived from the asker; path_receipt_encode writes it */
 };
 void path_probe_encode(const struct path_probe *p, uint8_t out[PATH_PROBE_LEN]);
 /* 0 or ERR_FORMAT: short, unknown kind, reserved bytes, an observed address in a request. */
@@ -62,16 +65,19 @@ int path_probe_decode(const uint8_t *data, size_t len, struct path_probe *out) m
 
 /* Why a path carries, or why not. */
 enum path_why {
-    PATH_WHY_UNKNOWN,  /* no answer yet */
-    PATH_WHY_SILENT,   /* no answer any more */
-    PATH_WHY_ONLY,     /* it carries: no other answers */
-    PATH_WHY_TIER,     /* it carries: the others are of a higher tier … */
-    PATH_WHY_BEST,     /* … or not faster by enough */
-    PATH_WHY_BEHIND,   /* one of a lower tier carries */
-    PATH_WHY_SETTLING, /* its size is being measured */
-    PATH_WHY_RECENT,   /* it has failed, and answers again for too short a time */
-    PATH_WHY_SLOWER,   /* another carries, and this one is not faster by enough */
-    PATH_WHY_UNNAMED,  /* nobody named its address */
+    PATH_WHY_UNKNOWN,    /* no answer yet */
+    PATH_WHY_SILENT,     /* no answer any more */
+    PATH_WHY_ONLY,       /* it carries: no other answers */
+    PATH_WHY_TIER,       /* it carries: the others are of a higher tier … */
+    PATH_WHY_BEST,       /* … or not faster by enough */
+    PATH_WHY_BEHIND,     /* one of a lower tier carries */
+    PATH_WHY_SETTLING,   /* its size is being measured */
+    PATH_WHY_RECENT,     /* it has failed, and answers again for too short a time */
+    PATH_WHY_SLOWER,     /* another carries, and this one is not faster by enough */
+    PATH_WHY_UNNAMED,    /* nobody named its address */
+    PATH_WHY_SWALLOWS,   /* it answers, and of late data did not arrive … */
+    PATH_WHY_LOSES,      /* … or too much of it was lost … */
+    PATH_WHY_FAR_SLOWER, /* … or one of a higher tier was far faster */
 };
 
 struct path {
@@ -133,6 +139,10 @@ bool path_on_answer(struct path_set *set, const struct path_probe *answer, const
  * and 25 s; after a miss the best one every 250 ms. Where one of a higher tier would take over, these are 250 and
  * 100 ms; an uplink that does not carry is probed every 7 s. Cheap to call again with the same value. */
 void path_set_active(struct path_set *set, bool active, uint64_t now_us);
+
+/* So many datagrams of data were sent to the peer so far, by whatever path: what receipts are compared with. Told before
+ * path_poll. */
+void path_set_sent(struct path_set *set, uint64_t datagrams);
 
 /* The kernel refused size on the best path (EMSGSIZE): back to WIRE_BASE_SIZE or below, search anew. */
 void path_on_too_big(struct path_set *set, uint64_t now_us);

@@ -6,6 +6,7 @@
  *   another of the tier is faster  by a quarter and 2 ms, measured since the last change, at its full size; only
  *                                  one that the peer or a person named: whoever sends our datagrams on from an
  *                                  address of his own can be as fast as he likes
+ *   best is doubted                one that is not takes over (proto/path/path_doubt.h)
  *   the peer moved                 see path_decide_roam
  */
 
@@ -44,13 +45,16 @@ bool path_steady(const struct path_entry *e)
 static bool displaces(const struct path_set *set, const struct path_entry *a)
 {
     const struct path_entry *b = set->best;
+    if (path_doubted(set, a) != path_doubted(set, b))
+        return path_doubted(set, b);
     if (a->proof_us < set->chosen_us)
         return false;
     /* What killed the path before best may have killed best too. */
     if (set->provisional)
         return true;
     if (path_tier(a) != path_tier(b))
-        return path_tier(a) < path_tier(b) && path_settled(a) && path_steady(a);
+        return path_tier(a) < path_tier(b) && path_settled(a) && path_steady(a) &&
+               !(a->doubt.times && path_far_slower(a, b));
     bool measured = a->samples >= 2 && b->samples >= 2;
     return a->named && measured && path_settled(a) && a->distrust_us <= set->now_us && answers_faster(a, b);
 }
@@ -60,6 +64,8 @@ static void set_best(struct path_set *set, struct path_entry *e, bool provisiona
     set->best = e;
     set->provisional = provisional;
     set->chosen_us = now_us;
+    path_receipts_begin(&set->receipts);
+    set->watch = (struct path_watch){0};
     if (!e)
         return;
     e->roaming = false;
@@ -68,8 +74,10 @@ static void set_best(struct path_set *set, struct path_entry *e, bool provisiona
     e->round_us = 0;
 }
 
-static bool goes_before(const struct path_entry *a, const struct path_entry *b)
+static bool goes_before(const struct path_set *set, const struct path_entry *a, const struct path_entry *b)
 {
+    if (path_doubted(set, a) != path_doubted(set, b))
+        return path_doubted(set, b);
     if (path_tier(a) != path_tier(b))
         return path_tier(a) < path_tier(b);
     return a->path.rtt_us < b->path.rtt_us;
@@ -81,7 +89,7 @@ static struct path_entry *substitute(struct path_set *set)
     struct path_entry *proven = NULL, *suspect = NULL;
     for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
         bool is_suspect = e->path.state == PATH_STATE_SUSPECT;
-        if (e->path.state == PATH_STATE_PROVEN && (!proven || goes_before(e, proven)))
+        if (e->path.state == PATH_STATE_PROVEN && (!proven || goes_before(set, e, proven)))
             proven = e;
         if (is_suspect && (!suspect || e->answer_us > suspect->answer_us))
             suspect = e;
@@ -147,7 +155,8 @@ void path_decide_roam(struct path_set *set, struct path_entry *e, uint64_t now_u
     e->roam_us = TIME_NEVER;
     if (!e->roaming || e->path.state != PATH_STATE_PROVEN || e->answer_us < e->challenged_us)
         return;
-    if (!b || e == b || (b->path.state == PATH_STATE_PROVEN && b->proof_us >= e->challenged_us)) {
+    if (!b || e == b || path_doubted(set, e) ||
+        (b->path.state == PATH_STATE_PROVEN && b->proof_us >= e->challenged_us)) {
         e->roaming = false;
         return;
     }

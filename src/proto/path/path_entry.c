@@ -70,8 +70,10 @@ static void judge_size(struct path_entry *e, uint16_t limit, uint64_t now_us)
         path_entry_shrink(e, limit, now_us);
 }
 
-static void on_lost(struct path_entry *e, const struct path_sent *sent)
+static void on_lost(struct path_entry *e, const struct path_sent *sent, uint64_t now_us)
 {
+    if (sent->round)
+        path_doubt_on_lost(e, now_us);
     if (sent->full && sent->size == e->path.size && e->full_lost < UINT8_MAX) {
         if (e->full_lost++ == 0)
             e->full_lost_us = sent->sent_us;
@@ -89,7 +91,7 @@ void path_entry_expire(struct path_entry *e, uint16_t limit, uint64_t now_us)
         struct path_sent *sent = &e->sent[i];
         if (sent->open && !sent->counted && sent->expiry_us <= now_us) {
             sent->counted = true;
-            on_lost(e, sent);
+            on_lost(e, sent, now_us);
         }
     }
     judge_size(e, limit, now_us);
@@ -144,10 +146,12 @@ bool path_entry_due(struct path_entry *e, uint64_t interval_us, bool check_full,
     return false;
 }
 
-void path_entry_on_sent(struct path_entry *e, const struct path_due *due, uint64_t token, uint64_t now_us)
+void path_entry_on_sent(struct path_entry *e, const struct path_due *due, uint64_t token, uint64_t data,
+                        uint64_t now_us)
 {
     e->sent[e->next_sent++ % PATH_SENT_MAX] = (struct path_sent){
         .token = token,
+        .data = data,
         .sent_us = now_us,
         .expiry_us = now_us + path_entry_timeout(e),
         .size = due->size,

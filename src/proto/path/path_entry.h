@@ -15,6 +15,7 @@
  */
 
 #include "proto/path/path.h"
+#include "proto/path/path_doubt.h"
 #include "proto/path/path_size.h"
 
 #define PATH_TRIES_MAX    3
@@ -30,6 +31,7 @@
 
 struct path_sent {
     uint64_t token, sent_us, expiry_us;
+    uint64_t data; /* datagrams of data that had been sent before it */
     uint16_t size;
     bool open;    /* an answer still counts */
     bool counted; /* its loss is */
@@ -62,6 +64,7 @@ struct path_entry {
     uint64_t full_lost_us;  /* when the first of the lost full-size probes was sent */
     uint64_t challenged_us; /* when its source last made us ask */
     uint64_t distrust_us;   /* until then it is not preferred for its round trip; 0: it never failed */
+    struct path_doubt doubt;
     struct path_size size;
     struct path_sent sent[PATH_SENT_MAX];
     unsigned next_sent;
@@ -99,8 +102,9 @@ bool path_entry_exhausted(const struct path_entry *e, uint64_t now_us);
 bool path_entry_due(struct path_entry *e, uint64_t interval_us, bool check_full, uint64_t now_us,
                     struct path_due *due);
 
-/* Notes a probe as sent and gives it its token. */
-void path_entry_on_sent(struct path_entry *e, const struct path_due *due, uint64_t token, uint64_t now_us);
+/* Notes a probe as sent and gives it its token. So many datagrams of data went before it. */
+void path_entry_on_sent(struct path_entry *e, const struct path_due *due, uint64_t token, uint64_t data,
+                        uint64_t now_us);
 
 /* The probe on its way that has this token, or NULL. */
 struct path_sent *path_entry_find(struct path_entry *e, uint64_t token);

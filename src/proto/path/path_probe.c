@@ -59,6 +59,8 @@ int path_probe_decode(const uint8_t *data, size_t len, struct path_probe *out)
     out->observed.port = reader_u16(&r);
     reader_copy(&r, out->observed.ip, sizeof(out->observed.ip));
     zero |= reader_u8(&r);
+    if (kind == PATH_PROBE_ANSWER && !r.bad)
+        path_receipt_decode(data + PATH_PROBE_LEN, len - PATH_PROBE_LEN, &out->receipt);
     bool known = kind == PATH_PROBE_REQUEST || kind == PATH_PROBE_ANSWER;
     if (r.bad || zero || !known || !observed_ok(out)) {
         *out = (struct path_probe){0};

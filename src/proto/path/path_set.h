@@ -5,6 +5,7 @@
 
 #include "base/bucket.h"
 #include "proto/path/path_entry.h"
+#include "proto/path/path_doubt.h"
 
 struct path_set {
     struct path_set_config config;
@@ -18,7 +19,10 @@ struct path_set {
     uint64_t now_us;    /* the newest that was heard */
     uint64_t alert_us;  /* until then every path is hurried */
     struct bucket tries, challenges;
-    struct path reported; /* best as the owner knows it; all zero: none */
+    uint64_t sent;                 /* datagrams of data, so far */
+    struct path_receipts receipts; /* of best … */
+    struct path_watch watch;       /* … and what speaks against it */
+    struct path reported;          /* best as the owner knows it; all zero: none */
 };
 
 /* The used entry behind e, the first for NULL; NULL behind the last. */

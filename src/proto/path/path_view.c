@@ -23,6 +23,8 @@ static enum path_why reason_of(const struct path_set *set, const struct path_ent
         return reason_of_best(set);
     if (e->path.state != PATH_STATE_PROVEN)
         return e->once_proven ? PATH_WHY_SILENT : PATH_WHY_UNKNOWN;
+    if (path_doubted(set, e))
+        return e->doubt.why;
     if (set->best && path_tier(set->best) < path_tier(e))
         return PATH_WHY_BEHIND;
     if (!path_settled(e))
@@ -68,6 +70,12 @@ const char *path_why_text(enum path_why why)
         return "it is not faster by enough";
     case PATH_WHY_UNNAMED:
         return "the peer does not name it";
+    case PATH_WHY_SWALLOWS:
+        return "it answers, and data did not arrive by it";
+    case PATH_WHY_LOSES:
+        return "it lost more than 5 %";
+    case PATH_WHY_FAR_SLOWER:
+        return "it is far slower";
     }
     return "unknown";
 }

@@ -470,6 +470,22 @@ void peer_totals(const struct peer *p, struct peer_totals *out)
     out->loss = expected > received ? (double)(expected - received) / (double)expected : 0;
 }
 
+uint64_t peer_sent(const struct peer *p)
+{
+    struct peer_totals totals;
+    uint64_t datagrams;
+    sum(p, &totals, &datagrams);
+    return datagrams - totals.rx_datagrams;
+}
+
+uint64_t peer_received(const struct peer *p)
+{
+    struct peer_totals totals;
+    uint64_t datagrams;
+    sum(p, &totals, &datagrams);
+    return totals.rx_datagrams;
+}
+
 void peer_look(struct peer *p, uint64_t now_us)
 {
     if (now_us < p->stats.look_at_us)

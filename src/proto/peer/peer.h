@@ -189,6 +189,10 @@ struct peer_totals {
 };
 void peer_totals(const struct peer *p, struct peer_totals *out);
 
+/* Datagrams of data that were sealed for it, and that arrived from it, since it was first met. */
+uint64_t peer_sent(const struct peer *p);
+uint64_t peer_received(const struct peer *p);
+
 /* Looks at the counters: tells the paths whether data flows, and keeps the loss figures.
  * About every 500 ms. */
 void peer_look(struct peer *p, uint64_t now_us);
