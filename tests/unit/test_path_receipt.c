@@ -67,8 +67,8 @@ static void what_arrives_is_carried(void **state)
     assert_int_equal(pass(&f, SECOND, 1000, 1003), PATH_VERDICT_CARRIES);
     assert_int_equal(pass(&f, SECOND, 1000, 951), PATH_VERDICT_CARRIES);
     assert_int_equal(pass(&f, SECOND, 1000, 949), PATH_VERDICT_LOSES);
-    assert_int_equal(pass(&f, SECOND, 1000, 63), PATH_VERDICT_LOSES);
-    assert_int_equal(pass(&f, SECOND, 1000, 62), PATH_VERDICT_SWALLOWS);
+    assert_int_equal(pass(&f, SECOND, 1000, 250), PATH_VERDICT_LOSES);
+    assert_int_equal(pass(&f, SECOND, 1000, 249), PATH_VERDICT_SWALLOWS);
     assert_int_equal(pass(&f, SECOND, 1000, 1000), PATH_VERDICT_LOSES); /* of those before, too */
     assert_int_equal(pass(&f, SECOND, 1000, 1000), PATH_VERDICT_CARRIES);
 }
@@ -83,7 +83,7 @@ static void a_path_that_swallows_is_known_soon(void **state)
         for (unsigned i = 0; i < before; i++)
             assert_int_not_equal(pass(&f, SECOND / 5, 10, 10), PATH_VERDICT_SWALLOWS);
         for (unsigned i = 1; i < 3; i++)
-            assert_int_equal(pass(&f, PATH_RECEIPTS_SILENT_US / 3, 10, 0), PATH_VERDICT_NONE);
+            assert_int_equal(pass(&f, PATH_RECEIPTS_SILENT_US / 3, 10, 0), PATH_VERDICT_SUSPECTS);
         assert_int_equal(pass(&f, PATH_RECEIPTS_SILENT_US / 3, 10, 0), PATH_VERDICT_SWALLOWS);
     }
 }

@@ -80,6 +80,43 @@ static void when_the_straight_path_dies_the_uplink_carries_within_a_second(void 
     }
 }
 
+/* Data ceased to come 0.1 s after the path died: a stream's third retransmission, 0.6 s after its last acknowledgement,
+ * has to find the other way. */
+static void silence_is_looked_into_at_once(void **state)
+{
+    (void)state;
+    for (uint64_t phase = 0; phase < 500 * MS; phase += 10 * MS) {
+        struct net *net = net_new(16, ETHERNET);
+        struct link *uplink, *direct = settled_beside(net, 1 * MS, &uplink);
+        run(net, phase);
+        direct->down = true;
+        run(net, 200 * MS);
+        path_on_silence(net->set, net->now);
+        assert_true(run_until(net, 401 * MS, best_is, uplink));
+        net_free(net);
+    }
+}
+
+static void a_pause_of_data_costs_a_probe_and_moves_nothing(void **state)
+{
+    (void)state;
+    struct net *net = net_new(17, ETHERNET);
+    struct link *uplink, *direct = settled_beside(net, 20 * MS, &uplink);
+    direct->probes = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        path_on_silence(net->set, net->now);
+        run(net, 1 * SECOND);
+        assert_true(best_is(net, direct));
+    }
+    assert_in_range(direct->probes, 400, 650);
+    path_remove_uplink(net->set, 0);
+    direct->probes = 0;
+    path_on_silence(net->set, net->now); /* nothing to turn to */
+    run(net, 400 * MS);
+    assert_in_range(direct->probes, 0, 2);
+    net_free(net);
+}
+
 static void a_straight_path_that_returned_carries_once_it_was_clean_for_ten_seconds(void **state)
 {
     (void)state;
@@ -281,6 +318,8 @@ int main(void)
         cmocka_unit_test(a_straight_path_takes_over_when_it_answers_though_it_is_slower),
         cmocka_unit_test(a_source_that_nobody_named_is_preferred_to_the_uplink),
         cmocka_unit_test(when_the_straight_path_dies_the_uplink_carries_within_a_second),
+        cmocka_unit_test(silence_is_looked_into_at_once),
+        cmocka_unit_test(a_pause_of_data_costs_a_probe_and_moves_nothing),
         cmocka_unit_test(a_straight_path_that_returned_carries_once_it_was_clean_for_ten_seconds),
         cmocka_unit_test(a_path_that_flaps_does_not_flap_against_the_uplink),
         cmocka_unit_test(a_little_loss_moves_nothing),

@@ -183,6 +183,7 @@ static void on_worker_event(void *context, const struct worker_event *e)
 
 void control_events_of_workers(struct node *n)
 {
+    mesh_set_pressed(n->mesh, workers_pressed(&n->workers, clock_monotonic_us()));
     if (workers_take_events(&n->workers, EVENTS_MAX, on_worker_event, n))
         uv_async_send(&n->wake);
 }

@@ -62,7 +62,6 @@ static void on_slow(uv_timer_t *timer)
     struct node *n = timer->data;
     uint64_t now_us = clock_monotonic_us();
     workers_tick(&n->workers, device_mac(n->device), now_us);
-    mesh_set_pressed(n->mesh, workers_pressed(&n->workers));
     addresses_tick(&n->addresses, now_us);
     pings_tick(&n->pings, now_us);
     hosts_tick(&n->hosts);

@@ -6,7 +6,8 @@
 #include "base/clock.h"
 #include "crypto/secret.h"
 
-#define ADDRESSES_MAX 65536               /* of the switch */
+#define ADDRESSES_MAX 65536              /* of the switch */
+#define PRESSED_US    (2 * USEC_PER_SEC) /* what a burst was about may still be missing in what peers compare */
 #define AGE_US        (10 * USEC_PER_SEC) /* a sweep reads the switch's whole table, 2 MB */
 
 static int make_shared(struct workers *w, const struct workers_config *c)
@@ -88,13 +89,15 @@ uint64_t workers_dropped(const struct workers *w, enum drop why)
     return sum;
 }
 
-bool workers_pressed(struct workers *w)
+bool workers_pressed(struct workers *w, uint64_t now_us)
 {
     uint64_t before = w->missed;
     w->missed = workers_dropped(w, DROP_OVERLOAD);
     for (unsigned i = 0; i < w->count; i++)
         w->missed += relaxed(&worker_counters(w->list[i])->socket_overflows);
-    return w->missed != before;
+    if (w->missed != before)
+        w->pressed_until_us = now_us + PRESSED_US;
+    return now_us < w->pressed_until_us;
 }
 
 struct workers_frames workers_frames(const struct workers *w)

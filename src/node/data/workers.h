@@ -17,7 +17,8 @@ struct workers {
     unsigned count;
     _Atomic uint64_t stream_until_us; /* theirs */
     uint64_t aged_us;                 /* when the switch was last swept */
-    uint64_t missed; /* datagrams that were not read or opened for want of time, at the last look */
+    uint64_t missed; /* datagrams that were not read or opened for want of time, at the last look … */
+    uint64_t pressed_until_us; /* … and until when that counts */
 };
 
 struct workers_config {
@@ -48,8 +49,8 @@ bool workers_take_events(const struct workers *w, unsigned max,
 /* Once a second: the switch holds the device's own address fast, and now and then forgets old ones. */
 void workers_tick(struct workers *w, const uint8_t mac[6], uint64_t now_us);
 
-/* Whether they had no time for datagrams that came since the last call. */
-bool workers_pressed(struct workers *w);
+/* Whether they had no time for datagrams that came of late. Cheap. */
+bool workers_pressed(struct workers *w, uint64_t now_us);
 
 /* Frames that all of them together dropped for this reason, and that passed. */
 uint64_t workers_dropped(const struct workers *w, enum drop why);

@@ -335,6 +335,8 @@ static void judge(struct path_set *set, const struct path_sent *sent, const stru
     enum path_verdict verdict = PATH_VERDICT_NONE;
     if (receipt->there && sent->sent_us >= set->chosen_us)
         verdict = path_receipts_judge(&set->receipts, sent->data, receipt, now_us);
+    if (verdict == PATH_VERDICT_SUSPECTS)
+        set->best->challenge_us = now_us + PATH_RECEIPTS_AGAIN_US;
     path_doubt_judge(set, verdict, now_us);
 }
 
@@ -371,6 +373,21 @@ void path_set_active(struct path_set *set, bool active, uint64_t now_us)
 void path_set_sent(struct path_set *set, uint64_t datagrams)
 {
     set->sent = datagrams;
+}
+
+bool path_is_backed(const struct path_set *set)
+{
+    return set->backed;
+}
+
+void path_on_silence(struct path_set *set, uint64_t now_us)
+{
+    heard(set, now_us);
+    struct path_entry *e = set->best;
+    if (!e || !set->backed || e->path.state != PATH_STATE_PROVEN || path_entry_troubled(e))
+        return;
+    e->unanswered = 1;
+    e->round_us = 0;
 }
 
 void path_on_too_big(struct path_set *set, uint64_t now_us)

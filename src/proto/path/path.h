@@ -144,6 +144,13 @@ void path_set_active(struct path_set *set, bool active, uint64_t now_us);
  * path_poll. */
 void path_set_sent(struct path_set *set, uint64_t datagrams);
 
+/* Another path would take over if the best one failed. */
+bool path_is_backed(const struct path_set *set);
+
+/* Data came, and of late none does: the best path is asked at once, and often until it answers, where another would take
+ * over. The peer may just have nothing to say: an answer is the end of it. */
+void path_on_silence(struct path_set *set, uint64_t now_us);
+
 /* The kernel refused size on the best path (EMSGSIZE): back to WIRE_BASE_SIZE or below, search anew. */
 void path_on_too_big(struct path_set *set, uint64_t now_us);
 

@@ -44,9 +44,10 @@ static enum path_verdict judge_silence(struct path_receipts *r, const struct pat
         r->passed = *now;
         return PATH_VERDICT_CARRIES;
     }
-    bool swallowed =
-        gone >= PATH_RECEIPTS_SWALLOWED && now->at_us - r->passed.at_us >= PATH_RECEIPTS_SILENT_US;
-    return swallowed ? PATH_VERDICT_SWALLOWS : PATH_VERDICT_NONE;
+    if (gone < PATH_RECEIPTS_SWALLOWED)
+        return PATH_VERDICT_NONE;
+    return now->at_us - r->passed.at_us >= PATH_RECEIPTS_SILENT_US ? PATH_VERDICT_SWALLOWS
+                                                                   : PATH_VERDICT_SUSPECTS;
 }
 
 static enum path_verdict judge_losses(struct path_receipts *r, const struct path_mark *now)

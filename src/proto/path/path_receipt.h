@@ -29,11 +29,13 @@ void path_receipt_decode(const uint8_t *data, uint64_t len, struct path_receipt 
 #define PATH_RECEIPTS_LEAST     20         /* … and over so many datagrams: */
 #define PATH_RECEIPTS_LOSS      20         /* one in so many is too much */
 #define PATH_RECEIPTS_SILENT_US 600000ull  /* a path that swallows has for so long … */
+#define PATH_RECEIPTS_AGAIN_US  100000ull  /* (until then it is asked so often) */
 #define PATH_RECEIPTS_SWALLOWED 8          /* … taken so many … */
-#define PATH_RECEIPTS_SHARE     16         /* … and delivered less than one in so many */
+#define PATH_RECEIPTS_SHARE     4          /* … and delivered less than one in so many */
 
 enum path_verdict {
     PATH_VERDICT_NONE,     /* nothing is known yet */
+    PATH_VERDICT_SUSPECTS, /* nothing has passed of late: the next answer is wanted soon */
     PATH_VERDICT_CARRIES,  /* what was sent has arrived */
     PATH_VERDICT_LOSES,    /* more than one in PATH_RECEIPTS_LOSS has not */
     PATH_VERDICT_SWALLOWS, /* next to nothing has */

@@ -27,6 +27,7 @@
 #define BROKEN_US         2000000ull
 #define BROKEN_GIVE_UP_US 30000000ull
 #define LOOK_US           500000ull
+#define LOOK_OFTEN_US     100000ull
 #define LOSS_SLOT_US      2000000ull
 #define ACTIVE_US         5000000ull
 
@@ -486,20 +487,33 @@ uint64_t peer_received(const struct peer *p)
     return totals.rx_datagrams;
 }
 
+/* Answers to what we send, and acknowledgements, come all the time while data flows: when they cease, the path may be
+ * gone, and a stream's retransmissions need another before they back off. */
+static void look_for_silence(struct peer *p, uint64_t rx_datagrams, uint64_t now_us)
+{
+    bool arrived = rx_datagrams != p->stats.rx_seen;
+    if (p->stats.arrived && !arrived)
+        path_on_silence(p->paths, now_us);
+    p->stats.arrived = arrived;
+    p->stats.rx_seen = rx_datagrams;
+}
+
 void peer_look(struct peer *p, uint64_t now_us)
 {
     if (now_us < p->stats.look_at_us)
         return;
-    p->stats.look_at_us = now_us + LOOK_US;
     struct peer_totals totals;
     uint64_t datagrams;
     sum(p, &totals, &datagrams);
     if (datagrams != p->stats.data_seen)
         p->stats.active_until_us = now_us + ACTIVE_US;
     p->stats.data_seen = datagrams;
+    look_for_silence(p, totals.rx_datagrams, now_us);
     if (peer_path_answers(p))
         p->dial.renew_wait_us = 0;
-    path_set_active(p->paths, now_us < p->stats.active_until_us, now_us);
+    bool active = now_us < p->stats.active_until_us;
+    path_set_active(p->paths, active, now_us);
+    p->stats.look_at_us = now_us + (active && path_is_backed(p->paths) ? LOOK_OFTEN_US : LOOK_US);
     unsigned slot = (unsigned)(now_us / LOSS_SLOT_US % PEER_LOSS_SLOTS);
     if (slot != p->stats.loss_at) {
         p->stats.loss_at = slot;

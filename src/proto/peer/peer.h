@@ -77,7 +77,9 @@ struct peer {
 
     struct {
         uint64_t rx_bytes, tx_bytes, rx_datagrams, rx_expected, datagrams; /* of sessions that are gone */
-        uint64_t data_seen; /* datagrams at the last look: did data flow? */
+        uint64_t data_seen; /* datagrams at the last look: did data flow? … */
+        uint64_t rx_seen;   /* … and of those that arrived … */
+        bool arrived;       /* … whether some did between the last two */
         uint64_t active_until_us, look_at_us;
         uint64_t loss_received[PEER_LOSS_SLOTS], loss_expected[PEER_LOSS_SLOTS];
         unsigned loss_at;
@@ -193,6 +195,6 @@ void peer_totals(const struct peer *p, struct peer_totals *out);
 uint64_t peer_sent(const struct peer *p);
 uint64_t peer_received(const struct peer *p);
 
-/* Looks at the counters: tells the paths whether data flows, and keeps the loss figures.
- * About every 500 ms. */
+/* Looks at the counters: tells the paths whether data flows, or has ceased to come, and keeps the loss figures. About
+ * every 500 ms, and every 100 ms while data flows by a path in whose place another could. */
 void peer_look(struct peer *p, uint64_t now_us);
