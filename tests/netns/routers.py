@@ -158,6 +158,9 @@ class Site:
             wire = self.lab.host(f"{name}-wire")
             self.lab.link(outer, "eth0", wire, "left")
             self.lab.link(wire, "right", self.inet, name)
+            for end, device in ((outer, "eth0"), (self.inet, name)):
+                # What is lost is a packet, as on a real wire, and not a train of them.
+                end.run("ethtool", "-K", device, "tso", "off", "gso", "off", "tx-udp-segmentation", "off")
             SlowWire(wire, "left", "right", DELAY_S, LOSS, seed=self.net)
         self.wan = f"{subnet}.2"
         outer.ip("addr", "add", f"{self.wan}/24", "dev", "eth0")
