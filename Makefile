@@ -31,6 +31,11 @@ check-long: all
 	@/usr/bin/python3 docs/model/check.py
 	@tools/fuzz.sh build-fuzz $(FUZZ_LONG_SECONDS)
 
+# Every pair of routers: some minutes. Writes docs/REACH.md.
+check-reach: all
+	@tools/deps.sh build check
+	@BUILD="$(BUILD)" SHADOWMESH_BUILD="$(abspath $(BUILD))" /usr/bin/python3 -B tools/reach.py
+
 demo:
 	@tools/deps.sh build demo
 	@$(MAKE) --no-print-directory all
@@ -90,6 +95,7 @@ help:
 	@echo '                 CHECK_FLAGS="--only unit" or "--only netns -k reference" runs a part'
 	@echo 'make check-long  the labs that take minutes, nodes without memory, the whole model, every fuzz target for'
 	@echo '                 FUZZ_LONG_SECONDS (900)'
+	@echo 'make check-reach every pair of routers connects: writes docs/REACH.md (root; some minutes)'
 	@echo 'make bench       compare with other tunnels, which it installs (root; about 20 minutes)'
 	@echo '                 BENCH_FLAGS="--quick", or "--peers shadowmesh,openvpn --seconds 2 --rounds 3 --link wire"'
 	@echo 'make bench-micro instructions and nanoseconds per datagram of each step of the data path'
@@ -102,4 +108,4 @@ help:
 	@echo 'make -s sbom     what the programs are linked with, as SPDX 2.3 in JSON, on stdout'
 	@echo 'make clean       remove all build folders'
 
-.PHONY: all check check-long demo bench bench-micro model install uninstall sbom coverage mutants fuzz clean help
+.PHONY: all check check-long check-reach demo bench bench-micro model install uninstall sbom coverage mutants fuzz clean help

@@ -1,0 +1,93 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Connects every pair of routers that the labs know, and writes what came of it to docs/REACH.md: what `make check-reach` does.
+
+Each pair is a test of tests/netns/test_reach.py; several run side by side. A failed pair is in the table, too, and makes the
+exit code 1.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENT = ROOT / "docs" / "REACH.md"
+PAIRS_AT_ONCE = (os.cpu_count() or 2) + 1
+
+INTRODUCTION = """# Reach
+
+Which pairs of nodes connect, and how. `make check-reach` writes this page: it starts the two commands of the README's
+reference scenario at two sites, each behind a router of a kind, and a backbone with both address families on the
+internet between them. Whoever runs it anew gets the same rows in the same order.
+
+- **Path** is what carried after iperf3, and before it where that was another: `direct`, `relay` (UDP by a relay) or
+  `tcp` (the backbone's uplink, or the peer's own port).
+- **Ping** is the time from the second node's start to its first answered ping. It has to be below 5 s.
+- **Mbit/s** is one TCP stream of 2 s. The labs share one small machine: compare rows, not products.
+- **Besides**: `subnet`: both sites have the same private subnet. `slow`: site A is 30 ms away, and loses 1 % each way.
+
+The kinds are in [routers.py](../tests/netns/routers.py), and measured by [test_routers.py](../tests/netns/test_routers.py).
+An IPv6 address is not translated: kinds that differ in translation alone stand among IPv4's pairs only. *Port-restricted*
+is then a firewall that lets in answers alone.
+"""
+HEAD = "| site A | site B | path | ping, s | Mbit/s | besides |\n|---|---|---|---|---|---|\n"
+
+
+def run(report):
+    """Runs all pairs; pytest shows its progress."""
+    return subprocess.run(["/usr/bin/python3", "-B", "-m", "pytest", "-p", "no:cacheprovider", "-q", "-n", str(PAIRS_AT_ONCE),
+                           "-o", "junit_family=xunit1", f"--junitxml={report}", "tests/netns/test_reach.py",
+                           "-k", "test_pair_connects"],
+                          cwd=ROOT, env={**os.environ, "SHADOWMESH_REACH": "1"}).returncode
+
+
+def row_of(case):
+    """(pair, the rest of its row, whether it failed) of one test."""
+    for entry in case.iter("property"):
+        if entry.get("name") == "reach":
+            cell = json.loads(entry.get("value"))
+            path = cell["last"] if cell["first"] == cell["last"] else f"{cell['first']}, then {cell['last']}"
+            besides = [name for name, there in (("subnet", cell["same_subnet"]), ("slow", cell["slow"])) if there]
+            return path, f"{cell['seconds']:.1f} | {cell['mbits']:.1f} | {', '.join(besides)}"
+    skipped = case.find("skipped")
+    if skipped is not None:
+        return f"skipped: {skipped.get('message')}", " | | "
+    return "**fails**", " | | "
+
+
+def table(cases):
+    """Rows by family, in the order of test_reach.py."""
+    families = {}
+    for case in cases:
+        name = case.get("name").partition("[")[2].rstrip("]")
+        family, _, pair = name.partition(": ")
+        a, _, b = pair.partition(" and ")
+        path, rest = row_of(case)
+        families.setdefault(family, []).append(f"| {a} | {b} | {path} | {rest} |\n")
+    return families
+
+
+def in_order(cases):
+    """pytest-xdist reports them as they end."""
+    sys.path.insert(0, str(ROOT / "tests" / "netns"))
+    import test_reach
+    order = {f"test_pair_connects[{pair}]": number for number, pair in enumerate(test_reach.all_pairs())}
+    return sorted((case for case in cases if case.get("name") in order), key=lambda case: order[case.get("name")])
+
+
+def main():
+    report = ROOT / os.environ.get("BUILD", "build") / "report-reach.xml"
+    report.unlink(missing_ok=True)
+    code = run(report)
+    families = table(in_order(ElementTree.parse(report).iter("testcase")))
+    text = INTRODUCTION + "".join(f"\n## {family}\n\n{HEAD}{''.join(rows)}" for family, rows in families.items())
+    DOCUMENT.write_text(text)
+    print(text[len(INTRODUCTION):])
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
