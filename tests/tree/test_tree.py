@@ -32,9 +32,10 @@ ROOMS = {
         "path": {"wire"},
         "admission": {"wire"},
         "uplink": {"wire"},
+        "stream": {"wire", "message"},
         "link": {"wire", "session", "message"},
-        "peer": {"wire", "session", "message", "path", "link"},
-        "mesh": {"wire", "session", "message", "path", "admission", "link", "peer"},
+        "peer": {"wire", "session", "message", "path", "stream", "link"},
+        "mesh": {"wire", "session", "message", "path", "admission", "stream", "link", "peer"},
     },
     "node": {
         "config": set(),

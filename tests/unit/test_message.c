@@ -108,6 +108,15 @@ static void every_message_round_trips(void **state)
     assert_round_trip(&m);
     m = (struct message){.type = MESSAGE_RATCHET_DONE, .ratchet = {.step = 0xffffffff}};
     assert_round_trip(&m);
+    m = (struct message){.type = MESSAGE_STREAM,
+                         .segment = {.stream = 7, .flags = SEGMENT_LAST, .offset = 1}};
+    assert_round_trip(&m);
+    m.segment = (struct segment){UINT32_MAX, 0, UINT64_MAX, MESSAGE_SEGMENT_MAX, {1, 2, 3}};
+    assert_round_trip(&m);
+    m = (struct message){.type = MESSAGE_STREAM_ANSWER, .answered = {7, 1104, UINT64_MAX}};
+    assert_round_trip(&m);
+    m = (struct message){.type = MESSAGE_STREAM_RESET, .reset = {7}};
+    assert_round_trip(&m);
 }
 
 static void hello_with_empty_lists_round_trips(void **state)

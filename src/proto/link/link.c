@@ -270,6 +270,9 @@ static enum link_event on_message(struct link *l, uint64_t now_us)
     case MESSAGE_RATCHET_OFFER:
     case MESSAGE_RATCHET_ANSWER:
     case MESSAGE_RATCHET_DONE:
+    case MESSAGE_STREAM:
+    case MESSAGE_STREAM_ANSWER:
+    case MESSAGE_STREAM_RESET:
         return out_of_turn(l);
     }
     return out_of_turn(l);

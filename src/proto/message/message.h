@@ -31,6 +31,8 @@
 /* HELLO's feature bits. */
 #define HELLO_FEATURE_FRESH_ROOT                                                                             \
     1u /* as the opener I send an offer in HELLO, as the acceptor I answer one in READY */
+#define HELLO_FEATURE_SESSION                                                                                \
+    2u /* once a session lives it carries our control, and control connections may end (docs/PROTOCOL.md §16) */
 
 enum message_type {
     /* control channel */
@@ -44,7 +46,10 @@ enum message_type {
     /* CONTROL datagrams */
     MESSAGE_RATCHET_OFFER = 16,
     MESSAGE_RATCHET_ANSWER = 17,
-    MESSAGE_RATCHET_DONE = 18, /* sealed under the new key: the old one may go */
+    MESSAGE_RATCHET_DONE = 18,  /* sealed under the new key: the old one may go */
+    MESSAGE_STREAM = 19,        /* a segment of a control stream over the session */
+    MESSAGE_STREAM_ANSWER = 20, /* a segment has arrived */
+    MESSAGE_STREAM_RESET = 21,  /* there is no such stream */
 };
 
 enum refuse_code {
@@ -93,6 +98,27 @@ struct message_share {
 
 static_assert(RATCHET_OFFER_LEN == RATCHET_ANSWER_LEN, "one kind of share");
 
+#define MESSAGE_SEGMENT_MAX 1104 /* bytes: with seal and message around them they fit WIRE_BASE_SIZE */
+
+enum segment_flags {
+    SEGMENT_FIRST = 1, /* its sender opens the stream, and knows of no answer yet */
+    SEGMENT_LAST = 2,  /* nothing follows: its end counts as one byte */
+};
+
+struct segment {
+    uint32_t stream; /* [1] */
+    uint8_t flags;   /* [2?] enum segment_flags */
+    uint64_t offset; /* [3?] of the first byte */
+    uint16_t len;
+    uint8_t data[MESSAGE_SEGMENT_MAX]; /* [4?] len of them */
+};
+
+struct segment_answer {
+    uint32_t stream;   /* [1] */
+    uint64_t offset;   /* [2?] of the segment that arrived */
+    uint64_t received; /* [3?] all bytes before it have */
+};
+
 struct message {
     enum message_type type;
     union {
@@ -115,6 +141,11 @@ struct message {
             uint32_t receiver_index;        /* [2] for the new keys */
             uint8_t key[RATCHET_OFFER_LEN]; /* [3] */
         } ratchet;                          /* offer and answer; DONE has only step */
+        struct segment segment;             /* STREAM */
+        struct segment_answer answered;     /* STREAM_ANSWER */
+        struct {
+            uint32_t stream; /* [1] */
+        } reset;             /* STREAM_RESET */
     };
 };
 

@@ -263,6 +263,34 @@ static void take_candidates(struct reader *r, void *value, size_t size)
 
 static const struct message_kind candidates_kind = {empty_candidates, put_candidates, take_candidates};
 
+/* ---- segments; value is the whole segment ---- */
+
+static bool empty_segment(const void *value, size_t size)
+{
+    (void)size;
+    return !((const struct segment *)value)->len;
+}
+
+static void put_segment(struct writer *w, const void *value, size_t size)
+{
+    (void)size;
+    const struct segment *s = value;
+    cbor_put_bytes(w, s->data, s->len);
+}
+
+static void take_segment(struct reader *r, void *value, size_t size)
+{
+    (void)size;
+    struct segment *s = value;
+    size_t len;
+    const uint8_t *data = cbor_take_bytes(r, sizeof(s->data), &len);
+    if (len)
+        memcpy(s->data, data, len);
+    s->len = (uint16_t)len;
+}
+
+static const struct message_kind segment_kind = {empty_segment, put_segment, take_segment};
+
 /* ---- the messages ---- */
 
 #define AT(member) offsetof(struct message, member), sizeof(((struct message *)0)->member)
@@ -305,6 +333,18 @@ static const struct message_field ratchet[] = {
     {3, REQUIRED, AT(ratchet.key), &bytes_kind},
 };
 static const struct message_field ratchet_done[] = {{1, REQUIRED, AT(ratchet.step), &uint_kind}};
+static const struct message_field segment[] = {
+    {1, REQUIRED, AT(segment.stream), &uint_kind},
+    {2, OPTIONAL, AT(segment.flags), &uint_kind},
+    {3, OPTIONAL, AT(segment.offset), &uint_kind},
+    {4, OPTIONAL, AT(segment), &segment_kind},
+};
+static const struct message_field answered[] = {
+    {1, REQUIRED, AT(answered.stream), &uint_kind},
+    {2, OPTIONAL, AT(answered.offset), &uint_kind},
+    {3, OPTIONAL, AT(answered.received), &uint_kind},
+};
+static const struct message_field reset[] = {{1, REQUIRED, AT(reset.stream), &uint_kind}};
 
 static const struct message_format formats[] = {
     [MESSAGE_HELLO] = FIELDS(hello),
@@ -317,6 +357,9 @@ static const struct message_format formats[] = {
     [MESSAGE_RATCHET_OFFER] = FIELDS(ratchet),
     [MESSAGE_RATCHET_ANSWER] = FIELDS(ratchet),
     [MESSAGE_RATCHET_DONE] = FIELDS(ratchet_done),
+    [MESSAGE_STREAM] = FIELDS(segment),
+    [MESSAGE_STREAM_ANSWER] = FIELDS(answered),
+    [MESSAGE_STREAM_RESET] = FIELDS(reset),
 };
 
 const struct message_format *message_format(uint64_t type)
