@@ -44,6 +44,19 @@ static void add_peer(const struct cli_options *options, struct table *t, const j
     free(path);
 }
 
+/* What carries control, under its peer. Nodes of earlier versions do not tell. */
+static void add_control(struct table *t, const json_t *peer)
+{
+    const char *control = nodes_text(peer, "control");
+    char text[64];
+    if (!control[0])
+        return;
+    snprintf(text, sizeof(text), "  control: %.40s", control);
+    char *clean = format_clean(text);
+    table_add(t, (const char *const[]){"", "", "", clean, "", "", "", "", "", "", "", ""});
+    free(clean);
+}
+
 /* The paths that are tried or kept warm, under their peer. */
 static void add_paths(struct table *t, const json_t *peer)
 {
@@ -80,8 +93,10 @@ static void print_node(const struct cli_options *options, json_t *node, bool tit
     {
         add_peer(options, t, peer);
         table_add_note(t, peer_text_error(peer));
-        if (options->whole)
+        if (options->whole) {
             add_paths(t, peer);
+            add_control(t, peer);
+        }
     }
     if (index == 0)
         printf("%sno peers yet\n", titled ? "  " : "");

@@ -31,6 +31,7 @@ static void send_datagram(struct sim_node *n, const struct endpoint *to, const u
         return;
     }
     n->mapped = true;
+    n->datagrams++;
     if (to->local.family && !is_ours(n, &to->local))
         return;
     bool fits = !sim->weather.size_max || len <= sim->weather.size_max;
@@ -166,7 +167,7 @@ static void dial(struct sim_node *n, uint64_t conn, const struct target *target)
     struct sim_node *other = by_uplink ? sim_uplinked(sim, &target->id) : listener(sim, &target->addr);
     n->opened += by_uplink;
     sim->pipes[number] = (struct pipe_ends){{n, conn, 0}, {other, 0, 0}, true, by_uplink};
-    if (other && other->shut && !by_uplink)
+    if (other && (other->shut || other->deaf) && !by_uplink)
         return; /* nobody answers */
     bool listens = other != NULL;
     sim_push(sim, (struct event){.at_us = sim->now_us + pipe_travel(sim, &sim->pipes[number]),
@@ -270,7 +271,8 @@ static void do_one(struct sim_node *n, const struct mesh_output *o)
         break;
     case MESH_OUTPUT_DATAGRAM:
         publish(n);
-        send_datagram(n, &o->endpoint, o->payload, o->len);
+        if (!n->mute || o->payload[0] != WIRE_CONTROL)
+            send_datagram(n, &o->endpoint, o->payload, o->len);
         break;
     case MESH_OUTPUT_WORK:
         n->stranger_works += o->stranger;
@@ -358,6 +360,8 @@ static void start(struct sim_node *n, bool is_public, uint64_t ratchet_us, uint6
                                        .rehandshake_us = rehandshake_us,
                                        .local_max = 1472,
                                        .carriers = n->carriers,
+                                       .features_off = n->features_off,
+                                       .control_idle_us = n->control_idle_us,
                                        .filter = {usable, is_ours, n},
                                        .random = {.fill = fill}};
     int err = mesh_new(&config, &n->mesh);
@@ -401,10 +405,15 @@ struct sim_node *sim_add(struct sim *sim, bool is_public, uint64_t ratchet_us, u
 struct sim_node *sim_add_carried(struct sim *sim, enum carriers carriers)
 {
     struct sim_node *n = sim_add(sim, true, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
-    mesh_free(n->mesh);
     n->carriers = carriers;
-    sim_restart(n);
+    sim_start_anew(n);
     return n;
+}
+
+void sim_start_anew(struct sim_node *n)
+{
+    mesh_free(n->mesh);
+    sim_restart(n);
 }
 
 struct sim_node *sim_add_copy(struct sim_node *original)
@@ -540,6 +549,25 @@ bool sim_send_frame(struct sim_node *a, const struct sim_node *b, size_t len)
         return true;
     }
     return false;
+}
+
+void sim_say(struct sim_node *a, const struct sim_node *b, const struct message *message)
+{
+    struct mesh_peer peer;
+    uint8_t inner[WIRE_INNER_LEN], encoded[MESSAGE_MAX], datagram[MESSAGE_MAX + WIRE_OVERHEAD];
+    struct writer w = writer_init(encoded, sizeof(encoded));
+    bool known = sim_peer(a, b, &peer);
+    assert(known);
+    message_encode(message, &w);
+    wire_inner_encode(&(struct wire_inner){0}, inner);
+    const struct slice pieces[] = {{inner, sizeof(inner)}, {encoded, writer_len(&w)}};
+    for (size_t i = 0; i < a->out_count; i++) {
+        if (a->out[i].slot != peer.slot)
+            continue;
+        int n = session_seal(a->out[i].tx, WIRE_CONTROL, WIRE_LANE_CONTROL, pieces, 2, datagram);
+        assert(n > 0);
+        send_datagram(a, &a->out[i].endpoint, datagram, (size_t)n);
+    }
 }
 
 /* ---- the loop ---- */

@@ -41,9 +41,13 @@ struct sim_node {
     bool behind_nat;          /* datagrams reach it only once it has sent one … */
     bool mapped;              /* … since the NAT forgot: set to false to make it forget */
     bool shut;                /* nothing comes in from outside: no connection, no datagram */
+    bool deaf;                /* no connection comes in */
+    bool mute;                /* no CONTROL datagram of its mesh leaves: what sim_say says does */
     bool uplink;              /* to the backbone; sim_uplink sets it */
     uint64_t uplink_ready_us; /* nothing overtakes on it */
     enum carriers carriers;
+    uint64_t features_off; /* of its next start */
+    uint64_t control_idle_us;
     struct slot_set stale; /* what is to be made anew of … */
     /* … what the forwarding table would hold */
     struct {
@@ -76,6 +80,7 @@ struct sim_node {
     uint64_t last_frame_us;
     uint32_t pong_us;
     uint64_t stream_bytes; /* sent */
+    uint64_t datagrams;    /* likewise */
 };
 
 struct sim;
@@ -93,6 +98,8 @@ uint64_t sim_trace(const struct sim *sim);
 struct sim_node *sim_add(struct sim *sim, bool is_public, uint64_t ratchet_us, uint64_t rehandshake_us);
 /* As sim_add, with these carriers alone. */
 struct sim_node *sim_add_carried(struct sim *sim, enum carriers carriers);
+/* Starts it anew, with what was set of it since. */
+void sim_start_anew(struct sim_node *n);
 /* Adds another host with n's key. */
 struct sim_node *sim_add_copy(struct sim_node *n);
 /* Stops a node without a word (kill -9: its streams end), and starts it again with the same key. */
@@ -126,6 +133,9 @@ void sim_run(struct sim *sim, uint64_t duration_us, void (*every_10ms)(void *con
 
 /* Seals one numbered frame of len bytes from a to b and puts it on the network. False: no session or path. */
 bool sim_send_frame(struct sim_node *a, const struct sim_node *b, size_t len);
+
+/* Seals a control message from a to b, whatever a's mesh thinks of it, and puts it on the network. */
+void sim_say(struct sim_node *a, const struct sim_node *b, const struct message *message);
 
 bool sim_connected(const struct sim_node *a, const struct sim_node *b);
 /* As mesh_on_accept, for a TCP connection from there. */

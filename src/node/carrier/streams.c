@@ -69,6 +69,8 @@ void streams_dial(struct streams *s, uint64_t conn, const struct target *to)
     case TARGET_UPLINK:
         dial_by_uplink(s, conn, to);
         return;
+    case TARGET_SESSION: /* the mesh's own */
+        return;
     }
 }
 

@@ -66,16 +66,16 @@ json_t *describe_peer(const struct mesh_peer *peer, const char *backbone, uint64
     json_t *paths = json_array();
     for (size_t i = 0; i < peer->path_count; i++)
         json_array_append_new(paths, describe_path(&peer->paths[i], backbone));
-    json_t *o =
-        json_pack("{s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:f, s:I, s:I, s:o, s:o, s:i, s:i, s:s, s:b}",
-                  "id", describe_id(&peer->id), "name", peer->name, "addresses",
-                  hosts(peer->addresses, peer->address_count), "state", mesh_peer_state_name(peer->state),
-                  "state_age_s", age_s(peer->state_us, now_us), "path", describe_path(&peer->path, backbone),
-                  "paths", paths, "rtt_us", peer->path.rtt_us ? json_integer(peer->path.rtt_us) : json_null(),
-                  "loss", peer->loss, "rx_bytes", (json_int_t)peer->rx_bytes, "tx_bytes",
-                  (json_int_t)peer->tx_bytes, "handshake_age_s", age_s(peer->handshake_us, now_us),
-                  "ratchet_age_s", age_s(peer->ratchet_us, now_us), "handshakes", (int)peer->handshakes,
-                  "ratchets", (int)peer->ratchets, "suite", peer->suite, "fresh_root", peer->fresh_root);
+    json_t *o = json_pack(
+        "{s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:f, s:I, s:I, s:o, s:o, s:i, s:i, s:s, s:b, s:s}", "id",
+        describe_id(&peer->id), "name", peer->name, "addresses", hosts(peer->addresses, peer->address_count),
+        "state", mesh_peer_state_name(peer->state), "state_age_s", age_s(peer->state_us, now_us), "path",
+        describe_path(&peer->path, backbone), "paths", paths, "rtt_us",
+        peer->path.rtt_us ? json_integer(peer->path.rtt_us) : json_null(), "loss", peer->loss, "rx_bytes",
+        (json_int_t)peer->rx_bytes, "tx_bytes", (json_int_t)peer->tx_bytes, "handshake_age_s",
+        age_s(peer->handshake_us, now_us), "ratchet_age_s", age_s(peer->ratchet_us, now_us), "handshakes",
+        (int)peer->handshakes, "ratchets", (int)peer->ratchets, "suite", peer->suite, "fresh_root",
+        peer->fresh_root, "control", mesh_control_name(peer->control));
     if (peer->error[0] && o)
         json_object_set_new(o, "error", json_string(peer->error));
     return o;

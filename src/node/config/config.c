@@ -234,6 +234,13 @@ static const char *read_test_rehandshake(void *context, const char *text)
                               &p->config->rehandshake_s);
 }
 
+static const char *read_test_control_idle(void *context, const char *text)
+{
+    struct parse *p = context;
+    return config_read_number(text, 1, 86400, "no number of seconds from 1 to 86400",
+                              &p->config->control_idle_s);
+}
+
 #ifdef SHADOWMESH_BENCH_NULL
 static const char *read_test_null_cipher(void *context, const char *text)
 {
@@ -310,6 +317,7 @@ static const struct flag flags[] = {
     {"profile", NULL, "log [PROFILE-...] lines with latency percentiles", read_profile},
     {"test-ratchet-seconds", "N", NULL, read_test_ratchet},
     {"test-rehandshake-seconds", "N", NULL, read_test_rehandshake},
+    {"test-control-idle-seconds", "N", NULL, read_test_control_idle},
 #ifdef SHADOWMESH_BENCH_NULL
     {"test-null-cipher", NULL, NULL, read_test_null_cipher},
 #endif

@@ -101,6 +101,7 @@ static bool open_mesh(struct node *n)
                                  .ratchet_us = c->ratchet_s ? c->ratchet_s * USEC_PER_SEC : MESH_RATCHET_US,
                                  .rehandshake_us =
                                      c->rehandshake_s ? c->rehandshake_s * USEC_PER_SEC : MESH_REHANDSHAKE_US,
+                                 .control_idle_us = c->control_idle_s * USEC_PER_SEC,
                                  .local_max = device_underlay_max(n->device),
                                  .carriers = c->carriers,
                                  .filter = filter_of(&n->filter),

@@ -5,13 +5,17 @@
 
 #include <string.h>
 
+#define SESSIONS 0xff /* in the place of a backbone's number */
+
 struct addr source_of(const struct target *from)
 {
-    struct addr a = {.family = 6, .ip = {0x01, [5] = from->backbone}};
+    uint8_t group = from->kind == TARGET_SESSION ? SESSIONS : from->backbone;
+    struct addr a = {.family = 6, .ip = {0x01, [5] = group}};
     switch (from->kind) {
     case TARGET_TCP:
         return from->addr;
     case TARGET_UPLINK:
+    case TARGET_SESSION:
         memcpy(a.ip + 6, from->id.bytes, sizeof(a.ip) - 6);
         return a;
     }

@@ -151,10 +151,15 @@ void link_send(struct link *l, const struct message *m)
         link_fail(l, err, "cannot send on the control channel");
 }
 
-void link_ask_to_renew(struct link *l, uint64_t now_us)
+void link_on_asked(struct link *l, uint64_t now_us)
 {
     l->asked_us = now_us;
-    link_send(l, &(struct message){.type = MESSAGE_RENEW});
+}
+
+void link_end_stream(struct link *l)
+{
+    if (l->channel)
+        channel_shutdown(l->channel);
 }
 
 void link_on_replaced(struct link *l, uint64_t now_us)
@@ -209,7 +214,7 @@ static enum link_event become_live(struct link *l, uint64_t now_us)
     if (l->state != LINK_STATE_KEYED || !l->ready_received)
         return LINK_EVENT_NONE;
     enter(l, LINK_STATE_LIVE);
-    l->live_us = now_us;
+    l->live_us = l->used_us = now_us;
     keychain_peer_ready(l->keychain, now_us);
     return LINK_EVENT_LIVE;
 }
@@ -284,6 +289,7 @@ static enum link_event take_messages(struct link *l, uint64_t now_us)
     int err = 0;
     while (l->state >= LINK_STATE_GREETING && !l->work_due &&
            (err = channel_next(l->channel, &l->message)) > 0) {
+        l->used_us = now_us;
         enum link_event event = on_message(l, now_us);
         if (event != LINK_EVENT_NONE)
             return event;
@@ -353,6 +359,16 @@ bool link_is_opener(const struct link *l)
     return l->opener;
 }
 
+bool link_both_can(const struct link *l, uint64_t feature)
+{
+    return l->mine.features & l->theirs.features & feature;
+}
+
+bool link_was_ended(const struct link *l)
+{
+    return l->has_stream && l->error == ERR_CLOSED;
+}
+
 bool link_has_stream(const struct link *l)
 {
     return l->has_stream;
@@ -396,6 +412,11 @@ uint32_t link_generation(const struct link *l)
 uint64_t link_live_us(const struct link *l)
 {
     return l->live_us;
+}
+
+uint64_t link_used_us(const struct link *l)
+{
+    return l->used_us;
 }
 
 uint64_t link_asked_us(const struct link *l)

@@ -95,8 +95,11 @@ int link_key(struct link *l, const struct keychain_config *config, const struct 
 /* Sends a message when there is a stream; a link without one stays silent. */
 void link_send(struct link *l, const struct message *m);
 
-/* Asks the opener for a new handshake. */
-void link_ask_to_renew(struct link *l, uint64_t now_us);
+/* The opener is being asked for a new handshake. */
+void link_on_asked(struct link *l, uint64_t now_us);
+
+/* Ends the stream in TLS, without BYE: it is of no use now, the keys live on. */
+void link_end_stream(struct link *l);
 
 /* Says BYE (text may be empty; nothing while its work is out) and ends the stream; receive keys stay until the drain is
  * over. */
@@ -120,9 +123,12 @@ void link_set_owner(struct link *l, void *owner);
 void *link_owner(const struct link *l);
 
 enum link_state link_state(const struct link *l);
-uint64_t link_conn(const struct link *l);               /* the owner's number for the stream */
-const struct target *link_remote(const struct link *l); /* where the stream leads */
-bool link_is_opener(const struct link *l);              /* we dialled */
+uint64_t link_conn(const struct link *l);                   /* the owner's number for the stream */
+const struct target *link_remote(const struct link *l);     /* where the stream leads */
+bool link_is_opener(const struct link *l);                  /* we dialled */
+bool link_both_can(const struct link *l, uint64_t feature); /* a bit of both HELLOs */
+bool link_was_ended(
+    const struct link *l); /* after FAILED: the peer ended the stream in TLS; it did not break */
 bool link_has_stream(const struct link *l);
 struct keychain *link_keychain(const struct link *l);     /* NULL before KEYED */
 const struct hello *link_theirs(const struct link *l);    /* all zero before it is in */
@@ -132,7 +138,9 @@ uint32_t link_promised_index(const struct link *l); /* told in our HELLO, and no
 bool link_has_fresh_root(const struct link *l);     /* a fresh secret is mixed into the first root */
 uint32_t
 link_generation(const struct link *l); /* of handshakes between these two processes: the opener's word */
-uint64_t link_live_us(const struct link *l);  /* since when it is LIVE */
+uint64_t link_live_us(const struct link *l); /* since when it is LIVE */
+uint64_t
+link_used_us(const struct link *l); /* when a message last came on its stream, or since when it is LIVE */
 uint64_t link_asked_us(const struct link *l); /* when the opener was last asked to renew it; 0: never */
 int link_error(const struct link *l);
 const char *link_reason(const struct link *l);

@@ -44,7 +44,7 @@ struct link {
     struct ratchet_offer *offer; /* the opener's, until the keys are made */
     bool fresh_root;             /* a fresh secret is mixed into the first root */
     uint32_t generation;         /* of handshakes between these two processes: the opener's word */
-    uint64_t live_us, deadline_us;
+    uint64_t live_us, used_us, deadline_us;
     uint64_t asked_us; /* when the opener was last asked to renew it; 0: never */
     bool ready_received;
     int error;

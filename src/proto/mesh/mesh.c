@@ -26,6 +26,8 @@ int mesh_new(const struct mesh_config *config, struct mesh **out)
     m->config = *config;
     if (m->config.peers_max == 0 || m->config.peers_max > MESH_PEERS_MAX)
         m->config.peers_max = MESH_PEERS_MAX;
+    if (m->config.control_idle_us == 0)
+        m->config.control_idle_us = MESH_CONTROL_IDLE_US;
     snprintf(m->name, sizeof(m->name), "%s", config->name);
     const struct random_source *random = &m->config.random;
     random_fill(random, m->boot, sizeof(m->boot));
@@ -35,6 +37,8 @@ int mesh_new(const struct mesh_config *config, struct mesh **out)
         err = table_new(&m->streams);
     if (!err)
         err = table_new(&m->receivers);
+    if (!err)
+        err = table_new(&m->session_streams);
     if (!err)
         err =
             limits_new(MESH_ACCEPT_SOURCES, MESH_ACCEPT_INTERVAL_US, MESH_ACCEPT_BURST, random, &m->accepts);
@@ -84,6 +88,7 @@ void mesh_free(struct mesh *m)
     lobby_free(m->lobby);
     known_free(m->known);
     limits_free(m->accepts);
+    table_free(m->session_streams);
     table_free(m->receivers);
     table_free(m->streams);
     tls_context_free(m->tls);
@@ -99,8 +104,8 @@ void mesh_shutdown(struct mesh *m, uint64_t now_us)
         struct peer *p = m->peers[i];
         for (unsigned j = 0; p && j < p->link_count; j++) {
             mesh_touch(m, p);
-            if (!link_has_stream(p->links[j]))
-                mesh_say_bye(p->links[j], BYE_SHUTDOWN);
+            if (mesh_needs_datagrams(p->links[j]))
+                mesh_say_bye(p->links[j], BYE_SHUTDOWN, "");
             link_drain(p->links[j], BYE_SHUTDOWN, "", now_us);
             mesh_flush(m, p->links[j]);
         }

@@ -21,7 +21,9 @@
 
 #define MESH_PEERS_MAX      4096
 #define MESH_RATCHET_US     120000000ull  /* the defaults: fresh data keys every 120 s … */
-#define MESH_REHANDSHAKE_US 3600000000ull /* … and a full handshake every hour, ±10 % */
+#define MESH_REHANDSHAKE_US 3600000000ull /* … and a full handshake every hour, or a little sooner */
+#define MESH_CONTROL_IDLE_US                                                                                 \
+    60000000ull /* after which a control connection ends, where the session carries control */
 
 struct mesh;
 
@@ -42,8 +44,10 @@ struct mesh_config {
     uint8_t mac[6];            /* of the device */
     unsigned peers_max;        /* 0: MESH_PEERS_MAX, which it is never above */
     uint64_t ratchet_us, rehandshake_us;
-    uint16_t local_max;     /* largest UDP payload that a local interface carries */
-    enum carriers carriers; /* that datagrams may travel by */
+    uint64_t control_idle_us; /* 0: MESH_CONTROL_IDLE_US */
+    uint64_t features_off;    /* HELLO's bits that are not told: as an earlier version */
+    uint16_t local_max;       /* largest UDP payload that a local interface carries */
+    enum carriers carriers;   /* that datagrams may travel by */
     struct mesh_filter filter;
     struct random_source random; /* of all but what OpenSSL makes keys from */
 #ifdef SHADOWMESH_BENCH_NULL
@@ -162,6 +166,16 @@ enum mesh_peer_state {
 };
 const char *mesh_peer_state_name(enum mesh_peer_state state);
 
+/* What carries control to a peer. */
+enum mesh_control {
+    MESH_CONTROL_NONE, /* there is no connection: it is dialled, or waited for */
+    MESH_CONTROL_IDLE, /* there is none, and the session carries what is to be said */
+    MESH_CONTROL_TCP,
+    MESH_CONTROL_UPLINK,
+    MESH_CONTROL_SESSION, /* a stream over the session */
+};
+const char *mesh_control_name(enum mesh_control control);
+
 #define MESH_PEER_ERROR_MAX 400
 
 struct mesh_peer {
@@ -171,8 +185,9 @@ struct mesh_peer {
     enum mesh_peer_state state;
     uint64_t state_us;               /* since when it is connected, without a path, or neither; 0: always */
     char error[MESH_PEER_ERROR_MAX]; /* empty when there is none */
-    const char *suite;               /* borrowed; empty without a session */
-    bool fresh_root;                 /* a fresh secret went into the session's first root */
+    enum mesh_control control;
+    const char *suite; /* borrowed; empty without a session */
+    bool fresh_root;   /* a fresh secret went into the session's first root */
     unsigned address_count;
     struct addr_prefix addresses[MESSAGE_ADDRS_MAX];
     struct path path; /* carrier CARRIER_NONE when there is none */

@@ -15,13 +15,14 @@
 #include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
+#include "proto/mesh/mesh_session.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_stream.h"
 #include "proto/mesh/mesh_uplink.h"
 
 bool mesh_expects(const struct mesh *m, const struct target *from)
 {
-    if (from->kind != TARGET_UPLINK)
+    if (from->kind == TARGET_TCP)
         return known_has(m->known, &from->addr);
     const struct peer *p = mesh_find_peer(m, &from->id);
     return p && (p->wanted || p->allowed);
@@ -33,11 +34,23 @@ static bool welcomes_host(struct mesh *m, const struct addr *remote, bool known,
                   : limits_take(m->accepts, remote, 1, now_us)) == 0;
 }
 
+static bool welcomes(struct mesh *m, const struct target *from, bool known, uint64_t now_us)
+{
+    switch (from->kind) {
+    case TARGET_TCP:
+        return welcomes_host(m, &from->addr, known, now_us);
+    case TARGET_UPLINK:
+        return mesh_welcomes(m, from, known, now_us);
+    case TARGET_SESSION:
+        return mesh_session_welcomes(m, from, now_us);
+    }
+    return false;
+}
+
 uint64_t mesh_on_accept(struct mesh *m, const struct target *from, uint64_t now_us)
 {
     bool known = mesh_expects(m, from);
-    if (!(from->kind == TARGET_UPLINK ? mesh_welcomes(m, from, known, now_us)
-                                      : welcomes_host(m, &from->addr, known, now_us)))
+    if (!welcomes(m, from, known, now_us))
         return 0;
     if (outputs_promise(&m->outputs, 1))
         return 0;

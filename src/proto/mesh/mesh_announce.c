@@ -5,13 +5,14 @@
 #include "proto/mesh/mesh_announce.h"
 
 #include "base/clock.h"
-#include "proto/mesh/mesh_link.h"
+#include "proto/mesh/mesh_news.h"
 #include "proto/mesh/mesh_state.h"
 #include <string.h>
 
 #define ROUND_US   2000000ull /* from the end of a round to the next one */
-#define PART_SLOTS 32         /* looked at in one turn … */
-#define PART_US    10000ull   /* … and the next ones no sooner: all of MESH_PEERS_MAX in 1.3 s */
+#define REPEATS    2        /* rounds for those whom nothing carries it to but datagrams, which may be lost */
+#define PART_SLOTS 32       /* looked at in one turn … */
+#define PART_US    10000ull /* … and the next ones no sooner: all of MESH_PEERS_MAX in 1.3 s */
 
 static bool same_candidates(const struct mesh *m, const struct candidate *list, unsigned count)
 {
@@ -27,10 +28,9 @@ static bool same_candidates(const struct mesh *m, const struct candidate *list, 
 static bool tell(struct mesh *m, const struct peer *p, const struct message *news)
 {
     struct link *l = p ? p->current : NULL;
-    if (!l || link_state(l) != LINK_STATE_LIVE)
+    if (!l || link_state(l) != LINK_STATE_LIVE || (m->announce.repeats && link_has_stream(l)))
         return false;
-    link_send(l, news);
-    mesh_flush(m, l);
+    mesh_tell(m, l, news);
     return true;
 }
 
@@ -55,13 +55,19 @@ static void end_round(struct mesh *m, uint64_t now_us)
 {
     m->announce.running = false;
     m->announce.at_us = m->announce.told ? now_us + ROUND_US : now_us;
+    if (!m->announce.changed && m->announce.told && m->announce.repeats < REPEATS)
+        m->announce.repeats++;
+    else
+        m->announce.repeats = 0;
 }
 
 void mesh_announce(struct mesh *m, uint64_t now_us)
 {
-    if ((!m->announce.running && !m->announce.changed) || now_us < m->announce.at_us)
+    if (now_us < mesh_announcement_due(m))
         return;
     if (!m->announce.running) {
+        if (m->announce.changed)
+            m->announce.repeats = 0;
         m->announce.running = true;
         m->announce.changed = m->announce.told = false;
         m->announce.slot = 0;
@@ -74,7 +80,7 @@ void mesh_announce(struct mesh *m, uint64_t now_us)
 
 uint64_t mesh_announcement_due(const struct mesh *m)
 {
-    return m->announce.running || m->announce.changed ? m->announce.at_us : TIME_NEVER;
+    return m->announce.running || m->announce.changed || m->announce.repeats ? m->announce.at_us : TIME_NEVER;
 }
 
 void mesh_announce_to(struct mesh *m, const struct peer *p)

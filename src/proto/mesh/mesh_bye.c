@@ -47,12 +47,12 @@ static bool another_has_our_key(const struct peer *p, const struct link *l)
     return p->current == l;
 }
 
-static void on_usurped(struct mesh *m, struct link *l, uint64_t now_us)
+static void on_usurped(struct mesh *m, struct link *l, const char *by, uint64_t now_us)
 {
     struct peer *p = link_owner(l);
     char where[MESSAGE_TEXT_MAX + 8] = "";
-    if (link_message(l)->bye.text[0])
-        snprintf(where, sizeof(where), ", from %s", link_message(l)->bye.text);
+    if (by[0])
+        snprintf(where, sizeof(where), ", from %s", by);
     mesh_lose(m, p, l, NULL, now_us);
     peer_dial_usurped(p, now_us);
     peer_dial_error(
@@ -69,16 +69,22 @@ static void end_as_told(struct mesh *m, struct link *l, unsigned code, uint64_t 
     mesh_lose(m, p, l, why, now_us);
 }
 
-void mesh_on_bye(struct mesh *m, struct link *l, uint64_t now_us)
+static void on_replaced(struct mesh *m, struct link *l, const char *by, uint64_t now_us)
 {
-    if (link_state(l) == LINK_STATE_LIVE && link_message(l)->bye.code == BYE_REPLACED &&
-        another_has_our_key(link_owner(l), l)) {
-        on_usurped(m, l, now_us);
+    if (link_state(l) == LINK_STATE_LIVE && another_has_our_key(link_owner(l), l)) {
+        on_usurped(m, l, by, now_us);
         return;
     }
+    link_on_replaced(l, now_us);
+    mesh_end_stream(m, l);
+}
+
+void mesh_on_bye(struct mesh *m, struct link *l, uint64_t now_us)
+{
     if (link_state(l) >= LINK_STATE_LIVE && link_message(l)->bye.code == BYE_REPLACED) {
-        link_on_replaced(l, now_us);
-        mesh_end_stream(m, l);
+        char by[MESSAGE_TEXT_MAX + 1]; /* the message is the link's */
+        snprintf(by, sizeof(by), "%s", link_message(l)->bye.text);
+        on_replaced(m, l, by, now_us);
         return;
     }
     if (link_owner(l))
@@ -87,9 +93,11 @@ void mesh_on_bye(struct mesh *m, struct link *l, uint64_t now_us)
         mesh_discard_link(m, l);
 }
 
-/* What replaced a link is told on its stream alone. */
+/* What replaced a link is told on its stream, if it has one. */
 void mesh_on_sealed_bye(struct mesh *m, struct link *l, const struct message *bye, uint64_t now_us)
 {
     if (bye->bye.code != BYE_REPLACED)
         end_as_told(m, l, bye->bye.code, now_us);
+    else if (link_both_can(l, HELLO_FEATURE_SESSION) && link_state(l) == LINK_STATE_LIVE)
+        on_replaced(m, l, bye->bye.text, now_us);
 }

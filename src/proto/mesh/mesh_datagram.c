@@ -9,15 +9,18 @@
 #include "crypto/secret.h"
 #include "proto/mesh/mesh_bye.h"
 #include "proto/mesh/mesh_link.h"
+#include "proto/mesh/mesh_news.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_reach.h"
+#include "proto/mesh/mesh_session.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/wire/wire.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BYE_TIMES 3 /* nobody answers it, and each may be lost */
+#define BYE_TIMES      3  /* nobody answers it, and each may be lost */
+#define SEGMENT_AROUND 32 /* at most, of a message around a segment's data */
 
 /* What one CONTROL datagram holds: no more than nearly any path carries, as it may go astray with the path's size. */
 static size_t control_room(const struct path *path)
@@ -102,17 +105,16 @@ static void send_sealed(struct peer *p, struct session *s, enum wire_type type, 
     mesh_send_datagram(p->mesh, to, datagram, (size_t)len);
 }
 
-static void send_control(void *context, struct session *s, const struct message *message)
+/* In as many datagrams as it takes on that path. */
+static void send_by(struct peer *p, struct session *s, const struct message *message, const struct path *path)
 {
-    struct peer *p = peer_of(context);
-    const struct path *best = path_best(p->paths);
     uint8_t encoded[MESSAGE_MAX];
     struct writer w = writer_init(encoded, sizeof(encoded));
     message_encode(message, &w);
-    if (!best || w.bad)
+    if (w.bad)
         return;
     size_t len = writer_len(&w), part = len;
-    unsigned parts = fragment_plan(len, control_room(best), &part);
+    unsigned parts = fragment_plan(len, control_room(path), &part);
     uint16_t group = p->mesh->fragment_group++;
     for (unsigned i = 0; i < parts; i++) {
         size_t at = i * part, n = len - at < part ? len - at : part;
@@ -125,17 +127,58 @@ static void send_control(void *context, struct session *s, const struct message 
         uint8_t head[WIRE_INNER_LEN];
         wire_inner_encode(&inner, head);
         const struct slice pieces[] = {{head, sizeof(head)}, {encoded + at, n}};
-        send_sealed(p, s, WIRE_CONTROL, pieces, 2, &best->endpoint);
+        send_sealed(p, s, WIRE_CONTROL, pieces, 2, &path->endpoint);
     }
     secret_wipe(encoded, sizeof(encoded));
 }
 
-void mesh_say_bye(struct link *l, enum bye_code code)
+static void send_control(void *context, struct session *s, const struct message *message)
 {
-    struct session *s = link_keychain(l) ? keychain_send_session(link_keychain(l)) : NULL;
-    const struct message bye = {.type = MESSAGE_BYE, .bye = {.code = (uint8_t)code}};
-    for (unsigned i = 0; s && i < BYE_TIMES; i++)
-        send_control(l, s, &bye);
+    struct peer *p = peer_of(context);
+    const struct path *best = path_best(p->paths);
+    if (best)
+        send_by(p, s, message, best);
+}
+
+static struct session *session_of(const struct link *l)
+{
+    return link_keychain(l) ? keychain_send_session(link_keychain(l)) : NULL;
+}
+
+void mesh_say_sealed(struct link *l, const struct message *message)
+{
+    struct session *s = session_of(l);
+    if (s)
+        send_control(l, s, message);
+}
+
+void mesh_say_everywhere(struct link *l, const struct message *message)
+{
+    struct peer *p = peer_of(l);
+    struct session *s = session_of(l);
+    struct path paths[PATHS_MAX];
+    size_t count = s ? path_list(p->paths, paths, PATHS_MAX) : 0;
+    for (size_t i = 0; i < count; i++)
+        if (paths[i].state == PATH_STATE_PROVEN || paths[i].state == PATH_STATE_SUSPECT)
+            send_by(p, s, message, &paths[i]);
+}
+
+void mesh_say_bye(struct link *l, enum bye_code code, const char *text)
+{
+    struct message bye = {.type = MESSAGE_BYE, .bye = {.code = (uint8_t)code}};
+    snprintf(bye.bye.text, sizeof(bye.bye.text), "%s", text);
+    for (unsigned i = 0; i < BYE_TIMES; i++)
+        mesh_say_sealed(l, &bye);
+}
+
+bool mesh_needs_datagrams(const struct link *l)
+{
+    return !link_has_stream(l) || link_remote(l)->kind == TARGET_SESSION;
+}
+
+size_t mesh_segment_room(const struct path *path)
+{
+    return control_room(path) - SEGMENT_AROUND;
 }
 
 struct keychain_ops mesh_keychain_ops(struct link *l)
@@ -186,12 +229,8 @@ static void on_path_changed(struct mesh *m, struct peer *p, uint64_t now_us)
     mesh_publish(m, p);
     mesh_update_reach(m, p, now_us);
     const struct path *best = path_best(p->paths);
-    if (best && best->state == PATH_STATE_SUSPECT && p->current) {
-        /* a NAT on the peer's side may have forgotten it: only its own datagrams open the way again */
-        const struct message wake = {.type = MESSAGE_WAKE};
-        link_send(p->current, &wake);
-        mesh_flush(m, p->current);
-    }
+    if (best && best->state == PATH_STATE_SUSPECT && p->current)
+        mesh_tell_to_wake(m, p->current);
     if (!best || endpoint_same_way(&best->endpoint, &p->path_told))
         return;
     peer_path_told(p, &best->endpoint);
@@ -288,6 +327,36 @@ static enum drop on_probe(struct mesh *m, struct peer *p, const uint8_t *body, s
     return DROP_NONE;
 }
 
+/* Who was told of no such bit says none of what needs it. */
+static enum drop take_message(struct mesh *m, const struct mesh_receiver *r, const struct message *message,
+                              uint64_t now_us)
+{
+    bool carries = link_both_can(r->link, HELLO_FEATURE_SESSION);
+    switch (message->type) {
+    case MESSAGE_BYE:
+        mesh_on_sealed_bye(m, r->link, message, now_us);
+        return DROP_NONE;
+    case MESSAGE_CANDIDATES:
+    case MESSAGE_WAKE:
+    case MESSAGE_RENEW:
+        return carries ? mesh_on_sealed_news(m, r->link, message, now_us) : DROP_INNER;
+    case MESSAGE_STREAM:
+    case MESSAGE_STREAM_ANSWER:
+    case MESSAGE_STREAM_RESET:
+        return carries ? mesh_on_session_stream(m, link_owner(r->link), message, now_us) : DROP_INNER;
+    case MESSAGE_RATCHET_OFFER:
+    case MESSAGE_RATCHET_ANSWER:
+    case MESSAGE_RATCHET_DONE:
+        keychain_on_message(link_keychain(r->link), r->session, message, now_us);
+        return DROP_NONE;
+    case MESSAGE_HELLO:
+    case MESSAGE_READY:
+    case MESSAGE_REFUSE:
+        return DROP_INNER; /* they belong into a stream */
+    }
+    return DROP_INNER;
+}
+
 static enum drop on_control(struct mesh *m, const struct mesh_receiver *r, const struct wire_header *h,
                             const struct wire_inner *inner, const uint8_t *body, size_t len, uint64_t now_us)
 {
@@ -309,11 +378,7 @@ static enum drop on_control(struct mesh *m, const struct mesh_receiver *r, const
         return DROP_NONE; /* of a later version: skipped */
     if (err)
         return DROP_INNER;
-    if (message.type == MESSAGE_BYE)
-        mesh_on_sealed_bye(m, r->link, &message, now_us);
-    else
-        keychain_on_message(link_keychain(r->link), r->session, &message, now_us);
-    return DROP_NONE;
+    return take_message(m, r, &message, now_us);
 }
 
 /* Where a datagram was sent to may be a group's address, from which nothing leaves. */

@@ -4,6 +4,7 @@
 #include "proto/mesh/mesh_dial.h"
 
 #include "proto/mesh/mesh_link.h"
+#include "proto/mesh/mesh_session.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_uplink.h"
 
@@ -15,14 +16,20 @@ bool mesh_has_attempts(const struct peer *p)
     return false;
 }
 
-static int begin_stream(struct mesh *m, struct link *l)
+static int open_stream(struct mesh *m, struct peer *p, const struct link *l)
 {
     const struct mesh_output o = {.kind = MESH_OUTPUT_DIAL, .conn = link_conn(l), .target = *link_remote(l)};
+    return o.target.kind == TARGET_SESSION ? mesh_session_open(m, p, o.conn)
+                                           : outputs_put(&m->outputs, &o, NULL, 0);
+}
+
+static int begin_stream(struct mesh *m, struct peer *p, struct link *l)
+{
     int err = table_put(m->streams, link_conn(l), l);
     if (err)
         return err;
     err = outputs_promise(&m->outputs, 1);
-    if (!err && (err = outputs_put(&m->outputs, &o, NULL, 0)))
+    if (!err && (err = open_stream(m, p, l)))
         outputs_give_back(&m->outputs, 1);
     if (err)
         table_remove(m->streams, link_conn(l));
@@ -39,10 +46,13 @@ void mesh_dial(struct mesh *m, struct peer *p, const struct target *to, uint64_t
         peer_dial_error(p, "out of memory");
         return;
     }
-    if (peer_add_link(p, l) || begin_stream(m, l)) {
+    if (peer_add_link(p, l) || begin_stream(m, p, l)) {
         peer_remove_link(p, l);
         link_free(l);
+        return;
     }
+    if (to->kind == TARGET_SESSION) /* there is nothing to wait for */
+        mesh_on_connected(m, conn, now_us);
 }
 
 void mesh_drop_other_attempts(struct mesh *m, struct peer *p, const struct link *keep)

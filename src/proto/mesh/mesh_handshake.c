@@ -30,7 +30,7 @@ static void say_hello(struct mesh *m, struct link *l)
         h.aead_count = 1;
     }
 #endif
-    h.features = HELLO_FEATURE_FRESH_ROOT;
+    h.features = (HELLO_FEATURE_FRESH_ROOT | HELLO_FEATURE_SESSION) & ~m->config.features_off;
     h.lanes = m->config.lanes;
     h.mtu = m->config.mtu;
     memcpy(h.name, m->name, sizeof(h.name));
@@ -57,7 +57,8 @@ static bool admit(struct mesh *m, struct link *l, uint64_t now_us)
     int err = 0;
     if (!mesh_is_as_told(l)) {
         code = REFUSE_STRANGER;
-        text = "the backbone says that you are another node";
+        text = link_remote(l)->kind == TARGET_SESSION ? "the session is another node's"
+                                                      : "the backbone says that you are another node";
     } else if (id_compare(&id, identity_id(m->config.me)) == 0) {
         code = REFUSE_SELF;
         text = "you are me: two nodes run with the same key";
@@ -160,6 +161,8 @@ static void replace(struct mesh *m, struct link *loser, const struct link *l, ui
             mesh_note(m, MESH_NOTICE_SHARED_KEY, p, text);
         peer_set_boot_before(p, link_theirs(loser)->boot);
     }
+    if (!link_has_stream(loser) && link_both_can(loser, HELLO_FEATURE_SESSION))
+        mesh_say_bye(loser, BYE_REPLACED, to);
     link_drain(loser, BYE_REPLACED, to, now_us);
     mesh_end_stream(m, loser);
 }

@@ -7,6 +7,7 @@
 #include "proto/mesh/mesh_datagram.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_reach.h"
+#include "proto/mesh/mesh_session.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_uplink.h"
 
@@ -26,13 +27,19 @@ static void leave_stream(struct mesh *m, struct link *l, enum mesh_output_kind k
     link_detach(l);
 }
 
+static int send_on(struct mesh *m, const struct link *l, const uint8_t *data, size_t len)
+{
+    const struct mesh_output o = {.kind = MESH_OUTPUT_STREAM_SEND, .conn = link_conn(l)};
+    return link_remote(l)->kind == TARGET_SESSION ? mesh_session_write(m, link_conn(l), data, len)
+                                                  : outputs_put(&m->outputs, &o, data, len);
+}
+
 void mesh_flush(struct mesh *m, struct link *l)
 {
     uint8_t chunk[STREAM_CHUNK];
     size_t n;
-    const struct mesh_output o = {.kind = MESH_OUTPUT_STREAM_SEND, .conn = link_conn(l)};
     while ((n = link_take_output(l, chunk, sizeof(chunk))) > 0)
-        if (outputs_put(&m->outputs, &o, chunk, n)) {
+        if (send_on(m, l, chunk, n)) {
             leave_stream(m, l, MESH_OUTPUT_STREAM_ABORT); /* a stream with a hole is of no use */
             return;
         }
@@ -94,8 +101,8 @@ void mesh_end_peer(struct mesh *m, struct peer *p, enum bye_code code, const cha
 {
     while (p->link_count > 0) {
         struct link *l = p->links[p->link_count - 1];
-        if (!link_has_stream(l))
-            mesh_say_bye(l, code);
+        if (mesh_needs_datagrams(l))
+            mesh_say_bye(l, code, "");
         link_drain(l, code, "", now_us);
         mesh_lose(m, p, l, why, now_us);
     }

@@ -6,6 +6,7 @@
 
 #include "proto/mesh/mesh_outputs.h"
 
+#include "proto/mesh/mesh_session.h"
 #include "proto/mesh/mesh_state.h"
 #include <string.h>
 
@@ -16,14 +17,27 @@ const struct mesh_output *mesh_take_output(struct mesh *m)
     return outputs_take(&m->outputs);
 }
 
+/* Who sends for a session is the mesh itself: nobody else is to be told. */
+static bool was_over_session(struct mesh *m, uint64_t conn, enum mesh_output_kind kind)
+{
+    if (!mesh_session_let_go(m, conn, kind == MESH_OUTPUT_STREAM_ABORT))
+        return false;
+    outputs_give_back(&m->outputs, 1);
+    return true;
+}
+
 void mesh_stream_end(struct mesh *m, uint64_t conn, enum mesh_output_kind kind)
 {
+    if (was_over_session(m, conn, kind))
+        return;
     outputs_keep(&m->outputs, &(struct mesh_output){.kind = kind, .conn = conn});
 }
 
 void mesh_turn_away(struct mesh *m, uint64_t conn)
 {
     const struct mesh_output o = {.kind = MESH_OUTPUT_STREAM_ABORT, .conn = conn, .stranger = true};
+    if (was_over_session(m, conn, o.kind))
+        return;
     outputs_keep(&m->outputs, &o);
 }
 

@@ -46,7 +46,7 @@ void mesh_describe_dark(const struct peer *p, char out[MESH_PEER_ERROR_MAX])
     bool connected = p->current && link_has_stream(p->current);
     if (!connected && p->dial.error[0])
         snprintf(control, sizeof(control), "; nor over TCP: %s", p->dial.error);
-    else if (!connected)
+    else if (!connected && !peer_carries_control(p))
         snprintf(control, sizeof(control), "; its control connection broke, too");
     if (!asked.family)
         snprintf(out, MESH_PEER_ERROR_MAX, "it has named no address for UDP that can be used%s%s", uplinks,

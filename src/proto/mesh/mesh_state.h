@@ -30,6 +30,7 @@
 #define MESH_OPENING_INTERVAL_US    500000 /* what a backbone lets us open: two streams a second … */
 #define MESH_OPENING_BURST          16     /* … and so many at once */
 #define MESH_PINGS_MAX              32
+#define MESH_SESSION_STREAMS_MAX    512 /* that peers opened over their sessions */
 
 struct mesh_ping {
     uint64_t token, sent_us; /* token 0: free */
@@ -52,11 +53,12 @@ struct mesh {
     struct candidate candidates[CANDIDATES_MAX];
     unsigned candidate_count;
     struct {
-        bool changed;   /* the candidates, since the last round began */
-        bool running;   /* a round in which peers are told of them … */
-        bool told;      /* … somebody was … */
-        unsigned slot;  /* … and who is next */
-        uint64_t at_us; /* no sooner: the next part of the round, or the next round */
+        bool changed;     /* the candidates, since the last round began */
+        bool running;     /* a round in which peers are told of them … */
+        bool told;        /* … somebody was … */
+        unsigned repeats; /* … the same as before, so often, to those without a connection … */
+        unsigned slot;    /* … and who is next */
+        uint64_t at_us;   /* no sooner: the next part of the round, or the next round */
     } announce;
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
     unsigned overlay_count;
@@ -71,6 +73,8 @@ struct mesh {
     bool behind;                                /* more were due than one tick takes */
     struct table *streams;                      /* conn → struct link */
     struct table *receivers;                    /* receiver index → struct mesh_receiver */
+    struct table *session_streams;              /* conn → struct peer over whose session it is */
+    unsigned session_guests;                    /* how many of those were opened by peers */
     unsigned works;                             /* of links, that are out */
     struct lobby *lobby;                        /* accepted, their handshake has not begun */
     struct crowd *half_open_crowd;              /* it has begun, they are not yet identified … */

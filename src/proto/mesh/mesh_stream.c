@@ -9,37 +9,13 @@
 #include "proto/mesh/mesh_datagram.h"
 #include "proto/mesh/mesh_handshake.h"
 #include "proto/mesh/mesh_link.h"
+#include "proto/mesh/mesh_news.h"
 #include "proto/mesh/mesh_outputs.h"
-#include "proto/mesh/mesh_peers.h"
+#include "proto/mesh/mesh_session.h"
 #include "proto/mesh/mesh_state.h"
 #include <stdio.h>
 
-#define KILOBYTE          1024
-#define RENEW_REPEAT_PART 65 /* of the hard age: a minute */
-
-/* The opener is told once an interval has passed since it last proved its key; never sooner, whatever a peer says. */
-static void on_renew(struct mesh *m, const struct link *l, uint64_t now_us)
-{
-    struct peer *p = link_owner(l);
-    if (p->current == l && now_us - link_live_us(l) >= m->config.rehandshake_us / 2)
-        peer_rehandshake(p, now_us);
-}
-
-/* Only the opener handshakes anew. One that never does is asked, each minute, and told of once. */
-static void ask_to_renew(struct mesh *m, struct peer *p, struct link *l, uint64_t now_us)
-{
-    uint64_t hard_us = peer_hard_age_us(m->config.rehandshake_us), repeat_us = hard_us / RENEW_REPEAT_PART;
-    if (link_is_opener(l) || now_us - link_live_us(l) < hard_us || now_us - link_asked_us(l) < repeat_us)
-        return;
-    if (link_asked_us(l) && link_asked_us(l) - link_live_us(l) < hard_us + repeat_us) {
-        char text[64];
-        snprintf(text, sizeof(text), "%u minutes",
-                 (unsigned)((now_us - link_live_us(l)) / (60 * USEC_PER_SEC)));
-        mesh_note(m, MESH_NOTICE_STALE, p, text);
-    }
-    link_ask_to_renew(l, now_us);
-    mesh_flush(m, l);
-}
+#define KILOBYTE 1024
 
 /* Returns true when the link lives on (with its keys, without its stream). */
 static bool on_failed(struct mesh *m, struct link *l, uint64_t now_us)
@@ -51,9 +27,11 @@ static bool on_failed(struct mesh *m, struct link *l, uint64_t now_us)
         mesh_discard_link(m, l);
         return false;
     }
+    bool ended = link_was_ended(l) && link_both_can(l, HELLO_FEATURE_SESSION);
     mesh_end_stream(m, l);
-    if (p->current != l)
+    if (p->current != l || ended)
         return true;
+    peer_stream_broke(p);
     peer_dial_soon(p, now_us);
     path_wake(p->paths, m->config.local_max, now_us); /* it may be gone altogether */
     mesh_poll_paths(m, p, now_us);
@@ -79,7 +57,6 @@ static bool allowed(struct mesh *m, struct link *l, enum allowance_kind kind, un
 /* False: the link is gone. */
 static bool act(struct mesh *m, struct link *l, enum link_event event, uint64_t now_us)
 {
-    struct peer *p = link_owner(l);
     switch (event) {
     case LINK_EVENT_IDENTIFIED:
         return mesh_on_identified(m, l, now_us);
@@ -92,20 +69,10 @@ static bool act(struct mesh *m, struct link *l, enum link_event event, uint64_t 
         mesh_on_refused(m, l, now_us);
         return false;
     case LINK_EVENT_CANDIDATES:
-        if (!allowed(m, l, ALLOWANCE_MESSAGE, 1, now_us))
-            return true;
-        mesh_learn_candidates(m, p, link_message(l)->candidates.list, link_message(l)->candidates.count,
-                              now_us);
-        return true;
     case LINK_EVENT_WAKE:
-        if (!allowed(m, l, ALLOWANCE_MESSAGE, 1, now_us))
-            return true;
-        path_wake(p->paths, m->config.local_max, now_us);
-        mesh_poll_paths(m, p, now_us);
-        return true;
     case LINK_EVENT_RENEW:
         if (allowed(m, l, ALLOWANCE_MESSAGE, 1, now_us))
-            on_renew(m, l, now_us);
+            mesh_on_news(m, l, link_message(l), now_us);
         return true;
     case LINK_EVENT_BYE:
         mesh_on_bye(m, l, now_us);
@@ -124,7 +91,8 @@ static bool give_out_work(struct mesh *m, struct link *l)
 {
     if (!link_has_work(l))
         return true;
-    bool stranger = !link_is_opener(l) && !link_owner(l) && !mesh_expects(m, link_remote(l));
+    bool stranger = !link_is_opener(l) && !link_owner(l) && link_remote(l)->kind != TARGET_SESSION &&
+                    !mesh_expects(m, link_remote(l));
     struct link_work *work = link_begin_work(l);
     if (work && mesh_give_out(m, work, stranger) == 0) {
         m->works++;
@@ -196,9 +164,27 @@ void mesh_on_worked(struct mesh *m, struct link_work *work, uint64_t now_us)
     m->works--;
     if (l && link_owner(l))
         mesh_touch(m, link_owner(l));
-    if (l)
+    if (l) {
+        const uint64_t conn = link_conn(l);
         mesh_advance(m, l, now_us);
+        mesh_session_hurry(m, conn, now_us);
+    }
     mesh_receive_guests(m, now_us);
+}
+
+/* Its keys are as old as they may become, and its connection as idle. */
+static void tick_carrying(struct mesh *m, struct peer *p, struct link *l, uint64_t now_us)
+{
+    bool carries = link_both_can(l, HELLO_FEATURE_SESSION);
+    if (carries && now_us - link_live_us(l) >= peer_hard_age_us(m->config.rehandshake_us)) {
+        mesh_lose(m, p, l, "no new handshake has proven its key in time", now_us);
+        return;
+    }
+    mesh_ask_to_renew(m, l, now_us);
+    if (carries && link_has_stream(l) && now_us - link_used_us(l) >= m->config.control_idle_us) {
+        link_end_stream(l);
+        mesh_end_stream(m, l);
+    }
 }
 
 static void tick_link(struct mesh *m, struct peer *p, struct link *l, uint64_t now_us)
@@ -215,7 +201,7 @@ static void tick_link(struct mesh *m, struct peer *p, struct link *l, uint64_t n
         mesh_lose(m, p, l, p->reach.state == REACH_DARK ? NULL : "its keys could not be renewed in time",
                   now_us);
     } else if (p->current == l && link_state(l) == LINK_STATE_LIVE) {
-        ask_to_renew(m, p, l, now_us);
+        tick_carrying(m, p, l, now_us);
     }
 }
 

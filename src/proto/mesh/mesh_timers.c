@@ -10,6 +10,7 @@
  *   its reach          a path that has not answered for too long (proto/peer/reach.h)
  *   dialling           the next target, the next round, the next handshake
  *   look               what workers have counted, while it has a session: twice a second
+ *   its streams        segments of control streams over its session, that are to be sent or repeated (mesh_session.c)
  *   its end            at once, when nobody wants it and it has no link
  *
  * An event that changes a peer calls mesh_touch: its deadline is made anew before the heap is asked again. */
@@ -24,6 +25,7 @@
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_reach.h"
+#include "proto/mesh/mesh_session.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_stream.h"
 #include "proto/mesh/mesh_uplink.h"
@@ -51,7 +53,7 @@ static bool round_is_over(const struct peer *p)
 
 static bool is_needless(const struct peer *p)
 {
-    return !p->wanted && !p->allowed && !p->barred && p->link_count == 0;
+    return !p->wanted && !p->allowed && !p->barred && p->link_count == 0 && stream_set_is_empty(p->streams);
 }
 
 uint64_t mesh_peer_deadline(const struct peer *p, uint64_t now_us)
@@ -61,6 +63,7 @@ uint64_t mesh_peer_deadline(const struct peer *p, uint64_t now_us)
     uint64_t at = peer_send_session(p) ? path_next_deadline(p->paths) : TIME_NEVER;
     at = earlier(at, peer_dial_next(p, now_us));
     at = earlier(at, reach_deadline(&p->reach));
+    at = earlier(at, mesh_session_deadline(p));
     if (p->current)
         at = earlier(at, p->stats.look_at_us);
     for (unsigned i = 0; i < p->link_count; i++)
@@ -113,6 +116,7 @@ static void tick_peer(struct mesh *m, struct peer *p, uint64_t now_us)
     mesh_update_reach(m, p, now_us);
     tick_dialling(m, p, now_us);
     mesh_poll_paths(m, p, now_us);
+    mesh_poll_session(m, p, now_us);
     if (is_needless(p))
         mesh_forget_peer(m, p);
     else

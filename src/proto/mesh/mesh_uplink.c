@@ -114,5 +114,5 @@ bool mesh_welcomes(struct mesh *m, const struct target *from, bool known, uint64
 bool mesh_is_as_told(const struct link *l)
 {
     const struct target *from = link_remote(l);
-    return from->kind != TARGET_UPLINK || id_compare(&from->id, link_peer_id(l)) == 0;
+    return from->kind == TARGET_TCP || id_compare(&from->id, link_peer_id(l)) == 0;
 }

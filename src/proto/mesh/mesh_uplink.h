@@ -19,5 +19,5 @@ bool mesh_may_open(struct mesh *m, const struct target *to, uint64_t now_us);
 /* Whether to let a stream in that came by an uplink. known: mesh_expects(m, from). */
 bool mesh_welcomes(struct mesh *m, const struct target *from, bool known, uint64_t now_us);
 
-/* Who was identified on l is who its backbone said it is, if it came by one. */
+/* Who was identified on l is who its backbone said it is, if it came by one; or whose session it came over. */
 bool mesh_is_as_told(const struct link *l);

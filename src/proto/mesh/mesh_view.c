@@ -50,6 +50,38 @@ const char *mesh_peer_state_name(enum mesh_peer_state state)
     return "unknown";
 }
 
+const char *mesh_control_name(enum mesh_control control)
+{
+    switch (control) {
+    case MESH_CONTROL_NONE:
+        return "none";
+    case MESH_CONTROL_IDLE:
+        return "idle";
+    case MESH_CONTROL_TCP:
+        return "tcp";
+    case MESH_CONTROL_UPLINK:
+        return "uplink";
+    case MESH_CONTROL_SESSION:
+        return "session";
+    }
+    return "unknown";
+}
+
+static enum mesh_control control_of(const struct peer *p)
+{
+    if (!p->current || !link_has_stream(p->current))
+        return peer_carries_control(p) ? MESH_CONTROL_IDLE : MESH_CONTROL_NONE;
+    switch (link_remote(p->current)->kind) {
+    case TARGET_TCP:
+        return MESH_CONTROL_TCP;
+    case TARGET_UPLINK:
+        return MESH_CONTROL_UPLINK;
+    case TARGET_SESSION:
+        return MESH_CONTROL_SESSION;
+    }
+    return MESH_CONTROL_NONE;
+}
+
 static enum mesh_peer_state state_of(const struct peer *p)
 {
     if (peer_send_session(p) && p->reach.state == REACH_OPEN)
@@ -117,6 +149,7 @@ void mesh_peers(const struct mesh *m, void (*visit)(void *context, const struct 
                                  .name = p->name,
                                  .suite = "",
                                  .state = state_of(p),
+                                 .control = control_of(p),
                                  .state_us = p->reach.since_us ? p->reach.since_us : p->wanted_us};
         if (view.state == MESH_PEER_NO_PATH)
             mesh_describe_dark(p, view.error);

@@ -11,6 +11,7 @@ enum allowance_kind {
     ALLOWANCE_MESSAGE,    /* a message on a LIVE link's connection; over it: the connection is closed */
     ALLOWANCE_KILOBYTE,   /* of such a connection, as TLS; likewise */
     ALLOWANCE_CONNECTION, /* accepted from it; over it: refused */
+    ALLOWANCE_STREAM,     /* over its session, before any handshake; over it: reset */
     ALLOWANCE_COUNT
 };
 

@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DIAL_STAGGER_US       200000ull /* between any two dials of a peer, whatever it names */
+#define DIAL_STAGGER_US       200000ull  /* between any two dials of a peer, whatever it names */
+#define DIAL_SESSION_US       2000000ull /* what the session is ahead of the others */
 #define DIAL_BACKOFF_MIN_US   250000ull
 #define DIAL_BACKOFF_MAX_US   15000000ull
 #define DIAL_BACKOFF_KNOWN_US 1000000ull /* for a peer that was connected lately */
@@ -54,7 +55,21 @@ void peer_free(struct peer *p)
     for (unsigned i = 0; i < p->link_count; i++)
         link_free(p->links[i]);
     path_set_free(p->paths);
+    stream_set_free(p->streams);
     free(p);
+}
+
+struct stream_set *peer_streams(struct peer *p)
+{
+    if (!p->streams)
+        p->streams = stream_set_new();
+    return p->streams;
+}
+
+bool peer_carries_control(const struct peer *p)
+{
+    return p->current && link_state(p->current) == LINK_STATE_LIVE &&
+           link_both_can(p->current, HELLO_FEATURE_SESSION) && peer_send_session(p);
 }
 
 void peer_want(struct peer *p)
@@ -226,7 +241,8 @@ static uint64_t wants_link_at(const struct peer *p, uint64_t now_us)
 {
     const struct link *l = p->current;
     uint64_t at = p->dial.rehandshake_at_us, since_us = p->path_told.carrier ? p->reach.silent_us : 0;
-    if (!l || !link_has_stream(l) || !peer_send_session(p))
+    bool needed = p->dial.broke || !peer_carries_control(p);
+    if (!l || !peer_send_session(p) || (!link_has_stream(l) && needed))
         at = 0;
     else if (since_us && now_us - since_us < BROKEN_GIVE_UP_US && since_us + BROKEN_US < at)
         at = since_us + BROKEN_US;
@@ -253,12 +269,17 @@ static uint64_t dial_at(const struct peer *p)
 
 bool peer_dial_all_tried(const struct peer *p)
 {
-    return p->dial.running && p->dial.next >= p->dial.count && !p->dial.uplinks_left;
+    return p->dial.running && p->dial.next >= p->dial.count && !p->dial.uplinks_left && !p->dial.session_left;
 }
 
-/* What is nearest first; the uplinks beside it, before the others: of those many may be dead. */
+/* The session first. Then what is nearest; the uplinks beside it, before the others: of those many may be dead. */
 static bool next_target(struct peer *p, struct target *out)
 {
+    if (p->dial.session_left) {
+        p->dial.session_left = false;
+        *out = target_session(&p->id);
+        return true;
+    }
     if (p->dial.uplinks_left && (p->dial.next > 0 || p->dial.count == 0)) {
         unsigned backbone = (unsigned)__builtin_ctz(p->dial.uplinks_left);
         set_bit(&p->dial.uplinks_left, backbone, false);
@@ -283,12 +304,14 @@ bool peer_dial_due(struct peer *p, uint64_t now_us, struct target *out)
         p->dial.running = true;
         p->dial.next = 0;
         p->dial.uplinks_left = p->dial.uplinks;
+        p->dial.session_left = peer_carries_control(p) && peer_path_answers(p);
         p->dial.attempt_rank = UINT_MAX;
     }
     if (!next_target(p, out))
         return false;
     p->dial.last_us = now_us;
-    p->dial.at_us = now_us + DIAL_STAGGER_US;
+    bool waits = out->kind == TARGET_SESSION && !p->dial.broke;
+    p->dial.at_us = now_us + (waits ? DIAL_SESSION_US : DIAL_STAGGER_US);
     return true;
 }
 
@@ -304,21 +327,32 @@ uint64_t peer_dial_next(const struct peer *p, uint64_t now_us)
 
 uint64_t peer_hard_age_us(uint64_t rehandshake_us)
 {
-    return rehandshake_us + rehandshake_us / 12;
+    uint64_t grace_us = rehandshake_us / 12;
+    return rehandshake_us + (grace_us > LINK_HANDSHAKE_US ? grace_us : LINK_HANDSHAKE_US);
+}
+
+/* The opener's handshake is planned; the other side's is for an opener that makes none. Where sessions end at their hard age
+ * there is time left for both. */
+static uint64_t planned_us(const struct peer *p, uint64_t rehandshake_us, uint64_t jitter)
+{
+    bool opener = p->current && link_is_opener(p->current);
+    if (!p->current || !link_both_can(p->current, HELLO_FEATURE_SESSION))
+        return opener ? rehandshake_us * 9 / 10 + rehandshake_us / 5 * jitter / 1024
+                      : peer_hard_age_us(rehandshake_us);
+    return opener ? rehandshake_us * 5 / 6 + rehandshake_us / 8 * jitter / 1024
+                  : rehandshake_us + rehandshake_us / 24;
 }
 
 void peer_dial_succeeded(struct peer *p, uint64_t rehandshake_us, uint32_t jitter, uint64_t now_us)
 {
     p->dial.running = false;
-    p->dial.refused = false;
+    p->dial.refused = p->dial.broke = false;
     p->dial.backoff_us = 0;
     p->dial.error[0] = p->dial.told[0] = '\0';
     uint64_t wait_us = p->dial.renew_wait_us ? p->dial.renew_wait_us * 2 : RENEW_LEAST_US;
     p->dial.renew_wait_us = wait_us > RENEW_MOST_US ? RENEW_MOST_US : wait_us;
     p->dial.renew_at_us = now_us + p->dial.renew_wait_us;
-    uint64_t planned_us = rehandshake_us * 9 / 10 + rehandshake_us / 5 * (jitter % 1024) / 1024;
-    bool opener = p->current && link_is_opener(p->current);
-    p->dial.rehandshake_at_us = now_us + (opener ? planned_us : peer_hard_age_us(rehandshake_us));
+    p->dial.rehandshake_at_us = now_us + planned_us(p, rehandshake_us, jitter % 1024);
 }
 
 void peer_dial_round_failed(struct peer *p, uint32_t jitter, uint64_t now_us)
@@ -343,6 +377,8 @@ void peer_dial_failed(struct peer *p, const struct target *remote, bool is_anoth
 {
     char at[TARGET_TEXT_MAX];
     unsigned rank = is_another ? 0 : rank_of(p, remote);
+    if (remote->kind == TARGET_SESSION)
+        p->dial.at_us = 0; /* the others need not wait */
     if (rank >= p->dial.attempt_rank)
         return;
     p->dial.attempt_rank = rank;
@@ -405,6 +441,11 @@ void peer_dial_stop(struct peer *p)
 void peer_rehandshake(struct peer *p, uint64_t now_us)
 {
     p->dial.rehandshake_at_us = now_us;
+}
+
+void peer_stream_broke(struct peer *p)
+{
+    p->dial.broke = true;
 }
 
 void peer_dial_soon(struct peer *p, uint64_t now_us)

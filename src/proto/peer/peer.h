@@ -12,6 +12,7 @@
 #include "proto/link/link.h"
 #include "proto/path/path.h"
 #include "proto/session/session.h"
+#include "proto/stream/stream_set.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -47,6 +48,8 @@ struct peer {
 
     struct allowance allowance; /* what it may ask of us */
 
+    struct stream_set *streams; /* control streams over its session; NULL: there was none yet */
+
     struct path_set *paths;
     struct endpoint path_told; /* the best path, as the owner was last told */
     uint8_t pairs_asked;       /* a bit for each backbone that was told to pass datagrams between us */
@@ -58,6 +61,8 @@ struct peer {
         unsigned next;                           /* of the round that runs … */
         uint8_t uplinks_left; /* … and a bit for each uplink by which it is still to be dialled */
         uint8_t uplinks;      /* … for each that is up */
+        bool session_left;    /* the session is still to be tried, before all others */
+        bool broke;           /* its last stream was not ended: is it still there? */
         bool running;
         uint64_t at_us;   /* when the next target, or the next round, is due … */
         uint64_t last_us; /* … and when the last one was dialled: news makes no haste beyond the stagger */
@@ -107,6 +112,12 @@ void peer_path_told(struct peer *p, const struct endpoint *best);
 void peer_pair_asked(struct peer *p, unsigned backbone, bool on);
 void peer_on_tick(struct peer *p, uint64_t now_us);
 
+/* Its streams over the session, made at first use; NULL when out of memory. */
+struct stream_set *peer_streams(struct peer *p);
+
+/* Whether its session carries control: it needs no connection then. */
+bool peer_carries_control(const struct peer *p);
+
 /* ERR_SPACE when it has too many. */
 int peer_add_link(struct peer *p, struct link *l) must_check;
 /* Its keys go with it. */
@@ -138,7 +149,8 @@ uint64_t peer_dial_next(const struct peer *p, uint64_t now_us);
 /* All targets of the round that runs have been dialled. */
 bool peer_dial_all_tried(const struct peer *p);
 
-/* A handshake should not be older than that, whoever opened the link: its opener renews it sooner. */
+/* A handshake should not be older than that, whoever opened the link: its opener renews it sooner. A twelfth more than what
+ * was planned, and time for one handshake at least. */
 uint64_t peer_hard_age_us(uint64_t rehandshake_us);
 
 /* Dialling has succeeded, or a whole round has failed. jitter is a random number. */
@@ -171,7 +183,10 @@ void peer_rehandshake(struct peer *p, uint64_t now_us);
 /* Another host with our key took our place: leaves it there for a while, a longer one each time. */
 void peer_dial_usurped(struct peer *p, uint64_t now_us);
 
-/* The stream or the paths of a connected peer broke: dial soon. */
+/* The stream of a connected peer broke, which its end does not: a handshake tells whether it is still there. */
+void peer_stream_broke(struct peer *p);
+
+/* That, or its paths did, or addresses changed: dial soon. */
 void peer_dial_soon(struct peer *p, uint64_t now_us);
 
 /* The best path answers. */

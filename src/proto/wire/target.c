@@ -15,6 +15,11 @@ struct target target_uplink(unsigned backbone, const struct node_id *id)
     return (struct target){.kind = TARGET_UPLINK, .backbone = (uint8_t)backbone, .id = *id};
 }
 
+struct target target_session(const struct node_id *id)
+{
+    return (struct target){.kind = TARGET_SESSION, .id = *id};
+}
+
 bool target_same(const struct target *a, const struct target *b)
 {
     return a->kind == b->kind && addr_equal(&a->addr, &b->addr) && a->backbone == b->backbone &&
@@ -32,6 +37,9 @@ char *target_format(const struct target *t, char out[TARGET_TEXT_MAX])
         else
             snprintf(out, TARGET_TEXT_MAX, "backbone %u", t->backbone + 1u);
         return out;
+    case TARGET_SESSION:
+        snprintf(out, TARGET_TEXT_MAX, "the session");
+        return out;
     }
     out[0] = '\0';
     return out;
@@ -43,6 +51,7 @@ bool target_is_host(const struct target *t)
     case TARGET_TCP:
         return true;
     case TARGET_UPLINK:
+    case TARGET_SESSION:
         return false;
     }
     return false;

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A session carries its own control: without a control connection, and with every backbone dead.
+
+    site-a 198.51.100.2 ──── inet ──── 198.51.101.2 home (NAT) 192.168.1.1 ──── site-b 192.168.1.2
+      (UDP 9443 alone)        │          (lets in what it was asked for)
+                           server 203.0.113.2: backbone
+"""
+
+import re
+
+import lab as labs
+import pytest
+from lab import A_OVERLAY, B_OVERLAY
+
+HANDSHAKE_S = 8  # for the hour …
+HARD_AGE_S = 13  # … after which a session ends
+HANDSHAKES = 10  # in five hard ages: the opener makes one after five sixths of that hour or later
+IDLE_S = 3  # for the minute after which a control connection ends
+SHORT = ("-test-rehandshake-seconds", HANDSHAKE_S, "-test-control-idle-seconds", IDLE_S)
+NO_TCP = """
+table inet no-tcp {
+    chain passing { type filter hook forward priority 0; meta l4proto tcp drop; }
+}"""
+UDP_ALONE = """
+table inet guard {
+    chain from-outside { type filter hook input priority 0; iifname "eth0" udp dport 9443 accept;
+                         iifname "eth0" ct state new drop; }
+}"""
+PORT_RESTRICTED = """
+table inet nat {
+    chain out { type nat hook postrouting priority 100; oifname "eth0" masquerade; }
+}
+table inet guard {
+    chain from-outside { type filter hook input priority 0; iifname "eth0" ct state new drop; }
+    chain through { type filter hook forward priority 0; iifname "eth0" ct state established,related accept;
+                    iifname "eth0" drop; }
+}"""
+
+
+@pytest.fixture
+def hidden(lab):
+    """Two that can be dialled over TCP nowhere: (node A, node B, backbone)."""
+    a_host, home, server, _ = lab.internet(sites=("site-a", "home"))
+    home.sysctl("net.ipv4.ip_forward", 1)
+    b_host = lab.host("site-b")
+    lab.attach(b_host, home, "192.168.1")
+    a_host.nft(UDP_ALONE)
+    home.nft(PORT_RESTRICTED)
+    backbone = server.backbone()
+    a = labs.receiver(a_host, backbone, *SHORT)
+    b = b_host.node("-backbone", backbone.url, "-port", 9443, "-tap-ip", B_OVERLAY, "-tap-netmask", 24, "-connect", a.id, *SHORT)
+    b_host.wait_ping(A_OVERLAY, 10)
+    labs.wait_for(lambda: b.peer(a)["path"]["kind"] == "direct" and a.peer(b)["path"]["kind"] == "direct", 20, "a straight path")
+    return a, b, backbone
+
+
+def connections(node):
+    """The node's established TCP connections to its peers, as ss names them."""
+    return [line for line in node.host.run("ss", "-tnH", "state", "established", echo=False).stdout.splitlines()
+            if re.search(r":8443\b", line)]
+
+
+def test_session_outlives_five_hard_ages_with_every_backbone_dead(hidden, figure):
+    a, b, backbone = hidden
+    forth, back = b.host.ping_stream(A_OVERLAY, interval=0.02), a.host.ping_stream(B_OVERLAY, interval=0.02)
+    backbone.kill()
+    b.process.wait_log("the uplink is lost", 10)
+    before = b.peer(a)["handshakes"]
+    labs.wait_for(lambda: b.peer(a)["handshakes"] >= before + HANDSHAKES, 10 * HARD_AGE_S, f"{HANDSHAKES} handshakes", every=0.5)
+    results = [stream.stop() for stream in (forth, back)]
+    figure(f"five hard ages with every backbone dead: {b.peer(a)['handshakes'] - before} handshakes over the session, "
+           f"{sum(r.sent for r in results)} pings, {len(forth.lost()) + len(back.lost())} lost")
+    assert forth.lost() == [] and back.lost() == []
+    assert b.peer(a)["state"] == a.peer(b)["state"] == "connected"
+
+
+def test_idle_control_connection_ends_and_the_peer_stays_connected(lab):
+    a_host, b_host, _, _ = lab.internet()
+    a = a_host.node("-tap-ip", A_OVERLAY, "-tap-netmask", 24, "-public", "-test-control-idle-seconds", IDLE_S)
+    b = b_host.node("-tap-ip", B_OVERLAY, "-tap-netmask", 24, "-connect", f"{a.id}@{a_host.address}", "-test-control-idle-seconds", IDLE_S)
+    b_host.wait_ping(A_OVERLAY, 5)
+    assert b.peer(a)["control"] == "tcp" and connections(b)
+    stream = b.host.ping_stream(A_OVERLAY)
+    labs.wait_for(lambda: not connections(a) and not connections(b), 20, "the connection's end")
+    assert a.peer(b)["control"] == b.peer(a)["control"] == "idle"
+    listing = b.host.run(labs.program("shadowmesh"), "peers", "-l", "-run", b.run_dir).stdout
+    assert "control: idle" in listing, listing
+    stream.wait_replies(100, 10)
+    stream.stop()
+    assert stream.lost() == []
+    assert a.peer(b)["state"] == b.peer(a)["state"] == "connected"
+    assert not connections(a) and not connections(b)
+
+
+def test_handshakes_follow_over_the_session_after_the_connection_ended(lab):
+    a, b, _, inet = labs.reference_pair(lab, a_flags=SHORT, b_flags=SHORT)
+    labs.wait_for(lambda: a.peer(b)["control"] == b.peer(a)["control"] == "idle", 20, "the connection's end")
+    stream = b.host.ping_stream(A_OVERLAY)
+    inet.nft(NO_TCP)
+    before = b.peer(a)["handshakes"]
+    labs.wait_for(lambda: b.peer(a)["handshakes"] >= before + 3, 60, "three handshakes", every=0.2)
+    stream.stop()
+    assert stream.lost() == []
+
+
+def test_a_killed_peer_that_has_no_connection_is_missed_and_comes_back(lab):
+    flags = ("-test-control-idle-seconds", IDLE_S)
+    a, b, _, _ = labs.reference_pair(lab, a_flags=flags, b_flags=flags)
+    labs.wait_for(lambda: a.peer(b)["control"] == b.peer(a)["control"] == "idle", 20, "the connection's end")
+    a.kill()
+    labs.wait_for(lambda: b.peer(a)["state"] != "connected", 20, "its loss")
+    a.start()
+    b.host.wait_ping(A_OVERLAY, 20)
