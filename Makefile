@@ -108,4 +108,5 @@ help:
 	@echo 'make -s sbom     what the programs are linked with, as SPDX 2.3 in JSON, on stdout'
 	@echo 'make clean       remove all build folders'
 
-.PHONY: all check check-long check-reach demo bench bench-micro model install uninstall sbom coverage mutants fuzz clean help
+.PHONY: all check check-long check-reach demo bench bench-micro model install uninstall sbom coverage mutants fuzz
+.PHONY: clean help

@@ -87,8 +87,8 @@ struct node {
     uv_async_t wake;     /* workers have events */
     uv_poll_t monitor;   /* interfaces changed */
     uv_signal_t signals[NODE_SIGNALS];
-    int ending;  /* signals that came before the loop listens; -1: it does */
-    bool ended;  /* one did */
+    int ending;      /* signals that came before the loop listens; -1: it does */
+    bool ended;      /* one did */
     uv_timer_t last; /* bounds the stop */
     struct snapshot snapshot;
 

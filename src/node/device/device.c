@@ -10,6 +10,7 @@
 #include "node/device/device_impl.h"
 #include "node/device/device_overlap.h"
 #include "proto/wire/wire.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,11 @@
 
 /* The kernel's tables may be long, and change without end. What this does not grant, the next second does. */
 static const struct bucket_rate look_rate = {250 * USEC_PER_MSEC, 4};
+
+const char *device_reason(int err)
+{
+    return err == ERR_IO ? strerror(errno) : err_str(err);
+}
 
 /* ---- snapshots of the machine ---- */
 

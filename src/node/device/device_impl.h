@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* A device's insides, shared by device.c (addresses, the underlay), device_open.c, device_overlap.c (living beside
- * an interface that holds the same subnet) and device_guard.c (which addresses peers may
- * not have), device_undo.c (what a killed run left); nobody else includes
- * this. Control thread. */
+ * an interface that holds the same subnet), device_guard.c (which addresses peers may not have) and device_undo.c
+ * (what a killed run left); nobody else includes this. Control thread. */
 
 #include "base/bucket.h"
 #include "net/rtnl.h"

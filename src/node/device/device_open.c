@@ -21,11 +21,6 @@
  * call: at most 64 segments and 65,507 bytes. */
 #define GSO_MAX 57344
 
-const char *device_reason(int err)
-{
-    return err == ERR_IO ? strerror(errno) : err_str(err);
-}
-
 /* ---- what a person reads ---- */
 
 static void explain_common(const char *name, int err)
