@@ -8,6 +8,7 @@
 
 import json
 import re
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -194,6 +195,24 @@ def test_two_nodes_whose_only_way_out_is_a_proxy_connect(lab, figure, kind):
     figure(f"over the uplink through {kind}: TCP {rate / 1e6:.0f} Mbit/s")
     assert rate > 5e6 / labs.PATIENCE
     assert_untold(a, b)
+
+
+@pytest.mark.parametrize("serve, reload", [(squid, signal.SIGHUP), (tinyproxy, signal.SIGUSR1)])
+def test_proxy_that_is_reloaded_or_started_anew_gets_its_uplinks_back(lab, figure, serve, reload):
+    site = Site(lab, serve, True)
+    a = site.node(site.a_host, site.backbone.url, "-tap-ip", A_OVERLAY, "-public", words=WORDS)
+    b = site.node(site.b_host, site.backbone.url, "-tap-ip", B_OVERLAY, "-connect", a.id, words=WORDS)
+    site.b_host.wait_ping(A_OVERLAY, 10)
+    site.proxy.send_signal(reload)
+    labs.wait_for(lambda: site.listens(PORT), 10, "the proxy listens again")
+    site.b_host.wait_ping(A_OVERLAY, 10)
+    site.proxy.kill()
+    for node in (a, b):
+        node.process.wait_log("the uplink is lost", 5)
+    serve(site.host, PORT, site.server, True)
+    taken = site.b_host.wait_ping(A_OVERLAY, 20)
+    site.b_host.ping(A_OVERLAY)
+    figure(f"{serve.__name__} killed and started again: a ping after {taken:.1f} s")
 
 
 @pytest.mark.parametrize("serve", [squid, tinyproxy])
