@@ -124,6 +124,7 @@ class Site:
         lab.attach(self.host, inet, "203.0.114")
         for host in (self.a_host, self.b_host):
             host.nft(ONLY_THE_PROXY.format(proxy=self.host.address, port=PORT))
+        self.at = self.host.address
         self.backbone = self.server.backbone()
         self.proxy = serve(self.host, PORT, self.server, words, **options)
         self.scheme = "https" if serve is tls_squid else "http"
@@ -136,7 +137,7 @@ class Site:
             return probe.connect_ex(("127.0.0.1", port)) == 0
 
     def url(self, words=""):
-        return f"{self.scheme}://{words}{self.host.address}:{PORT}"
+        return f"{self.scheme}://{words}{self.at}:{PORT}"
 
     def node(self, host, backbone, *flags, words=None, **options):
         """With -proxy, and what the file of -proxy-auth is to say."""
@@ -244,9 +245,11 @@ def test_what_a_proxy_asks_for_or_refuses_is_told(lab):
 
 
 def test_proxy_between_a_node_and_a_reverse_proxy_with_tls_and_http2(lab):
-    """Whose name only the HTTP proxy knows."""
+    """Whose name only the HTTP proxy knows; its own name the node looks up."""
     site = Site(lab, squid, True, allowed=443)
-    site.mounts = [(certify(site.server, NAME), TRUSTED)]
+    site.at = "proxy.example"
+    (site.host.dir / "hosts-of-nodes").write_text(f"{site.host.address} {site.at}\n")
+    site.mounts = [(certify(site.server, NAME), TRUSTED), (site.host.dir / "hosts-of-nodes", "/etc/hosts")]
     (site.server.dir / "nginx.conf").write_text(NGINX.format(dir=site.server.dir))
     site.server.start("nginx", "-c", site.server.dir / "nginx.conf")
     a = site.node(site.a_host, f"https://{NAME}", "-tap-ip", A_OVERLAY, "-public", words=WORDS)
