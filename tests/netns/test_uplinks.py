@@ -388,7 +388,7 @@ backend out
   server backbone 127.0.0.1:{backbone} send-proxy-v2
 """
 CADDY = """{{
-  admin off
+  admin unix/{folder}/admin.sock
   auto_https disable_redirects
   skip_install_trust
 }}
@@ -400,7 +400,7 @@ https://127.0.0.1:{port} {{
 """
 PROXIES = {
     "nginx": (NGINX, lambda config: ["nginx", "-c", config]),
-    "haproxy": (HAPROXY, lambda config: ["haproxy", "-db", "-f", config]),
+    "haproxy": (HAPROXY, lambda config: ["haproxy", "-W", "-db", "-f", config]),
     "haproxy-bytes": (HAPROXY_BYTES, lambda config: ["haproxy", "-db", "-f", config]),
     "caddy": (CADDY, lambda config: ["caddy", "run", "--config", config, "--adapter", "caddyfile"]),
 }
@@ -493,15 +493,28 @@ def test_proxy_header_of_whom_nobody_trusts_is_no_http(tmp_path):
             assert b"200 OK" not in connection.makefile("rb").read()
 
 
-def test_reload_of_the_proxy_keeps_uplinks_and_its_end_is_an_end(tmp_path):
+def reload(kind, proxy, folder):
+    """And waits until there are two workers, that with the uplinks and a new one; Caddy has one process."""
+    if kind == "caddy":
+        subprocess.run(["caddy", "reload", "--force", "--config", folder / "config", "--adapter", "caddyfile", "--address",
+                        f"unix/{folder}/admin.sock"], check=True, capture_output=True, env={**os.environ, "HOME": str(folder)})
+        return
+    workers = set(labs.children(proxy.pid))
+    proxy.send_signal(signal.SIGHUP if kind == "nginx" else signal.SIGUSR2)
+    labs.wait_for(lambda: set(labs.children(proxy.pid)) - workers, 10, f"{kind} has reloaded")
+    assert workers & set(labs.children(proxy.pid))
+
+
+@pytest.mark.parametrize("kind", ["nginx", "haproxy", "caddy"])
+def test_reload_of_the_proxy_keeps_uplinks_and_its_end_is_an_end(tmp_path, kind):
+    """Caddy closes WebSockets when it is reloaded: they come back."""
     key = Key()
     with running(tmp_path) as backbone:
-        with proxied(tmp_path, "nginx", backbone) as (port, context, nginx):
+        with proxied(tmp_path, kind, backbone) as (port, context, proxy):
             before = Uplink(port, key, tls=context)
-            nginx.send_signal(signal.SIGHUP)
-            labs.wait_for(lambda: "shutting down" in subprocess.run(["ps", "--ppid", str(nginx.pid), "-o", "args"],
-                                                                              capture_output=True, text=True).stdout, 10,
-                          "nginx has reloaded")
+            reload(kind, proxy, tmp_path)
+            if kind == "caddy":
+                before = Uplink(port, key, tls=context)
             before.ping()
             Uplink(port, tls=context).ping()
         assert before.ended()[0] is None

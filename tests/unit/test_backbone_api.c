@@ -52,12 +52,23 @@ static void a_backbone_that_fails_is_out_of_reach_whatever_it_says(void **state)
     assert_string_equal(m.text, "there is no backbone at this URL");
 }
 
+/* Of one behind a proxy. */
+static void backbone_whose_address_is_not_known_has_no_stun(void **state)
+{
+    (void)state;
+    struct helper_message m = told(HELPER_ASK_INFO, 200, "{\"instance\":\"i\",\"stun_port\":3478}");
+    assert_int_equal(m.verdict, BACKBONE_OK);
+    assert_string_equal(m.text, "i");
+    assert_int_equal(m.address_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_refusal_in_its_own_words_is_passed_on),
         cmocka_unit_test(a_refusal_without_words_is_no_backbones),
         cmocka_unit_test(a_backbone_that_fails_is_out_of_reach_whatever_it_says),
+        cmocka_unit_test(backbone_whose_address_is_not_known_has_no_stun),
     };
     return cmocka_run_group_tests_name("backbone_api", tests, NULL, NULL);
 }
