@@ -7,6 +7,7 @@
 """
 
 import re
+import time
 
 import lab as labs
 import pytest
@@ -15,6 +16,7 @@ from lab import A_OVERLAY, B_OVERLAY
 HANDSHAKE_S = 8  # for the hour …
 HARD_AGE_S = 13  # … after which a session ends
 HANDSHAKES = 10  # in five hard ages: the opener makes one after five sixths of that hour or later
+FORGOTTEN_S = 10  # after which the NAT forgets a mapping
 IDLE_S = 3  # for the minute after which a control connection ends
 SHORT = ("-test-rehandshake-seconds", HANDSHAKE_S, "-test-control-idle-seconds", IDLE_S)
 NO_TCP = """
@@ -46,6 +48,8 @@ def hidden(lab):
     lab.attach(b_host, home, "192.168.1")
     a_host.nft(UDP_ALONE)
     home.nft(PORT_RESTRICTED)
+    for timeout in ("udp_timeout", "udp_timeout_stream"):
+        home.sysctl(f"net.netfilter.nf_conntrack_{timeout}", FORGOTTEN_S)
     backbone = server.backbone()
     a = labs.receiver(a_host, backbone, *SHORT)
     b = b_host.node("-backbone", backbone.url, "-port", 9443, "-tap-ip", B_OVERLAY, "-tap-netmask", 24, "-connect", a.id, *SHORT)
@@ -60,6 +64,15 @@ def connections(node):
             if re.search(r":8443\b", line)]
 
 
+def idle_silences(a, b):
+    """How long each waits for its first answer after a silence in which the NAT forgets what is not kept open."""
+    seconds = []
+    for host, to in ((a.host, B_OVERLAY), (b.host, A_OVERLAY)):
+        time.sleep(FORGOTTEN_S + 5)  # the silence that is being tested
+        seconds.append(host.wait_ping(to, 1))
+    return seconds
+
+
 def test_session_outlives_five_hard_ages_with_every_backbone_dead(hidden, figure):
     a, b, backbone = hidden
     forth, back = b.host.ping_stream(A_OVERLAY, interval=0.02), a.host.ping_stream(B_OVERLAY, interval=0.02)
@@ -68,8 +81,10 @@ def test_session_outlives_five_hard_ages_with_every_backbone_dead(hidden, figure
     before = b.peer(a)["handshakes"]
     labs.wait_for(lambda: b.peer(a)["handshakes"] >= before + HANDSHAKES, 10 * HARD_AGE_S, f"{HANDSHAKES} handshakes", every=0.5)
     results = [stream.stop() for stream in (forth, back)]
+    silences = idle_silences(a, b)
     figure(f"five hard ages with every backbone dead: {b.peer(a)['handshakes'] - before} handshakes over the session, "
-           f"{sum(r.sent for r in results)} pings, {len(forth.lost()) + len(back.lost())} lost")
+           f"{sum(r.sent for r in results)} pings, {len(forth.lost()) + len(back.lost())} lost; "
+           f"after {FORGOTTEN_S + 5} s idle {', '.join(f'{s:.2f} s' for s in silences)} to an answer")
     assert forth.lost() == [] and back.lost() == []
     assert b.peer(a)["state"] == a.peer(b)["state"] == "connected"
 

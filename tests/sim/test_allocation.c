@@ -114,21 +114,37 @@ static bool recovers(struct pair *p)
     return false;
 }
 
-/* One life of a pair, straight or joined by uplinks alone, in which the n-th allocation fails; how many there were,
- * until then or in all. */
-static unsigned long live(enum memory_source source, bool by_uplink, unsigned long n)
+enum way {
+    STRAIGHT,
+    BY_UPLINK,    /* joined by uplinks alone */
+    OVER_SESSION, /* connected before, and then joined by nothing but that */
+    WAYS
+};
+
+static void connect_before(struct pair *p)
+{
+    sim_run(p->sim, EPISODE_US, NULL, NULL);
+    p->a->deaf = p->b->deaf = true;
+    sim_cut_streams(p->sim);
+}
+
+/* One life of a pair in which the n-th allocation fails; how many there were, until then or in all. */
+static unsigned long live(enum memory_source source, enum way way, unsigned long n)
 {
     const struct sim_weather weather = {.delay_us = 5000, .uplink_us = 10000};
     struct pair p = {.sim = sim_new(n + 1, &weather)};
     p.a = sim_add(p.sim, true, RATCHET_US, HOUR_US);
     p.b = sim_add(p.sim, true, RATCHET_US, HOUR_US);
-    p.a->shut = p.b->shut = by_uplink;
+    p.a->shut = p.b->shut = way == BY_UPLINK;
     sim_connect(p.a, p.b, NULL);
+    if (way == OVER_SESSION)
+        connect_before(&p);
     memory_arm(&memory, source, n);
-    sim_uplink(p.a, by_uplink);
-    sim_uplink(p.b, by_uplink);
+    sim_uplink(p.a, way == BY_UPLINK);
+    sim_uplink(p.b, way == BY_UPLINK);
     sim_run(p.sim, EPISODE_US, NULL, NULL);
     memory.armed = false;
+    p.a->deaf = p.b->deaf = false;
     if (!recovers(&p))
         fail_msg("allocation %lu fails once, and the pair never carries frames again", n);
     memory.armed = true;
@@ -143,11 +159,11 @@ static unsigned long live(enum memory_source source, bool by_uplink, unsigned lo
 static void pair_outlives_any_allocation_of_ours_that_fails(void **state)
 {
     (void)state;
-    for (int by_uplink = 0; by_uplink < 2; by_uplink++) {
+    for (enum way way = STRAIGHT; way < WAYS; way++) {
         unsigned long n = 0;
         do
             n++;
-        while (live(MEMORY_OURS, by_uplink, n) >= n);
+        while (live(MEMORY_OURS, way, n) >= n);
         assert_true(n > 100);
     }
 }
@@ -155,10 +171,10 @@ static void pair_outlives_any_allocation_of_ours_that_fails(void **state)
 static void pair_outlives_allocations_of_the_library_that_fail(void **state)
 {
     (void)state;
-    unsigned long all = live(MEMORY_LIBRARY, false, 0);
+    unsigned long all = live(MEMORY_LIBRARY, STRAIGHT, 0);
     assert_true(all > LIBRARY_RUNS);
     for (unsigned long i = 0; i < LIBRARY_RUNS; i++)
-        live(MEMORY_LIBRARY, false, 1 + i * all / LIBRARY_RUNS);
+        live(MEMORY_LIBRARY, STRAIGHT, 1 + i * all / LIBRARY_RUNS);
 }
 
 /* b's stream to a is aborted when what it says finds no room; that is no stranger's end. */

@@ -73,6 +73,20 @@ static void assert_control(const struct pair *p, enum mesh_control control)
     assert_int_equal(control_of(p->b, p->a), control);
 }
 
+static unsigned guests(const struct sim_node *n)
+{
+    return n->mesh->session_guests;
+}
+
+/* n finds its handshake with other too old. */
+static void hasten(const struct sim_node *n, const struct sim_node *other)
+{
+    struct mesh_peer peer;
+    assert_true(sim_peer(n, other, &peer));
+    peer_rehandshake(n->mesh->peers[peer.slot], sim_now(n->sim));
+    mesh_touch(n->mesh, n->mesh->peers[peer.slot]);
+}
+
 static void an_idle_connection_ends_at_both_sides_and_nothing_with_it(void **state)
 {
     (void)state;
@@ -153,6 +167,37 @@ static void handshakes_over_the_session_survive_a_third_lost(void **state)
         assert_int_equal(p.a->drops[DROP_AUTH] + p.b->drops[DROP_AUTH], 0);
         sim_free(p.sim);
     }
+}
+
+/* Each handshakes anew over its session as its connection breaks: thirty at once, and again. */
+static void handshakes_of_all_peers_at_once_lose_no_session(void **state)
+{
+    (void)state;
+    enum { N = 30, STORMS = 4 };
+    struct sim *sim = sim_new(1, &fair);
+    struct sim_node *hub = add(sim, true), *nodes[N];
+    struct mesh_peer peer;
+    for (unsigned i = 0; i < N; i++) {
+        nodes[i] = add(sim, false);
+        sim_connect(nodes[i], hub, NULL);
+        sim_run(sim, SECOND / 4, NULL, NULL);
+    }
+    *sim_weather(sim) = foul;
+    hub->deaf = true;
+    for (unsigned storm = 0; storm < STORMS; storm++) {
+        sim_cut_streams(sim);
+        for (unsigned i = 0; storm && i < N; i++)
+            hasten(nodes[i], hub);
+        sim_run(sim, 12 * SECOND, NULL, NULL);
+    }
+    for (unsigned i = 0; i < N; i++) {
+        assert_true(sim_peer(hub, nodes[i], &peer));
+        assert_int_equal(peer.state, MESH_PEER_CONNECTED);
+        assert_true(peer.handshakes >= STORMS);
+    }
+    assert_int_equal(hub->notes[MESH_NOTICE_LOST], 0);
+    assert_true(guests(hub) <= N);
+    sim_free(sim);
 }
 
 /* The connection that the handshake came by is gone before anything else is said. */
@@ -271,11 +316,6 @@ static struct message opening(uint32_t number)
                         .segment = {.stream = number, .flags = SEGMENT_FIRST, .len = 1}};
     m.segment.data[0] = 22; /* of TLS, a handshake */
     return m;
-}
-
-static unsigned guests(const struct sim_node *n)
-{
-    return n->mesh->session_guests;
 }
 
 struct storm {
@@ -398,6 +438,7 @@ int main(void)
         cmocka_unit_test(with_an_earlier_version_the_connection_stays),
         cmocka_unit_test(a_session_survives_five_hard_ages_by_itself),
         cmocka_unit_test(handshakes_over_the_session_survive_a_third_lost),
+        cmocka_unit_test(handshakes_of_all_peers_at_once_lose_no_session),
         cmocka_unit_test(where_the_session_fails_the_address_is_dialled),
         cmocka_unit_test(a_session_whose_key_is_not_proven_anew_ends_at_both_ends),
         cmocka_unit_test(an_opener_that_never_handshakes_anew_loses_the_session),
