@@ -68,12 +68,8 @@ sbom:
 	@$(MAKE) --no-print-directory all >&2
 	@/usr/bin/python3 -B tools/sbom.py $(BUILD)
 
-# Lines count as they are written only with little optimisation; several threads count.
 coverage:
-	@tools/deps.sh build check coverage
-	@[ -e build-coverage/build.ninja ] || tools/setup.sh build-coverage -Db_coverage=true -Doptimization=g \
-	    -Dc_args=-fprofile-update=atomic
-	@ninja -C build-coverage
+	@tools/deps.sh build check
 	@tools/coverage.py build-coverage
 
 # Takes an hour.

@@ -4,8 +4,8 @@
 
 Builds three times (plain, ASan+UBSan, TSan), and checks the source tree and the protocol's model meanwhile. Runs the unit and
 simulation programs and the replay of the fuzz corpora in each build, and the labs in network namespaces. Labs mostly wait, so
-they run side by side. What computes fills the gaps with the lowest priority: the sanitized programs, the checks of the built
-programs and the count of instructions. The reference lab with the sanitized builds, which may be slow, runs among them.
+they run side by side. What computes fills the gaps with the lowest priority: the sanitized programs, the lines that tests
+reach, the checks of the built programs and the count of instructions. The reference lab with the sanitized builds, which may be slow, runs among them.
 Labs marked `alone` measure or load the machine and come last. Prints the failures with the ends of their output, a table,
 and as its last line `N passed, N failed` (and `, N skipped` if any were). Exits 0 only if tests ran and none failed.
 """
@@ -319,6 +319,15 @@ def instructions(results):
     results.time("instructions", time.monotonic() - start)
 
 
+def coverage(results):
+    """How many lines of each folder with a floor unit tests reach, in a build of its own. What simulations reach has none."""
+    say("== lines that tests reach")
+    start = time.monotonic()
+    code, output = run([*NICE, "tools/coverage.py", "build-coverage", "--floors"], timeout=LABS_SECONDS)
+    record_program(results, "coverage", "lines", code, output)
+    results.time("coverage", time.monotonic() - start)
+
+
 def model(results):
     """The quick part of the searches of docs/model; `make model` runs them all."""
     say("== the model of the handshake and the ratchet")
@@ -347,7 +356,7 @@ def beside(*tasks):
             raise
 
 
-SUITES = ("tree", "built", "model", "unit", "sim", "fuzz", "bench", "netns")
+SUITES = ("tree", "built", "model", "unit", "sim", "fuzz", "bench", "coverage", "netns")
 
 
 def options():
@@ -382,7 +391,7 @@ def main():
 
     built = []
     with beside(sources):
-        if suites - {"tree", "model"}:
+        if suites - {"tree", "model", "coverage"}:
             built = [flavour for flavour in flavours if build(results, flavour)]
     sanitized = [flavour for flavour in built if flavour != "plain"]
     if "plain" in built and suites & {"unit", "sim", "fuzz"}:
@@ -405,7 +414,11 @@ def main():
                 # Slow, as it is meant to be: the reference scenario shows the races and leaks.
                 labs(results, flavour, chosen.keyword, path="tests/netns/test_reference.py")
 
-    with beside(what_was_built, sanitized_programs, sanitized_labs):
+    def lines_reached():
+        if "coverage" in suites:
+            coverage(results)
+
+    with beside(what_was_built, sanitized_programs, lines_reached, sanitized_labs):
         if "netns" in suites and "plain" in built:
             labs(results, "plain", chosen.keyword, ["-m", "not alone", "-n", str(LABS_AT_ONCE)], "side by side")
     if "netns" in suites and "plain" in built:

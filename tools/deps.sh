@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# deps.sh SET...: installs the Debian packages of the sets (build, demo, check, long, model, bench, coverage) that are
+# deps.sh SET...: installs the Debian packages of the sets (build, demo, check, long, model, bench) that are
 # missing, with apt-get, as root or through sudo. Asks nothing, starts no service, and is silent and quick when nothing is missing.
 # Debian 12 and 13; on other systems it names what it would have installed and leaves that to the person.
 set -eu
@@ -20,11 +20,9 @@ model="maude python3"
 check="$demo $model clang clang-format libclang-rt-dev|libclang-rt-14-dev|libclang-rt-19-dev python3 python3-pytest python3-pytest-xdist python3-scapy
     python3-cbor2
     procps util-linux nftables ethtool tcpdump tshark socat openssl openvpn dnsmasq-base
-    isc-dhcp-client|udhcpc prometheus valgrind nginx-light|nginx haproxy caddy squid tinyproxy coturn"
+    isc-dhcp-client|udhcpc prometheus valgrind nginx-light|nginx haproxy caddy squid tinyproxy coturn gcovr"
 # What only the long checks need.
 long="ffmpeg"
-# What counts lines.
-coverage="gcovr"
 # What the own programs are compared with, and what measures.
 bench="$demo python3 nftables ethtool openssl valgrind openvpn tinc n2n fastd wireguard-go wireguard-tools"
 
@@ -67,8 +65,7 @@ packages() { # SET...
         long) echo "$long" ;;
         model) echo "$model" ;;
         bench) echo "$bench" ;;
-        coverage) echo "$coverage" ;;
-        *) die "unknown set '$set': use build, demo, check, long, model, bench or coverage" ;;
+        *) die "unknown set '$set': use build, demo, check, long, model or bench" ;;
         esac
     done
 }
@@ -99,7 +96,7 @@ as_root() {
     fi
 }
 
-[ $# -gt 0 ] || die "usage: deps.sh SET... (build, demo, check, long, model, bench, coverage)"
+[ $# -gt 0 ] || die "usage: deps.sh SET... (build, demo, check, long, model, bench)"
 for set in "$@"; do
     packages "$set" >/dev/null || exit 1
 done
