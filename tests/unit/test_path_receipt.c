@@ -16,6 +16,7 @@
 /* After the verdict on 1,000 datagrams a second of which so many of a thousand are lost. */
 struct flow {
     struct path_receipts receipts;
+    uint64_t token;
     uint64_t now_us, sent, received;
 };
 
@@ -27,7 +28,8 @@ static struct flow flow_new(void)
 static enum path_verdict answer(struct flow *f, bool pressed)
 {
     const struct path_receipt receipt = {true, f->received, pressed};
-    return path_receipts_judge(&f->receipts, f->sent, &receipt, f->now_us);
+    path_receipts_ask(&f->receipts, ++f->token, f->sent);
+    return path_receipts_judge(&f->receipts, f->token, &receipt, f->now_us);
 }
 
 static enum path_verdict pass(struct flow *f, uint64_t span_us, uint64_t sent, uint64_t received)
@@ -136,11 +138,33 @@ static void an_answer_that_was_overtaken_tells_nothing(void **state)
     (void)state;
     struct flow f = flow_new();
     assert_int_equal(answer(&f, false), PATH_VERDICT_NONE);
+    path_receipts_ask(&f.receipts, 99, f.sent);
     assert_int_equal(pass(&f, SECOND / 2, 1000, 1000), PATH_VERDICT_NONE);
     const struct path_receipt older = {true, f.received - 1000, false};
-    assert_int_equal(path_receipts_judge(&f.receipts, f.sent - 1, &older, f.now_us + SECOND),
-                     PATH_VERDICT_NONE);
+    assert_int_equal(path_receipts_judge(&f.receipts, 99, &older, f.now_us + SECOND), PATH_VERDICT_NONE);
     assert_int_equal(pass(&f, SECOND, 1000, 1000), PATH_VERDICT_CARRIES);
+}
+
+static void only_the_first_answer_to_a_probe_of_the_path_counts(void **state)
+{
+    (void)state;
+    struct flow f = flow_new();
+    const struct path_receipt receipt = {true, 0, false}, none = {0};
+    for (uint64_t token = 0; token < 3; token++)
+        assert_int_equal(path_receipts_judge(&f.receipts, token, &receipt, f.now_us), PATH_VERDICT_NONE);
+    assert_false(f.receipts.begun);
+    path_receipts_ask(&f.receipts, 5, 0);
+    (void)path_receipts_judge(&f.receipts, 5, &none, f.now_us);
+    assert_false(f.receipts.begun);
+    (void)path_receipts_judge(&f.receipts, 5, &receipt, f.now_us);
+    assert_true(f.receipts.begun);
+    f.receipts.begun = false;
+    (void)path_receipts_judge(&f.receipts, 5, &receipt, f.now_us);
+    assert_false(f.receipts.begun);
+    path_receipts_ask(&f.receipts, 7, 0);
+    path_receipts_begin(&f.receipts); /* another path: what was asked by the last one tells nothing of it */
+    (void)path_receipts_judge(&f.receipts, 7, &receipt, f.now_us);
+    assert_false(f.receipts.begun);
 }
 
 static void no_number_of_a_liar_is_too_much(void **state)
@@ -167,6 +191,7 @@ int main(void)
         cmocka_unit_test(a_peer_that_restarted_counts_anew),
         cmocka_unit_test(what_the_peer_had_no_time_for_is_not_lost_on_the_way),
         cmocka_unit_test(an_answer_that_was_overtaken_tells_nothing),
+        cmocka_unit_test(only_the_first_answer_to_a_probe_of_the_path_counts),
         cmocka_unit_test(no_number_of_a_liar_is_too_much),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

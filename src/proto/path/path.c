@@ -328,13 +328,10 @@ static bool asked_from_elsewhere(const struct path_entry *e, const struct endpoi
     return local->family && !addr_same_host(local, &from->local);
 }
 
-/* The best path has answered. What was sent before it was chosen went elsewhere. */
-static void judge(struct path_set *set, const struct path_sent *sent, const struct path_receipt *receipt,
-                  uint64_t now_us)
+/* The best path has answered. */
+static void judge(struct path_set *set, const struct path_probe *answer, uint64_t now_us)
 {
-    enum path_verdict verdict = PATH_VERDICT_NONE;
-    if (receipt->there && sent->sent_us >= set->chosen_us)
-        verdict = path_receipts_judge(&set->receipts, sent->data, receipt, now_us);
+    enum path_verdict verdict = path_receipts_judge(&set->receipts, answer->token, &answer->receipt, now_us);
     if (verdict == PATH_VERDICT_SUSPECTS)
         set->best->challenge_us = now_us + PATH_RECEIPTS_AGAIN_US;
     path_doubt_judge(set, verdict, now_us);
@@ -358,7 +355,7 @@ bool path_on_answer(struct path_set *set, const struct path_probe *answer, const
         return false;
     path_entry_on_answer(e, sent, limit_of(set, e), now_us);
     if (e == set->best)
-        judge(set, sent, &answer->receipt, now_us);
+        judge(set, answer, now_us);
     path_decide_roam(set, e, now_us);
     path_choose(set, now_us);
     return report(set);
@@ -513,7 +510,9 @@ static bool send_next(struct path_set *set, uint64_t now_us, struct path_probe *
         *probe = (struct path_probe){.kind = PATH_PROBE_REQUEST, .size = what.size};
         random_fill(&set->config.random, &probe->token, sizeof(probe->token));
         *to = e->path.endpoint;
-        path_entry_on_sent(e, &what, probe->token, set->sent, now_us);
+        path_entry_on_sent(e, &what, probe->token, now_us);
+        if (e == set->best)
+            path_receipts_ask(&set->receipts, probe->token, set->sent);
         return true;
     }
     return false;

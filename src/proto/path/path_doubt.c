@@ -51,7 +51,7 @@ static void doubt(struct path_set *set, enum path_why why, uint64_t now_us)
         d->times = 0;
     d->why = why;
     d->until_us = now_us + (PATH_DOUBT_US << (d->times < PATH_DOUBT_DOUBLED ? d->times : PATH_DOUBT_DOUBLED));
-    d->times++;
+    d->times += d->times < UINT8_MAX;
 }
 
 /* Since when something is so; 0: it is not. */

@@ -20,9 +20,9 @@ struct path_entry;
 struct path_set;
 
 struct path_doubt {
-    enum path_why why;
     uint64_t until_us; /* 0: there is none */
-    unsigned times;
+    enum path_why why;
+    uint8_t times;
 };
 
 /* Of the path that carries. */

@@ -146,12 +146,10 @@ bool path_entry_due(struct path_entry *e, uint64_t interval_us, bool check_full,
     return false;
 }
 
-void path_entry_on_sent(struct path_entry *e, const struct path_due *due, uint64_t token, uint64_t data,
-                        uint64_t now_us)
+void path_entry_on_sent(struct path_entry *e, const struct path_due *due, uint64_t token, uint64_t now_us)
 {
     e->sent[e->next_sent++ % PATH_SENT_MAX] = (struct path_sent){
         .token = token,
-        .data = data,
         .sent_us = now_us,
         .expiry_us = now_us + path_entry_timeout(e),
         .size = due->size,

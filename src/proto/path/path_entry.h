@@ -31,7 +31,6 @@
 
 struct path_sent {
     uint64_t token, sent_us, expiry_us;
-    uint64_t data; /* datagrams of data that had been sent before it */
     uint16_t size;
     bool open;    /* an answer still counts */
     bool counted; /* its loss is */
@@ -102,9 +101,8 @@ bool path_entry_exhausted(const struct path_entry *e, uint64_t now_us);
 bool path_entry_due(struct path_entry *e, uint64_t interval_us, bool check_full, uint64_t now_us,
                     struct path_due *due);
 
-/* Notes a probe as sent and gives it its token. So many datagrams of data went before it. */
-void path_entry_on_sent(struct path_entry *e, const struct path_due *due, uint64_t token, uint64_t data,
-                        uint64_t now_us);
+/* Notes a probe as sent and gives it its token. */
+void path_entry_on_sent(struct path_entry *e, const struct path_due *due, uint64_t token, uint64_t now_us);
 
 /* The probe on its way that has this token, or NULL. */
 struct path_sent *path_entry_find(struct path_entry *e, uint64_t token);

@@ -61,18 +61,40 @@ static enum path_verdict judge_losses(struct path_receipts *r, const struct path
     return missing(gone, here) * PATH_RECEIPTS_LOSS > gone ? PATH_VERDICT_LOSES : PATH_VERDICT_CARRIES;
 }
 
-enum path_verdict path_receipts_judge(struct path_receipts *r, uint64_t sent,
+void path_receipts_ask(struct path_receipts *r, uint64_t token, uint64_t sent)
+{
+    r->asked[r->next_asked++ % PATH_RECEIPTS_ASKED] = (struct path_asked){token, sent};
+}
+
+/* Each probe is answered once. */
+static bool take_asked(struct path_receipts *r, uint64_t token, uint64_t *sent)
+{
+    for (unsigned i = 0; i < PATH_RECEIPTS_ASKED; i++) {
+        if (!token || r->asked[i].token != token)
+            continue;
+        *sent = r->asked[i].sent;
+        r->asked[i].token = 0;
+        return true;
+    }
+    return false;
+}
+
+enum path_verdict path_receipts_judge(struct path_receipts *r, uint64_t token,
                                       const struct path_receipt *receipt, uint64_t now_us)
 {
-    const struct path_mark now = {sent, receipt->received, now_us};
-    if (r->begun && sent < r->newest)
+    struct path_mark now = {.received = receipt->received, .at_us = now_us};
+    if (!receipt->there || !take_asked(r, token, &now.sent))
+        return PATH_VERDICT_NONE;
+    if (r->begun && now.sent < r->newest)
         return PATH_VERDICT_NONE; /* overtaken by a newer answer */
+    bool anew = !r->begun || receipt->pressed || receipt->received < r->passed.received;
+    r->newest = now.sent;
     /* The peer counts anew after a restart; and what it had no time for, the path has not lost. */
-    if (!r->begun || receipt->pressed || receipt->received < r->passed.received) {
-        *r = (struct path_receipts){.begun = true, .window = now, .passed = now, .newest = sent};
+    if (anew) {
+        r->begun = true;
+        r->window = r->passed = now;
         return receipt->pressed ? PATH_VERDICT_CARRIES : PATH_VERDICT_NONE;
     }
-    r->newest = sent;
     enum path_verdict silence = judge_silence(r, &now);
     return silence == PATH_VERDICT_CARRIES ? judge_losses(r, &now) : silence;
 }

@@ -41,6 +41,12 @@ enum path_verdict {
     PATH_VERDICT_SWALLOWS, /* next to nothing has */
 };
 
+/* Probes of the path that carries, and how many datagrams of data had been sent before each. */
+#define PATH_RECEIPTS_ASKED 8
+struct path_asked {
+    uint64_t token, sent;
+};
+
 /* Both counts at one moment. */
 struct path_mark {
     uint64_t sent, received, at_us;
@@ -48,6 +54,8 @@ struct path_mark {
 
 struct path_receipts {
     bool begun;
+    struct path_asked asked[PATH_RECEIPTS_ASKED]; /* token 0: none */
+    unsigned next_asked;
     struct path_mark window; /* when the one began in which losses are judged … */
     struct path_mark passed; /* … and when data last passed */
     uint64_t newest;         /* sent, of the newest answer */
@@ -56,6 +64,9 @@ struct path_receipts {
 /* Another path carries from now on. */
 void path_receipts_begin(struct path_receipts *r);
 
-/* An answer to a probe before which sent datagrams of data had been sent in all. */
-enum path_verdict path_receipts_judge(struct path_receipts *r, uint64_t sent,
+/* A probe is sent by it, behind so many datagrams of data in all. */
+void path_receipts_ask(struct path_receipts *r, uint64_t token, uint64_t sent);
+
+/* The answer to it. */
+enum path_verdict path_receipts_judge(struct path_receipts *r, uint64_t token,
                                       const struct path_receipt *receipt, uint64_t now_us);
