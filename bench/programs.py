@@ -176,6 +176,12 @@ class ShadowMesh(Program):
             self.backbone.stop()
 
 
+class OverTcp(ShadowMesh):
+    """The same over TCP to the peer's own port, as where no UDP passes."""
+    key, title, limit = "shadowmesh-tcp", "own, over TCP", True
+    flags = ("-carrier", "tcp")
+
+
 class NullCipher(ShadowMesh):
     """The same program with a cipher that does nothing, which exists in this build only: what encryption costs."""
     key, title, limit = "null", "own, no cipher", True
@@ -369,4 +375,5 @@ class Fastd(Program):
         self.side(self.b, B)
 
 
-ALL = {program.key: program for program in (Veth, Vxlan, NullCipher, ShadowMesh, WireGuardGo, OpenVpn, Tinc, N2n, Fastd)}
+ALL = {program.key: program for program in
+       (Veth, Vxlan, NullCipher, ShadowMesh, OverTcp, WireGuardGo, OpenVpn, Tinc, N2n, Fastd)}

@@ -92,6 +92,13 @@ void *table_get(const struct table *t, uint64_t key)
     return t->slots[find(t, key)].value;
 }
 
+void table_each(const struct table *t, void (*visit)(void *context, void *value), void *context)
+{
+    for (size_t i = 0; i < t->size; i++)
+        if (t->slots[i].value)
+            visit(context, t->slots[i].value);
+}
+
 void *table_remove(struct table *t, uint64_t key)
 {
     size_t hole = find(t, key);

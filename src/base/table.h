@@ -17,5 +17,8 @@ int table_put(struct table *t, uint64_t key, void *value) must_check;
 /* NULL when there is none. */
 void *table_get(const struct table *t, uint64_t key);
 
+/* Visits each value; the table must not change meanwhile. */
+void table_each(const struct table *t, void (*visit)(void *context, void *value), void *context);
+
 /* The value that was removed, or NULL. */
 void *table_remove(struct table *t, uint64_t key);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "crypto/secret.h"
 #include "proto/admission/lobby.h"
+#include "proto/wire/trunk.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,13 @@ static int feed(struct lobby *l, uint64_t conn, const uint8_t *data, size_t len,
     check(lobby_enter(l, conn, &somebody, true, NOW) == 0);
     for (size_t at = 0; at < len && !err; at += piece)
         err = lobby_feed(l, conn, data + at, len - at < piece ? len - at : piece, NOW);
+    if (err != LOBBY_TRUNK)
+        return err;
+    const struct lobby_guest *g = lobby_take(l, conn);
+    struct trunk_batch first;
+    check(g && g->len <= len && memcmp(g->hello, data, g->len) == 0);
+    check(trunk_decode_first(g->hello, g->len, &first) == 1);
+    check(lobby_enter(l, conn, &somebody, true, NOW) == 0); /* for who is looked for there */
     return err;
 }
 

@@ -30,11 +30,17 @@ static void send_datagram(struct sim_node *n, const struct endpoint *to, const u
         sim_send_by_uplink(n, &to->peer, data, len);
         return;
     }
+    if (to->carrier == CARRIER_TCP) {
+        sim_send_by_trunk(n, to->conn, data, len);
+        return;
+    }
+    if (sim->weather.no_udp)
+        sim_keep_probe(n, data, len);
     n->mapped = true;
     n->datagrams++;
     if (to->local.family && !is_ours(n, &to->local))
         return;
-    bool fits = !sim->weather.size_max || len <= sim->weather.size_max;
+    bool fits = !sim->weather.no_udp && (!sim->weather.size_max || len <= sim->weather.size_max);
     for (int copies = sim_chance(sim, sim->weather.duplicate) ? 2 : 1; fits && copies > 0; copies--) {
         if (sim_chance(sim, sim->weather.loss) ||
             (sim->weather.data_loss > 0 && data[0] == WIRE_DATA && sim_chance(sim, sim->weather.data_loss)))
@@ -166,7 +172,7 @@ static void dial(struct sim_node *n, uint64_t conn, const struct target *target)
     bool by_uplink = target->kind == TARGET_UPLINK;
     struct sim_node *other = by_uplink ? sim_uplinked(sim, &target->id) : listener(sim, &target->addr);
     n->opened += by_uplink;
-    sim->pipes[number] = (struct pipe_ends){{n, conn, 0}, {other, 0, 0}, true, by_uplink};
+    sim->pipes[number] = (struct pipe_ends){{n, conn, 0, false}, {other, 0, 0, false}, true, by_uplink};
     if (other && (other->shut || other->deaf) && !by_uplink)
         return; /* nobody answers */
     bool listens = other != NULL;
@@ -179,7 +185,7 @@ static void dial(struct sim_node *n, uint64_t conn, const struct target *target)
                           .at_us = sim->now_us, .kind = EVENT_CONNECTED, .pipe = number, .to_dialler = true});
 }
 
-static struct pipe_ends *pipe_of(struct sim_node *n, uint64_t conn, bool *is_dialler, unsigned *number)
+struct pipe_ends *sim_pipe_of(struct sim_node *n, uint64_t conn, bool *is_dialler, unsigned *number)
 {
     struct sim *sim = n->sim;
     for (unsigned i = sim->pipe_count; i-- > 0;) {
@@ -192,11 +198,11 @@ static struct pipe_ends *pipe_of(struct sim_node *n, uint64_t conn, bool *is_dia
     return NULL;
 }
 
-static void on_pipe(struct sim_node *n, uint64_t conn, enum event_kind kind, const uint8_t *data, size_t len)
+void sim_on_pipe(struct sim_node *n, uint64_t conn, enum event_kind kind, const uint8_t *data, size_t len)
 {
     bool is_dialler;
     unsigned number;
-    struct pipe_ends *p = pipe_of(n, conn, &is_dialler, &number);
+    struct pipe_ends *p = sim_pipe_of(n, conn, &is_dialler, &number);
     if (!p)
         return;
     struct pipe_end *far = is_dialler ? &p->listener : &p->dialler;
@@ -217,7 +223,7 @@ static void stream_send(struct sim_node *n, uint64_t conn, const uint8_t *data, 
     publish(n);
     n->stream_bytes += len;
     n->chunks++;
-    on_pipe(n, conn, EVENT_BYTES, data, len);
+    sim_on_pipe(n, conn, EVENT_BYTES, data, len);
 }
 
 static void retire(struct sim_node *n, struct session *session)
@@ -263,11 +269,14 @@ static void do_one(struct sim_node *n, const struct mesh_output *o)
     case MESH_OUTPUT_STREAM_ABORT:
         n->aborted++;
         n->drops[DROP_STRANGER] += o->stranger;
-        on_pipe(n, o->conn, EVENT_CLOSED, (const uint8_t *)"", 0);
+        sim_on_pipe(n, o->conn, EVENT_CLOSED, (const uint8_t *)"", 0);
         break;
     case MESH_OUTPUT_STREAM_CLOSE:
         n->closed++;
-        on_pipe(n, o->conn, EVENT_CLOSED, (const uint8_t *)"", 0);
+        sim_on_pipe(n, o->conn, EVENT_CLOSED, (const uint8_t *)"", 0);
+        break;
+    case MESH_OUTPUT_TRUNK:
+        sim_take_trunk(n, o->conn, o->payload, o->len);
         break;
     case MESH_OUTPUT_DATAGRAM:
         publish(n);
@@ -681,7 +690,10 @@ static void deliver_stream(struct sim *sim, struct event *e)
         mesh_on_connected(n->mesh, end->conn, sim->now_us);
         break;
     case EVENT_BYTES:
-        mesh_on_bytes(n->mesh, end->conn, e->data, e->len, sim->now_us);
+        if (end->trunk)
+            sim_at_trunk(n, end->conn, e->data, e->len);
+        else
+            mesh_on_bytes(n->mesh, end->conn, e->data, e->len, sim->now_us);
         break;
     case EVENT_CLOSED:
         mesh_on_closed(n->mesh, end->conn, "the connection was closed", sim->now_us);

@@ -6,6 +6,7 @@
 
 #include "crypto/identity.h"
 #include "proto/mesh/mesh.h"
+#include "proto/wire/trunk.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,6 +19,7 @@
 struct sim_weather {
     uint64_t delay_us, jitter_us;
     double loss, duplicate; /* of datagrams; streams are reliable */
+    bool no_udp;            /* nothing passes but streams */
     uint16_t size_max;      /* UDP payload that passes; 0: any */
     double data_loss;       /* of DATA that goes straight, besides */
     uint64_t uplink_us;     /* from node to node by the backbone: nothing is lost there, nothing overtakes */
@@ -74,13 +76,19 @@ struct sim_node {
     char last_note[SIM_NOTES_MAX][256];
     uint64_t frames_sent, frames_received, frames_duplicate;
     uint64_t drops[DROP_COUNT];
+    unsigned trunks;          /* that it opened or took */
     unsigned opened, pairs;   /* streams by the uplink; PAIR, on and off */
     unsigned refused;         /* streams that it did not accept */
     unsigned aborted, closed; /* streams */
     uint64_t last_frame_us;
     uint32_t pong_us;
-    uint64_t stream_bytes; /* sent */
-    uint64_t datagrams;    /* likewise */
+    uint64_t stream_bytes;                             /* sent */
+    uint64_t datagrams;                                /* likewise */
+    uint8_t opening[TRUNK_HEAD_LEN + TRUNK_FIRST_MAX]; /* the first batch of its last trunk */
+    size_t opening_len;
+    uint8_t probe[TRUNK_HEAD_LEN + TRUNK_FIRST_MAX]; /* its last one over UDP that was lost, as a batch */
+    size_t probe_len;
+    bool opens_trunk; /* what it sends next by a trunk is that */
 };
 
 struct sim;

@@ -34,6 +34,7 @@ struct pipe_end {
     struct sim_node *node;
     uint64_t conn;
     uint64_t ready_us; /* nothing overtakes on a stream */
+    bool trunk;        /* it carries datagrams now */
 };
 
 struct pipe_ends {
@@ -71,6 +72,16 @@ struct sim_node *sim_node_at(struct sim *sim, const struct addr *a);
 void sim_arrive(struct sim_node *n, const struct endpoint *from, uint8_t *data, size_t len);
 /* Ends the stream for both sides, after what is on its way. */
 void sim_cut(struct sim *sim, unsigned pipe);
+
+struct pipe_ends *sim_pipe_of(struct sim_node *n, uint64_t conn, bool *is_dialler, unsigned *number);
+/* Something for the other end of the stream. */
+void sim_on_pipe(struct sim_node *n, uint64_t conn, enum event_kind kind, const uint8_t *data, size_t len);
+
+/* sim_trunk.c */
+void sim_send_by_trunk(struct sim_node *n, uint64_t conn, const uint8_t *data, size_t len);
+void sim_keep_probe(struct sim_node *n, const uint8_t *data, size_t len);
+void sim_take_trunk(struct sim_node *n, uint64_t conn, uint8_t *data, size_t len);
+void sim_at_trunk(struct sim_node *n, uint64_t conn, uint8_t *data, size_t len);
 
 /* sim_backbone.c */
 struct sim_node *sim_uplinked(struct sim *sim, const struct node_id *id); /* NULL: absent */

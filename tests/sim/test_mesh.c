@@ -39,6 +39,15 @@ static struct pair make_pair(const struct sim_weather *weather, uint64_t ratchet
     return seeded_pair(7, weather, ratchet_us, rehandshake_us);
 }
 
+/* Nothing else carries for them while datagrams are lost. */
+static struct pair udp_pair(const struct sim_weather *weather)
+{
+    struct pair p = {.sim = sim_new(7, weather), .frame_len = 100};
+    p.a = sim_add_carried(p.sim, CARRIERS_UDP);
+    p.b = sim_add_carried(p.sim, CARRIERS_UDP);
+    return p;
+}
+
 static void exchange(void *context)
 {
     struct pair *p = context;
@@ -236,6 +245,9 @@ static void key_changes_survive_loss_and_reordering(void **state)
 {
     (void)state;
     struct pair p = make_pair(&stormy, 2 * SECOND, 20 * SECOND);
+    p.a->carriers = p.b->carriers = CARRIERS_UDP; /* over TCP there is neither */
+    sim_start_anew(p.a);
+    sim_start_anew(p.b);
     sim_connect(p.b, p.a, NULL);
     sim_run(p.sim, 2 * SECOND, NULL, NULL);
     sim_run(p.sim, 60 * SECOND, exchange, &p);
@@ -453,7 +465,7 @@ static void streams_may_drop_without_harming_the_session(void **state)
 static void a_peer_without_paths_is_dialled_anew_in_time(void **state)
 {
     (void)state;
-    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    struct pair p = udp_pair(&fair);
     struct mesh_peer peer;
     sim_connect(p.b, p.a, NULL);
     sim_run(p.sim, 10 * SECOND, exchange, &p);
@@ -474,7 +486,7 @@ static void a_peer_without_paths_is_dialled_anew_in_time(void **state)
 static void handshakes_that_bring_no_path_are_repeated_ever_more_rarely(void **state)
 {
     (void)state;
-    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    struct pair p = udp_pair(&fair);
     struct mesh_peer before, peer;
     sim_connect(p.b, p.a, NULL);
     sim_connect(p.a, p.b, NULL);
@@ -513,7 +525,7 @@ static enum mesh_peer_state state_at(const struct sim_node *n, const struct sim_
 static void connected_means_that_data_can_flow(void **state)
 {
     (void)state;
-    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    struct pair p = udp_pair(&fair);
     struct mesh_peer peer;
     sim_connect(p.b, p.a, NULL);
     sim_run(p.sim, 30 * SECOND, NULL, NULL);
@@ -546,7 +558,7 @@ static void a_session_without_any_path_is_never_called_connected(void **state)
     (void)state;
     struct sim_weather no_udp = fair;
     no_udp.loss = 1;
-    struct pair p = make_pair(&no_udp, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    struct pair p = udp_pair(&no_udp);
     sim_connect(p.b, p.a, NULL);
     sim_run(p.sim, 1 * SECOND, NULL, NULL);
     assert_int_equal(state_at(p.b, p.a), MESH_PEER_CONNECTING);

@@ -106,7 +106,7 @@ static void two_that_nobody_can_dial_connect_by_the_backbone(void **state)
     struct mesh_peer peer;
     sim_run(lab.sim, 5 * SECOND, exchange, &lab);
     assert_true(sim_peer(lab.b, lab.a, &peer));
-    assert_int_equal(peer.path.size, PATH_UPLINK_SIZE_MAX);
+    assert_int_equal(peer.path.size, PATH_STREAM_SIZE_MAX);
     assert_int_equal(peer.path.why, PATH_WHY_ONLY);
     assert_string_equal(lab.b->last_note[MESH_NOTICE_PATH], "tcp by the backbone");
     assert_non_null(strstr(lab.b->last_note[MESH_NOTICE_CONNECTED], "dialled through the backbone, "));
@@ -340,7 +340,7 @@ static void a_node_of_one_carrier_uses_no_other(void **state)
         sim_uplink(lab.b, true);
         sim_connect(lab.b, lab.a, NULL);
         sim_run(lab.sim, 20 * SECOND, exchange, &lab);
-        assert_true(both_by(&lab, which == CARRIERS_UDP ? CARRIER_UDP : CARRIER_UPLINK));
+        assert_true(both_by(&lab, which == CARRIERS_UDP ? CARRIER_UDP : CARRIER_TCP));
         assert_int_equal(lab.a->pairs, which == CARRIERS_TCP);
         assert_int_equal(lab.a->drops[DROP_CARRIER] > 0, which == CARRIERS_TCP);
         sim_free(lab.sim);

@@ -23,6 +23,7 @@
 
 struct link {
     struct addr addr;   /* none: it is the uplink */
+    uint64_t conn;      /* set: it is the trunk */
     uint64_t delay_us;  /* one way */
     uint16_t max;       /* UDP payload that passes */
     unsigned loss;      /* of a thousand probes or answers, each way */
@@ -113,8 +114,20 @@ static inline struct link *add_uplink(struct net *net, uint64_t delay_us)
     return link;
 }
 
+/* To the peer's own port. */
+static inline struct link *add_trunk(struct net *net, uint64_t conn, uint64_t delay_us)
+{
+    struct link *link = add_link(net, (uint8_t)(200 + conn), delay_us, UINT16_MAX);
+    const struct endpoint e = endpoint_tcp(conn, &link->addr);
+    link->conn = conn;
+    path_add_trunk(net->set, &e, net->now);
+    return link;
+}
+
 static inline struct endpoint way_of(const struct link *link)
 {
+    if (link->conn)
+        return endpoint_tcp(link->conn, &link->addr);
     return link->addr.family ? endpoint_udp(&link->addr) : endpoint_uplink(0, &lab_peer);
 }
 

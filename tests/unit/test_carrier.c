@@ -31,6 +31,7 @@ static int pair_open(void **state)
     assert_int_equal(udp_open(0, 1, &p->b), 0);
     assert_int_equal(udp_batch_new(&p->batch), 0);
     p->ports.udp = &p->a;
+    p->ports.trunks = -1;
     assert_int_equal(uplink_channel_open(&p->ports.uplink, &p->backbone), 0);
     *state = p;
     return 0;
@@ -153,13 +154,41 @@ static void what_comes_by_the_uplink_has_a_sender_and_no_address(void **state)
     struct endpoint from;
     size_t len;
     assert_int_equal(uplink_message_encode(&sent, bytes, sizeof(bytes), &len), 0);
-    assert_int_equal(carrier_receive(&p->ports, room, &m, &from), ERR_AGAIN);
+    assert_int_equal(carrier_receive(&p->ports, CARRIER_UPLINK, room, &m, &from), ERR_AGAIN);
     assert_int_equal(uplink_channel_send(p->backbone, &(struct iovec){bytes, len}, 1), 0);
-    assert_int_equal(carrier_receive(&p->ports, room, &m, &from), 0);
+    assert_int_equal(carrier_receive(&p->ports, CARRIER_UPLINK, room, &m, &from), 0);
     assert_true(m.len == 250 && m.segment == 100 && m.ecn == 3);
     assert_true(m.from.family == 0 && m.local.family == 0);
     const struct endpoint wanted = endpoint_uplink(0, &other);
     assert_true(endpoint_same(&from, &wanted));
+}
+
+/* There and back: both have one form. */
+static void datagrams_by_a_trunk_are_one_message_that_names_it(void **state)
+{
+    struct pair *p = *state;
+    static uint8_t room[UPLINK_MESSAGE_MAX];
+    uint8_t datagrams[250] = {7};
+    struct carrier_remote to;
+    struct udp_message m;
+    struct endpoint from;
+    int thread, ours;
+    const struct endpoint e = endpoint_tcp(0x1122334455667788ull, &(struct addr){.family = 4, .port = 8443});
+    assert_int_equal(uplink_channel_open(&ours, &thread), 0);
+    assert_int_equal(carrier_remote_init(&p->a, &e, &to), 0);
+    assert_int_equal(carrier_send(&p->ports, &to, datagrams, 250, 100, 2), ERR_UNSUPPORTED);
+    p->ports.trunks = ours;
+    assert_int_equal(carrier_send(&p->ports, &to, datagrams, 250, 100, 2), 0);
+    ssize_t len = uplink_channel_receive(thread, room);
+    assert_int_equal(len, UPLINK_BATCH_HEAD_LEN + 250);
+    assert_int_equal(uplink_channel_send(thread, &(struct iovec){room, (size_t)len}, 1), 0);
+    assert_int_equal(carrier_receive(&p->ports, CARRIER_UPLINK, room, &m, &from), ERR_AGAIN);
+    assert_int_equal(carrier_receive(&p->ports, CARRIER_TCP, room, &m, &from), 0);
+    assert_true(m.len == 250 && m.segment == 100 && m.ecn == 2 && m.from.family == 0);
+    assert_memory_equal(m.data, datagrams, 250);
+    assert_true(endpoint_same(&from, &e));
+    close(ours);
+    close(thread);
 }
 
 static void other_messages_than_datagrams_are_refused(void **state)
@@ -170,13 +199,13 @@ static void other_messages_than_datagrams_are_refused(void **state)
     struct endpoint from;
     uint8_t bytes[UPLINK_BATCH_HEAD_LEN + 1] = {UPLINK_DATAGRAMS}; /* a segment of 0 */
     assert_int_equal(uplink_channel_send(p->backbone, &(struct iovec){bytes, sizeof(bytes)}, 1), 0);
-    assert_int_equal(carrier_receive(&p->ports, room, &m, &from), ERR_FORMAT);
+    assert_int_equal(carrier_receive(&p->ports, CARRIER_UPLINK, room, &m, &from), ERR_FORMAT);
     bytes[0] = UPLINK_LIMITED;
     bytes[1] = 1;
     assert_int_equal(uplink_channel_send(p->backbone, &(struct iovec){bytes, 2}, 1), 0);
-    assert_int_equal(carrier_receive(&p->ports, room, &m, &from), ERR_FORMAT);
+    assert_int_equal(carrier_receive(&p->ports, CARRIER_UPLINK, room, &m, &from), ERR_FORMAT);
     close(p->backbone);
-    assert_int_equal(carrier_receive(&p->ports, room, &m, &from), ERR_CLOSED);
+    assert_int_equal(carrier_receive(&p->ports, CARRIER_UPLINK, room, &m, &from), ERR_CLOSED);
     p->backbone = dup(p->ports.uplink);
 }
 
@@ -191,7 +220,7 @@ static void uplink_that_takes_no_more_and_one_that_is_not_there_are_told(void **
     for (unsigned i = 0; !err && i < 10000; i++)
         err = carrier_send(&p->ports, &to, room, sizeof(room), 1000, 0);
     assert_int_equal(err, ERR_AGAIN);
-    const struct carrier_ports none = {&p->a, -1};
+    const struct carrier_ports none = {&p->a, -1, -1};
     assert_int_equal(carrier_send(&none, &to, room, 100, 100, 0), ERR_UNSUPPORTED);
 }
 
@@ -205,6 +234,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(datagrams_by_the_uplink_are_one_message_that_names_its_target,
                                         pair_open, pair_close),
         cmocka_unit_test_setup_teardown(what_comes_by_the_uplink_has_a_sender_and_no_address, pair_open,
+                                        pair_close),
+        cmocka_unit_test_setup_teardown(datagrams_by_a_trunk_are_one_message_that_names_it, pair_open,
                                         pair_close),
         cmocka_unit_test_setup_teardown(other_messages_than_datagrams_are_refused, pair_open, pair_close),
         cmocka_unit_test_setup_teardown(uplink_that_takes_no_more_and_one_that_is_not_there_are_told,

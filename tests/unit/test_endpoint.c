@@ -77,6 +77,19 @@ static void an_endpoint_reads_as_its_way_and_its_addresses(void **state)
     const struct endpoint uplink = by_uplink(0, 1), second = by_uplink(1, 1);
     assert_string_equal(endpoint_format(&uplink, text), "tcp by the backbone");
     assert_string_equal(endpoint_format(&second, text), "tcp by backbone 2");
+    const struct endpoint trunk = endpoint_tcp(7, &free.remote);
+    assert_string_equal(endpoint_format(&trunk, text), "tcp 192.0.2.1:9443");
+}
+
+static void a_trunk_is_known_by_its_number_alone(void **state)
+{
+    (void)state;
+    const struct endpoint udp_there = udp("192.0.2.1:8443", NULL), to = endpoint_tcp(7, &udp_there.remote),
+                          from = endpoint_tcp(7, &(struct addr){0}),
+                          other = endpoint_tcp(8, &udp_there.remote);
+    assert_true(endpoint_same_way(&to, &from) && endpoint_same(&to, &from));
+    assert_false(endpoint_same_way(&to, &other) || endpoint_same(&to, &other));
+    assert_false(endpoint_same_way(&to, &udp_there) || endpoint_same_way(&udp_there, &to));
 }
 
 static void a_node_uses_the_carriers_that_it_was_told_to(void **state)
@@ -87,7 +100,10 @@ static void a_node_uses_the_carriers_that_it_was_told_to(void **state)
     assert_true(!carrier_in(CARRIER_UDP, CARRIERS_TCP) && carrier_in(CARRIER_UPLINK, CARRIERS_TCP));
     for (unsigned which = CARRIERS_AUTO; which <= CARRIERS_TCP; which++)
         assert_false(carrier_in(CARRIER_NONE, (enum carriers)which));
-    assert_true(carrier_tier(CARRIER_UDP) < carrier_tier(CARRIER_UPLINK));
+    assert_true(carrier_in(CARRIER_TCP, CARRIERS_AUTO) && carrier_in(CARRIER_TCP, CARRIERS_TCP));
+    assert_false(carrier_in(CARRIER_TCP, CARRIERS_UDP));
+    assert_true(carrier_tier(CARRIER_UDP) + 1 < carrier_tier(CARRIER_UPLINK)); /* a relay's is between */
+    assert_int_equal(carrier_tier(CARRIER_TCP), carrier_tier(CARRIER_UPLINK));
 }
 
 static void only_a_relay_reaches_a_relayed_candidate(void **state)
@@ -108,6 +124,7 @@ int main(void)
         cmocka_unit_test(where_it_leaves_from_makes_no_other_way),
         cmocka_unit_test(a_node_uses_the_carriers_that_it_was_told_to),
         cmocka_unit_test(an_endpoint_reads_as_its_way_and_its_addresses),
+        cmocka_unit_test(a_trunk_is_known_by_its_number_alone),
         cmocka_unit_test(only_a_relay_reaches_a_relayed_candidate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

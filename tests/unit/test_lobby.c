@@ -6,6 +6,7 @@
 #include "crypto/secret.h"
 #include "base/clock.h"
 #include "proto/admission/known.h"
+#include "proto/wire/trunk.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -105,6 +106,46 @@ static void what_is_no_client_hello_is_refused_at_once(void **state)
     assert_int_equal(lobby_feed(lobby, enter("192.0.2.1", false, START), flood, sizeof(flood), START),
                      ERR_FORMAT);
     assert_null(lobby_next(lobby, START));
+}
+
+static void a_trunk_needs_no_turn_but_its_whole_first_batch(void **state)
+{
+    (void)state;
+    uint8_t first[TRUNK_HEAD_LEN + 100 + 7];
+    trunk_encode(&(struct trunk_batch){.segment = 100, .len = 100}, first);
+    uint64_t conn = enter("192.0.2.1", false, START);
+    for (size_t i = 0; i < TRUNK_HEAD_LEN + 99; i++)
+        assert_int_equal(lobby_feed(lobby, conn, first + i, 1, START), 0);
+    assert_null(lobby_next(lobby, START));
+    assert_int_equal(lobby_feed(lobby, conn, first + TRUNK_HEAD_LEN + 99, 8, START), LOBBY_TRUNK);
+    assert_null(lobby_next(lobby, START));
+    const struct lobby_guest *g = lobby_take(lobby, conn);
+    assert_non_null(g);
+    assert_int_equal(g->len, sizeof(first)); /* with what came behind it */
+    assert_memory_equal(g->hello, first, TRUNK_HEAD_LEN);
+    assert_null(lobby_take(lobby, conn));
+    assert_int_equal(lobby_feed(lobby, conn, first, 1, START), ERR_NOT_FOUND);
+    assert_true(lobby_next_deadline(lobby, START) == TIME_NEVER);
+}
+
+static void a_trunk_that_is_slow_large_or_comes_by_an_uplink_is_none(void **state)
+{
+    (void)state;
+    uint8_t first[TRUNK_HEAD_LEN], two[TRUNK_HEAD_LEN + 200] = {0}, flood[LOBBY_HELLO_MAX + 1] = {0};
+    trunk_encode(&(struct trunk_batch){.segment = 100, .len = 100}, first);
+    trunk_encode(&(struct trunk_batch){.segment = 100, .len = 200}, two);
+    trunk_encode(&(struct trunk_batch){.segment = UINT16_MAX, .len = TRUNK_DATA_MAX}, flood);
+    uint64_t slow = enter("192.0.2.1", false, START);
+    assert_int_equal(lobby_feed(lobby, slow, first, sizeof(first), START + USEC_PER_SEC), 0);
+    assert_int_equal(lobby_expired(lobby, START + LOBBY_PATIENCE_US),
+                     slow); /* a byte does not renew its time */
+    assert_int_equal(lobby_feed(lobby, enter("192.0.2.1", false, START), two, sizeof(two), START),
+                     ERR_FORMAT);
+    assert_int_equal(lobby_feed(lobby, enter("192.0.2.1", false, START), flood, sizeof(flood), START),
+                     ERR_FORMAT);
+    const struct target by_uplink = target_uplink(0, &(struct node_id){{1}});
+    lobby_enter(lobby, ++last_conn, &by_uplink, true, START);
+    assert_int_equal(lobby_feed(lobby, last_conn, first, sizeof(first), START), ERR_FORMAT);
 }
 
 static void handshakes_are_paid_from_one_budget(void **state)
@@ -224,6 +265,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(turn_comes_with_the_last_byte_of_the_client_hello),
         TEST(what_is_no_client_hello_is_refused_at_once),
+        TEST(a_trunk_needs_no_turn_but_its_whole_first_batch),
+        TEST(a_trunk_that_is_slow_large_or_comes_by_an_uplink_is_none),
         TEST(handshakes_are_paid_from_one_budget),
         TEST(known_source_finds_the_reserve_and_goes_first),
         TEST(source_that_was_served_least_goes_first),

@@ -14,7 +14,7 @@ static void the_uplink_carries_while_nothing_else_answers(void **state)
     assert_true(run_until(net, 61 * MS, best_is, uplink)); /* one round trip */
     assert_int_equal(path_best(net->set)->size, WIRE_BASE_SIZE);
     run(net, SECOND);
-    assert_int_equal(path_best(net->set)->size, PATH_UPLINK_SIZE_MAX);
+    assert_int_equal(path_best(net->set)->size, PATH_STREAM_SIZE_MAX);
     assert_int_equal(why_of(net, uplink), PATH_WHY_ONLY);
     assert_int_equal(why_of(net, dead), PATH_WHY_UNKNOWN);
     net_free(net);
@@ -280,7 +280,7 @@ static void the_kernels_word_on_sizes_is_not_about_uplinks(void **state)
     run(net, SECOND);
     path_on_too_big(net->set, net->now);
     path_wake(net->set, 1280, net->now);
-    assert_int_equal(path_best(net->set)->size, PATH_UPLINK_SIZE_MAX);
+    assert_int_equal(path_best(net->set)->size, PATH_STREAM_SIZE_MAX);
     net_free(net);
 }
 

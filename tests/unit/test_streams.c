@@ -5,7 +5,9 @@
 
 #include "net_lab.h"
 #include "node/carrier/stream.h"
+#include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define PORT       8443
 #define TIMEOUT_MS 20000
@@ -350,6 +352,33 @@ static void a_port_in_use_is_told(void **state)
     lab_close();
 }
 
+/* Its owner's from then on: nothing of it is told any more, and the other end notices nothing. */
+static void a_released_socket_goes_on_without_its_stream(void **state)
+{
+    (void)state;
+    uint8_t got[5];
+    lab_open();
+    connect_at("127.0.0.1");
+    uint64_t conn = lab.listener.conn;
+    int fd = streams_release(lab.listener.streams, conn);
+    assert_true(fd >= 0);
+    assert_int_equal(streams_release(lab.listener.streams, conn), -1);
+    assert_int_equal(streams_release(lab.listener.streams, conn + 99), -1);
+    streams_abort(lab.listener.streams, conn); /* is another's by now */
+    uv_run(&lab.loop, UV_RUN_NOWAIT);
+    assert_int_equal(send(fd, "hello", 5, 0), 5);
+    AWAIT(lab.dialler.len == 5);
+    streams_send(lab.dialler.streams, lab.dialler.conn, (const uint8_t *)"there", 5);
+    uv_run(&lab.loop, UV_RUN_NOWAIT);
+    fcntl(fd, F_SETFL, 0);
+    assert_int_equal(recv(fd, got, sizeof(got), MSG_WAITALL), 5);
+    assert_memory_equal(got, "there", 5);
+    assert_int_equal(lab.listener.closed + lab.dialler.closed, 0);
+    close(fd);
+    AWAIT(lab.dialler.closed);
+    lab_close();
+}
+
 struct other_stream {
     struct stream base;
     char orders[100];
@@ -377,7 +406,7 @@ static void other_abort(struct stream *st)
     note(st, "abort", 0);
 }
 
-static const struct stream_ops other_ops = {other_send, other_close, other_abort};
+static const struct stream_ops other_ops = {other_send, other_close, other_abort, NULL};
 
 static void a_stream_of_another_kind_is_a_number_like_any(void **state)
 {
@@ -428,6 +457,7 @@ int main(void)
         cmocka_unit_test(bytes_that_were_given_up_do_not_end_the_stream),
         cmocka_unit_test(streams_end_with_their_local_address),
         cmocka_unit_test(a_port_in_use_is_told),
+        cmocka_unit_test(a_released_socket_goes_on_without_its_stream),
         cmocka_unit_test(a_stream_of_another_kind_is_a_number_like_any),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -106,7 +106,7 @@ static inline void lab_node_start(struct lab_node *n, unsigned traces, bool prof
                                    .context = n};
     for (unsigned i = 0; i < n->workers; i++) {
         config.index = i;
-        config.ports = (struct carrier_ports){&n->socket[i], n->by_uplink && i == 0 ? n->uplink : -1};
+        config.ports = (struct carrier_ports){&n->socket[i], n->by_uplink && i == 0 ? n->uplink : -1, -1};
         assert_int_equal(worker_start(&config, &n->worker[i]), 0);
     }
 }

@@ -4,6 +4,7 @@
 #include "node/carrier/carrier.h"
 
 #include "base/bytes.h"
+#include "node/carrier/trunk_socket.h"
 #include "node/helper/uplink_channel.h"
 #include <string.h>
 
@@ -17,6 +18,10 @@ int carrier_remote_init(const struct udp_socket *s, const struct endpoint *e, st
     case CARRIER_UDP:
         udp_remote_init(s, &e->local, &e->remote, &out->udp);
         return 0;
+    case CARRIER_TCP:
+        out->batch[0] = UPLINK_DATAGRAMS;
+        trunk_name(e->conn, out->batch + UPLINK_BATCH_ID_AT);
+        return 0;
     case CARRIER_UPLINK:
         out->batch[0] = UPLINK_DATAGRAMS;
         memcpy(out->batch + 1, e->peer.bytes, ID_LEN);
@@ -25,8 +30,8 @@ int carrier_remote_init(const struct udp_socket *s, const struct endpoint *e, st
     return ERR_UNSUPPORTED;
 }
 
-static int send_by_uplink(int channel, const struct carrier_remote *to, uint8_t *first, size_t len,
-                          size_t segment, uint8_t ecn)
+static int send_by_channel(int channel, const struct carrier_remote *to, uint8_t *first, size_t len,
+                           size_t segment, uint8_t ecn)
 {
     uint8_t head[UPLINK_BATCH_HEAD_LEN];
     const struct iovec pieces[] = {{head, sizeof(head)}, {first, len}};
@@ -39,12 +44,17 @@ static int send_by_uplink(int channel, const struct carrier_remote *to, uint8_t 
     return uplink_channel_send(channel, pieces, 2);
 }
 
+static int channel_of(const struct carrier_ports *ports, enum carrier carrier)
+{
+    return carrier == CARRIER_TCP ? ports->trunks : ports->uplink;
+}
+
 int carrier_send(const struct carrier_ports *ports, const struct carrier_remote *to, uint8_t *first,
                  size_t len, size_t segment, uint8_t ecn)
 {
     first -= to->envelope;
-    if (to->carrier == CARRIER_UPLINK)
-        return send_by_uplink(ports->uplink, to, first, len, segment, ecn);
+    if (to->carrier != CARRIER_UDP)
+        return send_by_channel(channel_of(ports, to->carrier), to, first, len, segment, ecn);
     return udp_send(ports->udp, &to->udp, first, len, segment, ecn);
 }
 
@@ -64,16 +74,17 @@ struct endpoint carrier_source(const struct udp_message *m)
     return (struct endpoint){.carrier = CARRIER_UDP, .local = m->local, .remote = m->from};
 }
 
-int carrier_receive(const struct carrier_ports *ports, uint8_t room[UPLINK_MESSAGE_MAX],
+int carrier_receive(const struct carrier_ports *ports, enum carrier by, uint8_t room[UPLINK_MESSAGE_MAX],
                     struct udp_message *out, struct endpoint *from)
 {
     struct uplink_message m;
-    ssize_t len = uplink_channel_receive(ports->uplink, room);
+    ssize_t len = uplink_channel_receive(channel_of(ports, by), room);
     if (len < 0)
         return (int)len;
     if (uplink_message_decode(room, (size_t)len, UPLINK_BACKBONE, &m) || m.kind != UPLINK_DATAGRAMS)
         return ERR_FORMAT;
-    *from = endpoint_uplink(CARRIER_BACKBONE, &m.id);
+    *from = by == CARRIER_TCP ? endpoint_tcp(trunk_named(m.id.bytes), &(struct addr){0})
+                              : endpoint_uplink(CARRIER_BACKBONE, &m.id);
     *out = (struct udp_message){
         .data = room + (m.data.data - room), .len = m.data.len, .segment = m.segment, .ecn = m.ecn};
     return 0;

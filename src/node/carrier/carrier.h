@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* The one way out for datagrams, the workers' and the control thread's: an endpoint (proto/path/endpoint.h) in the form of
- * what carries to it, made once, and sending to it. UDP carries, and an
- * uplink to a backbone (docs/PROTOCOL.md §15). Making is the control thread's; sending is safe from any
+ * what carries to it, made once, and sending to it. UDP carries, a trunk (docs/PROTOCOL.md §18), and an
+ * uplink to a backbone (§15). Making is the control thread's; sending is safe from any
  * thread. */
 
 #include "base/err.h"
@@ -20,6 +20,7 @@
 struct carrier_ports {
     struct udp_socket *udp;
     int uplink; /* the channel to the helper that keeps the uplink (node/helper/uplink_channel.h); -1: there is none */
+    int trunks; /* likewise to the thread that keeps the trunks (trunks.h) */
 };
 
 struct carrier_remote {
@@ -27,7 +28,7 @@ struct carrier_remote {
     uint8_t
         envelope; /* bytes in front of each datagram that are the carrier's to write; none needs any yet */
     struct udp_remote udp;
-    uint8_t batch[UPLINK_BATCH_HEAD_LEN]; /* UPLINK: what a message of datagrams begins with */
+    uint8_t batch[UPLINK_BATCH_HEAD_LEN]; /* TCP, UPLINK: what a message of datagrams begins with */
 };
 
 /* ERR_UNSUPPORTED when nothing carries there. */
@@ -35,8 +36,8 @@ int carrier_remote_init(const struct udp_socket *s, const struct endpoint *e,
                         struct carrier_remote *out) must_check;
 
 /* As udp_send, for a first datagram and those behind it. The bytes in front of each are its envelope's: len and segment
- * count them. By an uplink they are one message, which is lost as a whole: ERR_AGAIN when too many wait, and waiting does
- * not help; ERR_CLOSED when its helper is gone for good. */
+ * count them. By a trunk or an uplink they are one message, which is lost as a whole: ERR_AGAIN when too many wait, and
+ * waiting does not help; ERR_CLOSED when who keeps it is gone for good. */
 int carrier_send(const struct carrier_ports *ports, const struct carrier_remote *to, uint8_t *first,
                  size_t len, size_t segment, uint8_t ecn) must_check;
 
@@ -48,8 +49,8 @@ int carrier_send_one(const struct carrier_ports *ports, const struct endpoint *t
 /* Where what was received came from, and to. */
 struct endpoint carrier_source(const struct udp_message *m);
 
-/* What came by the uplink: one message of datagrams, in the form of one that came over UDP, but without addresses; its bytes
- * lie in room. from: who sent it, as the backbone says. ERR_AGAIN: nothing waits; ERR_CLOSED as above; ERR_FORMAT: it was
- * no such message, and is gone. */
-int carrier_receive(const struct carrier_ports *ports, uint8_t room[UPLINK_MESSAGE_MAX],
+/* What came by a trunk or the uplink: one message of datagrams, in the form of one that came over UDP, but without
+ * addresses; its bytes lie in room. from: by which trunk, or who sent it, as the backbone says. ERR_AGAIN: nothing waits;
+ * ERR_CLOSED as above; ERR_FORMAT: it was no such message, and is gone. */
+int carrier_receive(const struct carrier_ports *ports, enum carrier by, uint8_t room[UPLINK_MESSAGE_MAX],
                     struct udp_message *out, struct endpoint *from) must_check;

@@ -15,6 +15,9 @@ struct stream_ops {
     void (*send)(struct stream *st, const uint8_t *data, size_t len); /* copies data */
     void (*close)(struct stream *st); /* once what was sent is out; it tells nothing any more */
     void (*abort)(struct stream *st); /* at once, and nothing of it is left */
+    int (*release)(
+        struct stream
+            *st); /* its socket, which is the caller's: the stream is gone. -1: it has none to give */
 };
 
 /* The first of what its carrier keeps of a stream. */

@@ -95,6 +95,12 @@ void streams_abort(struct streams *s, uint64_t conn)
         st->ops->abort(st);
 }
 
+int streams_release(struct streams *s, uint64_t conn)
+{
+    struct stream *st = table_get(s->by_conn, conn);
+    return st && st->ops->release ? st->ops->release(st) : -1;
+}
+
 void streams_drop_homeless(struct streams *s)
 {
     tcp_streams_drop_homeless(s->tcp);

@@ -52,5 +52,8 @@ void streams_close(struct streams *s, uint64_t conn);
 /* Resets it: nothing of it is left, neither here nor in the kernel. */
 void streams_abort(struct streams *s, uint64_t conn);
 
+/* The stream's socket, as a file of the caller's; the stream is gone. -1: there is none to be had. */
+int streams_release(struct streams *s, uint64_t conn);
+
 /* Addresses of the machine went: ends the streams that hung on one. */
 void streams_drop_homeless(struct streams *s);

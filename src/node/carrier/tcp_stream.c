@@ -4,6 +4,7 @@
 #include "node/carrier/tcp_stream.h"
 
 #include "net/tcp.h"
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -216,7 +217,20 @@ static void abort_stream(struct stream *base)
     tcp_stream_reset((struct tcp_stream *)base);
 }
 
-static const struct stream_ops tcp_ops = {send_bytes, tcp_stream_close, abort_stream};
+static int release_socket(struct stream *base)
+{
+    struct tcp_stream *st = (struct tcp_stream *)base;
+    uv_os_fd_t fd;
+    if (!st->open || st->connecting || st->closing || st->failure[0] ||
+        uv_fileno((uv_handle_t *)&st->tcp, &fd))
+        return -1;
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (own >= 0)
+        destroy(st);
+    return own;
+}
+
+static const struct stream_ops tcp_ops = {send_bytes, tcp_stream_close, abort_stream, release_socket};
 
 struct tcp_stream *tcp_stream_make(struct tcp_streams *s, unsigned family)
 {

@@ -33,6 +33,11 @@ static void on_closed(void *context, uint64_t conn, const char *reason)
     mesh_on_closed(((struct node *)context)->mesh, conn, reason, clock_monotonic_us());
 }
 
+void control_events_trunk_closed(void *context, uint64_t conn, const char *reason)
+{
+    on_closed(context, conn, reason);
+}
+
 struct streams_events control_events_of_streams(struct node *n)
 {
     return (struct streams_events){on_accepted, on_connected, on_bytes, on_closed, n};

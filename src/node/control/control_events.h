@@ -12,6 +12,9 @@ struct uplink_config;
 /* Streams' events go into the mesh. */
 struct streams_events control_events_of_streams(struct node *n);
 
+/* A trunk has ended by itself. context is the node. */
+void control_events_trunk_closed(void *context, uint64_t conn, const char *reason);
+
 /* The backbone's, too: fills the callbacks. */
 void control_events_of_rendezvous(struct node *n, struct rendezvous_config *out);
 

@@ -57,6 +57,14 @@ static void on_underlay_changed(struct node *n)
     mesh_network_changed(n->mesh, device_underlay_max(n->device), clock_monotonic_us());
 }
 
+static void count_lost(struct node *n)
+{
+    const struct trunks_lost lost = trunks_lost(n->trunks);
+    n->drops[DROP_BACKLOG] += lost.backlog;
+    n->drops[DROP_OVERLOAD] += lost.overload;
+    n->drops[DROP_TYPE] += lost.malformed;
+}
+
 static void on_slow(uv_timer_t *timer)
 {
     struct node *n = timer->data;
@@ -65,6 +73,8 @@ static void on_slow(uv_timer_t *timer)
     addresses_tick(&n->addresses, now_us);
     pings_tick(&n->pings, now_us);
     hosts_tick(&n->hosts);
+    if (n->trunks)
+        count_lost(n);
     if (device_tick(n->device, now_us))
         on_underlay_changed(n);
     trim_once(n, now_us);

@@ -18,6 +18,8 @@ static void abort_stream(struct node *n, const struct mesh_output *o)
 {
     n->drops[DROP_STRANGER] += o->stranger;
     streams_abort(n->streams, o->conn);
+    if (n->trunks)
+        trunks_end(n->trunks, o->conn);
 }
 
 /* One that is too large for a local interface is lost: that is what a probe of its size is there to find out. */
@@ -27,8 +29,19 @@ static void send_datagram(struct node *n, const struct mesh_output *o)
         return; /* the tunnel's own endpoints are never reached through the tunnel */
     tables_publish(&n->tables);
     const struct carrier_ports ports = {&n->sockets[0],
-                                        n->config->backbone[0] ? n->helpers.uplink.workers[0] : -1};
+                                        n->config->backbone[0] ? n->helpers.uplink.workers[0] : -1,
+                                        n->trunks ? trunks_channel(n->trunks) : -1};
     (void)!carrier_send_one(&ports, &o->endpoint, o->payload, o->len);
+}
+
+/* The workers can open what comes by it before it is read. */
+static void begin_trunk(struct node *n, const struct mesh_output *o)
+{
+    uint64_t conn = o->conn;
+    tables_publish(&n->tables);
+    int fd = streams_release(n->streams, conn);
+    if (fd < 0 || trunks_add(n->trunks, conn, fd, o->payload, o->len))
+        mesh_on_closed(n->mesh, conn, "the connection was closed", clock_monotonic_us());
 }
 
 static void want(struct node *n, const struct mesh_output *o)
@@ -106,6 +119,9 @@ static void do_one(struct node *n, const struct mesh_output *o)
         break;
     case MESH_OUTPUT_DATAGRAM:
         send_datagram(n, o);
+        break;
+    case MESH_OUTPUT_TRUNK:
+        begin_trunk(n, o);
         break;
     case MESH_OUTPUT_WORK:
         handshake_pool_add(n->handshakes, o->work, o->stranger);

@@ -22,7 +22,8 @@ static_assert(INTAKE_PEERS == MESH_PEERS_MAX, "each peer has a share of the queu
 static_assert(CONFIG_WORKERS_MAX == WORKER_MAX && WORKER_MAX <= TAP_QUEUES_MAX &&
                   WORKER_MAX <= WIRE_DATA_LANES,
               "each worker has a queue and a lane");
-static_assert(UPLINK_WORKERS_MAX == WORKER_MAX, "each worker has a channel to the uplink");
+static_assert(UPLINK_WORKERS_MAX == WORKER_MAX && TRUNKS_WORKERS_MAX == WORKER_MAX,
+              "each worker has a channel to the uplink, and to the trunks");
 
 static bool open_api(struct node *n)
 {
@@ -148,6 +149,18 @@ static bool list_peers(struct node *n)
     return true;
 }
 
+static bool start_trunks(struct node *n)
+{
+    if (n->config->carriers == CARRIERS_UDP)
+        return true;
+    const struct trunks_config config = {
+        .loop = &n->loop, .workers = n->socket_count, .closed = control_events_trunk_closed, .context = n};
+    int err = trunks_new(&config, &n->trunks);
+    if (err)
+        log_error("cannot start the thread for datagrams over TCP: %s", err_str(err));
+    return err == 0;
+}
+
 static bool start_workers(struct node *n)
 {
     const struct workers_config config = {.count = n->socket_count,
@@ -155,6 +168,7 @@ static bool start_workers(struct node *n)
                                           .sockets = n->sockets,
                                           .uplinks =
                                               n->config->backbone[0] ? n->helpers.uplink.workers : NULL,
+                                          .trunks = n->trunks ? trunks_channels(n->trunks) : NULL,
                                           .mac = device_mac(n->device),
                                           .peers_max = MESH_PEERS_MAX,
                                           .pass_bpdus = n->config->pass_bpdus,
@@ -320,7 +334,7 @@ bool control_start(struct node *n)
     snapshot_watch(&n->snapshot, &n->loop, control_events_resumed, n);
     if (!open_api(n) || !open_sockets(n) || !open_device(n) || !open_mesh(n) || !list_peers(n) ||
         !wait_for_helpers(n) || (n->key_made && keydir_draft(n->identity, n->config->keydir, &n->key)) ||
-        cage_enter(n->config, &n->sandbox) || log_start_writer() || !start_workers(n))
+        cage_enter(n->config, &n->sandbox) || log_start_writer() || !start_trunks(n) || !start_workers(n))
         return false;
     init_parts(n);
     tell_addresses(n);

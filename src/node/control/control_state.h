@@ -10,6 +10,7 @@
 #include "node/api/api.h"
 #include "node/carrier/handshake_pool.h"
 #include "node/carrier/streams.h"
+#include "node/carrier/trunks.h"
 #include "node/command/commands.h"
 #include "node/command/pings.h"
 #include "node/config/config.h"
@@ -56,6 +57,7 @@ struct node {
     unsigned peers_max;   /* as many as there are files to open for */
     struct filter filter; /* the mesh's */
     struct streams *streams;
+    struct trunks *trunks; /* NULL with -carrier udp */
     struct handshake_pool *handshakes;
     struct addresses addresses;
     struct hosts hosts;

@@ -29,6 +29,7 @@ void control_stop(struct node *n, int code)
         pings_end(&n->pings);
         api_close(n->api);
     }
+    trunks_close(n->trunks); /* the last words are in its channels, too */
     workers_stop(&n->workers);
     helpers_close(&n->helpers);
     snapshot_unwatch(&n->snapshot);

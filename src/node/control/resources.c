@@ -12,10 +12,11 @@
 
 #define FILES_OWN                                                                                            \
     512 /* the lobby, half-open connections, queues, sockets, callers of the API, the backbone */
-#define FILES_PER_PEER 2                  /* its connection, and the one that replaces it */
+#define FILES_PER_PEER 2                  /* its connection, and the one that replaces it, or a trunk */
 #define ROOM_OWN       ((size_t)32 << 20) /* of addresses, what a node takes; each worker … */
 #define ROOM_WORKER    ((size_t)6 << 20)
-#define THREADS_OTHER  (1 + HANDSHAKE_POOL_THREADS) /* … beside those of threads: the log's, libuv's pool */
+#define THREADS_OTHER                                                                                        \
+    (2 + HANDSHAKE_POOL_THREADS) /* … beside those of threads: the log's, the trunks', libuv's pool */
 
 /* A CPU may be online and not ours. */
 unsigned resources_workers(const struct config *config)

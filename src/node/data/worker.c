@@ -28,7 +28,7 @@
 static const struct bucket_rate event_rate = {100 * USEC_PER_MSEC, 1};
 static const struct bucket_rate trace_rate = {100 * USEC_PER_MSEC, 10};
 
-enum source { SOURCE_STOP, SOURCE_TAP, SOURCE_UDP, SOURCE_UPLINK, SOURCE_COUNT };
+enum source { SOURCE_STOP, SOURCE_TAP, SOURCE_UDP, SOURCE_UPLINK, SOURCE_TRUNKS, SOURCE_COUNT };
 
 /* ---- events to the control thread ---- */
 
@@ -120,12 +120,12 @@ static void device_gone(struct worker *w)
     (void)worker_event(w, &(struct worker_event){.kind = WORKER_EVENT_DEVICE_GONE});
 }
 
-/* Its helper is gone for good, which the control thread tells; the channel would keep epoll awake, too. */
-static bool uplink_round(struct worker *w)
+/* Whose other end is gone for good, which the control thread tells, would keep epoll awake, too. */
+static bool channel_round(struct worker *w, enum carrier by, int channel)
 {
     bool delivered = false;
-    if (worker_uplink_round(w, &delivered))
-        (void)epoll_ctl(w->epoll, EPOLL_CTL_DEL, w->config.ports.uplink, NULL);
+    if (worker_channel_round(w, by, &delivered))
+        (void)epoll_ctl(w->epoll, EPOLL_CTL_DEL, channel, NULL);
     return delivered;
 }
 
@@ -150,7 +150,9 @@ static bool round_of(struct worker *w, const struct epoll_event *ready, int coun
     w->overloaded = false;
     bool answered = is_ready[SOURCE_UDP] && worker_in_round(w);
     if (is_ready[SOURCE_UPLINK])
-        answered |= uplink_round(w);
+        answered |= channel_round(w, CARRIER_UPLINK, w->config.ports.uplink);
+    if (is_ready[SOURCE_TRUNKS])
+        answered |= channel_round(w, CARRIER_TCP, w->config.ports.trunks);
     if ((is_ready[SOURCE_TAP] || answered) && worker_out_round(w))
         device_gone(w);
     boost_round(&w->boost, w->now_us, bytes_carried(w), w->overloaded);
@@ -194,7 +196,9 @@ static int open_descriptors(struct worker *w)
         err = watch(w, worker_tap(w), SOURCE_TAP);
     if (!err)
         err = watch(w, w->config.ports.udp->fd, SOURCE_UDP);
-    return err || w->config.ports.uplink < 0 ? err : watch(w, w->config.ports.uplink, SOURCE_UPLINK);
+    if (!err && w->config.ports.uplink >= 0)
+        err = watch(w, w->config.ports.uplink, SOURCE_UPLINK);
+    return err || w->config.ports.trunks < 0 ? err : watch(w, w->config.ports.trunks, SOURCE_TRUNKS);
 }
 
 static int make_buffers(struct worker *w)
@@ -204,7 +208,8 @@ static int make_buffers(struct worker *w)
     w->send = room ? room + ENDPOINT_ENVELOPE_MAX : NULL;
     if (!w->frame || !w->send)
         return ERR_NOMEM;
-    if (w->config.ports.uplink >= 0 && !(w->uplink = malloc(UPLINK_MESSAGE_MAX)))
+    bool channels = w->config.ports.uplink >= 0 || w->config.ports.trunks >= 0;
+    if (channels && !(w->message = malloc(UPLINK_MESSAGE_MAX)))
         return ERR_NOMEM;
     if (w->config.profile && !(w->profile = calloc(1, sizeof(*w->profile))))
         return ERR_NOMEM;
@@ -229,7 +234,7 @@ static void free_worker(struct worker *w)
     free(w->profile);
     if (w->send)
         free(w->send - ENDPOINT_ENVELOPE_MAX);
-    free(w->uplink);
+    free(w->message);
     free(w->frame);
     free(w);
 }

@@ -65,7 +65,7 @@ struct worker_config {
     unsigned workers;      /* of this node */
     const int *tap_queues; /* one per worker: it reads its own, and writes to the one of a frame's flow */
     unsigned tap_offloads;
-    struct carrier_ports ports; /* its own; what comes by the uplink's is served, too */
+    struct carrier_ports ports; /* its own; what comes by their channels is served, too */
     struct switch_table *sw;
     struct fwd *fwd;
     struct reassembly *reassembly;     /* for at least `workers`; all workers' */

@@ -61,8 +61,9 @@ struct worker {
     /* in */
     struct udp_batch *batch;
     struct udp_message messages[UDP_BATCH];
-    uint8_t *uplink; /* UPLINK_MESSAGE_MAX: the last message that came by it; NULL where there is none … */
-    struct endpoint uplink_from; /* … and from whom */
+    uint8_t
+        *message; /* UPLINK_MESSAGE_MAX: the last one that came by a channel; NULL where there is none … */
+    struct endpoint message_from; /* … and from where */
     struct overload *overload;
     enum overload_state load;
     bool overloaded;      /* this round found more than it can open */

@@ -32,11 +32,11 @@
 #define STRANGER_SHARE  16384
 #define CONTROL_LEN_MAX (WIRE_FRAME_MAX + WIRE_OVERHEAD)
 
-#define UPLINK_ROUND 16 /* messages of the uplink, before others have their turn */
+#define CHANNEL_ROUND 16 /* messages of a channel, before others have their turn */
 
 #define ECN_CE 3 /* RFC 3168 */
 
-static_assert(PATH_UPLINK_SIZE_MAX <= CONTROL_LEN_MAX, "the largest probe reaches the control thread");
+static_assert(PATH_STREAM_SIZE_MAX <= CONTROL_LEN_MAX, "the largest probe reaches the control thread");
 
 /* A received datagram on its way in. */
 struct arrival {
@@ -182,17 +182,17 @@ static enum drop on_plain(struct worker *w, const struct arrival *a, uint8_t *pl
     return on_frame(w, a, &meta, plain, len);
 }
 
-/* What came by the uplink has no address. */
+/* What came over TCP has no address. */
 static struct endpoint source_of(const struct worker *w, const struct udp_message *m)
 {
-    return m->from.family ? carrier_source(m) : w->uplink_from;
+    return m->from.family ? carrier_source(m) : w->message_from;
 }
 
 /* The datagram authenticated: where it came from may be where the peer is now. */
 static void check_source(struct worker *w, uint32_t slot, const struct udp_message *m)
 {
     if (m->from.family == 0)
-        return; /* a backbone is no address of the peer's */
+        return; /* nor is a backbone, or who connected, an address of the peer's for datagrams */
     const struct fwd_peer *peer = fwd_peer(w->config.fwd, slot);
     if (peer && peer->has_path && addr_equal(&peer->endpoint.remote, &m->from))
         return;
@@ -327,13 +327,13 @@ bool worker_in_round(struct worker *w)
 }
 
 /* One message lies in the buffer at a time: what the merge holds of it is written before the next one comes. */
-int worker_uplink_round(struct worker *w, bool *delivered)
+int worker_channel_round(struct worker *w, enum carrier by, bool *delivered)
 {
     uint64_t before = atomic_load_explicit(&w->counters.tap_tx_frames, memory_order_relaxed);
     int err = 0;
-    for (unsigned i = 0; i < UPLINK_ROUND && (!err || err == ERR_FORMAT); i++) {
+    for (unsigned i = 0; i < CHANNEL_ROUND && (!err || err == ERR_FORMAT); i++) {
         struct udp_message m;
-        err = carrier_receive(&w->config.ports, w->uplink, &m, &w->uplink_from);
+        err = carrier_receive(&w->config.ports, by, w->message, &m, &w->message_from);
         if (!err)
             on_message(w, &m);
         else if (err == ERR_FORMAT)

@@ -3,6 +3,7 @@
 /* From peers to the TAP. */
 
 #include "base/err.h"
+#include "proto/path/endpoint.h"
 #include <stdbool.h>
 
 struct worker;
@@ -10,5 +11,6 @@ struct worker;
 /* Receives and delivers one batch of datagrams. True when a frame reached the TAP. */
 bool worker_in_round(struct worker *w);
 
-/* Likewise what came by the uplink; whether a frame reached the TAP is in *delivered. ERR_CLOSED when its channel is gone. */
-int worker_uplink_round(struct worker *w, bool *delivered) must_check;
+/* Likewise what came by trunks (CARRIER_TCP), or by the uplink; whether a frame reached the TAP is in *delivered. ERR_CLOSED
+ * when the channel is gone. */
+int worker_channel_round(struct worker *w, enum carrier by, bool *delivered) must_check;

@@ -25,19 +25,20 @@ int workers_start(struct workers *w, const struct workers_config *c)
 {
     int err = make_shared(w, c);
     for (unsigned i = 0; !err && i < c->count; i++) {
-        const struct worker_config config = {.index = i,
-                                             .workers = c->count,
-                                             .tap_queues = c->tap->queues,
-                                             .tap_offloads = c->tap->offloads,
-                                             .ports = {&c->sockets[i], c->uplinks ? c->uplinks[i] : -1},
-                                             .sw = w->sw,
-                                             .fwd = w->fwd,
-                                             .reassembly = w->reassembly,
-                                             .stream_until_us = &w->stream_until_us,
-                                             .profile = c->profile,
-                                             .traces = c->traces,
-                                             .wake = c->wake,
-                                             .context = c->context};
+        const struct worker_config config = {
+            .index = i,
+            .workers = c->count,
+            .tap_queues = c->tap->queues,
+            .tap_offloads = c->tap->offloads,
+            .ports = {&c->sockets[i], c->uplinks ? c->uplinks[i] : -1, c->trunks ? c->trunks[i] : -1},
+            .sw = w->sw,
+            .fwd = w->fwd,
+            .reassembly = w->reassembly,
+            .stream_until_us = &w->stream_until_us,
+            .profile = c->profile,
+            .traces = c->traces,
+            .wake = c->wake,
+            .context = c->context};
         err = worker_start(&config, &w->list[i]);
         w->count += err == 0;
     }

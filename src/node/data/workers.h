@@ -26,6 +26,7 @@ struct workers_config {
     const struct tap *tap;      /* borrowed until workers_stop, as sockets are */
     struct udp_socket *sockets; /* as many */
     const int *uplinks;         /* channels, likewise; NULL: there are none */
+    const int *trunks;          /* as uplinks */
     const uint8_t *mac;         /* of the device */
     unsigned peers_max;         /* slots */
     bool pass_bpdus, profile;

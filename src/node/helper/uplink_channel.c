@@ -2,6 +2,7 @@
 #include "node/helper/uplink_channel.h"
 
 #include "node/helper/helper_channel.h"
+#include "proto/wire/wire.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -65,6 +66,14 @@ ssize_t uplink_channel_receive(int fd, uint8_t out[UPLINK_MESSAGE_MAX])
     if (n <= 0)
         return n < 0 && errno == EAGAIN ? ERR_AGAIN : ERR_CLOSED;
     return n <= UPLINK_MESSAGE_MAX ? n : ERR_FORMAT;
+}
+
+unsigned uplink_channel_worker(const uint8_t *datagrams, size_t len, unsigned workers)
+{
+    struct wire_header head;
+    if (wire_header_decode(datagrams, len, &head) != DROP_NONE || head.type != WIRE_DATA)
+        return 0;
+    return wire_worker(head.lane, head.receiver, workers);
 }
 
 int uplink_channel_read(const uint8_t *packet, size_t len, struct helper_message *out)

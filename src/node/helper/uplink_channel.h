@@ -24,6 +24,10 @@ int uplink_channel_tell(int fd, const struct helper_message *m) must_check;
 /* The length of a packet, not 0; ERR_AGAIN, ERR_CLOSED; ERR_FORMAT for one that is longer than any message. */
 ssize_t uplink_channel_receive(int fd, uint8_t out[UPLINK_MESSAGE_MAX]) must_check;
 
+/* Which of so many workers takes a batch that begins with these datagrams: the one to which the kernel would steer them,
+ * had they come over UDP (net/udp.h), so that a lane stays with one worker. */
+unsigned uplink_channel_worker(const uint8_t *datagrams, size_t len, unsigned workers);
+
 /* Whether a packet is one of helper_message.h. */
 static inline bool uplink_channel_is_told(const uint8_t *packet)
 {

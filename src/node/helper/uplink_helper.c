@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "node/helper/uplink_channel.h"
 #include "node/helper/uplink_socket.h"
-#include "proto/wire/wire.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,20 +31,12 @@ struct uplink_helper {
 
 /* ---- from the backbone ---- */
 
-/* As the kernel steers what comes over UDP (net/udp.h), so that a lane stays with one worker. */
-static unsigned worker_of(const struct uplink_helper *h, const uint8_t *message, size_t len)
-{
-    struct wire_header head;
-    const uint8_t *first = message + UPLINK_BATCH_HEAD_LEN;
-    if (wire_header_decode(first, len - UPLINK_BATCH_HEAD_LEN, &head) != DROP_NONE || head.type != WIRE_DATA)
-        return 0;
-    return wire_worker(head.lane, head.receiver, h->workers);
-}
-
 static void pass_datagrams(struct uplink_helper *h, const uint8_t *message, size_t len)
 {
     const struct iovec whole = {(void *)message, len};
-    int fd = h->ends->workers[worker_of(h, message, len)];
+    unsigned worker =
+        uplink_channel_worker(message + UPLINK_BATCH_HEAD_LEN, len - UPLINK_BATCH_HEAD_LEN, h->workers);
+    int fd = h->ends->workers[worker];
     h->dropped += uplink_channel_send(fd, &whole, 1) != 0;
 }
 

@@ -78,7 +78,7 @@ void addresses_tick(struct addresses *a, uint64_t now_us)
     size_t len = reflexive_request(&a->reflexive, now_us, request);
     if (!len)
         return;
-    const struct carrier_ports ports = {a->config.socket, -1};
+    const struct carrier_ports ports = {a->config.socket, -1, -1};
     const struct endpoint server = endpoint_udp(&a->reflexive.server);
     /* A lost request is asked again. */
     (void)!carrier_send_one(&ports, &server, request, len);

@@ -193,7 +193,7 @@ static void abort_stream(struct stream *base)
     finish((struct uplink_stream *)base, UPLINK_END_REFUSED);
 }
 
-static const struct stream_ops ops = {send_bytes, close_stream, abort_stream};
+static const struct stream_ops ops = {send_bytes, close_stream, abort_stream, NULL};
 
 static void on_linger(uv_timer_t *timer)
 {

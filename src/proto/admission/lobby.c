@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Guests, their ClientHellos, and the budget of handshakes. docs/PROTOCOL.md §6. Control thread. */
+/* Guests, their first bytes, and the budget of handshakes. docs/PROTOCOL.md §6 and §18. Control thread. */
 
 #include "proto/admission/lobby.h"
 
@@ -9,6 +9,7 @@
 #include "proto/admission/crowd.h"
 #include "proto/admission/limits.h"
 #include "proto/admission/source.h"
+#include "proto/wire/trunk.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,7 @@ struct lobby {
     struct limits *served; /* its debts tell who was served least */
     struct bucket turns;
     unsigned ready, ready_known; /* guests whose ClientHello is whole, and the known ones of these */
-    struct lobby_guest leaving;  /* what lobby_next returned */
+    struct lobby_guest leaving;  /* what lobby_next or lobby_take returned */
     struct lobby_guest guests[LOBBY_PLACES];
     bool whole[LOBBY_PLACES]; /* its ClientHello is here */
 };
@@ -111,8 +112,14 @@ static int client_hello(const uint8_t *data, size_t len)
     return len >= RECORD_HEADER_LEN + body;
 }
 
+static bool is_trunk(const struct lobby_guest *g)
+{
+    return g->len && g->from.kind == TARGET_TCP && trunk_begins(g->hello[0]);
+}
+
 int lobby_feed(struct lobby *l, uint64_t conn, const uint8_t *data, size_t len, uint64_t now_us)
 {
+    struct trunk_batch first;
     int place = find(l, conn);
     if (place < 0)
         return ERR_NOT_FOUND;
@@ -121,6 +128,8 @@ int lobby_feed(struct lobby *l, uint64_t conn, const uint8_t *data, size_t len, 
         return ERR_FORMAT;
     memcpy(g->hello + g->len, data, len);
     g->len += len;
+    if (is_trunk(g))
+        return trunk_decode_first(g->hello, g->len, &first);
     int err = client_hello(g->hello, g->len);
     if (err == 1 && !l->whole[place]) {
         l->whole[place] = true;
@@ -129,6 +138,16 @@ int lobby_feed(struct lobby *l, uint64_t conn, const uint8_t *data, size_t len, 
         crowd_renew(l->crowd, (unsigned)place, now_us);
     }
     return err < 0 ? err : 0;
+}
+
+const struct lobby_guest *lobby_take(struct lobby *l, uint64_t conn)
+{
+    int place = find(l, conn);
+    if (place < 0)
+        return NULL;
+    l->leaving = l->guests[place];
+    vacate(l, (unsigned)place);
+    return &l->leaving;
 }
 
 /* How long until the budget has a turn for those whose ClientHello is whole. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Where accepted connections wait for their handshake. A guest costs us a place and a buffer, no TLS state, until
+/* Where accepted connections wait for their handshake, or for the first batch of a trunk (docs/PROTOCOL.md §18), which
+ * needs no turn. A guest costs us a place and a buffer, no TLS state, until
  * its whole ClientHello is here and its turn has come. Turns are bought from one budget for the whole node: known
  * sources first, then whoever's neighbourhood was served least of late. docs/PROTOCOL.md §6. Sans-I/O, control
  * thread. */
@@ -22,6 +23,7 @@
 #define LOBBY_MEMORY_US         10000000ull /* how long one handshake counts against its source */
 #define LOBBY_MEMORY_HANDSHAKES 60          /* as many count at most */
 #define LOBBY_SOURCES           4096        /* whose handshakes are remembered */
+#define LOBBY_TRUNK             1           /* the guest is one, and its first batch is here: lobby_take */
 
 struct lobby;
 
@@ -41,9 +43,13 @@ uint64_t lobby_enter(struct lobby *l, uint64_t conn, const struct target *from, 
 /* False when conn is not here. */
 bool lobby_leave(struct lobby *l, uint64_t conn);
 
-/* Bytes of a guest. ERR_NOT_FOUND when conn is not here; ERR_FORMAT when they are not the beginning of a TLS
- * ClientHello of at most LOBBY_HELLO_MAX bytes. */
+/* Bytes of a guest. 0 or LOBBY_TRUNK; ERR_NOT_FOUND when conn is not here; ERR_FORMAT when they are not the beginning of a
+ * TLS ClientHello of at most LOBBY_HELLO_MAX bytes, nor, over TCP, of a trunk's first batch. */
 int lobby_feed(struct lobby *l, uint64_t conn, const uint8_t *data, size_t len, uint64_t now_us) must_check;
+
+/* The guest conn, which has left; what is returned holds until the next call of this or lobby_next. NULL when it is not
+ * here. */
+const struct lobby_guest *lobby_take(struct lobby *l, uint64_t conn);
 
 /* Whose turn it is now, or NULL; it has left, and what is returned holds until the next call. */
 const struct lobby_guest *lobby_next(struct lobby *l, uint64_t now_us);

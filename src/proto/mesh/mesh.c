@@ -40,6 +40,8 @@ int mesh_new(const struct mesh_config *config, struct mesh **out)
     if (!err)
         err = table_new(&m->session_streams);
     if (!err)
+        err = table_new(&m->trunks);
+    if (!err)
         err =
             limits_new(MESH_ACCEPT_SOURCES, MESH_ACCEPT_INTERVAL_US, MESH_ACCEPT_BURST, random, &m->accepts);
     if (!err)
@@ -89,6 +91,7 @@ void mesh_free(struct mesh *m)
     known_free(m->known);
     limits_free(m->accepts);
     table_free(m->session_streams);
+    table_free(m->trunks);
     table_free(m->receivers);
     table_free(m->streams);
     tls_context_free(m->tls);

@@ -3,7 +3,7 @@
  * docs/PROTOCOL.md §6. Control thread.
  *
  *   accepted ──▶ lobby ── whole ClientHello, turn ──▶ half-open ── identified ──▶ peer
- *      │           │                                    │
+ *      │           │ └─ a trunk's first batch ──▶ peer  │
  *      ▼           ▼ pushed out, late, no ClientHello   ▼ pushed out, late, failed
  *   refused      aborted                             aborted, or closed with an alert
  */
@@ -18,6 +18,7 @@
 #include "proto/mesh/mesh_session.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_stream.h"
+#include "proto/mesh/mesh_trunk.h"
 #include "proto/mesh/mesh_uplink.h"
 
 bool mesh_expects(const struct mesh *m, const struct target *from)
@@ -136,6 +137,8 @@ void mesh_on_guest_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, siz
     int err = lobby_feed(m->lobby, conn, data, len, now_us);
     if (err == ERR_FORMAT && lobby_leave(m->lobby, conn))
         mesh_turn_away(m, conn);
+    if (err == LOBBY_TRUNK)
+        mesh_on_trunk_guest(m, lobby_take(m->lobby, conn), now_us);
     if (!err)
         mesh_receive_guests(m, now_us);
 }

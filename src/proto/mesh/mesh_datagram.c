@@ -14,6 +14,7 @@
 #include "proto/mesh/mesh_reach.h"
 #include "proto/mesh/mesh_session.h"
 #include "proto/mesh/mesh_state.h"
+#include "proto/mesh/mesh_trunk.h"
 #include "proto/wire/wire.h"
 #include <assert.h>
 #include <stdio.h>
@@ -240,6 +241,12 @@ static void on_path_changed(struct mesh *m, struct peer *p, uint64_t now_us)
     mesh_note(m, MESH_NOTICE_PATH, p, endpoint_format(&best->endpoint, text));
 }
 
+/* One kind for trunks alone: nobody opens one with a probe that was sent over UDP. */
+static enum path_probe_kind request_by(enum carrier carrier)
+{
+    return carrier == CARRIER_TCP ? PATH_PROBE_TRUNK : PATH_PROBE_REQUEST;
+}
+
 void mesh_poll_paths(struct mesh *m, struct peer *p, uint64_t now_us)
 {
     struct session *s = peer_send_session(p);
@@ -249,10 +256,13 @@ void mesh_poll_paths(struct mesh *m, struct peer *p, uint64_t now_us)
     struct endpoint to;
     bool changed = false;
     path_set_sent(p->paths, peer_sent(p));
-    while (path_poll(p->paths, now_us, &probe, &to, &changed))
+    while (path_poll(p->paths, now_us, &probe, &to, &changed)) {
+        probe.kind = request_by(to.carrier);
         send_probe(p, s, &probe, probe.size, &to);
+    }
     if (changed)
         on_path_changed(m, p, now_us);
+    mesh_update_trunk(m, p, now_us);
 }
 
 static bool answers_ping(struct mesh *m, uint64_t token, uint64_t now_us)
@@ -278,7 +288,7 @@ int mesh_ping(struct mesh *m, uint32_t slot, uint64_t token, uint64_t now_us)
     struct mesh_ping *ping = &m->pings[m->ping_at++ % MESH_PINGS_MAX];
     *ping = (struct mesh_ping){.sent_us = now_us, .caller = token};
     random_fill(&m->config.random, &ping->token, sizeof(ping->token));
-    const struct path_probe probe = {.kind = PATH_PROBE_REQUEST, .token = ping->token};
+    const struct path_probe probe = {.kind = request_by(best->endpoint.carrier), .token = ping->token};
     send_probe(p, s, &probe, 0, &best->endpoint);
     return 0;
 }
@@ -287,7 +297,8 @@ int mesh_ping(struct mesh *m, uint32_t slot, uint64_t token, uint64_t now_us)
 static bool may_come_by(const struct mesh *m, const struct peer *p, const struct endpoint *from)
 {
     return carrier_in(from->carrier, m->config.carriers) &&
-           (from->carrier != CARRIER_UPLINK || id_compare(&from->peer, &p->id) == 0);
+           (from->carrier != CARRIER_UPLINK || id_compare(&from->peer, &p->id) == 0) &&
+           (from->carrier != CARRIER_TCP || mesh_is_trunk_of(p, from));
 }
 
 /* No longer than the request, whose sender nothing but its datagrams vouches for. */
@@ -308,7 +319,9 @@ static enum drop on_probe(struct mesh *m, struct peer *p, const uint8_t *body, s
     if (path_probe_decode(body, len, &probe))
         return DROP_INNER;
     struct session *s = peer_send_session(p);
-    if (probe.kind == PATH_PROBE_REQUEST) {
+    if (probe.kind != PATH_PROBE_ANSWER) {
+        if (probe.kind != request_by(from->carrier))
+            return DROP_CARRIER;
         if (probe.size && probe.size != datagram_len)
             return DROP_INNER;
         if (!allowance_take(&p->allowance, ALLOWANCE_PROBE, 1, now_us))

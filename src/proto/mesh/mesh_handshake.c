@@ -30,7 +30,10 @@ static void say_hello(struct mesh *m, struct link *l)
         h.aead_count = 1;
     }
 #endif
-    h.features = (HELLO_FEATURE_FRESH_ROOT | HELLO_FEATURE_SESSION) & ~m->config.features_off;
+    h.features = HELLO_FEATURE_FRESH_ROOT | HELLO_FEATURE_SESSION;
+    if (carrier_in(CARRIER_TCP, m->config.carriers))
+        h.features |= HELLO_FEATURE_TRUNK;
+    h.features &= ~m->config.features_off;
     h.lanes = m->config.lanes;
     h.mtu = m->config.mtu;
     memcpy(h.name, m->name, sizeof(h.name));

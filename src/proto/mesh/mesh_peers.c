@@ -6,6 +6,7 @@
 #include "proto/mesh/mesh_accept.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_state.h"
+#include "proto/mesh/mesh_trunk.h"
 
 struct peer *mesh_find_peer(const struct mesh *m, const struct node_id *id)
 {
@@ -42,6 +43,7 @@ int mesh_add_peer(struct mesh *m, const struct node_id *id, struct peer **out)
 
 void mesh_forget_peer(struct mesh *m, struct peer *p)
 {
+    mesh_end_trunk(m, p, "", p->ticked_us);
     mesh_tell_gone(m, p);
     outputs_give_back(&m->outputs, p->promised);
     heap_remove(&m->due, &p->due);

@@ -22,9 +22,9 @@ static struct addr asked_over_udp(const struct peer *p)
 {
     struct path paths[PATHS_MAX];
     size_t count = path_list(p->paths, paths, PATHS_MAX);
-    if (p->path_told.carrier == CARRIER_UDP || count == 0)
-        return p->path_told.remote;
-    return paths[0].endpoint.remote; /* uplinks come last, and have none */
+    if (p->path_told.carrier == CARRIER_UDP || count == 0 || paths[0].endpoint.carrier != CARRIER_UDP)
+        return p->path_told.carrier == CARRIER_UDP ? p->path_told.remote : (struct addr){0};
+    return paths[0].endpoint.remote; /* others come last */
 }
 
 static const char *said_of_uplinks(const struct peer *p)
@@ -41,20 +41,23 @@ static const char *said_of_uplinks(const struct peer *p)
 void mesh_describe_dark(const struct peer *p, char out[MESH_PEER_ERROR_MAX])
 {
     struct addr asked = asked_over_udp(p);
-    char text[ADDR_TEXT_MAX], control[272] = "";
+    char text[ADDR_TEXT_MAX], control[272] = "", trunk[TRUNK_ERROR_MAX + 64] = "";
     const char *uplinks = said_of_uplinks(p);
     bool connected = p->current && link_has_stream(p->current);
     if (!connected && p->dial.error[0])
         snprintf(control, sizeof(control), "; nor over TCP: %s", p->dial.error);
     else if (!connected && !peer_carries_control(p))
         snprintf(control, sizeof(control), "; its control connection broke, too");
+    if (connected && p->trunk.error[0])
+        snprintf(trunk, sizeof(trunk), "; nor over TCP to its control port: %s", p->trunk.error);
     if (!asked.family)
-        snprintf(out, MESH_PEER_ERROR_MAX, "it has named no address for UDP that can be used%s%s", uplinks,
-                 control);
+        snprintf(out, MESH_PEER_ERROR_MAX, "it has named no address for UDP that can be used%s%s%s", trunk,
+                 uplinks, control);
     else
-        snprintf(out, MESH_PEER_ERROR_MAX,
-                 "nothing comes back over UDP from %s: do the firewalls on both sides pass UDP port %u?%s%s",
-                 addr_format(&asked, text), asked.port, uplinks, control);
+        snprintf(
+            out, MESH_PEER_ERROR_MAX,
+            "nothing comes back over UDP from %s: do the firewalls on both sides pass UDP port %u?%s%s%s",
+            addr_format(&asked, text), asked.port, trunk, uplinks, control);
 }
 
 static void tell_open(struct mesh *m, struct peer *p, uint64_t silence_us)

@@ -72,6 +72,7 @@ struct mesh {
     bool pressed;                               /* of late datagrams were dropped for want of time */
     bool behind;                                /* more were due than one tick takes */
     struct table *streams;                      /* conn → struct link */
+    struct table *trunks;                       /* conn → struct peer */
     struct table *receivers;                    /* receiver index → struct mesh_receiver */
     struct table *session_streams;              /* conn → struct peer over whose session it is */
     unsigned session_guests;                    /* how many of those were opened by peers */

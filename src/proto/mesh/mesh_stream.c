@@ -13,6 +13,7 @@
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_session.h"
 #include "proto/mesh/mesh_state.h"
+#include "proto/mesh/mesh_trunk.h"
 #include <stdio.h>
 
 #define KILOBYTE 1024
@@ -126,8 +127,10 @@ static struct link *link_on(struct mesh *m, uint64_t conn)
 void mesh_on_connected(struct mesh *m, uint64_t conn, uint64_t now_us)
 {
     struct link *l = link_on(m, conn);
-    if (!l)
+    if (!l) {
+        (void)mesh_on_trunk_connected(m, conn, now_us);
         return;
+    }
     link_on_connected(l);
     mesh_advance(m, l, now_us);
 }
@@ -136,7 +139,8 @@ void mesh_on_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t le
 {
     struct link *l = link_on(m, conn);
     if (!l) {
-        mesh_on_guest_bytes(m, conn, data, len, now_us);
+        if (!mesh_on_trunk_bytes(m, conn, now_us))
+            mesh_on_guest_bytes(m, conn, data, len, now_us);
         return;
     }
     if (link_state(l) >= LINK_STATE_GREETING &&
@@ -150,7 +154,7 @@ void mesh_on_closed(struct mesh *m, uint64_t conn, const char *reason, uint64_t 
 {
     struct link *l = link_on(m, conn);
     if (!l) {
-        if (lobby_leave(m->lobby, conn))
+        if (!mesh_on_trunk_closed(m, conn, reason, now_us) && lobby_leave(m->lobby, conn))
             outputs_give_back(&m->outputs, 1);
         return;
     }

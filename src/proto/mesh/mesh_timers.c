@@ -8,6 +8,7 @@
  *   its links          a handshake or a drain that has taken too long; the ratchet (proto/link/keychain.h)
  *   its paths          probes, answers that are overdue (proto/path/path.h)
  *   its reach          a path that has not answered for too long (proto/peer/reach.h)
+ *   its trunk          to be dialled, given up or closed (proto/peer/trunk_plan.h)
  *   dialling           the next target, the next round, the next handshake
  *   look               what workers have counted, while it has a session: twice a second
  *   its streams        segments of control streams over its session, that are to be sent or repeated (mesh_session.c)
@@ -28,6 +29,7 @@
 #include "proto/mesh/mesh_session.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_stream.h"
+#include "proto/mesh/mesh_trunk.h"
 #include "proto/mesh/mesh_uplink.h"
 #include <stddef.h>
 #include <stdio.h>
@@ -64,6 +66,7 @@ uint64_t mesh_peer_deadline(const struct peer *p, uint64_t now_us)
     at = earlier(at, peer_dial_next(p, now_us));
     at = earlier(at, reach_deadline(&p->reach));
     at = earlier(at, mesh_session_deadline(p));
+    at = earlier(at, trunk_next(&p->trunk));
     if (p->current)
         at = earlier(at, p->stats.look_at_us);
     for (unsigned i = 0; i < p->link_count; i++)
@@ -117,6 +120,7 @@ static void tick_peer(struct mesh *m, struct peer *p, uint64_t now_us)
     tick_dialling(m, p, now_us);
     mesh_poll_paths(m, p, now_us);
     mesh_poll_session(m, p, now_us);
+    mesh_tick_trunk(m, p, now_us);
     if (is_needless(p))
         mesh_forget_peer(m, p);
     else

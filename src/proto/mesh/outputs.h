@@ -45,7 +45,7 @@ enum mesh_output_kind {
     MESH_OUTPUT_DIAL,         /* open a stream; answered by mesh_on_connected or mesh_on_closed */
     MESH_OUTPUT_STREAM_SEND,  /* payload goes out on stream conn */
     MESH_OUTPUT_STREAM_CLOSE, /* once what was sent is out; no event follows */
-    MESH_OUTPUT_STREAM_ABORT, /* at once, whatever was sent; no event follows */
+    MESH_OUTPUT_STREAM_ABORT, /* at once, whatever was sent; no event follows. Of a trunk, too */
     MESH_OUTPUT_DATAGRAM,     /* payload goes to endpoint; may be lost, also for being too large */
     MESH_OUTPUT_WORK,         /* link_work_run(work) on any thread, then mesh_on_worked */
     MESH_OUTPUT_RETIRE,       /* session is the owner's now: to be freed when no worker holds it */
@@ -55,7 +55,9 @@ enum mesh_output_kind {
     MESH_OUTPUT_GONE,         /* the peer in slot is gone: what was learned from it is to be forgotten */
     MESH_OUTPUT_NOTICE,       /* payload: name and text, each with its NUL */
     MESH_OUTPUT_PONG,         /* the answer to mesh_ping */
-    MESH_OUTPUT_PAIR,         /* tell the backbone that we exchange datagrams with id by it, or no longer */
+    MESH_OUTPUT_TRUNK, /* stream conn is one no more: it carries datagrams of endpoints with that number, and
+                               * the payload was the first that it brought. Answered by mesh_on_closed at its end */
+    MESH_OUTPUT_PAIR,  /* tell the backbone that we exchange datagrams with id by it, or no longer */
 };
 
 struct mesh_output {
@@ -71,7 +73,7 @@ struct mesh_output {
         } pair; /* PAIR */
     };
     union {
-        uint64_t conn;           /* DIAL, STREAM_… */
+        uint64_t conn;           /* DIAL, STREAM_…, TRUNK */
         uint64_t token;          /* PONG */
         struct session *session; /* RETIRE */
         struct link_work *work;  /* WORK: the owner's until mesh_on_worked */

@@ -14,6 +14,7 @@ const char *carrier_name(enum carrier carrier)
         return "none";
     case CARRIER_UDP:
         return "direct";
+    case CARRIER_TCP:
     case CARRIER_UPLINK:
         return "tcp";
     }
@@ -28,7 +29,7 @@ bool carrier_in(enum carrier carrier, enum carriers which)
     case CARRIERS_UDP:
         return carrier == CARRIER_UDP;
     case CARRIERS_TCP:
-        return carrier == CARRIER_UPLINK;
+        return carrier == CARRIER_TCP || carrier == CARRIER_UPLINK;
     }
     return false;
 }
@@ -54,7 +55,12 @@ struct endpoint endpoint_udp(const struct addr *remote)
 
 unsigned carrier_tier(enum carrier carrier)
 {
-    return carrier == CARRIER_UPLINK;
+    return carrier == CARRIER_TCP || carrier == CARRIER_UPLINK ? 2 : 0;
+}
+
+struct endpoint endpoint_tcp(uint64_t conn, const struct addr *remote)
+{
+    return (struct endpoint){.carrier = CARRIER_TCP, .conn = conn, .remote = *remote};
 }
 
 struct endpoint endpoint_uplink(unsigned backbone, const struct node_id *peer)
@@ -64,7 +70,11 @@ struct endpoint endpoint_uplink(unsigned backbone, const struct node_id *peer)
 
 bool endpoint_same_way(const struct endpoint *a, const struct endpoint *b)
 {
-    return a->carrier == b->carrier && addr_equal(&a->remote, &b->remote) && a->backbone == b->backbone &&
+    if (a->carrier != b->carrier)
+        return false;
+    if (a->carrier == CARRIER_TCP)
+        return a->conn == b->conn;
+    return addr_equal(&a->remote, &b->remote) && a->backbone == b->backbone &&
            id_compare(&a->peer, &b->peer) == 0;
 }
 

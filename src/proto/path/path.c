@@ -21,6 +21,7 @@
 #define RETRY_FIRST_US  1000000ull /* while nothing is proven; doubles up to RETRY_US */
 #define RETRIES_LEARNED 10         /* then an address that nobody announced is forgotten */
 #define WAKE_GAP_US     200000ull
+#define TRUNK_MISSES    2 /* of the best path, which are no hiccup: one more and it is suspect */
 
 /* Tries of unproven candidates: 16 of them three times at once, then 10 a second. */
 static const struct bucket_rate try_rate = {100000, CANDIDATES_MAX *PATH_TRIES_MAX};
@@ -73,15 +74,26 @@ struct path_entry *path_set_next(const struct path_set *set, const struct path_e
     return i < PATHS_MAX ? &set->entries[i] : NULL;
 }
 
-static bool by_uplink(const struct path_entry *e)
+/* Over TCP, whose own packets nobody sees. */
+static bool by_stream(const struct path_entry *e)
 {
-    return e->path.endpoint.carrier == CARRIER_UPLINK;
+    return e->path.endpoint.carrier == CARRIER_TCP || e->path.endpoint.carrier == CARRIER_UPLINK;
+}
+
+static struct path_entry *trunk_of(const struct path_set *set)
+{
+    return &set->entries[CANDIDATES_MAX];
+}
+
+static struct path_entry *uplink_of(const struct path_set *set, unsigned backbone)
+{
+    return &set->entries[CANDIDATES_MAX + 1 + backbone];
 }
 
 /* The largest datagram that may be tried. */
 static uint16_t limit_of(const struct path_set *set, const struct path_entry *e)
 {
-    return by_uplink(e) ? PATH_UPLINK_SIZE_MAX : set->config.local_max;
+    return by_stream(e) ? PATH_STREAM_SIZE_MAX : set->config.local_max;
 }
 
 static void heard(struct path_set *set, uint64_t now_us)
@@ -199,7 +211,7 @@ void path_add_observed(struct path_set *set, const struct addr *remote, uint64_t
 void path_add_uplink(struct path_set *set, unsigned backbone, const struct node_id *peer, uint64_t now_us)
 {
     heard(set, now_us);
-    struct path_entry *e = &set->entries[CANDIDATES_MAX + backbone];
+    struct path_entry *e = uplink_of(set, backbone);
     const struct endpoint to = endpoint_uplink(backbone, peer);
     if (!carrier_in(to.carrier, set->config.carriers))
         return;
@@ -209,13 +221,51 @@ void path_add_uplink(struct path_set *set, unsigned backbone, const struct node_
         path_entry_init(e, &to, now_us);
 }
 
-void path_remove_uplink(struct path_set *set, unsigned backbone)
+static void remove_entry(struct path_set *set, struct path_entry *e)
 {
-    struct path_entry *e = &set->entries[CANDIDATES_MAX + backbone];
     e->used = false;
     if (set->best == e)
         set->best = NULL;
     path_choose(set, set->now_us);
+}
+
+void path_remove_uplink(struct path_set *set, unsigned backbone)
+{
+    remove_entry(set, uplink_of(set, backbone));
+}
+
+void path_add_trunk(struct path_set *set, const struct endpoint *trunk, uint64_t now_us)
+{
+    heard(set, now_us);
+    path_remove_trunk(set);
+    if (carrier_in(CARRIER_TCP, set->config.carriers))
+        path_entry_init(trunk_of(set), trunk, now_us);
+}
+
+void path_remove_trunk(struct path_set *set)
+{
+    remove_entry(set, trunk_of(set));
+}
+
+bool path_wants_trunk(const struct path_set *set)
+{
+    const struct path_entry *b = set->best;
+    if (!carrier_in(CARRIER_TCP, set->config.carriers))
+        return false;
+    return !b || path_tier(b) >= carrier_tier(CARRIER_TCP) || b->path.state != PATH_STATE_PROVEN ||
+           b->unanswered >= TRUNK_MISSES;
+}
+
+bool path_trunk_failed(const struct path_set *set)
+{
+    const struct path_entry *e = trunk_of(set);
+    return e->used && e->path.state == PATH_STATE_FAILED;
+}
+
+bool path_trunk_sound(const struct path_set *set)
+{
+    const struct path_entry *e = trunk_of(set);
+    return e->used && e->path.state == PATH_STATE_PROVEN && !path_entry_troubled(e);
 }
 
 static bool listed(const struct path_entry *e, const struct candidate *list, unsigned count)
@@ -328,10 +378,12 @@ static bool asked_from_elsewhere(const struct path_entry *e, const struct endpoi
     return local->family && !addr_same_host(local, &from->local);
 }
 
-/* The best path has answered. */
+/* The best path has answered. What is lost of a trunk's data is lost in our own queue, and tells nothing of the way. */
 static void judge(struct path_set *set, const struct path_probe *answer, uint64_t now_us)
 {
-    enum path_verdict verdict = path_receipts_judge(&set->receipts, answer->token, &answer->receipt, now_us);
+    enum path_verdict verdict = PATH_VERDICT_NONE;
+    if (set->best->path.endpoint.carrier != CARRIER_TCP)
+        verdict = path_receipts_judge(&set->receipts, answer->token, &answer->receipt, now_us);
     if (verdict == PATH_VERDICT_SUSPECTS)
         set->best->challenge_us = now_us + PATH_RECEIPTS_AGAIN_US;
     path_doubt_judge(set, verdict, now_us);
@@ -390,7 +442,7 @@ void path_on_silence(struct path_set *set, uint64_t now_us)
 void path_on_too_big(struct path_set *set, uint64_t now_us)
 {
     heard(set, now_us);
-    if (set->best && !by_uplink(set->best) && set->best->path.size > WIRE_LEAST_SIZE)
+    if (set->best && !by_stream(set->best) && set->best->path.size > WIRE_LEAST_SIZE)
         path_entry_shrink(set->best, set->config.local_max, now_us);
 }
 
@@ -401,7 +453,7 @@ static void take_local_max(struct path_set *set, uint16_t local_max, uint64_t no
         return;
     set->config.local_max = max;
     for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
-        if (!path_entry_live(e) || by_uplink(e))
+        if (!path_entry_live(e) || by_stream(e))
             continue;
         path_size_raise(&e->size, max, now_us);
         e->path.size = e->size.proven;
@@ -478,7 +530,7 @@ static bool due_try(struct path_set *set, struct path_entry *e, uint64_t now_us,
 {
     if (e->try_us > now_us)
         return false;
-    if (!e->charged && !by_uplink(e) && !bucket_take(&set->tries, &try_rate, 1, now_us)) {
+    if (!e->charged && !by_stream(e) && !bucket_take(&set->tries, &try_rate, 1, now_us)) {
         e->try_us = now_us + try_rate.interval_us;
         return false;
     }
@@ -497,7 +549,7 @@ static bool due(struct path_set *set, struct path_entry *e, uint64_t now_us, str
     if (!path_entry_live(e))
         return due_try(set, e, now_us, out);
     bool check_full =
-        set->active && e == set->best && !by_uplink(e); /* whose size nothing changes on the way */
+        set->active && e == set->best && !by_stream(e); /* whose size nothing changes on the way */
     return path_entry_due(e, path_interval(set, e), check_full, now_us, out);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The paths to one peer: candidate addresses and uplinks, their probing, their size (RFC 8899) and the choice among them.
+/* The paths to one peer: candidate addresses, a trunk and uplinks, their probing, their size (RFC 8899) and the choice among them.
  * docs/PROTOCOL.md §9. Sans-I/O, control thread.
  *
  * What goes to addresses that have not answered is bounded per peer whatever the peer or a forger does: three
@@ -25,10 +25,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PATHS_MAX (CANDIDATES_MAX + UPLINKS_MAX)
-#define PATH_UPLINK_SIZE_MAX                                                                                 \
+#define PATHS_MAX (CANDIDATES_MAX + 1 + UPLINKS_MAX)
+#define PATH_STREAM_SIZE_MAX                                                                                 \
     (WIRE_FRAME_MAX +                                                                                        \
-     WIRE_OVERHEAD) /* what the largest frame of a device needs: no packet's size bounds it */
+     WIRE_OVERHEAD) /* over TCP: what the largest frame of a device needs, as no packet's size bounds it */
 
 enum path_state {
     PATH_STATE_UNTRIED,
@@ -41,7 +41,7 @@ enum path_state {
 /* A PROBE datagram's payload, behind the inner header; a request is padded with zeros to the size under test,
  * an answer is not padded. Decoding ignores the padding: the tag vouches for it. docs/PROTOCOL.md §9.
  *
- *    0  kind (1 request, 2 answer)
+ *    0  kind (1 request, 2 answer, 3 request by a trunk)
  *    1  zero
  *    2  size of the request's UDP payload
  *    4  token (8)
@@ -50,13 +50,16 @@ enum path_state {
  *   32  in answers: a receipt (proto/path/path_receipt.h)
  */
 #define PATH_PROBE_LEN 32
-enum path_probe_kind { PATH_PROBE_REQUEST = 1, PATH_PROBE_ANSWER = 2 };
+enum path_probe_kind {
+    PATH_PROBE_REQUEST = 1,
+    PATH_PROBE_ANSWER = 2,
+    PATH_PROBE_TRUNK = 3, /* a request by a trunk, which the first one opens (docs/PROTOCOL.md §18) */
+};
 struct path_probe {
     enum path_probe_kind kind;
-    uint16_t size;  /* UDP payload of the request, bytes */
-    uint64_t token; /* chosen by the asker, repeated by the answer */
-    struct addr
-        observed; /* answer: the address that the request came from; none by an uplink, nor in requests */
+    uint16_t size;        /* UDP payload of the request, bytes */
+    uint64_t token;       /* chosen by the asker, repeated by the answer */
+    struct addr observed; /* answer: the address that the request came from; none over TCP, nor in requests */
     struct path_receipt receipt; /* answer: what arrived from the asker; path_receipt_encode writes it */
 };
 void path_probe_encode(const struct path_probe *p, uint8_t out[PATH_PROBE_LEN]);
@@ -78,6 +81,8 @@ enum path_why {
     PATH_WHY_SWALLOWS,   /* it answers, and of late data did not arrive … */
     PATH_WHY_LOSES,      /* … or too much of it was lost … */
     PATH_WHY_FAR_SLOWER, /* … or one of a higher tier was far faster */
+    PATH_WHY_TRUNK,      /* it carries: it leads to the peer's own port, which is no slower … */
+    PATH_WHY_UPLINK,     /* … than this one, by a backbone */
 };
 
 struct path {
@@ -113,6 +118,19 @@ void path_add_observed(struct path_set *set, const struct addr *remote, uint64_t
  * kept warm, and carries while none of a lower tier answers. */
 void path_add_uplink(struct path_set *set, unsigned backbone, const struct node_id *peer, uint64_t now_us);
 void path_remove_uplink(struct path_set *set, unsigned backbone);
+
+/* There is a trunk to the peer (docs/PROTOCOL.md §18), or no longer: a path to be proven, anew if there was another. It
+ * carries before uplinks, unless they are faster by enough. */
+void path_add_trunk(struct path_set *set, const struct endpoint *trunk, uint64_t now_us);
+void path_remove_trunk(struct path_set *set);
+
+/* Whether a trunk is worth having: nothing of a lower tier answers, or seems to cease to. */
+bool path_wants_trunk(const struct path_set *set);
+
+/* The trunk's path does not answer any more. */
+bool path_trunk_failed(const struct path_set *set);
+/* It answers, and has missed nothing. */
+bool path_trunk_sound(const struct path_set *set);
 
 /* Forgets candidates of the other side's last announcement that are not in this one and not proven. */
 void path_announced(struct path_set *set, const struct candidate *list, unsigned count, uint64_t now_us);

@@ -7,6 +7,7 @@
  *                                  one that the peer or a person named: whoever sends our datagrams on from an
  *                                  address of his own can be as fast as he likes
  *   best is doubted                one that is not takes over (proto/path/path_doubt.h)
+ *   another is a trunk, and an uplink carries that is not faster by so much
  *   the peer moved                 see path_decide_roam
  */
 
@@ -40,6 +41,11 @@ bool path_steady(const struct path_entry *e)
     return !e->distrust_us || (e->since_us + RETURN_US <= e->answer_us && !path_entry_troubled(e));
 }
 
+bool path_goes_round(const struct path_entry *e, const struct path_entry *straight)
+{
+    return e->path.endpoint.carrier == CARRIER_UPLINK && straight->path.endpoint.carrier == CARRIER_TCP;
+}
+
 /* a carries in the place of best, which is proven. What a did before best was chosen says nothing: a peer
  * that moved leaves fast paths behind that are dead. */
 static bool displaces(const struct path_set *set, const struct path_entry *a)
@@ -56,6 +62,8 @@ static bool displaces(const struct path_set *set, const struct path_entry *a)
         return path_tier(a) < path_tier(b) && path_settled(a) && path_steady(a) &&
                !(a->doubt.times && path_far_slower(a, b));
     bool measured = a->samples >= 2 && b->samples >= 2;
+    if (path_goes_round(b, a))
+        return measured && path_settled(a) && path_steady(a) && !answers_faster(b, a);
     return a->named && measured && path_settled(a) && a->distrust_us <= set->now_us && answers_faster(a, b);
 }
 

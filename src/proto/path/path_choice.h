@@ -12,6 +12,9 @@ void path_choose(struct path_set *set, uint64_t now_us);
 
 unsigned path_tier(const struct path_entry *e);
 
+/* e leads by a backbone to where the other leads by itself, both over TCP. */
+bool path_goes_round(const struct path_entry *e, const struct path_entry *straight);
+
 /* Its size is known. */
 bool path_settled(const struct path_entry *e);
 

@@ -27,7 +27,7 @@ static uint64_t interval_of_other(const struct path_set *set, const struct path_
 {
     if (path_entry_troubled(e))
         return set->now_us < set->alert_us ? PATH_HURRIED_US : UNHURRIED_US;
-    if (e->path.endpoint.carrier == CARRIER_UPLINK)
+    if (e->path.endpoint.carrier == CARRIER_UPLINK || e->path.endpoint.carrier == CARRIER_TCP)
         return IDLE_BEST_US;
     if (set->best && path_tier(e) < path_tier(set->best))
         return set->active ? RETURNING_US : IDLE_BEST_US;

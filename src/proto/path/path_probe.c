@@ -61,7 +61,7 @@ int path_probe_decode(const uint8_t *data, size_t len, struct path_probe *out)
     zero |= reader_u8(&r);
     if (kind == PATH_PROBE_ANSWER && !r.bad)
         path_receipt_decode(data + PATH_PROBE_LEN, len - PATH_PROBE_LEN, &out->receipt);
-    bool known = kind == PATH_PROBE_REQUEST || kind == PATH_PROBE_ANSWER;
+    bool known = kind >= PATH_PROBE_REQUEST && kind <= PATH_PROBE_TRUNK;
     if (r.bad || zero || !known || !observed_ok(out)) {
         *out = (struct path_probe){0};
         return ERR_FORMAT;

@@ -7,14 +7,17 @@
 
 static enum path_why reason_of_best(const struct path_set *set)
 {
-    bool alone = true, behind = false;
+    bool alone = true, behind = false, round = false;
     for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
         if (e == set->best || e->path.state != PATH_STATE_PROVEN)
             continue;
         alone = false;
-        behind |= path_tier(e) <= path_tier(set->best);
+        round |= path_goes_round(e, set->best);
+        behind |= path_tier(e) <= path_tier(set->best) && !path_goes_round(e, set->best);
     }
-    return alone ? PATH_WHY_ONLY : behind ? PATH_WHY_BEST : PATH_WHY_TIER;
+    if (alone)
+        return PATH_WHY_ONLY;
+    return behind ? PATH_WHY_BEST : round ? PATH_WHY_TRUNK : PATH_WHY_TIER;
 }
 
 static enum path_why reason_of(const struct path_set *set, const struct path_entry *e)
@@ -27,6 +30,8 @@ static enum path_why reason_of(const struct path_set *set, const struct path_ent
         return e->doubt.why;
     if (set->best && path_tier(set->best) < path_tier(e))
         return PATH_WHY_BEHIND;
+    if (set->best && path_goes_round(e, set->best))
+        return PATH_WHY_UPLINK;
     if (!path_settled(e))
         return PATH_WHY_SETTLING;
     if (!path_steady(e))
@@ -76,6 +81,10 @@ const char *path_why_text(enum path_why why)
         return "it lost more than 5 %";
     case PATH_WHY_FAR_SLOWER:
         return "it is far slower";
+    case PATH_WHY_TRUNK:
+        return "it leads to the peer itself, and the backbone's is not faster by enough";
+    case PATH_WHY_UPLINK:
+        return "one to the peer itself carries, and this one is not faster by enough";
     }
     return "unknown";
 }

@@ -9,6 +9,7 @@
 #include "base/id.h"
 #include "proto/peer/allowance.h"
 #include "proto/peer/reach.h"
+#include "proto/peer/trunk_plan.h"
 #include "proto/link/link.h"
 #include "proto/path/path.h"
 #include "proto/session/session.h"
@@ -54,6 +55,7 @@ struct peer {
     struct endpoint path_told; /* the best path, as the owner was last told */
     uint8_t pairs_asked;       /* a bit for each backbone that was told to pass datagrams between us */
     struct reach reach;        /* whether data can flow */
+    struct trunk_plan trunk;   /* the TCP connection for its datagrams */
 
     struct {
         struct target targets[PEER_TARGETS_MAX]; /* given ones first */
