@@ -158,6 +158,16 @@ def test_others_are_served_while_a_peer_connects_again_and_again(lab, figure, li
     others_are_served(Stage(lab), figure, lie)
 
 
+def test_others_are_served_while_a_peer_opens_trunks_for_ever(lab, figure):
+    drops = others_are_served(Stage(lab), figure, "trunks")
+    assert drops["stranger"] > 10, drops
+
+
+def test_others_are_served_while_a_peer_floods_a_trunk_of_which_it_reads_nothing(lab, figure):
+    drops = others_are_served(Stage(lab), figure, "trunk-frames")
+    assert drops["storm"] > 1000, drops
+
+
 def test_others_are_served_while_a_peer_floods_frames(lab, figure):
     drops = others_are_served(Stage(lab), figure, "frames")
     assert drops["storm"] > 1000, drops

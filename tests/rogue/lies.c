@@ -9,11 +9,13 @@
 #include "proto/path/path.h"
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BATCH         48
 #define FULL_SIZE     1400 /* UDP payload of a full-size probe, within any lab's path */
 #define FRAME_LEN     64
 #define MESSAGES_ONCE 32
+#define TRUNKS_OPEN   8
 
 static uint64_t next_random(struct rogue *r)
 {
@@ -234,6 +236,37 @@ static unsigned frames(struct rogue *r)
     return BATCH;
 }
 
+/* ---- over TCP ---- */
+
+/* The newest ones stay, of which nobody reads. */
+static unsigned trunks(struct rogue *r)
+{
+    static int open[TRUNKS_OPEN];
+    static unsigned at;
+    if (at >= TRUNKS_OPEN)
+        close(open[at % TRUNKS_OPEN]);
+    return puppet_open_trunk(&r->puppet, &open[at++ % TRUNKS_OPEN]);
+}
+
+/* Nor is anything read of one that brings frames. */
+static unsigned trunk_frames(struct rogue *r)
+{
+    static int trunk = -1;
+    uint8_t frame[FRAME_LEN] = {0};
+    if (trunk < 0 && !puppet_open_trunk(&r->puppet, &trunk))
+        return 0;
+    memcpy(frame, r->destination, 6);
+    memcpy(frame + 6, r->source, 6);
+    memcpy(frame + 12, (uint8_t[]){0x88, 0xb5}, 2);
+    for (unsigned i = 0; i < BATCH; i++)
+        seal(r, WIRE_DATA, frame, sizeof(frame));
+    if (puppet_flush_by_trunk(&r->puppet, trunk))
+        return BATCH;
+    close(trunk);
+    trunk = -1;
+    return 0;
+}
+
 /* Only keeps the connection, and answers probes. */
 static unsigned nothing(struct rogue *r)
 {
@@ -257,6 +290,8 @@ static const struct lie lies[] = {
     {"unknown-messages", "says what no version knows", true, unknown_messages},
     {"links", "connects again and again", false, links},
     {"hellos", "connects with contradictory HELLOs", false, hellos},
+    {"trunks", "opens trunks again and again", false, trunks},
+    {"trunk-frames", "sends frames over TCP, and reads nothing", false, trunk_frames},
     {"frames", "sends frames of 64 bytes in -lanes, from -source to -destination", false, frames},
 };
 

@@ -11,11 +11,13 @@
 #include "net/udp.h"
 #include "proto/session/fragment.h"
 #include "proto/path/path.h"
+#include "proto/wire/trunk.h"
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define PREFIX_LEN   2
@@ -226,6 +228,7 @@ void puppet_hello(struct puppet *p, struct hello *out)
                           .mtu = 1500,
                           .name = "rogue",
                           .mac_count = 1,
+                          .features = HELLO_FEATURE_TRUNK,
                           .generation = p->mine.generation + 1};
     memcpy(out->macs[0], (uint8_t[]){2, 0, 0, 0, 0, 0x66}, sizeof(out->macs[0]));
     memcpy(out->boot, p->mine.boot, sizeof(out->boot));
@@ -353,6 +356,33 @@ int puppet_dial(struct puppet *p, const struct hello *hello, char refusal[MESSAG
     else
         show_address(p);
     return err;
+}
+
+bool puppet_open_trunk(struct puppet *p, int *out)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = addr_to_sockaddr(&p->control, false, &sa);
+    uint8_t body[PATH_PROBE_LEN];
+    *out = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (*out < 0 || connect(*out, (struct sockaddr *)&sa, len))
+        return false;
+    path_probe_encode(&(struct path_probe){.kind = PATH_PROBE_TRUNK, .token = 1}, body);
+    puppet_flush(p);
+    puppet_seal(p, WIRE_PROBE, &(struct wire_inner){0}, body, sizeof(body));
+    return puppet_flush_by_trunk(p, *out);
+}
+
+bool puppet_flush_by_trunk(struct puppet *p, int trunk)
+{
+    uint8_t head[TRUNK_HEAD_LEN];
+    const struct trunk_batch b = {.segment = (uint16_t)p->segment, .len = (uint16_t)p->pending_len};
+    const struct iovec pieces[] = {{head, sizeof(head)}, {p->pending, p->pending_len}};
+    const struct msghdr m = {.msg_iov = (struct iovec *)pieces, .msg_iovlen = 2};
+    trunk_encode(&b, head);
+    ssize_t n = sendmsg(trunk, &m, MSG_NOSIGNAL);
+    bool sent = n == (ssize_t)(sizeof(head) + p->pending_len);
+    p->pending_len = 0;
+    return sent;
 }
 
 static void on_probe(struct puppet *p, const uint8_t *body, size_t len)

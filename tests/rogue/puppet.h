@@ -71,6 +71,11 @@ void puppet_seal(struct puppet *p, enum wire_type type, const struct wire_inner 
                  size_t len);
 void puppet_flush(struct puppet *p);
 
+/* A trunk of the session (docs/PROTOCOL.md §18): its socket, to be closed by the caller also where it failed. */
+bool puppet_open_trunk(struct puppet *p, int *out);
+/* As puppet_flush, by a trunk. False when it is gone. */
+bool puppet_flush_by_trunk(struct puppet *p, int trunk);
+
 /* Seals a message as CONTROL datagrams. */
 void puppet_control(struct puppet *p, const struct message *m);
 
