@@ -26,6 +26,8 @@
 #define TYPE_DATA    0x20
 #define LANE_AT      1
 #define INDEX_END_AT 7 /* the last byte of the receiver index */
+#define TYPE_RELAY   0x23
+#define ENVELOPE     8 /* bytes in front of what a relay passes on */
 /* A burst of ICMP errors may stand before the datagrams in a socket. */
 #define ERRORS_SKIPPED 16
 
@@ -80,20 +82,22 @@ static int create_socket(bool v6, struct udp_socket *out)
     return 0;
 }
 
-static int bind_port(struct udp_socket *s, uint16_t port)
+static int bind_at(struct udp_socket *s, const struct addr *at)
 {
-    struct sockaddr_in6 any6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-    struct sockaddr_in any4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-    int err = s->v6 ? bind(s->fd, (struct sockaddr *)&any6, sizeof(any6))
-                    : bind(s->fd, (struct sockaddr *)&any4, sizeof(any4));
-    if (err < 0)
-        return errno == EADDRINUSE ? ERR_BUSY : ERR_IO;
     struct sockaddr_storage sa;
-    socklen_t len = sizeof(sa);
+    socklen_t len = addr_to_sockaddr(at, s->v6, &sa);
+    if (bind(s->fd, (struct sockaddr *)&sa, len) < 0)
+        return errno == EADDRINUSE ? ERR_BUSY : ERR_IO;
     if (getsockname(s->fd, (struct sockaddr *)&sa, &len) < 0)
         return ERR_IO;
     s->port = ntohs(s->v6 ? ((struct sockaddr_in6 *)&sa)->sin6_port : ((struct sockaddr_in *)&sa)->sin_port);
     return 0;
+}
+
+static int bind_port(struct udp_socket *s, uint16_t port)
+{
+    const struct addr any = {.family = s->v6 ? 6 : 4, .port = port};
+    return bind_at(s, &any);
 }
 
 /* The first socket binds alone, so that a port which another process shares with SO_REUSEPORT counts as
@@ -119,26 +123,45 @@ static int open_one(bool v6, uint16_t port, bool first, bool share, struct udp_s
     return err;
 }
 
+static int attach(int fd, struct sock_filter *code, size_t count)
+{
+    const struct sock_fprog program = {(unsigned short)count, code};
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)) < 0 ? ERR_IO : 0;
+}
+
 /* The program sees the UDP payload; a load from behind its end yields 0, and so the first socket. A group of
  * one needs none: a number that no socket has falls back to a hash over those that are left. */
 static int steer(const struct udp_socket *s, unsigned count)
 {
     struct sock_filter code[] = {
+        BPF_STMT(BPF_LDX | BPF_IMM, 0),
         BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TYPE_AT),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TYPE_DATA, 0, 6),
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, INDEX_END_AT),
-        BPF_STMT(BPF_MISC | BPF_TAX, 0),
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, LANE_AT),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TYPE_RELAY, 0, 2),
+        BPF_STMT(BPF_LDX | BPF_IMM, ENVELOPE),
+        BPF_STMT(BPF_LD | BPF_B | BPF_IND, TYPE_AT),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TYPE_DATA, 0, 7),
+        BPF_STMT(BPF_LD | BPF_B | BPF_IND, INDEX_END_AT),
+        BPF_STMT(BPF_ST, 0),
+        BPF_STMT(BPF_LD | BPF_B | BPF_IND, LANE_AT),
+        BPF_STMT(BPF_LDX | BPF_MEM, 0),
         BPF_STMT(BPF_ALU | BPF_ADD | BPF_X, 0),
         BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count),
         BPF_STMT(BPF_RET | BPF_A, 0),
         BPF_STMT(BPF_RET | BPF_K, 0),
     };
-    const struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
-    if (count < 2)
-        return 0;
-    return setsockopt(s->fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)) < 0 ? ERR_IO
-                                                                                                  : 0;
+    return count < 2 ? 0 : attach(s->fd, code, sizeof(code) / sizeof(code[0]));
+}
+
+/* The second of two gets what is in an envelope. */
+static int steer_envelopes(const struct udp_socket *s)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TYPE_AT),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TYPE_RELAY, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    return attach(s->fd, code, sizeof(code) / sizeof(code[0]));
 }
 
 int udp_open(uint16_t port, unsigned count, struct udp_socket *out)
@@ -161,6 +184,37 @@ int udp_open(uint16_t port, unsigned count, struct udp_socket *out)
     if (err) {
         int saved = errno;
         udp_close(out, opened);
+        errno = saved;
+    }
+    return err;
+}
+
+static int share_port(int beside, const struct udp_socket *s)
+{
+    return set_int(beside, SOL_SOCKET, SO_REUSEPORT, 1) < 0 || set_int(s->fd, SOL_SOCKET, SO_REUSEPORT, 1) < 0
+               ? ERR_IO
+               : 0;
+}
+
+int udp_open_at(const struct addr *at, int beside, struct udp_socket *out)
+{
+    bool one_of_v6 = at->family == 6 && !addr_is_unspecified(at);
+    int err = create_socket(at->family == 6, out);
+    if (err)
+        return err;
+    if (one_of_v6 && set_int(out->fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) < 0)
+        err = ERR_IO;
+    if (!err && beside >= 0)
+        err = share_port(beside, out);
+    if (!err)
+        err = bind_at(out, at);
+    if (!err)
+        err = set_options(out);
+    if (!err && beside >= 0)
+        err = steer_envelopes(out);
+    if (err) {
+        int saved = errno;
+        udp_close(out, 1);
         errno = saved;
     }
     return err;

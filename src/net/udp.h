@@ -28,10 +28,15 @@ struct udp_socket {
 
 /* Opens count sockets on the same port (SO_REUSEPORT when count > 1). port 0 lets the kernel choose. Buffers
  * are forced to 8 MB where permitted. The kernel hands DATA (docs/PROTOCOL.md §3) to the socket whose
- * number is the sum of its lane and the last byte of its receiver index, modulo count; anything else to the
- * first. ERR_BUSY (port in use, also when its owner would share it), ERR_IO (errno). */
+ * number is the sum of its lane and the last byte of its receiver index, modulo count, also in an envelope (§17); anything
+ * else to the first. ERR_BUSY (port in use, also when its owner would share it), ERR_IO (errno). */
 int udp_open(uint16_t port, unsigned count, struct udp_socket *out) must_check;
 void udp_close(struct udp_socket *s, unsigned count);
+
+/* Opens one socket at an address; every IPv6 one is every IPv4 one as well. beside is the descriptor of another that is bound to
+ * the same: then the two share the port, and the new one gets what is in an envelope (docs/PROTOCOL.md §17), beside all else;
+ * or it is -1. Errors as udp_open. */
+int udp_open_at(const struct addr *at, int beside, struct udp_socket *out) must_check;
 
 /* Closes all sockets but the first `keep` of count and steers by that number. 0 or ERR_IO. */
 int udp_reduce(struct udp_socket *s, unsigned count, unsigned keep) must_check;

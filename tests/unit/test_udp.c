@@ -541,6 +541,73 @@ static void data_goes_to_the_socket_of_its_lane_and_index_and_the_rest_to_the_fi
     pair_close(&p);
 }
 
+/* What a relay passes on is steered by what is in its envelope. */
+static void enveloped_data_goes_to_the_socket_of_its_lane_and_index(void **state)
+{
+    struct pair p;
+    struct udp_socket s[3];
+    uint8_t bytes[8 + 60] = {0x23, 0, 0, 0, 1, 2, 3, 4, 0x20};
+    (void)state;
+    pair_open(&p);
+    assert_int_equal(udp_open(0, 3, s), 0);
+    for (unsigned lane = 0; lane < 5; lane++) {
+        bytes[8 + 1] = (uint8_t)lane;
+        bytes[8 + 7] = (uint8_t)(40 * lane);
+        assert_steered(&p, s, 3, bytes, sizeof(bytes), (lane + 40 * lane) % 3);
+    }
+    bytes[8 + 1] = 1;
+    bytes[8 + 7] = 0;
+    assert_steered(&p, s, 3, bytes, sizeof(bytes), 1);
+    bytes[8] = 0x21; /* CONTROL, and a message of the relay */
+    assert_steered(&p, s, 3, bytes, sizeof(bytes), 0);
+    bytes[8] = 0x23; /* nested */
+    assert_steered(&p, s, 3, bytes, sizeof(bytes), 0);
+    bytes[8] = 0x20;
+    assert_steered(&p, s, 3, bytes, 9, 0);
+    assert_steered(&p, s, 3, bytes, 15, 0);
+    udp_close(s, 3);
+    pair_close(&p);
+}
+
+static void a_socket_beside_another_gets_what_is_in_envelopes(void **state)
+{
+    struct pair p;
+    struct udp_socket s[2];
+    uint8_t bytes[60] = {0};
+    (void)state;
+    pair_open(&p);
+    assert_int_equal(udp_open(0, 1, &s[0]), 0);
+    const struct addr at = {.family = 6, .port = s[0].port};
+    assert_int_equal(udp_open_at(&at, s[0].fd, &s[1]), 0);
+    assert_int_equal(s[1].port, s[0].port);
+    for (unsigned type = 0; type < 256; type += type < 0x28 ? 1 : 50) {
+        bytes[0] = (uint8_t)type;
+        assert_steered(&p, s, 2, bytes, sizeof(bytes), type == 0x23);
+    }
+    udp_close(s, 2);
+    pair_close(&p);
+}
+
+static void a_socket_at_an_address_is_reached_there_alone(void **state)
+{
+    struct pair p;
+    struct udp_socket s, other;
+    (void)state;
+    pair_open(&p);
+    for (unsigned v6 = 0; v6 < 2; v6++) {
+        struct addr at = local(v6, 0);
+        assert_int_equal(udp_open_at(&at, -1, &s), 0);
+        at.port = s.port;
+        assert_int_equal(udp_open_at(&at, -1, &other), ERR_BUSY);
+        struct udp_remote to = remote(&p.a, v6, s.port), elsewhere = remote(&p.a, !v6, s.port);
+        assert_int_equal(udp_send(&p.a, &to, data, 100, 100, 0), 0);
+        (void)!udp_send(&p.a, &elsewhere, data, 100, 100, 0);
+        assert_int_equal(received(&p, &s), 1);
+        udp_close(&s, 1);
+    }
+    pair_close(&p);
+}
+
 static void buffers_are_forced_to_eight_megabytes(void **state)
 {
     struct udp_socket s;
@@ -575,6 +642,9 @@ int main(void)
         cmocka_unit_test(what_the_socket_dropped_is_counted),
         cmocka_unit_test(sockets_share_a_port_among_themselves_only),
         cmocka_unit_test(data_goes_to_the_socket_of_its_lane_and_index_and_the_rest_to_the_first),
+        cmocka_unit_test(enveloped_data_goes_to_the_socket_of_its_lane_and_index),
+        cmocka_unit_test(a_socket_beside_another_gets_what_is_in_envelopes),
+        cmocka_unit_test(a_socket_at_an_address_is_reached_there_alone),
         cmocka_unit_test(buffers_are_forced_to_eight_megabytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
