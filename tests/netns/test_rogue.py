@@ -139,7 +139,7 @@ def streams_carried(stage):
 
 
 @pytest.mark.parametrize("lie", ["probes", "full-probes", "unasked-answers", "garbage", "fragments", "wrong-offers",
-                                 "wrong-answers", "same-step", "steps"])
+                                 "wrong-answers", "same-step", "steps", "streams", "late-streams", "wrong-segments"])
 def test_others_are_served_while_a_peer_floods_control_datagrams(lab, figure, lie):
     drops = others_are_served(Stage(lab), figure, lie)
     if lie != "steps":

@@ -130,6 +130,53 @@ static unsigned steps(struct rogue *r)
     return r->puppet.steps - before;
 }
 
+/* ---- streams over the session ---- */
+
+static unsigned streams_from(struct rogue *r, uint64_t offset)
+{
+    struct message m = {.type = MESSAGE_STREAM};
+    for (unsigned i = 0; i < MESSAGES_ONCE; i++) {
+        m.segment = (struct segment){.stream = (uint32_t)next_random(r),
+                                     .flags = SEGMENT_FIRST,
+                                     .offset = offset,
+                                     .len = 600,
+                                     .data = {22, 3, 1, 3, 0, 1}}; /* a ClientHello begins so */
+        puppet_control(&r->puppet, &m);
+    }
+    return MESSAGES_ONCE;
+}
+
+/* Handshakes that begin and never go on. */
+static unsigned streams(struct rogue *r)
+{
+    return streams_from(r, 0);
+}
+
+/* What is held until its beginning comes; it never does. */
+static unsigned late_streams(struct rogue *r)
+{
+    return streams_from(r, 1000);
+}
+
+/* Answers to what was never sent, and ends of what never began. */
+static unsigned wrong_segments(struct rogue *r)
+{
+    static const enum message_type types[] = {MESSAGE_STREAM, MESSAGE_STREAM_ANSWER, MESSAGE_STREAM_RESET};
+    struct message m = {0};
+    for (unsigned i = 0; i < MESSAGES_ONCE; i++) {
+        m.type = types[i % 3];
+        if (m.type == MESSAGE_STREAM)
+            m.segment = (struct segment){.stream = (uint32_t)next_random(r) % 64,
+                                         .flags = (uint8_t)next_random(r),
+                                         .offset = UINT64_MAX - next_random(r) % 2000,
+                                         .len = 100};
+        else
+            m.answered = (struct segment_answer){(uint32_t)next_random(r) % 64, next_random(r), UINT64_MAX};
+        puppet_control(&r->puppet, &m);
+    }
+    return MESSAGES_ONCE;
+}
+
 /* ---- the control channel ---- */
 
 static unsigned candidates(struct rogue *r)
@@ -285,6 +332,9 @@ static const struct lie lies[] = {
     {"wrong-answers", "answers ratchet steps that nobody offered", false, wrong_answers},
     {"same-step", "offers one ratchet step again and again", false, same_step},
     {"steps", "takes ratchet steps as fast as it is let", false, steps},
+    {"streams", "opens streams over its session for ever", false, streams},
+    {"late-streams", "opens streams of which the beginning never comes", false, late_streams},
+    {"wrong-segments", "forges offsets, answers and resets of streams", false, wrong_segments},
     {"candidates", "announces other addresses all the time", true, candidates},
     {"wakes", "asks for probes all the time", true, wakes},
     {"unknown-messages", "says what no version knows", true, unknown_messages},

@@ -222,6 +222,7 @@ void puppet_hello(struct puppet *p, struct hello *out)
 {
     *out = (struct hello){.version_min = MESSAGE_VERSION,
                           .version_max = MESSAGE_VERSION,
+                          .features = HELLO_FEATURE_SESSION,
                           .aead_count = 1,
                           .aeads = {AEAD_AES_256_GCM},
                           .lanes = 1,
