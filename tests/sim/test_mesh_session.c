@@ -169,6 +169,45 @@ static void handshakes_over_the_session_survive_a_third_lost(void **state)
     }
 }
 
+static void a_path_of_the_least_size_carries_handshakes(void **state)
+{
+    (void)state;
+    const struct sim_weather narrow = {.delay_us = 5000, .size_max = WIRE_LEAST_SIZE};
+    struct pair p = deaf_pair(1, &narrow);
+    sim_run(p.sim, 2 * HARD_AGE, exchange, &p);
+    struct mesh_peer peer;
+    assert_true(sim_peer(p.a, p.b, &peer));
+    assert_int_equal(peer.path.size, WIRE_LEAST_SIZE);
+    assert_true(peer.handshakes >= 3);
+    assert_int_equal(p.a->notes[MESH_NOTICE_LOST] + p.b->notes[MESH_NOTICE_LOST], 0);
+    sim_free(p.sim);
+}
+
+/* Nobody can be dialled: the first handshake came by a stream of the uplink, its datagrams carry the others. */
+static void a_session_by_the_uplink_carries_handshakes(void **state)
+{
+    (void)state;
+    struct pair p = {.sim = sim_new(1, &fair)};
+    p.a = add(p.sim, true);
+    p.b = add(p.sim, false);
+    p.a->shut = p.b->shut = true;
+    sim_uplink(p.a, true);
+    sim_uplink(p.b, true);
+    sim_want(p.b, p.a);
+    sim_run(p.sim, 2 * SECOND, exchange, &p);
+    assert_control(&p, MESH_CONTROL_UPLINK);
+    sim_run(p.sim, IDLE + SECOND, exchange, &p);
+    assert_control(&p, MESH_CONTROL_IDLE);
+    unsigned opened = p.b->opened;
+    sim_run(p.sim, 2 * HARD_AGE, exchange, &p);
+    struct mesh_peer peer;
+    assert_true(sim_peer(p.a, p.b, &peer));
+    assert_true(peer.handshakes >= 3);
+    assert_int_equal(p.b->opened, opened);
+    assert_int_equal(p.a->notes[MESH_NOTICE_LOST] + p.b->notes[MESH_NOTICE_LOST], 0);
+    sim_free(p.sim);
+}
+
 /* Each handshakes anew over its session as its connection breaks: thirty at once, and again. */
 static void handshakes_of_all_peers_at_once_lose_no_session(void **state)
 {
@@ -372,6 +411,27 @@ static void numbers_that_are_not_its_own_open_nothing(void **state)
     sim_free(p.sim);
 }
 
+/* b lends its session to c. */
+static void who_is_not_whose_session_it_is_is_refused(void **state)
+{
+    (void)state;
+    struct pair p = deaf_pair(1, &fair);
+    sim_run(p.sim, 2 * SECOND, NULL, NULL);
+    struct sim_node *c = add(p.sim, false);
+    struct tls_context *own = p.b->mesh->tls;
+    struct mesh_peer peer;
+    assert_int_equal(tls_context_new(c->identity, &p.b->mesh->tls), 0);
+    hasten(p.b, p.a);
+    sim_run(p.sim, SECOND, NULL, NULL);
+    assert_int_equal(p.a->notes[MESH_NOTICE_REFUSED], 1);
+    assert_non_null(strstr(p.a->last_note[MESH_NOTICE_REFUSED], "the session is another node's"));
+    assert_int_equal(p.b->notes[MESH_NOTICE_REFUSED_US], 1);
+    assert_false(sim_peer(p.a, c, &peer));
+    tls_context_free(p.b->mesh->tls);
+    p.b->mesh->tls = own;
+    sim_free(p.sim);
+}
+
 static void forged_offsets_end_their_stream_alone(void **state)
 {
     (void)state;
@@ -438,6 +498,8 @@ int main(void)
         cmocka_unit_test(with_an_earlier_version_the_connection_stays),
         cmocka_unit_test(a_session_survives_five_hard_ages_by_itself),
         cmocka_unit_test(handshakes_over_the_session_survive_a_third_lost),
+        cmocka_unit_test(a_path_of_the_least_size_carries_handshakes),
+        cmocka_unit_test(a_session_by_the_uplink_carries_handshakes),
         cmocka_unit_test(handshakes_of_all_peers_at_once_lose_no_session),
         cmocka_unit_test(where_the_session_fails_the_address_is_dialled),
         cmocka_unit_test(a_session_whose_key_is_not_proven_anew_ends_at_both_ends),
@@ -447,6 +509,7 @@ int main(void)
         cmocka_unit_test(a_goodbye_reaches_who_has_no_connection),
         cmocka_unit_test(who_opens_streams_for_ever_gets_few_and_harms_nobody),
         cmocka_unit_test(numbers_that_are_not_its_own_open_nothing),
+        cmocka_unit_test(who_is_not_whose_session_it_is_is_refused),
         cmocka_unit_test(forged_offsets_end_their_stream_alone),
         cmocka_unit_test(an_answer_to_nothing_ends_no_handshake_of_others),
         cmocka_unit_test(who_never_answers_is_sent_little),
