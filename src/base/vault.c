@@ -2,7 +2,8 @@
 /* The vault: addresses for RESERVE bytes (an eighth of what the process may have, if that is less) are taken once,
  * and pages in them as they are needed, CHUNK bytes at a time. They are handed out in slabs of SLAB bytes, each cut into objects of one size, or several in a row for a
  * larger object. What belongs to which slab is kept outside, so nothing that is written behind an object's end
- * leads the allocator astray. A size's slabs stay that size's. Any thread, under one lock. */
+ * leads the allocator astray. A size's slabs stay that size's, but the memory of one without objects goes back to the
+ * system. Any thread, under one lock. */
 
 #include "base/vault.h"
 
@@ -52,7 +53,8 @@ struct slab {
     };
     uint32_t next;  /* CUT: the next one in the list of its size; FREE, first: in that of runs. Plus one */
     uint32_t prev;  /* FREE, first: the one before it, plus one */
-    uint16_t fresh; /* CUT: objects from here on were never handed out */
+    uint16_t fresh; /* CUT: objects from here on were never handed out, since its memory was taken */
+    uint16_t used;  /* CUT: objects that are */
     uint8_t state, kind;
     bool listed; /* CUT: among those of its size that may have room */
 };
@@ -228,6 +230,7 @@ static void *alloc_small(size_t kind)
         s->freed = *(void **)p;
         *(void **)p = NULL;
     }
+    s->used++;
     return p;
 }
 
@@ -297,6 +300,15 @@ void *vault_resize(void *p, size_t size)
     return larger;
 }
 
+/* Its memory goes back to the system, and comes as zeros when it is touched again. It stays its size's. */
+static void empty(struct slab *s)
+{
+    if (madvise(memory_of(s), SLAB, MADV_DONTNEED_LOCKED) != 0)
+        return;
+    s->freed = NULL;
+    s->fresh = 0;
+}
+
 static void give_back(struct slab *s, void *p)
 {
     if (s->state == SLAB_FIRST) {
@@ -307,8 +319,11 @@ static void give_back(struct slab *s, void *p)
     *(void **)p = s->freed;
     ASAN_POISON_MEMORY_REGION(p, sizes[s->kind]);
     s->freed = p;
+    s->used--;
     if (!s->listed)
         list(s);
+    if (s->used == 0 && vault.open[s->kind] != (uint32_t)(s - vault.slabs) + 1)
+        empty(s); /* not the one that the next object comes from */
 }
 
 void vault_free(void *p)
