@@ -309,6 +309,11 @@ static void make(struct micro *m)
     make_super(m);
     make_train(m);
     make_mesh(m);
+    /* Lanes that are used. */
+    seal(m, FRAME_LEN);
+    open_all(m, FRAME_LEN);
+    session_warm(m->near);
+    session_warm(m->far);
 }
 
 static void unmake(struct micro *m)

@@ -104,6 +104,11 @@ int aead_new(enum aead_suite suite, const uint8_t key[AEAD_KEY_LEN], struct aead
     return backend ? aead_new_with(backend, suite, key, out) : ERR_UNSUPPORTED;
 }
 
+int aead_set_key(struct aead *a, const uint8_t key[AEAD_KEY_LEN])
+{
+    return a->backend->set_key(a, key);
+}
+
 void aead_free(struct aead *a)
 {
     if (a)

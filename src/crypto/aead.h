@@ -56,6 +56,9 @@ bool aead_cpu_has_aes(void);
 /* A context that can both seal and open. The caller frees *out. */
 int aead_new(enum aead_suite suite, const uint8_t key[AEAD_KEY_LEN], struct aead **out) must_check;
 
+/* Another key takes the place of a's. Allocates nothing. */
+int aead_set_key(struct aead *a, const uint8_t key[AEAD_KEY_LEN]) must_check;
+
 /* NULL is allowed. Wipes the key. */
 void aead_free(struct aead *a);
 

@@ -11,6 +11,7 @@ struct aead_backend {
     bool (*serves)(enum aead_suite suite);
     /* As the functions of aead.h; guards are done, the backend serves the suite. */
     int (*create)(enum aead_suite suite, const uint8_t key[AEAD_KEY_LEN], struct aead **out);
+    int (*set_key)(struct aead *a, const uint8_t key[AEAD_KEY_LEN]);
     void (*destroy)(struct aead *a);
     int (*seal)(struct aead *a, const uint8_t nonce[AEAD_NONCE_LEN], const uint8_t *aad, size_t aad_len,
                 const struct slice *pieces, size_t count, uint8_t *out);

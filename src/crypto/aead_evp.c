@@ -92,6 +92,11 @@ static int evp_create(enum aead_suite suite, const uint8_t key[AEAD_KEY_LEN], st
     return 0;
 }
 
+static int evp_set_key(struct aead *base, const uint8_t key[AEAD_KEY_LEN])
+{
+    return EVP_EncryptInit_ex2(evp(base)->ctx, NULL, key, NULL, NULL) == 1 ? 0 : ERR_CRYPTO;
+}
+
 /* Encrypts or, with out NULL, only authenticates. */
 static bool update(struct aead_evp *a, uint8_t *out, const uint8_t *in, size_t len)
 {
@@ -136,6 +141,7 @@ static int evp_open(struct aead *base, const uint8_t nonce[AEAD_NONCE_LEN], cons
 const struct aead_backend aead_evp_backend = {.name = evp_name,
                                               .serves = evp_serves,
                                               .create = evp_create,
+                                              .set_key = evp_set_key,
                                               .destroy = evp_destroy,
                                               .seal = evp_seal,
                                               .open = evp_open};

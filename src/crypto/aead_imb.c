@@ -125,6 +125,12 @@ static int imb_create(enum aead_suite suite, const uint8_t key[AEAD_KEY_LEN], st
     return 0;
 }
 
+static int imb_set_key(struct aead *base, const uint8_t key[AEAD_KEY_LEN])
+{
+    gcm.pre(key, &imb(base)->key);
+    return 0;
+}
+
 static void imb_destroy(struct aead *base)
 {
     vault_free(imb(base));
@@ -167,6 +173,7 @@ static int imb_open(struct aead *base, const uint8_t nonce[AEAD_NONCE_LEN], cons
 const struct aead_backend aead_imb_backend = {.name = imb_name,
                                               .serves = imb_serves,
                                               .create = imb_create,
+                                              .set_key = imb_set_key,
                                               .destroy = imb_destroy,
                                               .seal = imb_seal,
                                               .open = imb_open};

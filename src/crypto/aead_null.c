@@ -25,6 +25,13 @@ static int null_create(enum aead_suite suite, const uint8_t key[AEAD_KEY_LEN], s
     return *out ? 0 : ERR_NOMEM;
 }
 
+static int null_set_key(struct aead *a, const uint8_t key[AEAD_KEY_LEN])
+{
+    (void)a;
+    (void)key;
+    return 0;
+}
+
 static void null_destroy(struct aead *a)
 {
     free(a);
@@ -61,6 +68,7 @@ static int null_open(struct aead *a, const uint8_t nonce[AEAD_NONCE_LEN], const 
 const struct aead_backend aead_null_backend = {.name = null_name,
                                                .serves = null_serves,
                                                .create = null_create,
+                                               .set_key = null_set_key,
                                                .destroy = null_destroy,
                                                .seal = null_seal,
                                                .open = null_open};

@@ -78,6 +78,12 @@ static void session_dropped(void *context, struct session *s)
     session_free(s);
 }
 
+static void cool(void *context, struct session *s)
+{
+    (void)context;
+    session_free(session_cool(s));
+}
+
 static void send_changed(void *context)
 {
     (void)context;
@@ -225,7 +231,7 @@ static void start(void)
     now = 1000 * USEC_PER_SEC;
     for (unsigned i = 0; i < 2; i++) {
         const struct keychain_ops ops = {reserve_index, release_index, session_added, session_dropped,
-                                         send_changed,  send_control,  &ends[i]};
+                                         cool,          send_changed,  send_control,  &ends[i]};
         const struct keychain_config config = {.suite = AEAD_AES_256_GCM,
                                                .tx_lanes = 1,
                                                .rx_lanes = 1,

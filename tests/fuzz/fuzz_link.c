@@ -84,6 +84,12 @@ static void session_dropped(void *context, struct session *s)
     session_free(s);
 }
 
+static void cool(void *context, struct session *s)
+{
+    (void)context;
+    session_free(session_cool(s));
+}
+
 static void send_changed(void *context)
 {
     (void)context;
@@ -116,7 +122,7 @@ static void key(struct side *side)
 {
     static const struct keychain_config config = {.ratchet_us = 120000000};
     const struct keychain_ops ops = {reserve_index, release_index, session_added, session_dropped,
-                                     send_changed,  send_control,  side};
+                                     cool,          send_changed,  send_control,  side};
     check(!link_keychain(side->link));
     if (link_key(side->link, &config, &ops, now) != 0)
         link_on_closed(side->link, "the keys cannot be made");

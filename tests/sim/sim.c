@@ -518,6 +518,13 @@ void sim_connect(struct sim_node *a, struct sim_node *b, const struct node_id *e
 
 /* ---- frames ---- */
 
+/* As a worker does behind each run. */
+static void tell_lanes(struct sim_node *n, struct session *s)
+{
+    if (session_asks(s))
+        mesh_on_lanes(n->mesh, session_peer_slot(s), n->sim->now_us);
+}
+
 static void on_data(struct sim_node *n, uint8_t *data, size_t len)
 {
     struct wire_header h;
@@ -536,6 +543,7 @@ static void on_data(struct sim_node *n, uint8_t *data, size_t len)
     assert(plain[plain_len - 1] == FRAME_PATTERN);
     n->frames_received++;
     n->last_frame_us = n->sim->now_us;
+    tell_lanes(n, s);
 }
 
 bool sim_send_frame(struct sim_node *a, const struct sim_node *b, size_t len)
@@ -554,6 +562,7 @@ bool sim_send_frame(struct sim_node *a, const struct sim_node *b, size_t len)
         if (n < 0)
             return false;
         a->frames_sent++;
+        tell_lanes(a, a->out[i].tx);
         send_datagram(a, &a->out[i].endpoint, datagram, (size_t)n);
         return true;
     }

@@ -7,10 +7,8 @@
 #include "crypto/identity.h"
 #include "crypto/secret.h"
 #include "node/data/fwd.h"
-#include "node/data/tables.h"
-#include "proto/link/link_work.h"
-#include "proto/mesh/mesh.h"
 #include "proto/switch/switch.h"
+#include "hub.h"
 #include "steps.h"
 #include <assert.h>
 #include <setjmp.h>
@@ -25,150 +23,6 @@
 #define MANY      4000
 #define CONNECTED 10     /* of so many one */
 #define MOST      500000 /* instructions of one measurement */
-
-/* A mesh with many peers. Each is a whole mesh itself while it connects, and then stays away without a word; the last
- * one stays. */
-struct hub {
-    struct mesh *mesh;
-    struct tables tables; /* its workers' */
-    struct fwd *fwd;
-    struct switch_table *sw;
-    struct udp_socket socket;
-    struct identity *me;
-    uint64_t now_us;
-    struct mesh *peer;
-    struct identity *peer_me;
-    struct addr peer_addr;
-    uint64_t conn, peer_conn; /* the stream between the two, at either end */
-    uint8_t bytes[65536];     /* what the peer sent last, while it is kept back */
-    size_t len;
-    bool keep;
-};
-
-static const struct addr hub_addr = {.family = 4, .ip = {198, 18, 0, 1}, .port = 9443};
-
-static bool usable(const void *context, const struct addr *a)
-{
-    (void)context, (void)a;
-    return true;
-}
-
-static struct mesh *start(const struct identity *me)
-{
-    struct mesh *m;
-    const struct mesh_config config = {.me = me,
-                                       .name = "node",
-                                       .is_public = true,
-                                       .lanes = 1,
-                                       .mtu = 1500,
-                                       .ratchet_us = MESH_RATCHET_US,
-                                       .rehandshake_us = MESH_REHANDSHAKE_US,
-                                       .local_max = 1472,
-                                       .filter = {usable, usable, NULL},
-                                       .random = secret_source};
-    int err = mesh_new(&config, &m);
-    assert(err == 0);
-    (void)err;
-    return m;
-}
-
-/* ---- between the two ---- */
-
-static void work(struct mesh *m, struct link_work *w, const struct hub *h)
-{
-    link_work_run(w);
-    mesh_on_worked(m, w, h->now_us);
-}
-
-static void for_workers(struct hub *h, const struct mesh_output *o)
-{
-    if (o->kind == MESH_OUTPUT_PUBLISH)
-        tables_change(&h->tables, o->slot);
-    else if (o->kind == MESH_OUTPUT_RETIRE)
-        tables_retire(&h->tables, o->session);
-    else if (o->kind == MESH_OUTPUT_GONE)
-        tables_forget(&h->tables, o->slot);
-}
-
-static void from_hub(struct hub *h, const struct mesh_output *o)
-{
-    const struct endpoint from = endpoint_udp(&hub_addr);
-    const struct target hub = target_tcp(&hub_addr);
-    if (o->kind == MESH_OUTPUT_DIAL && addr_same_host(&o->target.addr, &h->peer_addr)) {
-        h->conn = o->conn;
-        h->peer_conn = mesh_on_accept(h->peer, &hub, h->now_us);
-        mesh_on_connected(h->mesh, h->conn, h->now_us);
-    } else if (o->kind == MESH_OUTPUT_STREAM_SEND && o->conn == h->conn) {
-        mesh_on_bytes(h->peer, h->peer_conn, o->payload, o->len, h->now_us);
-    } else if (o->kind == MESH_OUTPUT_DATAGRAM && addr_equal(&o->endpoint.remote, &h->peer_addr)) {
-        control_datagram(h->peer, &from, o->payload, o->len, h->now_us);
-    } else if (o->kind == MESH_OUTPUT_WORK) {
-        work(h->mesh, o->work, h);
-    } else {
-        for_workers(h, o);
-    }
-}
-
-static void from_peer(struct hub *h, const struct mesh_output *o)
-{
-    const struct endpoint from = endpoint_udp(&h->peer_addr);
-    bool sent = o->kind == MESH_OUTPUT_STREAM_SEND || o->kind == MESH_OUTPUT_DATAGRAM;
-    if (o->kind == MESH_OUTPUT_RETIRE)
-        session_free(o->session);
-    if (o->kind == MESH_OUTPUT_WORK)
-        work(h->peer, o->work, h);
-    if (sent && h->keep) {
-        assert(o->len <= sizeof(h->bytes));
-        memcpy(h->bytes, o->payload, o->len);
-        h->len = o->len;
-    } else if (o->kind == MESH_OUTPUT_STREAM_SEND) {
-        mesh_on_bytes(h->mesh, h->conn, o->payload, o->len, h->now_us);
-    } else if (o->kind == MESH_OUTPUT_DATAGRAM) {
-        control_datagram(h->mesh, &from, o->payload, o->len, h->now_us);
-    }
-}
-
-static void exchange(struct hub *h)
-{
-    const struct mesh_output *o;
-    bool more = true;
-    while (more) {
-        more = false;
-        for (; (o = mesh_take_output(h->mesh)); more = true)
-            from_hub(h, o);
-        tables_publish(&h->tables);
-        for (; (o = mesh_take_output(h->peer)); more = true)
-            from_peer(h, o);
-    }
-}
-
-/* ---- the crowd ---- */
-
-static void leave(struct hub *h)
-{
-    mesh_free(h->peer);
-    identity_free(h->peer_me);
-    h->peer = NULL;
-}
-
-static void connect_one(struct hub *h, unsigned number)
-{
-    int err = identity_generate(&h->peer_me);
-    assert(err == 0);
-    h->peer = start(h->peer_me);
-    h->peer_addr = hub_addr;
-    h->peer_addr.ip[1] = 19;
-    h->peer_addr.ip[2] = (uint8_t)(number >> 8);
-    h->peer_addr.ip[3] = (uint8_t)number;
-    const struct addr control = h->peer_addr;
-    const struct candidate here = {CANDIDATE_HOST, h->peer_addr, control.port};
-    mesh_set_candidates(h->peer, &here, 1, h->now_us);
-    err = mesh_connect(h->mesh, identity_id(h->peer_me));
-    assert(err == 0);
-    (void)err;
-    mesh_set_given_addresses(h->mesh, identity_id(h->peer_me), &control, 1, h->now_us);
-    exchange(h);
-}
 
 static struct node_id somebody(unsigned number)
 {
@@ -192,8 +46,8 @@ static void fill(struct hub *h, unsigned peers)
             continue;
         }
         if (h->peer)
-            leave(h);
-        connect_one(h, i);
+            hub_leave(h);
+        hub_connect(h, i, 1);
     }
     mesh_peers(h->mesh, count_connected, &connected);
     assert(connected == peers / CONNECTED);
@@ -206,7 +60,7 @@ static void settle(struct hub *h)
 {
     const struct mesh_output *o;
     while ((o = mesh_take_output(h->mesh)))
-        for_workers(h, o);
+        hub_for_workers(h, o);
     tables_publish(&h->tables);
     (void)mesh_next_deadline(h->mesh, h->now_us);
 }
@@ -236,7 +90,7 @@ static void probe(struct hub *h)
     int err = mesh_ping(h->peer, slot_of_peer(h->peer, h->me), 1, h->now_us);
     assert(err == 0);
     (void)err;
-    exchange(h);
+    hub_exchange(h);
     const struct endpoint from = endpoint_udp(&h->peer_addr);
     steps_begin();
     control_datagram(h->mesh, &from, h->bytes, h->len, h->now_us);
@@ -249,7 +103,7 @@ static void message(struct hub *h)
     const struct candidate moved = {
         CANDIDATE_HOST, {.family = 4, .ip = {198, 19, 200, 1}, .port = 9443}, 8443};
     mesh_set_candidates(h->peer, &moved, 1, h->now_us);
-    exchange(h);
+    hub_exchange(h);
     steps_begin();
     mesh_on_bytes(h->mesh, h->conn, h->bytes, h->len, h->now_us);
     settle(h);
@@ -342,16 +196,7 @@ static void scenario(void *context)
 {
     struct hub *h = calloc(1, sizeof(*h));
     assert(h);
-    h->now_us = 1000 * USEC_PER_SEC;
-    int err = identity_generate(&h->me);
-    assert(err == 0);
-    (void)err;
-    h->mesh = start(h->me);
-    err = fwd_new(&h->fwd);
-    if (!err)
-        err = switch_new(MESH_PEERS_MAX, 65536, &secret_source, &h->sw);
-    assert(err == 0);
-    tables_init(&h->tables, &(struct tables_config){h->mesh, h->fwd, h->sw, &h->socket});
+    hub_init(h, 1);
     fill(h, *(const unsigned *)context);
     for (size_t i = 0; i < MEASURES; i++) {
         h->now_us += 20000;

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "control_datagram.h"
 #include "promises.h"
+#include "proto/link/keychain.h"
 #include "sim.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -1090,6 +1091,32 @@ static void connections_of_one_host_are_limited(void **state)
     sim_free(p.sim);
 }
 
+/* At the one end, as far as datagrams are sent there. */
+static bool has_warm_lanes(const struct sim_node *n)
+{
+    assert_int_equal(n->out_count, 1);
+    return session_is_warm(n->out[0].tx);
+}
+
+static void lanes_have_ciphers_of_their_own_while_they_are_used(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    sim_connect(p.b, p.a, NULL);
+    sim_run(p.sim, 5 * SECOND, NULL, NULL);
+    assert_false(has_warm_lanes(p.a) || has_warm_lanes(p.b));
+    for (unsigned round = 0; round < 2; round++) {
+        sim_run(p.sim, 3 * MESH_RATCHET_US, exchange, &p);
+        assert_true(has_warm_lanes(p.a) && has_warm_lanes(p.b));
+        sim_run(p.sim, 2 * KEYCHAIN_COOL_US + SECOND, NULL, NULL);
+        assert_false(has_warm_lanes(p.a) || has_warm_lanes(p.b));
+    }
+    assert_int_equal(p.a->frames_received, p.b->frames_sent);
+    assert_int_equal(p.b->frames_received, p.a->frames_sent);
+    assert_true(p.a->frames_sent > 1000);
+    sim_free(p.sim);
+}
+
 static void guest_that_leaves_gives_back_its_room(void **state)
 {
     (void)state;
@@ -1343,6 +1370,7 @@ int main(void)
         cmocka_unit_test(many_nodes_form_a_full_mesh),
         cmocka_unit_test(connections_of_one_host_are_limited),
         cmocka_unit_test(guest_that_leaves_gives_back_its_room),
+        cmocka_unit_test(lanes_have_ciphers_of_their_own_while_they_are_used),
         cmocka_unit_test(silent_strangers_of_256_subnets_keep_no_peer_out),
         cmocka_unit_test(handshakes_of_256_subnets_keep_no_peer_out),
         cmocka_unit_test(strangers_do_not_use_up_what_a_known_peer_beside_them_is_granted),

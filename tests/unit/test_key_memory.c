@@ -119,6 +119,12 @@ static void op_dropped(void *context, struct session *s)
     session_free(s);
 }
 
+static void op_cool(void *context, struct session *s)
+{
+    (void)context;
+    session_free(session_cool(s));
+}
+
 static void op_changed(void *context)
 {
     (void)context;
@@ -136,6 +142,7 @@ static void root_of_a_keychain_stands_in_the_vault_alone(void **state)
                                      .release_index = op_release_index,
                                      .session_added = op_added,
                                      .session_dropped = op_dropped,
+                                     .cool = op_cool,
                                      .send_changed = op_changed,
                                      .send_control = op_control,
                                      .context = &index};

@@ -56,6 +56,12 @@ static void session_dropped(void *context, struct session *s)
     session_free(s);
 }
 
+static void cool(void *context, struct session *s)
+{
+    (void)context;
+    session_free(session_cool(s));
+}
+
 static void send_changed(void *context)
 {
     (void)context;
@@ -72,8 +78,8 @@ static void send_control(void *context, struct session *s, const struct message 
 static void open_end(struct end *e, bool opens)
 {
     static const uint8_t root[KDF_LEN] = {1};
-    const struct keychain_ops ops = {
-        reserve_index, release_index, session_added, session_dropped, send_changed, send_control, e};
+    const struct keychain_ops ops = {reserve_index, release_index, session_added, session_dropped,
+                                     cool,          send_changed,  send_control,  e};
     const struct keychain_config config = {
         .suite = AEAD_AES_256_GCM, .tx_lanes = 1, .rx_lanes = 1, .opener = opens, .ratchet_us = RATCHET_US};
     *e = (struct end){.last_index = 1};

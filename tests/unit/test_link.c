@@ -78,6 +78,12 @@ static void session_dropped(void *context, struct session *s)
     session_free(s);
 }
 
+static void cool(void *context, struct session *s)
+{
+    (void)context;
+    session_free(session_cool(s));
+}
+
 static void send_changed(void *context)
 {
     (void)context;
@@ -92,6 +98,7 @@ static const struct keychain_ops ops = {.reserve_index = reserve_index,
                                         .release_index = release_index,
                                         .session_added = session_added,
                                         .session_dropped = session_dropped,
+                                        .cool = cool,
                                         .send_changed = send_changed,
                                         .send_control = send_control};
 

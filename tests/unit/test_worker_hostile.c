@@ -273,6 +273,8 @@ struct events {
 static void count_event(void *context, const struct worker_event *e)
 {
     struct events *n = context;
+    if (e->kind == WORKER_EVENT_LANES)
+        return;
     n->from = e->from.remote;
     n->slot = e->slot;
     if (e->kind == WORKER_EVENT_DATAGRAM) {

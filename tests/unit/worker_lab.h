@@ -240,11 +240,24 @@ static inline bool lab_has_frame(struct lab_node *n)
     return poll(p, n->workers, 0) > 0;
 }
 
-/* All that wait. */
+struct lab_taker {
+    void (*handler)(void *context, const struct worker_event *e);
+    void *context;
+};
+
+static inline void lab_take_event(void *context, const struct worker_event *e)
+{
+    const struct lab_taker *taker = context;
+    if (e->kind != WORKER_EVENT_LANES)
+        taker->handler(taker->context, e);
+}
+
+/* All that wait, but that lanes are used: sessions here are new, or their lanes not made on purpose. */
 static inline void
 lab_take_events(struct worker *w, void (*handler)(void *context, const struct worker_event *e), void *context)
 {
-    while (worker_take_events(w, 16, handler, context))
+    struct lab_taker taker = {handler, context};
+    while (worker_take_events(w, 16, lab_take_event, &taker))
         continue;
 }
 

@@ -171,6 +171,9 @@ static void on_worker_event(void *context, const struct worker_event *e)
     case WORKER_EVENT_TOO_BIG:
         mesh_on_too_big(n->mesh, e->slot, now_us);
         break;
+    case WORKER_EVENT_LANES:
+        mesh_on_lanes(n->mesh, e->slot, now_us);
+        break;
     case WORKER_EVENT_CLAIM:
         report_claim(&n->report, e, now_us);
         break;

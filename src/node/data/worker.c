@@ -46,6 +46,13 @@ bool worker_event(struct worker *w, const struct worker_event *event)
     return true;
 }
 
+void worker_tell_lanes(struct worker *w, struct session *s)
+{
+    const struct worker_event event = {.kind = WORKER_EVENT_LANES, .slot = session_peer_slot(s)};
+    if (session_asks(s) && !worker_event(w, &event))
+        session_ask_again(s);
+}
+
 /* The exchange orders the events before the flag: either control's clearing of it comes later and control
  * sees them, or the flag was clear and control is woken. */
 static void wake_control(struct worker *w)

@@ -30,6 +30,7 @@ enum worker_event_kind {
                               path: slot, from; at most one per 100 ms and peer */
     WORKER_EVENT_TOO_BIG, /* the kernel refused the path's size towards peer slot: slot; likewise limited */
     WORKER_EVENT_CLAIM,   /* peer slot uses an address of another: slot, claim, holder; likewise limited */
+    WORKER_EVENT_LANES,   /* lanes of peer slot were used that have no cipher of their own: session_warm */
     WORKER_EVENT_CIRCLE,  /* the device gave us a sealed datagram of our own: likewise limited */
     WORKER_EVENT_TRACE, /* a frame passed, with a peer connected: trace; at most 10 per second and direction,
                               and config.traces in all */

@@ -105,6 +105,9 @@ static inline int worker_tap(const struct worker *w)
 /* Queues an event, with a copy of event->data; false when there is no room. */
 bool worker_event(struct worker *w, const struct worker_event *event);
 
+/* A run of s is over: control is told of lanes that it does not know to be used. */
+void worker_tell_lanes(struct worker *w, struct session *s);
+
 /* True when the peer's event may be sent now, at most every 100 ms. */
 bool worker_limit_pass(struct worker_limit limits[WORKER_LIMITS], uint32_t slot, uint64_t now_us);
 

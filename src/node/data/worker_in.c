@@ -73,8 +73,10 @@ static void write_merge(struct worker *w)
 static void lane_leave(struct worker *w)
 {
     write_merge(w);
-    if (w->held)
+    if (w->held) {
         session_release(w->held, w->held_lane);
+        worker_tell_lanes(w, w->held);
+    }
     w->held = NULL;
 }
 

@@ -67,6 +67,7 @@ static void flush(struct worker *w)
         worker_drop(w, DROP_BACKLOG, r->count);
     else
         worker_drop(w, DROP_SEND, r->count);
+    worker_tell_lanes(w, r->peer->tx);
     r->count = 0;
 }
 

@@ -35,6 +35,7 @@ struct keychain {
     struct message last;         /* the offer or answer to repeat */
     uint8_t answered_offer[RATCHET_OFFER_LEN];
     uint64_t repeat_at_us, repeat_us;
+    uint64_t cool_at_us; /* TIME_NEVER: no lane has anything of its own */
 };
 
 static int make_session(struct keychain *k, const uint8_t root[KDF_LEN], uint32_t rx_index, uint32_t tx_index,
@@ -56,6 +57,8 @@ static int make_session(struct keychain *k, const uint8_t root[KDF_LEN], uint32_
         session_free(s);
         return err;
     }
+    if (k->current.session)
+        session_warm_as(s, k->current.session);
     *out = (struct epoch){.session = s, .born_us = now_us, .drop_at_us = TIME_NEVER};
     return 0;
 }
@@ -76,6 +79,7 @@ int keychain_new(const struct keychain_config *config, const struct keychain_ops
         return ERR_NOMEM;
     k->config = *config;
     k->ops = *ops;
+    k->cool_at_us = TIME_NEVER;
     memcpy(k->root, root, KDF_LEN);
     int err = make_session(k, root, rx_index, tx_index, now_us, &k->current);
     if (err) {
@@ -286,6 +290,40 @@ void keychain_on_message(struct keychain *k, const struct session *s, const stru
         on_answer(k, s, m, now_us);
 }
 
+/* ---- lanes ---- */
+
+static bool is_warm(const struct epoch *e)
+{
+    return e->session && session_is_warm(e->session);
+}
+
+static void look_again(struct keychain *k, uint64_t now_us)
+{
+    k->cool_at_us = is_warm(&k->current) || is_warm(&k->next) ? now_us + KEYCHAIN_COOL_US : TIME_NEVER;
+}
+
+void keychain_warm(struct keychain *k, uint64_t now_us)
+{
+    struct session *list[KEYCHAIN_OLD_MAX + 2];
+    size_t count = keychain_sessions(k, list, KEYCHAIN_OLD_MAX + 2);
+    for (size_t i = 0; i < count; i++)
+        session_warm(list[i]);
+    if (k->cool_at_us == TIME_NEVER)
+        look_again(k, now_us);
+}
+
+static void cool_when_due(struct keychain *k, uint64_t now_us)
+{
+    if (now_us < k->cool_at_us)
+        return;
+    k->ops.cool(k->ops.context, k->current.session);
+    if (k->next.session)
+        k->ops.cool(k->ops.context, k->next.session);
+    look_again(k, now_us);
+}
+
+/* ---- timers ---- */
+
 /* The opener is a little sooner, so that offers seldom cross. */
 static uint64_t due_us(const struct keychain *k)
 {
@@ -353,6 +391,7 @@ void keychain_tick(struct keychain *k, uint64_t now_us)
         make_offer(k, now_us);
     repeat_when_due(k, now_us);
     drop_old(k, now_us);
+    cool_when_due(k, now_us);
     retire_when_spent(k, now_us);
 }
 
@@ -361,6 +400,8 @@ uint64_t keychain_next_deadline(const struct keychain *k)
     uint64_t at = k->state == KEYCHAIN_IDLE ? due_us(k) : k->repeat_at_us;
     if (k->peer_ready && spent_us(k) < at)
         at = spent_us(k);
+    if (k->cool_at_us < at)
+        at = k->cool_at_us;
     for (unsigned i = 0; i < k->old_count; i++)
         if (k->old[i].drop_at_us < at)
             at = k->old[i].drop_at_us;

@@ -23,6 +23,7 @@
 #define KEYCHAIN_GRACE_US    60000000ull /* how long a step may take before the key is never used again */
 #define KEYCHAIN_OLD_KEEP_US 5000000ull  /* how long receive keys outlive the change */
 #define KEYCHAIN_OLD_MAX     8
+#define KEYCHAIN_COOL_US     60000000ull /* what lanes are made of is taken away when none used it for so long */
 #define KEYCHAIN_LEAST_PART  16 /* no step sooner than this part of ratchet_us after the last: 7.5 s */
 
 /* What a keychain needs of its owner. */
@@ -35,6 +36,8 @@ struct keychain_ops {
     int (*session_added)(void *context, struct session *s);
     /* Takes s: it is used no more and to be freed as soon as no worker holds it. */
     void (*session_dropped)(void *context, struct session *s);
+    /* Lanes of s that are not used give back what they have: session_cool. */
+    void (*cool)(void *context, struct session *s);
     /* The session to send under changed. */
     void (*send_changed)(void *context);
     /* Sends m as a CONTROL datagram under s. May be lost. */
@@ -81,7 +84,10 @@ void keychain_on_received(struct keychain *k, const struct session *s, uint64_t 
 void keychain_on_message(struct keychain *k, const struct session *s, const struct message *m,
                          uint64_t now_us);
 
-/* Timers: offers, repeats, expiry of old keys. */
+/* Workers have used lanes that have nothing of their own yet. */
+void keychain_warm(struct keychain *k, uint64_t now_us);
+
+/* Timers: offers, repeats, expiry of old keys, lanes that are not used. */
 void keychain_tick(struct keychain *k, uint64_t now_us);
 uint64_t keychain_next_deadline(const struct keychain *k);
 

@@ -8,6 +8,7 @@
 #include "base/uninitialized.h"
 #include "crypto/secret.h"
 #include "proto/mesh/mesh_bye.h"
+#include "proto/mesh/mesh_lanes.h"
 #include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_news.h"
 #include "proto/mesh/mesh_outputs.h"
@@ -188,6 +189,7 @@ struct keychain_ops mesh_keychain_ops(struct link *l)
                                  .release_index = release_index,
                                  .session_added = session_added,
                                  .session_dropped = session_dropped,
+                                 .cool = mesh_cool_lanes,
                                  .send_changed = send_changed,
                                  .send_control = send_control,
                                  .context = l};

@@ -17,6 +17,22 @@ struct replay {
     uint64_t bits[REPLAY_WORDS];
 };
 
+/* The window of a lane that is seldom used: over 64 counters, in 8 bytes. */
+#define REPLAY_NARROW 64
+
+struct replay_narrow {
+    _Atomic uint64_t highest, received; /* as in struct replay */
+    uint64_t recent;                    /* bit n: highest - 1 - n was accepted */
+};
+
+/* As those of struct replay. */
+enum drop replay_narrow_check(const struct replay_narrow *n, uint64_t counter) must_check;
+void replay_narrow_accept(struct replay_narrow *n, uint64_t counter);
+
+/* One takes the place of the other. What the narrow one no longer knows counts as seen. */
+void replay_widen(struct replay *r, const struct replay_narrow *n);
+void replay_narrow(struct replay_narrow *n, const struct replay *r);
+
 /* Empties the words that the window enters when its newest counter becomes `counter`, and moves it there. */
 void replay_advance(struct replay *r, uint64_t highest, uint64_t counter);
 

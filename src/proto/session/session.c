@@ -7,44 +7,12 @@
 
 #include "base/vault.h"
 #include "crypto/secret.h"
-#include "proto/session/replay.h"
-#include <pthread.h>
+#include "proto/session/session_impl.h"
 #include <assert.h>
-#include <stdalign.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CACHE_LINE 64
-
 static_assert(CACHE_LINE == VAULT_ALIGN, "lanes begin at a cache line of their own");
-
-/* The nonce is of the datagram at hand: an array on the stack would be guarded for each. */
-struct tx_lane {
-    alignas(CACHE_LINE) struct aead *aead;
-    uint8_t iv[AEAD_NONCE_LEN], nonce[AEAD_NONCE_LEN];
-    _Atomic uint64_t next; /* counter */
-    _Atomic uint64_t bytes;
-};
-
-struct rx_lane {
-    alignas(CACHE_LINE) struct aead *aead;
-    uint8_t iv[AEAD_NONCE_LEN], nonce[AEAD_NONCE_LEN];
-    _Atomic uint64_t bytes;
-    struct replay replay;
-    pthread_mutex_t held;
-};
-
-/* The arrays hold the data lanes in order and the control lane behind them. */
-struct session {
-    struct tx_lane *tx;
-    struct rx_lane *rx;
-    unsigned tx_lanes, rx_lanes; /* data lanes */
-    uint32_t rx_index, tx_index, peer_slot;
-    enum aead_suite suite;
-    struct session_limits limits;
-    _Atomic bool stopped;
-};
 
 static const struct session_limits default_limits = {
     .soft_datagrams = SESSION_SOFT_DATAGRAMS,
@@ -73,15 +41,14 @@ static int derive_direction(const uint8_t root[KDF_LEN], const char *direction, 
     return kdf_expand(root, (const uint8_t *)direction, strlen(direction), secret, KDF_LEN);
 }
 
-static int derive_lane(const uint8_t secret[KDF_LEN], uint8_t lane, enum aead_suite suite, struct aead **aead,
+static int derive_lane(const uint8_t secret[KDF_LEN], uint8_t lane, uint8_t key[AEAD_KEY_LEN],
                        uint8_t iv[AEAD_NONCE_LEN])
 {
     const uint8_t info[] = {'l', 'a', 'n', 'e', lane};
     uint8_t keys[AEAD_KEY_LEN + AEAD_NONCE_LEN];
 
     int err = kdf_expand(secret, info, sizeof(info), keys, sizeof(keys));
-    if (!err)
-        err = aead_new(suite, keys, aead);
+    memcpy(key, keys, AEAD_KEY_LEN);
     memcpy(iv, keys + AEAD_KEY_LEN, AEAD_NONCE_LEN);
     secret_wipe(keys, sizeof(keys));
     return err;
@@ -97,9 +64,9 @@ static int derive_all(struct session *s, const uint8_t root[KDF_LEN], bool initi
         goto out;
     err = derive_direction(root, initiator ? to_initiator : to_responder, rx_secret);
     for (unsigned i = 0; !err && i <= s->tx_lanes; i++)
-        err = derive_lane(tx_secret, lane_number(i, s->tx_lanes), s->suite, &s->tx[i].aead, s->tx[i].iv);
+        err = derive_lane(tx_secret, lane_number(i, s->tx_lanes), s->tx[i].key, s->tx[i].iv);
     for (unsigned i = 0; !err && i <= s->rx_lanes; i++)
-        err = derive_lane(rx_secret, lane_number(i, s->rx_lanes), s->suite, &s->rx[i].aead, s->rx[i].iv);
+        err = derive_lane(rx_secret, lane_number(i, s->rx_lanes), s->rx[i].key, s->rx[i].iv);
 out:
     secret_wipe(tx_secret, sizeof(tx_secret));
     secret_wipe(rx_secret, sizeof(rx_secret));
@@ -135,6 +102,8 @@ int session_new(const struct session_config *config, const uint8_t root[KDF_LEN]
         pthread_mutex_init(&s->rx[i].held, NULL);
     if (s->tx && s->rx)
         err = derive_all(s, root, config->initiator);
+    if (!err)
+        err = session_make_first(s);
     if (err) {
         session_free(s);
         return err;
@@ -147,14 +116,7 @@ void session_free(struct session *s)
 {
     if (!s)
         return;
-    for (unsigned i = 0; s->tx && i <= s->tx_lanes; i++)
-        aead_free(s->tx[i].aead);
-    for (unsigned i = 0; s->rx && i <= s->rx_lanes; i++) {
-        aead_free(s->rx[i].aead);
-        pthread_mutex_destroy(&s->rx[i].held);
-    }
-    vault_free(s->tx);
-    vault_free(s->rx);
+    session_free_lanes(s);
     free(s);
 }
 
@@ -229,7 +191,8 @@ int session_seal(struct session *s, enum wire_type type, unsigned lane, const st
     make_nonce(tx->iv, h.counter, tx->nonce);
     add(&tx->next, 1); /* before the cipher: whatever becomes of this datagram, its nonce is used */
     add(&tx->bytes, len);
-    if (aead_seal(tx->aead, tx->nonce, out, WIRE_HEADER_LEN, pieces, count, out + WIRE_HEADER_LEN))
+    struct aead *aead = atomic_load_explicit(&tx->aead, memory_order_acquire);
+    if (aead_seal(aead, tx->nonce, out, WIRE_HEADER_LEN, pieces, count, out + WIRE_HEADER_LEN))
         return -DROP_KEY_SPENT;
     return (int)(WIRE_HEADER_LEN + len + WIRE_TAG_LEN);
 }
@@ -248,6 +211,22 @@ void session_release(struct session *s, unsigned lane)
     pthread_mutex_unlock(&s->rx[lane_at(lane, s->rx_lanes)].held);
 }
 
+static __attribute__((noinline, cold)) enum drop
+open_by_spare(struct session *s, struct rx_lane *rx, uint64_t counter, uint8_t *datagram, size_t sealed)
+{
+    enum drop drop = replay_narrow_check(&rx->narrow, counter);
+    if (drop)
+        return drop;
+    if (spent(&s->limits, counter, get(&rx->bytes), sealed - WIRE_TAG_LEN))
+        return DROP_KEY_SPENT;
+    make_nonce(rx->iv, counter, rx->nonce);
+    if (aead_open(rx->spare, rx->nonce, datagram, WIRE_HEADER_LEN, datagram + WIRE_HEADER_LEN, sealed))
+        return DROP_AUTH;
+    replay_narrow_accept(&rx->narrow, counter);
+    add(&rx->bytes, sealed - WIRE_TAG_LEN);
+    return DROP_NONE;
+}
+
 enum drop session_open(struct session *s, const struct wire_header *h, uint8_t *datagram, size_t len,
                        uint8_t **plain, size_t *plain_len)
 {
@@ -258,20 +237,23 @@ enum drop session_open(struct session *s, const struct wire_header *h, uint8_t *
         return DROP_LANE;
 
     struct rx_lane *rx = &s->rx[at];
+    struct rx_opener *o = rx->opener;
     size_t sealed = len - WIRE_HEADER_LEN, text = sealed - WIRE_TAG_LEN;
-    enum drop drop = replay_check(&rx->replay, h->counter);
+    *plain = datagram + WIRE_HEADER_LEN;
+    *plain_len = text;
+    if (!o)
+        return open_by_spare(s, rx, h->counter, datagram, sealed);
+    enum drop drop = replay_check(&o->replay, h->counter);
     if (drop)
         return drop;
     if (spent(&s->limits, h->counter, get(&rx->bytes), text))
         return DROP_KEY_SPENT;
 
     make_nonce(rx->iv, h->counter, rx->nonce);
-    if (aead_open(rx->aead, rx->nonce, datagram, WIRE_HEADER_LEN, datagram + WIRE_HEADER_LEN, sealed))
+    if (aead_open(o->aead, rx->nonce, datagram, WIRE_HEADER_LEN, datagram + WIRE_HEADER_LEN, sealed))
         return DROP_AUTH;
-    replay_accept(&rx->replay, h->counter);
+    replay_accept(&o->replay, h->counter);
     add(&rx->bytes, text);
-    *plain = datagram + WIRE_HEADER_LEN;
-    *plain_len = text;
     return DROP_NONE;
 }
 
@@ -297,9 +279,8 @@ void session_stats(const struct session *s, struct session_stats *out)
         out->tx_bytes += bytes;
     }
     for (unsigned i = 0; i <= s->rx_lanes; i++) {
-        /* received is published after highest and read before it, so that loss never seems negative */
-        uint64_t received = atomic_load_explicit(&s->rx[i].replay.received, memory_order_acquire);
-        uint64_t highest = get(&s->rx[i].replay.highest), bytes = get(&s->rx[i].bytes);
+        uint64_t highest, received, bytes = get(&s->rx[i].bytes);
+        session_seen(&s->rx[i], &highest, &received);
         out->soft_limit |= soft(&s->limits, highest, bytes);
         if (i == s->rx_lanes) {
             out->rx_control = received;

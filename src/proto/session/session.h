@@ -4,7 +4,8 @@
  * used until the next. docs/PROTOCOL.md §4. Each of our lanes is sealed by one worker alone. The peer's lanes are
  * opened by whoever holds them (session_hold): the kernel steers a lane's datagrams to one worker's socket,
  * but its GRO may hand a few of another lane along with them. The control thread seals the control lane, and the
- * worker that receives a datagram of it opens it. Everything else is constant after session_new. Counters have one writer at a time and
+ * worker that receives a datagram of it opens it; and it gives and takes what lanes are made of. Everything else is constant
+ * after session_new. Counters have one writer at a time and
  * are read by the control thread (relaxed atomics). */
 
 #include "base/bytes.h"
@@ -73,6 +74,28 @@ void session_release(struct session *s, unsigned lane);
  * Only an authentic datagram changes the session. */
 enum drop session_open(struct session *s, const struct wire_header *h, uint8_t *datagram, size_t len,
                        uint8_t **plain, size_t *plain_len) must_check;
+
+/* Data lanes take memory only while they are used. One that is not yet, or no longer, is served by a spare of the session:
+ * that costs a change of keys, and some microseconds of a lock. Its replay window is over 64 counters. */
+
+/* Whether the spare has served a lane of which control does not know yet. Any thread; who gets true tells control, or calls
+ * session_ask_again. */
+bool session_asks(struct session *s) must_check;
+void session_ask_again(struct session *s);
+
+/* Lanes that the spare has served get ciphers and windows of their own. Where there is no memory, the spare goes on. Control
+ * thread, as all of these. */
+void session_warm(struct session *s);
+
+/* So do those that before has. */
+void session_warm_as(struct session *s, const struct session *before);
+
+/* Whether any data lane has. */
+bool session_is_warm(const struct session *s);
+
+/* Takes from lanes that were not used since the last call what they have. What workers may still seal with is returned: for
+ * session_free once none does; or NULL. */
+struct session *session_cool(struct session *s) must_check;
 
 /* Refuses to seal from now on (180 s without ratchet): any thread. */
 void session_stop_sealing(struct session *s);
