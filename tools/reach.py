@@ -25,7 +25,7 @@ internet between them. Whoever runs it anew gets the same rows in the same order
 
 - **Path** is what carried after iperf3, and before it where that was another: `direct`, `relay` (UDP by a relay) or
   `tcp` (the backbone's uplink, or the peer's own port).
-- **Ping** is the time from the second node's start to its first answered ping. It has to be below 5 s.
+- **Ping** is the time from when both devices are up to the second node's first answered ping. It has to be below 5 s.
 - **Mbit/s** is one TCP stream of 2 s. The labs share one small machine: compare rows, not products.
 - **Besides**: `subnet`: both sites have the same private subnet. `slow`: site A is 30 ms away, and loses 1 % each way.
 
@@ -44,14 +44,18 @@ def run(report):
                           cwd=ROOT, env={**os.environ, "SHADOWMESH_REACH": "1"}).returncode
 
 
+def cell_of(case):
+    """What a test measured; None when it measured nothing."""
+    return next((json.loads(entry.get("value")) for entry in case.iter("property") if entry.get("name") == "reach"), None)
+
+
 def row_of(case):
-    """(pair, the rest of its row, whether it failed) of one test."""
-    for entry in case.iter("property"):
-        if entry.get("name") == "reach":
-            cell = json.loads(entry.get("value"))
-            path = cell["last"] if cell["first"] == cell["last"] else f"{cell['first']}, then {cell['last']}"
-            besides = [name for name, there in (("subnet", cell["same_subnet"]), ("slow", cell["slow"])) if there]
-            return path, f"{cell['seconds']:.1f} | {cell['mbits']:.1f} | {', '.join(besides)}"
+    """(path, the rest of its row) of one test."""
+    cell = cell_of(case)
+    if cell:
+        path = cell["last"] if cell["first"] == cell["last"] else f"{cell['first']}, then {cell['last']}"
+        besides = [name for name, there in (("subnet", cell["same_subnet"]), ("slow", cell["slow"])) if there]
+        return path, f"{cell['seconds']:.1f} | {cell['mbits']:.1f} | {', '.join(besides)}"
     skipped = case.find("skipped")
     if skipped is not None:
         return f"skipped: {skipped.get('message')}", " | | "
@@ -78,12 +82,24 @@ def in_order(cases):
     return sorted((case for case in cases if case.get("name") in order), key=lambda case: order[case.get("name")])
 
 
+def summary(cases):
+    cells = [cell for cell in map(cell_of, cases) if cell]
+    straight = sum(cell["last"] == "direct" for cell in cells)
+    return (f"\n{len(cells)} of {len(cases)} pairs connect, {straight} of them straight. The longest first ping took "
+            f"{max((cell['seconds'] for cell in cells), default=0):.1f} s.\n")
+
+
+def document(report):
+    cases = in_order(ElementTree.parse(report).iter("testcase"))
+    sections = (f"\n## {family}\n\n{HEAD}{''.join(rows)}" for family, rows in table(cases).items())
+    return INTRODUCTION + summary(cases) + "".join(sections)
+
+
 def main():
     report = ROOT / os.environ.get("BUILD", "build") / "report-reach.xml"
     report.unlink(missing_ok=True)
     code = run(report)
-    families = table(in_order(ElementTree.parse(report).iter("testcase")))
-    text = INTRODUCTION + "".join(f"\n## {family}\n\n{HEAD}{''.join(rows)}" for family, rows in families.items())
+    text = document(report)
     DOCUMENT.write_text(text)
     print(text[len(INTRODUCTION):])
     return code
