@@ -51,7 +51,8 @@ struct net {
     uint64_t sent_bytes;
     unsigned data_rate;      /* datagrams of data a second that we send; 0: none, and no receipts */
     uint64_t sent, received; /* so many, in thousandths */
-    bool pressed;            /* the peer has no time for some of them */
+    bool pressed;            /* the peer has no time for some of them … */
+    bool lies;               /* … or says that they did not arrive, or what comes to its mind */
     uint64_t trace;          /* hash of everything sent, with times */
 };
 
@@ -163,6 +164,8 @@ static inline void carry(struct net *net, const struct path_probe *probe, const 
     a->probe.kind = PATH_PROBE_ANSWER;
     if (net->data_rate)
         a->probe.receipt = (struct path_receipt){true, net->received / LOSS_SCALE, net->pressed};
+    if (net->lies)
+        a->probe.receipt = (struct path_receipt){true, next_random(net) % 4 ? 0 : next_random(net), false};
 }
 
 /* Time goes on, and data flows by the best path. */

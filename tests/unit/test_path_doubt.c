@@ -202,6 +202,24 @@ static void a_peer_that_gives_no_receipts_is_judged_by_round_trips_alone(void **
     net_free(p.net);
 }
 
+static void a_peer_that_lies_moves_its_own_data_ever_more_seldom(void **state)
+{
+    (void)state;
+    struct pair p = flowing(14, 10 * MS);
+    struct link *best = p.direct;
+    unsigned changes = 0;
+    p.net->lies = true;
+    for (uint64_t end = p.net->now + 3600 * SECOND; p.net->now < end;) {
+        struct link *other = best == p.direct ? p.uplink : p.direct;
+        if (!run_until(p.net, 10 * SECOND, best_is, other))
+            continue;
+        best = other;
+        changes++;
+    }
+    assert_in_range(changes, 2, 2 * (PATH_DOUBT_DOUBLED + 4));
+    net_free(p.net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +235,7 @@ int main(void)
         cmocka_unit_test(a_path_that_was_left_has_to_answer_each_probe_for_thirty_seconds),
         cmocka_unit_test(a_doubted_path_carries_when_the_other_dies),
         cmocka_unit_test(what_arrives_by_a_doubted_path_does_not_bring_it_back),
+        cmocka_unit_test(a_peer_that_lies_moves_its_own_data_ever_more_seldom),
         cmocka_unit_test(a_peer_that_gives_no_receipts_is_judged_by_round_trips_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
