@@ -192,6 +192,22 @@ static void what_arrives_by_a_doubted_path_does_not_bring_it_back(void **state)
     net_free(p.net);
 }
 
+static void what_queues_in_front_of_a_stream_lose_moves_nothing(void **state)
+{
+    (void)state;
+    struct pair p = flowing(15, 10 * MS);
+    p.direct->down = true;
+    assert_true(run_until(p.net, SECOND, best_is, p.uplink));
+    run(p.net, 60 * SECOND);
+    p.uplink->data_loss = 990;
+    p.direct->down = false;
+    const enum path_state proven = PATH_STATE_PROVEN;
+    while (state_of(p.net, p.direct) != proven)
+        run(p.net, 100 * MS);
+    assert_false(run_until(p.net, 9 * SECOND, best_is, p.direct)); /* it has to answer for ten */
+    net_free(p.net);
+}
+
 static void a_peer_that_gives_no_receipts_is_judged_by_round_trips_alone(void **state)
 {
     (void)state;
@@ -236,6 +252,7 @@ int main(void)
         cmocka_unit_test(a_doubted_path_carries_when_the_other_dies),
         cmocka_unit_test(what_arrives_by_a_doubted_path_does_not_bring_it_back),
         cmocka_unit_test(a_peer_that_lies_moves_its_own_data_ever_more_seldom),
+        cmocka_unit_test(what_queues_in_front_of_a_stream_lose_moves_nothing),
         cmocka_unit_test(a_peer_that_gives_no_receipts_is_judged_by_round_trips_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

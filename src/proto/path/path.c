@@ -378,11 +378,11 @@ static bool asked_from_elsewhere(const struct path_entry *e, const struct endpoi
     return local->family && !addr_same_host(local, &from->local);
 }
 
-/* The best path has answered. What is lost of a trunk's data is lost in our own queue, and tells nothing of the way. */
+/* The best path has answered. What is lost of a stream's data is lost in queues of ours, and tells nothing of the way. */
 static void judge(struct path_set *set, const struct path_probe *answer, uint64_t now_us)
 {
     enum path_verdict verdict = PATH_VERDICT_NONE;
-    if (set->best->path.endpoint.carrier != CARRIER_TCP)
+    if (!by_stream(set->best))
         verdict = path_receipts_judge(&set->receipts, answer->token, &answer->receipt, now_us);
     if (verdict == PATH_VERDICT_SUSPECTS)
         set->best->challenge_us = now_us + PATH_RECEIPTS_AGAIN_US;
