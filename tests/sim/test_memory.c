@@ -13,7 +13,7 @@
 #define WARM     8 /* peers that come first: what they leave is everybody's */
 #define PEERS    200
 #define LEAST    1000
-#define MOST     64000 /* bytes of one without a control connection */
+#define MOST     64000  /* bytes of one without a control connection */
 #define MOST_TLS 120000 /* with it */
 
 /* What the system counts as ours, without what was only there for a moment. */
