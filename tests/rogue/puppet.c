@@ -222,14 +222,13 @@ void puppet_hello(struct puppet *p, struct hello *out)
 {
     *out = (struct hello){.version_min = MESSAGE_VERSION,
                           .version_max = MESSAGE_VERSION,
-                          .features = HELLO_FEATURE_SESSION,
+                          .features = HELLO_FEATURE_SESSION | HELLO_FEATURE_TRUNK,
                           .aead_count = 1,
                           .aeads = {AEAD_AES_256_GCM},
                           .lanes = 1,
                           .mtu = 1500,
                           .name = "rogue",
                           .mac_count = 1,
-                          .features = HELLO_FEATURE_TRUNK,
                           .generation = p->mine.generation + 1};
     memcpy(out->macs[0], (uint8_t[]){2, 0, 0, 0, 0, 0x66}, sizeof(out->macs[0]));
     memcpy(out->boot, p->mine.boot, sizeof(out->boot));

@@ -30,9 +30,10 @@
 
 /* HELLO's feature bits. */
 #define HELLO_FEATURE_FRESH_ROOT                                                                             \
-    1u /* as the opener I send an offer in HELLO, as the acceptor I answer one in READY */
+    (1u << 0) /* as the opener I send an offer in HELLO, as the acceptor I answer one in READY */
 #define HELLO_FEATURE_SESSION                                                                                \
-    2u /* once a session lives it carries our control, and control connections may end (docs/PROTOCOL.md §16) */
+    (1u                                                                                                      \
+     << 1) /* once a session lives it carries our control, and control connections may end (docs/PROTOCOL.md §16) */
 #define HELLO_FEATURE_TRUNK (1u << 3) /* datagrams may come, and go, on TCP connections of their own */
 
 enum message_type {
