@@ -314,6 +314,23 @@ static void a_peer_without_a_connection_hears_of_new_addresses(void **state)
     sim_free(p.sim);
 }
 
+/* A connection that was idle did not break. */
+static void what_is_said_of_a_dark_peer_is_true_of_its_connection(void **state)
+{
+    (void)state;
+    for (int idle = 0; idle < 2; idle++) {
+        struct pair p = connected_pair(1, &fair);
+        sim_run(p.sim, idle ? IDLE + 2 * SECOND : 0, exchange, &p);
+        sim_kill(p.b);
+        sim_run(p.sim, 10 * SECOND, NULL, NULL);
+        struct mesh_peer peer;
+        assert_true(sim_peer(p.a, p.b, &peer));
+        assert_int_equal(peer.state, MESH_PEER_NO_PATH);
+        assert_int_equal(strstr(peer.error, "its control connection broke, too") == NULL, idle);
+        sim_free(p.sim);
+    }
+}
+
 /* As another host with its key is. */
 static void who_took_our_place_is_told_where_no_connection_is(void **state)
 {
@@ -505,6 +522,7 @@ int main(void)
         cmocka_unit_test(a_session_whose_key_is_not_proven_anew_ends_at_both_ends),
         cmocka_unit_test(an_opener_that_never_handshakes_anew_loses_the_session),
         cmocka_unit_test(a_peer_without_a_connection_hears_of_new_addresses),
+        cmocka_unit_test(what_is_said_of_a_dark_peer_is_true_of_its_connection),
         cmocka_unit_test(who_took_our_place_is_told_where_no_connection_is),
         cmocka_unit_test(a_goodbye_reaches_who_has_no_connection),
         cmocka_unit_test(who_opens_streams_for_ever_gets_few_and_harms_nobody),

@@ -46,7 +46,7 @@ void mesh_describe_dark(const struct peer *p, char out[MESH_PEER_ERROR_MAX])
     bool connected = p->current && link_has_stream(p->current);
     if (!connected && p->dial.error[0])
         snprintf(control, sizeof(control), "; nor over TCP: %s", p->dial.error);
-    else if (!connected && !peer_carries_control(p))
+    else if (!connected && (p->dial.broke || !peer_carries_control(p)))
         snprintf(control, sizeof(control), "; its control connection broke, too");
     if (connected && p->trunk.error[0])
         snprintf(trunk, sizeof(trunk), "; nor over TCP to its control port: %s", p->trunk.error);
