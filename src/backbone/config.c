@@ -6,6 +6,7 @@
 #include "backbone/uplink_places.h"
 #include "backbone/uplink_rates.h"
 #include "net/sandbox.h"
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,24 +66,38 @@ static const char *read_url(void *context, const char *text)
     return uplink_names_add(&((struct backbone_config *)context)->uplinks.names, text);
 }
 
-static const char *read_mbit(const char *text, unsigned *out)
+/* A number of at most six digits; more than any limit when it is none. */
+static unsigned long number_of(const char *text)
 {
     size_t len = strlen(text);
-    unsigned long mbit = len && len <= 6 && strspn(text, "0123456789") == len ? strtoul(text, NULL, 10) : 0;
-    if (mbit == 0 || mbit > UPLINK_RATE_MBIT_MAX)
-        return "no number of Mbit/s from 1 to 100000";
-    *out = (unsigned)mbit;
-    return NULL;
+    return len && len <= 6 && strspn(text, "0123456789") == len ? strtoul(text, NULL, 10) : ULONG_MAX;
 }
 
 static const char *read_relay_rate(void *context, const char *text)
 {
-    return read_mbit(text, &((struct backbone_config *)context)->uplinks.relay_mbit);
+    unsigned long mbit = number_of(text);
+    if (mbit > UPLINK_RATE_MBIT_MAX)
+        return "no number of Mbit/s from 1 to 100000, nor 0, with which nothing is passed on";
+    ((struct backbone_config *)context)->uplinks.relay_mbit = (unsigned)mbit;
+    return NULL;
+}
+
+static const char *read_relay_port(void *context, const char *text)
+{
+    unsigned long port = number_of(text);
+    if (port == 0 || port > UINT16_MAX)
+        return "no UDP port from 1 to 65535";
+    ((struct backbone_config *)context)->relay_port = (uint16_t)port;
+    return NULL;
 }
 
 static const char *read_source_rate(void *context, const char *text)
 {
-    return read_mbit(text, &((struct backbone_config *)context)->uplinks.source_mbit);
+    unsigned long mbit = number_of(text);
+    if (mbit == 0 || mbit > UPLINK_RATE_MBIT_MAX)
+        return "no number of Mbit/s from 1 to 100000";
+    ((struct backbone_config *)context)->uplinks.source_mbit = (unsigned)mbit;
+    return NULL;
 }
 
 static const char *read_trusted_proxy(void *context, const char *text)
@@ -106,7 +121,9 @@ static const struct flag flags[] = {
      "a name under which nodes know this server, as in their -backbone behind ://; it refuses uplinks meant "
      "for another one. May repeat (default: any name counts)",
      read_url},
-    {"relay-rate", "MBIT", "Mbit/s of nodes' datagrams passed on in all (default 1000)", read_relay_rate},
+    {"relay-rate", "MBIT", "Mbit/s of nodes' datagrams passed on in all (default 1000; 0: none)",
+     read_relay_rate},
+    {"relay-port", "PORT", "UDP port of the relay (default: that of -listen)", read_relay_port},
     {"source-rate", "MBIT", "Mbit/s of them from one source: an IPv4 address or an IPv6 /64 (default 200)",
      read_source_rate},
     {"trusted-proxy", "CIDR",
@@ -122,7 +139,7 @@ static const struct flag flags[] = {
 static const struct flags program = {
     .program = "shadowmesh-backbone",
     .head = "Usage: shadowmesh-backbone [-listen [ADDR:]PORT] [-data DIR] [-url HOST[:PORT]]\n"
-            "                           [-relay-rate MBIT] [-source-rate MBIT]\n"
+            "                           [-relay-rate MBIT] [-source-rate MBIT] [-relay-port PORT]\n"
             "                           [-trusted-proxy CIDR] [-sandbox on|off] [-v]\n"
             "\n"
             "The rendezvous server of ShadowMesh: nodes register here, find each other by id,\n"

@@ -19,6 +19,7 @@ struct backbone_config {
     bool verbose;
     bool sandbox;                     /* -sandbox */
     struct uplinks_config uplinks;    /* -url, -relay-rate, -source-rate */
+    uint16_t relay_port;              /* 0: that of reflection */
     struct forwarded_proxies proxies; /* -trusted-proxy */
 };
 

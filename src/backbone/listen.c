@@ -82,16 +82,15 @@ static int open_pair(const struct addr *at, struct listen_sockets *out)
     return err;
 }
 
-static void explain(const struct listen_sockets *s, int err)
+static void explain(const struct addr *at, const char *flag, int err)
 {
     char text[ADDR_TEXT_MAX];
-    addr_format(&s->bound, text);
+    addr_format(at, text);
     if (err == ERR_BUSY)
-        log_error(
-            "cannot listen on %s: another program uses this port (TCP or UDP); choose another with -listen",
-            text);
+        log_error("cannot listen on %s: another program uses this port (TCP or UDP); choose another with %s",
+                  text, flag);
     else if (err == ERR_PERMISSION)
-        log_error("cannot listen on %s: not permitted; choose a port above 1023 with -listen", text);
+        log_error("cannot listen on %s: not permitted; choose a port above 1023 with %s", text, flag);
     else
         log_error("cannot listen on %s: %s", text, strerror(errno));
 }
@@ -109,7 +108,19 @@ int listen_open(const struct addr *at, struct listen_sockets *out)
     for (int i = 1; err == ERR_BUSY && wanted.port == 0 && i < PORT_TRIES; i++)
         err = open_pair(&wanted, out);
     if (err)
-        explain(out, err);
+        explain(&out->bound, "-listen", err);
+    return err;
+}
+
+int listen_open_relay(struct listen_sockets *s, uint16_t port)
+{
+    struct addr at = s->bound;
+    bool beside = port == 0 || port == at.port;
+    at.port = beside ? at.port : port;
+    int err = udp_open_at(&at, beside ? s->udp : -1, &s->relay);
+    s->relays = !err;
+    if (err)
+        explain(&at, "-relay-port", err == ERR_IO ? err_from_errno(errno) : err);
     return err;
 }
 
@@ -119,5 +130,8 @@ void listen_close(struct listen_sockets *s)
         close(s->tcp);
     if (s->udp >= 0)
         close(s->udp);
+    if (s->relays)
+        udp_close(&s->relay, 1);
     s->tcp = s->udp = -1;
+    s->relays = false;
 }

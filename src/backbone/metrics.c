@@ -37,6 +37,23 @@ static const char *const open_names[UPLINK_END_LOST + 1] = {
     [UPLINK_END_TOO_MANY] = "too_many", [UPLINK_END_RULES] = "rules",   [UPLINK_END_LOST] = "lost",
 };
 
+static const char *const relay_names[RELAY_OUTCOMES] = {
+    [RELAY_PASS] = "relayed",
+    [RELAY_ANSWER] = "answered",
+    [RELAY_MALFORMED] = "malformed",
+    [RELAY_NESTED] = "nested",
+    [RELAY_UNKNOWN] = "unknown_channel",
+    [RELAY_SOURCE] = "source",
+    [RELAY_UNBOUND] = "unbound",
+    [RELAY_FORGED] = "forged",
+    [RELAY_REPLAYED] = "replayed",
+    [RELAY_SHARE] = "share",
+    [RELAY_OUTCOME_SOURCE_RATE] = "source_rate",
+    [RELAY_OUTCOME_RELAY_RATE] = "relay_rate",
+    [RELAY_OUTCOME_BIND_RATE] = "bind_rate",
+    [RELAY_OUTCOME_UNSENT] = "unsent",
+};
+
 void metrics_answer(struct metrics *m, unsigned status)
 {
     for (size_t i = 0; i < METRICS_STATUS_COUNT; i++)
@@ -82,6 +99,23 @@ static void format_uplinks(const struct uplink_metrics *u, FILE *f)
            u->datagram_bytes);
 }
 
+static void format_relay(const struct relay_metrics *r, FILE *f)
+{
+    single(f, "relay_channels", "gauge", "Pairs of nodes with a channel of the relay.", r->channels);
+    single(f, "relay_channels_granted_total", "counter", "Channels given out.", r->granted);
+    single(f, "relay_channels_refused_total", "counter", "Channels refused, since there were too many.",
+           r->refused);
+    single(f, "relay_channels_expired_total", "counter",
+           "Channels that were not bound, or silent, for too long.", r->expired);
+    single(f, "relay_bound_total", "counter", "Ends of channels that showed a new address.", r->bound);
+    by_outcome(f, "relay_datagrams_total", "Datagrams at the relay by outcome.", relay_names, r->datagrams,
+               RELAY_OUTCOMES);
+    single(f, "relay_bytes_total", "counter", "Bytes passed on by the relay.", r->bytes);
+    single(f, "relay_trains_total", "counter", "Calls in which they were.", r->trains);
+    single(f, "relay_overflows_total", "counter", "Datagrams that the relay's socket had no room for.",
+           r->overflows);
+}
+
 static void format(const struct metrics *m, uint64_t nodes, FILE *f)
 {
     head(f, "build_info", "gauge", "The version that runs; always 1.");
@@ -106,6 +140,7 @@ static void format(const struct metrics *m, uint64_t nodes, FILE *f)
     by_outcome(f, "stun_requests_total", "Datagrams on the reflection port by outcome.", stun_names, m->stun,
                METRICS_STUN_COUNT);
     format_uplinks(&m->uplinks, f);
+    format_relay(&m->relay, f);
 }
 
 char *metrics_format(const struct metrics *m, uint64_t nodes, size_t *len)

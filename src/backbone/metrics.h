@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What /metrics tells. Counters are written by the HTTP, the reflection and the uplink thread and read by the
- * HTTP thread. */
+/* What /metrics tells. Counters are written by the HTTP, the reflection, the uplink and the relay thread and read by
+ * the HTTP thread. */
 
 #include "base/err.h"
+#include "proto/relay/relay.h"
 #include "proto/uplink/uplink_message.h"
 #include <stdatomic.h>
 #include <stddef.h>
@@ -54,6 +55,26 @@ struct uplink_metrics {
     _Atomic uint64_t datagram_bytes;                    /* sent to their receivers */
 };
 
+/* Of the relay (backbone/relay_server.h): what became of a datagram is one of enum relay_verdict, or one of these. */
+enum relay_outcome {
+    RELAY_OUTCOME_SOURCE_RATE = RELAY_VERDICTS,
+    RELAY_OUTCOME_RELAY_RATE,
+    RELAY_OUTCOME_BIND_RATE,
+    RELAY_OUTCOME_UNSENT, /* the kernel did not take it */
+    RELAY_OUTCOMES
+};
+
+/* Written by its thread, and by that of uplinks. */
+struct relay_metrics {
+    _Atomic uint64_t channels; /* now */
+    _Atomic uint64_t granted, refused, expired;
+    _Atomic uint64_t bound; /* an end, at an address that it had not before */
+    _Atomic uint64_t datagrams[RELAY_OUTCOMES];
+    _Atomic uint64_t bytes;     /* passed on */
+    _Atomic uint64_t trains;    /* in so many calls */
+    _Atomic uint64_t overflows; /* that the socket dropped */
+};
+
 struct metrics {
     _Atomic uint64_t answers[METRICS_STATUS_COUNT];
     _Atomic uint64_t registrations, lookups;
@@ -63,6 +84,7 @@ struct metrics {
     _Atomic uint64_t pushed;  /* connections closed for a newcomer's sake */
     _Atomic uint64_t cut;     /* connections closed because a request took too long */
     struct uplink_metrics uplinks;
+    struct relay_metrics relay;
     uint64_t started_s;
 };
 

@@ -88,11 +88,12 @@ static int start_serving(struct server *s, const struct backbone_config *config)
 {
     s->uplinks_config = config->uplinks;
     s->uplinks_config.max = uplinks_max();
+    s->uplinks_config.relay = s->sockets.relays ? &s->sockets.relay : NULL;
     int err = routes_new(s->directory, &s->metrics, s->sockets.bound.port, &s->routes);
     if (!err)
         err = reflect_start(s->sockets.udp, &s->metrics, &s->reflect);
     if (!err)
-        err = uplinks_start(&s->uplinks_config, &s->metrics.uplinks, &s->uplinks);
+        err = uplinks_start(&s->uplinks_config, &s->metrics, &s->uplinks);
     const struct http_with with = {s->routes, s->uplinks, &config->proxies, &s->metrics};
     if (!err)
         err = http_start(s->sockets.tcp, &with, &s->http);
@@ -129,6 +130,8 @@ int server_run(const struct backbone_config *config)
     char at[ADDR_TEXT_MAX];
     prepare_process(&ends);
     int err = listen_open(&config->listen, &s.sockets);
+    if (!err && config->uplinks.relay_mbit)
+        err = listen_open_relay(&s.sockets, config->relay_port);
     if (!err)
         err = make_data_dir(config->data_dir);
     if (!err && config->sandbox)

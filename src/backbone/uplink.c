@@ -217,6 +217,9 @@ static int on_control(struct uplink *u, const struct uplink_message *m)
     case UPLINK_PAIR:
         uplink_pairs_set(u, &m->id, m->on);
         return 0;
+    case UPLINK_RELAY:
+        uplink_pairs_ask_relay(u, &m->id);
+        return 0;
     case UPLINK_DATAGRAMS: /* on_message's */
     case UPLINK_PROVE:
     case UPLINK_CHALLENGE:
@@ -224,6 +227,7 @@ static int on_control(struct uplink *u, const struct uplink_message *m)
     case UPLINK_PAIRED:
     case UPLINK_RESTARTING:
     case UPLINK_LIMITED:
+    case UPLINK_RELAYED:
         return fault(u, "a message out of turn");
     }
     return fault(u, "a message of no kind");

@@ -17,13 +17,15 @@ int uplink_hub_open(struct uplink_hub *hub, const struct uplinks_config *config,
     hub->names = &config->names;
     hub->metrics = metrics;
     secret_random(&hub->seed, sizeof(hub->seed));
+    hub->relays = config->relay_mbit > 0;
     int err = table_new(&hub->by_id);
     if (!err)
         err = table_new(&hub->legs);
     if (!err)
         err = uplink_places_new(config->max, &secret_source, &hub->places);
     if (!err)
-        err = uplink_rates_new(config->relay_mbit, config->source_mbit, &secret_source, &hub->rates);
+        err = uplink_rates_new(hub->relays ? config->relay_mbit : 1, config->source_mbit, &secret_source,
+                               &hub->rates);
     return err;
 }
 

@@ -17,11 +17,15 @@ struct table;
 struct uplink;
 struct uplink_places;
 struct uplink_rates;
+struct relay_server;
+struct udp_socket;
 
 struct uplinks_config {
     struct uplink_names names;
-    unsigned relay_mbit, source_mbit;
-    unsigned max; /* proven uplinks, at most UPLINK_MAX */
+    unsigned relay_mbit; /* 0: no datagrams are passed on */
+    unsigned source_mbit;
+    unsigned max;             /* proven uplinks, at most UPLINK_MAX */
+    struct udp_socket *relay; /* the relay's; NULL: there is none */
 };
 
 struct uplink_hub {
@@ -33,6 +37,8 @@ struct uplink_hub {
     uint32_t serials;
     struct uplink_places *places;
     struct uplink_rates *rates;
+    struct relay_server *relay; /* NULL: there is none */
+    bool relays;                /* datagrams are passed on */
     const struct uplink_names *names;
     struct uplink_metrics *metrics;
     struct heap deadlines;

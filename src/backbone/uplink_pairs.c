@@ -4,16 +4,23 @@
 #include "backbone/uplink_pairs.h"
 
 #include "backbone/uplink.h"
+#include "backbone/relay_server.h"
 #include "backbone/uplink_hub.h"
+#include "base/clock.h"
 #include "base/table.h"
+#include "crypto/secret.h"
 #include <stdlib.h>
 #include <string.h>
+
+#define RELAY_AGAIN_US USEC_PER_SEC /* both ends may ask for one at the same moment */
 
 struct half_pair {
     struct uplink *from;
     struct node_id to;
     struct half_pair *other; /* to's half, which is for from; NULL: not a pair yet */
     struct half_pair *before, *after;
+    uint32_t channel;    /* of the relay, for the pair; 0: none … */
+    uint64_t granted_us; /* … and since when. It outlives the other uplink */
 };
 
 static struct half_pair *find(const struct uplink *u, const struct node_id *to)
@@ -36,6 +43,8 @@ static void unite(struct half_pair *h)
         return;
     h->other = other;
     other->other = h;
+    h->channel = other->channel;
+    h->granted_us = other->granted_us;
     say(h, true);
     say(other, true);
     metrics_add(&h->from->hub->metrics->pairs);
@@ -54,7 +63,7 @@ static void part(struct half_pair *h)
 static bool has_room(struct uplink *u)
 {
     unsigned most = u->hub->pair_count < UPLINK_PAIRS_EASY ? UPLINK_PAIRS : UPLINK_PAIRS_SPARSE;
-    return u->pair_count < most && (u->pairs || table_new(&u->pairs) == 0);
+    return u->hub->relays && u->pair_count < most && (u->pairs || table_new(&u->pairs) == 0);
 }
 
 /* NULL without room. */
@@ -93,6 +102,16 @@ static void remove_half(struct half_pair *h)
     free(h);
 }
 
+/* Consent is taken back: nothing passes any more. */
+static void close_channel(struct half_pair *h)
+{
+    if (h->channel)
+        relay_server_close(h->from->hub->relay, h->channel);
+    h->channel = 0;
+    if (h->other)
+        h->other->channel = 0;
+}
+
 void uplink_pairs_set(struct uplink *u, const struct node_id *id, bool on)
 {
     struct half_pair *h = find(u, id);
@@ -102,8 +121,10 @@ void uplink_pairs_set(struct uplink *u, const struct node_id *id, bool on)
         const struct uplink_message off = {.kind = UPLINK_PAIRED, .id = *id};
         if (h && h->other)
             uplink_say(u, &off);
-        if (h)
+        if (h) {
+            close_channel(h);
             remove_half(h);
+        }
         return;
     }
     h = add(u, id);
@@ -118,6 +139,34 @@ void uplink_pairs_set(struct uplink *u, const struct node_id *id, bool on)
 bool uplink_pairs_awaits(const struct uplink *u, const struct node_id *id)
 {
     return find(u, id);
+}
+
+static void grant(struct half_pair *h, uint16_t port, const struct relay_grant *g, unsigned end)
+{
+    const struct uplink_message m = {.kind = UPLINK_RELAYED,
+                                     .id = h->to,
+                                     .port = port,
+                                     .channel = g->channel,
+                                     .token = {g->tokens[end], ENVELOPE_TOKEN_LEN}};
+    h->channel = g->channel;
+    h->granted_us = h->from->hub->now_us;
+    uplink_say(h->from, &m);
+}
+
+void uplink_pairs_ask_relay(struct uplink *u, const struct node_id *id)
+{
+    struct half_pair *h = find(u, id);
+    struct relay_server *relay = u->hub->relay;
+    struct relay_grant g;
+    if (!relay || !h || !h->other || (h->channel && u->hub->now_us - h->granted_us < RELAY_AGAIN_US))
+        return;
+    const struct node_id ends[2] = {u->id, *id};
+    close_channel(h);
+    if (relay_server_open(relay, ends, u->hub->now_us, &g))
+        return;
+    grant(h, relay_server_port(relay), &g, 0);
+    grant(h->other, relay_server_port(relay), &g, 1);
+    secret_wipe(&g, sizeof(g));
 }
 
 struct uplink *uplink_pairs_other(const struct uplink *u, const struct node_id *id)

@@ -24,6 +24,9 @@ struct uplink *uplink_pairs_other(const struct uplink *u, const struct node_id *
 /* Whether u has said PAIR of id. */
 bool uplink_pairs_awaits(const struct uplink *u, const struct node_id *id);
 
+/* RELAY: both hear RELAYED, where they are a pair, there is a relay and it has room. Not again within a second. */
+void uplink_pairs_ask_relay(struct uplink *u, const struct node_id *id);
+
 /* DATAGRAMS m, which came in batch: takes it, and passes it on or drops it. */
 void uplink_pairs_relay(struct uplink *u, const struct uplink_message *m, struct batch *batch);
 

@@ -5,6 +5,7 @@
 
 #include "proto/admission/limits.h"
 #include "proto/uplink/uplink_message.h"
+#include <pthread.h>
 #include <stdlib.h>
 
 #define SOURCES      16384
@@ -34,6 +35,7 @@ struct share {
 
 struct uplink_rates {
     struct limits *opens;
+    pthread_mutex_t lock; /* of the next two */
     struct share datagrams, urgent;
     struct bucket verifications;
 };
@@ -61,6 +63,7 @@ int uplink_rates_new(unsigned relay_mbit, unsigned source_mbit, const struct ran
     struct uplink_rates *r = calloc(1, sizeof(*r));
     if (!r)
         return ERR_NOMEM;
+    pthread_mutex_init(&r->lock, NULL);
     int err = limits_new(SOURCES, OPEN_US, OPEN_BURST, random, &r->opens);
     if (!err)
         err = open_share(&r->datagrams, 1, relay_mbit, source_mbit, random);
@@ -81,6 +84,7 @@ void uplink_rates_free(struct uplink_rates *r)
     limits_free(r->opens);
     limits_free(r->datagrams.sources);
     limits_free(r->urgent.sources);
+    pthread_mutex_destroy(&r->lock);
     free(r);
 }
 
@@ -133,7 +137,10 @@ enum uplink_pass uplink_rates_relay(struct uplink_rates *r, const struct addr *s
     unsigned pieces = (unsigned)((bytes + PIECE - 1) / PIECE);
     uint64_t now_ns = now_us * 1000;
     pieces = pieces < PIECES_LEAST ? PIECES_LEAST : pieces;
-    if (urgent && take(&r->urgent, source, pieces, now_ns) == UPLINK_PASS)
-        return UPLINK_PASS;
-    return take(&r->datagrams, source, pieces, now_ns);
+    pthread_mutex_lock(&r->lock);
+    enum uplink_pass pass = urgent ? take(&r->urgent, source, pieces, now_ns) : UPLINK_PASS_ALL;
+    if (pass != UPLINK_PASS)
+        pass = take(&r->datagrams, source, pieces, now_ns);
+    pthread_mutex_unlock(&r->lock);
+    return pass;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* How much of each thing an uplink, a source and all together may do. Uplink thread. docs/PROTOCOL.md §15. */
+/* How much of each thing an uplink, a source and all together may do. Uplink thread, but for datagrams, which the relay's counts
+ * as well. docs/PROTOCOL.md §15 and §17. */
 
 #include "base/addr.h"
 #include "base/bucket.h"
@@ -40,6 +41,6 @@ bool uplink_rates_told(struct bucket *b, uint64_t now_us);
 bool uplink_rates_verify(struct uplink_rates *r, uint64_t now_us);
 
 enum uplink_pass { UPLINK_PASS, UPLINK_PASS_SOURCE, UPLINK_PASS_ALL }; /* which rate is exhausted */
-/* Urgent ones (proto/uplink/batch_queue.h) have a sixteenth besides: a path that is used to its rate still answers. */
+/* Urgent ones (proto/uplink/batch_queue.h) have a sixteenth besides: a path that is used to its rate still answers. Any thread. */
 enum uplink_pass uplink_rates_relay(struct uplink_rates *r, const struct addr *source, size_t bytes,
                                     bool urgent, uint64_t now_us);

@@ -3,6 +3,7 @@
 
 #include "backbone/uplinks.h"
 
+#include "backbone/relay_server.h"
 #include "backbone/uplink.h"
 #include "backbone/uplink_hub.h"
 #include <errno.h>
@@ -211,6 +212,7 @@ static int open_loop(struct uplinks *s)
 
 static void free_all(struct uplinks *s)
 {
+    relay_server_stop(s->hub.relay);
     uplink_hub_close(&s->hub);
     for (struct arrival *a = s->first, *next; a; a = next) {
         next = a->next;
@@ -225,16 +227,25 @@ static void free_all(struct uplinks *s)
     free(s);
 }
 
-int uplinks_start(const struct uplinks_config *config, struct uplink_metrics *metrics, struct uplinks **out)
+static int start_relay(struct uplinks *s, const struct uplinks_config *config, struct metrics *metrics)
+{
+    const struct relay_server_config relay = {config->relay, config->relay_mbit, s->hub.rates,
+                                              &metrics->relay};
+    return config->relay ? relay_server_start(&relay, &s->hub.relay) : 0;
+}
+
+int uplinks_start(const struct uplinks_config *config, struct metrics *metrics, struct uplinks **out)
 {
     struct uplinks *s = calloc(1, sizeof(*s));
     if (!s)
         return ERR_NOMEM;
     s->epoll = s->wake = -1;
     pthread_mutex_init(&s->lock, NULL);
-    int err = uplink_hub_open(&s->hub, config, metrics);
+    int err = uplink_hub_open(&s->hub, config, &metrics->uplinks);
     if (!err)
         err = open_loop(s);
+    if (!err)
+        err = start_relay(s, config, metrics);
     if (!err && pthread_create(&s->thread, NULL, run, s) != 0)
         err = ERR_NOMEM;
     if (err) {

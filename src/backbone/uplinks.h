@@ -11,8 +11,9 @@
 
 struct uplinks;
 
-/* config and metrics are borrowed while it runs. */
-int uplinks_start(const struct uplinks_config *config, struct uplink_metrics *metrics,
+/* With its relay's (backbone/relay_server.h), where config has a socket for it. config and metrics are borrowed while they
+ * run. */
+int uplinks_start(const struct uplinks_config *config, struct metrics *metrics,
                   struct uplinks **out) must_check;
 
 /* Takes fd, a connection that has just become a WebSocket, with what came on it already. HTTP thread. */

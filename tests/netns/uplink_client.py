@@ -16,7 +16,7 @@ from hashlib import sha1, sha384
 
 import lab as labs
 
-CHALLENGE, PROVE, WELCOME, OPEN, DATA, CREDIT, CLOSE, PAIR, PAIRED, DATAGRAMS, RESTARTING, LIMITED = range(1, 13)
+CHALLENGE, PROVE, WELCOME, OPEN, DATA, CREDIT, CLOSE, PAIR, PAIRED, DATAGRAMS, RESTARTING, LIMITED, RELAY, RELAYED = range(1, 15)
 BINARY, TEXT, CLOSE_FRAME, PING, PONG, CONTINUATION = 2, 1, 8, 9, 10, 0
 WINDOW = 16384
 CONTEXT = b"shadowmesh link v1"
@@ -264,6 +264,14 @@ class Uplink(WebSocket):
 
     def paired(self, other):
         return self.expect(PAIRED, lambda body: body[:20] == other)[20] == 1
+
+    def ask_relay(self, target):
+        self.send(bytes([RELAY]) + target)
+
+    def relayed(self, other):
+        """(port, channel, token) of the channel that comes, to another node."""
+        body = self.expect(RELAYED, lambda body: body[:20] == other)
+        return *struct.unpack("!HI", body[20:26]), body[26:]
 
     def datagrams(self, target, payloads, ecn=0):
         segment = len(payloads[0])

@@ -10,6 +10,7 @@
 #include "deadlines.h"
 #include "sim_random.h"
 #include "proto/link/link_work.h"
+#include "proto/relay/relay.h"
 #include "proto/wire/wire.h"
 #include <assert.h>
 #include <stdio.h>
@@ -40,6 +41,20 @@ static void send_datagram(struct sim_node *n, const struct endpoint *to, const u
     n->datagrams++;
     if (to->local.family && !is_ours(n, &to->local))
         return;
+    if (to->carrier != CARRIER_RELAY) {
+        sim_send(sim, &n->addr, &to->remote, data, len);
+        return;
+    }
+    uint8_t enveloped[ENVELOPE_LEN + WIRE_DATAGRAM_MAX];
+    const struct envelope e = {ENVELOPE_DATAGRAM, to->channel};
+    envelope_encode(&e, enveloped);
+    memcpy(enveloped + ENVELOPE_LEN, data, len);
+    sim_send(sim, &n->addr, &to->remote, enveloped, ENVELOPE_LEN + len);
+}
+
+void sim_send(struct sim *sim, const struct addr *from, const struct addr *to, const uint8_t *data,
+              size_t len)
+{
     bool fits = !sim->weather.no_udp && (!sim->weather.size_max || len <= sim->weather.size_max);
     for (int copies = sim_chance(sim, sim->weather.duplicate) ? 2 : 1; fits && copies > 0; copies--) {
         if (sim_chance(sim, sim->weather.loss) ||
@@ -47,8 +62,8 @@ static void send_datagram(struct sim_node *n, const struct endpoint *to, const u
             continue;
         sim_push(sim, (struct event){.at_us = sim->now_us + sim_travel(sim),
                                      .kind = EVENT_DATAGRAM,
-                                     .from = n->addr,
-                                     .to = to->remote,
+                                     .from = *from,
+                                     .to = *to,
                                      .data = sim_copy(data, len),
                                      .len = len});
     }
@@ -303,6 +318,10 @@ static void do_one(struct sim_node *n, const struct mesh_output *o)
     case MESH_OUTPUT_PAIR:
         n->pairs++;
         sim_pair(n, &o->id, o->pair.on);
+        break;
+    case MESH_OUTPUT_RELAY:
+        n->asks++;
+        sim_ask_relay(n, &o->id);
         break;
     case MESH_OUTPUT_PONG:
         n->pong_us = o->rtt_us;
@@ -629,11 +648,32 @@ void sim_arrive(struct sim_node *n, const struct endpoint *from, uint8_t *data, 
     sim_do_outputs(n);
 }
 
+static void arrive_relayed(struct sim_node *n, const struct event *e)
+{
+    struct envelope envelope;
+    enum drop drop = envelope_decode(e->data, e->len, &envelope);
+    const struct endpoint from = endpoint_relay(&e->from, envelope.channel);
+    if (drop)
+        n->drops[drop]++;
+    else if (envelope.kind == ENVELOPE_DATAGRAM)
+        sim_arrive(n, &from, e->data + ENVELOPE_LEN, e->len - ENVELOPE_LEN);
+    else
+        n->drops[mesh_on_relay_message(n->mesh, &e->from, e->data, e->len, n->sim->now_us)]++;
+    sim_do_outputs(n);
+}
+
 static void deliver_datagram(struct sim *sim, struct event *e)
 {
     struct sim_node *n = sim_node_at(sim, &e->to);
-    if (!n || !addr_equal(&n->addr, &e->to) || (n->behind_nat && !n->mapped) || n->shut)
+    if (sim_at_relay(sim, e))
         return;
+    bool relayed = wire_classify(e->data, e->len) == WIRE_CLASS_RELAY;
+    if (!n || !addr_equal(&n->addr, &e->to) || (n->behind_nat && !n->mapped) || (n->shut && !relayed))
+        return;
+    if (relayed) {
+        arrive_relayed(n, e);
+        return;
+    }
     struct endpoint from = {.carrier = CARRIER_UDP, .local = e->to, .remote = e->from};
     from.local.port = 0;
     sim_arrive(n, &from, e->data, e->len);
@@ -715,6 +755,8 @@ static void deliver_stream(struct sim *sim, struct event *e)
     case EVENT_UPLINKED:
     case EVENT_PAIR:
     case EVENT_PAIRED:
+    case EVENT_RELAY:
+    case EVENT_RELAYED:
         break;
     }
     sim_do_outputs(n);
@@ -768,6 +810,7 @@ struct sim *sim_new(uint64_t seed, const struct sim_weather *weather)
     sim->now_us = 1000 * USEC_PER_SEC;
     sim->events = calloc(EVENTS_MAX, sizeof(*sim->events));
     assert(sim->events);
+    sim_restart_relay(sim);
     return sim;
 }
 
@@ -783,6 +826,7 @@ void sim_free(struct sim *sim)
     }
     while (sim->event_count)
         free(sim_pop(sim).data);
+    relay_free(sim->relay);
     free(sim->events);
     free(sim->pipes);
     free(sim);

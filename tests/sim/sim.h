@@ -31,21 +31,22 @@ struct sim_backbone {
         *names;             /* whom it says is there, for every opener and every datagram; NULL: the truth */
     bool repeats, reorders; /* datagrams */
     bool stalls;            /* it passes on nothing */
+    bool relays;            /* it has a relay over UDP, too; what it did not give out is unknown to it */
 };
 
 struct sim_node {
     struct sim *sim;
     unsigned number;
     struct identity *identity;
-    bool is_copy;             /* the identity is another node's */
-    struct mesh *mesh;        /* NULL: not running */
-    struct addr addr;         /* UDP; the control port is addr.port - 1000 */
-    bool behind_nat;          /* datagrams reach it only once it has sent one … */
-    bool mapped;              /* … since the NAT forgot: set to false to make it forget */
-    bool shut;                /* nothing comes in from outside: no connection, no datagram */
-    bool deaf;                /* no connection comes in */
-    bool mute;                /* no CONTROL datagram of its mesh leaves: what sim_say says does */
-    bool uplink;              /* to the backbone; sim_uplink sets it */
+    bool is_copy;      /* the identity is another node's */
+    struct mesh *mesh; /* NULL: not running */
+    struct addr addr;  /* UDP; the control port is addr.port - 1000 */
+    bool behind_nat;   /* datagrams reach it only once it has sent one … */
+    bool mapped;       /* … since the NAT forgot: set to false to make it forget */
+    bool shut;         /* nothing comes in from outside: no connection, no datagram but from the relay */
+    bool deaf;         /* no connection comes in */
+    bool mute;         /* no CONTROL datagram of its mesh leaves: what sim_say says does */
+    bool uplink;       /* to the backbone; sim_uplink sets it */
     uint64_t uplink_ready_us; /* nothing overtakes on it */
     enum carriers carriers;
     uint64_t features_off; /* of its next start */
@@ -78,6 +79,7 @@ struct sim_node {
     uint64_t drops[DROP_COUNT];
     unsigned trunks;          /* that it opened or took */
     unsigned opened, pairs;   /* streams by the uplink; PAIR, on and off */
+    unsigned asks;            /* for a channel */
     unsigned refused;         /* streams that it did not accept */
     unsigned aborted, closed; /* streams */
     uint64_t last_frame_us;
@@ -118,6 +120,9 @@ void sim_move(struct sim_node *n);
 
 /* n's uplink to the backbone comes, or is cut with all that it carries. */
 void sim_uplink(struct sim_node *n, bool up);
+/* The relay has forgotten all that it gave out. */
+void sim_restart_relay(struct sim *sim);
+
 /* The backbone says, truly or not, that n and other exchange datagrams by it. */
 void sim_say_paired(struct sim_node *n, const struct sim_node *other, bool on);
 

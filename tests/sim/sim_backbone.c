@@ -3,6 +3,8 @@
 
 #include "sim_impl.h"
 
+#include "crypto/secret.h"
+#include "proto/relay/relay.h"
 #include <assert.h>
 #include <string.h>
 
@@ -86,6 +88,81 @@ void sim_send_by_uplink(struct sim_node *n, const struct node_id *to, const uint
     }
 }
 
+/* ---- the relay ---- */
+
+const struct addr sim_relay_addr = {.family = 4, .port = 8080, .ip = {203, 0, 113, 2}};
+
+static void fill_random(void *context, void *out, size_t len)
+{
+    (void)context;
+    secret_random(out, len);
+}
+
+void sim_restart_relay(struct sim *sim)
+{
+    const struct relay_config config = {1u << 30, {.fill = fill_random}};
+    relay_free(sim->relay);
+    int err = relay_new(&config, &sim->relay);
+    assert(err == 0);
+    (void)err;
+}
+
+void sim_ask_relay(struct sim_node *n, const struct node_id *id)
+{
+    struct sim_node *other = sim_uplinked(n->sim, id);
+    if (other)
+        sim_push(n->sim, (struct event){.at_us = half_way(n->sim),
+                                        .kind = EVENT_RELAY,
+                                        .node = n->number,
+                                        .other = other->number});
+}
+
+static void tell_relayed(struct sim *sim, unsigned node, unsigned other, uint32_t channel,
+                         const uint8_t *token)
+{
+    sim_push(sim, (struct event){.at_us = half_way(sim),
+                                 .kind = EVENT_RELAYED,
+                                 .node = node,
+                                 .other = other,
+                                 .channel = channel,
+                                 .data = sim_copy(token, ENVELOPE_TOKEN_LEN),
+                                 .len = ENVELOPE_TOKEN_LEN});
+}
+
+static void on_relay_asked(struct sim *sim, unsigned a, unsigned b)
+{
+    const struct node_id ends[2] = {*identity_id(sim->nodes[a].identity),
+                                    *identity_id(sim->nodes[b].identity)};
+    struct relay_grant g;
+    if (!sim->backbone.relays || !are_paired(sim, a, b) || relay_open(sim->relay, ends, sim->now_us, &g))
+        return;
+    tell_relayed(sim, a, b, g.channel, g.tokens[0]);
+    tell_relayed(sim, b, a, g.channel, g.tokens[1]);
+}
+
+static void on_relayed(struct sim_node *n, const struct sim_node *other, const struct event *e)
+{
+    const struct mesh_channel channel = {sim_relay_addr, e->channel, e->data};
+    mesh_on_relayed(n->mesh, 0, identity_id(other->identity), &channel, n->sim->now_us);
+    sim_do_outputs(n);
+}
+
+bool sim_at_relay(struct sim *sim, const struct event *e)
+{
+    struct relay_hop hop = {.remote = e->from};
+    struct relay_binding bound;
+    uint8_t answer[RELAY_MESSAGE_LEN];
+    if (!addr_equal(&e->to, &sim_relay_addr))
+        return false;
+    if (!sim->backbone.relays)
+        return true;
+    if (relay_bind(sim->relay, &hop, e->data, e->len, sim->now_us, answer, &bound) == RELAY_ANSWER)
+        sim_send(sim, &sim_relay_addr, &e->from, answer, sizeof(answer));
+    else if (relay_pass(sim->relay, &e->from, e->data, e->len, e->len, sim->now_us, &hop) == RELAY_PASS)
+        sim_send(sim, &sim_relay_addr, &hop.remote, e->data, e->len);
+    return true;
+}
+
 void sim_at_backbone(struct sim *sim, struct event *e)
 {
     struct sim_node *n = &sim->nodes[e->node], *other = &sim->nodes[e->other];
@@ -95,6 +172,10 @@ void sim_at_backbone(struct sim *sim, struct event *e)
         return;
     if (e->kind == EVENT_PAIR) {
         on_pair(sim, e->node, e->other, e->on);
+    } else if (e->kind == EVENT_RELAY) {
+        on_relay_asked(sim, e->node, e->other);
+    } else if (e->kind == EVENT_RELAYED) {
+        on_relayed(n, other, e);
     } else if (e->kind == EVENT_PAIRED) {
         mesh_on_paired(n->mesh, 0, identity_id(other->identity), e->on, sim->now_us);
         sim_do_outputs(n);

@@ -15,6 +15,8 @@ enum event_kind {
     EVENT_UPLINKED, /* a datagram, by the backbone */
     EVENT_PAIR,     /* at the backbone */
     EVENT_PAIRED,   /* from it */
+    EVENT_RELAY,    /* at the backbone: a channel is asked for */
+    EVENT_RELAYED,  /* from it: one is given; data: the token */
 };
 
 struct event {
@@ -25,6 +27,7 @@ struct event {
     bool to_dialler;
     unsigned node, other; /* uplinks: by number, who receives (PAIR: who said it), and who is meant */
     bool on;              /* PAIR, PAIRED */
+    uint32_t channel;     /* RELAYED */
     uint8_t *data;
     size_t len;
 };
@@ -54,6 +57,7 @@ struct sim {
     size_t event_count;
     struct pipe_ends *pipes;
     unsigned pipe_count;
+    struct relay *relay; /* the backbone's books of it */
 };
 
 uint64_t sim_next_random(struct sim *sim);
@@ -87,6 +91,14 @@ void sim_at_trunk(struct sim_node *n, uint64_t conn, uint8_t *data, size_t len);
 struct sim_node *sim_uplinked(struct sim *sim, const struct node_id *id); /* NULL: absent */
 void sim_pair(struct sim_node *n, const struct node_id *id, bool on);
 void sim_send_by_uplink(struct sim_node *n, const struct node_id *to, const uint8_t *data, size_t len);
+/* n asks for a channel of the relay. */
+void sim_ask_relay(struct sim_node *n, const struct node_id *id);
+/* A datagram that was sent to an address arrives; data is its. True when the relay is there. */
+bool sim_at_relay(struct sim *sim, const struct event *e);
+extern const struct addr sim_relay_addr;
+/* Puts a datagram on the network. */
+void sim_send(struct sim *sim, const struct addr *from, const struct addr *to, const uint8_t *data,
+              size_t len);
 /* An event at an uplink, or at the backbone. */
 void sim_at_backbone(struct sim *sim, struct event *e);
 /* Whom an opener is said to be. */

@@ -32,10 +32,11 @@ ROOMS = {
         "path": {"wire"},
         "admission": {"wire"},
         "uplink": {"wire"},
+        "relay": {"wire"},
         "stream": {"wire", "message"},
         "link": {"wire", "session", "message"},
-        "peer": {"wire", "session", "message", "path", "stream", "link"},
-        "mesh": {"wire", "session", "message", "path", "admission", "stream", "link", "peer"},
+        "peer": {"wire", "session", "message", "path", "relay", "stream", "link"},
+        "mesh": {"wire", "session", "message", "path", "admission", "relay", "stream", "link", "peer"},
     },
     "node": {
         "config": set(),

@@ -139,9 +139,21 @@ static void uplinks_have_rates_and_names(void **state)
     assert_int_equal(config.proxies.count, 2);
     static const char *const wrong[] = {"0", "100001", "", "1.5", "-1", "10x", "99999999999999999999"};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        assert_int_equal(PARSE("-source-rate", wrong[i]), FLAGS_EXIT_USAGE);
+        if (i == 0)
+            continue;
         assert_int_equal(PARSE("-relay-rate", wrong[i]), FLAGS_EXIT_USAGE);
         expect_one_line_that_names("-relay-rate");
-        assert_int_equal(PARSE("-source-rate", wrong[i]), FLAGS_EXIT_USAGE);
+    }
+    assert_int_equal(PARSE("-relay-rate", "0"), FLAGS_RUN); /* nothing is passed on */
+    assert_int_equal(config.uplinks.relay_mbit, 0);
+    assert_int_equal(config.relay_port, 0);
+    assert_int_equal(PARSE("-relay-port", "3478"), FLAGS_RUN);
+    assert_int_equal(config.relay_port, 3478);
+    static const char *const no_port[] = {"0", "65536", "", "x"};
+    for (size_t i = 0; i < sizeof(no_port) / sizeof(*no_port); i++) {
+        assert_int_equal(PARSE("-relay-port", no_port[i]), FLAGS_EXIT_USAGE);
+        expect_one_line_that_names("-relay-port");
     }
     assert_int_equal(PARSE("-url", "http://backbone.example"), FLAGS_EXIT_USAGE);
     expect_one_line_that_names("behind ://");

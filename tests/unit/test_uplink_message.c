@@ -53,6 +53,7 @@ static size_t every_kind(enum uplink_side side, struct uplink_message out[16])
     if (side == UPLINK_NODE) {
         out[n++] = prove("backbone.example:443");
         out[n++] = (struct uplink_message){.kind = UPLINK_PAIR, .id = id, .on = true};
+        out[n++] = (struct uplink_message){.kind = UPLINK_RELAY, .id = id};
     } else {
         out[n++] =
             (struct uplink_message){.kind = UPLINK_CHALLENGE, .challenge = {challenge, sizeof(challenge)}};
@@ -61,6 +62,11 @@ static size_t every_kind(enum uplink_side side, struct uplink_message out[16])
         out[n++] = (struct uplink_message){.kind = UPLINK_PAIRED, .id = id};
         out[n++] = (struct uplink_message){.kind = UPLINK_RESTARTING, .wait_ms = 2000};
         out[n++] = (struct uplink_message){.kind = UPLINK_LIMITED, .code = UPLINK_LIMITED_DATAGRAMS};
+        out[n++] = (struct uplink_message){.kind = UPLINK_RELAYED,
+                                           .id = id,
+                                           .port = 8080,
+                                           .channel = 7,
+                                           .token = {challenge, ENVELOPE_TOKEN_LEN}};
     }
     out[n++] = (struct uplink_message){.kind = UPLINK_OPEN, .stream = 7, .id = id};
     out[n++] = (struct uplink_message){.kind = UPLINK_DATA, .stream = 7, .data = text("bytes")};
@@ -130,7 +136,7 @@ static void kind_of_a_later_version_is_skipped_and_kind_zero_is_not(void **state
 {
     (void)state;
     struct uplink_message out;
-    static const uint8_t later[] = {13, 1, 2, 3}, none[] = {0, 1, 2, 3};
+    static const uint8_t later[] = {99, 1, 2, 3}, none[] = {0, 1, 2, 3};
     assert_int_equal(uplink_message_decode(later, sizeof(later), UPLINK_NODE, &out), ERR_UNSUPPORTED);
     assert_int_equal(uplink_message_decode(none, sizeof(none), UPLINK_NODE, &out), ERR_FORMAT);
     assert_int_equal(uplink_message_decode(NULL, 0, UPLINK_NODE, &out), ERR_FORMAT);
@@ -141,10 +147,10 @@ static void message_of_the_other_side_is_refused(void **state)
     (void)state;
     struct uplink_message list[16], out;
     every_kind(UPLINK_NODE, list);
-    for (size_t i = 0; i < 2; i++) /* PROVE, PAIR */
+    for (size_t i = 0; i < 3; i++) /* PROVE, PAIR, RELAY */
         assert_int_equal(uplink_message_decode(bytes, encode(&list[i]), UPLINK_BACKBONE, &out), ERR_FORMAT);
     every_kind(UPLINK_BACKBONE, list);
-    for (size_t i = 0; i < 5; i++) /* CHALLENGE, WELCOME, PAIRED, RESTARTING, LIMITED */
+    for (size_t i = 0; i < 6; i++) /* CHALLENGE, WELCOME, PAIRED, RESTARTING, LIMITED, RELAYED */
         assert_int_equal(uplink_message_decode(bytes, encode(&list[i]), UPLINK_NODE, &out), ERR_FORMAT);
 }
 
@@ -215,6 +221,15 @@ static void values_out_of_range_are_refused(void **state)
     memcpy(m.observed.ip, mapped, sizeof(mapped));
     refused(&m);
     m.observed = (struct addr){.family = 4, .ip = {192, 0, 2, 1, 1}};
+    refused(&m);
+    m = (struct uplink_message){
+        .kind = UPLINK_RELAYED, .port = 0, .channel = 1, .token = {batch, ENVELOPE_TOKEN_LEN}};
+    refused(&m);
+    m.port = 1;
+    m.channel = 0;
+    refused(&m);
+    m.channel = 1;
+    m.token.len--;
     refused(&m);
     m = (struct uplink_message){.kind = UPLINK_PAIR, .on = true};
     size_t len = encode(&m);

@@ -123,6 +123,7 @@ static void first_byte_tells_the_class(void **state)
         uint8_t byte = (uint8_t)first;
         enum wire_class expected = first <= 3                       ? WIRE_CLASS_STUN
                                    : first >= 0x20 && first <= 0x22 ? WIRE_CLASS_SESSION
+                                   : first == 0x23                  ? WIRE_CLASS_RELAY
                                                                     : WIRE_CLASS_OTHER;
         assert_int_equal(wire_classify(&byte, 1), expected);
     }

@@ -22,6 +22,11 @@ int carrier_remote_init(const struct udp_socket *s, const struct endpoint *e, st
         out->batch[0] = UPLINK_DATAGRAMS;
         trunk_name(e->conn, out->batch + UPLINK_BATCH_ID_AT);
         return 0;
+    case CARRIER_RELAY:
+        udp_remote_init(s, &e->local, &e->remote, &out->udp);
+        out->envelope = ENVELOPE_LEN;
+        envelope_encode(&(struct envelope){ENVELOPE_DATAGRAM, e->channel}, out->head);
+        return 0;
     case CARRIER_UPLINK:
         out->batch[0] = UPLINK_DATAGRAMS;
         memcpy(out->batch + 1, e->peer.bytes, ID_LEN);
@@ -49,12 +54,20 @@ static int channel_of(const struct carrier_ports *ports, enum carrier carrier)
     return carrier == CARRIER_TCP ? ports->trunks : ports->uplink;
 }
 
+static void write_envelopes(const struct carrier_remote *to, uint8_t *first, size_t len, size_t segment)
+{
+    for (size_t at = 0; at < len; at += segment)
+        memcpy(first + at, to->head, sizeof(to->head));
+}
+
 int carrier_send(const struct carrier_ports *ports, const struct carrier_remote *to, uint8_t *first,
                  size_t len, size_t segment, uint8_t ecn)
 {
     first -= to->envelope;
-    if (to->carrier != CARRIER_UDP)
+    if (carrier_is_stream(to->carrier))
         return send_by_channel(channel_of(ports, to->carrier), to, first, len, segment, ecn);
+    if (to->carrier == CARRIER_RELAY)
+        write_envelopes(to, first, len, segment);
     return udp_send(ports->udp, &to->udp, first, len, segment, ecn);
 }
 
@@ -69,9 +82,12 @@ int carrier_send_one(const struct carrier_ports *ports, const struct endpoint *t
     return carrier_send(ports, &remote, datagram, len, len, 0);
 }
 
-struct endpoint carrier_source(const struct udp_message *m)
+struct endpoint carrier_source(const struct udp_message *m, uint32_t channel)
 {
-    return (struct endpoint){.carrier = CARRIER_UDP, .local = m->local, .remote = m->from};
+    return (struct endpoint){.carrier = channel ? CARRIER_RELAY : CARRIER_UDP,
+                             .local = m->local,
+                             .remote = m->from,
+                             .channel = channel};
 }
 
 int carrier_receive(const struct carrier_ports *ports, enum carrier by, uint8_t room[UPLINK_MESSAGE_MAX],

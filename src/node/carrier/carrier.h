@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* The one way out for datagrams, the workers' and the control thread's: an endpoint (proto/path/endpoint.h) in the form of
- * what carries to it, made once, and sending to it. UDP carries, a trunk (docs/PROTOCOL.md §18), and an
+ * what carries to it, made once, and sending to it. UDP carries, straight or by a relay (docs/PROTOCOL.md §17), a trunk
+ * (§18), and an
  * uplink to a backbone (§15). Making is the control thread's; sending is safe from any
  * thread. */
 
@@ -25,11 +26,17 @@ struct carrier_ports {
 
 struct carrier_remote {
     enum carrier carrier;
-    uint8_t
-        envelope; /* bytes in front of each datagram that are the carrier's to write; none needs any yet */
+    uint8_t envelope; /* bytes in front of each datagram that are the carrier's to write */
     struct udp_remote udp;
+    uint8_t head[ENVELOPE_LEN];           /* RELAY: what is written there */
     uint8_t batch[UPLINK_BATCH_HEAD_LEN]; /* TCP, UPLINK: what a message of datagrams begins with */
 };
+
+/* What it takes goes by a channel to another process, and there is no waiting for room. */
+static inline bool carrier_is_stream(enum carrier carrier)
+{
+    return carrier == CARRIER_TCP || carrier == CARRIER_UPLINK;
+}
 
 /* ERR_UNSUPPORTED when nothing carries there. */
 int carrier_remote_init(const struct udp_socket *s, const struct endpoint *e,
@@ -46,8 +53,8 @@ int carrier_send(const struct carrier_ports *ports, const struct carrier_remote 
 int carrier_send_one(const struct carrier_ports *ports, const struct endpoint *to, uint8_t *datagram,
                      size_t len) must_check;
 
-/* Where what was received came from, and to. */
-struct endpoint carrier_source(const struct udp_message *m);
+/* Where what was received came from, and to. channel: of the envelope that it came in; 0: in none. */
+struct endpoint carrier_source(const struct udp_message *m, uint32_t channel);
 
 /* What came by a trunk or the uplink: one message of datagrams, in the form of one that came over UDP, but without
  * addresses; its bytes lie in room. from: by which trunk, or who sent it, as the backbone says. ERR_AGAIN: nothing waits;

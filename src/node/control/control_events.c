@@ -77,6 +77,7 @@ static void on_backbone(void *context, bool reachable, const struct addr *udp)
     struct node *n = context;
     if (!reachable)
         return;
+    n->backbone_at = *udp;
     addresses_ask_at(&n->addresses, udp, clock_monotonic_us());
     if (n->uplink)
         uplink_hurry(n->uplink);
@@ -114,6 +115,17 @@ static void on_paired(void *context, const struct node_id *id, bool on)
     mesh_on_paired(((struct node *)context)->mesh, CARRIER_BACKBONE, id, on, clock_monotonic_us());
 }
 
+/* Its relay is where its STUN server is, at a port of its own: where we have reached it. */
+static void on_relayed(void *context, const struct node_id *id, uint16_t port, uint32_t number,
+                       const uint8_t *token)
+{
+    struct node *n = context;
+    struct mesh_channel channel = {n->backbone_at, number, token};
+    channel.relay.port = port;
+    if (channel.relay.family)
+        mesh_on_relayed(n->mesh, CARRIER_BACKBONE, id, &channel, clock_monotonic_us());
+}
+
 static void on_dropped(void *context, uint64_t batches)
 {
     ((struct node *)context)->drops[DROP_BACKLOG] += batches;
@@ -125,6 +137,7 @@ void control_events_of_uplink(struct node *n, struct uplink_config *out)
     out->reachable = is_reachable;
     out->state = on_uplink;
     out->paired = on_paired;
+    out->relayed = on_relayed;
     out->dropped = on_dropped;
     out->context = n;
 }
@@ -152,6 +165,8 @@ static void on_device_gone(struct node *n)
 
 static enum drop on_datagram(struct node *n, const struct worker_event *e, uint64_t now_us)
 {
+    if (e->slot == WORKER_NO_PEER && wire_classify(e->data, e->len) == WIRE_CLASS_RELAY)
+        return mesh_on_relay_message(n->mesh, &e->from.remote, e->data, e->len, now_us);
     if (e->slot == WORKER_NO_PEER)
         return addresses_on_stun(&n->addresses, &e->from.remote, e->data, e->len, now_us);
     return mesh_on_opened(n->mesh, e->slot, &e->from, e->data, e->len, now_us);

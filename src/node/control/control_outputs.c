@@ -147,6 +147,9 @@ static void do_one(struct node *n, const struct mesh_output *o)
     case MESH_OUTPUT_PAIR: /* only where mesh_on_uplink told that one is up */
         uplink_pair(n->uplink, &o->id, o->pair.on);
         break;
+    case MESH_OUTPUT_RELAY: /* likewise */
+        uplink_relay(n->uplink, &o->id);
+        break;
     case MESH_OUTPUT_PONG:
         pings_pong(&n->pings, o->token, o->rtt_us);
         break;

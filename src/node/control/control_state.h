@@ -63,6 +63,7 @@ struct node {
     struct hosts hosts;
     struct rendezvous *rendezvous; /* NULL without -backbone, … */
     struct uplink *uplink;         /* … as this */
+    struct addr backbone_at;       /* where its UDP was last reached; without family: not yet */
     uint64_t drops[DROP_COUNT];    /* of datagrams that the control thread took */
 
     /* Helper processes. */

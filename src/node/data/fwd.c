@@ -76,6 +76,14 @@ const struct fwd_peer *fwd_peer(const struct fwd *fwd, uint32_t slot)
     return slot < FWD_PEERS ? peer_of(&fwd->senders[slot]) : NULL;
 }
 
+bool fwd_takes_relayed(const struct fwd_peer *peer, const struct addr *relay, uint32_t channel)
+{
+    for (size_t i = 0; i < peer->relay_count; i++)
+        if (peer->relays[i].channel == channel && addr_equal(&peer->relays[i].remote, relay))
+            return true;
+    return false;
+}
+
 bool fwd_sends_to(const struct fwd *fwd, uint32_t tx_index)
 {
     const struct sender *s =
@@ -233,10 +241,18 @@ static void sender_replace(struct fwd *fwd, uint32_t slot, struct sender *old, s
     fwd->old_senders = old;
 }
 
+static bool same_relays(const struct fwd_peer *a, const struct fwd_peer *b)
+{
+    for (size_t i = 0; i < a->relay_count && i < b->relay_count; i++)
+        if (!endpoint_same_way(&a->relays[i], &b->relays[i]))
+            return false;
+    return a->relay_count == b->relay_count;
+}
+
 static bool same(const struct fwd_peer *a, const struct fwd_peer *b)
 {
     return a->tx == b->tx && a->has_path == b->has_path && a->size == b->size && a->overhead == b->overhead &&
-           endpoint_same(&a->endpoint, &b->endpoint);
+           endpoint_same(&a->endpoint, &b->endpoint) && same_relays(a, b);
 }
 
 static int set_sender(struct fwd *fwd, uint32_t slot, const struct fwd_peer *peer)

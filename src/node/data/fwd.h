@@ -21,6 +21,9 @@ struct fwd_peer {
     struct session *tx;       /* the session that seals */
     struct endpoint endpoint; /* the best path's … */
     struct carrier_remote to; /* … in its carrier's form */
+    struct endpoint
+        relays[UPLINKS_MAX]; /* whose envelopes its datagrams may come in, whatever path is best */
+    size_t relay_count;
 };
 
 struct fwd;
@@ -42,6 +45,9 @@ void fwd_settle(struct fwd *fwd, bool else_taken);
 struct session *fwd_session(const struct fwd *fwd, uint32_t rx_index); /* NULL when unknown */
 const struct fwd_peer *fwd_peer(const struct fwd *fwd,
                                 uint32_t slot); /* NULL when there is none to send to */
+
+/* Whether a datagram of the peer may come in an envelope of that channel from there. */
+bool fwd_takes_relayed(const struct fwd_peer *peer, const struct addr *relay, uint32_t channel);
 
 /* Whether one of the sessions that we seal under sends to this receiver index. */
 bool fwd_sends_to(const struct fwd *fwd, uint32_t tx_index);

@@ -25,7 +25,7 @@
 /* What a worker hands to the control thread. */
 enum worker_event_kind {
     WORKER_EVENT_DATAGRAM, /* CONTROL, PROBE (of peer slot, within its intake.h; opened in place, all else as it
-                              came) or STUN (slot WORKER_NO_PEER): from, len, data */
+                              came), STUN or a relay's message (slot WORKER_NO_PEER): from, len, data */
     WORKER_EVENT_SOURCE,   /* an authenticated datagram of peer slot came from an address that is not its
                               path: slot, from; at most one per 100 ms and peer */
     WORKER_EVENT_TOO_BIG, /* the kernel refused the path's size towards peer slot: slot; likewise limited */

@@ -64,6 +64,7 @@ struct worker {
     uint8_t
         *message; /* UPLINK_MESSAGE_MAX: the last one that came by a channel; NULL where there is none … */
     struct endpoint message_from; /* … and from where */
+    uint32_t channel;             /* of the envelope in which the present datagram came; 0: in none */
     struct overload *overload;
     enum overload_state load;
     bool overloaded;      /* this round found more than it can open */

@@ -23,11 +23,12 @@
 #include "node/data/worker_impl.h"
 #include "proto/message/stun.h"
 #include "proto/path/path.h"
+#include "proto/relay/relay_message.h"
 #include "proto/session/fragment.h"
 #include <assert.h>
 #include <string.h>
 
-/* STUN answers come from strangers: they may fill a part of the queue to the control thread, so that the rest
+/* STUN answers and relays' messages come from strangers: they may fill a part of the queue to the control thread, so that the rest
  * stays for sessions. */
 #define STRANGER_SHARE  16384
 #define CONTROL_LEN_MAX (WIRE_FRAME_MAX + WIRE_OVERHEAD)
@@ -187,14 +188,14 @@ static enum drop on_plain(struct worker *w, const struct arrival *a, uint8_t *pl
 /* What came over TCP has no address. */
 static struct endpoint source_of(const struct worker *w, const struct udp_message *m)
 {
-    return m->from.family ? carrier_source(m) : w->message_from;
+    return m->from.family ? carrier_source(m, w->channel) : w->message_from;
 }
 
 /* The datagram authenticated: where it came from may be where the peer is now. */
 static void check_source(struct worker *w, uint32_t slot, const struct udp_message *m)
 {
-    if (m->from.family == 0)
-        return; /* nor is a backbone, or who connected, an address of the peer's for datagrams */
+    if (m->from.family == 0 || w->channel)
+        return; /* nor is a backbone, a relay, or who connected, an address of the peer's for datagrams */
     const struct fwd_peer *peer = fwd_peer(w->config.fwd, slot);
     if (peer && peer->has_path && addr_equal(&peer->endpoint.remote, &m->from))
         return;
@@ -214,15 +215,20 @@ static enum drop to_control(struct worker *w, const struct udp_message *m, uint3
     return worker_event(w, &event) ? DROP_NONE : DROP_CONTROL_QUEUE;
 }
 
-static enum drop stun_to_control(struct worker *w, const struct udp_message *m, uint8_t *data, size_t len)
+static enum drop stranger_to_control(struct worker *w, const struct udp_message *m, uint8_t *data, size_t len)
 {
-    if (m->from.family == 0 || !stun_looks_like_response(data, len))
-        return DROP_TYPE;
     if (len > CONTROL_LEN_MAX)
         return DROP_OVERSIZE;
     if (ring_used(w->events) > STRANGER_SHARE)
         return DROP_CONTROL_QUEUE;
     return to_control(w, m, WORKER_NO_PEER, data, len);
+}
+
+static enum drop stun_to_control(struct worker *w, const struct udp_message *m, uint8_t *data, size_t len)
+{
+    if (m->from.family == 0 || !stun_looks_like_response(data, len))
+        return DROP_TYPE;
+    return stranger_to_control(w, m, data, len);
 }
 
 /* A peer over its rate is dropped unopened. But charged is only what opens: whoever sees a peer's datagrams knows
@@ -282,6 +288,41 @@ static enum drop on_session(struct worker *w, const struct udp_message *m, uint8
     return on_plain(w, &a, plain, plain_len);
 }
 
+/* What a relay passes on is for the peer alone whose channel it came by: so a relay, or who speaks as one, can neither bring other
+ * peers' datagrams nor make us answer there. */
+static enum drop on_relayed(struct worker *w, const struct udp_message *m, uint32_t channel, uint8_t *data,
+                            size_t len, const struct session **checked)
+{
+    struct wire_header h;
+    enum drop drop = wire_header_decode(data, len, &h);
+    if (drop)
+        return drop;
+    const struct session *s = fwd_session(w->config.fwd, h.receiver);
+    if (!s)
+        return DROP_RECEIVER;
+    const struct fwd_peer *peer = fwd_peer(w->config.fwd, session_peer_slot(s));
+    if (!peer || !fwd_takes_relayed(peer, &m->from, channel))
+        return DROP_RELAY;
+    w->channel = channel;
+    drop = on_session(w, m, data, len, checked);
+    w->channel = 0;
+    return drop;
+}
+
+static enum drop on_enveloped(struct worker *w, const struct udp_message *m, uint8_t *data, size_t len,
+                              const struct session **checked)
+{
+    struct envelope e;
+    enum drop drop = envelope_decode(data, len, &e);
+    if (drop)
+        return drop;
+    if (m->from.family == 0)
+        return DROP_RELAY; /* an uplink is none */
+    if (e.kind == ENVELOPE_DATAGRAM)
+        return on_relayed(w, m, e.channel, data + ENVELOPE_LEN, len - ENVELOPE_LEN, checked);
+    return len == RELAY_MESSAGE_LEN ? stranger_to_control(w, m, data, len) : DROP_RELAY;
+}
+
 static enum drop on_datagram(struct worker *w, const struct udp_message *m, uint8_t *data, size_t len,
                              const struct session **checked)
 {
@@ -290,6 +331,8 @@ static enum drop on_datagram(struct worker *w, const struct udp_message *m, uint
         return on_session(w, m, data, len, checked);
     case WIRE_CLASS_STUN:
         return stun_to_control(w, m, data, len);
+    case WIRE_CLASS_RELAY:
+        return on_enveloped(w, m, data, len, checked);
     case WIRE_CLASS_OTHER:
         break;
     }

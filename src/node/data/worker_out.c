@@ -32,7 +32,7 @@ static int send_run(struct worker *w)
     const struct worker_run *r = &w->run;
     const struct carrier_ports *ports = &w->config.ports;
     int err = carrier_send(ports, &r->peer->to, w->send, r->len, r->segment, r->ecn);
-    if (err != ERR_AGAIN || w->send_waited || r->peer->to.carrier != CARRIER_UDP)
+    if (err != ERR_AGAIN || w->send_waited || carrier_is_stream(r->peer->to.carrier))
         return err;
     struct pollfd p = {.fd = ports->udp->fd, .events = POLLOUT};
     (void)poll(&p, 1, SEND_WAIT_MS);
@@ -60,10 +60,10 @@ static void flush(struct worker *w)
         profile_add(&w->profile->udp_send, profile_clock_ns() - begin);
     if (!err) {
         worker_count(&w->counters.udp_tx_datagrams, r->count);
-        w->sent += r->peer->to.carrier == CARRIER_UDP ? r->len : 0;
+        w->sent += carrier_is_stream(r->peer->to.carrier) ? 0 : r->len;
     } else if (err == ERR_SPACE)
         too_big(w);
-    else if (err == ERR_AGAIN && r->peer->to.carrier != CARRIER_UDP)
+    else if (err == ERR_AGAIN && carrier_is_stream(r->peer->to.carrier))
         worker_drop(w, DROP_BACKLOG, r->count);
     else
         worker_drop(w, DROP_SEND, r->count);
@@ -255,6 +255,8 @@ static bool is_ours(const struct worker *w, size_t len)
 {
     size_t at = datagram_payload(w->frame, len, w->config.ports.udp->port);
     UNINITIALIZED struct wire_header h;
+    if (at && len > at + ENVELOPE_LEN && w->frame[at] == WIRE_RELAY)
+        at += ENVELOPE_LEN;
     return at && wire_header_decode(w->frame + at, len - at, &h) == DROP_NONE &&
            fwd_sends_to(w->config.fwd, h.receiver);
 }

@@ -261,6 +261,9 @@ static void talk(struct uplink *u, const struct uplink_message *m)
     case UPLINK_PAIRED:
         u->config.paired(u->config.context, &m->id, m->on);
         break;
+    case UPLINK_RELAYED:
+        u->config.relayed(u->config.context, &m->id, m->port, m->channel, m->token.data);
+        break;
     case UPLINK_RESTARTING:
         u->asked_us = uplink_retry_asked_us(m->wait_ms, random_bits());
         break;
@@ -273,6 +276,7 @@ static void talk(struct uplink *u, const struct uplink_message *m)
     case UPLINK_PROVE:
     case UPLINK_WELCOME:
     case UPLINK_PAIR:
+    case UPLINK_RELAY:
         err = ERR_FORMAT;
         break;
     }
@@ -360,11 +364,22 @@ void uplink_dial(struct uplink *u, uint64_t conn, const struct target *to)
     uplink_streams_dial(u->streams, conn, &to->id);
 }
 
+static void say(struct uplink *u, const struct uplink_message *m)
+{
+    if (u->state == STATE_UP && uplink_line_send(u->line, m))
+        leave(u, "it takes too little", UPLINK_CLOSE_SLOW);
+}
+
 void uplink_pair(struct uplink *u, const struct node_id *id, bool on)
 {
     const struct uplink_message m = {.kind = UPLINK_PAIR, .id = *id, .on = on};
-    if (u->state == STATE_UP && uplink_line_send(u->line, &m))
-        leave(u, "it takes too little", UPLINK_CLOSE_SLOW);
+    say(u, &m);
+}
+
+void uplink_relay(struct uplink *u, const struct node_id *id)
+{
+    const struct uplink_message m = {.kind = UPLINK_RELAY, .id = *id};
+    say(u, &m);
 }
 
 struct uplink_status uplink_status(const struct uplink *u)

@@ -31,6 +31,9 @@ struct uplink_config {
     bool (*reachable)(void *context);
     void (*state)(void *context, bool up);
     void (*paired)(void *context, const struct node_id *id, bool on);
+    /* A channel of the backbone's relay, which is at that UDP port. */
+    void (*relayed)(void *context, const struct node_id *id, uint16_t port, uint32_t channel,
+                    const uint8_t *token);
     void (*dropped)(void *context,
                     uint64_t batches); /* datagrams that waited too long on their way out, or in */
     void *context;
@@ -49,6 +52,9 @@ void uplink_dial(struct uplink *u, uint64_t conn, const struct target *to);
 
 /* We take datagrams of that node, and send it ours; or no longer. Lost when the uplink is down. */
 void uplink_pair(struct uplink *u, const struct node_id *id, bool on);
+
+/* We ask for a channel of its relay to that node. Lost when the uplink is down. */
+void uplink_relay(struct uplink *u, const struct node_id *id);
 
 struct uplink_status {
     const char *state; /* "up", "proving", "down" */

@@ -8,6 +8,7 @@
 #include "proto/mesh/mesh_accept.h"
 #include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_outputs.h"
+#include "proto/mesh/mesh_relay.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_timers.h"
 #include <assert.h>
@@ -41,6 +42,8 @@ int mesh_new(const struct mesh_config *config, struct mesh **out)
         err = table_new(&m->session_streams);
     if (!err)
         err = table_new(&m->trunks);
+    if (!err)
+        err = table_new(&m->channels);
     if (!err)
         err =
             limits_new(MESH_ACCEPT_SOURCES, MESH_ACCEPT_INTERVAL_US, MESH_ACCEPT_BURST, random, &m->accepts);
@@ -92,6 +95,7 @@ void mesh_free(struct mesh *m)
     limits_free(m->accepts);
     table_free(m->session_streams);
     table_free(m->trunks);
+    table_free(m->channels);
     table_free(m->receivers);
     table_free(m->streams);
     tls_context_free(m->tls);
@@ -131,6 +135,7 @@ void mesh_network_changed(struct mesh *m, uint16_t local_max, uint64_t now_us)
         mesh_touch(m, p);
         path_forget_locals(p->paths, m->config.filter.is_ours, m->config.filter.context);
         path_wake(p->paths, local_max, now_us);
+        mesh_hurry_relays(p, now_us);
         mesh_publish(m, p); /* nothing leaves from an address that is gone */
         peer_dial_soon(p, now_us);
     }

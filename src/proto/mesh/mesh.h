@@ -113,6 +113,19 @@ void mesh_on_uplink(struct mesh *m, unsigned backbone, bool up, uint64_t now_us)
 /* The backbone says that it passes datagrams between us and id, or no longer: a path to be proven, if we asked for it. */
 void mesh_on_paired(struct mesh *m, unsigned backbone, const struct node_id *id, bool on, uint64_t now_us);
 
+/* A channel of a backbone's relay: its address, and what our end shares with it. */
+struct mesh_channel {
+    struct addr relay;
+    uint32_t number;
+    const uint8_t *token; /* ENVELOPE_TOKEN_LEN */
+};
+/* The backbone gave us one to id: it is bound, and a path by it proven. MESH_OUTPUT_RELAY asks for one. */
+void mesh_on_relayed(struct mesh *m, unsigned backbone, const struct node_id *id,
+                     const struct mesh_channel *channel, uint64_t now_us);
+/* What a relay says about a channel (proto/relay/relay_message.h), or whoever says he is one. */
+enum drop mesh_on_relay_message(struct mesh *m, const struct addr *from, const uint8_t *data, size_t len,
+                                uint64_t now_us);
+
 /* Streams. Accepting returns the stream's number, or 0 when it is refused (too many of late from that host or its
  * neighbourhood, or by that backbone; an opener that we do not admit): a handshake costs us more than a stranger may ask
  * for. */
@@ -155,6 +168,8 @@ struct mesh_forward {
     const struct path *path;              /* to send on; borrowed; NULL while none is proven */
     struct session *rx[MESH_RECEIVE_MAX]; /* may receive */
     size_t rx_count;
+    struct endpoint relays[UPLINKS_MAX]; /* whose envelopes its datagrams may come in */
+    size_t relay_count;
 };
 void mesh_forward(const struct mesh *m, uint32_t slot, struct mesh_forward *out);
 

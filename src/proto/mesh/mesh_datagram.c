@@ -295,12 +295,34 @@ int mesh_ping(struct mesh *m, uint32_t slot, uint64_t token, uint64_t now_us)
     return 0;
 }
 
-/* What proves a path came by one that may be used, under its own peer's name. */
+static bool has_relay(const struct peer *p, const struct endpoint *from)
+{
+    struct endpoint relays[UPLINKS_MAX];
+    size_t count = path_relays(p->paths, relays);
+    for (size_t i = 0; i < count; i++)
+        if (endpoint_same_way(&relays[i], from))
+            return true;
+    return false;
+}
+
+/* What proves a path came by one that may be used, under its own peer's name or by its own channel. */
 static bool may_come_by(const struct mesh *m, const struct peer *p, const struct endpoint *from)
 {
-    return carrier_in(from->carrier, m->config.carriers) &&
-           (from->carrier != CARRIER_UPLINK || id_compare(&from->peer, &p->id) == 0) &&
-           (from->carrier != CARRIER_TCP || mesh_is_trunk_of(p, from));
+    if (!carrier_in(from->carrier, m->config.carriers))
+        return false;
+    switch (from->carrier) {
+    case CARRIER_NONE:
+        return false;
+    case CARRIER_UDP:
+        return true;
+    case CARRIER_TCP:
+        return mesh_is_trunk_of(p, from);
+    case CARRIER_RELAY:
+        return has_relay(p, from);
+    case CARRIER_UPLINK:
+        return id_compare(&from->peer, &p->id) == 0;
+    }
+    return false;
 }
 
 /* No longer than the request, whose sender nothing but its datagrams vouches for. */
@@ -330,7 +352,7 @@ static enum drop on_probe(struct mesh *m, struct peer *p, const uint8_t *body, s
             return DROP_CONTROL_RATE;
         struct path_probe answer = probe;
         answer.kind = PATH_PROBE_ANSWER;
-        answer.observed = from->remote;
+        answer.observed = from->carrier == CARRIER_UDP ? from->remote : (struct addr){0};
         answer.receipt = receipt_for(m, p, datagram_len);
         if (s)
             send_probe(p, s, &answer, 0, from);

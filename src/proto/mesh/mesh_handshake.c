@@ -31,6 +31,8 @@ static void say_hello(struct mesh *m, struct link *l)
     }
 #endif
     h.features = HELLO_FEATURE_FRESH_ROOT | HELLO_FEATURE_SESSION;
+    if (carrier_in(CARRIER_RELAY, m->config.carriers))
+        h.features |= HELLO_FEATURE_RELAY;
     if (carrier_in(CARRIER_TCP, m->config.carriers))
         h.features |= HELLO_FEATURE_TRUNK;
     h.features &= ~m->config.features_off;

@@ -118,6 +118,14 @@ bool mesh_tell_pair(struct mesh *m, const struct node_id *id, unsigned backbone,
     return outputs_put(&m->outputs, &o, NULL, 0) == 0;
 }
 
+/* Lost for want of memory, it is asked again. */
+void mesh_ask_relay(struct mesh *m, const struct node_id *id, unsigned backbone)
+{
+    const struct mesh_output o = {
+        .kind = MESH_OUTPUT_RELAY, .pair = {.backbone = (uint8_t)backbone}, .id = *id};
+    (void)!outputs_put(&m->outputs, &o, NULL, 0);
+}
+
 void mesh_note_id(struct mesh *m, enum mesh_notice what, const struct node_id *id, const char *name,
                   const char *text)
 {

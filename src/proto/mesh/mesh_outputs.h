@@ -30,6 +30,7 @@ void mesh_tell_pong(struct mesh *m, uint64_t token, uint32_t rtt_us);
 int mesh_give_out(struct mesh *m, struct link_work *work, bool stranger) must_check;
 /* False when out of memory: it is not told. */
 bool mesh_tell_pair(struct mesh *m, const struct node_id *id, unsigned backbone, bool on);
+void mesh_ask_relay(struct mesh *m, const struct node_id *id, unsigned backbone);
 void mesh_note(struct mesh *m, enum mesh_notice what, const struct peer *p, const char *text);
 void mesh_note_id(struct mesh *m, enum mesh_notice what, const struct node_id *id, const char *name,
                   const char *text);

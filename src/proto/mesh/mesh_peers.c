@@ -5,6 +5,7 @@
 
 #include "proto/mesh/mesh_accept.h"
 #include "proto/mesh/mesh_outputs.h"
+#include "proto/mesh/mesh_relay.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_trunk.h"
 
@@ -45,6 +46,7 @@ void mesh_forget_peer(struct mesh *m, struct peer *p)
 {
     mesh_end_trunk(m, p, "", p->ticked_us);
     mesh_tell_gone(m, p);
+    mesh_drop_relays(m, p);
     outputs_give_back(&m->outputs, p->promised);
     heap_remove(&m->due, &p->due);
     peer_index_remove(&m->by_id, p);

@@ -22,9 +22,10 @@ static struct addr asked_over_udp(const struct peer *p)
 {
     struct path paths[PATHS_MAX];
     size_t count = path_list(p->paths, paths, PATHS_MAX);
-    if (p->path_told.carrier == CARRIER_UDP || count == 0 || paths[0].endpoint.carrier != CARRIER_UDP)
-        return p->path_told.carrier == CARRIER_UDP ? p->path_told.remote : (struct addr){0};
-    return paths[0].endpoint.remote; /* others come last */
+    if (p->path_told.carrier == CARRIER_UDP)
+        return p->path_told.remote;
+    bool straight = count && paths[0].endpoint.carrier == CARRIER_UDP; /* the others come last */
+    return straight ? paths[0].endpoint.remote : (struct addr){0};
 }
 
 static const char *said_of_uplinks(const struct peer *p)
@@ -33,9 +34,10 @@ static const char *said_of_uplinks(const struct peer *p)
     size_t count = path_list(p->paths, paths, PATHS_MAX);
     if (!p->pairs_asked)
         return "";
-    return count && paths[count - 1].endpoint.carrier == CARRIER_UPLINK
-               ? "; nor by the backbone"
-               : "; nor by the backbone: it has no uplink there";
+    for (size_t i = 0; i < count; i++)
+        if (paths[i].endpoint.carrier == CARRIER_UPLINK)
+            return "; nor by the backbone";
+    return "; nor by the backbone: it has no uplink there";
 }
 
 void mesh_describe_dark(const struct peer *p, char out[MESH_PEER_ERROR_MAX])

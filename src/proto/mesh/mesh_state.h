@@ -76,6 +76,7 @@ struct mesh {
     struct table *receivers;                    /* receiver index → struct mesh_receiver */
     struct table *session_streams;              /* conn → struct peer over whose session it is */
     unsigned session_guests;                    /* how many of those were opened by peers */
+    struct table *channels;                     /* of relays: backbone and channel → struct peer */
     unsigned works;                             /* of links, that are out */
     struct lobby *lobby;                        /* accepted, their handshake has not begun */
     struct crowd *half_open_crowd;              /* it has begun, they are not yet identified … */

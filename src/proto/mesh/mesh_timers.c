@@ -7,6 +7,7 @@
  * Timers of a peer, of which the heap holds the earliest:
  *   its links          a handshake or a drain that has taken too long; the ratchet (proto/link/keychain.h)
  *   its paths          probes, answers that are overdue (proto/path/path.h)
+ *   its relays         a channel to be asked for, an address to be shown (proto/relay/relay_end.h)
  *   its reach          a path that has not answered for too long (proto/peer/reach.h)
  *   its trunk          to be dialled, given up or closed (proto/peer/trunk_plan.h)
  *   dialling           the next target, the next round, the next handshake
@@ -26,6 +27,7 @@
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_reach.h"
+#include "proto/mesh/mesh_relay.h"
 #include "proto/mesh/mesh_session.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_stream.h"
@@ -67,6 +69,7 @@ uint64_t mesh_peer_deadline(const struct peer *p, uint64_t now_us)
     at = earlier(at, reach_deadline(&p->reach));
     at = earlier(at, mesh_session_deadline(p));
     at = earlier(at, trunk_next(&p->trunk));
+    at = earlier(at, mesh_relay_deadline(p));
     if (p->current)
         at = earlier(at, p->stats.look_at_us);
     for (unsigned i = 0; i < p->link_count; i++)
@@ -116,6 +119,7 @@ static void tick_peer(struct mesh *m, struct peer *p, uint64_t now_us)
     mesh_tick_links(m, p, now_us);
     peer_look(p, now_us);
     mesh_update_pairs(m, p);
+    mesh_poll_relays(m, p, now_us);
     mesh_update_reach(m, p, now_us);
     tick_dialling(m, p, now_us);
     mesh_poll_paths(m, p, now_us);

@@ -11,6 +11,7 @@
 #include "proto/mesh/mesh_lists.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
+#include "proto/mesh/mesh_relay.h"
 #include "proto/mesh/mesh_state.h"
 
 /* What backbones let through, so that what we ask for is not refused. */
@@ -30,8 +31,10 @@ static void update_pair(struct mesh *m, struct peer *p, unsigned backbone, bool 
     if (!mesh_tell_pair(m, &p->id, backbone, on))
         return; /* at the peer's next tick */
     peer_pair_asked(p, backbone, on);
-    if (!on)
-        path_remove_uplink(p->paths, backbone);
+    if (on)
+        return;
+    path_remove_uplink(p->paths, backbone);
+    mesh_drop_relay(m, p, backbone);
 }
 
 void mesh_update_pairs(struct mesh *m, struct peer *p)
@@ -76,6 +79,8 @@ void mesh_on_paired(struct mesh *m, unsigned backbone, const struct node_id *id,
         path_add_uplink(p->paths, backbone, id, now_us);
     else
         path_remove_uplink(p->paths, backbone);
+    mesh_relay_on_paired(m, p, backbone, on, now_us);
+    mesh_poll_relays(m, p, now_us);
     mesh_poll_paths(m, p, now_us);
 }
 

@@ -23,8 +23,10 @@ void mesh_forward(const struct mesh *m, uint32_t slot, struct mesh_forward *out)
 {
     const struct peer *p = slot < m->slot_end ? m->peers[slot] : NULL;
     *out = (struct mesh_forward){.tx = p ? peer_send_session(p) : NULL};
-    if (out->tx)
+    if (out->tx) {
         out->path = path_best(p->paths);
+        out->relay_count = path_relays(p->paths, out->relays);
+    }
     for (unsigned i = 0; p && i < p->link_count; i++)
         if (link_keychain(p->links[i]))
             out->rx_count += keychain_sessions(link_keychain(p->links[i]), out->rx + out->rx_count,

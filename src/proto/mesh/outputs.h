@@ -58,6 +58,7 @@ enum mesh_output_kind {
     MESH_OUTPUT_TRUNK, /* stream conn is one no more: it carries datagrams of endpoints with that number, and
                                * the payload was the first that it brought. Answered by mesh_on_closed at its end */
     MESH_OUTPUT_PAIR,  /* tell the backbone that we exchange datagrams with id by it, or no longer */
+    MESH_OUTPUT_RELAY, /* ask it for a channel of its relay to id */
 };
 
 struct mesh_output {
@@ -70,7 +71,7 @@ struct mesh_output {
         struct {
             uint8_t backbone;
             bool on;
-        } pair; /* PAIR */
+        } pair; /* PAIR; RELAY: on means nothing */
     };
     union {
         uint64_t conn;           /* DIAL, STREAM_…, TRUNK */
@@ -81,7 +82,7 @@ struct mesh_output {
     union {
         struct target target;     /* DIAL */
         struct endpoint endpoint; /* DATAGRAM */
-        struct node_id id;        /* WANT, FORGET, NOTICE, PAIR */
+        struct node_id id;        /* WANT, FORGET, NOTICE, PAIR, RELAY */
     };
     uint8_t *payload; /* the queue's; ENDPOINT_ENVELOPE_MAX bytes in front of it are free */
     size_t len;

@@ -14,6 +14,8 @@ const char *carrier_name(enum carrier carrier)
         return "none";
     case CARRIER_UDP:
         return "direct";
+    case CARRIER_RELAY:
+        return "relay";
     case CARRIER_TCP:
     case CARRIER_UPLINK:
         return "tcp";
@@ -53,9 +55,24 @@ struct endpoint endpoint_udp(const struct addr *remote)
     return (struct endpoint){.carrier = CARRIER_UDP, .remote = *remote};
 }
 
+struct endpoint endpoint_relay(const struct addr *relay, uint32_t channel)
+{
+    return (struct endpoint){.carrier = CARRIER_RELAY, .remote = *relay, .channel = channel};
+}
+
 unsigned carrier_tier(enum carrier carrier)
 {
-    return carrier == CARRIER_TCP || carrier == CARRIER_UPLINK ? 2 : 0;
+    switch (carrier) {
+    case CARRIER_NONE:
+    case CARRIER_UDP:
+        return 0;
+    case CARRIER_RELAY:
+        return 1;
+    case CARRIER_TCP:
+    case CARRIER_UPLINK:
+        return 2;
+    }
+    return 0;
 }
 
 struct endpoint endpoint_tcp(uint64_t conn, const struct addr *remote)
@@ -74,7 +91,7 @@ bool endpoint_same_way(const struct endpoint *a, const struct endpoint *b)
         return false;
     if (a->carrier == CARRIER_TCP)
         return a->conn == b->conn;
-    return addr_equal(&a->remote, &b->remote) && a->backbone == b->backbone &&
+    return addr_equal(&a->remote, &b->remote) && a->backbone == b->backbone && a->channel == b->channel &&
            id_compare(&a->peer, &b->peer) == 0;
 }
 

@@ -6,11 +6,13 @@
 #include "base/addr.h"
 #include "base/id.h"
 #include "proto/wire/candidate.h"
+#include "proto/wire/envelope.h"
 #include <stdbool.h>
 
 enum carrier {
-    CARRIER_NONE,   /* there is no way */
-    CARRIER_UDP,    /* straight to the remote address */
+    CARRIER_NONE, /* there is no way */
+    CARRIER_UDP,  /* straight to the remote address */
+    CARRIER_RELAY, /* over UDP to a relay, which sends it on: the remote address is the relay's (docs/PROTOCOL.md §17) */
     CARRIER_TCP,    /* by a TCP connection of our own with the peer (docs/PROTOCOL.md §18) */
     CARRIER_UPLINK, /* by our uplink to a backbone, and the peer's: over TCP (docs/PROTOCOL.md §15) */
 };
@@ -25,22 +27,24 @@ enum carriers {
 #define UPLINKS_MAX 4 /* backbones that a node may have an uplink to, numbered from 0 */
 
 /* What a carrier may need in front of each datagram: whoever makes one leaves so many bytes free. */
-#define ENDPOINT_ENVELOPE_MAX 8
+#define ENDPOINT_ENVELOPE_MAX ENVELOPE_LEN
 
 struct endpoint {
     enum carrier carrier;
     struct addr local; /* leaves from there; without family: where the kernel likes. Its port is 0 */
     struct addr remote;
     uint64_t conn;       /* TCP: the connection, by its number; the remote address is for people */
+    uint32_t channel;    /* RELAY: by its number */
     uint8_t backbone;    /* UPLINK: by its number; the addresses are empty … */
     struct node_id peer; /* … and the other end, as the backbone names it */
 };
 
-/* "direct", "tcp", as in status --json. */
+/* "direct", "relay", "tcp", as in status --json. */
 const char *carrier_name(enum carrier carrier);
 bool carrier_in(enum carrier carrier, enum carriers which);
 
-/* Of two paths that answer, one of the lower tier carries: what goes straight, then, two tiers above, what goes over TCP. */
+/* Of two paths that answer, one of the lower tier carries: what goes straight, then what goes over UDP by a relay, then what goes
+ * over TCP. */
 unsigned carrier_tier(enum carrier carrier);
 
 /* What carries to a candidate of this kind. */
@@ -51,6 +55,8 @@ struct endpoint endpoint_udp(const struct addr *remote);
 
 /* By a connection, to or from that address. */
 struct endpoint endpoint_tcp(uint64_t conn, const struct addr *remote);
+/* By a relay, from where the kernel likes. */
+struct endpoint endpoint_relay(const struct addr *relay, uint32_t channel);
 
 /* By our uplink to that backbone. */
 struct endpoint endpoint_uplink(unsigned backbone, const struct node_id *peer);
@@ -60,7 +66,7 @@ bool endpoint_same(const struct endpoint *a, const struct endpoint *b);
 /* As endpoint_same, wherever at our side it leaves from: what tells paths apart. */
 bool endpoint_same_way(const struct endpoint *a, const struct endpoint *b);
 
-/* "direct 192.0.2.1:9443", "direct 192.0.2.1:9443 from 198.51.100.2", "tcp 192.0.2.1:8443", "tcp by the
- * backbone". Returns out. */
+/* "direct 192.0.2.1:9443", "direct 192.0.2.1:9443 from 198.51.100.2", "relay 203.0.113.2:8080", "tcp 192.0.2.1:8443", "tcp by
+ * the backbone". Returns out. */
 #define ENDPOINT_TEXT_MAX (2 * ADDR_TEXT_MAX + 16)
 char *endpoint_format(const struct endpoint *e, char out[ENDPOINT_TEXT_MAX]);

@@ -90,10 +90,15 @@ static struct path_entry *uplink_of(const struct path_set *set, unsigned backbon
     return &set->entries[CANDIDATES_MAX + 1 + backbone];
 }
 
-/* The largest datagram that may be tried. */
+/* The largest datagram that may be tried, without its envelope. */
 static uint16_t limit_of(const struct path_set *set, const struct path_entry *e)
 {
-    return by_stream(e) ? PATH_STREAM_SIZE_MAX : set->config.local_max;
+    uint16_t max = set->config.local_max;
+    if (by_stream(e))
+        return PATH_STREAM_SIZE_MAX;
+    if (e->path.endpoint.carrier != CARRIER_RELAY)
+        return max;
+    return max > WIRE_LEAST_SIZE + ENVELOPE_LEN ? max - ENVELOPE_LEN : WIRE_LEAST_SIZE;
 }
 
 static void heard(struct path_set *set, uint64_t now_us)
@@ -266,6 +271,47 @@ bool path_trunk_sound(const struct path_set *set)
 {
     const struct path_entry *e = trunk_of(set);
     return e->used && e->path.state == PATH_STATE_PROVEN && !path_entry_troubled(e);
+}
+
+static struct path_entry *relay_of(const struct path_set *set, unsigned backbone)
+{
+    return &set->entries[CANDIDATES_MAX + 1 + UPLINKS_MAX + backbone];
+}
+
+void path_add_relay(struct path_set *set, unsigned backbone, const struct addr *relay, uint32_t channel,
+                    uint64_t now_us)
+{
+    heard(set, now_us);
+    struct path_entry *e = relay_of(set, backbone);
+    const struct endpoint to = endpoint_relay(relay, channel);
+    if (!carrier_in(to.carrier, set->config.carriers))
+        return;
+    if (e->used && endpoint_same_way(&e->path.endpoint, &to)) {
+        retry(e, now_us);
+        return;
+    }
+    path_remove_relay(set, backbone);
+    path_entry_init(e, &to, now_us);
+}
+
+void path_remove_relay(struct path_set *set, unsigned backbone)
+{
+    remove_entry(set, relay_of(set, backbone));
+}
+
+size_t path_relays(const struct path_set *set, struct endpoint out[UPLINKS_MAX])
+{
+    size_t count = 0;
+    for (unsigned i = 0; i < UPLINKS_MAX; i++)
+        if (relay_of(set, i)->used)
+            out[count++] = relay_of(set, i)->path.endpoint;
+    return count;
+}
+
+bool path_relay_answers(const struct path_set *set, unsigned backbone)
+{
+    const struct path_entry *e = relay_of(set, backbone);
+    return e->used && e->path.state == PATH_STATE_PROVEN;
 }
 
 static bool listed(const struct path_entry *e, const struct candidate *list, unsigned count)
@@ -443,7 +489,7 @@ void path_on_too_big(struct path_set *set, uint64_t now_us)
 {
     heard(set, now_us);
     if (set->best && !by_stream(set->best) && set->best->path.size > WIRE_LEAST_SIZE)
-        path_entry_shrink(set->best, set->config.local_max, now_us);
+        path_entry_shrink(set->best, limit_of(set, set->best), now_us);
 }
 
 static void take_local_max(struct path_set *set, uint16_t local_max, uint64_t now_us)
@@ -455,7 +501,7 @@ static void take_local_max(struct path_set *set, uint16_t local_max, uint64_t no
     for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
         if (!path_entry_live(e) || by_stream(e))
             continue;
-        path_size_raise(&e->size, max, now_us);
+        path_size_raise(&e->size, limit_of(set, e), now_us);
         e->path.size = e->size.proven;
     }
 }
@@ -530,7 +576,9 @@ static bool due_try(struct path_set *set, struct path_entry *e, uint64_t now_us,
 {
     if (e->try_us > now_us)
         return false;
-    if (!e->charged && !by_stream(e) && !bucket_take(&set->tries, &try_rate, 1, now_us)) {
+    bool costs =
+        e->path.endpoint.carrier == CARRIER_UDP; /* the others are no addresses of the peer's choice */
+    if (costs && !e->charged && !bucket_take(&set->tries, &try_rate, 1, now_us)) {
         e->try_us = now_us + try_rate.interval_us;
         return false;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The paths to one peer: candidate addresses, a trunk and uplinks, their probing, their size (RFC 8899) and the choice among them.
+/* The paths to one peer: candidate addresses, a trunk, uplinks and relays, their probing, their size (RFC 8899) and the choice
+ * among them.
  * docs/PROTOCOL.md §9. Sans-I/O, control thread.
  *
  * What goes to addresses that have not answered is bounded per peer whatever the peer or a forger does: three
@@ -25,7 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PATHS_MAX (CANDIDATES_MAX + 1 + UPLINKS_MAX)
+#define PATHS_MAX (CANDIDATES_MAX + 1 + 2 * UPLINKS_MAX) /* the last ones: by relays, one of each backbone */
 #define PATH_STREAM_SIZE_MAX                                                                                 \
     (WIRE_FRAME_MAX +                                                                                        \
      WIRE_OVERHEAD) /* over TCP: what the largest frame of a device needs, as no packet's size bounds it */
@@ -72,8 +73,10 @@ enum path_why {
     PATH_WHY_SILENT,     /* no answer any more */
     PATH_WHY_ONLY,       /* it carries: no other answers */
     PATH_WHY_TIER,       /* it carries: the others are of a higher tier … */
+    PATH_WHY_RELAY,      /* … likewise, and it goes by a relay … */
     PATH_WHY_BEST,       /* … or not faster by enough */
-    PATH_WHY_BEHIND,     /* one of a lower tier carries */
+    PATH_WHY_BEHIND,     /* a straight one carries */
+    PATH_WHY_RELAYED,    /* one by a relay carries, and this one goes over TCP */
     PATH_WHY_SETTLING,   /* its size is being measured */
     PATH_WHY_RECENT,     /* it has failed, and answers again for too short a time */
     PATH_WHY_SLOWER,     /* another carries, and this one is not faster by enough */
@@ -131,6 +134,18 @@ bool path_wants_trunk(const struct path_set *set);
 bool path_trunk_failed(const struct path_set *set);
 /* It answers, and has missed nothing. */
 bool path_trunk_sound(const struct path_set *set);
+
+/* A backbone's relay passes datagrams between us and the peer: in the place of its earlier channel, if it had one. As
+ * path_add_uplink. */
+void path_add_relay(struct path_set *set, unsigned backbone, const struct addr *relay, uint32_t channel,
+                    uint64_t now_us);
+void path_remove_relay(struct path_set *set, unsigned backbone);
+
+/* The relays' ends of all of them; returns how many. */
+size_t path_relays(const struct path_set *set, struct endpoint out[UPLINKS_MAX]);
+
+/* That backbone's answers. */
+bool path_relay_answers(const struct path_set *set, unsigned backbone);
 
 /* Forgets candidates of the other side's last announcement that are not in this one and not proven. */
 void path_announced(struct path_set *set, const struct candidate *list, unsigned count, uint64_t now_us);

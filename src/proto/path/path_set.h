@@ -9,7 +9,8 @@
 
 struct path_set {
     struct path_set_config config;
-    struct path_entry *entries; /* CANDIDATES_MAX places, one for a trunk, and one for each uplink */
+    struct path_entry
+        *entries; /* CANDIDATES_MAX places, one for a trunk, and one for each uplink and relay */
     struct path_entry *best;
     bool backed; /* one of a higher tier would take over from best */
     bool active;

@@ -15,9 +15,11 @@ static enum path_why reason_of_best(const struct path_set *set)
         round |= path_goes_round(e, set->best);
         behind |= path_tier(e) <= path_tier(set->best) && !path_goes_round(e, set->best);
     }
-    if (alone)
-        return PATH_WHY_ONLY;
-    return behind ? PATH_WHY_BEST : round ? PATH_WHY_TRUNK : PATH_WHY_TIER;
+    if (alone || behind)
+        return alone ? PATH_WHY_ONLY : PATH_WHY_BEST;
+    if (round)
+        return PATH_WHY_TRUNK;
+    return set->best->path.endpoint.carrier == CARRIER_RELAY ? PATH_WHY_RELAY : PATH_WHY_TIER;
 }
 
 static enum path_why reason_of(const struct path_set *set, const struct path_entry *e)
@@ -29,7 +31,7 @@ static enum path_why reason_of(const struct path_set *set, const struct path_ent
     if (path_doubted(set, e))
         return e->doubt.why;
     if (set->best && path_tier(set->best) < path_tier(e))
-        return PATH_WHY_BEHIND;
+        return set->best->path.endpoint.carrier == CARRIER_RELAY ? PATH_WHY_RELAYED : PATH_WHY_BEHIND;
     if (set->best && path_goes_round(e, set->best))
         return PATH_WHY_UPLINK;
     if (!path_settled(e))
@@ -63,10 +65,14 @@ const char *path_why_text(enum path_why why)
         return "no other answers";
     case PATH_WHY_TIER:
         return "it is direct";
+    case PATH_WHY_RELAY:
+        return "it goes over UDP, and no direct one answers";
     case PATH_WHY_BEST:
         return "no other is faster by enough";
     case PATH_WHY_BEHIND:
         return "a direct one carries";
+    case PATH_WHY_RELAYED:
+        return "one by a relay carries";
     case PATH_WHY_SETTLING:
         return "its size is being measured";
     case PATH_WHY_RECENT:

@@ -135,6 +135,13 @@ static void set_bit(uint8_t *bits, unsigned n, bool on)
 void peer_pair_asked(struct peer *p, unsigned backbone, bool on)
 {
     set_bit(&p->pairs_asked, backbone, on);
+    if (!on)
+        peer_paired(p, backbone, false);
+}
+
+void peer_paired(struct peer *p, unsigned backbone, bool on)
+{
+    set_bit(&p->paired, backbone, on);
 }
 
 void peer_on_tick(struct peer *p, uint64_t now_us)

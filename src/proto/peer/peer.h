@@ -12,6 +12,7 @@
 #include "proto/peer/trunk_plan.h"
 #include "proto/link/link.h"
 #include "proto/path/path.h"
+#include "proto/relay/relay_end.h"
 #include "proto/session/session.h"
 #include "proto/stream/stream_set.h"
 #include <stdbool.h>
@@ -53,9 +54,11 @@ struct peer {
 
     struct path_set *paths;
     struct endpoint path_told; /* the best path, as the owner was last told */
-    uint8_t pairs_asked;       /* a bit for each backbone that was told to pass datagrams between us */
-    struct reach reach;        /* whether data can flow */
-    struct trunk_plan trunk;   /* the TCP connection for its datagrams */
+    uint8_t pairs_asked;       /* a bit for each backbone that was told to pass datagrams between us … */
+    uint8_t paired;            /* … and for each that does */
+    struct relay_end relays[UPLINKS_MAX]; /* our ends of channels, one for each backbone */
+    struct reach reach;                   /* whether data can flow */
+    struct trunk_plan trunk;              /* the TCP connection for its datagrams */
 
     struct {
         struct target targets[PEER_TARGETS_MAX]; /* given ones first */
@@ -112,6 +115,7 @@ void peer_set_boot_before(struct peer *p, const uint8_t boot[MESSAGE_BOOT_LEN]);
 void peer_promise(struct peer *p, unsigned places); /* so many in the queue of outputs are its */
 void peer_path_told(struct peer *p, const struct endpoint *best);
 void peer_pair_asked(struct peer *p, unsigned backbone, bool on);
+void peer_paired(struct peer *p, unsigned backbone, bool on);
 void peer_on_tick(struct peer *p, uint64_t now_us);
 
 /* Its streams over the session, made at first use; NULL when out of memory. */

@@ -3,7 +3,7 @@
 
 #include "proto/uplink/uplink_message.h"
 
-#define LAST_KIND UPLINK_LIMITED
+#define LAST_KIND UPLINK_RELAYED
 #define ECN_MAX   3
 
 enum field {
@@ -18,18 +18,27 @@ enum field {
     BATCH = 1 << 8, /* ecn, segment, datagrams */
     WAIT = 1 << 9,
     DATA = 1 << 10,
-    FROM_NODE = 1 << 11,
-    FROM_BACKBONE = 1 << 12,
+    GRANT = 1 << 11, /* of a relay: port, channel, token */
+    FROM_NODE = 1 << 12,
+    FROM_BACKBONE = 1 << 13,
     FROM_BOTH = FROM_NODE | FROM_BACKBONE,
 };
 
 static const uint16_t fields_of[] = {
-    [UPLINK_CHALLENGE] = FROM_BACKBONE | CHALLENGE, [UPLINK_PROVE] = FROM_NODE | PROOF,
-    [UPLINK_WELCOME] = FROM_BACKBONE | TERMS,       [UPLINK_OPEN] = FROM_BOTH | STREAM | ID,
-    [UPLINK_DATA] = FROM_BOTH | STREAM | DATA,      [UPLINK_CREDIT] = FROM_BOTH | STREAM | CREDIT,
-    [UPLINK_CLOSE] = FROM_BOTH | STREAM | CODE,     [UPLINK_PAIR] = FROM_NODE | ID | ON,
-    [UPLINK_PAIRED] = FROM_BACKBONE | ID | ON,      [UPLINK_DATAGRAMS] = FROM_BOTH | ID | BATCH,
-    [UPLINK_RESTARTING] = FROM_BACKBONE | WAIT,     [UPLINK_LIMITED] = FROM_BACKBONE | CODE,
+    [UPLINK_CHALLENGE] = FROM_BACKBONE | CHALLENGE,
+    [UPLINK_PROVE] = FROM_NODE | PROOF,
+    [UPLINK_WELCOME] = FROM_BACKBONE | TERMS,
+    [UPLINK_OPEN] = FROM_BOTH | STREAM | ID,
+    [UPLINK_DATA] = FROM_BOTH | STREAM | DATA,
+    [UPLINK_CREDIT] = FROM_BOTH | STREAM | CREDIT,
+    [UPLINK_CLOSE] = FROM_BOTH | STREAM | CODE,
+    [UPLINK_PAIR] = FROM_NODE | ID | ON,
+    [UPLINK_PAIRED] = FROM_BACKBONE | ID | ON,
+    [UPLINK_DATAGRAMS] = FROM_BOTH | ID | BATCH,
+    [UPLINK_RESTARTING] = FROM_BACKBONE | WAIT,
+    [UPLINK_LIMITED] = FROM_BACKBONE | CODE,
+    [UPLINK_RELAY] = FROM_NODE | ID,
+    [UPLINK_RELAYED] = FROM_BACKBONE | ID | GRANT,
 };
 
 bool uplink_host_ok(struct slice host)
@@ -68,6 +77,8 @@ static bool values_ok(const struct uplink_message *m, unsigned fields)
         return false;
     if ((fields & STREAM) && m->stream == 0)
         return false;
+    if ((fields & GRANT) && (m->port == 0 || m->channel == 0 || m->token.len != ENVELOPE_TOKEN_LEN))
+        return false;
     if ((fields & BATCH) && !batch_ok(m))
         return false;
     return !(fields & DATA) || (m->data.len > 0 && m->data.len <= UPLINK_DATA_MAX);
@@ -89,6 +100,13 @@ static void put_terms(struct writer *w, const struct uplink_message *m)
     writer_u16(w, m->streams);
     writer_u16(w, m->pairs);
     writer_u32(w, m->credit);
+}
+
+static void put_grant(struct writer *w, const struct uplink_message *m)
+{
+    writer_u16(w, m->port);
+    writer_u32(w, m->channel);
+    writer_put(w, m->token.data, m->token.len);
 }
 
 static void put_fields(struct writer *w, const struct uplink_message *m, unsigned fields)
@@ -115,6 +133,8 @@ static void put_fields(struct writer *w, const struct uplink_message *m, unsigne
     }
     if (fields & WAIT)
         writer_u32(w, m->wait_ms);
+    if (fields & GRANT)
+        put_grant(w, m);
     if (fields & (DATA | BATCH))
         writer_put(w, m->data.data, m->data.len);
 }
@@ -161,6 +181,13 @@ static bool take_on(struct reader *r)
     return on == 1;
 }
 
+static void take_grant(struct reader *r, struct uplink_message *out)
+{
+    out->port = reader_u16(r);
+    out->channel = reader_u32(r);
+    out->token = take(r, ENVELOPE_TOKEN_LEN);
+}
+
 static void take_fields(struct reader *r, struct uplink_message *out, unsigned fields)
 {
     if (fields & CHALLENGE)
@@ -185,6 +212,8 @@ static void take_fields(struct reader *r, struct uplink_message *out, unsigned f
     }
     if (fields & WAIT)
         out->wait_ms = reader_u32(r);
+    if (fields & GRANT)
+        take_grant(r, out);
     if (fields & (DATA | BATCH))
         out->data = take(r, reader_left(r));
 }

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "crypto/identity.h"
+#include "proto/wire/envelope.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -43,6 +44,8 @@ enum uplink_kind {
     UPLINK_DATAGRAMS,     /* id: to from a node, from from the backbone; ecn, segment, data */
     UPLINK_RESTARTING,    /* backbone: wait_ms */
     UPLINK_LIMITED,       /* backbone: code: enum uplink_limited */
+    UPLINK_RELAY,         /* node: id */
+    UPLINK_RELAYED,       /* backbone: id, port, channel, token */
 };
 
 /* Why a stream ended. Later versions may know more: an unknown one means UPLINK_END_REFUSED. */
@@ -88,6 +91,9 @@ struct uplink_message {
     uint8_t ecn;      /* 0 to 3: the ECN field of the datagrams' packets */
     uint16_t segment; /* bytes of each datagram, the last of which may be shorter */
     uint32_t wait_ms;
+    uint16_t port;      /* UDP, of the relay; not 0 */
+    uint32_t channel;   /* not 0 */
+    struct slice token; /* ENVELOPE_TOKEN_LEN */
     struct slice
         data; /* DATA: 1 to UPLINK_DATA_MAX bytes; DATAGRAMS: at most UPLINK_BATCH_DATAGRAMS of segment bytes */
 };

@@ -40,6 +40,7 @@ static const char *const names[DROP_COUNT] = {
     [DROP_CIRCLE] = "circle",
     [DROP_OVERLOAD] = "overload",
     [DROP_CARRIER] = "carrier",
+    [DROP_RELAY] = "relay",
 };
 
 const char *drop_name(enum drop drop)

@@ -42,6 +42,7 @@ enum drop {
     DROP_CIRCLE,       /* a sealed datagram of our own, which a route led back into our device */
     DROP_OVERLOAD,     /* of a peer over its share, unopened, while more arrives than a worker opens */
     DROP_CARRIER,      /* a probe by a carrier that is not used, or by an uplink under another peer's id */
+    DROP_RELAY, /* in an envelope that is not from a relay and channel that we bound, or in a second one */
     DROP_COUNT
 };
 

@@ -15,7 +15,7 @@ enum wire_class wire_classify(const uint8_t *data, size_t len)
         return WIRE_CLASS_STUN;
     if (data[0] >= WIRE_DATA && data[0] <= WIRE_PROBE)
         return WIRE_CLASS_SESSION;
-    return WIRE_CLASS_OTHER;
+    return data[0] == WIRE_RELAY ? WIRE_CLASS_RELAY : WIRE_CLASS_OTHER;
 }
 
 enum drop wire_header_decode(const uint8_t *data, size_t len, struct wire_header *h)

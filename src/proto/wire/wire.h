@@ -40,7 +40,7 @@ struct wire_header {
 };
 
 /* What the first byte of any UDP payload says, before anything is believed. */
-enum wire_class { WIRE_CLASS_SESSION, WIRE_CLASS_STUN, WIRE_CLASS_OTHER };
+enum wire_class { WIRE_CLASS_SESSION, WIRE_CLASS_STUN, WIRE_CLASS_RELAY, WIRE_CLASS_OTHER };
 enum wire_class wire_classify(const uint8_t *data, size_t len);
 
 /* DATA travels on the data lanes, CONTROL and PROBE on the control lane. */

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The states of our end of a channel. Pure; control thread. docs/PROTOCOL.md §17. */
+
+#include "proto/relay/relay_end.h"
+
+#include "base/clock.h"
+#include "crypto/secret.h"
+#include <string.h>
+
+void relay_end_want(struct relay_end *e, uint64_t delay_us, uint64_t now_us)
+{
+    if (e->state == RELAY_END_NONE)
+        *e = (struct relay_end){.state = RELAY_END_WANTED};
+    e->wait_us = RELAY_END_ASK_US;
+    if (e->state == RELAY_END_WANTED || e->state == RELAY_END_ASKED)
+        e->at_us = now_us + delay_us;
+    else
+        relay_end_hurry(e, now_us);
+}
+
+bool relay_end_granted(struct relay_end *e, const struct addr *relay, uint32_t channel,
+                       const uint8_t token[ENVELOPE_TOKEN_LEN], uint64_t now_us)
+{
+    if (e->granted_us && now_us - e->granted_us < RELAY_END_GRANT_GAP_US)
+        return false;
+    *e = (struct relay_end){.state = RELAY_END_BINDING,
+                            .relay = *relay,
+                            .channel = channel,
+                            .at_us = now_us,
+                            .wait_us = e->wait_us ? e->wait_us : RELAY_END_ASK_US,
+                            .granted_us = now_us};
+    memcpy(e->token, token, sizeof(e->token));
+    return true;
+}
+
+static enum relay_end_step ask(struct relay_end *e, uint64_t now_us)
+{
+    e->state = RELAY_END_ASKED;
+    e->at_us = now_us + e->wait_us;
+    e->wait_us = 2 * e->wait_us < RELAY_END_ASK_MAX_US ? 2 * e->wait_us : RELAY_END_ASK_MAX_US;
+    return RELAY_END_ASK;
+}
+
+static enum relay_end_step lose(struct relay_end *e, uint64_t now_us)
+{
+    const struct relay_end fresh = {.state = RELAY_END_WANTED,
+                                    .at_us = now_us + (e->state == RELAY_END_BOUND ? 0 : e->wait_us),
+                                    .wait_us = e->wait_us,
+                                    .granted_us = e->granted_us};
+    relay_end_drop(e);
+    *e = fresh;
+    return RELAY_END_LOST;
+}
+
+enum relay_end_step relay_end_poll(struct relay_end *e, bool may_ask, uint64_t now_us)
+{
+    if (e->at_us > now_us)
+        return RELAY_END_WAIT;
+    switch (e->state) {
+    case RELAY_END_NONE:
+        break;
+    case RELAY_END_WANTED:
+    case RELAY_END_ASKED:
+        return may_ask ? ask(e, now_us) : RELAY_END_WAIT;
+    case RELAY_END_BINDING:
+    case RELAY_END_BOUND:
+        if (e->tries >= RELAY_END_TRIES)
+            return lose(e, now_us);
+        e->at_us = now_us + (RELAY_END_RETRY_US << e->tries++);
+        e->said_us = now_us;
+        return RELAY_END_SAY;
+    }
+    return RELAY_END_WAIT;
+}
+
+uint64_t relay_end_next(const struct relay_end *e, bool may_ask)
+{
+    bool asks = e->state == RELAY_END_WANTED || e->state == RELAY_END_ASKED;
+    return e->state == RELAY_END_NONE || (asks && !may_ask) ? TIME_NEVER : e->at_us;
+}
+
+int relay_end_message(struct relay_end *e, uint8_t out[RELAY_MESSAGE_LEN])
+{
+    struct relay_message m = {.kind = RELAY_MESSAGE_BIND, .channel = e->channel, .number = ++e->number};
+    memcpy(m.cookie, e->cookie, sizeof(m.cookie));
+    return relay_message_encode(&m, e->token, out);
+}
+
+static bool on_bound(struct relay_end *e, uint64_t now_us)
+{
+    bool news = e->state != RELAY_END_BOUND;
+    e->state = RELAY_END_BOUND;
+    e->tries = 0;
+    e->at_us = now_us + RELAY_END_RENEW_US;
+    e->wait_us = RELAY_END_ASK_US;
+    return news;
+}
+
+bool relay_end_on_answer(struct relay_end *e, const struct addr *from, const uint8_t *data, size_t len,
+                         uint64_t now_us)
+{
+    struct relay_message m;
+    if (e->state < RELAY_END_BINDING || !addr_equal(from, &e->relay) || relay_message_decode(data, len, &m) ||
+        m.channel != e->channel || m.number != e->number || relay_message_verify(data, e->token))
+        return false;
+    if (m.kind == RELAY_MESSAGE_BOUND)
+        return on_bound(e, now_us);
+    if (m.kind == RELAY_MESSAGE_COOKIE) {
+        memcpy(e->cookie, m.cookie, sizeof(e->cookie));
+        e->at_us = now_us;
+    }
+    return false;
+}
+
+void relay_end_hurry(struct relay_end *e, uint64_t now_us)
+{
+    if (e->state == RELAY_END_BOUND && e->tries == 0 && now_us - e->said_us >= RELAY_END_HURRY_GAP_US)
+        e->at_us = now_us;
+}
+
+void relay_end_drop(struct relay_end *e)
+{
+    secret_wipe(e, sizeof(*e));
+}
