@@ -5,7 +5,7 @@
                               │
                            server: backbone
 
-The straight path carries, and the way by the backbone is warm. Each fault is a change at the internet's router.
+The straight path carries, and the ways by the backbone, its relay and over TCP, are warm. Each fault is a change at the internet's router.
 test_failover.py runs each once, bench/failover.py many times.
 """
 
@@ -42,12 +42,12 @@ def shrink(pair):
 class Fault:
     happens: object
     limit: float           # s that pings, and the stream, may stand still
-    carries: str = "tcp"   # what carries then; None: either
+    carries: str = "relay"  # what carries then; None: any
 
 
 FAULTS = {
     "the straight path is cut": Fault(drop(f"{BETWEEN} meta l4proto udp drop;"), 1.0),
-    "UDP is blocked": Fault(drop("meta l4proto udp drop;"), 2.0),
+    "UDP is blocked": Fault(drop("meta l4proto udp drop;"), 2.0, "tcp"),
     # A path that carries less is a path: whichever answers first carries.
     "the path shrinks from 1500 to 1200 bytes and nobody says so": Fault(shrink, 1.0, None),
     "the backbone is killed": Fault(lambda pair: pair.backbone.kill(), 0.0, "direct"),
@@ -64,18 +64,18 @@ class Outcome:
 
 
 class Pair:
-    """The reference scenario, settled: the straight path carries at its full size, the backbone's is proven."""
+    """The reference scenario, settled: the straight path carries at its full size, the backbone's are proven."""
 
     def __init__(self, lab):
         self.a, self.b, self.backbone, self.inet = labs.reference_pair(lab)
         for node, other in ((self.a, self.b), (self.b, self.a)):
-            labs.wait_for(lambda: self.is_settled(node, other), 20, "both ways are proven")
+            labs.wait_for(lambda: self.is_settled(node, other), 20, "all ways are proven")
 
     @staticmethod
     def is_settled(node, other):
         peer = node.peer(other)
         kinds = {path["kind"] for path in peer["paths"] if path["state"] == "proven"}
-        return peer["path"]["kind"] == "direct" and peer["path"]["mtu"] > 1440 and "tcp" in kinds
+        return peer["path"]["kind"] == "direct" and peer["path"]["mtu"] > 1440 and {"tcp", "relay"} <= kinds
 
     def kinds(self):
         return {self.a.peer(self.b)["path"]["kind"], self.b.peer(self.a)["path"]["kind"]}

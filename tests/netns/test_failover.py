@@ -29,7 +29,7 @@ def test_straight_path_that_was_cut_carries_again_when_it_is_back(lab, figure):
     pair = failover.Pair(lab)
     failover.FAULTS["the straight path is cut"].happens(pair)
     pings = pair.b.host.ping_stream(A_OVERLAY)
-    labs.wait_for(lambda: pair.kinds() == {"tcp"}, 5, "the backbone's way carries")
+    labs.wait_for(lambda: pair.kinds() == {"relay"}, 5, "the backbone's relay carries")
     pings.wait_replies(100, 5)
     at = pings.last()
     pair.inet.run("nft", "flush", "ruleset")
