@@ -198,6 +198,23 @@ def test_relay_that_is_killed_costs_a_second_and_is_used_again(relayed, figure):
     figure(f"backbone killed and started again: data again after {stream.longest_gap():.1f} s")
 
 
+def test_nat_that_forgets_costs_less_than_two_seconds(relayed, figure):
+    """The relay knows us at another address from then on."""
+    a, b, backbone, _, nats = relayed
+    stream = b.host.ping_stream(A_OVERLAY)
+    stream.wait_replies(100, 5)
+    bound = figures(backbone)["relay_bound_total"]
+    at = stream.last()
+    labs.flush_conntrack(nats[1])
+    labs.wait_for(lambda: figures(backbone)["relay_bound_total"] > bound, 10, "an end at another address")
+    stream.wait_sequence(at + 200, 10)
+    by(b, a, "relay", 60)
+    stream.wait_replies(100, 5)
+    stream.stop()
+    figure(f"a NAT forgot its mapping to the relay: data again after {stream.longest_gap(after=at):.2f} s")
+    assert stream.longest_gap(after=at) < 2 * PATIENCE
+
+
 def test_udp_that_is_blocked_leaves_for_the_uplink_and_comes_back(relayed, figure):
     a, b, backbone, inet, _ = relayed
     stream = b.host.ping_stream(A_OVERLAY)
