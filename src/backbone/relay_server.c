@@ -16,19 +16,22 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define TICK_MS          250
-#define LOG_INTERVAL_US  100000 /* of lines about single channels, for -v */
-#define SOURCES          16384
-#define BIND_INTERVAL_US 1000 /* messages of one source: 1,000 a second … */
-#define BIND_BURST       8192 /* … and so many at once: a node may have 4,096 channels */
-#define MBIT_BYTES       125000ull
-#define TRAIN_MAX        65507
+#define TICK_MS           250
+#define LOG_INTERVAL_US   100000 /* of lines about single channels, for -v */
+#define SOURCES           16384
+#define BIND_INTERVAL_US  1000  /* messages of one source: 1,000 a second … */
+#define BIND_BURST        8192  /* … and so many at once: a node may have 4,096 channels */
+#define BINDS_INTERVAL_US 50    /* of all, on channels that there are: 20,000 a second … */
+#define BINDS_BURST       16384 /* … and so many at once */
+#define MBIT_BYTES        125000ull
+#define TRAIN_MAX         65507
 
 struct relay_server {
     struct relay_server_config config;
     pthread_mutex_t lock; /* of the books */
     struct relay *books;
     struct limits *binds;
+    struct bucket all_binds;
     struct udp_batch *batch;
     struct udp_message messages[UDP_BATCH];
     uint64_t now_us;
@@ -63,17 +66,24 @@ static void send_one(struct relay_server *s, const struct relay_hop *to, const u
         count(s, RELAY_OUTCOME_UNSENT, len, len);
 }
 
+/* Each costs some HMACs, of which whoever knows a channel's number could want many. Called with the lock. */
+static bool may_bind(struct relay_server *s, const uint8_t *data, size_t len)
+{
+    static const struct bucket_rate all = {BINDS_INTERVAL_US, BINDS_BURST};
+    struct envelope e;
+    return envelope_decode(data, len, &e) || !relay_has(s->books, e.channel) ||
+           bucket_take(&s->all_binds, &all, 1, s->now_us);
+}
+
 static void on_bind(struct relay_server *s, const struct udp_message *m, const uint8_t *data, size_t len)
 {
     const struct relay_hop from = {.local = m->local, .remote = m->from};
-    struct relay_binding bound;
+    struct relay_binding bound = {0};
     uint8_t answer[RELAY_MESSAGE_LEN];
-    if (limits_take(s->binds, &m->from, 1, s->now_us)) {
-        count(s, RELAY_OUTCOME_BIND_RATE, len, len);
-        return;
-    }
+    unsigned verdict = RELAY_OUTCOME_BIND_RATE;
     pthread_mutex_lock(&s->lock);
-    enum relay_verdict verdict = relay_bind(s->books, &from, data, len, s->now_us, answer, &bound);
+    if (limits_take(s->binds, &m->from, 1, s->now_us) == 0 && may_bind(s, data, len))
+        verdict = relay_bind(s->books, &from, data, len, s->now_us, answer, &bound);
     pthread_mutex_unlock(&s->lock);
     count(s, verdict, len, len);
     if (verdict == RELAY_ANSWER)

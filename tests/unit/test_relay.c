@@ -296,9 +296,10 @@ static void channel_that_is_not_bound_in_time_or_silent_ends(void **state)
     assert_int_equal(id_compare(&ends[1], &ids[2]), 0);
     assert_false(relay_expire(r, T0 + RELAY_BIND_US, ends));
     assert_int_equal(send_data(r, half.channel, at(5, 5), T0 + RELAY_BIND_US), RELAY_UNKNOWN);
-    /* One end speaks, the other does not: it is gone. */
+    /* One end speaks, the other does not: nothing is sent to where it was, and then it is gone. */
     for (uint64_t t = 0; t < RELAY_IDLE_US; t += 60 * SECOND)
-        assert_int_equal(send_data(r, pair.channel, at(1, 9443), T0 + t), RELAY_PASS);
+        assert_int_equal(send_data(r, pair.channel, at(1, 9443), T0 + t),
+                         t <= RELAY_SILENT_US ? RELAY_PASS : RELAY_UNBOUND);
     assert_true(relay_expire(r, T0 + RELAY_IDLE_US, ends));
     assert_int_equal(relay_count(r), 0);
     assert_int_equal(relay_next_deadline(r), TIME_NEVER);
@@ -437,6 +438,21 @@ static void end_whose_relay_forgot_it_asks_at_once(void **state)
     assert_int_equal(relay_end_poll(&e, true, now_us), RELAY_END_ASK);
 }
 
+static void end_that_is_put_off_asks_then(void **state)
+{
+    (void)state;
+    struct relay_end e = {0};
+    assert_false(relay_end_would_ask(&e, T0));
+    relay_end_want(&e, SECOND, T0);
+    assert_false(relay_end_would_ask(&e, T0));
+    assert_true(relay_end_would_ask(&e, T0 + SECOND));
+    relay_end_put_off(&e, T0 + 2 * SECOND);
+    assert_int_equal(relay_end_poll(&e, true, T0 + SECOND), RELAY_END_WAIT);
+    assert_int_equal(relay_end_next(&e, true), T0 + 2 * SECOND);
+    assert_int_equal(relay_end_next(&e, false), TIME_NEVER);
+    assert_int_equal(relay_end_poll(&e, true, T0 + 2 * SECOND), RELAY_END_ASK);
+}
+
 static void channels_that_come_in_haste_are_not_taken(void **state)
 {
     (void)state;
@@ -469,6 +485,7 @@ int main(void)
         cmocka_unit_test(end_believes_only_its_relay_under_its_token),
         cmocka_unit_test(end_gives_a_silent_relay_up_and_asks_again_ever_more_rarely),
         cmocka_unit_test(end_whose_relay_forgot_it_asks_at_once),
+        cmocka_unit_test(end_that_is_put_off_asks_then),
         cmocka_unit_test(channels_that_come_in_haste_are_not_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

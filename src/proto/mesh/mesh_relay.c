@@ -12,6 +12,9 @@
 
 #define ASK_LATER_US 2000000ull /* one of two that want a channel is enough */
 
+/* A hub has thousands of peers, and a backbone takes no more than 500 messages a second. */
+static const struct bucket_rate asking_rate = {MESH_RELAY_ASK_INTERVAL_US, MESH_RELAY_ASK_BURST};
+
 /* Of all backbones' channels: two relays may draw the same number. */
 static uint64_t key_of(unsigned backbone, uint32_t channel)
 {
@@ -58,6 +61,19 @@ static void say(struct mesh *m, struct relay_end *e)
         mesh_send_datagram(m, &to, message, sizeof(message));
 }
 
+/* False: others have asked so often of late that this one has to wait. */
+static bool has_turn(struct mesh *m, struct relay_end *e, uint64_t now_us)
+{
+    if (!relay_end_would_ask(e, now_us))
+        return true;
+    uint64_t wait_us = bucket_wait(&m->relay_asks, &asking_rate, 1, now_us);
+    if (wait_us)
+        relay_end_put_off(e, now_us + wait_us);
+    else
+        bucket_spend(&m->relay_asks, &asking_rate, 1, now_us);
+    return wait_us == 0;
+}
+
 static void poll_one(struct mesh *m, struct peer *p, unsigned backbone, uint64_t now_us)
 {
     struct relay_end *e = &p->relays[backbone];
@@ -65,7 +81,10 @@ static void poll_one(struct mesh *m, struct peer *p, unsigned backbone, uint64_t
         relay_end_hurry(e, now_us);
     for (;;) {
         uint32_t channel = e->channel;
-        switch (relay_end_poll(e, may_ask(p, backbone), now_us)) {
+        bool may = may_ask(p, backbone);
+        if (may && !has_turn(m, e, now_us))
+            return;
+        switch (relay_end_poll(e, may, now_us)) {
         case RELAY_END_WAIT:
             return;
         case RELAY_END_ASK:

@@ -29,6 +29,8 @@
 #define MESH_UPLINK_COST            4 /* such a stream counts as so many connections: who opens it is hearsay */
 #define MESH_OPENING_INTERVAL_US    500000 /* what a backbone lets us open: two streams a second … */
 #define MESH_OPENING_BURST          16     /* … and so many at once */
+#define MESH_RELAY_ASK_INTERVAL_US  10000  /* channels that we ask for: 100 a second … */
+#define MESH_RELAY_ASK_BURST        1024   /* … and so many at once */
 #define MESH_PINGS_MAX              32
 #define MESH_SESSION_STREAMS_MAX    512 /* that peers opened over their sessions */
 
@@ -84,7 +86,8 @@ struct mesh {
     struct limits *accepts;                     /* streams per source */
     struct known *known;                        /* where the peers of our lists are expected */
     uint8_t uplinks;                            /* a bit for each backbone to which our uplink is up */
-    struct bucket openings;                     /* streams that we may open by them */
+    struct bucket openings;                     /* streams that we may open by them … */
+    struct bucket relay_asks;                   /* … and channels of their relays that we may ask for */
     uint64_t last_conn;
     uint64_t ticked_us;               /* when mesh_tick last ran */
     struct fragment_table *fragments; /* of CONTROL datagrams */

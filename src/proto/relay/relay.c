@@ -196,6 +196,11 @@ void relay_close(struct relay *r, uint32_t channel)
         end_channel(r, c);
 }
 
+bool relay_has(const struct relay *r, uint32_t channel)
+{
+    return table_get(r->channels, channel);
+}
+
 unsigned relay_count(const struct relay *r)
 {
     return r->count;
@@ -233,7 +238,7 @@ enum relay_verdict relay_pass(struct relay *r, const struct addr *from, const ui
         return RELAY_SOURCE;
     c->legs[sender].heard_us = now_us;
     const struct leg *receiver = &c->legs[1 - sender];
-    if (!is_bound(receiver))
+    if (!is_bound(receiver) || now_us - receiver->heard_us > RELAY_SILENT_US)
         return RELAY_UNBOUND;
     if (!relay_fair_pass(&r->fair, &c->share, bytes, now_us))
         return RELAY_SHARE;

@@ -16,9 +16,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RELAY_BIND_US     30000000ull  /* for both ends to bind */
-#define RELAY_IDLE_US     300000000ull /* an end from which nothing came for so long is gone */
-#define RELAY_COOKIE_US   60000000ull  /* a cookie is good for one to two of these */
+#define RELAY_BIND_US 30000000ull  /* for both ends to bind */
+#define RELAY_IDLE_US 300000000ull /* an end from which nothing came for so long is gone */
+#define RELAY_SILENT_US                                                                                      \
+    120000000ull /* … and gets nothing after so long: it may be another's address by then */
+#define RELAY_COOKIE_US   60000000ull /* a cookie is good for one to two of these */
 #define RELAY_PAIRS_MAX   65536
 #define RELAY_PAIRS_EASY  32768 /* once there are so many … */
 #define RELAY_PER_ID      4096  /* channels of one id; … */
@@ -44,7 +46,7 @@ enum relay_verdict {
     RELAY_NESTED,    /* an envelope in an envelope */
     RELAY_UNKNOWN,   /* there is no such channel */
     RELAY_SOURCE,   /* not from an address that an end has bound; or an end's address is to be that of both */
-    RELAY_UNBOUND,  /* the other end has not bound yet */
+    RELAY_UNBOUND,  /* the other end has not bound yet, or is silent */
     RELAY_FORGED,   /* a message of nobody who has a token */
     RELAY_REPLAYED, /* an old one */
     RELAY_SHARE,    /* over the pair's fair share */
@@ -88,4 +90,5 @@ void relay_press(struct relay *r, unsigned percent);
 bool relay_expire(struct relay *r, uint64_t now_us, struct node_id ends[2]);
 uint64_t relay_next_deadline(const struct relay *r);
 
+bool relay_has(const struct relay *r, uint32_t channel);
 unsigned relay_count(const struct relay *r);

@@ -7,12 +7,17 @@
 #include "crypto/secret.h"
 #include <string.h>
 
+static bool asks(const struct relay_end *e)
+{
+    return e->state == RELAY_END_WANTED || e->state == RELAY_END_ASKED;
+}
+
 void relay_end_want(struct relay_end *e, uint64_t delay_us, uint64_t now_us)
 {
     if (e->state == RELAY_END_NONE)
         *e = (struct relay_end){.state = RELAY_END_WANTED};
     e->wait_us = RELAY_END_ASK_US;
-    if (e->state == RELAY_END_WANTED || e->state == RELAY_END_ASKED)
+    if (asks(e))
         e->at_us = now_us + delay_us;
     else
         relay_end_hurry(e, now_us);
@@ -75,8 +80,17 @@ enum relay_end_step relay_end_poll(struct relay_end *e, bool may_ask, uint64_t n
 
 uint64_t relay_end_next(const struct relay_end *e, bool may_ask)
 {
-    bool asks = e->state == RELAY_END_WANTED || e->state == RELAY_END_ASKED;
-    return e->state == RELAY_END_NONE || (asks && !may_ask) ? TIME_NEVER : e->at_us;
+    return e->state == RELAY_END_NONE || (asks(e) && !may_ask) ? TIME_NEVER : e->at_us;
+}
+
+bool relay_end_would_ask(const struct relay_end *e, uint64_t now_us)
+{
+    return asks(e) && e->at_us <= now_us;
+}
+
+void relay_end_put_off(struct relay_end *e, uint64_t at_us)
+{
+    e->at_us = at_us;
 }
 
 int relay_end_message(struct relay_end *e, uint8_t out[RELAY_MESSAGE_LEN])

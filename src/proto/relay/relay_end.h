@@ -61,6 +61,10 @@ bool relay_end_granted(struct relay_end *e, const struct addr *relay, uint32_t c
 enum relay_end_step relay_end_poll(struct relay_end *e, bool may_ask, uint64_t now_us);
 uint64_t relay_end_next(const struct relay_end *e, bool may_ask);
 
+/* Whether it would ask now; and then not before that. */
+bool relay_end_would_ask(const struct relay_end *e, uint64_t now_us);
+void relay_end_put_off(struct relay_end *e, uint64_t at_us);
+
 /* After RELAY_END_SAY. As relay_message_encode. */
 int relay_end_message(struct relay_end *e, uint8_t out[RELAY_MESSAGE_LEN]) must_check;
 
