@@ -28,12 +28,11 @@
 #define MESSAGE_BOOT_LEN  8
 #define MESSAGE_VERSION   1
 
+/* HELLO's feature bits. */
 enum hello_feature {
-    HELLO_FEATURE_FRESH_ROOT =
-        1u << 0, /* as the opener I send an offer in HELLO, as the acceptor I answer one */
-    HELLO_FEATURE_SESSION =
-        1u << 1,                   /* a session carries our control, and control connections may end (§16) */
-    HELLO_FEATURE_RELAY = 1u << 2, /* I take a channel of a backbone's relay (§17) */
+    HELLO_FEATURE_FRESH_ROOT = 1u << 0, /* the opener's HELLO has an offer, the acceptor's READY its answer */
+    HELLO_FEATURE_SESSION = 1u << 1,    /* sessions carry control, and connections may end (§16) */
+    HELLO_FEATURE_RELAY = 1u << 2,      /* I take a channel of a backbone's relay (§17) */
     HELLO_FEATURE_TRUNK = 1u << 3, /* datagrams may come, and go, on TCP connections of their own (§18) */
 };
 
