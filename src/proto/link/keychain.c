@@ -8,6 +8,7 @@
 #include "base/vault.h"
 #include "crypto/ratchet.h"
 #include "crypto/secret.h"
+#include <stdlib.h>
 
 #define REPEAT_FIRST_US 250000ull
 #define REPEAT_MAX_US   2000000ull
@@ -19,6 +20,12 @@ struct epoch {
 };
 
 enum keychain_state { KEYCHAIN_IDLE, KEYCHAIN_OFFERED, KEYCHAIN_ANSWERED };
+
+/* Of a step that is not over. */
+struct exchange {
+    struct message last;              /* the offer or answer to repeat */
+    uint8_t offer[RATCHET_OFFER_LEN]; /* ANSWERED: what is answered */
+};
 
 struct keychain {
     struct keychain_config config;
@@ -32,8 +39,7 @@ struct keychain {
     unsigned old_count;
     struct ratchet_offer *offer; /* OFFERED: our ephemeral keys */
     uint32_t offer_index;        /* OFFERED: the receiver index that we offered; else 0 */
-    struct message last;         /* the offer or answer to repeat */
-    uint8_t answered_offer[RATCHET_OFFER_LEN];
+    struct exchange *exchange;   /* NULL in IDLE */
     uint64_t repeat_at_us, repeat_us;
     uint64_t cool_at_us; /* TIME_NEVER: no lane has anything of its own */
 };
@@ -95,6 +101,8 @@ static void end_step(struct keychain *k)
     k->state = KEYCHAIN_IDLE;
     ratchet_offer_free(k->offer);
     k->offer = NULL;
+    free(k->exchange);
+    k->exchange = NULL;
     if (k->offer_index)
         k->ops.release_index(k->ops.context, k->offer_index);
     k->offer_index = 0;
@@ -177,21 +185,22 @@ static void repeat_from(struct keychain *k, uint64_t now_us)
 
 static void send_last(struct keychain *k)
 {
-    k->ops.send_control(k->ops.context, k->current.session, &k->last);
+    k->ops.send_control(k->ops.context, k->current.session, &k->exchange->last);
 }
 
 static void make_offer(struct keychain *k, uint64_t now_us)
 {
-    k->last = (struct message){.type = MESSAGE_RATCHET_OFFER};
-    k->last.ratchet.step = k->step + 1;
-    k->offer_index = k->ops.reserve_index(k->ops.context);
-    if (!k->offer_index || ratchet_offer_new(&k->offer, k->last.ratchet.key)) {
+    struct exchange *x = k->exchange = calloc(1, sizeof(*x));
+    k->offer_index = x ? k->ops.reserve_index(k->ops.context) : 0;
+    if (!k->offer_index || ratchet_offer_new(&k->offer, x->last.ratchet.key)) {
         /* Out of memory or randomness: the key is good for a while yet, so try again later. */
         end_step(k);
         k->repeat_at_us = now_us + REPEAT_MAX_US;
         return;
     }
-    k->last.ratchet.receiver_index = k->offer_index;
+    x->last.type = MESSAGE_RATCHET_OFFER;
+    x->last.ratchet.step = k->step + 1;
+    x->last.ratchet.receiver_index = k->offer_index;
     k->state = KEYCHAIN_OFFERED;
     repeat_from(k, now_us);
     send_last(k);
@@ -206,7 +215,7 @@ static uint64_t least_us(const struct keychain *k)
 static void on_offer(struct keychain *k, const struct message *m, uint64_t now_us)
 {
     bool repeated = k->state == KEYCHAIN_ANSWERED && m->ratchet.step == k->step + 1 &&
-                    memcmp(m->ratchet.key, k->answered_offer, RATCHET_OFFER_LEN) == 0;
+                    memcmp(m->ratchet.key, k->exchange->offer, RATCHET_OFFER_LEN) == 0;
     if (repeated) {
         send_last(k);
         return;
@@ -218,19 +227,20 @@ static void on_offer(struct keychain *k, const struct message *m, uint64_t now_u
             return; /* both offered at once: the opener's stands */
         end_step(k);
     }
-    struct message answer = {.type = MESSAGE_RATCHET_ANSWER};
-    uint32_t index = k->ops.reserve_index(k->ops.context);
-    answer.ratchet.step = m->ratchet.step;
-    answer.ratchet.receiver_index = index;
-    if (!index)
-        return;
-    if (ratchet_answer(m->ratchet.key, k->root, answer.ratchet.key, k->next_root) ||
+    struct exchange *x = calloc(1, sizeof(*x));
+    uint32_t index = x ? k->ops.reserve_index(k->ops.context) : 0;
+    if (!index || ratchet_answer(m->ratchet.key, k->root, x->last.ratchet.key, k->next_root) ||
         make_session(k, k->next_root, index, m->ratchet.receiver_index, now_us, &k->next)) {
-        k->ops.release_index(k->ops.context, index);
+        if (index)
+            k->ops.release_index(k->ops.context, index);
+        free(x);
         return;
     }
-    memcpy(k->answered_offer, m->ratchet.key, RATCHET_OFFER_LEN);
-    k->last = answer;
+    x->last.type = MESSAGE_RATCHET_ANSWER;
+    x->last.ratchet.step = m->ratchet.step;
+    x->last.ratchet.receiver_index = index;
+    memcpy(x->offer, m->ratchet.key, RATCHET_OFFER_LEN);
+    k->exchange = x;
     k->state = KEYCHAIN_ANSWERED;
     repeat_from(k, now_us);
     send_last(k);
