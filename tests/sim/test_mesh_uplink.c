@@ -194,6 +194,49 @@ static void a_path_that_swallows_data_is_left_within_three_seconds(void **state)
     }
 }
 
+#define BULK     20 /* full-size frames in 10 ms, beside small ones */
+#define BULK_LEN 1300
+#define SHRUNK   1172 /* UDP payload of 1,200 bytes */
+
+static void exchange_bulk(void *context)
+{
+    struct lab *lab = context;
+    exchange(lab);
+    for (unsigned i = 0; i < BULK; i++) {
+        sim_send_frame(lab->a, lab->b, BULK_LEN);
+        sim_send_frame(lab->b, lab->a, BULK_LEN);
+    }
+}
+
+/* What carries is the uplink, or the path at a size that passes. */
+static bool size_fits(const struct sim_node *n, const struct sim_node *other)
+{
+    struct mesh_peer peer;
+    return sim_peer(n, other, &peer) &&
+           (peer.path.endpoint.carrier != CARRIER_UDP || peer.path.size <= SHRUNK);
+}
+
+/* Small frames still pass. A stream retransmits 0.6 s after its last acknowledgement, and then 0.8 s later. */
+static void a_path_that_shrinks_in_silence_is_left_before_a_stream_backs_off(void **state)
+{
+    (void)state;
+    for (uint64_t phase = 0; phase < 500000; phase += 50000) {
+        struct lab lab = warm_lab(19);
+        sim_run(lab.sim, 2 * SECOND + phase, exchange_bulk, &lab);
+        assert_true(both_by(&lab, CARRIER_UDP));
+        sim_weather(lab.sim)->size_max = SHRUNK;
+        uint64_t begin = sim_now(lab.sim);
+        bool left = false;
+        while (!left && sim_now(lab.sim) - begin < SECOND) {
+            sim_run(lab.sim, TICK_US, exchange_bulk, &lab);
+            left = size_fits(lab.a, lab.b) && size_fits(lab.b, lab.a);
+        }
+        assert_true(left);
+        assert_in_range(sim_now(lab.sim) - begin, 1, 600000);
+        sim_free(lab.sim);
+    }
+}
+
 static void a_path_that_loses_too_much_is_left_after_ten_seconds(void **state)
 {
     (void)state;
@@ -556,6 +599,7 @@ int main(void)
         cmocka_unit_test(a_straight_path_takes_over_when_it_answers),
         cmocka_unit_test(the_uplink_takes_over_within_a_second_and_gives_back),
         cmocka_unit_test(a_path_that_swallows_data_is_left_within_three_seconds),
+        cmocka_unit_test(a_path_that_shrinks_in_silence_is_left_before_a_stream_backs_off),
         cmocka_unit_test(a_path_that_loses_too_much_is_left_after_ten_seconds),
         cmocka_unit_test(receipts_hold_through_new_keys),
         cmocka_unit_test(a_busy_peer_keeps_its_path),

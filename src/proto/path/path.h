@@ -180,7 +180,7 @@ void path_set_sent(struct path_set *set, uint64_t datagrams);
 /* Another path would take over if the best one failed. */
 bool path_is_backed(const struct path_set *set);
 
-/* Data came, and of late none does: the best path is asked at once, and often until it answers, where another would take
+/* Data came, and of late next to none does: the best path is asked at once, and often until it answers, where another would take
  * over. The peer may just have nothing to say: an answer is the end of it. */
 void path_on_silence(struct path_set *set, uint64_t now_us);
 

@@ -29,6 +29,7 @@
 #define BROKEN_GIVE_UP_US 30000000ull
 #define LOOK_US           500000ull
 #define LOOK_OFTEN_US     100000ull
+#define CEASED_SHARE      4 /* less than one in so many of what came between two looks shortly before */
 #define LOSS_SLOT_US      2000000ull
 #define ACTIVE_US         5000000ull
 
@@ -539,10 +540,11 @@ uint64_t peer_received(const struct peer *p)
  * gone, and a stream's retransmissions need another before they back off. */
 static void look_for_silence(struct peer *p, uint64_t rx_datagrams, uint64_t now_us)
 {
-    bool arrived = rx_datagrams != p->stats.rx_seen;
-    if (p->stats.arrived && !arrived)
+    uint64_t came = rx_datagrams - p->stats.rx_seen, *before = p->stats.came;
+    if (came * CEASED_SHARE < (before[0] > before[1] ? before[0] : before[1]))
         path_on_silence(p->paths, now_us);
-    p->stats.arrived = arrived;
+    before[1] = before[0];
+    before[0] = came;
     p->stats.rx_seen = rx_datagrams;
 }
 

@@ -89,7 +89,7 @@ struct peer {
         uint64_t rx_bytes, tx_bytes, rx_datagrams, rx_expected, datagrams; /* of sessions that are gone */
         uint64_t data_seen; /* datagrams at the last look: did data flow? … */
         uint64_t rx_seen;   /* … and of those that arrived … */
-        bool arrived;       /* … whether some did between the last two */
+        uint64_t came[2];   /* … how many did between the last two, and between those before */
         uint64_t active_until_us, look_at_us;
         uint64_t loss_received[PEER_LOSS_SLOTS], loss_expected[PEER_LOSS_SLOTS];
         unsigned loss_at;
