@@ -16,6 +16,7 @@
 #include "node/helper/helper_client.h"
 #include "node/rendezvous/registration.h"
 #include "node/rendezvous/rendezvous_impl.h"
+#include "node/rendezvous/rendezvous_lookup.h"
 #include "node/rendezvous/rendezvous_schedule.h"
 
 #include <stdio.h>

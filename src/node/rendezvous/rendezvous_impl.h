@@ -48,6 +48,5 @@ void rendezvous_release(struct rendezvous *r);
 /* Not once the timer is closed. */
 void rendezvous_start_timer(uv_timer_t *timer, uv_timer_cb callback, uint64_t delay_us);
 
-/* When the next one is due. */
+/* When the next registration is due. */
 void rendezvous_schedule_register(struct rendezvous *r, uint64_t delay_us);
-void rendezvous_schedule_lookups(struct rendezvous *r);

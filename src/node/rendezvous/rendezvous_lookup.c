@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Looks peers up at the backbone, one after the other. docs/PROTOCOL.md §8. Control thread; records are verified by the
- * pool. */
+/* Records are verified by the pool. */
+#include "node/rendezvous/rendezvous_lookup.h"
+
 #include "base/clock.h"
 #include "node/helper/helper_client.h"
 #include "node/rendezvous/registration.h"
