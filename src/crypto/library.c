@@ -12,6 +12,7 @@
 #include <openssl/kdf.h>
 #include <openssl/provider.h>
 #include <openssl/rand.h>
+#include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -89,6 +90,22 @@ static bool enter_others(void)
     return all;
 }
 
+/* What is made at its first use, and never again if that failed: how a peer's public key is read, and what the first key
+ * and the first context of TLS bring along. */
+static bool use_once(void)
+{
+    EVP_PKEY *read = NULL;
+    OSSL_DECODER_CTX *reader = OSSL_DECODER_CTX_new_for_pkey(&read, "DER", "SubjectPublicKeyInfo",
+                                                             "ML-DSA-87", EVP_PKEY_PUBLIC_KEY, context, NULL);
+    EVP_PKEY *key = EVP_PKEY_Q_keygen(context, NULL, "X25519");
+    SSL_CTX *tls = SSL_CTX_new_ex(context, NULL, TLS_method());
+    bool all = reader && key && tls;
+    SSL_CTX_free(tls);
+    EVP_PKEY_free(key);
+    OSSL_DECODER_CTX_free(reader);
+    return all;
+}
+
 static void make_context(void)
 {
     /* Possible only before OpenSSL's first allocation, which is this one in our programs. */
@@ -97,7 +114,8 @@ static void make_context(void)
      * it. */
     OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
     context = OSSL_LIB_CTX_new();
-    if (context && (!OSSL_PROVIDER_load(context, "default") || !fetch_ours() || !enter_others())) {
+    if (context &&
+        (!OSSL_PROVIDER_load(context, "default") || !fetch_ours() || !enter_others() || !use_once())) {
         OSSL_LIB_CTX_free(context);
         context = NULL;
     }
