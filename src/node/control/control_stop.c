@@ -29,8 +29,8 @@ void control_stop(struct node *n, int code)
         pings_end(&n->pings);
         api_close(n->api);
     }
-    trunks_close(n->trunks); /* the last words are in its channels, too */
     workers_stop(&n->workers);
+    trunks_close(n->trunks); /* the last words are in its channels, too, which the workers read until they stop */
     helpers_close(&n->helpers);
     snapshot_unwatch(&n->snapshot);
     control_loop_run_out(n);
