@@ -139,7 +139,8 @@ static const struct flag flags[] = {
 static const struct flags program = {
     .program = "shadowmesh-backbone",
     .head = "Usage: shadowmesh-backbone [-listen [ADDR:]PORT] [-data DIR] [-url HOST[:PORT]]\n"
-            "                           [-relay-rate MBIT] [-source-rate MBIT] [-relay-port PORT]\n"
+            "                           [-relay-rate MBIT] [-source-rate MBIT]\n"
+            "                           [-relay-port PORT]\n"
             "                           [-trusted-proxy CIDR] [-sandbox on|off] [-v]\n"
             "\n"
             "The rendezvous server of ShadowMesh: nodes register here, find each other by id,\n"
