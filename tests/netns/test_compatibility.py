@@ -15,7 +15,7 @@ import lab as labs
 import pytest
 from lab import A_OVERLAY, B_OVERLAY, BUILD, ROOT
 
-# commit: whether its nodes mix a fresh secret into a session's first root
+# commit: whether its nodes mix a fresh secret into a session's first root. The newest first; those before it take long.
 EARLIER = {
     "c30cfd85526f02c5b4dc88e710a6619a6a567b24": True,
     "f40ecac6a9af96b71767e6739f72b245f6cbdfdf": False,
@@ -46,7 +46,8 @@ def build(commit):
     return binary
 
 
-@pytest.fixture(params=EARLIER, ids=lambda commit: commit[:7])
+@pytest.fixture(params=[pytest.param(commit, marks=pytest.mark.long if i else ()) for i, commit in enumerate(EARLIER)],
+                ids=lambda commit: commit[:7])
 def earlier(request):
     if not have(request.param):
         pytest.skip(f"this source tree has no history: commit {request.param} is not in it")

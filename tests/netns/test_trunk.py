@@ -89,7 +89,6 @@ def test_udp_that_ceases_to_pass_is_followed_by_tcp_and_returns(sites, figure):
     stream.stop()
     figure(f"UDP blocked: data over TCP after {gap:.2f} s")
     assert gap < 2 * PATIENCE
-    labs.wait_for(lambda: all(p["kind"] != "tcp" for p in b.peer(a)["paths"]), 60, "the connection is closed again")
 
 
 def test_carrier_tcp_uses_the_peers_own_port(sites):
