@@ -30,7 +30,7 @@ void control_stop(struct node *n, int code)
         api_close(n->api);
     }
     workers_stop(&n->workers);
-    trunks_close(n->trunks); /* the last words are in its channels, too, which the workers read until they stop */
+    trunks_close(n->trunks); /* the last words are in its channels, too; workers read those until they stop */
     helpers_close(&n->helpers);
     snapshot_unwatch(&n->snapshot);
     control_loop_run_out(n);
