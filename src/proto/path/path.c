@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The paths to one peer: which candidates are probed when, and which carries. Pure; control thread.
- * docs/PROTOCOL.md §9. One candidate's own part is proto/path/path_entry.c, the search for sizes path_size.c.
+/* The paths to one peer: which there are, and what arrives by them. Pure; control thread. docs/PROTOCOL.md §9. Which is
+ * asked when is path_poll.c, one candidate's own part path_entry.c, the search for sizes path_size.c.
  *
- * An address costs us little before it has answered: what goes to unproven ones is bounded per peer (below),
- * small, and caused only by authenticated datagrams, so nobody can be flooded through us. */
+ * An address costs us little before it has answered: what goes to unproven ones is bounded per peer, small, and caused
+ * only by authenticated datagrams, so nobody can be flooded through us. */
 
 #include "proto/path/path.h"
 
-#include "base/clock.h"
 #include "proto/path/path_choice.h"
 #include "proto/path/path_pace.h"
 #include "proto/path/path_set.h"
@@ -15,25 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALERT_US        3000000ull /* how long path_wake makes every path hurried */
-#define RETRY_US        30000000ull
-#define RETRY_KNOWN_US  8000000ull /* while nothing is proven, of one that once was */
-#define RETRY_FIRST_US  1000000ull /* while nothing is proven; doubles up to RETRY_US */
-#define RETRIES_LEARNED 10         /* then an address that nobody announced is forgotten */
-#define WAKE_GAP_US     200000ull
-#define TRUNK_MISSES    2 /* of the best path, which are no hiccup: one more and it is suspect */
+#define ALERT_US    3000000ull /* how long path_wake makes every path hurried */
+#define WAKE_GAP_US 200000ull
 
-/* Tries of unproven candidates: 16 of them three times at once, then 10 a second. */
-static const struct bucket_rate try_rate = {100000, CANDIDATES_MAX *PATH_TRIES_MAX};
 /* Challenges of new sources: 4 a second. */
 static const struct bucket_rate challenge_rate = {250000, 4};
-
-static uint64_t random_below(struct path_set *set, uint64_t bound)
-{
-    uint64_t v;
-    random_fill(&set->config.random, &v, sizeof(v));
-    return v % bound;
-}
 
 static uint16_t clamp_max(uint16_t local_max)
 {
@@ -74,41 +59,28 @@ struct path_entry *path_set_next(const struct path_set *set, const struct path_e
     return i < PATHS_MAX ? &set->entries[i] : NULL;
 }
 
-/* Over TCP, whose own packets nobody sees. */
-static bool by_stream(const struct path_entry *e)
+bool path_set_by_stream(const struct path_entry *e)
 {
     return e->path.endpoint.carrier == CARRIER_TCP || e->path.endpoint.carrier == CARRIER_UPLINK;
 }
 
-static struct path_entry *trunk_of(const struct path_set *set)
-{
-    return &set->entries[CANDIDATES_MAX];
-}
-
-static struct path_entry *uplink_of(const struct path_set *set, unsigned backbone)
-{
-    return &set->entries[CANDIDATES_MAX + 1 + backbone];
-}
-
-/* The largest datagram that may be tried, without its envelope. */
-static uint16_t limit_of(const struct path_set *set, const struct path_entry *e)
+uint16_t path_set_limit(const struct path_set *set, const struct path_entry *e)
 {
     uint16_t max = set->config.local_max;
-    if (by_stream(e))
+    if (path_set_by_stream(e))
         return PATH_STREAM_SIZE_MAX;
     if (e->path.endpoint.carrier != CARRIER_RELAY)
         return max;
     return max > WIRE_LEAST_SIZE + ENVELOPE_LEN ? max - ENVELOPE_LEN : WIRE_LEAST_SIZE;
 }
 
-static void heard(struct path_set *set, uint64_t now_us)
+void path_set_heard(struct path_set *set, uint64_t now_us)
 {
     if (now_us > set->now_us)
         set->now_us = now_us;
 }
 
-/* True when what the owner publishes is no longer so; then the owner is taken to know. */
-static bool report(struct path_set *set)
+bool path_set_report(struct path_set *set)
 {
     struct path none = {0}, *now = set->best ? &set->best->path : &none;
     struct path *old = &set->reported;
@@ -171,7 +143,7 @@ static struct path_entry *make_room(struct path_set *set, bool for_source)
     return victim;
 }
 
-static void retry(struct path_entry *e, uint64_t now_us)
+void path_set_retry(struct path_entry *e, uint64_t now_us)
 {
     if (e->path.state == PATH_STATE_FAILED && e->sent_us + WAKE_GAP_US <= now_us)
         path_entry_try(e, now_us);
@@ -184,7 +156,7 @@ static struct path_entry *add(struct path_set *set, const struct endpoint *to, u
         return NULL;
     struct path_entry *e = find(set, to);
     if (e) {
-        retry(e, now_us);
+        path_set_retry(e, now_us);
         return e;
     }
     e = make_room(set, false);
@@ -195,7 +167,7 @@ static struct path_entry *add(struct path_set *set, const struct endpoint *to, u
 
 void path_add(struct path_set *set, const struct addr *remote, enum candidate_kind kind, uint64_t now_us)
 {
-    heard(set, now_us);
+    path_set_heard(set, now_us);
     const struct endpoint to = {.carrier = carrier_for(kind), .remote = *remote};
     struct path_entry *e = add(set, &to, now_us);
     if (!e)
@@ -206,112 +178,11 @@ void path_add(struct path_set *set, const struct addr *remote, enum candidate_ki
 
 void path_add_observed(struct path_set *set, const struct addr *remote, uint64_t now_us)
 {
-    heard(set, now_us);
+    path_set_heard(set, now_us);
     const struct endpoint to = endpoint_udp(remote);
     struct path_entry *e = add(set, &to, now_us);
     if (e)
         e->learned = false;
-}
-
-void path_add_uplink(struct path_set *set, unsigned backbone, const struct node_id *peer, uint64_t now_us)
-{
-    heard(set, now_us);
-    struct path_entry *e = uplink_of(set, backbone);
-    const struct endpoint to = endpoint_uplink(backbone, peer);
-    if (!carrier_in(to.carrier, set->config.carriers))
-        return;
-    if (e->used)
-        retry(e, now_us);
-    else
-        path_entry_init(e, &to, now_us);
-}
-
-static void remove_entry(struct path_set *set, struct path_entry *e)
-{
-    e->used = false;
-    if (set->best == e)
-        set->best = NULL;
-    path_choose(set, set->now_us);
-}
-
-void path_remove_uplink(struct path_set *set, unsigned backbone)
-{
-    remove_entry(set, uplink_of(set, backbone));
-}
-
-void path_add_trunk(struct path_set *set, const struct endpoint *trunk, uint64_t now_us)
-{
-    heard(set, now_us);
-    path_remove_trunk(set);
-    if (carrier_in(CARRIER_TCP, set->config.carriers))
-        path_entry_init(trunk_of(set), trunk, now_us);
-}
-
-void path_remove_trunk(struct path_set *set)
-{
-    remove_entry(set, trunk_of(set));
-}
-
-bool path_wants_trunk(const struct path_set *set)
-{
-    const struct path_entry *b = set->best;
-    if (!carrier_in(CARRIER_TCP, set->config.carriers))
-        return false;
-    return !b || path_tier(b) >= carrier_tier(CARRIER_TCP) || b->path.state != PATH_STATE_PROVEN ||
-           b->unanswered >= TRUNK_MISSES;
-}
-
-bool path_trunk_failed(const struct path_set *set)
-{
-    const struct path_entry *e = trunk_of(set);
-    return e->used && e->path.state == PATH_STATE_FAILED;
-}
-
-bool path_trunk_sound(const struct path_set *set)
-{
-    const struct path_entry *e = trunk_of(set);
-    return e->used && e->path.state == PATH_STATE_PROVEN && !path_entry_troubled(e);
-}
-
-static struct path_entry *relay_of(const struct path_set *set, unsigned backbone)
-{
-    return &set->entries[CANDIDATES_MAX + 1 + UPLINKS_MAX + backbone];
-}
-
-void path_add_relay(struct path_set *set, unsigned backbone, const struct addr *relay, uint32_t channel,
-                    uint64_t now_us)
-{
-    heard(set, now_us);
-    struct path_entry *e = relay_of(set, backbone);
-    const struct endpoint to = endpoint_relay(relay, channel);
-    if (!carrier_in(to.carrier, set->config.carriers))
-        return;
-    if (e->used && endpoint_same_way(&e->path.endpoint, &to)) {
-        retry(e, now_us);
-        return;
-    }
-    path_remove_relay(set, backbone);
-    path_entry_init(e, &to, now_us);
-}
-
-void path_remove_relay(struct path_set *set, unsigned backbone)
-{
-    remove_entry(set, relay_of(set, backbone));
-}
-
-size_t path_relays(const struct path_set *set, struct endpoint out[UPLINKS_MAX])
-{
-    size_t count = 0;
-    for (unsigned i = 0; i < UPLINKS_MAX; i++)
-        if (relay_of(set, i)->used)
-            out[count++] = relay_of(set, i)->path.endpoint;
-    return count;
-}
-
-bool path_relay_answers(const struct path_set *set, unsigned backbone)
-{
-    const struct path_entry *e = relay_of(set, backbone);
-    return e->used && e->path.state == PATH_STATE_PROVEN;
 }
 
 static bool listed(const struct path_entry *e, const struct candidate *list, unsigned count)
@@ -342,12 +213,11 @@ void path_announced(struct path_set *set, const struct candidate *list, unsigned
     }
 }
 
-/* Everything that does not answer is asked again, everything that did is asked whether it still does. */
-static void ask_all(struct path_set *set, uint64_t now_us)
+void path_set_ask_all(struct path_set *set, uint64_t now_us)
 {
     for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
         e->failures = 0;
-        retry(e, now_us);
+        path_set_retry(e, now_us);
         if (path_entry_live(e) && e->sent_us + WAKE_GAP_US <= now_us)
             e->challenge_us = now_us;
     }
@@ -393,7 +263,7 @@ static bool asks_from_elsewhere(const struct path_entry *e, const struct addr *l
 
 void path_on_source(struct path_set *set, const struct endpoint *from, uint64_t now_us)
 {
-    heard(set, now_us);
+    path_set_heard(set, now_us);
     if (from->carrier != CARRIER_UDP || !carrier_in(CARRIER_UDP, set->config.carriers))
         return;
     struct path_entry *e = find(set, from);
@@ -428,7 +298,7 @@ static bool asked_from_elsewhere(const struct path_entry *e, const struct endpoi
 static void judge(struct path_set *set, const struct path_probe *answer, uint64_t now_us)
 {
     enum path_verdict verdict = PATH_VERDICT_NONE;
-    if (!by_stream(set->best))
+    if (!path_set_by_stream(set->best))
         verdict = path_receipts_judge(&set->receipts, answer->token, &answer->receipt, now_us);
     if (verdict == PATH_VERDICT_SUSPECTS)
         set->best->challenge_us = now_us + PATH_RECEIPTS_AGAIN_US;
@@ -438,7 +308,7 @@ static void judge(struct path_set *set, const struct path_probe *answer, uint64_
 bool path_on_answer(struct path_set *set, const struct path_probe *answer, const struct endpoint *from,
                     uint64_t now_us)
 {
-    heard(set, now_us);
+    path_set_heard(set, now_us);
     if (answer->kind != PATH_PROBE_ANSWER)
         return false;
     struct path_entry *e = find(set, from);
@@ -451,17 +321,17 @@ bool path_on_answer(struct path_set *set, const struct path_probe *answer, const
     if (answer->size != sent->size || now_us - sent->sent_us > PATH_SUSPECT_US ||
         asked_from_elsewhere(e, from))
         return false;
-    path_entry_on_answer(e, sent, limit_of(set, e), now_us);
+    path_entry_on_answer(e, sent, path_set_limit(set, e), now_us);
     if (e == set->best)
         judge(set, answer, now_us);
     path_decide_roam(set, e, now_us);
     path_choose(set, now_us);
-    return report(set);
+    return path_set_report(set);
 }
 
 void path_set_active(struct path_set *set, bool active, uint64_t now_us)
 {
-    heard(set, now_us);
+    path_set_heard(set, now_us);
     set->active = active;
 }
 
@@ -477,7 +347,7 @@ bool path_is_backed(const struct path_set *set)
 
 void path_on_silence(struct path_set *set, uint64_t now_us)
 {
-    heard(set, now_us);
+    path_set_heard(set, now_us);
     struct path_entry *e = set->best;
     if (!e || !set->backed || e->path.state != PATH_STATE_PROVEN || path_entry_troubled(e))
         return;
@@ -487,9 +357,9 @@ void path_on_silence(struct path_set *set, uint64_t now_us)
 
 void path_on_too_big(struct path_set *set, uint64_t now_us)
 {
-    heard(set, now_us);
-    if (set->best && !by_stream(set->best) && set->best->path.size > WIRE_LEAST_SIZE)
-        path_entry_shrink(set->best, limit_of(set, set->best), now_us);
+    path_set_heard(set, now_us);
+    if (set->best && !path_set_by_stream(set->best) && set->best->path.size > WIRE_LEAST_SIZE)
+        path_entry_shrink(set->best, path_set_limit(set, set->best), now_us);
 }
 
 static void take_local_max(struct path_set *set, uint16_t local_max, uint64_t now_us)
@@ -499,9 +369,9 @@ static void take_local_max(struct path_set *set, uint16_t local_max, uint64_t no
         return;
     set->config.local_max = max;
     for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
-        if (!path_entry_live(e) || by_stream(e))
+        if (!path_entry_live(e) || path_set_by_stream(e))
             continue;
-        path_size_raise(&e->size, limit_of(set, e), now_us);
+        path_size_raise(&e->size, path_set_limit(set, e), now_us);
         e->path.size = e->size.proven;
     }
 }
@@ -518,126 +388,14 @@ void path_forget_locals(struct path_set *set, bool (*is_ours)(const void *contex
 
 void path_wake(struct path_set *set, uint16_t local_max, uint64_t now_us)
 {
-    heard(set, now_us);
+    path_set_heard(set, now_us);
     take_local_max(set, local_max, now_us);
     set->alert_us = now_us + ALERT_US;
-    ask_all(set, now_us);
+    path_set_ask_all(set, now_us);
     for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
         if (path_entry_live(e) && e->round_us + PATH_HURRIED_US <= now_us)
             e->unanswered += e->unanswered == 0;
     }
-}
-
-static void fail(struct path_set *set, struct path_entry *e, uint64_t now_us)
-{
-    bool only_one = true;
-    for (struct path_entry *other = path_set_next(set, NULL); other; other = path_set_next(set, other)) {
-        if (other != e && path_entry_live(other) && path_tier(other) <= path_tier(e))
-            only_one = false;
-    }
-    e->failures += e->failures < UINT8_MAX;
-    uint64_t wait = RETRY_US;
-    if (only_one && e->failures < 6)
-        wait = RETRY_FIRST_US << (e->failures - 1);
-    uint64_t most = only_one && e->once_proven ? RETRY_KNOWN_US : RETRY_US;
-    wait = wait < most ? wait : most;
-    e->path.state = PATH_STATE_FAILED;
-    e->path.endpoint.local = (struct addr){0};
-    e->path.size = 0;
-    e->path.rtt_us = 0;
-    e->samples = e->unanswered = e->full_lost = 0;
-    e->roaming = false;
-    e->fail_us = e->roam_us = e->challenge_us = e->full_us = TIME_NEVER;
-    e->try_us = now_us + wait - wait / 6 + random_below(set, wait / 3);
-    if (e->learned && (!e->once_proven || e->failures > RETRIES_LEARNED) && e != set->best)
-        e->used = false;
-}
-
-/* What time alone brings about. */
-static void advance(struct path_set *set, uint64_t now_us)
-{
-    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
-        enum path_state before = e->path.state;
-        path_entry_expire(e, limit_of(set, e), now_us);
-        if (e == set->best && before == PATH_STATE_PROVEN && e->path.state == PATH_STATE_SUSPECT)
-            ask_all(set, now_us);
-        if (path_entry_exhausted(e, now_us))
-            fail(set, e, now_us);
-    }
-    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
-        if (e->roam_us <= now_us)
-            path_decide_roam(set, e, now_us);
-    }
-    path_choose(set, now_us);
-}
-
-/* A try of an unproven candidate. */
-static bool due_try(struct path_set *set, struct path_entry *e, uint64_t now_us, struct path_due *due)
-{
-    if (e->try_us > now_us)
-        return false;
-    bool costs =
-        e->path.endpoint.carrier == CARRIER_UDP; /* the others are no addresses of the peer's choice */
-    if (costs && !e->charged && !bucket_take(&set->tries, &try_rate, 1, now_us)) {
-        e->try_us = now_us + try_rate.interval_us;
-        return false;
-    }
-    if (e->path.state != PATH_STATE_PROBING)
-        e->tries = 0;
-    e->charged = false;
-    e->path.state = PATH_STATE_PROBING;
-    e->try_us = now_us + (PATH_TRY_US << e->tries++);
-    /* The last one tells a path that carries little from one that carries nothing. */
-    *due = (struct path_due){.size = e->tries < PATH_TRIES_MAX ? WIRE_BASE_SIZE : WIRE_LEAST_SIZE};
-    return true;
-}
-
-static bool due(struct path_set *set, struct path_entry *e, uint64_t now_us, struct path_due *out)
-{
-    if (!path_entry_live(e))
-        return due_try(set, e, now_us, out);
-    bool check_full =
-        set->active && e == set->best && !by_stream(e); /* whose size nothing changes on the way */
-    return path_entry_due(e, path_interval(set, e), check_full, now_us, out);
-}
-
-static bool send_next(struct path_set *set, uint64_t now_us, struct path_probe *probe, struct endpoint *to)
-{
-    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
-        struct path_due what;
-        if (!due(set, e, now_us, &what))
-            continue;
-        *probe = (struct path_probe){.kind = PATH_PROBE_REQUEST, .size = what.size};
-        random_fill(&set->config.random, &probe->token, sizeof(probe->token));
-        *to = e->path.endpoint;
-        path_entry_on_sent(e, &what, probe->token, now_us);
-        if (e == set->best)
-            path_receipts_ask(&set->receipts, probe->token, set->sent);
-        return true;
-    }
-    return false;
-}
-
-bool path_poll(struct path_set *set, uint64_t now_us, struct path_probe *probe, struct endpoint *to,
-               bool *changed)
-{
-    heard(set, now_us);
-    advance(set, now_us);
-    bool more = send_next(set, now_us, probe, to);
-    set->dirty |= report(set);
-    *changed = set->dirty;
-    set->dirty &= more;
-    return more;
-}
-
-uint64_t path_next_deadline(const struct path_set *set)
-{
-    uint64_t at = TIME_NEVER;
-    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
-        uint64_t next = path_entry_next(e, path_interval(set, e));
-        at = next < at ? next : at;
-    }
-    return at;
 }
 
 const struct path *path_best(const struct path_set *set)

@@ -28,3 +28,21 @@ struct path_set {
 
 /* The used entry behind e, the first for NULL; NULL behind the last. */
 struct path_entry *path_set_next(const struct path_set *set, const struct path_entry *e);
+
+/* Over TCP, whose own packets nobody sees. */
+bool path_set_by_stream(const struct path_entry *e);
+
+/* The largest datagram that may be tried, without its envelope, in bytes. */
+uint16_t path_set_limit(const struct path_set *set, const struct path_entry *e);
+
+/* Every event tells the time. */
+void path_set_heard(struct path_set *set, uint64_t now_us);
+
+/* True when what the owner publishes is no longer so; then the owner is taken to know. */
+bool path_set_report(struct path_set *set);
+
+/* Asks one that has failed again, unless that was just done. */
+void path_set_retry(struct path_entry *e, uint64_t now_us);
+
+/* Everything that does not answer is asked again, everything that did is asked whether it still does. */
+void path_set_ask_all(struct path_set *set, uint64_t now_us);
