@@ -1,34 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Sessions and paths: receiver indices, CONTROL in datagrams, probes. */
+/* Probes. */
 
-#include "proto/link/keychain.h"
-#include "proto/message/message.h"
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
-struct link;
 struct mesh;
-struct path;
 struct peer;
-
-struct keychain_ops mesh_keychain_ops(struct link *l);
-
-/* 0 when out of memory. */
-uint32_t mesh_reserve_index(const struct peer *p);
-void mesh_release_index(struct mesh *m, uint32_t index);
-
-/* In datagrams under l's keys, on the path that carries; or on every one that has not failed. */
-void mesh_say_sealed(struct link *l, const struct message *message);
-void mesh_say_everywhere(struct link *l, const struct message *message);
-
-/* Likewise; text may be empty. What l has to say goes so where it has no stream, or one whose last bytes nobody would repeat. */
-void mesh_say_bye(struct link *l, enum bye_code code, const char *text);
-bool mesh_needs_datagrams(const struct link *l);
-
-/* How much of a stream one datagram holds on that path. */
-size_t mesh_segment_room(const struct path *path);
 
 /* Probes that are due, and what the paths have to tell. */
 void mesh_poll_paths(struct mesh *m, struct peer *p, uint64_t now_us);

@@ -4,7 +4,7 @@
 #include "proto/mesh/mesh_link.h"
 
 #include "proto/mesh/mesh_accept.h"
-#include "proto/mesh/mesh_datagram.h"
+#include "proto/mesh/mesh_sealed.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_reach.h"
 #include "proto/mesh/mesh_session.h"

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "proto/mesh/mesh_datagram.h"
+#include "proto/mesh/mesh_sealed.h"
 #include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"

@@ -8,7 +8,7 @@
 #include "proto/mesh/mesh_session.h"
 
 #include "base/clock.h"
-#include "proto/mesh/mesh_datagram.h"
+#include "proto/mesh/mesh_sealed.h"
 #include "proto/mesh/mesh_lists.h"
 #include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_state.h"

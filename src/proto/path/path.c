@@ -12,7 +12,6 @@
 #include "proto/path/path_set.h"
 #include "proto/wire/wire.h"
 #include <stdlib.h>
-#include <string.h>
 
 #define ALERT_US    3000000ull /* how long path_wake makes every path hurried */
 #define WAKE_GAP_US 200000ull
