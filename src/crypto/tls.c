@@ -188,11 +188,10 @@ int tls_new(struct tls_context *context, bool server, const struct node_id *expe
     library_begin_secret();
     tls->ssl = SSL_new(context->ssl);
     library_end_secret();
-    if (!tls->ssl || !attach_bios(tls)) {
+    if (!tls->ssl || !attach_bios(tls) || !SSL_set_app_data(tls->ssl, tls)) {
         tls_free(tls);
         return ERR_NOMEM;
     }
-    SSL_set_app_data(tls->ssl, tls);
     if (server)
         SSL_set_accept_state(tls->ssl);
     else
