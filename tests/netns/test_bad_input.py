@@ -251,7 +251,7 @@ def test_a_start_that_may_make_too_few_processes_or_threads_leaves_no_key(host):
 def test_https_to_a_port_without_tls_is_said(host):
     backbone = host.backbone()
     node = host.node("-backbone", f"https://127.0.0.1:{backbone.port}", "-tap-ip", A_OVERLAY)
-    node.process.wait_log("does not speak TLS.*http://", 10)
+    node.process.wait_log("(does|may) not speak TLS.*http://", 10)  # some refuse a ClientHello with an answer, some reset it
 
 
 def test_full_disk_for_keys_leaves_no_half_key(host):

@@ -98,6 +98,9 @@ static const char *failure_of(struct http_handle *h, CURLcode code, char out[HTT
     h->curl->easy_getinfo(h->easy, CURLINFO_CONNECT_TIME_T, &connect_us);
     if (code == CURLE_SSL_CONNECT_ERROR && strstr(h->error, "wrong version number"))
         return "it does not speak TLS there: give http:// instead of https://, or the port of its TLS proxy";
+    if (code == CURLE_SSL_CONNECT_ERROR && strstr(h->error, "SSL_ERROR_SYSCALL"))
+        return "it broke the TLS handshake off: it may not speak TLS there; if so, give http:// instead of "
+               "https://";
     if (code == CURLE_OPERATION_TIMEDOUT)
         return connect_us == 0 ? "no connection within 3 s" : "no answer within 5 s";
     if (code == CURLE_COULDNT_CONNECT && os_errno != 0)
