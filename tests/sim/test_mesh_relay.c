@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "proto/relay/relay.h"
-#include "sim.h"
+#include "pair.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -11,90 +11,50 @@
 #include <cmocka.h>
 
 #define SECOND      USEC_PER_SEC
-#define TICK_US     10000ull
 #define FAILOVER_US SECOND
-#define FRAME_LEN   100
 
 static const struct sim_weather weather = {.delay_us = 5000, .uplink_us = 30000};
 static const struct addr relay_addr = {.family = 4, .port = 8080, .ip = {203, 0, 113, 2}};
 
-struct lab {
-    struct sim *sim;
-    struct sim_node *a, *b;
-    uint64_t silent_us; /* the longest time without a frame at either */
-};
-
-static void exchange(void *context)
+static struct pair open_lab(uint64_t seed)
 {
-    struct lab *lab = context;
-    sim_send_frame(lab->a, lab->b, FRAME_LEN);
-    sim_send_frame(lab->b, lab->a, FRAME_LEN);
-    uint64_t a_us = sim_now(lab->sim) - lab->a->last_frame_us,
-             b_us = sim_now(lab->sim) - lab->b->last_frame_us;
-    uint64_t most = a_us > b_us ? a_us : b_us;
-    lab->silent_us = most > lab->silent_us ? most : lab->silent_us;
-}
-
-static enum carrier carrier_of(const struct sim_node *n, const struct sim_node *other)
-{
-    struct mesh_peer peer;
-    return sim_peer(n, other, &peer) && peer.state == MESH_PEER_CONNECTED ? peer.path.endpoint.carrier
-                                                                          : CARRIER_NONE;
-}
-
-static bool both_by(const struct lab *lab, enum carrier carrier)
-{
-    return carrier_of(lab->a, lab->b) == carrier && carrier_of(lab->b, lab->a) == carrier;
-}
-
-static uint64_t time_to(struct lab *lab, enum carrier carrier, uint64_t most_us)
-{
-    uint64_t begin = sim_now(lab->sim);
-    while (!both_by(lab, carrier) && sim_now(lab->sim) - begin < most_us)
-        sim_run(lab->sim, TICK_US, exchange, lab);
-    assert_true(both_by(lab, carrier));
-    return sim_now(lab->sim) - begin;
-}
-
-static struct lab open_lab(uint64_t seed)
-{
-    struct lab lab = {.sim = sim_new(seed, &weather)};
+    struct pair lab = {.sim = sim_new(seed, &weather)};
     sim_backbone(lab.sim)->relays = true;
     lab.a = sim_add(lab.sim, true, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
     lab.b = sim_add(lab.sim, false, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
     return lab;
 }
 
-static void shut(struct lab *lab, bool on)
+static void shut(struct pair *lab, bool on)
 {
     lab->a->shut = lab->b->shut = on;
 }
 
-static void uplinks(struct lab *lab, bool on)
+static void uplinks(struct pair *lab, bool on)
 {
     sim_uplink(lab->a, on);
     sim_uplink(lab->b, on);
 }
 
 /* No datagram goes straight, and the relay carries. */
-static struct lab relayed_lab(uint64_t seed)
+static struct pair relayed_lab(uint64_t seed)
 {
-    struct lab lab = open_lab(seed);
+    struct pair lab = open_lab(seed);
     shut(&lab, true);
     uplinks(&lab, true);
     sim_want(lab.b, lab.a);
-    time_to(&lab, CARRIER_RELAY, 3 * SECOND);
+    pair_time_to(&lab, CARRIER_RELAY, 3 * SECOND);
     return lab;
 }
 
 /* Both reach each other, with a relay beside. */
-static struct lab warm_lab(uint64_t seed)
+static struct pair warm_lab(uint64_t seed)
 {
-    struct lab lab = open_lab(seed);
+    struct pair lab = open_lab(seed);
     uplinks(&lab, true);
     sim_connect(lab.b, lab.a, NULL);
-    sim_run(lab.sim, 10 * SECOND, exchange, &lab);
-    assert_true(both_by(&lab, CARRIER_UDP));
+    sim_run(lab.sim, 10 * SECOND, pair_exchange, &lab);
+    assert_true(pair_both_by(&lab, CARRIER_UDP));
     return lab;
 }
 
@@ -111,8 +71,8 @@ static struct path relay_path(const struct sim_node *n, const struct sim_node *o
 static void two_that_no_datagram_reaches_move_to_the_relay(void **state)
 {
     (void)state;
-    struct lab lab = relayed_lab(1);
-    sim_run(lab.sim, 5 * SECOND, exchange, &lab);
+    struct pair lab = relayed_lab(1);
+    sim_run(lab.sim, 5 * SECOND, pair_exchange, &lab);
     struct path path = relay_path(lab.b, lab.a);
     assert_int_equal(path.size, 1464);
     assert_int_equal(path.why, PATH_WHY_RELAY);
@@ -129,22 +89,22 @@ static void the_warm_relay_takes_over_within_a_second_and_gives_back(void **stat
 {
     (void)state;
     for (uint64_t phase = 0; phase < 500000; phase += 50000) {
-        struct lab lab = warm_lab(2);
-        sim_run(lab.sim, phase, exchange, &lab);
+        struct pair lab = warm_lab(2);
+        sim_run(lab.sim, phase, pair_exchange, &lab);
         lab.silent_us = 0;
         shut(&lab, true);
-        sim_run(lab.sim, 10 * SECOND, exchange, &lab);
-        assert_true(both_by(&lab, CARRIER_RELAY));
+        sim_run(lab.sim, 10 * SECOND, pair_exchange, &lab);
+        assert_true(pair_both_by(&lab, CARRIER_RELAY));
         assert_in_range(lab.silent_us, 1, FAILOVER_US);
         shut(&lab, false);
         lab.silent_us = 0;
-        time_to(&lab, CARRIER_UDP, 30 * SECOND);
+        pair_time_to(&lab, CARRIER_UDP, 30 * SECOND);
         assert_in_range(lab.silent_us, 0, 100000);
         sim_free(lab.sim);
     }
 }
 
-static void block_udp(struct lab *lab, bool on)
+static void block_udp(struct pair *lab, bool on)
 {
     sim_weather(lab->sim)->no_udp = on;
 }
@@ -152,28 +112,28 @@ static void block_udp(struct lab *lab, bool on)
 static void the_uplink_takes_over_from_the_relay_within_a_second(void **state)
 {
     (void)state;
-    struct lab lab = relayed_lab(3);
-    sim_run(lab.sim, 5 * SECOND, exchange, &lab);
+    struct pair lab = relayed_lab(3);
+    sim_run(lab.sim, 5 * SECOND, pair_exchange, &lab);
     lab.silent_us = 0;
     block_udp(&lab, true);
-    sim_run(lab.sim, 60 * SECOND, exchange, &lab);
-    assert_true(both_by(&lab, CARRIER_UPLINK));
+    sim_run(lab.sim, 60 * SECOND, pair_exchange, &lab);
+    assert_true(pair_both_by(&lab, CARRIER_UPLINK));
     assert_in_range(lab.silent_us, 1, FAILOVER_US);
     block_udp(&lab, false);
-    time_to(&lab, CARRIER_RELAY, 120 * SECOND);
+    pair_time_to(&lab, CARRIER_RELAY, 120 * SECOND);
     sim_free(lab.sim);
 }
 
 static void a_relay_that_forgot_all_is_asked_for_another_channel(void **state)
 {
     (void)state;
-    struct lab lab = relayed_lab(4);
-    sim_run(lab.sim, 5 * SECOND, exchange, &lab);
+    struct pair lab = relayed_lab(4);
+    sim_run(lab.sim, 5 * SECOND, pair_exchange, &lab);
     uint32_t before = relay_path(lab.b, lab.a).endpoint.channel;
     lab.silent_us = 0;
     sim_restart_relay(lab.sim);
-    sim_run(lab.sim, 20 * SECOND, exchange, &lab);
-    assert_true(both_by(&lab, CARRIER_RELAY));
+    sim_run(lab.sim, 20 * SECOND, pair_exchange, &lab);
+    assert_true(pair_both_by(&lab, CARRIER_RELAY));
     assert_in_range(lab.silent_us, 1, FAILOVER_US);
     assert_int_not_equal(relay_path(lab.b, lab.a).endpoint.channel, before);
     assert_int_equal(relay_path(lab.b, lab.a).endpoint.channel, relay_path(lab.a, lab.b).endpoint.channel);
@@ -183,29 +143,29 @@ static void a_relay_that_forgot_all_is_asked_for_another_channel(void **state)
 static void the_relay_carries_on_without_the_uplinks(void **state)
 {
     (void)state;
-    struct lab lab = relayed_lab(5);
-    sim_run(lab.sim, 5 * SECOND, exchange, &lab);
+    struct pair lab = relayed_lab(5);
+    sim_run(lab.sim, 5 * SECOND, pair_exchange, &lab);
     lab.silent_us = 0;
     uplinks(&lab, false);
-    sim_run(lab.sim, 700 * SECOND, exchange, &lab);
-    assert_true(both_by(&lab, CARRIER_RELAY));
+    sim_run(lab.sim, 700 * SECOND, pair_exchange, &lab);
+    assert_true(pair_both_by(&lab, CARRIER_RELAY));
     assert_in_range(lab.silent_us, 0, 30000);
     uplinks(&lab, true);
-    sim_run(lab.sim, 10 * SECOND, exchange, &lab);
-    assert_true(both_by(&lab, CARRIER_RELAY));
+    sim_run(lab.sim, 10 * SECOND, pair_exchange, &lab);
+    assert_true(pair_both_by(&lab, CARRIER_RELAY));
     sim_free(lab.sim);
 }
 
 static void who_moves_shows_his_new_address_to_the_relay(void **state)
 {
     (void)state;
-    struct lab lab = relayed_lab(6);
-    sim_run(lab.sim, 5 * SECOND, exchange, &lab);
+    struct pair lab = relayed_lab(6);
+    sim_run(lab.sim, 5 * SECOND, pair_exchange, &lab);
     uint32_t channel = relay_path(lab.b, lab.a).endpoint.channel;
     lab.silent_us = 0;
     sim_move(lab.a);
-    sim_run(lab.sim, 10 * SECOND, exchange, &lab);
-    assert_true(both_by(&lab, CARRIER_RELAY));
+    sim_run(lab.sim, 10 * SECOND, pair_exchange, &lab);
+    assert_true(pair_both_by(&lab, CARRIER_RELAY));
     assert_in_range(lab.silent_us, 1, FAILOVER_US);
     assert_int_equal(relay_path(lab.b, lab.a).endpoint.channel, channel);
     sim_free(lab.sim);
@@ -214,40 +174,40 @@ static void who_moves_shows_his_new_address_to_the_relay(void **state)
 static void a_channel_that_idles_for_an_hour_is_still_there(void **state)
 {
     (void)state;
-    struct lab lab = relayed_lab(7);
+    struct pair lab = relayed_lab(7);
     sim_run(lab.sim, 3600 * SECOND, NULL, NULL);
     lab.silent_us = 0;
     lab.a->last_frame_us = lab.b->last_frame_us = sim_now(lab.sim);
     assert_int_equal(lab.a->asks + lab.b->asks, 1);
-    sim_run(lab.sim, SECOND, exchange, &lab);
+    sim_run(lab.sim, SECOND, pair_exchange, &lab);
     assert_in_range(lab.silent_us, 0, 30000);
-    assert_true(both_by(&lab, CARRIER_RELAY));
+    assert_true(pair_both_by(&lab, CARRIER_RELAY));
     sim_free(lab.sim);
 }
 
 static void a_peer_that_comes_back_gets_a_channel_again(void **state)
 {
     (void)state;
-    struct lab lab = relayed_lab(8);
-    sim_run(lab.sim, 5 * SECOND, exchange, &lab);
+    struct pair lab = relayed_lab(8);
+    sim_run(lab.sim, 5 * SECOND, pair_exchange, &lab);
     sim_kill(lab.a);
     sim_run(lab.sim, 3 * SECOND, NULL, NULL);
     sim_restart(lab.a);
     sim_uplink(lab.a, true);
-    time_to(&lab, CARRIER_RELAY, 30 * SECOND);
+    pair_time_to(&lab, CARRIER_RELAY, 30 * SECOND);
     sim_free(lab.sim);
 }
 
 static void a_backbone_without_a_relay_is_asked_ever_more_rarely(void **state)
 {
     (void)state;
-    struct lab lab = open_lab(9);
+    struct pair lab = open_lab(9);
     sim_backbone(lab.sim)->relays = false;
     shut(&lab, true);
     uplinks(&lab, true);
     sim_want(lab.b, lab.a);
     sim_run(lab.sim, 3600 * SECOND, NULL, NULL);
-    assert_true(both_by(&lab, CARRIER_UPLINK));
+    assert_true(pair_both_by(&lab, CARRIER_UPLINK));
     assert_in_range(lab.a->asks, 10, 25);
     assert_in_range(lab.b->asks, 10, 25);
     sim_free(lab.sim);
@@ -257,7 +217,7 @@ static void a_backbone_without_a_relay_is_asked_ever_more_rarely(void **state)
 static void words_of_a_false_relay_move_nothing(void **state)
 {
     (void)state;
-    struct lab lab = relayed_lab(10);
+    struct pair lab = relayed_lab(10);
     const struct addr stranger = {.family = 4, .port = 8080, .ip = {198, 51, 100, 66}};
     const uint8_t token[ENVELOPE_TOKEN_LEN] = {1};
     uint32_t channel = relay_path(lab.a, lab.b).endpoint.channel;
@@ -275,7 +235,7 @@ static void words_of_a_false_relay_move_nothing(void **state)
         }
     }
     assert_int_equal(relay_path(lab.a, lab.b).endpoint.channel, channel);
-    assert_true(both_by(&lab, CARRIER_RELAY));
+    assert_true(pair_both_by(&lab, CARRIER_RELAY));
     sim_free(lab.sim);
 }
 
@@ -283,7 +243,7 @@ static void words_of_a_false_relay_move_nothing(void **state)
 static void channels_that_nobody_asked_for_are_not_taken(void **state)
 {
     (void)state;
-    struct lab lab = warm_lab(11);
+    struct pair lab = warm_lab(11);
     struct sim_node *c = sim_add(lab.sim, true, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
     const uint8_t token[ENVELOPE_TOKEN_LEN] = {1};
     const struct mesh_channel channel = {relay_addr, 99, token}, zero = {relay_addr, 0, token};
@@ -306,13 +266,13 @@ static void nodes_that_use_other_carriers_have_no_relay(void **state)
 {
     (void)state;
     for (unsigned which = CARRIERS_UDP; which <= CARRIERS_TCP; which++) {
-        struct lab lab = {.sim = sim_new(12, &weather)};
+        struct pair lab = {.sim = sim_new(12, &weather)};
         sim_backbone(lab.sim)->relays = true;
         lab.a = sim_add(lab.sim, true, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
         lab.b = sim_add_carried(lab.sim, (enum carriers)which);
         uplinks(&lab, true);
         sim_connect(lab.b, lab.a, NULL);
-        sim_run(lab.sim, 30 * SECOND, exchange, &lab);
+        sim_run(lab.sim, 30 * SECOND, pair_exchange, &lab);
         assert_int_equal(lab.a->asks + lab.b->asks, 0);
         sim_free(lab.sim);
     }
@@ -321,13 +281,13 @@ static void nodes_that_use_other_carriers_have_no_relay(void **state)
 static void loss_and_reordering_move_no_relay(void **state)
 {
     (void)state;
-    struct lab lab = relayed_lab(13);
+    struct pair lab = relayed_lab(13);
     sim_weather(lab.sim)->loss = 0.01;
     sim_weather(lab.sim)->jitter_us = 4000;
     sim_weather(lab.sim)->duplicate = 0.02;
     for (unsigned i = 0; i < 600; i++) {
-        sim_run(lab.sim, SECOND / 2, exchange, &lab);
-        assert_true(both_by(&lab, CARRIER_RELAY));
+        sim_run(lab.sim, SECOND / 2, pair_exchange, &lab);
+        assert_true(pair_both_by(&lab, CARRIER_RELAY));
     }
     sim_free(lab.sim);
 }

@@ -3,7 +3,7 @@
  * are virtual. */
 
 #include "base/clock.h"
-#include "sim.h"
+#include "pair.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -12,32 +12,14 @@
 
 #define SECOND      USEC_PER_SEC
 #define TICK_US     10000ull
-#define FRAME_LEN   100
 #define FAILOVER_US (2 * SECOND)
 
 static const struct sim_weather weather = {.delay_us = 5000, .uplink_us = 60000};
 
-struct lab {
-    struct sim *sim;
-    struct sim_node *a, *b;
-    uint64_t silent_us; /* the longest time without a frame at either */
-};
-
-static void exchange(void *context)
-{
-    struct lab *lab = context;
-    sim_send_frame(lab->a, lab->b, FRAME_LEN);
-    sim_send_frame(lab->b, lab->a, FRAME_LEN);
-    uint64_t a_us = sim_now(lab->sim) - lab->a->last_frame_us,
-             b_us = sim_now(lab->sim) - lab->b->last_frame_us;
-    uint64_t most = a_us > b_us ? a_us : b_us;
-    lab->silent_us = most > lab->silent_us ? most : lab->silent_us;
-}
-
 /* b dials a. */
-static struct lab open_lab(uint64_t seed, enum carriers carriers, bool udp)
+static struct pair open_lab(uint64_t seed, enum carriers carriers, bool udp)
 {
-    struct lab lab = {.sim = sim_new(seed, &weather)};
+    struct pair lab = {.sim = sim_new(seed, &weather)};
     sim_weather(lab.sim)->no_udp = !udp;
     lab.a = sim_add_carried(lab.sim, carriers);
     lab.b = sim_add_carried(lab.sim, carriers);
@@ -45,32 +27,11 @@ static struct lab open_lab(uint64_t seed, enum carriers carriers, bool udp)
     return lab;
 }
 
-static enum carrier carrier_of(const struct sim_node *n, const struct sim_node *other)
-{
-    struct mesh_peer peer;
-    return sim_peer(n, other, &peer) && peer.state == MESH_PEER_CONNECTED ? peer.path.endpoint.carrier
-                                                                          : CARRIER_NONE;
-}
-
-static bool both_by(const struct lab *lab, enum carrier carrier)
-{
-    return carrier_of(lab->a, lab->b) == carrier && carrier_of(lab->b, lab->a) == carrier;
-}
-
-static uint64_t time_to(struct lab *lab, enum carrier carrier, uint64_t most_us)
-{
-    uint64_t begin = sim_now(lab->sim);
-    while (!both_by(lab, carrier) && sim_now(lab->sim) - begin < most_us)
-        sim_run(lab->sim, TICK_US, exchange, lab);
-    assert_true(both_by(lab, carrier));
-    return sim_now(lab->sim) - begin;
-}
-
-static void nothing_is_lost(struct lab *lab)
+static void nothing_is_lost(struct pair *lab)
 {
     uint64_t a = lab->a->frames_sent - lab->b->frames_received,
              b = lab->b->frames_sent - lab->a->frames_received;
-    sim_run(lab->sim, 10 * SECOND, exchange, lab);
+    sim_run(lab->sim, 10 * SECOND, pair_exchange, lab);
     sim_run(lab->sim, SECOND, NULL, NULL);
     assert_true(lab->a->frames_sent - lab->b->frames_received <= a);
     assert_true(lab->b->frames_sent - lab->a->frames_received <= b);
@@ -79,8 +40,8 @@ static void nothing_is_lost(struct lab *lab)
 static void two_between_whom_no_udp_passes_connect_over_tcp(void **state)
 {
     (void)state;
-    struct lab lab = open_lab(1, CARRIERS_AUTO, false);
-    assert_true(time_to(&lab, CARRIER_TCP, 2 * SECOND) < SECOND);
+    struct pair lab = open_lab(1, CARRIERS_AUTO, false);
+    assert_true(pair_time_to(&lab, CARRIER_TCP, 2 * SECOND) < SECOND);
     assert_int_equal(lab.a->trunks, 1);
     assert_int_equal(lab.b->trunks, 1);
     nothing_is_lost(&lab);
@@ -91,7 +52,7 @@ static void two_between_whom_no_udp_passes_connect_over_tcp(void **state)
     assert_int_equal(peer.path.endpoint.remote.port, lab.a->addr.port - 1000);
     assert_non_null(strstr(lab.b->last_note[MESH_NOTICE_PATH], "tcp 198.18."));
     sim_run(lab.sim, 3600 * SECOND, NULL, NULL); /* and it stays, idle */
-    assert_true(both_by(&lab, CARRIER_TCP));
+    assert_true(pair_both_by(&lab, CARRIER_TCP));
     assert_int_equal(lab.a->trunks, 1);
     sim_free(lab.sim);
 }
@@ -99,9 +60,9 @@ static void two_between_whom_no_udp_passes_connect_over_tcp(void **state)
 static void where_udp_answers_no_trunk_is_dialled(void **state)
 {
     (void)state;
-    struct lab lab = open_lab(2, CARRIERS_AUTO, true);
-    time_to(&lab, CARRIER_UDP, SECOND);
-    sim_run(lab.sim, 300 * SECOND, exchange, &lab);
+    struct pair lab = open_lab(2, CARRIERS_AUTO, true);
+    pair_time_to(&lab, CARRIER_UDP, SECOND);
+    sim_run(lab.sim, 300 * SECOND, pair_exchange, &lab);
     assert_int_equal(lab.a->trunks + lab.b->trunks, 0);
     sim_free(lab.sim);
 }
@@ -111,20 +72,20 @@ static void when_udp_ceases_to_pass_tcp_carries_within_two_seconds_and_back(void
 {
     (void)state;
     for (unsigned phase = 0; phase < 10; phase++) {
-        struct lab lab = open_lab(3 + phase, CARRIERS_AUTO, true);
-        sim_run(lab.sim, 30 * SECOND + phase * 57 * USEC_PER_MSEC, exchange, &lab);
-        assert_true(both_by(&lab, CARRIER_UDP));
+        struct pair lab = open_lab(3 + phase, CARRIERS_AUTO, true);
+        sim_run(lab.sim, 30 * SECOND + phase * 57 * USEC_PER_MSEC, pair_exchange, &lab);
+        assert_true(pair_both_by(&lab, CARRIER_UDP));
         lab.silent_us = 0;
         sim_weather(lab.sim)->no_udp = true;
-        time_to(&lab, CARRIER_TCP, FAILOVER_US);
-        sim_run(lab.sim, 10 * SECOND, exchange, &lab);
+        pair_time_to(&lab, CARRIER_TCP, FAILOVER_US);
+        sim_run(lab.sim, 10 * SECOND, pair_exchange, &lab);
         assert_true(lab.silent_us < FAILOVER_US);
         sim_weather(lab.sim)->no_udp = false;
         lab.silent_us = 0;
-        time_to(&lab, CARRIER_UDP, 30 * SECOND);
-        sim_run(lab.sim, 60 * SECOND, exchange, &lab);
+        pair_time_to(&lab, CARRIER_UDP, 30 * SECOND);
+        sim_run(lab.sim, 60 * SECOND, pair_exchange, &lab);
         assert_true(lab.silent_us < SECOND);
-        assert_true(both_by(&lab, CARRIER_UDP));
+        assert_true(pair_both_by(&lab, CARRIER_UDP));
         struct mesh_peer peer;
         assert_true(sim_peer(lab.b, lab.a, &peer));
         for (size_t i = 0; i < peer.path_count; i++)
@@ -138,18 +99,18 @@ static void when_udp_ceases_to_pass_tcp_carries_within_two_seconds_and_back(void
 static void why_there_is_none_is_told(void **state)
 {
     (void)state;
-    struct lab lab = open_lab(28, CARRIERS_AUTO, false);
+    struct pair lab = open_lab(28, CARRIERS_AUTO, false);
     struct mesh_peer peer;
-    sim_run(lab.sim, SECOND / 5, exchange, &lab); /* the control connection stands */
+    sim_run(lab.sim, SECOND / 5, pair_exchange, &lab); /* the control connection stands */
     lab.a->shut = lab.b->shut = true;
-    sim_run(lab.sim, 10 * SECOND, exchange, &lab);
+    sim_run(lab.sim, 10 * SECOND, pair_exchange, &lab);
     assert_true(sim_peer(lab.b, lab.a, &peer));
     assert_int_equal(peer.state, MESH_PEER_NO_PATH);
     assert_non_null(strstr(peer.error, "; nor over TCP to its control port: no answer"));
     sim_free(lab.sim);
 
     lab = open_lab(29, CARRIERS_UDP, false);
-    sim_run(lab.sim, 10 * SECOND, exchange, &lab);
+    sim_run(lab.sim, 10 * SECOND, pair_exchange, &lab);
     assert_true(sim_peer(lab.b, lab.a, &peer));
     assert_null(strstr(peer.error, "over TCP"));
     sim_free(lab.sim);
@@ -159,15 +120,15 @@ static void each_carries_what_it_is_told_to(void **state)
 {
     (void)state;
     for (unsigned which = CARRIERS_UDP; which <= CARRIERS_TCP; which++) {
-        struct lab lab = open_lab(20, (enum carriers)which, true);
-        time_to(&lab, which == CARRIERS_TCP ? CARRIER_TCP : CARRIER_UDP, SECOND);
+        struct pair lab = open_lab(20, (enum carriers)which, true);
+        pair_time_to(&lab, which == CARRIERS_TCP ? CARRIER_TCP : CARRIER_UDP, SECOND);
         nothing_is_lost(&lab);
         assert_int_equal(lab.a->trunks, which == CARRIERS_TCP);
         sim_free(lab.sim);
     }
-    struct lab lab = open_lab(21, CARRIERS_UDP, false);
-    sim_run(lab.sim, 60 * SECOND, exchange, &lab);
-    assert_true(both_by(&lab, CARRIER_NONE));
+    struct pair lab = open_lab(21, CARRIERS_UDP, false);
+    sim_run(lab.sim, 60 * SECOND, pair_exchange, &lab);
+    assert_true(pair_both_by(&lab, CARRIER_NONE));
     assert_int_equal(lab.a->trunks + lab.b->trunks, 0);
     sim_free(lab.sim);
 }
@@ -175,14 +136,14 @@ static void each_carries_what_it_is_told_to(void **state)
 static void a_trunk_that_is_cut_is_dialled_anew(void **state)
 {
     (void)state;
-    struct lab lab = open_lab(22, CARRIERS_AUTO, false);
-    time_to(&lab, CARRIER_TCP, 2 * SECOND);
+    struct pair lab = open_lab(22, CARRIERS_AUTO, false);
+    pair_time_to(&lab, CARRIER_TCP, 2 * SECOND);
     for (unsigned i = 0; i < 5; i++) {
-        sim_run(lab.sim, 10 * SECOND, exchange, &lab);
+        sim_run(lab.sim, 10 * SECOND, pair_exchange, &lab);
         lab.silent_us = 0;
         sim_cut_streams(lab.sim);
-        sim_run(lab.sim, 5 * SECOND, exchange, &lab);
-        assert_true(both_by(&lab, CARRIER_TCP));
+        sim_run(lab.sim, 5 * SECOND, pair_exchange, &lab);
+        assert_true(pair_both_by(&lab, CARRIER_TCP));
         assert_true(lab.silent_us < SECOND);
     }
     assert_in_range(lab.b->trunks, 6, 11); /* after a cut both may dial, and one of the two stays */
@@ -192,16 +153,16 @@ static void a_trunk_that_is_cut_is_dialled_anew(void **state)
 static void an_uplink_carries_until_the_trunk_does_and_when_it_is_gone(void **state)
 {
     (void)state;
-    struct lab lab = open_lab(23, CARRIERS_AUTO, false);
+    struct pair lab = open_lab(23, CARRIERS_AUTO, false);
     sim_uplink(lab.a, true);
     sim_uplink(lab.b, true);
-    time_to(&lab, CARRIER_TCP, 3 * SECOND);
-    sim_run(lab.sim, 5 * SECOND, exchange, &lab);
+    pair_time_to(&lab, CARRIER_TCP, 3 * SECOND);
+    sim_run(lab.sim, 5 * SECOND, pair_exchange, &lab);
     lab.a->shut = true; /* nothing comes in from outside any more */
     lab.silent_us = 0;
     sim_cut_streams(lab.sim);
-    time_to(&lab, CARRIER_UPLINK, SECOND);
-    sim_run(lab.sim, SECOND, exchange, &lab);
+    pair_time_to(&lab, CARRIER_UPLINK, SECOND);
+    sim_run(lab.sim, SECOND, pair_exchange, &lab);
     assert_true(lab.silent_us < SECOND);
     sim_free(lab.sim);
 }
@@ -210,8 +171,8 @@ static void an_uplink_carries_until_the_trunk_does_and_when_it_is_gone(void **st
 static void a_first_batch_that_is_repeated_opens_nothing(void **state)
 {
     (void)state;
-    struct lab lab = open_lab(24, CARRIERS_AUTO, false);
-    time_to(&lab, CARRIER_TCP, 2 * SECOND);
+    struct pair lab = open_lab(24, CARRIERS_AUTO, false);
+    pair_time_to(&lab, CARRIER_TCP, 2 * SECOND);
     assert_true(lab.b->opening_len > TRUNK_HEAD_LEN);
     const struct addr elsewhere = {.family = 4, .port = 5, .ip = {203, 0, 113, 1}};
     for (unsigned i = 0; i < 3; i++) {
@@ -224,7 +185,7 @@ static void a_first_batch_that_is_repeated_opens_nothing(void **state)
         nothing_is_lost(&lab);
     }
     assert_int_equal(lab.a->trunks, 1);
-    assert_true(both_by(&lab, CARRIER_TCP));
+    assert_true(pair_both_by(&lab, CARRIER_TCP));
     sim_free(lab.sim);
 }
 
@@ -232,8 +193,8 @@ static void a_first_batch_that_is_repeated_opens_nothing(void **state)
 static void a_probe_that_was_sent_over_udp_opens_nothing(void **state)
 {
     (void)state;
-    struct lab lab = open_lab(27, CARRIERS_AUTO, false);
-    time_to(&lab, CARRIER_TCP, 2 * SECOND);
+    struct pair lab = open_lab(27, CARRIERS_AUTO, false);
+    pair_time_to(&lab, CARRIER_TCP, 2 * SECOND);
     assert_true(lab.b->probe_len > TRUNK_HEAD_LEN);
     const struct addr elsewhere = {.family = 4, .port = 5, .ip = {203, 0, 113, 1}};
     uint64_t conn = sim_accept(lab.a->mesh, &elsewhere, sim_now(lab.sim));
@@ -248,8 +209,8 @@ static void a_probe_that_was_sent_over_udp_opens_nothing(void **state)
 static void nothing_but_the_peers_own_probe_opens_one(void **state)
 {
     (void)state;
-    struct lab lab = open_lab(25, CARRIERS_AUTO, false);
-    time_to(&lab, CARRIER_TCP, 2 * SECOND);
+    struct pair lab = open_lab(25, CARRIERS_AUTO, false);
+    pair_time_to(&lab, CARRIER_TCP, 2 * SECOND);
     uint8_t forged[sizeof(lab.b->opening)];
     const size_t len = lab.b->opening_len;
     for (size_t byte = 0; byte < TRUNK_HEAD_LEN + 40; byte++) {
@@ -261,10 +222,10 @@ static void nothing_but_the_peers_own_probe_opens_one(void **state)
         assert_int_not_equal(conn, 0);
         mesh_on_bytes(lab.a->mesh, conn, forged, len, sim_now(lab.sim));
         sim_do_outputs(lab.a);
-        sim_run(lab.sim, 3 * SECOND, exchange, &lab); /* one that waits for more is gone by then */
+        sim_run(lab.sim, 3 * SECOND, pair_exchange, &lab); /* one that waits for more is gone by then */
         assert_int_equal(lab.a->trunks, 1);
     }
-    assert_true(both_by(&lab, CARRIER_TCP));
+    assert_true(pair_both_by(&lab, CARRIER_TCP));
     nothing_is_lost(&lab);
     sim_free(lab.sim);
 }
@@ -273,8 +234,8 @@ static void nothing_but_the_peers_own_probe_opens_one(void **state)
 static void who_floods_the_door_keeps_no_trunk_out(void **state)
 {
     (void)state;
-    struct lab lab = open_lab(26, CARRIERS_AUTO, true);
-    sim_run(lab.sim, 30 * SECOND, exchange, &lab);
+    struct pair lab = open_lab(26, CARRIERS_AUTO, true);
+    sim_run(lab.sim, 30 * SECOND, pair_exchange, &lab);
     const uint8_t begun[] = {0x30, 4, 0xb0, 4, 0xb0, 0x22};
     lab.silent_us = 0;
     sim_weather(lab.sim)->no_udp = true;
@@ -285,9 +246,9 @@ static void who_floods_the_door_keeps_no_trunk_out(void **state)
         if (conn && i % 2)
             mesh_on_bytes(lab.a->mesh, conn, begun, sizeof(begun), sim_now(lab.sim));
         sim_do_outputs(lab.a);
-        sim_run(lab.sim, TICK_US, exchange, &lab);
+        sim_run(lab.sim, TICK_US, pair_exchange, &lab);
     }
-    assert_true(both_by(&lab, CARRIER_TCP));
+    assert_true(pair_both_by(&lab, CARRIER_TCP));
     assert_true(lab.silent_us < FAILOVER_US);
     assert_true(lab.a->drops[DROP_STRANGER] > 100);
     sim_free(lab.sim);

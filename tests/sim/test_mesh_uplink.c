@@ -2,7 +2,7 @@
 /* Nodes that nobody can dial, a backbone between them, and one that lies. Times are virtual. */
 
 #include "base/clock.h"
-#include "sim.h"
+#include "pair.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -13,36 +13,29 @@
 #define TICK_US     10000ull
 #define ROUND_TRIP  (2 * weather.uplink_us)
 #define FAILOVER_US SECOND
-#define FRAME_LEN   100
 #define STRANGERS   8  /* of a backbone at once */
 #define HALF_OPEN   16 /* in all */
 #define OPENINGS    16 /* by us at once, and two a second */
 
 static const struct sim_weather weather = {.delay_us = 5000, .uplink_us = 30000};
 
-struct lab {
-    struct sim *sim;
-    struct sim_node *a, *b;
-    uint64_t silent_us; /* the longest time without a frame at either */
-};
-
-static struct lab open_lab(uint64_t seed)
+static struct pair open_lab(uint64_t seed)
 {
-    struct lab lab = {.sim = sim_new(seed, &weather)};
+    struct pair lab = {.sim = sim_new(seed, &weather)};
     lab.a = sim_add(lab.sim, true, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
     lab.b = sim_add(lab.sim, false, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
     return lab;
 }
 
-static void shut(struct lab *lab, bool on)
+static void shut(struct pair *lab, bool on)
 {
     lab->a->shut = lab->b->shut = on;
 }
 
 /* Neither can be dialled, both have an uplink; b wants a, of which it knows the id alone. */
-static struct lab shut_lab(uint64_t seed)
+static struct pair shut_lab(uint64_t seed)
 {
-    struct lab lab = open_lab(seed);
+    struct pair lab = open_lab(seed);
     shut(&lab, true);
     sim_uplink(lab.a, true);
     sim_uplink(lab.b, true);
@@ -51,60 +44,25 @@ static struct lab shut_lab(uint64_t seed)
 }
 
 /* Both can be dialled, both have an uplink, and data flows. */
-static struct lab warm_lab(uint64_t seed);
-
-static void exchange(void *context)
+static struct pair warm_lab(uint64_t seed)
 {
-    struct lab *lab = context;
-    sim_send_frame(lab->a, lab->b, FRAME_LEN);
-    sim_send_frame(lab->b, lab->a, FRAME_LEN);
-    uint64_t a_us = sim_now(lab->sim) - lab->a->last_frame_us,
-             b_us = sim_now(lab->sim) - lab->b->last_frame_us;
-    uint64_t most = a_us > b_us ? a_us : b_us;
-    lab->silent_us = most > lab->silent_us ? most : lab->silent_us;
-}
-
-static struct lab warm_lab(uint64_t seed)
-{
-    struct lab lab = open_lab(seed);
+    struct pair lab = open_lab(seed);
     sim_uplink(lab.a, true);
     sim_uplink(lab.b, true);
     sim_connect(lab.b, lab.a, NULL);
-    sim_run(lab.sim, 10 * SECOND, exchange, &lab);
+    sim_run(lab.sim, 10 * SECOND, pair_exchange, &lab);
     return lab;
-}
-
-static enum carrier carrier_of(const struct sim_node *n, const struct sim_node *other)
-{
-    struct mesh_peer peer;
-    return sim_peer(n, other, &peer) && peer.state == MESH_PEER_CONNECTED ? peer.path.endpoint.carrier
-                                                                          : CARRIER_NONE;
-}
-
-static bool both_by(const struct lab *lab, enum carrier carrier)
-{
-    return carrier_of(lab->a, lab->b) == carrier && carrier_of(lab->b, lab->a) == carrier;
-}
-
-/* How long it takes until both send by carrier; SIM_END at most. */
-static uint64_t time_to(struct lab *lab, enum carrier carrier, uint64_t most_us)
-{
-    uint64_t begin = sim_now(lab->sim);
-    while (!both_by(lab, carrier) && sim_now(lab->sim) - begin < most_us)
-        sim_run(lab->sim, TICK_US, exchange, lab);
-    assert_true(both_by(lab, carrier));
-    return sim_now(lab->sim) - begin;
 }
 
 /* Handshake, PAIR beside it, one probe: two round trips to LIVE, and one until the path is proven. */
 static void two_that_nobody_can_dial_connect_by_the_backbone(void **state)
 {
     (void)state;
-    struct lab lab = shut_lab(1);
-    assert_in_range(time_to(&lab, CARRIER_UPLINK, SECOND), 3 * ROUND_TRIP, 4 * ROUND_TRIP);
+    struct pair lab = shut_lab(1);
+    assert_in_range(pair_time_to(&lab, CARRIER_UPLINK, SECOND), 3 * ROUND_TRIP, 4 * ROUND_TRIP);
     assert_int_equal(lab.b->opened, 1);
     struct mesh_peer peer;
-    sim_run(lab.sim, 5 * SECOND, exchange, &lab);
+    sim_run(lab.sim, 5 * SECOND, pair_exchange, &lab);
     assert_true(sim_peer(lab.b, lab.a, &peer));
     assert_int_equal(peer.path.size, PATH_STREAM_SIZE_MAX);
     assert_int_equal(peer.path.why, PATH_WHY_ONLY);
@@ -121,15 +79,15 @@ static void it_does_not_matter_whose_uplink_comes_last(void **state)
 {
     (void)state;
     for (int first = 0; first < 2; first++) {
-        struct lab lab = open_lab(2);
+        struct pair lab = open_lab(2);
         shut(&lab, true);
         sim_want(lab.b, lab.a);
         sim_uplink(first ? lab.a : lab.b, true);
         sim_run(lab.sim, 20 * SECOND, NULL, NULL);
-        assert_true(both_by(&lab, CARRIER_NONE));
+        assert_true(pair_both_by(&lab, CARRIER_NONE));
         sim_uplink(first ? lab.b : lab.a, true);
         /* The opener's is at once of use; the other's when the opener asks again. */
-        time_to(&lab, CARRIER_UPLINK, first ? SECOND : 16 * SECOND);
+        pair_time_to(&lab, CARRIER_UPLINK, first ? SECOND : 16 * SECOND);
         sim_free(lab.sim);
     }
 }
@@ -137,12 +95,12 @@ static void it_does_not_matter_whose_uplink_comes_last(void **state)
 static void a_straight_path_takes_over_when_it_answers(void **state)
 {
     (void)state;
-    struct lab lab = shut_lab(3);
-    time_to(&lab, CARRIER_UPLINK, SECOND);
-    sim_run(lab.sim, 60 * SECOND, exchange, &lab);
-    assert_true(both_by(&lab, CARRIER_UPLINK));
+    struct pair lab = shut_lab(3);
+    pair_time_to(&lab, CARRIER_UPLINK, SECOND);
+    sim_run(lab.sim, 60 * SECOND, pair_exchange, &lab);
+    assert_true(pair_both_by(&lab, CARRIER_UPLINK));
     shut(&lab, false);
-    time_to(&lab, CARRIER_UDP, 40 * SECOND);
+    pair_time_to(&lab, CARRIER_UDP, 40 * SECOND);
     sim_run(lab.sim, SECOND, NULL, NULL);
     assert_int_equal(lab.a->frames_received, lab.b->frames_sent);
     assert_int_equal(lab.b->frames_received, lab.a->frames_sent);
@@ -154,17 +112,17 @@ static void the_uplink_takes_over_within_a_second_and_gives_back(void **state)
 {
     (void)state;
     for (uint64_t phase = 0; phase < 500000; phase += 50000) {
-        struct lab lab = warm_lab(4);
-        assert_true(both_by(&lab, CARRIER_UDP));
-        sim_run(lab.sim, phase, exchange, &lab);
+        struct pair lab = warm_lab(4);
+        assert_true(pair_both_by(&lab, CARRIER_UDP));
+        sim_run(lab.sim, phase, pair_exchange, &lab);
         lab.silent_us = 0;
         shut(&lab, true);
-        sim_run(lab.sim, 10 * SECOND, exchange, &lab);
-        assert_true(both_by(&lab, CARRIER_UPLINK));
+        sim_run(lab.sim, 10 * SECOND, pair_exchange, &lab);
+        assert_true(pair_both_by(&lab, CARRIER_UPLINK));
         assert_in_range(lab.silent_us, 1, FAILOVER_US);
         shut(&lab, false);
         lab.silent_us = 0;
-        time_to(&lab, CARRIER_UDP, 30 * SECOND);
+        pair_time_to(&lab, CARRIER_UDP, 30 * SECOND);
         assert_in_range(lab.silent_us, 0, 100000);
         sim_free(lab.sim);
     }
@@ -175,20 +133,20 @@ static void a_path_that_swallows_data_is_left_within_three_seconds(void **state)
 {
     (void)state;
     for (uint64_t phase = 0; phase < 500000; phase += 100000) {
-        struct lab lab = warm_lab(15);
-        assert_true(both_by(&lab, CARRIER_UDP));
-        sim_run(lab.sim, phase, exchange, &lab);
+        struct pair lab = warm_lab(15);
+        assert_true(pair_both_by(&lab, CARRIER_UDP));
+        sim_run(lab.sim, phase, pair_exchange, &lab);
         lab.silent_us = 0;
         sim_weather(lab.sim)->data_loss = 1;
-        assert_in_range(time_to(&lab, CARRIER_UPLINK, 3 * SECOND), SECOND / 2, 3 * SECOND / 2);
+        assert_in_range(pair_time_to(&lab, CARRIER_UPLINK, 3 * SECOND), SECOND / 2, 3 * SECOND / 2);
         struct mesh_peer peer;
         assert_true(sim_peer(lab.b, lab.a, &peer));
         assert_int_equal(peer.paths[0].state, PATH_STATE_PROVEN);
         assert_int_equal(peer.paths[0].why, PATH_WHY_SWALLOWS);
         sim_weather(lab.sim)->data_loss = 0;
-        sim_run(lab.sim, SECOND, exchange, &lab);
+        sim_run(lab.sim, SECOND, pair_exchange, &lab);
         lab.silent_us = 0;
-        time_to(&lab, CARRIER_UDP, 40 * SECOND);
+        pair_time_to(&lab, CARRIER_UDP, 40 * SECOND);
         assert_in_range(lab.silent_us, 0, 100000);
         sim_free(lab.sim);
     }
@@ -200,8 +158,8 @@ static void a_path_that_swallows_data_is_left_within_three_seconds(void **state)
 
 static void exchange_bulk(void *context)
 {
-    struct lab *lab = context;
-    exchange(lab);
+    struct pair *lab = context;
+    pair_exchange(lab);
     for (unsigned i = 0; i < BULK; i++) {
         sim_send_frame(lab->a, lab->b, BULK_LEN);
         sim_send_frame(lab->b, lab->a, BULK_LEN);
@@ -221,9 +179,9 @@ static void a_path_that_shrinks_in_silence_is_left_before_a_stream_backs_off(voi
 {
     (void)state;
     for (uint64_t phase = 0; phase < 500000; phase += 50000) {
-        struct lab lab = warm_lab(19);
+        struct pair lab = warm_lab(19);
         sim_run(lab.sim, 2 * SECOND + phase, exchange_bulk, &lab);
-        assert_true(both_by(&lab, CARRIER_UDP));
+        assert_true(pair_both_by(&lab, CARRIER_UDP));
         sim_weather(lab.sim)->size_max = SHRUNK;
         uint64_t begin = sim_now(lab.sim);
         bool left = false;
@@ -240,14 +198,14 @@ static void a_path_that_shrinks_in_silence_is_left_before_a_stream_backs_off(voi
 static void a_path_that_loses_too_much_is_left_after_ten_seconds(void **state)
 {
     (void)state;
-    struct lab lab = warm_lab(16);
+    struct pair lab = warm_lab(16);
     sim_weather(lab.sim)->data_loss = 0.02;
     for (unsigned i = 0; i < 600; i++) {
-        sim_run(lab.sim, 100000, exchange, &lab);
-        assert_true(both_by(&lab, CARRIER_UDP));
+        sim_run(lab.sim, 100000, pair_exchange, &lab);
+        assert_true(pair_both_by(&lab, CARRIER_UDP));
     }
     sim_weather(lab.sim)->data_loss = 0.3;
-    assert_in_range(time_to(&lab, CARRIER_UPLINK, 20 * SECOND), 10 * SECOND, 20 * SECOND);
+    assert_in_range(pair_time_to(&lab, CARRIER_UPLINK, 20 * SECOND), 10 * SECOND, 20 * SECOND);
     sim_free(lab.sim);
 }
 
@@ -255,16 +213,16 @@ static void a_path_that_loses_too_much_is_left_after_ten_seconds(void **state)
 static void receipts_hold_through_new_keys(void **state)
 {
     (void)state;
-    struct lab lab = {.sim = sim_new(17, &weather)};
+    struct pair lab = {.sim = sim_new(17, &weather)};
     lab.a = sim_add(lab.sim, true, 2 * SECOND, 20 * SECOND);
     lab.b = sim_add(lab.sim, false, 2 * SECOND, 20 * SECOND);
     sim_uplink(lab.a, true);
     sim_uplink(lab.b, true);
     sim_connect(lab.b, lab.a, NULL);
-    sim_run(lab.sim, 10 * SECOND, exchange, &lab);
+    sim_run(lab.sim, 10 * SECOND, pair_exchange, &lab);
     for (unsigned i = 0; i < 1200; i++) {
-        sim_run(lab.sim, 100000, exchange, &lab);
-        assert_true(both_by(&lab, CARRIER_UDP));
+        sim_run(lab.sim, 100000, pair_exchange, &lab);
+        assert_true(pair_both_by(&lab, CARRIER_UDP));
     }
     sim_free(lab.sim);
 }
@@ -273,13 +231,13 @@ static void receipts_hold_through_new_keys(void **state)
 static void a_busy_peer_keeps_its_path(void **state)
 {
     (void)state;
-    struct lab lab = warm_lab(18);
+    struct pair lab = warm_lab(18);
     mesh_set_pressed(lab.a->mesh, true);
     mesh_set_pressed(lab.b->mesh, true);
     sim_weather(lab.sim)->data_loss = 0.5;
     for (unsigned i = 0; i < 600; i++) {
-        sim_run(lab.sim, 100000, exchange, &lab);
-        assert_true(both_by(&lab, CARRIER_UDP));
+        sim_run(lab.sim, 100000, pair_exchange, &lab);
+        assert_true(pair_both_by(&lab, CARRIER_UDP));
     }
     sim_free(lab.sim);
 }
@@ -287,39 +245,39 @@ static void a_busy_peer_keeps_its_path(void **state)
 static void the_end_of_an_uplink_that_does_not_carry_costs_no_frame(void **state)
 {
     (void)state;
-    struct lab lab = warm_lab(5);
-    assert_true(both_by(&lab, CARRIER_UDP));
+    struct pair lab = warm_lab(5);
+    assert_true(pair_both_by(&lab, CARRIER_UDP));
     lab.silent_us = 0;
     sim_uplink(lab.a, false);
-    sim_run(lab.sim, 10 * SECOND, exchange, &lab);
+    sim_run(lab.sim, 10 * SECOND, pair_exchange, &lab);
     assert_in_range(lab.silent_us, 0, 30000);
-    assert_true(both_by(&lab, CARRIER_UDP));
+    assert_true(pair_both_by(&lab, CARRIER_UDP));
     sim_free(lab.sim);
 }
 
 static void an_uplink_that_returns_carries_again(void **state)
 {
     (void)state;
-    struct lab lab = shut_lab(6);
-    time_to(&lab, CARRIER_UPLINK, SECOND);
+    struct pair lab = shut_lab(6);
+    pair_time_to(&lab, CARRIER_UPLINK, SECOND);
     sim_uplink(lab.a, false);
     sim_run(lab.sim, TICK_US, NULL, NULL);
-    assert_int_equal(carrier_of(lab.a, lab.b), CARRIER_NONE); /* it knows at once */
+    assert_int_equal(pair_carrier(lab.a, lab.b), CARRIER_NONE); /* it knows at once */
     sim_run(lab.sim, 10 * SECOND, NULL, NULL);
     struct mesh_peer peer;
     assert_true(sim_peer(lab.b, lab.a, &peer));
     assert_int_equal(peer.state, MESH_PEER_NO_PATH);
     assert_int_equal(sim_dialled(lab.sim) > 1, true); /* b looks for it, and does not find it there */
     sim_uplink(lab.a, true);
-    time_to(&lab, CARRIER_UPLINK, 3 * ROUND_TRIP);
+    pair_time_to(&lab, CARRIER_UPLINK, 3 * ROUND_TRIP);
     sim_free(lab.sim);
 }
 
 static void who_can_be_dialled_is_and_no_stream_is_opened(void **state)
 {
     (void)state;
-    struct lab lab = warm_lab(7);
-    assert_true(both_by(&lab, CARRIER_UDP));
+    struct pair lab = warm_lab(7);
+    assert_true(pair_both_by(&lab, CARRIER_UDP));
     assert_int_equal(lab.b->opened, 0);
     sim_free(lab.sim);
 }
@@ -327,14 +285,14 @@ static void who_can_be_dialled_is_and_no_stream_is_opened(void **state)
 static void the_uplink_is_tried_beside_the_first_address(void **state)
 {
     (void)state;
-    struct lab lab = open_lab(8);
+    struct pair lab = open_lab(8);
     shut(&lab, true);
     sim_uplink(lab.a, true);
     sim_uplink(lab.b, true);
     sim_connect(lab.b, lab.a, NULL);
     sim_run(lab.sim, 190000, NULL, NULL);
     assert_int_equal(lab.b->opened, 0);
-    assert_in_range(time_to(&lab, CARRIER_UPLINK, SECOND), 2 * ROUND_TRIP, 4 * ROUND_TRIP + 3 * TICK_US);
+    assert_in_range(pair_time_to(&lab, CARRIER_UPLINK, SECOND), 2 * ROUND_TRIP, 4 * ROUND_TRIP + 3 * TICK_US);
     assert_int_equal(lab.b->opened, 1);
     sim_free(lab.sim);
 }
@@ -342,7 +300,7 @@ static void the_uplink_is_tried_beside_the_first_address(void **state)
 static void those_who_are_absent_are_asked_for_at_a_bounded_rate(void **state)
 {
     (void)state;
-    struct lab lab = open_lab(9);
+    struct pair lab = open_lab(9);
     sim_uplink(lab.b, true);
     for (uint8_t i = 1; i <= 100; i++)
         assert_int_equal(mesh_connect(lab.b->mesh, &(struct node_id){{i}}), 0);
@@ -354,15 +312,15 @@ static void those_who_are_absent_are_asked_for_at_a_bounded_rate(void **state)
 static void hours_pass_by_the_uplink(void **state)
 {
     (void)state;
-    struct lab lab = {.sim = sim_new(10, &weather)};
+    struct pair lab = {.sim = sim_new(10, &weather)};
     lab.a = sim_add(lab.sim, true, 2 * SECOND, 60 * SECOND);
     lab.b = sim_add(lab.sim, false, 2 * SECOND, 60 * SECOND);
     shut(&lab, true);
     sim_uplink(lab.a, true);
     sim_uplink(lab.b, true);
     sim_want(lab.b, lab.a);
-    time_to(&lab, CARRIER_UPLINK, SECOND);
-    sim_run(lab.sim, 300 * SECOND, exchange, &lab);
+    pair_time_to(&lab, CARRIER_UPLINK, SECOND);
+    sim_run(lab.sim, 300 * SECOND, pair_exchange, &lab);
     struct mesh_peer peer;
     assert_true(sim_peer(lab.b, lab.a, &peer));
     assert_in_range(peer.handshakes, 5, 8);
@@ -376,14 +334,14 @@ static void a_node_of_one_carrier_uses_no_other(void **state)
 {
     (void)state;
     for (unsigned which = CARRIERS_UDP; which <= CARRIERS_TCP; which++) {
-        struct lab lab = {.sim = sim_new(11, &weather)};
+        struct pair lab = {.sim = sim_new(11, &weather)};
         lab.a = sim_add_carried(lab.sim, (enum carriers)which);
         lab.b = sim_add(lab.sim, false, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
         sim_uplink(lab.a, true);
         sim_uplink(lab.b, true);
         sim_connect(lab.b, lab.a, NULL);
-        sim_run(lab.sim, 20 * SECOND, exchange, &lab);
-        assert_true(both_by(&lab, which == CARRIERS_UDP ? CARRIER_UDP : CARRIER_TCP));
+        sim_run(lab.sim, 20 * SECOND, pair_exchange, &lab);
+        assert_true(pair_both_by(&lab, which == CARRIERS_UDP ? CARRIER_UDP : CARRIER_TCP));
         assert_int_equal(lab.a->pairs, which == CARRIERS_TCP);
         assert_int_equal(lab.a->drops[DROP_CARRIER] > 0, which == CARRIERS_TCP);
         sim_free(lab.sim);
@@ -393,15 +351,15 @@ static void a_node_of_one_carrier_uses_no_other(void **state)
 static void a_peer_that_is_ended_is_unpaired(void **state)
 {
     (void)state;
-    struct lab lab = shut_lab(12);
-    time_to(&lab, CARRIER_UPLINK, SECOND);
+    struct pair lab = shut_lab(12);
+    pair_time_to(&lab, CARRIER_UPLINK, SECOND);
     assert_int_equal(lab.b->pairs, 1);
     assert_int_equal(mesh_disconnect(lab.b->mesh, identity_id(lab.a->identity), sim_now(lab.sim)), 0);
     sim_do_outputs(lab.b);
     assert_int_equal(lab.b->pairs, 2);
     sim_run(lab.sim, SECOND, NULL, NULL);
     assert_int_equal(lab.a->pairs, 2);
-    assert_true(both_by(&lab, CARRIER_NONE));
+    assert_true(pair_both_by(&lab, CARRIER_NONE));
     sim_free(lab.sim);
 }
 
@@ -415,7 +373,7 @@ static struct target opener(unsigned number)
 static void a_stranger_is_refused_before_any_tls(void **state)
 {
     (void)state;
-    struct lab lab = open_lab(13); /* b is not public */
+    struct pair lab = open_lab(13); /* b is not public */
     sim_uplink(lab.a, true);
     sim_uplink(lab.b, true);
     sim_want(lab.a, lab.b);
@@ -430,12 +388,12 @@ static void a_stranger_is_refused_before_any_tls(void **state)
 static void who_is_not_whom_open_names_is_refused(void **state)
 {
     (void)state;
-    struct lab lab = shut_lab(14); /* a is public: it would have let b in */
+    struct pair lab = shut_lab(14); /* a is public: it would have let b in */
     struct sim_node *c = sim_add(lab.sim, false, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
     assert_int_equal(mesh_allow(lab.a->mesh, identity_id(c->identity)), 0);
     sim_backbone(lab.sim)->names = c;
     sim_run(lab.sim, 5 * SECOND, NULL, NULL);
-    assert_true(both_by(&lab, CARRIER_NONE));
+    assert_true(pair_both_by(&lab, CARRIER_NONE));
     assert_in_range(lab.a->notes[MESH_NOTICE_REFUSED], 1, 20);
     assert_non_null(
         strstr(lab.a->last_note[MESH_NOTICE_REFUSED], "the backbone says that you are another node"));
@@ -443,11 +401,11 @@ static void who_is_not_whom_open_names_is_refused(void **state)
     assert_false(sim_peer(lab.a, c, &peer));
     assert_int_equal(lab.a->pairs, 0);
     sim_backbone(lab.sim)->names = NULL;
-    time_to(&lab, CARRIER_UPLINK, 16 * SECOND);
+    pair_time_to(&lab, CARRIER_UPLINK, 16 * SECOND);
     sim_free(lab.sim);
 }
 
-static unsigned accepted(struct lab *lab, unsigned from, unsigned count)
+static unsigned accepted(struct pair *lab, unsigned from, unsigned count)
 {
     unsigned n = 0;
     for (unsigned i = from; i < from + count; i++) {
@@ -460,7 +418,7 @@ static unsigned accepted(struct lab *lab, unsigned from, unsigned count)
 static void streams_of_a_backbone_have_few_places_half_of_them_for_those_on_lists(void **state)
 {
     (void)state;
-    struct lab lab = open_lab(15);
+    struct pair lab = open_lab(15);
     for (unsigned i = 100; i < 150; i++) {
         const struct target known = opener(i);
         assert_int_equal(mesh_allow(lab.a->mesh, &known.id), 0);
@@ -481,10 +439,10 @@ static void who_is_on_our_lists_is_no_stranger_in_the_order_of_work(void **state
 {
     (void)state;
     for (unsigned listed = 0; listed < 2; listed++) {
-        struct lab lab = shut_lab(22);
+        struct pair lab = shut_lab(22);
         if (listed)
             assert_int_equal(mesh_allow(lab.a->mesh, identity_id(lab.b->identity)), 0);
-        time_to(&lab, CARRIER_UPLINK, 2 * SECOND);
+        pair_time_to(&lab, CARRIER_UPLINK, 2 * SECOND);
         assert_in_range(lab.a->stranger_works, listed ? 0 : 1, listed ? 0 : 3);
         sim_free(lab.sim);
     }
@@ -493,7 +451,7 @@ static void who_is_on_our_lists_is_no_stranger_in_the_order_of_work(void **state
 static void an_id_and_a_backbone_open_at_a_bounded_rate(void **state)
 {
     (void)state;
-    struct lab lab = open_lab(16);
+    struct pair lab = open_lab(16);
     unsigned one = 0, all = 0;
     for (unsigned s = 0; s < 60; s += 3) {
         one += accepted(&lab, 1, 1) + accepted(&lab, 1, 1);
@@ -512,7 +470,7 @@ static void an_id_and_a_backbone_open_at_a_bounded_rate(void **state)
 static void who_is_said_to_be_paired_and_was_not_asked_for_has_no_path(void **state)
 {
     (void)state;
-    struct lab lab = open_lab(17);
+    struct pair lab = open_lab(17);
     struct sim_node *c = sim_add(lab.sim, true, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
     sim_uplink(lab.a, true);
     sim_uplink(lab.b, true);
@@ -521,15 +479,15 @@ static void who_is_said_to_be_paired_and_was_not_asked_for_has_no_path(void **st
     sim_say_paired(lab.a, lab.b, true);
     sim_say_paired(lab.a, c, true);
     sim_run(lab.sim, 5 * SECOND, NULL, NULL);
-    assert_true(both_by(&lab, CARRIER_NONE));
-    assert_int_equal(carrier_of(lab.a, c), CARRIER_NONE);
+    assert_true(pair_both_by(&lab, CARRIER_NONE));
+    assert_int_equal(pair_carrier(lab.a, c), CARRIER_NONE);
     sim_free(lab.sim);
 }
 
 static void a_pair_of_which_nothing_comes_carries_nothing(void **state)
 {
     (void)state;
-    struct lab lab = shut_lab(18);
+    struct pair lab = shut_lab(18);
     sim_backbone(lab.sim)->stalls = true;
     sim_run(lab.sim, 10 * SECOND, NULL, NULL);
     struct mesh_peer peer;
@@ -537,23 +495,23 @@ static void a_pair_of_which_nothing_comes_carries_nothing(void **state)
     assert_int_equal(peer.state, MESH_PEER_NO_PATH);
     assert_non_null(strstr(peer.error, "nor by the backbone"));
     sim_backbone(lab.sim)->stalls = false;
-    time_to(&lab, CARRIER_UPLINK, 30 * SECOND);
+    pair_time_to(&lab, CARRIER_UPLINK, 30 * SECOND);
     sim_backbone(lab.sim)->stalls = true;
-    sim_run(lab.sim, 10 * SECOND, exchange, &lab);
-    assert_true(both_by(&lab, CARRIER_NONE));
+    sim_run(lab.sim, 10 * SECOND, pair_exchange, &lab);
+    assert_true(pair_both_by(&lab, CARRIER_NONE));
     sim_free(lab.sim);
 }
 
 static void a_backbone_that_stalls_does_not_disturb_a_straight_path(void **state)
 {
     (void)state;
-    struct lab lab = warm_lab(19);
+    struct pair lab = warm_lab(19);
     lab.silent_us = 0;
     sim_backbone(lab.sim)->stalls = true;
     for (unsigned i = 0; i < 10; i++) {
         sim_say_paired(lab.a, lab.b, i % 2);
-        sim_run(lab.sim, 3 * SECOND, exchange, &lab);
-        assert_true(both_by(&lab, CARRIER_UDP));
+        sim_run(lab.sim, 3 * SECOND, pair_exchange, &lab);
+        assert_true(pair_both_by(&lab, CARRIER_UDP));
     }
     assert_in_range(lab.silent_us, 0, 30000);
     sim_free(lab.sim);
@@ -562,11 +520,11 @@ static void a_backbone_that_stalls_does_not_disturb_a_straight_path(void **state
 static void datagrams_that_repeat_or_overtake_do_no_harm(void **state)
 {
     (void)state;
-    struct lab lab = shut_lab(20);
+    struct pair lab = shut_lab(20);
     sim_backbone(lab.sim)->repeats = sim_backbone(lab.sim)->reorders = true;
-    time_to(&lab, CARRIER_UPLINK, 2 * SECOND);
-    sim_run(lab.sim, 30 * SECOND, exchange, &lab);
-    assert_true(both_by(&lab, CARRIER_UPLINK));
+    pair_time_to(&lab, CARRIER_UPLINK, 2 * SECOND);
+    sim_run(lab.sim, 30 * SECOND, pair_exchange, &lab);
+    assert_true(pair_both_by(&lab, CARRIER_UPLINK));
     sim_run(lab.sim, SECOND, NULL, NULL);
     assert_int_equal(lab.a->frames_received, lab.b->frames_sent);
     assert_in_range(lab.a->drops[DROP_REPLAY], lab.b->frames_sent, 2 * lab.b->frames_sent);
@@ -576,13 +534,13 @@ static void datagrams_that_repeat_or_overtake_do_no_harm(void **state)
 static void probes_under_another_name_prove_nothing(void **state)
 {
     (void)state;
-    struct lab lab = shut_lab(21);
+    struct pair lab = shut_lab(21);
     struct sim_node *c = sim_add(lab.sim, true, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
     sim_run(lab.sim, 2 * ROUND_TRIP, NULL,
             NULL); /* the handshake is over, the first probes are on their way */
     sim_backbone(lab.sim)->names = c;
     sim_run(lab.sim, 10 * SECOND, NULL, NULL);
-    assert_true(both_by(&lab, CARRIER_NONE));
+    assert_true(pair_both_by(&lab, CARRIER_NONE));
     assert_in_range(lab.a->drops[DROP_CARRIER], 1, 1000);
     struct mesh_peer peer;
     assert_true(sim_peer(lab.a, lab.b, &peer));
