@@ -6,6 +6,8 @@
 
 #include "node/data/overload.h"
 
+#include "base/fair.h"
+
 #include <stdlib.h>
 
 #define NOBODY UINT32_MAX
@@ -35,25 +37,14 @@ void overload_free(struct overload *o)
     free(o);
 }
 
-/* Each pass raises the level by what the peers below it leave to the others; it ends when no more fall below it. */
-static uint32_t find_level(const struct overload *o, uint64_t sum)
+static const void *next_peer(const void *set, const void *at, uint64_t *wanted)
 {
-    uint64_t level = 0, before;
-    do {
-        uint64_t left = sum;
-        unsigned heavy = 0;
-        before = level;
-        for (unsigned i = 0; i < o->count; i++) {
-            uint32_t opened = o->opened[o->active[i]];
-            if (opened > before)
-                heavy++;
-            else
-                left -= opened;
-        }
-        if (heavy)
-            level = left / heavy;
-    } while (level > before);
-    return (uint32_t)level;
+    const struct overload *o = set;
+    const uint16_t *slot = at ? (const uint16_t *)at + 1 : o->active;
+    if (slot == o->active + o->count)
+        return NULL;
+    *wanted = o->opened[*slot];
+    return slot;
 }
 
 static uint64_t sum_opened(const struct overload *o)
@@ -69,7 +60,7 @@ static void end_period(struct overload *o, uint64_t now_us)
 {
     uint64_t sum = sum_opened(o), took = now_us - o->period_us;
     if (sum)
-        o->level = (uint32_t)(find_level(o, sum * 3 / 4) * (uint64_t)OVERLOAD_PERIOD_US / took);
+        o->level = (uint32_t)(fair_level(o, next_peer, sum * 3 / 4) * (uint64_t)OVERLOAD_PERIOD_US / took);
     if (o->others)
         o->alone_us = now_us + OVERLOAD_MEMORY_US;
     for (unsigned i = 0; i < o->count; i++)

@@ -1,28 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shares by water-filling, once in a period. docs/PROTOCOL.md §17. */
+/* Shares are made once in a period. docs/PROTOCOL.md §17. */
 
 #include "proto/relay/relay_fair.h"
 
+#include "base/fair.h"
+
 #define USEC 1000000ull
 
-/* Each pass raises the level by what those below it leave to the others; it ends when no more fall below it. */
-static uint64_t find_level(const struct relay_fair *f, uint64_t capacity)
+static const void *next_share(const void *set, const void *at, uint64_t *wanted)
 {
-    uint64_t level = 0, before;
-    do {
-        uint64_t left = capacity;
-        unsigned heavy = 0;
-        before = level;
-        for (const struct relay_share *s = f->active; s; s = s->after) {
-            if (s->asked > before)
-                heavy++;
-            else
-                left -= s->asked < left ? s->asked : left;
-        }
-        if (heavy)
-            level = left / heavy;
-    } while (level > before);
-    return level;
+    const struct relay_fair *f = set;
+    const struct relay_share *s = at ? ((const struct relay_share *)at)->after : f->active;
+    if (s)
+        *wanted = s->asked;
+    return s;
 }
 
 static uint64_t sum_asked(const struct relay_fair *f)
@@ -64,8 +55,10 @@ static void end_period(struct relay_fair *f, uint64_t now_us)
     f->peak = f->passed > f->peak ? f->passed : f->peak - f->peak / 64;
     if (f->pressed && pressed_capacity(f) < capacity)
         capacity = pressed_capacity(f);
-    uint64_t level =
-        sum_asked(f) > capacity ? find_level(f, capacity) * RELAY_FAIR_PERIOD_US / took_us + 1 : 0;
+    bool was_idle = took_us >= 2 * RELAY_FAIR_PERIOD_US; /* what was asked for came long before its end */
+    uint64_t level = !was_idle && sum_asked(f) > capacity
+                         ? fair_level(f, next_share, capacity) * RELAY_FAIR_PERIOD_US / took_us + 1
+                         : 0;
     for (struct relay_share *s = f->active, *after; s; s = after) {
         after = s->after;
         s->passed = debt_of(s, f->level);
