@@ -74,15 +74,39 @@ static void one_that_has_served_is_dialled_again_at_the_same_address(void **stat
     strcpy(t.error, "of before");
     trunk_proved(&t);
     assert_string_equal(t.error, "");
-    trunk_gone(&t, "connection refused", START + USEC_PER_SEC);
+    trunk_gone(&t, "connection refused", START + 3 * USEC_PER_SEC);
     assert_int_equal(t.next, 2);
     assert_int_equal(t.backoff_us, 0);
     assert_int_equal(t.state, TRUNK_NONE);
-    assert_in_range(trunk_next(&t), START + USEC_PER_SEC, START + 2 * USEC_PER_SEC);
+    assert_in_range(trunk_next(&t), START + 3 * USEC_PER_SEC, START + 4 * USEC_PER_SEC);
     trunk_dial(&t, 8, &peer, START);
     trunk_opened(&t, 8, &peer, true, START + 1);
     trunk_gone(&t, "connection refused", START + 2); /* this one never answered */
     assert_int_equal(t.next, 3);
+}
+
+/* Else a peer that answers once and closes would be dialled five times a second. */
+static void one_that_ends_at_once_has_not_served(void **state)
+{
+    (void)state;
+    struct trunk_plan t = {0};
+    trunk_want(&t, true, 0, START);
+    trunk_dial(&t, 7, &peer, START);
+    trunk_opened(&t, 7, &peer, true, START);
+    trunk_proved(&t);
+    trunk_gone(&t, "the connection was closed", START + USEC_PER_SEC);
+    assert_int_equal(t.next, 1);
+}
+
+static void the_end_of_the_peers_own_does_not_shorten_our_wait(void **state)
+{
+    (void)state;
+    struct trunk_plan t = {.backoff_us = 16 * USEC_PER_SEC};
+    trunk_want(&t, true, 0, START);
+    trunk_round_over(&t, START);
+    trunk_opened(&t, 7, &peer, false, START + 1);
+    trunk_gone(&t, "the connection was closed", START + 2);
+    assert_int_equal(trunk_next(&t), START + 32 * USEC_PER_SEC);
 }
 
 static void who_dialled_closes_what_is_needed_no_more(void **state)
@@ -124,6 +148,8 @@ int main(void)
         cmocka_unit_test(nothing_is_dialled_that_is_not_wanted_for_long_enough),
         cmocka_unit_test(addresses_that_fail_are_tried_in_turn_and_rounds_ever_more_rarely),
         cmocka_unit_test(one_that_has_served_is_dialled_again_at_the_same_address),
+        cmocka_unit_test(one_that_ends_at_once_has_not_served),
+        cmocka_unit_test(the_end_of_the_peers_own_does_not_shorten_our_wait),
         cmocka_unit_test(who_dialled_closes_what_is_needed_no_more),
         cmocka_unit_test(of_two_dialled_at_once_that_of_the_lower_id_stays),
     };

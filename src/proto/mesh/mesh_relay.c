@@ -66,12 +66,15 @@ static bool has_turn(struct mesh *m, struct relay_end *e, uint64_t now_us)
 {
     if (!relay_end_would_ask(e, now_us))
         return true;
-    uint64_t wait_us = bucket_wait(&m->relay_asks, &asking_rate, 1, now_us);
-    if (wait_us)
-        relay_end_put_off(e, now_us + wait_us);
-    else
+    uint64_t wait_us = bucket_wait(&m->relay_asks, &asking_rate, 1, now_us), at_us = now_us + wait_us;
+    if (!wait_us) {
         bucket_spend(&m->relay_asks, &asking_rate, 1, now_us);
-    return wait_us == 0;
+        return true;
+    }
+    at_us = at_us > m->relay_turn_us ? at_us : m->relay_turn_us;
+    m->relay_turn_us = at_us + MESH_RELAY_ASK_INTERVAL_US;
+    relay_end_put_off(e, at_us);
+    return false;
 }
 
 static void poll_one(struct mesh *m, struct peer *p, unsigned backbone, uint64_t now_us)

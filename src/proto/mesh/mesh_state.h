@@ -88,6 +88,7 @@ struct mesh {
     uint8_t uplinks;                            /* a bit for each backbone to which our uplink is up */
     struct bucket openings;                     /* streams that we may open by them … */
     struct bucket relay_asks;                   /* … and channels of their relays that we may ask for */
+    uint64_t relay_turn_us;                     /* when the next of those that wait to ask has its turn */
     uint64_t last_conn;
     uint64_t ticked_us;               /* when mesh_tick last ran */
     struct fragment_table *fragments; /* of CONTROL datagrams */

@@ -79,9 +79,10 @@ void trunk_proved(struct trunk_plan *t)
 void trunk_gone(struct trunk_plan *t, const char *why, uint64_t now_us)
 {
     snprintf(t->error, sizeof(t->error), "%s", why);
-    bool served = t->state == TRUNK_OPEN && t->proved;
+    bool served = t->state == TRUNK_OPEN && t->proved && now_us - t->since_us >= YOUNG_US;
     t->next += t->state == TRUNK_DIALLING || (t->ours && !served);
-    t->at_us = now_us + AGAIN_US;
+    if (t->at_us < now_us + AGAIN_US) /* it may be the peer's own that went, while we wait for longer */
+        t->at_us = now_us + AGAIN_US;
     enter(t, TRUNK_NONE, 0, now_us);
     t->ours = t->proved = false;
 }

@@ -40,8 +40,8 @@ enum drop {
     DROP_FLAPPING, /* the source moves from peer to peer too often: it stays where it is; the frame itself is passed */
     DROP_CONTROL_RATE, /* over the peer's rate of probes and control datagrams */
     DROP_CIRCLE,       /* a sealed datagram of our own, which a route led back into our device */
-    DROP_OVERLOAD,     /* of a peer over its share, unopened, while more arrives than a worker opens */
-    DROP_CARRIER,      /* a probe by a carrier that is not used, or by an uplink under another peer's id */
+    DROP_OVERLOAD,     /* of a peer over its share, unopened; or from a trunk, and a worker did not take it */
+    DROP_CARRIER, /* a probe by a carrier that is not used, under another peer's id, or by no trunk of its peer's */
     DROP_RELAY, /* in an envelope that is not from a relay and channel that we bound, or in a second one */
     DROP_COUNT
 };

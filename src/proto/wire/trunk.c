@@ -44,7 +44,7 @@ int trunk_decode(const uint8_t *data, size_t len, struct trunk_batch *out)
 int trunk_decode_first(const uint8_t *data, size_t len, struct trunk_batch *out)
 {
     int whole = trunk_decode(data, len, out);
-    if (whole == 1 && (out->len != out->segment || out->len > TRUNK_FIRST_MAX))
+    if (whole >= 0 && len >= TRUNK_HEAD_LEN && (out->len != out->segment || out->len > TRUNK_FIRST_MAX))
         return ERR_FORMAT;
     return whole;
 }
