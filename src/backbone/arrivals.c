@@ -71,11 +71,20 @@ static bool wait_for_bytes(int fd, size_t len)
 
 /* ---- headers ---- */
 
-/* What is no header is the HTTP server's to judge. */
+static bool has_room(const struct arrivals *a)
+{
+    return a->config.room(a->config.context);
+}
+
+/* What is no header is the HTTP server's to judge. While it waited, others may have taken the last place. */
 static void pass(struct arrivals *a, struct arrival *w, const struct addr *named)
 {
     const struct addr source = named->family ? *named : w->from;
     int fd = w->fd;
+    if (!has_room(a)) {
+        refuse(a, w);
+        return;
+    }
     (void)epoll_ctl(a->epoll, EPOLL_CTL_DEL, fd, NULL);
     forget(a, w);
     if (wait_for_bytes(fd, 1))
@@ -146,11 +155,6 @@ static bool accept_one(struct arrivals *a)
     else
         a->config.arrived(a->config.context, fd, &from);
     return true;
-}
-
-static bool has_room(const struct arrivals *a)
-{
-    return a->config.room(a->config.context);
 }
 
 static void accept_all(struct arrivals *a)

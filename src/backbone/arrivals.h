@@ -18,7 +18,7 @@ struct arrivals_config {
     bool (*room)(void *context);
     /* Takes fd. */
     void (*arrived)(void *context, int fd, const struct addr *source);
-    /* A connection was closed for its header, or the want of one. */
+    /* A connection was closed for its header, or for want of one or of room. */
     void (*refused)(void *context);
     void *context;
 };

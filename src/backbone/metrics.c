@@ -125,7 +125,8 @@ static void format(const struct metrics *m, uint64_t nodes, FILE *f)
     single(f, "nodes", "gauge", "Registered nodes whose records have not expired.", nodes);
     single(f, "connections", "gauge", "Open HTTP connections.", m->connections);
     single(f, "connections_refused_total", "counter",
-           "Connections of trusted proxies closed for a PROXY header that is malformed or incomplete.",
+           "Connections of trusted proxies closed for a PROXY header that is malformed or incomplete, or for "
+           "want of room.",
            m->refused);
     single(f, "connections_pushed_total", "counter",
            "Connections closed to make room for one from a less crowded network.", m->pushed);

@@ -80,9 +80,10 @@ struct metrics {
     _Atomic uint64_t registrations, lookups;
     _Atomic uint64_t stun[METRICS_STUN_COUNT];
     _Atomic uint64_t connections; /* open now */
-    _Atomic uint64_t refused; /* connections of proxies closed for their PROXY header, or the want of one */
-    _Atomic uint64_t pushed;  /* connections closed for a newcomer's sake */
-    _Atomic uint64_t cut;     /* connections closed because a request took too long */
+    _Atomic uint64_t
+        refused; /* connections of proxies closed for their PROXY header, or for want of one or of room */
+    _Atomic uint64_t pushed; /* connections closed for a newcomer's sake */
+    _Atomic uint64_t cut;    /* connections closed because a request took too long */
     struct uplink_metrics uplinks;
     struct relay_metrics relay;
     uint64_t started_s;
