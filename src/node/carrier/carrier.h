@@ -14,10 +14,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* What leaves, and comes, by: a worker's, or the control thread's. */
 /* The number of the backbone that a node has, in targets and endpoints. */
 #define CARRIER_BACKBONE 0
 
+/* What leaves, and comes, by: a worker's, or the control thread's. */
 struct carrier_ports {
     struct udp_socket *udp;
     int uplink; /* the channel to the helper that keeps the uplink (node/helper/uplink_channel.h); -1: there is none */
@@ -32,7 +32,7 @@ struct carrier_remote {
     uint8_t batch[UPLINK_BATCH_HEAD_LEN]; /* TCP, UPLINK: what a message of datagrams begins with */
 };
 
-/* What it takes goes by a channel to another process, and there is no waiting for room. */
+/* What it takes goes by a channel to another thread or process, and there is no waiting for room. */
 static inline bool carrier_is_stream(enum carrier carrier)
 {
     return carrier == CARRIER_TCP || carrier == CARRIER_UPLINK;

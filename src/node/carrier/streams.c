@@ -88,11 +88,12 @@ void streams_close(struct streams *s, uint64_t conn)
         st->ops->close(st);
 }
 
-void streams_abort(struct streams *s, uint64_t conn)
+bool streams_abort(struct streams *s, uint64_t conn)
 {
     struct stream *st = table_get(s->by_conn, conn);
     if (st)
         st->ops->abort(st);
+    return st != NULL;
 }
 
 int streams_release(struct streams *s, uint64_t conn)

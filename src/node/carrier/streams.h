@@ -49,8 +49,8 @@ void streams_send(struct streams *s, uint64_t conn, const uint8_t *data, size_t 
 /* Closes once what was sent is out, for which it has a second; at once while it still connects. */
 void streams_close(struct streams *s, uint64_t conn);
 
-/* Resets it: nothing of it is left, neither here nor in the kernel. */
-void streams_abort(struct streams *s, uint64_t conn);
+/* Resets it: nothing of it is left, neither here nor in the kernel. False: there is none. */
+bool streams_abort(struct streams *s, uint64_t conn);
 
 /* The stream's socket, as a file of the caller's; the stream is gone. -1: there is none to be had. */
 int streams_release(struct streams *s, uint64_t conn);

@@ -242,6 +242,7 @@ static void on_packet(struct trunks *t, size_t len)
     struct batch *b = take_spare(t, len);
     struct trunk *trunk = b ? trunk_of(t, b) : NULL;
     if (!trunk) {
+        count(&t->backlog, 1);
         batch_free(b);
         return;
     }

@@ -294,7 +294,7 @@ static const struct flag flags[] = {
     {"control-port", "N", "TCP port for control (default 8443)", read_control_port},
     {"carrier", "KIND",
      "how frames travel: auto, udp (only straight to the peer), or tcp "
-     "(only by the backbone) (default auto)",
+     "(only over TCP: to the peer's control port or by the backbone) (default auto)",
      read_carrier},
 
     {NULL, NULL, "Keys", NULL},

@@ -10,7 +10,8 @@ struct node;
 /* Makes the loop and its handles. Signals that would end the node wait from here on: n->ending is readable then. */
 void control_loop_init(struct node *n);
 
-/* Signals are the loop's from here on, and whatever threads are made have none. False: one has come, and has been told. */
+/* Signals are the loop's from here on: threads that are made later block them themselves. False: one has come, and has
+ * been told. */
 bool control_loop_listen(struct node *n);
 
 /* Everything has been started: timers and watching begin. */

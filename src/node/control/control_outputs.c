@@ -17,8 +17,7 @@ static void send_stream(struct node *n, const struct mesh_output *o)
 static void abort_stream(struct node *n, const struct mesh_output *o)
 {
     n->drops[DROP_STRANGER] += o->stranger;
-    streams_abort(n->streams, o->conn);
-    if (n->trunks)
+    if (!streams_abort(n->streams, o->conn) && n->trunks)
         trunks_end(n->trunks, o->conn);
 }
 
@@ -40,8 +39,10 @@ static void begin_trunk(struct node *n, const struct mesh_output *o)
     uint64_t conn = o->conn;
     tables_publish(&n->tables);
     int fd = streams_release(n->streams, conn);
-    if (fd < 0 || trunks_add(n->trunks, conn, fd, o->payload, o->len))
-        mesh_on_closed(n->mesh, conn, "the connection was closed", clock_monotonic_us());
+    if (fd >= 0 && trunks_add(n->trunks, conn, fd, o->payload, o->len) == 0)
+        return;
+    (void)streams_abort(n->streams, conn); /* it is still there where no descriptor was left */
+    mesh_on_closed(n->mesh, conn, "the connection was closed", clock_monotonic_us());
 }
 
 static void want(struct node *n, const struct mesh_output *o)
