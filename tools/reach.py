@@ -21,7 +21,7 @@ INTRODUCTION = """# Reach
 
 Which pairs of nodes connect, and how. `make check-reach` writes this page: it starts the two commands of the README's
 reference scenario at two sites, each behind a router of a kind, and a backbone with both address families on the
-internet between them. Whoever runs it anew gets the same rows in the same order.
+internet between them. Whoever runs it anew gets the same pairs in the same order; times and rates differ.
 
 - **Path** is what carried after iperf3, and before it where that was another: `direct`, `relay` (UDP by a relay) or
   `tcp` (the backbone's uplink, or the peer's own port).

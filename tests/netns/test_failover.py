@@ -22,7 +22,7 @@ def test_stream_goes_on_when(lab, figure, name):
     if fault.limit:
         assert max(outcome.pings_s, outcome.stream_s) < (fault.limit + ROOM) * PATIENCE
     else:
-        assert outcome.pings_s < 0.2 * PATIENCE and outcome.stream_s < 0.5 * PATIENCE
+        assert max(outcome.pings_s, outcome.stream_s) < ROOM * PATIENCE
 
 
 def test_straight_path_that_was_cut_carries_again_when_it_is_back(lab, figure):
@@ -38,4 +38,4 @@ def test_straight_path_that_was_cut_carries_again_when_it_is_back(lab, figure):
     pings.stop()
     gap = pings.longest_gap(after=at)
     figure(f"the straight path is back: {gap:.2f} s without a ping")
-    assert gap < 0.2 * PATIENCE
+    assert gap < ROOM * PATIENCE

@@ -7,13 +7,10 @@
 make check runs a sample. `make check-reach` runs all of them and writes docs/REACH.md (tools/reach.py).
 """
 
-import functools
 import itertools
 import json
-import subprocess
 from dataclasses import asdict, dataclass
 
-import lab as labs
 import pytest
 import routers
 from lab import A_OVERLAY, B_OVERLAY
@@ -64,11 +61,6 @@ def parameters():
         yield pytest.param(pair, id=str(pair), marks=marks)
 
 
-@functools.cache
-def node_has(flag):
-    return flag in subprocess.run([labs.program("shadowmesh-l2"), "-help"], capture_output=True, text=True).stdout
-
-
 def sites(lab, pair):
     inet, server = routers.internet(lab)
     families = {MIXED: ("IPv4", "IPv6"), "dual stack": ("dual", "dual")}.get(pair.family, (pair.family, pair.family))
@@ -86,8 +78,6 @@ def start(site, server, overlay, *flags):
 
 @pytest.mark.parametrize("pair", parameters())
 def test_pair_connects(lab, pair, record_property):
-    if any(KINDS[kind].proxy for kind in (pair.a, pair.b)) and not node_has("-proxy"):
-        pytest.skip("the node has no -proxy")
     a_site, b_site, server = sites(lab, pair)
     server.backbone()
     a = start(a_site, server, A_OVERLAY, "-public")

@@ -155,6 +155,7 @@ def test_profiling_node_tells_percentiles(lab):
     stream = b.host.ping_stream(A_OVERLAY)
     for part in ("UDP-SEND", "UDP-RECV", "TAP-UDP"):
         b.process.wait_log(rf"\[PROFILE-{part}\].*p99", 15)
+    stream.wait_replies(1, 10)
     stream.stop()
 
 

@@ -129,7 +129,7 @@ def test_router_passes(lab, kind, family, udp, other_tcp, backbone_tcp):
     assert (arrives(), connects(8443), connects(routers.BACKBONE_PORT)) == (udp, other_tcp, backbone_tcp)
     if KINDS[kind].proxy:
         url = f"http://[{to}]:{{}}/" if family == "IPv6" else f"http://{to}:{{}}/"
-        codes = [site.host.run("curl", "-s", "-o", "/dev/null", "-m", 0.5, "-w", "%{http_connect}", "-p", "-x",
+        codes = [site.host.run("curl", "-s", "-o", "/dev/null", "-m", 5, "-w", "%{http_connect}", "-p", "-x",
                                site.flags[1], url.format(port), check=False).stdout for port in (routers.BACKBONE_PORT, 8443)]
         assert codes == ["200", "403"]
 
