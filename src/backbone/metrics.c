@@ -93,8 +93,8 @@ static void format_uplinks(const struct uplink_metrics *u, FILE *f)
     by_outcome(f, "uplink_opens_total", "Streams asked for, by outcome.", open_names, u->opens,
                UPLINK_END_LOST + 1);
     single(f, "uplink_stream_bytes_total", "counter", "Bytes passed on in streams.", u->stream_bytes);
-    by_outcome(f, "uplink_datagrams_total", "Messages of datagrams by outcome.", datagram_names, u->datagrams,
-               UPLINK_DATAGRAMS_COUNT);
+    by_outcome(f, "uplink_datagrams_total", "Datagrams from uplinks by outcome.", datagram_names,
+               u->datagrams, UPLINK_DATAGRAMS_COUNT);
     single(f, "uplink_datagram_bytes_total", "counter", "Bytes of datagrams sent to their receivers.",
            u->datagram_bytes);
 }

@@ -51,8 +51,8 @@ struct uplink_metrics {
     _Atomic uint64_t ended[UPLINK_ENDED_COUNT];
     _Atomic uint64_t opens[UPLINK_END_LOST + 1]; /* by the code of the CLOSE that answered; 0: none did */
     _Atomic uint64_t stream_bytes;
-    _Atomic uint64_t datagrams[UPLINK_DATAGRAMS_COUNT]; /* messages */
-    _Atomic uint64_t datagram_bytes;                    /* sent to their receivers */
+    _Atomic uint64_t datagrams[UPLINK_DATAGRAMS_COUNT];
+    _Atomic uint64_t datagram_bytes; /* sent to their receivers */
 };
 
 /* Of the relay (backbone/relay_server.h): what became of a datagram is one of enum relay_verdict, or one of these. */

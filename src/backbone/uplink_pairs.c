@@ -195,7 +195,7 @@ void uplink_pairs_relay(struct uplink *u, const struct uplink_message *m, struct
 {
     struct uplink *target = uplink_pairs_other(u, &m->id);
     enum uplink_datagrams verdict = judge(u, target, batch);
-    metrics_add(&u->hub->metrics->datagrams[verdict]);
+    metrics_add_many(&u->hub->metrics->datagrams[verdict], batch_datagrams(batch));
     if (verdict != UPLINK_DATAGRAMS_RELAYED) {
         if (verdict != UPLINK_DATAGRAMS_UNPAIRED)
             uplink_say_limited(u, UPLINK_LIMITED_DATAGRAMS);

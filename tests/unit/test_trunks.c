@@ -299,6 +299,23 @@ static void a_peer_that_does_not_read_costs_little_and_probes_go_first(void **st
     assert_true(data < 500); /* buffers of loopback are large */
 }
 
+/* 64 datagrams in each of 300 batches, of which the peer reads none before the trunk ends. */
+static void each_datagram_is_sent_or_counted_as_lost(void **state)
+{
+    (void)state;
+    uint64_t sent = 300 * 64, arrived = 0, lost = 0,
+             end_us = clock_monotonic_us() + TIMEOUT_MS * USEC_PER_MSEC;
+    for (unsigned i = 0; i < 300; i++)
+        hand_in(WIRE_DATA, 1, 1000, 64 * 1000);
+    trunks_end(lab.trunks, CONN);
+    for (struct trunk_batch b; peer_reads(&b);)
+        arrived += (b.len + b.segment - 1) / b.segment;
+    assert_true(arrived < sent);
+    while ((lost += trunks_lost(lab.trunks).backlog) < sent - arrived)
+        assert_true(clock_monotonic_us() < end_us);
+    assert_true(arrived + lost == sent);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, lab_open, lab_close)
@@ -311,6 +328,7 @@ int main(void)
         TEST(a_peer_that_hangs_up_is_told),
         TEST(one_that_is_ended_tells_nothing),
         TEST(a_peer_that_does_not_read_costs_little_and_probes_go_first),
+        TEST(each_datagram_is_sent_or_counted_as_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

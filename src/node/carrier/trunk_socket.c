@@ -60,9 +60,16 @@ void trunk_free(struct trunk *t)
     if (!t)
         return;
     close(t->fd);
-    batch_queue_clear(&t->queue);
-    batch_free(t->out);
+    trunk_clear(t);
     free(t);
+}
+
+void trunk_clear(struct trunk *t)
+{
+    if (t->out)
+        batch_queue_drop(&t->queue, t->out);
+    t->out = NULL;
+    batch_queue_clear(&t->queue);
 }
 
 static int fail(struct trunk *t, int err, const char *reason)

@@ -19,10 +19,11 @@
 struct trunk {
     uint64_t conn;
     int fd;
-    bool writable;                 /* as far as is known */
-    struct trunk *next;            /* in a list of its owner's */
-    struct trunk *after_waiting;   /* in that of those that wait to be writable */
-    char reason[TRUNK_REASON_MAX]; /* why it ended */
+    bool writable;                         /* as far as is known */
+    struct trunk *next;                    /* in a list of its owner's */
+    bool ordered;                          /* to end: it is in the list of those (trunks_impl.h) */
+    struct trunk **waits_at, *waits_after; /* in that of those that wait to be writable */
+    char reason[TRUNK_REASON_MAX];         /* why it ended */
     struct batch_queue queue;
     struct batch *out; /* it is being sent … */
     uint8_t head[TRUNK_HEAD_LEN];
@@ -34,6 +35,9 @@ struct trunk {
 /* Takes fd; bytes came on it already. ERR_NOMEM; ERR_SPACE when they are too many: fd is the caller's then. */
 int trunk_new(uint64_t conn, int fd, const uint8_t *bytes, size_t len, struct trunk **out) must_check;
 void trunk_free(struct trunk *t);
+
+/* Drops what waits for it. */
+void trunk_clear(struct trunk *t);
 
 /* Sends what it can. An error ended it. */
 int trunk_write(struct trunk *t, uint64_t now_us) must_check;

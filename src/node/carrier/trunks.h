@@ -36,7 +36,7 @@ int trunks_add(struct trunks *t, uint64_t conn, int fd, const uint8_t *bytes, si
 /* Closes it; it tells nothing any more. One that is not there is none. */
 void trunks_end(struct trunks *t, uint64_t conn);
 
-/* What was lost since the last call, in batches. */
+/* What was lost since the last call: datagrams, and connections that sent what is no batch. */
 struct trunks_lost {
     uint64_t backlog;  /* for age or want of room, on their way out */
     uint64_t overload; /* on their way in: a worker did not take them */

@@ -126,9 +126,9 @@ static void on_relayed(void *context, const struct node_id *id, uint16_t port, u
         mesh_on_relayed(n->mesh, CARRIER_BACKBONE, id, &channel, clock_monotonic_us());
 }
 
-static void on_dropped(void *context, uint64_t batches)
+static void on_dropped(void *context, uint64_t datagrams)
 {
-    ((struct node *)context)->drops[DROP_BACKLOG] += batches;
+    ((struct node *)context)->drops[DROP_BACKLOG] += datagrams;
 }
 
 void control_events_of_uplink(struct node *n, struct uplink_config *out)

@@ -22,7 +22,7 @@ struct uplink_helper {
     bool open;                    /* and the node has been told */
     bool stuck;                   /* the node does not take a message: the uplink ends */
     unsigned workers;             /* that take datagrams */
-    uint64_t dropped;             /* since the last report, but for the socket's … */
+    uint64_t dropped;             /* datagrams, since the last report, but for the socket's … */
     uint64_t dropped_by_socket;   /* … of which so many are told */
     uint64_t told_us;
     uint64_t now_us;
@@ -37,7 +37,8 @@ static void pass_datagrams(struct uplink_helper *h, const uint8_t *message, size
     unsigned worker =
         uplink_channel_worker(message + UPLINK_BATCH_HEAD_LEN, len - UPLINK_BATCH_HEAD_LEN, h->workers);
     int fd = h->ends->workers[worker];
-    h->dropped += uplink_channel_send(fd, &whole, 1) != 0;
+    if (uplink_channel_send(fd, &whole, 1))
+        h->dropped += uplink_batch_datagrams(message, len - UPLINK_BATCH_HEAD_LEN);
 }
 
 static void on_opened(void *context)

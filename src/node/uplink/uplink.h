@@ -34,8 +34,7 @@ struct uplink_config {
     /* A channel of the backbone's relay, which is at that UDP port. */
     void (*relayed)(void *context, const struct node_id *id, uint16_t port, uint32_t channel,
                     const uint8_t *token);
-    void (*dropped)(void *context,
-                    uint64_t batches); /* datagrams that waited too long on their way out, or in */
+    void (*dropped)(void *context, uint64_t datagrams); /* they waited too long on their way out, or in */
     void *context;
 };
 

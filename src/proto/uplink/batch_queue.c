@@ -39,6 +39,11 @@ bool batch_is_urgent(const struct batch *b)
     return type == WIRE_CONTROL || type == WIRE_PROBE;
 }
 
+unsigned batch_datagrams(const struct batch *b)
+{
+    return uplink_batch_datagrams(b->bytes, b->len - UPLINK_BATCH_HEAD_LEN);
+}
+
 /* NULL when it has nothing waiting. At most as many steps as messages wait. */
 static struct batch_sender *find(const struct batch_lane *l, const uint8_t *id)
 {
@@ -97,22 +102,22 @@ static struct batch_sender *with_most(const struct batch_lane *l)
     return most;
 }
 
-static void drop(struct batch_queue *q, struct batch *b)
+void batch_queue_drop(struct batch_queue *q, struct batch *b)
 {
-    q->dropped++;
+    q->dropped += batch_datagrams(b);
     batch_free(b);
 }
 
-static void clear(struct batch_lane *l)
+static void clear(struct batch_queue *q, struct batch_lane *l)
 {
     while (l->turn)
-        batch_free(pop(l, l->turn));
+        batch_queue_drop(q, pop(l, l->turn));
 }
 
 void batch_queue_clear(struct batch_queue *q)
 {
-    clear(&q->urgent);
-    clear(&q->data);
+    clear(q, &q->urgent);
+    clear(q, &q->data);
 }
 
 static bool is_over(const struct batch_queue *q, const struct batch_lane *l)
@@ -127,7 +132,7 @@ void batch_queue_put(struct batch_queue *q, struct batch *b, uint64_t now_us)
     struct batch_lane *l = batch_is_urgent(b) ? &q->urgent : &q->data;
     struct batch_sender *s = find(l, b->bytes + UPLINK_BATCH_ID_AT);
     if (!s && !(s = add(l, b->bytes + UPLINK_BATCH_ID_AT))) {
-        drop(q, b);
+        batch_queue_drop(q, b);
         return;
     }
     b->at_us = now_us;
@@ -140,7 +145,7 @@ void batch_queue_put(struct batch_queue *q, struct batch *b, uint64_t now_us)
     l->bytes += b->len;
     l->count++;
     while (is_over(q, l))
-        drop(q, pop(l, with_most(l)));
+        batch_queue_drop(q, pop(l, with_most(l)));
 }
 
 static struct batch *take(struct batch_lane *l)
@@ -164,7 +169,7 @@ void batch_queue_expire(struct batch_queue *q, uint64_t now_us)
         struct batch_sender *next = s->after;
         while (s && s->first->at_us + BATCH_QUEUE_AGE_US < now_us) {
             bool last = !s->first->next;
-            drop(q, pop(l, s));
+            batch_queue_drop(q, pop(l, s));
             s = last ? NULL : s;
         }
         s = next;
@@ -175,7 +180,7 @@ static struct batch *take_data(struct batch_queue *q, uint64_t now_us)
 {
     struct batch *b;
     while ((b = take(&q->data)) && b->at_us + BATCH_QUEUE_AGE_US < now_us)
-        drop(q, b);
+        batch_queue_drop(q, b);
     q->urgent_run = b ? 0 : q->urgent_run;
     return b;
 }

@@ -31,6 +31,9 @@ void batch_free(struct batch *b);
 /* Whether b, a DATAGRAMS message that decodes, begins with a PROBE or CONTROL datagram. */
 bool batch_is_urgent(const struct batch *b);
 
+/* How many datagrams it has. */
+unsigned batch_datagrams(const struct batch *b);
+
 struct batch_sender;
 
 struct batch_lane {
@@ -44,11 +47,14 @@ struct batch_queue {
     struct batch_lane urgent, data;
     size_t
         urgent_run; /* bytes of urgent messages since the last one of data: after BATCH_QUEUE_URGENT_BYTES one may pass */
-    uint64_t dropped; /* messages, for age or want of room or memory */
+    uint64_t dropped; /* datagrams, for age or want of room or memory */
 };
 
-/* Frees what waits. */
+/* Drops what waits. */
 void batch_queue_clear(struct batch_queue *q);
+
+/* Drops b, which does not wait (any more). */
+void batch_queue_drop(struct batch_queue *q, struct batch *b);
 
 /* Takes b, a DATAGRAMS message that decodes. */
 void batch_queue_put(struct batch_queue *q, struct batch *b, uint64_t now_us);

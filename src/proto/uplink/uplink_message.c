@@ -235,6 +235,13 @@ int uplink_message_decode(const uint8_t *bytes, size_t len, enum uplink_side fro
     return r.bad || reader_left(&r) || !values_ok(out, fields) ? ERR_FORMAT : 0;
 }
 
+unsigned uplink_batch_datagrams(const uint8_t head[UPLINK_BATCH_HEAD_LEN], size_t len)
+{
+    struct reader r = reader_init(head + UPLINK_BATCH_HEAD_LEN - 2, 2);
+    uint16_t segment = reader_u16(&r);
+    return segment && len ? (unsigned)((len - 1) / segment + 1) : 1;
+}
+
 size_t uplink_proof(const uint8_t challenge[UPLINK_CHALLENGE_LEN], struct slice host,
                     uint8_t out[UPLINK_PROOF_MAX])
 {

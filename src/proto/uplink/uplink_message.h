@@ -106,6 +106,10 @@ int uplink_message_encode(const struct uplink_message *m, uint8_t *out, size_t c
 int uplink_message_decode(const uint8_t *bytes, size_t len, enum uplink_side from,
                           struct uplink_message *out) must_check;
 
+/* How many datagrams a DATAGRAMS message has that begins with head and has len bytes of them. One that does not decode has at least
+ * one. */
+unsigned uplink_batch_datagrams(const uint8_t head[UPLINK_BATCH_HEAD_LEN], size_t len);
+
 /* What PROVE's signature is over, under UPLINK_PROOF_CONTEXT; returns its length. host has at most UPLINK_HOST_MAX bytes. */
 size_t uplink_proof(const uint8_t challenge[UPLINK_CHALLENGE_LEN], struct slice host,
                     uint8_t out[UPLINK_PROOF_MAX]);
