@@ -77,8 +77,10 @@ class Pair:
         kinds = {path["kind"] for path in peer["paths"] if path["state"] == "proven"}
         return peer["path"]["kind"] == "direct" and peer["path"]["mtu"] > 1440 and {"tcp", "relay"} <= kinds
 
-    def kinds(self):
-        return {self.a.peer(self.b)["path"]["kind"], self.b.peer(self.a)["path"]["kind"]}
+    def kind(self):
+        """How both ends send; None while they do not agree."""
+        a, b = (node.peer(other)["path"]["kind"] for node, other in ((self.a, self.b), (self.b, self.a)))
+        return a if a == b else None
 
 
 def longest_silence(report):
@@ -103,7 +105,7 @@ def outcome_of(pair, fault):
         fault.happens(pair)
     finally:
         stream.join()
-    kinds = pair.kinds()
     labs.wait_for(lambda: pings.last() > at + 100, 20, "pings answered behind the fault")
+    kind = labs.wait_for(pair.kind, 20, "both ends send the same way")
     pings.stop()
-    return Outcome(pings.longest_gap(after=at - 10), longest_silence(reports[0]), "/".join(sorted(kinds)))
+    return Outcome(pings.longest_gap(after=at - 10), longest_silence(reports[0]), kind)
