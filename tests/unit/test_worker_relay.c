@@ -22,11 +22,12 @@ struct lab {
 static void publish(struct lab *lab, struct lab_node *n, uint32_t slot)
 {
     const struct addr relay = lab_address(&lab->relay);
+    const struct endpoint by = endpoint_relay(&relay, CHANNEL);
     struct fwd_peer p = {.slot = slot,
                          .tx = n->tx[slot],
                          .has_path = true,
-                         .endpoint = endpoint_relay(&relay, CHANNEL),
-                         .relays = {endpoint_relay(&relay, CHANNEL)},
+                         .endpoint = by,
+                         .relays = &by,
                          .relay_count = 1,
                          .size = n->size[slot]};
     assert_int_equal(carrier_remote_init(n->socket, &p.endpoint, &p.to), 0);

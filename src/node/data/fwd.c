@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <urcu-qsbr.h>
 
 /* A path that cannot carry headers and a useful part of a frame is none. */
@@ -36,6 +37,7 @@ struct sender {
     struct sender *_Atomic
         *ready_at;        /* what leads to it among those that are ready; NULL: it is not; control's */
     struct sender *other; /* of those that were taken away; control's */
+    struct endpoint relays[];
 };
 
 struct fwd {
@@ -255,6 +257,19 @@ static bool same(const struct fwd_peer *a, const struct fwd_peer *b)
            endpoint_same(&a->endpoint, &b->endpoint) && same_relays(a, b);
 }
 
+static struct sender *new_sender(const struct fwd_peer *peer)
+{
+    size_t relays = peer->relay_count * sizeof(*peer->relays);
+    struct sender *s = calloc(1, sizeof(*s) + relays);
+    if (!s)
+        return NULL;
+    s->peer = *peer;
+    s->peer.relays = s->relays;
+    if (relays)
+        memcpy(s->relays, peer->relays, relays);
+    return s;
+}
+
 static int set_sender(struct fwd *fwd, uint32_t slot, const struct fwd_peer *peer)
 {
     struct sender *old = fwd->senders[slot], *s = NULL;
@@ -266,10 +281,8 @@ static int set_sender(struct fwd *fwd, uint32_t slot, const struct fwd_peer *pee
     }
     if (peer ? old && same(&old->peer, &wanted) : !old)
         return 0;
-    if (peer && (s = calloc(1, sizeof(*s)))) {
-        s->peer = wanted;
+    if (peer && (s = new_sender(&wanted)))
         s->target = session_tx_index(peer->tx);
-    }
     sender_replace(fwd, slot, old, s);
     return peer && !s ? ERR_NOMEM : 0;
 }

@@ -21,8 +21,8 @@ struct fwd_peer {
     struct session *tx;       /* the session that seals */
     struct endpoint endpoint; /* the best path's … */
     struct carrier_remote to; /* … in its carrier's form */
-    struct endpoint
-        relays[UPLINKS_MAX]; /* whose envelopes its datagrams may come in, whatever path is best */
+    /* Whose envelopes its datagrams may come in, whatever path is best: fwd_set copies them. */
+    const struct endpoint *relays;
     size_t relay_count;
 };
 

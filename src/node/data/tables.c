@@ -7,7 +7,6 @@
 #include "proto/switch/switch.h"
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 static_assert(MESH_PEERS_MAX <= SLOT_SET_MAX && MESH_PEERS_MAX <= FWD_PEERS, "each peer has a place");
 
@@ -61,8 +60,7 @@ static int publish_peer(struct tables *t, uint32_t slot)
 {
     struct mesh_forward now;
     mesh_forward(t->config.mesh, slot, &now);
-    struct fwd_peer peer = {.slot = slot, .tx = now.tx, .relay_count = now.relay_count};
-    memcpy(peer.relays, now.relays, sizeof(peer.relays));
+    struct fwd_peer peer = {.slot = slot, .tx = now.tx, .relays = now.relays, .relay_count = now.relay_count};
     if (now.path && carrier_remote_init(t->config.socket, &now.path->endpoint, &peer.to) == 0) {
         peer.has_path = true;
         peer.endpoint = now.path->endpoint;

@@ -168,7 +168,7 @@ struct mesh_forward {
     const struct path *path;              /* to send on; borrowed; NULL while none is proven */
     struct session *rx[MESH_RECEIVE_MAX]; /* may receive */
     size_t rx_count;
-    struct endpoint relays[UPLINKS_MAX]; /* whose envelopes its datagrams may come in */
+    struct endpoint relays[RELAYS_MAX]; /* whose envelopes its datagrams may come in */
     size_t relay_count;
 };
 void mesh_forward(const struct mesh *m, uint32_t slot, struct mesh_forward *out);

@@ -117,7 +117,7 @@ int mesh_ping(struct mesh *m, uint32_t slot, uint64_t token, uint64_t now_us)
 
 static bool has_relay(const struct peer *p, const struct endpoint *from)
 {
-    struct endpoint relays[UPLINKS_MAX];
+    struct endpoint relays[RELAYS_MAX];
     size_t count = path_relays(p->paths, relays);
     for (size_t i = 0; i < count; i++)
         if (endpoint_same_way(&relays[i], from))

@@ -25,6 +25,7 @@ enum carriers {
 };
 
 #define UPLINKS_MAX 4 /* backbones that a node may have an uplink to, numbered from 0 */
+#define RELAYS_MAX  8 /* relays between a node and one peer, numbered from 0 */
 
 /* What a carrier may need in front of each datagram: whoever makes one leaves so many bytes free. */
 #define ENDPOINT_ENVELOPE_MAX ENVELOPE_LEN

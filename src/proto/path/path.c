@@ -13,8 +13,7 @@
 #include "proto/wire/wire.h"
 #include <stdlib.h>
 
-#define ALERT_US    3000000ull /* how long path_wake makes every path hurried */
-#define WAKE_GAP_US 200000ull
+#define ALERT_US 3000000ull /* how long path_wake makes every path hurried */
 
 /* Challenges of new sources: 4 a second. */
 static const struct bucket_rate challenge_rate = {250000, 4};
@@ -32,11 +31,6 @@ int path_set_new(const struct path_set_config *config, struct path_set **out)
     *out = NULL;
     if (!set)
         return ERR_NOMEM;
-    set->entries = calloc(PATHS_MAX, sizeof(*set->entries));
-    if (!set->entries) {
-        free(set);
-        return ERR_NOMEM;
-    }
     set->config = *config;
     set->config.local_max = clamp_max(config->local_max);
     *out = set;
@@ -45,48 +39,9 @@ int path_set_new(const struct path_set_config *config, struct path_set **out)
 
 void path_set_free(struct path_set *set)
 {
-    if (set)
-        free(set->entries);
+    while (set && set->first)
+        path_set_remove(set, set->first);
     free(set);
-}
-
-struct path_entry *path_set_next(const struct path_set *set, const struct path_entry *e)
-{
-    size_t i = e ? (size_t)(e - set->entries) + 1 : 0;
-    while (i < PATHS_MAX && !set->entries[i].used)
-        i++;
-    return i < PATHS_MAX ? &set->entries[i] : NULL;
-}
-
-bool path_set_by_stream(const struct path_entry *e)
-{
-    return e->path.endpoint.carrier == CARRIER_TCP || e->path.endpoint.carrier == CARRIER_UPLINK;
-}
-
-uint16_t path_set_limit(const struct path_set *set, const struct path_entry *e)
-{
-    uint16_t max = set->config.local_max;
-    if (path_set_by_stream(e))
-        return PATH_STREAM_SIZE_MAX;
-    if (e->path.endpoint.carrier != CARRIER_RELAY)
-        return max;
-    return max > WIRE_LEAST_SIZE + ENVELOPE_LEN ? max - ENVELOPE_LEN : WIRE_LEAST_SIZE;
-}
-
-void path_set_heard(struct path_set *set, uint64_t now_us)
-{
-    if (now_us > set->now_us)
-        set->now_us = now_us;
-}
-
-bool path_set_report(struct path_set *set)
-{
-    struct path none = {0}, *now = set->best ? &set->best->path : &none;
-    struct path *old = &set->reported;
-    bool same =
-        now->state == old->state && now->size == old->size && endpoint_same(&now->endpoint, &old->endpoint);
-    set->reported = *now;
-    return !same;
 }
 
 static struct path_entry *find(struct path_set *set, const struct endpoint *to)
@@ -127,25 +82,29 @@ static unsigned eviction_rank(const struct path_set *set, const struct path_entr
     return 0;
 }
 
-/* A free place; a full set gives up what is worth least, and of those what answered longest ago. */
-static struct path_entry *make_room(struct path_set *set, bool for_source)
+/* Whether there is room for a candidate: a full set gives up what is worth least, and of those what answered longest ago. */
+static bool make_room(struct path_set *set, bool for_source)
 {
     struct path_entry *victim = NULL;
-    for (struct path_entry *e = set->entries; e < set->entries + CANDIDATES_MAX; e++) {
-        if (!e->used)
-            return e;
-        unsigned rank = eviction_rank(set, e, for_source),
-                 highest = victim ? eviction_rank(set, victim, for_source) : 0;
-        if (rank > highest || (rank && rank == highest && e->answer_us < victim->answer_us))
-            victim = e;
+    unsigned count = 0, highest = 0;
+    for (struct path_entry *e = set->first; e && e->place == PATH_PLACE_CANDIDATE; e = e->next, count++) {
+        unsigned rank = eviction_rank(set, e, for_source);
+        if (rank < highest || rank == 0 || (rank == highest && e->answer_us >= victim->answer_us))
+            continue;
+        victim = e;
+        highest = rank;
     }
-    return victim;
+    if (count < CANDIDATES_MAX)
+        return true;
+    if (victim)
+        path_set_remove(set, victim);
+    return victim != NULL;
 }
 
-void path_set_retry(struct path_entry *e, uint64_t now_us)
+static struct path_entry *put_candidate(struct path_set *set, const struct endpoint *to, bool for_source,
+                                        uint64_t now_us)
 {
-    if (e->path.state == PATH_STATE_FAILED && e->sent_us + WAKE_GAP_US <= now_us)
-        path_entry_try(e, now_us);
+    return make_room(set, for_source) ? path_set_put(set, PATH_PLACE_CANDIDATE, to, now_us) : NULL;
 }
 
 /* NULL when there is no room, or no way. */
@@ -158,10 +117,7 @@ static struct path_entry *add(struct path_set *set, const struct endpoint *to, u
         path_set_retry(e, now_us);
         return e;
     }
-    e = make_room(set, false);
-    if (e)
-        path_entry_init(e, to, now_us);
-    return e;
+    return put_candidate(set, to, false, now_us);
 }
 
 void path_add(struct path_set *set, const struct addr *remote, enum candidate_kind kind, uint64_t now_us)
@@ -195,13 +151,14 @@ static bool listed(const struct path_entry *e, const struct candidate *list, uns
 
 void path_announced(struct path_set *set, const struct candidate *list, unsigned count, uint64_t now_us)
 {
-    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
+    for (struct path_entry *e = path_set_next(set, NULL), *next; e; e = next) {
+        next = path_set_next(set, e);
         if (!e->announced || listed(e, list, count))
             continue;
         e->announced = e->named = false;
         e->learned = true;
         if (!path_entry_live(e))
-            e->used = false;
+            path_set_remove(set, e);
     }
     for (unsigned i = 0; i < count; i++) {
         const struct endpoint to = endpoint_udp(&list[i].addr);
@@ -212,24 +169,12 @@ void path_announced(struct path_set *set, const struct candidate *list, unsigned
     }
 }
 
-void path_set_ask_all(struct path_set *set, uint64_t now_us)
-{
-    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
-        e->failures = 0;
-        path_set_retry(e, now_us);
-        if (path_entry_live(e) && e->sent_us + WAKE_GAP_US <= now_us)
-            e->challenge_us = now_us;
-    }
-}
-
+/* NULL when there is no memory. */
 static struct path_entry *learn(struct path_set *set, const struct endpoint *from, uint64_t now_us)
 {
     struct path_entry *e = find(set, from);
-    if (!e) {
-        e = make_room(set, true);
-        path_entry_init(e, from, now_us);
+    if (!e && (e = put_candidate(set, from, true, now_us)))
         e->learned = true;
-    }
     return e;
 }
 
@@ -273,6 +218,8 @@ void path_on_source(struct path_set *set, const struct endpoint *from, uint64_t 
         !bucket_take(&set->challenges, &challenge_rate, 1, now_us))
         return;
     e = learn(set, from, now_us);
+    if (!e)
+        return;
     if (elsewhere)
         e->path.endpoint.local = from->local;
     e->roaming = true;

@@ -26,7 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PATHS_MAX (CANDIDATES_MAX + 1 + 2 * UPLINKS_MAX) /* the last ones: by relays, one of each backbone */
+#define PATHS_MAX (CANDIDATES_MAX + 1 + UPLINKS_MAX + RELAYS_MAX) /* of them one trunk */
 #define PATH_STREAM_SIZE_MAX                                                                                 \
     (WIRE_FRAME_MAX +                                                                                        \
      WIRE_OVERHEAD) /* over TCP: what the largest frame of a device needs, as no packet's size bounds it */
@@ -109,7 +109,8 @@ int path_set_new(const struct path_set_config *config, struct path_set **out) mu
 void path_set_free(struct path_set *set);
 
 /* Adds or keeps a candidate (at most CANDIDATES_MAX; a full set gives up failed ones first). Unspecified,
- * multicast and port-0 addresses are ignored, and what nothing carries to. It is probed at once; so is one that
+ * multicast and port-0 addresses are ignored, and what nothing carries to; so is any path, here and below, for which there is
+ * no memory. It is probed at once; so is one that
  * had failed. */
 void path_add(struct path_set *set, const struct addr *remote, enum candidate_kind kind, uint64_t now_us);
 
@@ -135,17 +136,17 @@ bool path_trunk_failed(const struct path_set *set);
 /* It answers, and has missed nothing. */
 bool path_trunk_sound(const struct path_set *set);
 
-/* A backbone's relay passes datagrams between us and the peer: in the place of its earlier channel, if it had one. As
- * path_add_uplink. */
-void path_add_relay(struct path_set *set, unsigned backbone, const struct addr *relay, uint32_t channel,
+/* A relay passes datagrams between us and the peer: in the place of its earlier channel, if it had one. Its number is below
+ * RELAYS_MAX, and the caller's. As path_add_uplink. */
+void path_add_relay(struct path_set *set, unsigned number, const struct addr *relay, uint32_t channel,
                     uint64_t now_us);
-void path_remove_relay(struct path_set *set, unsigned backbone);
+void path_remove_relay(struct path_set *set, unsigned number);
 
 /* The relays' ends of all of them; returns how many. */
-size_t path_relays(const struct path_set *set, struct endpoint out[UPLINKS_MAX]);
+size_t path_relays(const struct path_set *set, struct endpoint out[RELAYS_MAX]);
 
-/* That backbone's answers. */
-bool path_relay_answers(const struct path_set *set, unsigned backbone);
+/* That relay's answers. */
+bool path_relay_answers(const struct path_set *set, unsigned number);
 
 /* Forgets candidates of the other side's last announcement that are not in this one and not proven. */
 void path_announced(struct path_set *set, const struct candidate *list, unsigned count, uint64_t now_us);

@@ -9,9 +9,9 @@
 /* RFC 6298: gains 1/8 and 1/4; four deviations, but never less than a scheduler's hiccup. */
 #define VARIANCE_MIN_US 100000u
 
-void path_entry_init(struct path_entry *e, const struct endpoint *to, uint64_t now_us)
+void path_entry_init(struct path_entry *e, uint8_t place, const struct endpoint *to, uint64_t now_us)
 {
-    *e = (struct path_entry){.used = true, .added_us = now_us};
+    *e = (struct path_entry){.place = place, .added_us = now_us};
     e->path.state = PATH_STATE_UNTRIED;
     e->path.endpoint = *to;
     e->try_us = now_us;

@@ -39,8 +39,9 @@ struct path_sent {
 };
 
 struct path_entry {
+    struct path_entry *next; /* of the set (proto/path/path_set.h), behind which it comes … */
+    uint8_t place;           /* … by its place */
     struct path path;
-    bool used;
     bool announced; /* in the peer's last list */
     bool learned;   /* known only because a datagram came from there */
     bool named;     /* by the peer or by a person: may be preferred for its round trip */
@@ -69,8 +70,8 @@ struct path_entry {
     unsigned next_sent;
 };
 
-/* A new, untried candidate, due at once. */
-void path_entry_init(struct path_entry *e, const struct endpoint *to, uint64_t now_us);
+/* A new, untried candidate, due at once: of a set, in its place there. */
+void path_entry_init(struct path_entry *e, uint8_t place, const struct endpoint *to, uint64_t now_us);
 
 /* A probe that is due. */
 struct path_due {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Paths with places of their own, which no candidate can take: the peer's trunk, each backbone's uplink and relay. Pure;
+/* Paths with places of their own, which no candidate can take: the peer's trunk, each backbone's uplink, each relay. Pure;
  * control thread. docs/PROTOCOL.md §9. */
 
 #include "proto/path/path.h"
@@ -9,53 +9,50 @@
 
 #define TRUNK_MISSES 2 /* of the best path, which are no hiccup: one more and it is suspect */
 
-static struct path_entry *trunk_of(const struct path_set *set)
+static void clear(struct path_set *set, uint8_t place)
 {
-    return &set->entries[CANDIDATES_MAX];
+    struct path_entry *e = path_set_at(set, place);
+    if (!e)
+        return;
+    path_set_remove(set, e);
+    path_choose(set, set->now_us);
 }
 
-static struct path_entry *uplink_of(const struct path_set *set, unsigned backbone)
+/* Puts a path there, unless datagrams do not travel so; what was there and leads there still is asked anew. */
+static void put(struct path_set *set, uint8_t place, const struct endpoint *to, uint64_t now_us)
 {
-    return &set->entries[CANDIDATES_MAX + 1 + backbone];
+    struct path_entry *e = path_set_at(set, place);
+    path_set_heard(set, now_us);
+    if (!carrier_in(to->carrier, set->config.carriers))
+        return;
+    if (e && endpoint_same_way(&e->path.endpoint, to)) {
+        path_set_retry(e, now_us);
+        return;
+    }
+    clear(set, place);
+    (void)path_set_put(set, place, to, now_us);
 }
 
 void path_add_uplink(struct path_set *set, unsigned backbone, const struct node_id *peer, uint64_t now_us)
 {
-    path_set_heard(set, now_us);
-    struct path_entry *e = uplink_of(set, backbone);
     const struct endpoint to = endpoint_uplink(backbone, peer);
-    if (!carrier_in(to.carrier, set->config.carriers))
-        return;
-    if (e->used)
-        path_set_retry(e, now_us);
-    else
-        path_entry_init(e, &to, now_us);
-}
-
-static void remove_entry(struct path_set *set, struct path_entry *e)
-{
-    e->used = false;
-    if (set->best == e)
-        set->best = NULL;
-    path_choose(set, set->now_us);
+    put(set, (uint8_t)(PATH_PLACE_UPLINK + backbone), &to, now_us);
 }
 
 void path_remove_uplink(struct path_set *set, unsigned backbone)
 {
-    remove_entry(set, uplink_of(set, backbone));
+    clear(set, (uint8_t)(PATH_PLACE_UPLINK + backbone));
 }
 
 void path_add_trunk(struct path_set *set, const struct endpoint *trunk, uint64_t now_us)
 {
-    path_set_heard(set, now_us);
     path_remove_trunk(set);
-    if (carrier_in(CARRIER_TCP, set->config.carriers))
-        path_entry_init(trunk_of(set), trunk, now_us);
+    put(set, PATH_PLACE_TRUNK, trunk, now_us);
 }
 
 void path_remove_trunk(struct path_set *set)
 {
-    remove_entry(set, trunk_of(set));
+    clear(set, PATH_PLACE_TRUNK);
 }
 
 bool path_wants_trunk(const struct path_set *set)
@@ -69,53 +66,39 @@ bool path_wants_trunk(const struct path_set *set)
 
 bool path_trunk_failed(const struct path_set *set)
 {
-    const struct path_entry *e = trunk_of(set);
-    return e->used && e->path.state == PATH_STATE_FAILED;
+    const struct path_entry *e = path_set_at(set, PATH_PLACE_TRUNK);
+    return e && e->path.state == PATH_STATE_FAILED;
 }
 
 bool path_trunk_sound(const struct path_set *set)
 {
-    const struct path_entry *e = trunk_of(set);
-    return e->used && e->path.state == PATH_STATE_PROVEN && !path_entry_troubled(e);
+    const struct path_entry *e = path_set_at(set, PATH_PLACE_TRUNK);
+    return e && e->path.state == PATH_STATE_PROVEN && !path_entry_troubled(e);
 }
 
-static struct path_entry *relay_of(const struct path_set *set, unsigned backbone)
-{
-    return &set->entries[CANDIDATES_MAX + 1 + UPLINKS_MAX + backbone];
-}
-
-void path_add_relay(struct path_set *set, unsigned backbone, const struct addr *relay, uint32_t channel,
+void path_add_relay(struct path_set *set, unsigned number, const struct addr *relay, uint32_t channel,
                     uint64_t now_us)
 {
-    path_set_heard(set, now_us);
-    struct path_entry *e = relay_of(set, backbone);
     const struct endpoint to = endpoint_relay(relay, channel);
-    if (!carrier_in(to.carrier, set->config.carriers))
-        return;
-    if (e->used && endpoint_same_way(&e->path.endpoint, &to)) {
-        path_set_retry(e, now_us);
-        return;
-    }
-    path_remove_relay(set, backbone);
-    path_entry_init(e, &to, now_us);
+    put(set, (uint8_t)(PATH_PLACE_RELAY + number), &to, now_us);
 }
 
-void path_remove_relay(struct path_set *set, unsigned backbone)
+void path_remove_relay(struct path_set *set, unsigned number)
 {
-    remove_entry(set, relay_of(set, backbone));
+    clear(set, (uint8_t)(PATH_PLACE_RELAY + number));
 }
 
-size_t path_relays(const struct path_set *set, struct endpoint out[UPLINKS_MAX])
+size_t path_relays(const struct path_set *set, struct endpoint out[RELAYS_MAX])
 {
     size_t count = 0;
-    for (unsigned i = 0; i < UPLINKS_MAX; i++)
-        if (relay_of(set, i)->used)
-            out[count++] = relay_of(set, i)->path.endpoint;
+    for (const struct path_entry *e = set->first; e; e = e->next)
+        if (e->place >= PATH_PLACE_RELAY)
+            out[count++] = e->path.endpoint;
     return count;
 }
 
-bool path_relay_answers(const struct path_set *set, unsigned backbone)
+bool path_relay_answers(const struct path_set *set, unsigned number)
 {
-    const struct path_entry *e = relay_of(set, backbone);
-    return e->used && e->path.state == PATH_STATE_PROVEN;
+    const struct path_entry *e = path_set_at(set, (uint8_t)(PATH_PLACE_RELAY + number));
+    return e && e->path.state == PATH_STATE_PROVEN;
 }

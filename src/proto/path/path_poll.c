@@ -24,6 +24,7 @@ static uint64_t random_below(struct path_set *set, uint64_t bound)
     return v % bound;
 }
 
+/* One that nobody named may be gone then. */
 static void fail(struct path_set *set, struct path_entry *e, uint64_t now_us)
 {
     bool only_one = true;
@@ -46,13 +47,14 @@ static void fail(struct path_set *set, struct path_entry *e, uint64_t now_us)
     e->fail_us = e->roam_us = e->challenge_us = e->full_us = TIME_NEVER;
     e->try_us = now_us + wait - wait / 6 + random_below(set, wait / 3);
     if (e->learned && (!e->once_proven || e->failures > RETRIES_LEARNED) && e != set->best)
-        e->used = false;
+        path_set_remove(set, e);
 }
 
 /* What time alone brings about. */
 static void advance(struct path_set *set, uint64_t now_us)
 {
-    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
+    for (struct path_entry *e = path_set_next(set, NULL), *next; e; e = next) {
+        next = path_set_next(set, e);
         enum path_state before = e->path.state;
         path_entry_expire(e, path_set_limit(set, e), now_us);
         if (e == set->best && before == PATH_STATE_PROVEN && e->path.state == PATH_STATE_SUSPECT)

@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What the files of a path set share: its state. Internal to
- * proto/path/path; control thread. docs/PROTOCOL.md §9. */
+/* What the files of a path set share: its state, and its entries, which are made when a path is added and freed with it.
+ * Internal to proto/path/path; control thread. docs/PROTOCOL.md §9. */
 
 #include "base/bucket.h"
 #include "proto/path/path_entry.h"
 #include "proto/path/path_doubt.h"
 
+/* Where an entry stands. Candidates share the first place, which has room for CANDIDATES_MAX; there is one trunk at most, one
+ * uplink of each backbone, and one relay of each number. */
+#define PATH_PLACE_CANDIDATE 0
+#define PATH_PLACE_TRUNK     1
+#define PATH_PLACE_UPLINK    2
+#define PATH_PLACE_RELAY     (PATH_PLACE_UPLINK + UPLINKS_MAX)
+
 struct path_set {
     struct path_set_config config;
-    struct path_entry
-        *entries; /* CANDIDATES_MAX places, one for a trunk, and one for each uplink and relay */
+    struct path_entry *first; /* in the order of their places */
     struct path_entry *best;
     bool backed; /* one of a higher tier would take over from best */
     bool active;
@@ -26,8 +32,18 @@ struct path_set {
     struct path reported;          /* best as the owner knows it; all zero: none */
 };
 
-/* The used entry behind e, the first for NULL; NULL behind the last. */
+/* The entry behind e, the first for NULL; NULL behind the last. Entries stay where they are until they are removed. */
 struct path_entry *path_set_next(const struct path_set *set, const struct path_entry *e);
+
+/* The first in that place, or NULL. */
+struct path_entry *path_set_at(const struct path_set *set, uint8_t place);
+
+/* A new path, untried and due at once, behind those of its place. NULL when there is no memory: as if it was not there. */
+struct path_entry *path_set_put(struct path_set *set, uint8_t place, const struct endpoint *to,
+                                uint64_t now_us);
+
+/* Forgets a path and frees it. If it was the best, there is none until path_choose. */
+void path_set_remove(struct path_set *set, struct path_entry *e);
 
 /* Over TCP, whose own packets nobody sees. */
 bool path_set_by_stream(const struct path_entry *e);
