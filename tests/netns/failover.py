@@ -106,6 +106,6 @@ def outcome_of(pair, fault):
     finally:
         stream.join()
     labs.wait_for(lambda: pings.last() > at + 100, 20, "pings answered behind the fault")
-    kind = labs.wait_for(pair.kind, 20, "both ends send the same way")
+    kind = labs.wait_for(pair.kind, 40, "both ends send the same way")
     pings.stop()
     return Outcome(pings.longest_gap(after=at - 10), longest_silence(reports[0]), kind)
