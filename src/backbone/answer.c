@@ -35,7 +35,7 @@ void answer_error_later(struct response *out, unsigned status, unsigned retry_af
 void answer_unavailable(struct response *out)
 {
     answer_error_later(out, 503, RETRY_UNAVAILABLE_S,
-                       "the directory cannot reach its database now: try again later");
+                       "the directory cannot reach its store now: try again later");
 }
 
 json_t *answer_base64(const struct slice *data)

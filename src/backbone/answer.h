@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Requests and answers of the HTTP API as values, and the few ways to fill an answer. HTTP thread. */
+/* Requests and answers of the HTTP API as values, and the few ways to fill an answer. Any thread. */
 
 #include "backbone/upgrade.h"
 #include "base/addr.h"
@@ -30,6 +30,9 @@ struct response {
     char *body;                            /* malloc'd; the caller frees it. NULL without memory */
     size_t len;
 };
+
+/* An answer that was begun is whole. */
+typedef void answer_done(void *context);
 
 /* Takes value; NULL means that memory ran out while it was made, and becomes a 500. */
 void answer_json(struct response *out, unsigned status, struct json_t *value);

@@ -7,6 +7,7 @@
 #include "backbone/uplink_rates.h"
 #include "net/sandbox.h"
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +106,40 @@ static const char *read_trusted_proxy(void *context, const char *text)
     return forwarded_add(&((struct backbone_config *)context)->proxies, text);
 }
 
+static const char *read_store(void *context, const char *text)
+{
+    return redis_target_read(&((struct backbone_config *)context)->store, text);
+}
+
+static const char *read_store_password_file(void *context, const char *text)
+{
+    return redis_target_read_password(&((struct backbone_config *)context)->store, text);
+}
+
+/* Its host and port become a name of ours, where others were given. */
+static const char *read_advertise(void *context, const char *text)
+{
+    struct backbone_config *c = context;
+    const char *authority = strncmp(text, "https://", 8) == 0  ? text + 8
+                            : strncmp(text, "http://", 7) == 0 ? text + 7
+                                                               : NULL;
+    char host[UPLINK_NAME_MAX];
+    if (!authority)
+        return "no URL of this server: give one such as https://b1.example";
+    if (strlen(text) >= sizeof(c->advertise))
+        return "too long for a URL";
+    size_t len = strlen(authority);
+    len -= len && authority[len - 1] == '/';
+    struct uplink_names check = {0};
+    if (len >= sizeof(host))
+        return "too long for a host";
+    snprintf(host, sizeof(host), "%.*s", (int)len, authority);
+    if (uplink_names_add(&check, host))
+        return "no URL of this server: give one such as https://b1.example, without a path";
+    snprintf(c->advertise, sizeof(c->advertise), "%.*s", (int)(authority - text + (ptrdiff_t)len), text);
+    return NULL;
+}
+
 static const char *read_verbose(void *context, const char *text)
 {
     return flags_read_switch(text, &((struct backbone_config *)context)->verbose);
@@ -130,6 +165,18 @@ static const struct flag flags[] = {
      "a reverse proxy's address or network: its X-Forwarded-For, or PROXY header (version 2), is believed. "
      "May repeat",
      read_trusted_proxy},
+    {"store", "URL",
+     "registrations in a Redis or Valkey server that several backbones share: "
+     "redis://[USER@]HOST[:PORT][/DB], "
+     "rediss:// with TLS, or unix:///PATH (default: SQLite in -data)",
+     read_store},
+    {"store-password-file", "FILE",
+     "its first line is the store's password; nobody else may read it (default: what is in the environment "
+     "as "
+     "SHADOWMESH_STORE_PASSWORD)",
+     read_store_password_file},
+    {"advertise", "URL",
+     "this server's URL as nodes reach it, which the others tell them; needed with -store", read_advertise},
     {"sandbox", "on|off",
      "off keeps every right and system call: for debugging (default on; off in a build with a sanitizer)",
      read_sandbox},
@@ -142,6 +189,8 @@ static const struct flags program = {
             "                           [-relay-rate MBIT] [-source-rate MBIT]\n"
             "                           [-relay-port PORT]\n"
             "                           [-trusted-proxy CIDR] [-sandbox on|off] [-v]\n"
+            "                           [-store URL -advertise URL]\n"
+            "                           [-store-password-file FILE]\n"
             "\n"
             "The rendezvous server of ShadowMesh: nodes register here, find each other by id,\n"
             "and learn the address under which others see them. It passes on what nodes that\n"
@@ -151,6 +200,24 @@ static const struct flags program = {
     .count = sizeof(flags) / sizeof(flags[0]),
 };
 
+/* What contradicts, or NULL. */
+static const char *check_together(struct backbone_config *c)
+{
+    if (c->store.has_password)
+        return "-store: a password does not belong on a command line, which everybody may read: give "
+               "-store-password-file FILE";
+    if (c->store.given && !c->advertise[0])
+        return "-store needs -advertise URL, by which nodes and the other backbones know this server";
+    if (!c->store.given && c->advertise[0])
+        return "-advertise is for backbones that share a store: give -store URL too, or leave it out";
+    if (!c->store.given && c->store.password[0])
+        return "-store-password-file is for a shared store: give -store URL too, or leave it out";
+    if (c->uplinks.names.count && c->advertise[0] &&
+        uplink_names_add(&c->uplinks.names, strstr(c->advertise, "://") + 3))
+        return "-url: one too many with that of -advertise: give at most 15";
+    return NULL;
+}
+
 enum flags_result backbone_config_parse(int argc, char **argv, struct backbone_config *out)
 {
     *out = (struct backbone_config){
@@ -158,5 +225,13 @@ enum flags_result backbone_config_parse(int argc, char **argv, struct backbone_c
         .data_dir = BACKBONE_DATA_DIR,
         .sandbox = SANDBOX_DEFAULT,
         .uplinks = {.relay_mbit = UPLINK_RELAY_MBIT, .source_mbit = UPLINK_SOURCE_MBIT, .max = UPLINK_MAX}};
-    return flags_parse(&program, argc, argv, out, NULL);
+    enum flags_result result = flags_parse(&program, argc, argv, out, NULL);
+    if (result != FLAGS_RUN)
+        return result;
+    const char *wrong = redis_target_take_environment(&out->store);
+    if (wrong)
+        flags_complain(program.program, REDIS_PASSWORD_NAME " is %s", wrong);
+    else if ((wrong = check_together(out)) != NULL)
+        flags_complain(program.program, "%s", wrong);
+    return wrong ? FLAGS_EXIT_USAGE : FLAGS_RUN;
 }

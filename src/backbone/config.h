@@ -4,6 +4,8 @@
  * later. */
 
 #include "backbone/forwarded.h"
+#include "backbone/redis_target.h"
+#include "backbone/store.h"
 #include "backbone/uplinks.h"
 #include "base/addr.h"
 #include "base/err.h"
@@ -21,7 +23,9 @@ struct backbone_config {
     struct uplinks_config uplinks;    /* -url, -relay-rate, -source-rate */
     uint16_t relay_port;              /* 0: that of reflection */
     struct forwarded_proxies proxies; /* -trusted-proxy */
+    struct redis_target store;        /* -store, -store-password-file; not given: SQLite in data_dir */
+    char advertise[STORE_URL_MAX];    /* -advertise; empty where the store is not shared */
 };
 
-/* Parses argv, as flags_parse does. */
+/* Parses argv, as flags_parse does, and takes the store's password out of the environment. */
 enum flags_result backbone_config_parse(int argc, char **argv, struct backbone_config *out) must_check;

@@ -15,10 +15,13 @@
 
 struct directory {
     struct store *store;
-    struct challenge_key key;
+    struct challenge_keys keys;
     uint64_t prune_at_s;
-    uint64_t count, counted_at_s; /* counted_at_s 0: never */
+    bool pruning, counting;                   /* the store has been asked */
+    uint64_t count, counted_at_s, asked_at_s; /* counted_at_s 0: not since something went away */
 };
+
+_Static_assert(STORE_GRACE_S >= CHALLENGE_MEMORY_S, "seq is remembered while a challenge may be seen again");
 
 int directory_new(struct store *store, struct directory **out)
 {
@@ -28,7 +31,7 @@ int directory_new(struct store *store, struct directory **out)
         return ERR_NOMEM;
     }
     d->store = store;
-    challenge_key_init(&d->key);
+    challenge_keys_init(&d->keys, 0);
     *out = d;
     return 0;
 }
@@ -41,19 +44,41 @@ void directory_free(struct directory *d)
     free(d);
 }
 
+static const struct challenge_keys *keys_at(struct directory *d, uint64_t now_s)
+{
+    challenge_keys_turn(&d->keys, now_s);
+    return &d->keys;
+}
+
+struct challenge_keys *directory_keys(struct directory *d)
+{
+    return &d->keys;
+}
+
 int directory_challenge(struct directory *d, uint64_t now_s, uint8_t out[RECORD_CHALLENGE_LEN])
 {
-    return challenge_make(&d->key, now_s, out);
+    return challenge_make(keys_at(d, now_s), now_s, out);
+}
+
+static void on_pruned(void *context, int err, uint64_t number)
+{
+    struct directory *d = context;
+    d->pruning = false;
+    if (err)
+        return;
+    d->counted_at_s = 0;
+    if (number >= STORE_PRUNE_MAX)
+        d->prune_at_s = 0; /* there are more */
 }
 
 /* A failure is the store's to tell; it is tried again after the same interval. */
 static void prune(struct directory *d, uint64_t now_s)
 {
-    if (now_s < d->prune_at_s && d->prune_at_s - now_s <= PRUNE_INTERVAL_S)
+    if (d->pruning || (now_s < d->prune_at_s && d->prune_at_s - now_s <= PRUNE_INTERVAL_S))
         return;
     d->prune_at_s = now_s + PRUNE_INTERVAL_S;
-    if (store_prune(d->store, now_s - CHALLENGE_LIFETIME_S) == 0)
-        d->counted_at_s = 0;
+    d->pruning = true;
+    store_prune(d->store, now_s - CHALLENGE_MEMORY_S, on_pruned, d);
 }
 
 static enum directory_verdict verdict_of_dates(const struct record *r, uint64_t now_s)
@@ -86,18 +111,25 @@ static enum directory_verdict verdict_of(int err, enum directory_verdict refusal
     return DIRECTORY_UNAVAILABLE;
 }
 
-static enum directory_verdict keep(struct directory *d, const struct record *r, const struct slice *record,
-                                   const struct slice *signature, uint64_t *stored_seq)
+static void on_kept(void *context, int err, uint64_t stored_seq)
+{
+    struct directory_order *o = context;
+    o->receipt.stored_seq = stored_seq;
+    o->done(o->context, verdict_of(err, DIRECTORY_SEQ), &o->receipt);
+}
+
+static void keep(struct directory *d, const struct record *r, uint64_t now_s, struct directory_order *o)
 {
     struct store_entry e = {.id = r->id,
                             .seq = r->seq,
                             .expiry_s = r->expiry_s,
                             .is_public = r->is_public,
-                            .record = *record,
-                            .signature = *signature};
+                            .record = o->record,
+                            .signature = o->signature};
     memcpy(e.name, r->name, sizeof(e.name));
     memcpy(e.network, r->network, sizeof(e.network));
-    return verdict_of(store_put(d->store, &e, stored_seq), DIRECTORY_SEQ);
+    o->receipt = (struct directory_receipt){.id = r->id, .seq = r->seq, .expiry_s = r->expiry_s};
+    store_put(d->store, &e, now_s, on_kept, o);
 }
 
 /* The challenge of a record that nobody has verified yet, so that strangers cannot make us verify.
@@ -122,50 +154,58 @@ static enum directory_verdict judge(struct directory *d, uint64_t now_s, const s
                                     const struct slice *signature, struct record *r)
 {
     uint8_t challenge[RECORD_CHALLENGE_LEN];
+    if (record->len == 0 || record->len > RECORD_MAX || signature->len != IDENTITY_SIGNATURE_LEN)
+        return DIRECTORY_MALFORMED;
     int err = peek_challenge(record, challenge);
     if (!err)
-        err = challenge_check(&d->key, now_s, challenge);
+        err = challenge_check(keys_at(d, now_s), now_s, challenge);
     if (err)
         return verdict_of(err, DIRECTORY_CHALLENGE);
     err = record_verify(record->data, record->len, signature->data, signature->len, r);
     return err ? verdict_of(err, DIRECTORY_SIGNATURE) : verdict_of_dates(r, now_s);
 }
 
-enum directory_verdict directory_register(struct directory *d, uint64_t now_s, const struct slice *record,
-                                          const struct slice *signature, struct directory_receipt *out)
+void directory_register(struct directory *d, uint64_t now_s, struct directory_order *o)
 {
-    *out = (struct directory_receipt){0};
-    if (record->len == 0 || record->len > RECORD_MAX || signature->len != IDENTITY_SIGNATURE_LEN)
-        return DIRECTORY_MALFORMED;
-    prune(d, now_s);
     struct record r;
-    enum directory_verdict verdict = judge(d, now_s, record, signature, &r);
-    if (verdict != DIRECTORY_REGISTERED)
-        return verdict;
-    out->id = r.id;
-    out->seq = r.seq;
-    out->expiry_s = r.expiry_s;
-    return keep(d, &r, record, signature, &out->stored_seq);
-}
-
-int directory_find(struct directory *d, uint64_t now_s, const struct node_id *id, store_visit *visit,
-                   void *context)
-{
-    return store_get(d->store, id, now_s, visit, context);
-}
-
-int directory_list(struct directory *d, const struct store_query *query, store_visit *visit, void *context)
-{
-    return store_list(d->store, query, visit, context);
-}
-
-int directory_count(struct directory *d, uint64_t now_s, uint64_t *out)
-{
-    int err = 0;
-    if (d->counted_at_s != now_s) {
-        err = store_count(d->store, now_s, &d->count);
-        d->counted_at_s = err ? 0 : now_s;
+    enum directory_verdict verdict = judge(d, now_s, &o->record, &o->signature, &r);
+    o->receipt = (struct directory_receipt){0};
+    if (verdict != DIRECTORY_REGISTERED) {
+        o->done(o->context, verdict, &o->receipt);
+        return;
     }
-    *out = d->count;
-    return err;
+    prune(d, now_s);
+    keep(d, &r, now_s, o);
+}
+
+void directory_find(struct directory *d, uint64_t now_s, const struct node_id *id, store_visit *visit,
+                    store_done *done, void *context)
+{
+    store_get(d->store, id, now_s, visit, done, context);
+}
+
+void directory_list(struct directory *d, const struct store_query *query, store_visit *visit,
+                    store_done *done, void *context)
+{
+    store_list(d->store, query, visit, done, context);
+}
+
+static void on_counted(void *context, int err, uint64_t number)
+{
+    struct directory *d = context;
+    d->counting = false;
+    if (err)
+        return;
+    d->count = number;
+    d->counted_at_s = d->asked_at_s;
+}
+
+uint64_t directory_count(struct directory *d, uint64_t now_s)
+{
+    if (d->counted_at_s != now_s && !d->counting) {
+        d->counting = true;
+        d->asked_at_s = now_s;
+        store_count(d->store, now_s, on_counted, d);
+    }
+    return d->count;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The rules of the directory: who may register what, and what is shown to whom. HTTP thread. Time comes in as
+/* The rules of the directory: who may register what, and what is shown to whom. The desk's thread. Time comes in as
  * an argument, so tests run it on a clock of their own. docs/PROTOCOL.md §8. */
 
 #include "backbone/store.h"
@@ -13,6 +13,7 @@
 #define DIRECTORY_EXPIRY_MAX_S 3600 /* how far ahead a record may expire */
 #define DIRECTORY_SKEW_S       60   /* by how much a node's clock may be ahead of ours */
 
+struct challenge_keys;
 struct directory;
 
 /* Takes store, which is closed with the directory, also when this fails. */
@@ -22,6 +23,8 @@ int directory_new(struct store *store, struct directory **out) must_check;
 void directory_free(struct directory *d);
 
 int directory_challenge(struct directory *d, uint64_t now_s, uint8_t out[RECORD_CHALLENGE_LEN]) must_check;
+/* Its keys, for those who agree with others upon them. */
+struct challenge_keys *directory_keys(struct directory *d);
 
 enum directory_verdict {
     DIRECTORY_REGISTERED,
@@ -42,16 +45,26 @@ struct directory_receipt {
     uint64_t stored_seq; /* set with DIRECTORY_SEQ */
 };
 
-/* Judges a signed record and keeps it. The costly signature is looked at only when the challenge is good. */
-enum directory_verdict directory_register(struct directory *d, uint64_t now_s, const struct slice *record,
-                                          const struct slice *signature,
-                                          struct directory_receipt *out) must_check;
+typedef void directory_done(void *context, enum directory_verdict verdict,
+                            const struct directory_receipt *receipt);
+
+/* A signed record on its way into the directory. The caller's, who keeps it and the bytes until done was called. */
+struct directory_order {
+    struct slice record, signature;
+    directory_done *done;
+    void *context;
+    struct directory_receipt receipt; /* what done is given */
+};
+
+/* Judges it and keeps it; done is called now or later. The costly signature is looked at only when the challenge is
+ * good. */
+void directory_register(struct directory *d, uint64_t now_s, struct directory_order *order);
 
 /* As store_get and store_list. */
-int directory_find(struct directory *d, uint64_t now_s, const struct node_id *id, store_visit *visit,
-                   void *context) must_check;
-int directory_list(struct directory *d, const struct store_query *query, store_visit *visit,
-                   void *context) must_check;
+void directory_find(struct directory *d, uint64_t now_s, const struct node_id *id, store_visit *visit,
+                    store_done *done, void *context);
+void directory_list(struct directory *d, const struct store_query *query, store_visit *visit,
+                    store_done *done, void *context);
 
-/* Nodes registered now, counted at most once a second. */
-int directory_count(struct directory *d, uint64_t now_s, uint64_t *out) must_check;
+/* Nodes registered as of the store's last answer; it is asked at most once a second. */
+uint64_t directory_count(struct directory *d, uint64_t now_s);

@@ -31,12 +31,16 @@ struct http {
     int listener;
 };
 
-/* A request whose body is coming in. */
+/* A request whose body is coming in, and then its answer. */
 struct exchange {
     struct addr from;
     uint8_t *body;
     size_t len, cap;
     size_t received; /* more than len when the body is too large */
+    bool asked;      /* the desk had it: the answer is whole */
+    struct errand errand;
+    struct order order;
+    struct MHD_Connection *connection; /* while it is suspended */
 };
 
 static void on_log(void *context, const char *format, va_list args)
@@ -94,8 +98,10 @@ static void on_completed(void *context, struct MHD_Connection *c, void **exchang
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK && info)
         connections_served(h->connections, info->socket_context, clock_monotonic_us());
-    if (x)
+    if (x) {
         free(x->body);
+        free(x->order.answer.body); /* of one that left while the desk had its request */
+    }
     free(x);
     *exchange = NULL;
 }
@@ -128,9 +134,10 @@ static struct MHD_Response *response_of(const struct response *answer)
 }
 
 /* Takes the answer's body. MHD_NO closes the connection. */
-static enum MHD_Result send_answer(struct MHD_Connection *c, const struct response *answer)
+static enum MHD_Result send_answer(struct MHD_Connection *c, struct response *answer)
 {
     struct MHD_Response *r = response_of(answer);
+    answer->body = NULL;
     if (!r)
         return MHD_NO;
     enum MHD_Result ret = MHD_queue_response(c, answer->status, r);
@@ -277,10 +284,38 @@ static const char *header_of(struct MHD_Connection *c, const char *name)
     return MHD_lookup_connection_value(c, MHD_HEADER_KIND, name);
 }
 
+static void on_errand(void *order)
+{
+    routes_ask(order);
+}
+
+/* The directory's thread, or whoever closes its store. */
+static void on_answered(void *context)
+{
+    struct exchange *x = context;
+    MHD_resume_connection(x->connection);
+}
+
+/* Suspended before it is given away: the answer may come at once. */
+static enum MHD_Result ask_desk(struct http *h, struct MHD_Connection *c, struct exchange *x)
+{
+    x->asked = true;
+    x->connection = c;
+    x->order.done = on_answered;
+    x->order.context = x;
+    x->errand = (struct errand){.run = on_errand, .context = &x->order};
+    MHD_suspend_connection(c);
+    if (!desk_give(h->with.desk, &x->errand)) {
+        routes_answer_busy(&x->order);
+        MHD_resume_connection(c);
+    }
+    return MHD_YES;
+}
+
 static enum MHD_Result finish(struct http *h, struct MHD_Connection *c, const char *method, const char *path,
                               struct exchange *x)
 {
-    struct request request = {
+    x->order.request = (struct request){
         .method = method,
         .path = path,
         .after = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "after"),
@@ -292,15 +327,16 @@ static enum MHD_Result finish(struct http *h, struct MHD_Connection *c, const ch
         .now_us = clock_monotonic_us(),
         .now_s = clock_unix_s(),
     };
-    struct response answer;
+    struct response *answer = &x->order.answer;
     if (x->received > ROUTES_BODY_MAX)
         return refuse_large(h, c);
     if (source_of(h, c, &x->from) != 0)
         return MHD_NO;
-    request.from = x->from;
-    routes_answer(h->with.routes, &request, &answer);
-    return answer.status == MHD_HTTP_SWITCHING_PROTOCOLS ? send_upgrade(h, c, &answer)
-                                                         : send_answer(c, &answer);
+    x->order.request.from = x->from;
+    if (!routes_answer(h->with.routes, &x->order))
+        return ask_desk(h, c, x);
+    return answer->status == MHD_HTTP_SWITCHING_PROTOCOLS ? send_upgrade(h, c, answer)
+                                                          : send_answer(c, answer);
 }
 
 static enum MHD_Result on_request(void *context, struct MHD_Connection *c, const char *path,
@@ -312,6 +348,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *c, const
     (void)version;
     if (!x)
         return begin(h, c, exchange);
+    if (x->asked)
+        return send_answer(c, &x->order.answer);
     if (*len == 0)
         return finish(h, c, method, path, x);
     int err = append(x, data, *len);
@@ -348,7 +386,7 @@ static struct MHD_Daemon *start_daemon(struct http *h)
 {
     return MHD_start_daemon(
         MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_USE_ERROR_LOG | MHD_ALLOW_UPGRADE |
-            MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC,
+            MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME,
         0, NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, h, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)(HTTP_CONNECTIONS_MAX + HTTP_LEAVING_MAX + CLOSING_MAX), MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)HTTP_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MEMORY,

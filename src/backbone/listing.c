@@ -26,6 +26,9 @@ static json_t *json_summary(const struct store_entry *e)
 
 /* A listing under construction. */
 struct page {
+    struct response *out;
+    answer_done *done;
+    void *context;
     json_t *nodes;
     json_t *(*format)(const struct store_entry *e);
     unsigned limit;
@@ -59,7 +62,7 @@ static int parse_limit(const char *text, unsigned *out)
     return *out >= 1 && *out <= PAGE_ENTRIES ? 0 : ERR_ARGUMENT;
 }
 
-static void answer_page(const struct page *page, struct response *out)
+static void answer_page(const struct page *page)
 {
     json_t *value = json_pack("{sO}", "nodes", page->nodes);
     char next[ID_TEXT_MAX];
@@ -68,33 +71,65 @@ static void answer_page(const struct page *page, struct response *out)
         json_decref(value);
         value = NULL;
     }
-    answer_json(out, 200, value);
+    answer_json(page->out, 200, value);
+}
+
+static void on_listed(void *context, int err, uint64_t number)
+{
+    struct page *page = context;
+    struct page was = *page;
+    (void)number;
+    if (err)
+        answer_unavailable(page->out);
+    else if (page->failed)
+        answer_error(page->out, 500, "out of memory");
+    else
+        answer_page(page);
+    json_decref(page->nodes);
+    free(page);
+    was.done(was.context);
+}
+
+/* NULL, or what is wrong with the arguments. */
+static const char *read_query(const struct request *request, struct store_query *query, struct node_id *after)
+{
+    if (parse_limit(request->limit, &query->limit) != 0)
+        return "limit is a number from 1 to 100";
+    if (request->after && id_parse(request->after, after) != 0)
+        return "after is a node's id, 40 hex digits";
+    query->after = request->after ? after : NULL;
+    return NULL;
+}
+
+static struct page *new_page(bool is_whole, unsigned limit)
+{
+    struct page *page = calloc(1, sizeof(*page));
+    if (!page)
+        return NULL;
+    page->format = is_whole ? listing_signed_record : json_summary;
+    page->limit = limit;
+    page->nodes = json_array();
+    if (page->nodes)
+        return page;
+    free(page);
+    return NULL;
 }
 
 void listing_answer(struct directory *d, const char *network, const struct request *request,
-                    struct response *out)
+                    struct response *out, answer_done *done, void *context)
 {
-    struct page page = {.format = network ? listing_signed_record : json_summary};
     struct node_id after;
-    struct store_query query = {.network = network, .now_s = request->now_s};
-    if (parse_limit(request->limit, &page.limit) != 0) {
-        answer_error(out, 400, "limit is a number from 1 to 100");
+    struct store_query query = {.network = network, .bytes = PAGE_BYTES, .now_s = request->now_s};
+    const char *wrong = read_query(request, &query, &after);
+    struct page *page = wrong ? NULL : new_page(network, query.limit);
+    if (page) {
+        page->out = out;
+        page->done = done;
+        page->context = context;
+        query.limit++; /* one more tells whether there is a next page */
+        directory_list(d, &query, add_to_page, on_listed, page);
         return;
     }
-    if (request->after && id_parse(request->after, &after) != 0) {
-        answer_error(out, 400, "after is a node's id, 40 hex digits");
-        return;
-    }
-    query.after = request->after ? &after : NULL;
-    query.limit = page.limit + 1; /* one more tells whether there is a next page */
-    page.nodes = json_array();
-    if (!page.nodes)
-        answer_error(out, 500, "out of memory");
-    else if (directory_list(d, &query, add_to_page, &page) != 0)
-        answer_unavailable(out);
-    else if (page.failed)
-        answer_error(out, 500, "out of memory");
-    else
-        answer_page(&page, out);
-    json_decref(page.nodes);
+    answer_error(out, wrong ? 400 : 500, wrong ? wrong : "out of memory");
+    done(context);
 }

@@ -54,6 +54,13 @@ static const char *const relay_names[RELAY_OUTCOMES] = {
     [RELAY_OUTCOME_UNSENT] = "unsent",
 };
 
+static const char *const store_names[STORE_REQUESTS] = {
+    [STORE_REQUEST_ANSWERED] = "answered",
+    [STORE_REQUEST_REFUSED] = "refused",
+    [STORE_REQUEST_LOST] = "lost",
+    [STORE_REQUEST_MALFORMED] = "malformed",
+};
+
 void metrics_answer(struct metrics *m, unsigned status)
 {
     for (size_t i = 0; i < METRICS_STATUS_COUNT; i++)
@@ -116,6 +123,15 @@ static void format_relay(const struct relay_metrics *r, FILE *f)
            r->overflows);
 }
 
+static void format_store(const struct store_metrics *s, FILE *f)
+{
+    single(f, "store_up", "gauge", "Whether the shared store is connected.", s->up);
+    single(f, "store_instances", "gauge", "Backbones that share it and live.", s->instances);
+    single(f, "store_connections_lost_total", "counter", "Connections to it that were lost.", s->lost);
+    by_outcome(f, "store_requests_total", "Requests to it by outcome.", store_names, s->requests,
+               STORE_REQUESTS);
+}
+
 static void format(const struct metrics *m, uint64_t nodes, FILE *f)
 {
     head(f, "build_info", "gauge", "The version that runs; always 1.");
@@ -144,13 +160,15 @@ static void format(const struct metrics *m, uint64_t nodes, FILE *f)
     format_relay(&m->relay, f);
 }
 
-char *metrics_format(const struct metrics *m, uint64_t nodes, size_t *len)
+char *metrics_format(const struct metrics *m, uint64_t nodes, bool is_shared, size_t *len)
 {
     char *text = NULL;
     FILE *f = open_memstream(&text, len);
     if (!f)
         return NULL;
     format(m, nodes, f);
+    if (is_shared)
+        format_store(&m->store, f);
     if (fclose(f) == 0)
         return text;
     free(text);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What /metrics tells. Counters are written by the HTTP, the reflection, the uplink and the relay thread and read by
- * the HTTP thread. */
+/* What /metrics tells. Counters are written by the HTTP, the directory's, the reflection, the uplink and the relay thread and
+ * read by the directory's. */
 
 #include "base/err.h"
 #include "proto/relay/relay.h"
 #include "proto/uplink/uplink_message.h"
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -75,6 +76,23 @@ struct relay_metrics {
     _Atomic uint64_t overflows; /* that the socket dropped */
 };
 
+/* What became of a request to a shared store. */
+enum store_request {
+    STORE_REQUEST_ANSWERED,
+    STORE_REQUEST_REFUSED,   /* here: there is no connection, or too many wait */
+    STORE_REQUEST_LOST,      /* with the connection, or overdue */
+    STORE_REQUEST_MALFORMED, /* besides: the answer is none that it can have */
+    STORE_REQUESTS
+};
+
+/* Of a shared store (backbone/store_redis.h), written by the directory's thread. */
+struct store_metrics {
+    _Atomic uint64_t up;   /* 1: connected */
+    _Atomic uint64_t lost; /* connections */
+    _Atomic uint64_t requests[STORE_REQUESTS];
+    _Atomic uint64_t instances; /* that live, by their own word */
+};
+
 struct metrics {
     _Atomic uint64_t answers[METRICS_STATUS_COUNT];
     _Atomic uint64_t registrations, lookups;
@@ -86,6 +104,7 @@ struct metrics {
     _Atomic uint64_t cut;    /* connections closed because a request took too long */
     struct uplink_metrics uplinks;
     struct relay_metrics relay;
+    struct store_metrics store;
     uint64_t started_s;
 };
 
@@ -107,5 +126,6 @@ static inline void metrics_subtract(_Atomic uint64_t *gauge)
 /* Counts an answer by its HTTP status. */
 void metrics_answer(struct metrics *m, unsigned status);
 
-/* The Prometheus text exposition, malloc'd: the caller frees it. NULL without memory. */
-char *metrics_format(const struct metrics *m, uint64_t nodes, size_t *len);
+/* The Prometheus text exposition, malloc'd: the caller frees it. NULL without memory. A store that is not shared has
+ * nothing to tell. */
+char *metrics_format(const struct metrics *m, uint64_t nodes, bool is_shared, size_t *len);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dispatch, rates, and the JSON of every answer. */
+/* Dispatch and rates, by the HTTP thread, and the JSON of every answer. */
 
 #include "backbone/routes.h"
 
 #include "backbone/challenge.h"
+#include "backbone/cluster.h"
 #include "proto/admission/limits.h"
 #include "backbone/listing.h"
 #include "backbone/registration.h"
@@ -31,21 +32,26 @@
 #define INSTANCE_LEN             8
 
 struct routes {
-    struct directory *directory;
-    struct metrics *metrics;
-    struct limits *lookups, *registrations;
-    uint16_t stun_port;
+    struct routes_config config;
+    struct limits *lookups, *registrations; /* the HTTP thread's */
     struct bucket log_bucket;
     uint64_t log_withheld;
     char instance[INSTANCE_LEN * 2 + 1]; /* random: nodes notice a restart by it */
 };
 
-int routes_new(struct directory *directory, struct metrics *metrics, uint16_t stun_port, struct routes **out)
+struct route {
+    const char *method, *prefix, *suffix; /* suffix NULL: the prefix is the whole path */
+    void (*answer)(const struct request *request, struct response *out); /* HTTP thread, or else … */
+    void (*ask)(struct order *o);                                        /* … the directory's */
+    unsigned cost; /* look-ups that it counts as; a registration has a budget of its own */
+};
+
+int routes_new(const struct routes_config *config, struct routes **out)
 {
     struct routes *r = calloc(1, sizeof(*r));
     if (!r)
         return ERR_NOMEM;
-    *r = (struct routes){.directory = directory, .metrics = metrics, .stun_port = stun_port};
+    r->config = *config;
     uint8_t instance[INSTANCE_LEN];
     secret_random(instance, sizeof(instance));
     hex_encode(instance, sizeof(instance), r->instance);
@@ -70,92 +76,129 @@ void routes_free(struct routes *r)
     free(r);
 }
 
-static void get_health(struct routes *r, const struct request *request, struct response *out)
+static void get_health(const struct request *request, struct response *out)
 {
-    (void)r, (void)request;
+    (void)request;
     answer_json(out, 200, json_pack("{ss}", "status", "ok"));
 }
 
-static void get_info(struct routes *r, const struct request *request, struct response *out)
+/* An order's answer is whole. */
+static void finish(void *context)
 {
-    uint64_t nodes;
-    if (directory_count(r->directory, request->now_s, &nodes) != 0) {
-        answer_unavailable(out);
-        return;
-    }
-    answer_json(out, 200,
-                json_pack("{sssssisssisI}", "name", "shadowmesh-backbone", "version", SHADOWMESH_VERSION,
-                          "api", 1, "instance", r->instance, "stun_port", (int)r->stun_port, "nodes",
-                          (json_int_t)nodes));
+    struct order *o = context;
+    metrics_answer(o->routes->config.metrics, o->answer.status);
+    o->done(o->context);
 }
 
-static void get_metrics(struct routes *r, const struct request *request, struct response *out)
+/* NULL without memory. */
+static json_t *backbones_of(const struct store_heard *heard)
 {
-    uint64_t nodes;
-    if (directory_count(r->directory, request->now_s, &nodes) != 0) {
-        answer_unavailable(out);
-        return;
+    json_t *list = json_array();
+    for (unsigned i = 0; list && i < heard->count; i++) {
+        if (json_array_append_new(list, json_string(heard->urls[i])) != 0) {
+            json_decref(list);
+            list = NULL;
+        }
     }
-    out->body = metrics_format(r->metrics, nodes, &out->len);
+    return list;
+}
+
+static void get_info(struct order *o)
+{
+    struct routes *r = o->routes;
+    static const struct store_heard nobody;
+    const struct store_heard *heard = r->config.cluster ? cluster_heard(r->config.cluster) : &nobody;
+    json_t *info = json_pack("{sssssisssisI}", "name", "shadowmesh-backbone", "version", SHADOWMESH_VERSION,
+                             "api", 1, "instance", heard->count ? heard->generation : r->instance,
+                             "stun_port", (int)r->config.stun_port, "nodes",
+                             (json_int_t)directory_count(r->config.directory, o->request.now_s));
+    if (info && heard->count && json_object_set_new(info, "backbones", backbones_of(heard)) != 0) {
+        json_decref(info);
+        info = NULL;
+    }
+    answer_json(&o->answer, 200, info);
+    finish(o);
+}
+
+static void get_metrics(struct order *o)
+{
+    struct routes *r = o->routes;
+    struct response *out = &o->answer;
+    uint64_t nodes = directory_count(r->config.directory, o->request.now_s);
+    out->body = metrics_format(r->config.metrics, nodes, r->config.cluster, &out->len);
     out->status = out->body ? 200 : 500;
     out->type = METRICS_TYPE;
+    finish(o);
 }
 
-static void get_challenge(struct routes *r, const struct request *request, struct response *out)
+static void get_challenge(struct order *o)
 {
     uint8_t challenge[RECORD_CHALLENGE_LEN];
     char hex[2 * sizeof(challenge) + 1];
-    if (directory_challenge(r->directory, request->now_s, challenge) != 0) {
-        answer_error(out, 500, "the server cannot make a challenge");
-        return;
+    if (directory_challenge(o->routes->config.directory, o->request.now_s, challenge) != 0) {
+        answer_error(&o->answer, 500, "the server cannot make a challenge");
+    } else {
+        hex_encode(challenge, sizeof(challenge), hex);
+        answer_json(&o->answer, 200,
+                    json_pack("{sssi}", "challenge", hex, "expires_s", CHALLENGE_LIFETIME_S));
     }
-    hex_encode(challenge, sizeof(challenge), hex);
-    answer_json(out, 200, json_pack("{sssi}", "challenge", hex, "expires_s", CHALLENGE_LIFETIME_S));
+    finish(o);
 }
 
-static bool store_signed_record(void *context, const struct store_entry *e)
+static bool show_node(void *context, const struct store_entry *e)
 {
-    *(json_t **)context = listing_signed_record(e);
+    struct order *o = context;
+    json_t *found = listing_signed_record(e);
+    if (found && e->linked && json_object_set_new(found, "linked", json_string(e->linked)) != 0) {
+        json_decref(found);
+        found = NULL;
+    }
+    answer_json(&o->answer, 200, found);
     return false;
 }
 
-static void get_node(struct routes *r, const struct request *request, struct response *out)
+static void on_found(void *context, int err, uint64_t number)
+{
+    struct order *o = context;
+    (void)number;
+    if (err == ERR_NOT_FOUND)
+        answer_error(&o->answer, 404, "no node with this id is registered now");
+    else if (err)
+        answer_unavailable(&o->answer);
+    else
+        metrics_add(&o->routes->config.metrics->lookups);
+    finish(o);
+}
+
+static void get_node(struct order *o)
 {
     struct node_id id;
-    if (id_parse(request->path + strlen("/v1/nodes/"), &id) != 0) {
-        answer_error(out, 400, "a node's id is 40 hex digits");
+    if (id_parse(o->request.path + strlen("/v1/nodes/"), &id) == 0) {
+        directory_find(o->routes->config.directory, o->request.now_s, &id, show_node, on_found, o);
         return;
     }
-    json_t *found = NULL;
-    int err = directory_find(r->directory, request->now_s, &id, store_signed_record, &found);
-    if (err == ERR_NOT_FOUND) {
-        answer_error(out, 404, "no node with this id is registered now");
-    } else if (err) {
-        json_decref(found);
-        answer_unavailable(out);
-    } else {
-        metrics_add(&r->metrics->lookups);
-        answer_json(out, 200, found);
-    }
+    answer_error(&o->answer, 400, "a node's id is 40 hex digits");
+    finish(o);
 }
 
-static void get_nodes(struct routes *r, const struct request *request, struct response *out)
+static void get_nodes(struct order *o)
 {
-    listing_answer(r->directory, NULL, request, out);
+    listing_answer(o->routes->config.directory, NULL, &o->request, &o->answer, finish, o);
 }
 
-static void get_network(struct routes *r, const struct request *request, struct response *out)
+static void get_network(struct order *o)
 {
     char network[RECORD_NETWORK_MAX + 1];
-    const char *begin = request->path + strlen("/v1/networks/");
+    const char *begin = o->request.path + strlen("/v1/networks/");
     size_t len = strcspn(begin, "/");
     if (len == 0 || len >= sizeof(network)) {
-        answer_error(out, 400, "a network's id is 1 to 40 characters");
+        answer_error(&o->answer, 400, "a network's id is 1 to 40 characters");
+        finish(o);
         return;
     }
     memcpy(network, begin, len);
     network[len] = '\0';
-    listing_answer(r->directory, network, request, out);
+    listing_answer(o->routes->config.directory, network, &o->request, &o->answer, finish, o);
 }
 
 static void answer_registered(const struct request *request, const struct directory_receipt *receipt,
@@ -230,12 +273,11 @@ static void log_registration(struct routes *r, const struct request *request, co
     log_debug("registered %s from %s%s", id_format(id, text), addr_format(&request->from, from), withheld);
 }
 
-static void get_link(struct routes *r, const struct request *request, struct response *out)
+static void get_link(const struct request *request, struct response *out)
 {
     const char *why = request->body.len || strcmp(request->method, "GET") != 0
                           ? "a request for a WebSocket is a GET without a body"
                           : upgrade_check(&request->upgrade, out->accept);
-    (void)r;
     out->status = 101;
     if (!why)
         return;
@@ -243,36 +285,54 @@ static void get_link(struct routes *r, const struct request *request, struct res
     answer_error(out, 426, why);
 }
 
-static void post_nodes(struct routes *r, const struct request *request, struct response *out)
-{
+/* A registration on its way. */
+struct posting {
     struct registration registration;
-    const char *why;
-    if (registration_decode((const char *)request->body.data, request->body.len, &registration, &why) != 0) {
-        answer_error(out, 400, why);
-        return;
-    }
-    struct slice record = {registration.record, registration.record_len};
-    struct slice signature = {registration.signature, sizeof(registration.signature)};
-    struct directory_receipt receipt;
-    enum directory_verdict verdict =
-        directory_register(r->directory, request->now_s, &record, &signature, &receipt);
+    struct directory_order order;
+};
+
+static void on_registered(void *context, enum directory_verdict verdict,
+                          const struct directory_receipt *receipt)
+{
+    struct order *o = context;
     if (verdict == DIRECTORY_REGISTERED) {
-        metrics_add(&r->metrics->registrations);
-        log_registration(r, request, &receipt.id);
+        metrics_add(&o->routes->config.metrics->registrations);
+        log_registration(o->routes, &o->request, &receipt->id);
     }
-    answer_verdict(verdict, request, &receipt, out);
+    answer_verdict(verdict, &o->request, receipt, &o->answer);
+    free(o->detail);
+    finish(o);
 }
 
-static const struct route {
-    const char *method, *prefix, *suffix; /* suffix NULL: the prefix is the whole path */
-    void (*answer)(struct routes *r, const struct request *request, struct response *out);
-    unsigned cost; /* look-ups that it counts as; a registration has a budget of its own */
-} table[] = {
-    {"GET", "/health", NULL, get_health, 0},    {"GET", "/metrics", NULL, get_metrics, 1},
-    {"GET", "/v1/info", NULL, get_info, 1},     {"GET", "/v1/challenge", NULL, get_challenge, 1},
-    {"POST", "/v1/nodes", NULL, post_nodes, 0}, {"GET", "/v1/nodes", NULL, get_nodes, LISTING_COST},
-    {"GET", "/v1/nodes/", "", get_node, 1},     {"GET", "/v1/networks/", "/nodes", get_network, LISTING_COST},
-    {"GET", UPLINK_PATH, NULL, get_link, 1},
+static void post_nodes(struct order *o)
+{
+    struct posting *p = o->detail = malloc(sizeof(*p));
+    const char *why = "out of memory";
+    if (p && registration_decode((const char *)o->request.body.data, o->request.body.len, &p->registration,
+                                 &why) == 0) {
+        p->order = (struct directory_order){
+            .record = {p->registration.record, p->registration.record_len},
+            .signature = {p->registration.signature, sizeof(p->registration.signature)},
+            .done = on_registered,
+            .context = o};
+        directory_register(o->routes->config.directory, o->request.now_s, &p->order);
+        return;
+    }
+    answer_error(&o->answer, p ? 400 : 500, why);
+    free(p);
+    finish(o);
+}
+
+static const struct route table[] = {
+    {"GET", "/health", NULL, get_health, NULL, 0},
+    {"GET", "/metrics", NULL, NULL, get_metrics, 1},
+    {"GET", "/v1/info", NULL, NULL, get_info, 1},
+    {"GET", "/v1/challenge", NULL, NULL, get_challenge, 1},
+    {"POST", "/v1/nodes", NULL, NULL, post_nodes, 0},
+    {"GET", "/v1/nodes", NULL, NULL, get_nodes, LISTING_COST},
+    {"GET", "/v1/nodes/", "", NULL, get_node, 1},
+    {"GET", "/v1/networks/", "/nodes", NULL, get_network, LISTING_COST},
+    {"GET", UPLINK_PATH, NULL, get_link, NULL, 1},
 };
 
 /* The part of the path between prefix and suffix must be one segment. */
@@ -303,7 +363,7 @@ static const struct route *find_route(const struct request *request, const char 
 static bool within_rate(struct routes *r, const struct request *request, const struct route *route,
                         struct response *out)
 {
-    bool registers = route && route->answer == post_nodes;
+    bool registers = route && route->ask == post_nodes;
     uint64_t wait_us = limits_take(registers ? r->registrations : r->lookups, &request->from,
                                    registers ? 1
                                    : route   ? route->cost
@@ -316,31 +376,50 @@ static bool within_rate(struct routes *r, const struct request *request, const s
     return false;
 }
 
-void routes_answer(struct routes *r, const struct request *request, struct response *out)
+/* Returns whether the answer is whole. */
+static bool dispatch(struct routes *r, struct order *o)
 {
     const char *allow;
-    const struct route *route = find_route(request, &allow);
-    *out = (struct response){0};
-    if (!within_rate(r, request, route, out)) {
-        metrics_answer(r->metrics, out->status);
-        return;
+    o->route = find_route(&o->request, &allow);
+    if (!within_rate(r, &o->request, o->route, &o->answer))
+        return true;
+    if (o->route && o->route->answer) {
+        o->route->answer(&o->request, &o->answer);
+    } else if (!o->route && allow) {
+        o->answer.allow = allow;
+        answer_error(&o->answer, 405, "this path does not take this method");
+    } else if (!o->route) {
+        answer_error(&o->answer, 404, "there is nothing at this path");
     }
-    if (route) {
-        route->answer(r, request, out);
-    } else if (allow) {
-        out->allow = allow;
-        answer_error(out, 405, "this path does not take this method");
-    } else {
-        answer_error(out, 404, "there is nothing at this path");
-    }
-    metrics_answer(r->metrics, out->status);
+    return !o->route || o->route->answer;
+}
+
+bool routes_answer(struct routes *r, struct order *o)
+{
+    o->routes = r;
+    o->answer = (struct response){0};
+    bool whole = dispatch(r, o);
+    if (whole)
+        metrics_answer(r->config.metrics, o->answer.status);
+    return whole;
+}
+
+void routes_ask(struct order *o)
+{
+    o->route->ask(o);
+}
+
+void routes_answer_busy(struct order *o)
+{
+    answer_unavailable(&o->answer);
+    metrics_answer(o->routes->config.metrics, o->answer.status);
 }
 
 static void refuse(struct routes *r, unsigned status, const char *why, struct response *out)
 {
     *out = (struct response){0};
     answer_error(out, status, why);
-    metrics_answer(r->metrics, out->status);
+    metrics_answer(r->config.metrics, out->status);
 }
 
 void routes_answer_too_large(struct routes *r, struct response *out)

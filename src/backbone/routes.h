@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The HTTP API, without HTTP's transport: a request in, an answer out. HTTP thread. docs/PROTOCOL.md §8.
+/* The HTTP API, without HTTP's transport: a request in, an answer out. What needs no directory is answered by the HTTP
+ * thread, the rest by the directory's (backbone/desk.h), now or later. docs/PROTOCOL.md §8.
  *
  *   GET  /health                 200 {"status":"ok"}
  *   GET  /v1/info                200 {"name":"shadowmesh-backbone","version":TEXT,"api":1,
- *                                     "instance":TEXT,"stun_port":N,"nodes":N}
+ *                                     "instance":TEXT,"stun_port":N,"nodes":N,"backbones":[URL,…]}
  *   GET  /v1/challenge           200 {"challenge":"64 hex digits","expires_s":60}
  *   POST /v1/nodes               body {"record":BASE64,"signature":BASE64}, at most 32 KiB
  *                                201 {"id":ID,"seq":N,"expiry_s":N,"observed":"client's IP address"}
@@ -12,8 +13,8 @@
  *                                401 challenge unknown or expired
  *                                403 the key does not hash to the id, or the signature is wrong
  *                                409 {"error":TEXT,"seq":N}: seq is not above N, the stored one
- *                                503 no room for more nodes, or the database fails
- *   GET  /v1/nodes/ID            200 {"record":BASE64,"signature":BASE64}, or 404
+ *                                503 no room for more nodes, or the store fails
+ *   GET  /v1/nodes/ID            200 {"record":BASE64,"signature":BASE64,"linked":URL}, or 404
  *   GET  /v1/nodes               200 {"nodes":[{"id":ID,"name":TEXT,"seq":N,"expiry_s":N},…],"next":ID}:
  *                                public nodes
  *   GET  /v1/networks/NET/nodes  200 {"nodes":[{"record":BASE64,"signature":BASE64},…],"next":ID}:
@@ -39,17 +40,40 @@
 
 #define ROUTES_BODY_MAX 32768
 
+struct cluster;
+struct route;
 struct routes;
 
-/* directory and metrics are borrowed while the routes live. */
-int routes_new(struct directory *directory, struct metrics *metrics, uint16_t stun_port,
-               struct routes **out) must_check;
+/* All is borrowed while the routes live. */
+struct routes_config {
+    struct directory *directory;
+    struct metrics *metrics;
+    struct cluster *cluster; /* NULL: the store is not shared */
+    uint16_t stun_port;
+};
+
+int routes_new(const struct routes_config *config, struct routes **out) must_check;
 
 /* NULL is allowed. */
 void routes_free(struct routes *r);
 
-/* Answers, and counts the answer. */
-void routes_answer(struct routes *r, const struct request *request, struct response *out);
+/* A request and its answer. The caller's, with what they point to, until done was called. */
+struct order {
+    struct request request;
+    struct response answer;
+    answer_done *done; /* by routes_ask */
+    void *context;
+    struct routes *routes; /* the rest is the routes' */
+    const struct route *route;
+    void *detail;
+};
+
+/* HTTP thread. Answers, counts the answer, and returns true; or false: the directory has to be asked. */
+bool routes_answer(struct routes *r, struct order *o) must_check;
+/* The directory's thread, after that. Answers, counts the answer, and calls done, now or later. */
+void routes_ask(struct order *o);
+/* Instead of it: 503. */
+void routes_answer_busy(struct order *o);
 
 /* The answer to a body that is over ROUTES_BODY_MAX and was not read. */
 void routes_answer_too_large(struct routes *r, struct response *out);

@@ -5,17 +5,22 @@
 #include "backbone/server.h"
 
 #include "backbone/cage.h"
+#include "backbone/cluster.h"
+#include "backbone/desk.h"
 #include "backbone/directory.h"
 #include "backbone/http.h"
 #include "backbone/listen.h"
 #include "backbone/metrics.h"
+#include "backbone/presence.h"
 #include "backbone/reflect.h"
 #include "backbone/routes.h"
+#include "backbone/store_redis.h"
 #include "backbone/store_sqlite.h"
 #include "backbone/uplink_places.h"
 #include "backbone/uplinks.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "crypto/secret.h"
 #include "net/process.h"
 #include <errno.h>
 #include <signal.h>
@@ -31,7 +36,11 @@
 struct server {
     struct listen_sockets sockets;
     struct metrics metrics;
+    struct store *store; /* the directory's */
     struct directory *directory;
+    struct presence *presence; /* NULL, as the next one: the store is not shared */
+    struct cluster *cluster;
+    struct desk *desk;
     struct routes *routes;
     struct reflect *reflect;
     struct uplinks *uplinks;
@@ -75,26 +84,63 @@ static int make_data_dir(const char *data_dir)
     return 0;
 }
 
-static int open_directory(const char *data_dir, struct directory **out)
+static int open_store(const struct backbone_config *config, struct metrics *metrics, struct store **out)
 {
     char path[4096];
-    struct store *store;
-    snprintf(path, sizeof(path), "%s/%s", data_dir, STORE_SQLITE_FILE);
-    int err = store_sqlite_open(path, SERVER_NODES_MAX, &store);
-    return err ? err : directory_new(store, out);
+    if (config->store.given)
+        return store_redis_open(&config->store, &metrics->store, SERVER_SHARED_NODES_MAX, out);
+    snprintf(path, sizeof(path), "%s/%s", config->data_dir, STORE_SQLITE_FILE);
+    return store_sqlite_open(path, SERVER_NODES_MAX, out);
 }
 
-static int start_serving(struct server *s, const struct backbone_config *config)
+/* With others, where the store is shared. */
+static int open_directory(struct server *s, const struct backbone_config *config)
+{
+    int err = open_store(config, &s->metrics, &s->store);
+    if (!err)
+        err = directory_new(s->store, &s->directory);
+    if (err || !store_is_shared(s->store))
+        return err;
+    err = presence_new(&s->presence);
+    const struct cluster_config cluster = {s->store, directory_keys(s->directory), s->presence,
+                                           &s->metrics.store, config->advertise};
+    return err ? err : cluster_new(&cluster, &s->cluster);
+}
+
+static uint64_t on_turn(void *context, uint64_t now_us, uint64_t now_s)
+{
+    return cluster_turn(context, now_us, now_s);
+}
+
+static void on_present(void *context, const struct node_id *id, bool on)
+{
+    struct server *s = context;
+    presence_set(s->presence, id, on);
+    desk_wake(s->desk);
+}
+
+static void configure_uplinks(struct server *s, const struct backbone_config *config)
 {
     s->uplinks_config = config->uplinks;
     s->uplinks_config.max = uplinks_max();
     s->uplinks_config.relay = s->sockets.relays ? &s->sockets.relay : NULL;
-    int err = routes_new(s->directory, &s->metrics, s->sockets.bound.port, &s->routes);
+    s->uplinks_config.present = s->presence ? on_present : NULL;
+    s->uplinks_config.present_context = s;
+}
+
+static int start_serving(struct server *s, const struct backbone_config *config)
+{
+    const struct desk_config desk = {s->store, s->cluster ? on_turn : NULL, s->cluster};
+    const struct routes_config routes = {s->directory, &s->metrics, s->cluster, s->sockets.bound.port};
+    configure_uplinks(s, config);
+    int err = desk_start(&desk, &s->desk);
+    if (!err)
+        err = routes_new(&routes, &s->routes);
     if (!err)
         err = reflect_start(s->sockets.udp, &s->metrics, &s->reflect);
     if (!err)
         err = uplinks_start(&s->uplinks_config, &s->metrics, &s->uplinks);
-    const struct http_with with = {s->routes, s->uplinks, &config->proxies, &s->metrics};
+    const struct http_with with = {s->routes, s->desk, s->uplinks, &config->proxies, &s->metrics};
     if (!err)
         err = http_start(s->sockets.tcp, &with, &s->http);
     if (err)
@@ -104,13 +150,28 @@ static int start_serving(struct server *s, const struct backbone_config *config)
     return err;
 }
 
+/* What the desk has begun is answered by the end of its store, before HTTP ends. */
+static void close_desk(struct server *s)
+{
+    desk_close(s->desk);
+    if (s->cluster && s->desk) {
+        cluster_leave(s->cluster);
+        store_turn(s->store, clock_monotonic_us());
+    }
+    if (s->directory)
+        directory_free(s->directory);
+}
+
 static void stop(struct server *s)
 {
+    close_desk(s);
     http_stop(s->http);
     uplinks_stop(s->uplinks);
     reflect_stop(s->reflect);
     routes_free(s->routes);
-    directory_free(s->directory);
+    desk_free(s->desk);
+    cluster_free(s->cluster);
+    presence_free(s->presence);
     listen_close(&s->sockets);
 }
 
@@ -123,9 +184,19 @@ static void wait_for_end(struct server *s, const sigset_t *ends)
     log_debug("ended by %s", strsignal(number));
 }
 
-int server_run(const struct backbone_config *config)
+/* Before the cage: a look-up needs files and sockets of its own. */
+static int find_store(struct redis_target *t)
+{
+    const char *why = redis_target_resolve(t);
+    if (why)
+        log_error("cannot find the store's host %s: %s; give another with -store", t->host, why);
+    return why ? ERR_NOT_FOUND : 0;
+}
+
+int server_run(struct backbone_config *config)
 {
     struct server s = {.sockets = {-1, -1}, .metrics = {.started_s = clock_unix_s()}};
+    bool is_shared = config->store.given;
     sigset_t ends;
     char at[ADDR_TEXT_MAX];
     prepare_process(&ends);
@@ -133,20 +204,21 @@ int server_run(const struct backbone_config *config)
     if (!err && config->uplinks.relay_mbit)
         err = listen_open_relay(&s.sockets, config->relay_port);
     if (!err)
-        err = make_data_dir(config->data_dir);
+        err = is_shared ? find_store(&config->store) : make_data_dir(config->data_dir);
     if (!err && config->sandbox)
-        err = cage_enter(config->data_dir);
+        err = cage_enter(config->data_dir, is_shared);
     if (!err)
-        err = open_directory(config->data_dir, &s.directory);
+        err = open_directory(&s, config);
     if (!err)
         err = log_start_writer();
     if (!err)
         err = start_serving(&s, config);
     if (!err) {
         log_info("shadowmesh-backbone " SHADOWMESH_VERSION " listening on %s (HTTP and STUN), data in %s",
-                 addr_format(&s.sockets.bound, at), config->data_dir);
+                 addr_format(&s.sockets.bound, at), is_shared ? config->store.shown : config->data_dir);
         wait_for_end(&s, &ends);
     }
     stop(&s);
+    secret_wipe(config->store.password, sizeof(config->store.password));
     return err ? 1 : 0;
 }

@@ -13,7 +13,6 @@
 #include <string.h>
 
 #define SCHEMA_VERSION    1
-#define PRUNE_BATCH       "1000"
 #define LOG_INTERVAL_US   (60 * USEC_PER_SEC)
 #define JOURNAL_MAX_BYTES "4194304"
 
@@ -65,7 +64,7 @@ static const char *const statement_text[STATEMENTS] = {
         " AND expiry_s > ?2 ORDER BY id LIMIT ?3",
     [STATEMENT_COUNT] = "SELECT count(*) FROM nodes WHERE expiry_s > ?1",
     [STATEMENT_PRUNE] = "DELETE FROM nodes WHERE rowid IN"
-                        " (SELECT rowid FROM nodes WHERE expiry_s < ?1 LIMIT " PRUNE_BATCH ")",
+                        " (SELECT rowid FROM nodes WHERE expiry_s < ?1 LIMIT ?2)",
 };
 
 struct store_sqlite {
@@ -172,9 +171,8 @@ static int stored_seq_of(struct store_sqlite *s, const struct node_id *id, uint6
     return ret;
 }
 
-static int sqlite_put(struct store *store, const struct store_entry *entry, uint64_t *stored_seq)
+static int put(struct store_sqlite *s, const struct store_entry *entry, uint64_t *stored_seq)
 {
-    struct store_sqlite *s = sqlite_of(store);
     int known = stored_seq_of(s, &entry->id, stored_seq);
     if (known == ERR_IO)
         return ERR_IO;
@@ -189,6 +187,15 @@ static int sqlite_put(struct store *store, const struct store_entry *entry, uint
     if (ret == 0 && known == ERR_NOT_FOUND)
         s->entries++;
     return ret;
+}
+
+static void sqlite_put(struct store *store, const struct store_entry *entry, uint64_t now_s, store_done *done,
+                       void *context)
+{
+    uint64_t stored_seq = 0;
+    (void)now_s;
+    int err = put(sqlite_of(store), entry, &stored_seq);
+    done(context, err, stored_seq);
 }
 
 static int visit_rows(struct store_sqlite *s, sqlite3_stmt *q, store_visit *visit, void *context)
@@ -206,19 +213,19 @@ static int visit_rows(struct store_sqlite *s, sqlite3_stmt *q, store_visit *visi
     return ret;
 }
 
-static int sqlite_get(struct store *store, const struct node_id *id, uint64_t now_s, store_visit *visit,
-                      void *context)
+static void sqlite_get(struct store *store, const struct node_id *id, uint64_t now_s, store_visit *visit,
+                       store_done *done, void *context)
 {
     struct store_sqlite *s = sqlite_of(store);
     sqlite3_stmt *q = s->statements[STATEMENT_GET];
     bind_id(q, 1, id);
     sqlite3_bind_int64(q, 2, (sqlite3_int64)now_s);
     int rows = visit_rows(s, q, visit, context);
-    return rows == 0 ? ERR_NOT_FOUND : rows < 0 ? rows : 0;
+    done(context, rows == 0 ? ERR_NOT_FOUND : rows < 0 ? rows : 0, 0);
 }
 
-static int sqlite_list(struct store *store, const struct store_query *query, store_visit *visit,
-                       void *context)
+static void sqlite_list(struct store *store, const struct store_query *query, store_visit *visit,
+                        store_done *done, void *context)
 {
     struct store_sqlite *s = sqlite_of(store);
     sqlite3_stmt *q = s->statements[query->network ? STATEMENT_LIST_NETWORK : STATEMENT_LIST_PUBLIC];
@@ -228,30 +235,31 @@ static int sqlite_list(struct store *store, const struct store_query *query, sto
     if (query->network)
         sqlite3_bind_text(q, 4, query->network, -1, SQLITE_STATIC);
     int rows = visit_rows(s, q, visit, context);
-    return rows < 0 ? rows : 0;
+    done(context, rows < 0 ? rows : 0, 0);
 }
 
-static int sqlite_count(struct store *store, uint64_t now_s, uint64_t *out)
+static void sqlite_count(struct store *store, uint64_t now_s, store_done *done, void *context)
 {
     struct store_sqlite *s = sqlite_of(store);
     sqlite3_stmt *q = s->statements[STATEMENT_COUNT];
     sqlite3_bind_int64(q, 1, (sqlite3_int64)now_s);
-    int ret = sqlite3_step(q) == SQLITE_ROW ? 0 : failed(s, "read");
-    *out = ret == 0 ? (uint64_t)sqlite3_column_int64(q, 0) : 0;
+    int err = sqlite3_step(q) == SQLITE_ROW ? 0 : failed(s, "read");
+    uint64_t count = err ? 0 : (uint64_t)sqlite3_column_int64(q, 0);
     rewind_statement(q);
-    return ret;
+    done(context, err, count);
 }
 
-static int sqlite_prune(struct store *store, uint64_t before_s)
+static void sqlite_prune(struct store *store, uint64_t before_s, store_done *done, void *context)
 {
     struct store_sqlite *s = sqlite_of(store);
     sqlite3_stmt *q = s->statements[STATEMENT_PRUNE];
     sqlite3_bind_int64(q, 1, (sqlite3_int64)before_s);
-    int ret = sqlite3_step(q) == SQLITE_DONE ? 0 : failed(s, "prune");
-    if (ret == 0)
-        s->entries -= (uint64_t)sqlite3_changes(s->db);
+    sqlite3_bind_int(q, 2, STORE_PRUNE_MAX);
+    int err = sqlite3_step(q) == SQLITE_DONE ? 0 : failed(s, "prune");
+    uint64_t count = err ? 0 : (uint64_t)sqlite3_changes(s->db);
+    s->entries -= count;
     rewind_statement(q);
-    return ret;
+    done(context, err, count);
 }
 
 static void sqlite_close(struct store *store)

@@ -141,6 +141,7 @@ static void leave(struct uplink *u)
     uplink_pairs_leave(u);
     uplink_streams_leave(u);
     (void)table_remove(u->hub->by_id, uplink_hub_key(u->hub, &u->id));
+    uplink_hub_present(u->hub, &u->id, false);
     metrics_subtract(&u->hub->metrics->proven);
 }
 
@@ -363,6 +364,7 @@ void uplink_verify(struct uplink *u)
         return;
     }
     set_state(u, UPLINK_UP);
+    uplink_hub_present(u->hub, &u->id, true);
     welcome(u);
 }
 

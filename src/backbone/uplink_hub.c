@@ -14,7 +14,7 @@
 int uplink_hub_open(struct uplink_hub *hub, const struct uplinks_config *config,
                     struct uplink_metrics *metrics)
 {
-    hub->names = &config->names;
+    hub->config = config;
     hub->metrics = metrics;
     secret_random(&hub->seed, sizeof(hub->seed));
     hub->relays = config->relay_mbit > 0;
@@ -50,6 +50,12 @@ uint64_t uplink_hub_key(const struct uplink_hub *hub, const struct node_id *id)
     uint64_t head;
     memcpy(&head, id->bytes, sizeof(head));
     return head ^ hub->seed;
+}
+
+void uplink_hub_present(const struct uplink_hub *hub, const struct node_id *id, bool on)
+{
+    if (hub->config->present)
+        hub->config->present(hub->config->present_context, id, on);
 }
 
 struct uplink *uplink_hub_find(const struct uplink_hub *hub, const struct node_id *id)

@@ -26,6 +26,9 @@ struct uplinks_config {
     unsigned source_mbit;
     unsigned max;             /* proven uplinks, at most UPLINK_MAX */
     struct udp_socket *relay; /* the relay's; NULL: there is none */
+    /* A node came, or has gone. NULL: nobody wants to know. */
+    void (*present)(void *context, const struct node_id *id, bool on);
+    void *present_context;
 };
 
 struct uplink_hub {
@@ -39,7 +42,7 @@ struct uplink_hub {
     struct uplink_rates *rates;
     struct relay_server *relay; /* NULL: there is none */
     bool relays;                /* datagrams are passed on */
-    const struct uplink_names *names;
+    const struct uplinks_config *config;
     struct uplink_metrics *metrics;
     struct heap deadlines;
     struct uplink *all;                      /* list, but for those that are gone */
@@ -57,6 +60,8 @@ void uplink_hub_close(struct uplink_hub *hub);
 
 /* Keys of tables. */
 uint64_t uplink_hub_key(const struct uplink_hub *hub, const struct node_id *id);
+/* Tells who wants to know that a node came, or has gone. */
+void uplink_hub_present(const struct uplink_hub *hub, const struct node_id *id, bool on);
 /* The uplink of an id that is UP, or NULL. */
 struct uplink *uplink_hub_find(const struct uplink_hub *hub, const struct node_id *id);
 

@@ -13,7 +13,7 @@ const char *uplink_proof_judge(struct uplink *u)
     uint8_t proof[UPLINK_PROOF_MAX];
     if (uplink_message_decode(u->prove->bytes, u->prove->len, UPLINK_NODE, &m) != 0)
         return "a malformed proof";
-    if (!uplink_names_have(u->hub->names, m.host))
+    if (!uplink_names_have(&u->hub->config->names, m.host))
         return "the proof is for another backbone: this one has other names (-url)";
     size_t len = uplink_proof(u->challenge, m.host, proof);
     metrics_add(&u->hub->metrics->verified);

@@ -24,16 +24,21 @@ static void check(bool ok)
         abort();
 }
 
+static void on_put(void *context, int err, uint64_t number)
+{
+    (void)context, (void)number;
+    check(err == 0);
+}
+
 /* More nodes than one page, half of them in a network. */
 static void fill(struct store *store)
 {
     for (unsigned i = 0; i < ENTRIES; i++) {
         struct test_entry t;
-        uint64_t seq;
         struct store_entry *e = test_entry_init(&t, i, 1, NOW_S + 1000);
         e->is_public = i % 2 == 0;
         snprintf(e->network, sizeof(e->network), "%s", i % 2 ? "net" : "");
-        check(store_put(store, e, &seq) == 0);
+        store_put(store, e, NOW_S, on_put, NULL);
     }
 }
 
@@ -42,7 +47,9 @@ static void start(void)
     struct store *store;
     check(store_sqlite_open(":memory:", 1000, &store) == 0);
     fill(store);
-    check(directory_new(store, &directory) == 0 && routes_new(directory, &metrics, 8080, &routes) == 0);
+    check(directory_new(store, &directory) == 0);
+    const struct routes_config config = {.directory = directory, .metrics = &metrics, .stun_port = 8080};
+    check(routes_new(&config, &routes) == 0);
 }
 
 /* The next line, NUL-terminated; the rest stays in *text. NULL when there is no more. */
@@ -89,10 +96,20 @@ static bool known(unsigned status)
     return false;
 }
 
+static void on_done(void *context)
+{
+    *(bool *)context = true;
+}
+
 static void ask(const struct request *request)
 {
-    struct response out;
-    routes_answer(routes, request, &out);
+    bool done = false;
+    struct order o = {.request = *request, .done = on_done, .context = &done};
+    if (!routes_answer(routes, &o)) {
+        routes_ask(&o);
+        check(done);
+    }
+    const struct response out = o.answer;
     check(known(out.status) && out.body && out.type && !out.retry_after_s);
     check((out.status == 405) == (out.allow != NULL) && strlen(out.body) == out.len);
     check(out.status != 201 || strcmp(request->method, "POST") == 0);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -170,6 +171,79 @@ static void too_long_a_directory_is_refused(void **state)
     expect_one_line_that_names("too long");
 }
 
+static void shared_store_is_a_url_without_a_password(void **state)
+{
+    (void)state;
+    static const char here[] = "https://b1.example";
+    assert_int_equal(PARSE("-store", "redis://backbones@redis.example/3", "-advertise", here), FLAGS_RUN);
+    assert_string_equal(config.store.host, "redis.example");
+    assert_string_equal(config.store.user, "backbones");
+    assert_int_equal(config.store.port, 6379);
+    assert_int_equal(config.store.database, 3);
+    assert_string_equal(config.store.shown, "redis://redis.example:6379/3");
+    assert_string_equal(config.advertise, here);
+    assert_int_equal(PARSE("-store", "redis://[::1]:7000", "-advertise", "http://[::1]:80/"), FLAGS_RUN);
+    assert_string_equal(config.store.host, "::1");
+    assert_int_equal(config.store.port, 7000);
+    assert_string_equal(config.advertise, "http://[::1]:80");
+    assert_int_equal(PARSE("-store", "unix:///run/redis.sock", "-advertise", here), FLAGS_RUN);
+    assert_string_equal(config.store.path, "/run/redis.sock");
+    static const char *const wrong[] = {
+        "redis://u:secret@h", "redis://",     "redis://h:0", "redis://h:99999", "redis://h/x",
+        "redis://h/10000",    "unix://x",     "unix:///",    "http://h",        "h:6379",
+        "redis://h o",        "redis://[::1", "sqlite"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        assert_int_equal(PARSE("-store", wrong[i], "-advertise", here), FLAGS_EXIT_USAGE);
+        assert_null(strchr(strchr(said, '\n') + 1, '\n'));
+    }
+    assert_int_equal(PARSE("-store", "redis://u:secret@h", "-advertise", here), FLAGS_EXIT_USAGE);
+    assert_non_null(strstr(said, "-store-password-file"));
+    assert_null(strstr(said, "secret"));
+    assert_int_equal(PARSE("-store", "rediss://u:secret@h:bad", "-advertise", here), FLAGS_EXIT_USAGE);
+    assert_null(strstr(said, "secret"));
+}
+
+static void store_and_advertise_go_together(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE("-store", "redis://h"), FLAGS_EXIT_USAGE);
+    assert_non_null(strstr(said, "-advertise URL"));
+    assert_int_equal(PARSE("-advertise", "http://b1.example"), FLAGS_EXIT_USAGE);
+    assert_non_null(strstr(said, "-store URL"));
+    static const char *const wrong[] = {"b1.example", "ftp://b1.example", "http://",
+                                        "https://b1.example/path", "http://a b"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+        assert_int_equal(PARSE("-store", "redis://h", "-advertise", wrong[i]), FLAGS_EXIT_USAGE);
+    assert_int_equal(
+        PARSE("-store", "redis://h", "-url", "b2.example", "-advertise", "https://b1.example:444"),
+        FLAGS_RUN);
+    assert_int_equal(config.uplinks.names.count, 2);
+    assert_string_equal(config.uplinks.names.list[1], "b1.example:444");
+}
+
+static void store_password_comes_from_a_private_file_or_the_environment(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/shadowmesh-password.XXXXXX";
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, "s3cret word\nrest", 16), 16);
+    assert_int_equal(PARSE("-store", "redis://h", "-advertise", "http://b", "-store-password-file", path),
+                     FLAGS_RUN);
+    assert_string_equal(config.store.password, "s3cret word");
+    assert_null(strstr(config.store.shown, "s3cret"));
+    fchmod(fd, 0640);
+    assert_int_equal(PARSE("-store", "redis://h", "-advertise", "http://b", "-store-password-file", path),
+                     FLAGS_EXIT_USAGE);
+    assert_non_null(strstr(said, "chmod 600"));
+    assert_int_equal(PARSE("-store-password-file", "/nonexistent"), FLAGS_EXIT_USAGE);
+    close(fd);
+    unlink(path);
+    setenv(REDIS_PASSWORD_NAME, "of the environment", 1);
+    assert_int_equal(PARSE("-store", "redis://h", "-advertise", "http://b"), FLAGS_RUN);
+    assert_string_equal(config.store.password, "of the environment");
+    assert_null(getenv(REDIS_PASSWORD_NAME));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +254,9 @@ int main(void)
         cmocka_unit_test(unknown_and_incomplete_flags_are_refused_in_one_line),
         cmocka_unit_test(uplinks_have_rates_and_names),
         cmocka_unit_test(too_long_a_directory_is_refused),
+        cmocka_unit_test(shared_store_is_a_url_without_a_password),
+        cmocka_unit_test(store_and_advertise_go_together),
+        cmocka_unit_test(store_password_comes_from_a_private_file_or_the_environment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

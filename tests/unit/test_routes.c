@@ -25,8 +25,26 @@ static int setup(void **state)
 {
     (void)state;
     memset(&metrics, 0, sizeof(metrics));
-    return store_sqlite_open(":memory:", 1000, &store) || directory_new(store, &directory) ||
-           routes_new(directory, &metrics, 8080, &routes);
+    int err = store_sqlite_open(":memory:", 1000, &store) || directory_new(store, &directory);
+    const struct routes_config config = {.directory = directory, .metrics = &metrics, .stun_port = 8080};
+    return err || routes_new(&config, &routes);
+}
+
+static void note_done(void *context)
+{
+    *(bool *)context = true;
+}
+
+/* Both halves, over a store that answers at once. */
+static void answer(const struct request *request, struct response *out)
+{
+    bool done = false;
+    struct order o = {.request = *request, .done = note_done, .context = &done};
+    if (!routes_answer(routes, &o)) {
+        routes_ask(&o);
+        assert_true(done);
+    }
+    *out = o.answer;
 }
 
 static int teardown(void **state)
@@ -50,7 +68,7 @@ static struct request request_of(const char *method, const char *path)
 static json_t *ask(const struct request *request, unsigned status)
 {
     struct response out;
-    routes_answer(routes, request, &out);
+    answer(request, &out);
     assert_int_equal(out.status, status);
     assert_non_null(out.body);
     assert_int_equal(out.len, strlen(out.body));
@@ -132,7 +150,7 @@ static void wrong_methods_are_405_and_say_what_is_right(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         struct request request = request_of(cases[i][0], cases[i][1]);
         struct response out;
-        routes_answer(routes, &request, &out);
+        answer(&request, &out);
         assert_int_equal(out.status, 405);
         assert_string_equal(out.allow, cases[i][2]);
         free(out.body);
@@ -158,16 +176,21 @@ static void bad_ids_are_400_and_unknown_ones_404(void **state)
     expect_status("GET", "/v1/networks/unknown/nodes", 200);
 }
 
+static void note_put(void *context, int err, uint64_t number)
+{
+    (void)context, (void)number;
+    assert_int_equal(err, 0);
+}
+
 static void put_one(unsigned number, const char *network, size_t record_len)
 {
     static uint8_t record[RECORD_MAX];
     struct test_entry t;
-    uint64_t stored_seq;
     test_entry_init(&t, number, 3, NOW_S + 100);
     t.entry.is_public = true;
     strcpy(t.entry.network, network);
     t.entry.record = (struct slice){record, record_len};
-    assert_int_equal(store_put(store, &t.entry, &stored_seq), 0);
+    store_put(store, &t.entry, NOW_S, note_put, NULL);
 }
 
 static void stored_node_is_handed_out_in_base64(void **state)
@@ -194,7 +217,7 @@ static unsigned walk(const char *path, const char *limit, unsigned *pages, size_
     for (*pages = 0, *largest = 0;; ++*pages) {
         struct response out;
         request.now_us = now_us += MINUTE_US;
-        routes_answer(routes, &request, &out);
+        answer(&request, &out);
         assert_int_equal(out.status, 200);
         json_t *json = json_loads(out.body, 0, NULL);
         count += (unsigned)json_array_size(json_object_get(json, "nodes"));
@@ -255,7 +278,7 @@ static void lookups_over_the_rate_are_429_with_retry_after(void **state)
     struct response out;
     for (int i = 0; i < 100; i++)
         json_decref(ask(&request, 404));
-    routes_answer(routes, &request, &out);
+    answer(&request, &out);
     assert_int_equal(out.status, 429);
     assert_int_equal(out.retry_after_s, 1);
     free(out.body);
@@ -311,41 +334,84 @@ static void registration_that_is_refused_does_not_count(void **state)
     assert_int_equal(metrics.registrations, 0);
 }
 
-static int get_fails(struct store *s, const struct node_id *id, uint64_t now_s, store_visit *visit,
-                     void *context)
+static void get_fails(struct store *s, const struct node_id *id, uint64_t now_s, store_visit *visit,
+                      store_done *done, void *context)
 {
-    (void)s, (void)id, (void)now_s, (void)visit, (void)context;
-    return ERR_IO;
+    (void)s, (void)id, (void)now_s, (void)visit;
+    done(context, ERR_IO, 0);
 }
 
-static int list_fails(struct store *s, const struct store_query *query, store_visit *visit, void *context)
+static void list_fails(struct store *s, const struct store_query *query, store_visit *visit, store_done *done,
+                       void *context)
 {
-    (void)s, (void)query, (void)visit, (void)context;
-    return ERR_IO;
+    (void)s, (void)query, (void)visit;
+    done(context, ERR_IO, 0);
 }
 
-static int count_fails(struct store *s, uint64_t now_s, uint64_t *out)
+static void count_fails(struct store *s, uint64_t now_s, store_done *done, void *context)
 {
     (void)s, (void)now_s;
-    *out = 0;
-    return ERR_IO;
+    done(context, ERR_IO, 0);
 }
 
-static void failing_store_is_503(void **state)
+/* What needs no store is answered: nodes ask whether we are there. */
+static void failing_store_is_503_where_it_is_needed(void **state)
 {
     (void)state;
     struct store_ops broken = *store->ops;
-    const struct store_ops *whole = store->ops;
+    const struct store_ops *sound = store->ops;
     broken.get = get_fails;
     broken.list = list_fails;
     broken.count = count_fails;
     store->ops = &broken;
     expect_status("GET", "/v1/nodes/0123456789012345678901234567890123456789", 503);
-    expect_status("GET", "/v1/info", 503);
-    expect_status("GET", "/metrics", 503);
-    expect_status("GET", "/v1/challenge", 200);
-    store->ops = whole;
+    expect_status("GET", "/v1/nodes", 503);
+    expect_status("GET", "/v1/networks/blue/nodes", 503);
     expect_status("GET", "/v1/info", 200);
+    expect_status("GET", "/v1/challenge", 200);
+    store->ops = sound;
+    expect_status("GET", "/v1/nodes", 200);
+}
+
+/* An answer that comes later, and one that never does until the store is closed. */
+static struct late {
+    store_visit *visit;
+    store_done *done;
+    void *context;
+} late;
+
+static void get_later(struct store *s, const struct node_id *id, uint64_t now_s, store_visit *visit,
+                      store_done *done, void *context)
+{
+    (void)s, (void)id, (void)now_s;
+    late = (struct late){visit, done, context};
+}
+
+static void store_that_answers_later_is_waited_for(void **state)
+{
+    (void)state;
+    struct store_ops slow = *store->ops;
+    const struct store_ops *sound = store->ops;
+    struct test_entry t;
+    bool done = false;
+    struct order o = {.request = request_of("GET", "/v1/nodes/0007000000000000000000000000000000000000"),
+                      .done = note_done,
+                      .context = &done};
+    slow.get = get_later;
+    store->ops = &slow;
+    assert_false(routes_answer(routes, &o));
+    routes_ask(&o);
+    assert_false(done);
+    test_entry_init(&t, 7, 3, NOW_S + 100)->linked = "https://b2.example";
+    (void)late.visit(late.context, &t.entry);
+    late.done(late.context, 0, 0);
+    assert_true(done);
+    assert_int_equal(o.answer.status, 200);
+    json_t *json = json_loads(o.answer.body, 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(json, "linked")), "https://b2.example");
+    json_decref(json);
+    free(o.answer.body);
+    store->ops = sound;
 }
 
 static void metrics_count_answers_by_status(void **state)
@@ -356,7 +422,7 @@ static void metrics_count_answers_by_status(void **state)
     expect_status("GET", "/nowhere", 404);
     struct request request = request_of("GET", "/metrics");
     struct response out;
-    routes_answer(routes, &request, &out);
+    answer(&request, &out);
     assert_int_equal(out.status, 200);
     assert_non_null(strstr(out.body, "\nshadowmesh_backbone_http_answers_total{code=\"200\"} 1\n"));
     assert_non_null(strstr(out.body, "\nshadowmesh_backbone_http_answers_total{code=\"404\"} 2\n"));
@@ -371,7 +437,7 @@ static void websocket_is_agreed_to_and_counts_as_a_lookup(void **state)
     json_decref(ask(&request, 426));
     request.upgrade = (struct upgrade_request){"websocket", "Upgrade", "dGhlIHNhbXBsZSBub25jZQ==", "13",
                                                "shadowmesh.link.v1"};
-    routes_answer(routes, &request, &out);
+    answer(&request, &out);
     assert_true(out.status == 101 && out.body == NULL);
     assert_string_equal(out.accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     request.body = (struct slice){(const uint8_t *)"x", 1};
@@ -381,7 +447,7 @@ static void websocket_is_agreed_to_and_counts_as_a_lookup(void **state)
     json_decref(ask(&request, 426));
     request.method = "GET";
     for (unsigned i = 0; i < 100 && out.status == 101; i++)
-        routes_answer(routes, &request, &out);
+        answer(&request, &out);
     assert_int_equal(out.status, 429);
     free(out.body);
 }
@@ -404,7 +470,8 @@ int main(void)
         TEST(page_of_a_listing_costs_ten_lookups),
         TEST(registrations_have_a_rate_of_their_own),
         TEST(registration_that_is_refused_does_not_count),
-        TEST(failing_store_is_503),
+        TEST(failing_store_is_503_where_it_is_needed),
+        TEST(store_that_answers_later_is_waited_for),
         TEST(metrics_count_answers_by_status),
         TEST(websocket_is_agreed_to_and_counts_as_a_lookup),
     };

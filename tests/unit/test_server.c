@@ -391,6 +391,7 @@ static int listen_on_loopback(struct addr *at)
 static struct http_lab {
     struct directory *directory;
     struct metrics metrics;
+    struct desk *desk;
     struct routes *routes;
     struct http *http;
     struct addr at;
@@ -402,20 +403,26 @@ static void open_routes(void)
     lab = (struct http_lab){0};
     assert_int_equal(store_sqlite_open(":memory:", 10, &store), 0);
     assert_int_equal(directory_new(store, &lab.directory), 0);
-    assert_int_equal(routes_new(lab.directory, &lab.metrics, 80, &lab.routes), 0);
+    const struct desk_config desk = {.store = store};
+    const struct routes_config config = {
+        .directory = lab.directory, .metrics = &lab.metrics, .stun_port = 80};
+    assert_int_equal(desk_start(&desk, &lab.desk), 0);
+    assert_int_equal(routes_new(&config, &lab.routes), 0);
 }
 
 static void close_routes(void)
 {
+    desk_close(lab.desk);
     routes_free(lab.routes);
     directory_free(lab.directory);
+    desk_free(lab.desk);
 }
 
 /* Without uplinks. */
 static int start_http(int tcp)
 {
     static const struct forwarded_proxies nobody;
-    const struct http_with with = {lab.routes, NULL, &nobody, &lab.metrics};
+    const struct http_with with = {lab.routes, lab.desk, NULL, &nobody, &lab.metrics};
     return http_start(tcp, &with, &lab.http);
 }
 
@@ -433,6 +440,7 @@ static int open_http(void)
 static void close_http(int fd)
 {
     close(fd);
+    desk_close(lab.desk);
     http_stop(lab.http);
     close_routes();
 }
