@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What only a shared store can do and suffer: others at it, its loss, and a server that says anything. With a redis-server of
+ * the test's own, or with a socket at whose other end the test speaks. */
+
+#include "backbone/redis_line.h"
+#include "store_lab.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#define MAX    1000
+#define OK     "+OK\r\n"
+#define DIGEST "$40\r\n0123456789012345678901234567890123456789\r\n"
+#define HELLO  OK DIGEST DIGEST DIGEST DIGEST DIGEST DIGEST
+
+static struct store_lab lab;
+
+static bool count_entry(void *context, const struct store_entry *e)
+{
+    (void)e;
+    ++*(unsigned *)context;
+    return true;
+}
+
+static int put(struct store *s, unsigned number, uint64_t seq)
+{
+    struct test_entry t;
+    uint64_t stored;
+    return store_lab_put(s, test_entry_init(&t, number, seq, NOW + 100), NOW, &stored);
+}
+
+static bool copy_linked(void *context, const struct store_entry *e)
+{
+    snprintf(context, STORE_URL_MAX, "%s", e->linked ? e->linked : "");
+    return true;
+}
+
+static int get(struct store *s, unsigned number, char linked[STORE_URL_MAX])
+{
+    struct test_entry t;
+    return store_lab_get(s, &test_entry_init(&t, number, 0, 0)->id, NOW, copy_linked, linked);
+}
+
+/* ---- with others ---- */
+
+struct heard {
+    struct store_lab_answer answer;
+    struct store_heard is;
+};
+
+static void note_heard(void *context, int err, const struct store_heard *is)
+{
+    struct heard *h = context;
+    h->is = is ? *is : (struct store_heard){0};
+    h->answer = (struct store_lab_answer){true, err, 0};
+}
+
+static struct store_beat beat_of(const char *instance, const char *url, uint8_t key)
+{
+    struct store_beat b = {.hour = 500000};
+    snprintf(b.instance, sizeof(b.instance), "%s", instance);
+    snprintf(b.url, sizeof(b.url), "%s", url);
+    snprintf(b.generation, sizeof(b.generation), "generation%u", key);
+    memset(b.keys, key, sizeof(b.keys));
+    return b;
+}
+
+static struct store_heard beat(struct store *s, const char *instance, const char *url, uint8_t key)
+{
+    struct heard h = {0};
+    struct store_beat b = beat_of(instance, url, key);
+    store_beat(s, &b, note_heard, &h);
+    assert_int_equal(store_lab_wait(s, &h.answer, NULL), 0);
+    return h.is;
+}
+
+static int link_node(struct store *s, unsigned number, const char *instance, bool on)
+{
+    struct test_entry t;
+    struct store_lab_answer a = {0};
+    store_link(s, &test_entry_init(&t, number, 0, 0)->id, instance, on, store_lab_note, &a);
+    return store_lab_wait(s, &a, NULL);
+}
+
+static void instances_agree_on_keys_and_know_each_other(void **state)
+{
+    (void)state;
+    struct store *a = store_lab_fresh(&lab, MAX), *b = store_lab_join(&lab, MAX);
+    struct store_heard first = beat(a, "a", "http://a.example", 1),
+                       second = beat(b, "b", "https://b.example", 2);
+    assert_int_equal(first.count, 1);
+    assert_string_equal(first.urls[0], "http://a.example");
+    assert_int_equal(second.count, 2);
+    assert_string_equal(second.urls[0], "http://a.example");
+    assert_string_equal(second.urls[1], "https://b.example");
+    assert_memory_equal(second.keys, first.keys, sizeof(first.keys));
+    assert_int_equal(second.keys[0][0], 1);
+    assert_string_equal(second.generation, "generation1");
+    second = beat(b, "b", "", 2);
+    assert_int_equal(second.count, 1);
+    store_lab_say(&lab, "FLUSHALL");
+    assert_string_equal(beat(b, "b", "https://b.example", 3).generation, "generation3");
+    store_close(a);
+    store_close(b);
+}
+
+static void node_is_shown_where_it_has_its_uplink(void **state)
+{
+    (void)state;
+    struct store *a = store_lab_fresh(&lab, MAX), *b = store_lab_join(&lab, MAX);
+    char linked[STORE_URL_MAX];
+    beat(a, "a", "http://a.example", 1);
+    beat(b, "b", "http://b.example", 1);
+    assert_int_equal(put(a, 1, 1), 0);
+    assert_int_equal(get(b, 1, linked), 0);
+    assert_string_equal(linked, "");
+    assert_int_equal(link_node(a, 1, "a", true), 0);
+    assert_int_equal(get(b, 1, linked), 0);
+    assert_string_equal(linked, "http://a.example");
+    assert_int_equal(link_node(b, 1, "b", true), 0);  /* it moved, … */
+    assert_int_equal(link_node(a, 1, "a", false), 0); /* … and the older one notices later */
+    assert_int_equal(get(a, 1, linked), 0);
+    assert_string_equal(linked, "http://b.example");
+    beat(b, "b", "", 1);
+    assert_int_equal(get(a, 1, linked), 0);
+    assert_string_equal(linked, ""); /* nobody is linked at one that has left */
+    assert_int_equal(
+        store_lab_say(&lab, "PTTL " STORE_REDIS_PREFIX "linked:0001000000000000000000000000000000000000") >
+            (STORE_LINK_TTL_S - 60) * 1000,
+        1);
+    store_close(a);
+    store_close(b);
+}
+
+static void what_expires_leaves_the_server_by_itself(void **state)
+{
+    (void)state;
+    struct store *s = store_lab_fresh(&lab, MAX);
+    assert_int_equal(put(s, 1, 1), 0);
+    long long left =
+        store_lab_say(&lab, "TTL " STORE_REDIS_PREFIX "record:0001000000000000000000000000000000000000");
+    assert_in_range(left, 100 + STORE_GRACE_S - 30, 100 + STORE_GRACE_S);
+    beat(s, "a", "http://a.example", 1);
+    left = store_lab_say(&lab, "PTTL " STORE_REDIS_PREFIX "instance:a");
+    assert_in_range(left, 1, STORE_BEAT_TTL_S * 1000);
+    store_close(s);
+}
+
+/* ---- its loss ---- */
+
+static void dead_server_is_answered_at_once_and_comes_back(void **state)
+{
+    (void)state;
+    struct store *s = store_lab_fresh(&lab, MAX);
+    char linked[STORE_URL_MAX];
+    assert_int_equal(put(s, 1, 1), 0);
+    store_lab_kill(&lab);
+    assert_int_equal(put(s, 1, 2), ERR_IO); /* the loss is noticed by it */
+    assert_int_equal(lab.metrics.up, 0);
+    assert_int_equal(lab.metrics.lost, 1);
+    struct store_lab_answer a = {0};
+    store_count(s, NOW, store_lab_note, &a);
+    assert_true(a.came && a.err == ERR_IO); /* without a turn */
+    store_lab_start(&lab);
+    store_lab_await(&lab, s, true);
+    assert_int_equal(put(s, 1, 2), 0);
+    assert_int_equal(get(s, 1, linked), 0);
+    store_close(s);
+}
+
+static void scripts_that_the_server_forgot_are_loaded_again(void **state)
+{
+    (void)state;
+    struct store *s = store_lab_fresh(&lab, MAX);
+    store_lab_say(&lab, "SCRIPT FLUSH");
+    assert_int_equal(put(s, 1, 1), ERR_IO);
+    store_lab_await(&lab, s, false);
+    store_lab_await(&lab, s, true);
+    assert_int_equal(put(s, 1, 1), 0);
+    store_close(s);
+}
+
+static void password_is_asked_for_and_given(void **state)
+{
+    (void)state;
+    struct store *s = store_lab_fresh(&lab, MAX);
+    store_close(s);
+    store_lab_say(&lab, "ACL SETUSER bee on >s3cret ~* +@all");
+    strcpy(lab.target.user, "bee");
+    strcpy(lab.target.password, "s3cret");
+    s = store_lab_join(&lab, MAX);
+    assert_int_equal(put(s, 1, 1), 0);
+    store_close(s);
+    strcpy(lab.target.password, "wrong");
+    assert_int_equal(store_redis_open(&lab.target, &lab.metrics, MAX, &s), 0);
+    lab.metrics = (struct store_metrics){0};
+    for (unsigned i = 0; i < 20; i++)
+        store_lab_turn(s);
+    assert_int_equal(lab.metrics.up, 0);
+    store_close(s);
+    lab.target.user[0] = lab.target.password[0] = '\0';
+}
+
+/* ---- what others wrote ---- */
+
+static void foreign_values_are_refused_and_counted(void **state)
+{
+    (void)state;
+    static const char id[] = STORE_REDIS_PREFIX "record:0001000000000000000000000000000000000000";
+    static const char *const fields[][2] = {
+        {"seq", "x"},     {"expiry", "soon"},
+        {"public", "-1"}, {"name", "\x1b[2J"},
+        {"name", "\xff"}, {"network", "much longer than any name of a network may ever be, by far"},
+        {"record", NULL}, {"signature", NULL},
+    };
+    struct store *s = store_lab_fresh(&lab, MAX);
+    char linked[STORE_URL_MAX];
+    for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
+        store_lab_say(&lab, "FLUSHALL");
+        assert_int_equal(put(s, 1, 5), 0);
+        if (fields[i][1])
+            store_lab_say(&lab, "HSET %s %s %s", id, fields[i][0], fields[i][1]);
+        else
+            store_lab_say(&lab, "HDEL %s %s", id, fields[i][0]);
+        assert_int_equal(get(s, 1, linked), ERR_IO);
+    }
+    store_lab_say(&lab, "FLUSHALL");
+    store_lab_say(&lab, "SET %s text", id);
+    assert_int_equal(get(s, 1, linked), ERR_IO);
+    assert_int_equal(put(s, 1, 5), ERR_IO);
+    assert_int_equal(put(s, 2, 5), 0); /* another node's is none of its business */
+    store_lab_say(&lab, "SET " STORE_REDIS_PREFIX "linked:0002000000000000000000000000000000000000 x");
+    store_lab_say(&lab, "SET " STORE_REDIS_PREFIX "instance:x javascript:alert()");
+    assert_int_equal(get(s, 2, linked), ERR_IO);
+    assert_int_equal(lab.metrics.lost, 0);
+    assert_true(lab.metrics.requests[STORE_REQUEST_MALFORMED] >= 5);
+    store_close(s);
+}
+
+static void list_of_who_is_gone_mends_itself(void **state)
+{
+    (void)state;
+    struct store *s = store_lab_fresh(&lab, MAX);
+    struct store_query q = {.limit = 10, .now_s = NOW};
+    struct test_entry t;
+    unsigned seen = 0;
+    uint64_t stored;
+    test_entry_init(&t, 1, 1, NOW + 10)->is_public = true;
+    assert_int_equal(store_lab_put(s, &t.entry, NOW, &stored), 0);
+    store_lab_say(&lab, "ZADD " STORE_REDIS_PREFIX "public 0 0000000000000000000000000000000000000009");
+    assert_int_equal(store_lab_list(s, &q, count_entry, &seen), 0);
+    assert_int_equal(seen, 1);
+    assert_int_equal(store_lab_say(&lab, "ZCARD " STORE_REDIS_PREFIX "public"), 1);
+    store_close(s);
+}
+
+/* ---- a server that the test speaks for ---- */
+
+struct puppet {
+    struct store *store;
+    int fd; /* the server's end */
+};
+
+static void say(struct puppet *p, const char *text)
+{
+    assert_int_equal(send(p->fd, text, strlen(text), 0), strlen(text));
+    store_turn(p->store, clock_monotonic_us());
+}
+
+static struct puppet puppet(void)
+{
+    static const struct redis_target nowhere = {.path = "/nonexistent/redis.sock"};
+    struct puppet p;
+    int ends[2];
+    lab.metrics = (struct store_metrics){0};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    assert_int_equal(store_redis_open(&nowhere, &lab.metrics, MAX, &p.store), 0);
+    store_redis_adopt(p.store, ends[0]);
+    p.fd = ends[1];
+    store_turn(p.store, clock_monotonic_us());
+    say(&p, HELLO);
+    assert_int_equal(lab.metrics.up, 1);
+    return p;
+}
+
+static void drop(struct puppet *p)
+{
+    store_close(p->store);
+    close(p->fd);
+}
+
+/* Everything that can be asked at once; each is to be answered once. */
+struct all {
+    struct store_lab_visit get, list;
+    struct store_lab_answer put, count, prune, link;
+    struct heard heard;
+    unsigned seen;
+};
+
+static void ask_all(struct store *s, struct all *a)
+{
+    struct test_entry t;
+    struct store_beat b = beat_of("a", "http://a.example", 1);
+    struct store_query q = {.network = "blue", .limit = 5, .now_s = NOW};
+    *a = (struct all){0};
+    a->get = a->list = (struct store_lab_visit){.visit = count_entry, .context = &a->seen};
+    test_entry_init(&t, 1, 1, NOW + 10);
+    store_put(s, &t.entry, NOW, store_lab_note, &a->put);
+    store_get(s, &t.entry.id, NOW, store_lab_see, store_lab_note, &a->get);
+    store_list(s, &q, store_lab_see, store_lab_note, &a->list);
+    store_count(s, NOW, store_lab_note, &a->count);
+    store_prune(s, NOW, store_lab_note, &a->prune);
+    store_link(s, &t.entry.id, "a", true, store_lab_note, &a->link);
+    store_beat(s, &b, note_heard, &a->heard);
+}
+
+static void assert_all_answered(const struct all *a)
+{
+    assert_true(a->put.came && a->get.answer.came && a->list.answer.came && a->count.came && a->prune.came &&
+                a->link.came && a->heard.answer.came);
+}
+
+static void answers_of_wrong_types_are_no_answers(void **state)
+{
+    (void)state;
+    static const char *const answers[] = {
+        OK,
+        ":-1\r\n",
+        "*0\r\n",
+        "*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n",
+        "-ERR what\r\n",
+        "-\r\n",
+        "$0\r\n\r\n",
+        "$4\r\n\x01\xff\r\n\r\n",
+        "*2\r\n:1\r\n$-1\r\n",
+        "*9\r\n$40\r\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n:1\r\n:1\r\n:1\r\n$0\r\n\r\n$0\r\n\r\n$"
+        "0\r\n\r\n$0\r\n\r\n$0\r\n\r\n",
+        "*3\r\n$-1\r\n*-1\r\n+x\r\n",
+    };
+    struct puppet p = puppet();
+    for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++) {
+        struct all a;
+        ask_all(p.store, &a);
+        store_turn(p.store, clock_monotonic_us());
+        for (unsigned n = 0; n < 7; n++)
+            say(&p, answers[i]);
+        assert_all_answered(&a);
+        assert_int_equal(a.seen, 0);
+        assert_true(a.put.err && a.get.answer.err && a.heard.answer.err);
+        assert_int_equal(lab.metrics.up, 1);
+    }
+    drop(&p);
+}
+
+static void what_is_no_answer_ends_the_connection(void **state)
+{
+    (void)state;
+    static const char *const said[] = {"HTTP/1.1 400 Bad Request\r\n\r\n", ":1x\r\n", "*2147483647\r\n",
+                                       "$-7\r\n",
+                                       "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n"};
+    for (size_t i = 0; i < sizeof(said) / sizeof(*said); i++) {
+        struct puppet p = puppet();
+        struct all a;
+        ask_all(p.store, &a);
+        say(&p, said[i]);
+        assert_all_answered(&a);
+        assert_int_equal(a.count.err, ERR_IO);
+        assert_int_equal(lab.metrics.up, 0);
+        drop(&p);
+    }
+}
+
+static void answer_that_nobody_asked_for_ends_the_connection(void **state)
+{
+    (void)state;
+    struct puppet p = puppet();
+    say(&p, ":1\r\n");
+    assert_int_equal(lab.metrics.up, 0);
+    assert_int_equal(lab.metrics.requests[STORE_REQUEST_MALFORMED], 1);
+    drop(&p);
+}
+
+static void answer_without_an_end_ends_the_connection(void **state)
+{
+    (void)state;
+    static char block[60000];
+    struct puppet p = puppet();
+    struct store_lab_answer a = {0};
+    store_count(p.store, NOW, store_lab_note, &a);
+    memset(block, 'x', sizeof(block) - 1);
+    say(&p, "$400000000\r\n");
+    for (unsigned i = 0; i < 100 && lab.metrics.up; i++)
+        say(&p, block);
+    assert_int_equal(lab.metrics.up, 0);
+    assert_int_equal(a.err, ERR_IO);
+    drop(&p);
+}
+
+static void silent_server_is_given_up_after_its_time(void **state)
+{
+    (void)state;
+    struct puppet p = puppet();
+    struct store_lab_answer a = {0};
+    uint64_t now_us = clock_monotonic_us();
+    store_count(p.store, NOW, store_lab_note, &a);
+    store_turn(p.store, now_us);
+    assert_true(store_watch(p.store).at_us <= clock_monotonic_us() + REDIS_TIMEOUT_US + 1);
+    store_turn(p.store, now_us + REDIS_TIMEOUT_US - USEC_PER_MSEC);
+    assert_false(a.came);
+    store_turn(p.store, clock_monotonic_us() + REDIS_TIMEOUT_US + 1);
+    assert_true(a.came && a.err == ERR_IO);
+    assert_int_equal(lab.metrics.up, 0);
+    drop(&p);
+}
+
+static void more_than_the_pipeline_holds_is_refused_at_once(void **state)
+{
+    (void)state;
+    struct puppet p = puppet();
+    static struct store_lab_answer answers[REDIS_PIPELINE_MAX + 1];
+    memset(answers, 0, sizeof(answers));
+    for (unsigned i = 0; i <= REDIS_PIPELINE_MAX; i++)
+        store_count(p.store, NOW, store_lab_note, &answers[i]);
+    assert_false(answers[REDIS_PIPELINE_MAX - 1].came);
+    assert_true(answers[REDIS_PIPELINE_MAX].came && answers[REDIS_PIPELINE_MAX].err == ERR_IO);
+    say(&p, ":7\r\n:8\r\n");
+    assert_int_equal(answers[0].number, 7);
+    assert_int_equal(answers[1].number, 8);
+    assert_int_equal(lab.metrics.requests[STORE_REQUEST_REFUSED], 1);
+    drop(&p);
+    assert_true(answers[2].came && answers[2].err == ERR_IO); /* by the end of the store */
+}
+
+static void server_that_greets_wrongly_is_left(void **state)
+{
+    (void)state;
+    static const char *const greetings[] = {"-NOAUTH Authentication required.\r\n", ":1\r\n",
+                                            OK OK OK OK OK OK OK, "*0\r\n"};
+    static const struct redis_target nowhere = {.path = "/nonexistent/redis.sock"};
+    for (size_t i = 0; i < sizeof(greetings) / sizeof(*greetings); i++) {
+        struct puppet p;
+        int ends[2];
+        lab.metrics = (struct store_metrics){0};
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+        assert_int_equal(store_redis_open(&nowhere, &lab.metrics, MAX, &p.store), 0);
+        store_redis_adopt(p.store, ends[0]);
+        p.fd = ends[1];
+        store_turn(p.store, clock_monotonic_us());
+        say(&p, greetings[i]);
+        assert_int_equal(store_watch(p.store).fd, -1);
+        assert_int_equal(lab.metrics.up, 0);
+        drop(&p);
+    }
+}
+
+static int open_redis(void **state)
+{
+    (void)state;
+    store_lab_open(&lab, true);
+    return 0;
+}
+
+static int close_redis(void **state)
+{
+    (void)state;
+    store_lab_close(&lab);
+    return 0;
+}
+
+static int silence(void **state)
+{
+    (void)state;
+    signal(SIGPIPE, SIG_IGN);
+    log_set_level(LOG_LEVEL_ERROR - 1);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest alone[] = {
+        cmocka_unit_test(answers_of_wrong_types_are_no_answers),
+        cmocka_unit_test(what_is_no_answer_ends_the_connection),
+        cmocka_unit_test(answer_that_nobody_asked_for_ends_the_connection),
+        cmocka_unit_test(answer_without_an_end_ends_the_connection),
+        cmocka_unit_test(silent_server_is_given_up_after_its_time),
+        cmocka_unit_test(more_than_the_pipeline_holds_is_refused_at_once),
+        cmocka_unit_test(server_that_greets_wrongly_is_left),
+    };
+    const struct CMUnitTest served[] = {
+        cmocka_unit_test(instances_agree_on_keys_and_know_each_other),
+        cmocka_unit_test(node_is_shown_where_it_has_its_uplink),
+        cmocka_unit_test(what_expires_leaves_the_server_by_itself),
+        cmocka_unit_test(dead_server_is_answered_at_once_and_comes_back),
+        cmocka_unit_test(scripts_that_the_server_forgot_are_loaded_again),
+        cmocka_unit_test(password_is_asked_for_and_given),
+        cmocka_unit_test(foreign_values_are_refused_and_counted),
+        cmocka_unit_test(list_of_who_is_gone_mends_itself),
+    };
+    int failed = cmocka_run_group_tests(alone, silence, NULL);
+    if (!store_lab_has_redis())
+        return failed;
+    return failed + cmocka_run_group_tests(served, open_redis, close_redis);
+}
