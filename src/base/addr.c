@@ -268,6 +268,31 @@ bool addr_is_routable(const struct addr *a)
     return ip[0] != 0 && ip[0] != 0xff && !(ip[0] == 0xfe && (ip[1] & 0x80));
 }
 
+static const struct addr_prefix private_blocks[] = {
+    {{.family = 4, .ip = {10}}, 8},        {{.family = 4, .ip = {172, 16}}, 12},
+    {{.family = 4, .ip = {192, 168}}, 16}, {{.family = 4, .ip = {100, 64}}, 10},
+    {{.family = 6, .ip = {0xfc}}, 7},
+};
+#define PRIVATE_BLOCKS (sizeof(private_blocks) / sizeof(*private_blocks))
+
+static size_t private_block(const struct addr *a)
+{
+    size_t i = 0;
+    while (i < PRIVATE_BLOCKS && !addr_in_prefix(a, &private_blocks[i]))
+        i++;
+    return i;
+}
+
+bool addr_is_private(const struct addr *a)
+{
+    return private_block(a) < PRIVATE_BLOCKS;
+}
+
+bool addr_same_private_block(const struct addr *a, const struct addr *b)
+{
+    return addr_is_private(a) && private_block(a) == private_block(b);
+}
+
 static socklen_t put_v6(const uint8_t ip[16], const struct addr *a, struct sockaddr_storage *out)
 {
     struct sockaddr_in6 sin6 = {

@@ -56,6 +56,12 @@ bool addr_is_unspecified(const struct addr *a);
  * mapped addresses that hold such an IPv4 one. The port does not matter. */
 bool addr_is_routable(const struct addr *a);
 
+/* True for an address that means another machine in each network: RFC 1918, RFC 6598 (carriers' NATs), ULA. */
+bool addr_is_private(const struct addr *a);
+
+/* True when two private addresses are of one block of those: 10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7. */
+bool addr_same_private_block(const struct addr *a, const struct addr *b);
+
 /* To and from the kernel's form. v4mapped writes IPv4 as ::ffff:a.b.c.d, for dual-stack sockets. */
 socklen_t addr_to_sockaddr(const struct addr *a, bool v4mapped, struct sockaddr_storage *out);
 int addr_from_sockaddr(const struct sockaddr *sa, struct addr *out) must_check;

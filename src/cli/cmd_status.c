@@ -66,6 +66,22 @@ static char *backbone_text(const json_t *node)
     return out;
 }
 
+/* "endpoint-independent mapping, ports kept"; nothing while too few servers answer. */
+static char *nat_text(const json_t *node)
+{
+    const json_t *nat = json_object_get(json_object_get(node, "nat"), "ipv4");
+    const char *mapping = nodes_text(nat, "mapping"), *ports = nodes_text(nat, "ports");
+    char *out = NULL;
+    if (!mapping[0] || strcmp(mapping, "unknown") == 0)
+        return NULL;
+    if (strcmp(mapping, "none") == 0)
+        return strdup("none: addresses are not translated");
+    if (asprintf(&out, "%s mapping%s%s", mapping, strcmp(ports, "unknown") ? ", ports " : "",
+                 strcmp(ports, "unknown") ? ports : "") < 0)
+        abort();
+    return out;
+}
+
 /* "caps net_admin, no new privileges, seccomp, landlock 6"; nothing of a node that knows no sandbox. */
 static char *sandbox_text(const json_t *node)
 {
@@ -169,6 +185,7 @@ static void print_node(const struct cli_options *options, json_t *node, bool tit
     print_title(options, node);
     add_fact(facts, "device", device_text(node));
     add_fact(facts, "backbone", backbone_text(node));
+    add_fact(facts, "NAT", nat_text(node));
     add_fact(facts, "frames", frames_text(node));
     add_fact(facts, "drops", drops_text(node));
     add_fact(facts, "sandbox", sandbox_text(node));

@@ -26,6 +26,7 @@ LAYERS = {
 ROOMS = {
     "proto": {
         "wire": set(),
+        "nat": {"message"},
         "session": {"wire"},
         "message": {"wire"},
         "switch": {"wire"},
@@ -35,8 +36,8 @@ ROOMS = {
         "relay": {"wire"},
         "stream": {"wire", "message"},
         "link": {"wire", "session", "message"},
-        "peer": {"wire", "session", "message", "path", "relay", "stream", "link"},
-        "mesh": {"wire", "session", "message", "path", "admission", "relay", "stream", "link", "peer"},
+        "peer": {"wire", "nat", "session", "message", "path", "relay", "stream", "link"},
+        "mesh": {"wire", "nat", "session", "message", "path", "admission", "relay", "stream", "link", "peer"},
     },
     "node": {
         "config": set(),
@@ -48,9 +49,11 @@ ROOMS = {
         "uplink": {"carrier", "helper"},
         "api": set(),
         "underlay": {"config", "carrier", "device", "helper", "rendezvous"},
+        "netcheck": {"config", "helper"},
         "report": {"data", "device"},
-        "command": {"config", "data", "device", "rendezvous", "uplink", "underlay", "api", "report"},
-        "control": {"config", "carrier", "data", "device", "helper", "rendezvous", "uplink", "underlay", "api", "report", "command"},
+        "command": {"config", "data", "device", "rendezvous", "uplink", "underlay", "netcheck", "api", "report"},
+        "control": {"config", "carrier", "data", "device", "helper", "rendezvous", "uplink", "underlay", "netcheck", "api",
+                    "report", "command"},
     },
 }
 

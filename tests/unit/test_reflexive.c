@@ -24,30 +24,35 @@ struct ask {
 };
 
 /* A request is open; answer is what the server says to it. */
-static struct ask asked(const struct addr *mapped)
+static struct ask asked_of(const struct addr *whom, const struct addr *mapped)
 {
     struct ask a = {0};
     uint8_t request[STUN_MESSAGE_MAX];
-    reflexive_restart(&a.r, &server);
+    reflexive_restart(&a.r, whom);
+    assert_true(reflexive_due(&a.r, START));
     assert_true(reflexive_request(&a.r, START, request) > 0);
     a.len = stun_response_encode(a.r.transaction, mapped, a.answer);
     return a;
 }
 
+static struct ask asked(const struct addr *mapped)
+{
+    return asked_of(&server, mapped);
+}
+
 static bool believed(struct ask *a, const struct addr *from, uint64_t now_us)
 {
-    bool changed;
-    return reflexive_answer(&a->r, from, a->answer, a->len, now_us, &changed) == 0;
+    return reflexive_answer(&a->r, from, a->answer, a->len, now_us) == 0;
 }
 
 static void answer_of_the_server_is_believed_once(void **state)
 {
     (void)state;
     struct ask a = asked(&seen);
-    bool changed;
-    assert_int_equal(reflexive_answer(&a.r, &server, a.answer, a.len, START + 1, &changed), 0);
-    assert_true(changed);
+    assert_false(reflexive_is_current(&a.r));
+    assert_true(believed(&a, &server, START + 1));
     assert_true(addr_equal(&a.r.mapped, &seen));
+    assert_true(reflexive_is_current(&a.r));
     struct addr other = seen;
     other.port++;
     a.len = stun_response_encode(a.r.transaction, &other, a.answer);
@@ -104,25 +109,83 @@ static void answer_to_another_request_leaves_ours_open(void **state)
     assert_true(believed(&a, &server, START));
 }
 
-static void requests_are_repeated_and_rest_after_an_answer(void **state)
+static void a_server_that_answers_is_asked_again_after_a_rest(void **state)
+{
+    (void)state;
+    struct ask a = asked(&seen);
+    assert_false(reflexive_due(&a.r, START + 1));
+    assert_true(believed(&a, &server, START + 1));
+    assert_false(reflexive_due(&a.r, START + REFLEXIVE_OPEN_US));
+    assert_true(reflexive_due(&a.r, START + 1 + REFLEXIVE_ASK_US));
+}
+
+static void a_server_that_does_not_answer_is_asked_less_and_less_often(void **state)
+{
+    (void)state;
+    static const uint64_t waits[] = {1, 2, 4, 8, 16, 20, 20};
+    struct ask a = asked(&seen);
+    uint8_t request[STUN_MESSAGE_MAX];
+    uint64_t now_us = START;
+    for (size_t i = 0; i < sizeof(waits) / sizeof(*waits); i++) {
+        assert_false(reflexive_due(&a.r, now_us + waits[i] * USEC_PER_SEC - 1));
+        now_us += waits[i] * USEC_PER_SEC;
+        assert_true(reflexive_due(&a.r, now_us));
+        reflexive_request(&a.r, now_us, request);
+    }
+}
+
+/* What was lost once is no sign that the mapping is gone; in another network it soon is. */
+static void what_a_server_said_outlives_its_silence_but_not_the_network(void **state)
 {
     (void)state;
     struct ask a = asked(&seen);
     uint8_t request[STUN_MESSAGE_MAX];
-    assert_int_equal(reflexive_request(&a.r, START + 1, request), 0);
     assert_true(believed(&a, &server, START + 1));
-    assert_int_equal(reflexive_request(&a.r, START + REFLEXIVE_OPEN_US, request), 0);
-    assert_true(reflexive_request(&a.r, START + 1 + REFLEXIVE_ASK_US, request) > 0);
-    assert_true(reflexive_request(&a.r, START + 1 + REFLEXIVE_ASK_US + REFLEXIVE_OPEN_US, request) > 0);
+    for (unsigned i = 0; i < 2 * REFLEXIVE_PATIENCE; i++)
+        reflexive_request(&a.r, START + i, request);
+    assert_true(addr_equal(&a.r.mapped, &seen));
+    assert_false(reflexive_is_current(&a.r));
+    reflexive_restart(&a.r, &server);
+    for (unsigned i = 0; i < REFLEXIVE_PATIENCE; i++) {
+        reflexive_request(&a.r, START + i, request);
+        assert_true(addr_equal(&a.r.mapped, &seen));
+    }
+    reflexive_request(&a.r, START + REFLEXIVE_PATIENCE, request);
+    assert_int_equal(a.r.mapped.family, 0);
 }
 
 static void an_address_that_no_peer_could_use_is_none(void **state)
 {
     (void)state;
-    const struct addr loopback = {.family = 4, .port = 9443, .ip = {127, 0, 0, 1}};
-    struct ask a = asked(&loopback);
-    assert_true(believed(&a, &server, START));
-    assert_int_equal(a.r.mapped.family, 0);
+    static const struct addr useless[] = {{.family = 4, .port = 9443, .ip = {127, 0, 0, 1}},
+                                          {.family = 4, .port = 9443, .ip = {255, 255, 255, 255}},
+                                          {.family = 4, .port = 0, .ip = {203, 0, 113, 9}},
+                                          {.family = 6, .port = 9443, .ip = {0xff, 2, [15] = 1}}};
+    for (size_t i = 0; i < sizeof(useless) / sizeof(*useless); i++) {
+        struct ask a = asked(&useless[i]);
+        assert_true(believed(&a, &server, START));
+        assert_int_equal(a.r.mapped.family, 0);
+    }
+}
+
+/* A server on the internet cannot see us at one; in a company's network, it does. */
+static void a_private_address_is_believed_of_a_private_server_alone(void **state)
+{
+    (void)state;
+    static const struct addr inside = {.family = 4, .port = 8080, .ip = {10, 0, 0, 1}};
+    static const struct addr private[] = {{.family = 4, .port = 9443, .ip = {10, 1, 2, 3}},
+                                          {.family = 4, .port = 9443, .ip = {192, 168, 1, 2}},
+                                          {.family = 4, .port = 9443, .ip = {172, 31, 1, 2}},
+                                          {.family = 4, .port = 9443, .ip = {100, 127, 1, 2}},
+                                          {.family = 6, .port = 9443, .ip = {0xfd, 1, [15] = 1}}};
+    for (size_t i = 0; i < sizeof(private) / sizeof(*private); i++) {
+        struct ask a = asked(&private[i]);
+        assert_true(believed(&a, &server, START));
+        assert_int_equal(a.r.mapped.family, 0);
+        a = asked_of(&inside, &private[i]);
+        assert_true(believed(&a, &inside, START));
+        assert_true(addr_equal(&a.r.mapped, &private[i]));
+    }
 }
 
 int main(void)
@@ -133,8 +196,11 @@ int main(void)
         cmocka_unit_test(answers_from_elsewhere_are_not_believed),
         cmocka_unit_test(answers_that_come_late_are_not_believed),
         cmocka_unit_test(answer_to_another_request_leaves_ours_open),
-        cmocka_unit_test(requests_are_repeated_and_rest_after_an_answer),
+        cmocka_unit_test(a_server_that_answers_is_asked_again_after_a_rest),
+        cmocka_unit_test(a_server_that_does_not_answer_is_asked_less_and_less_often),
+        cmocka_unit_test(what_a_server_said_outlives_its_silence_but_not_the_network),
         cmocka_unit_test(an_address_that_no_peer_could_use_is_none),
+        cmocka_unit_test(a_private_address_is_believed_of_a_private_server_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

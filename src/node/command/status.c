@@ -12,6 +12,7 @@
 #include "node/config/config.h"
 #include "node/data/workers.h"
 #include "node/device/device.h"
+#include "node/netcheck/nat_json.h"
 #include "node/rendezvous/rendezvous.h"
 #include "node/report/overlay.h"
 #include "node/report/warnings.h"
@@ -113,6 +114,12 @@ static json_t *describe_sandbox(const struct sandbox *s)
     return json_null();
 }
 
+static json_t *describe_nats(const struct addresses *a)
+{
+    return json_pack("{s:o, s:o}", "ipv4", nat_json(addresses_nat(a, 4)), "ipv6",
+                     nat_json(addresses_nat(a, 6)));
+}
+
 static void add_warning(void *context, const char *text)
 {
     json_array_append_new(context, json_string(text));
@@ -137,7 +144,7 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
     enum aead_suite suite = aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305;
     return json_pack(
         "{s:o, s:s, s:s, s:i, s:o, s:i, s:s, s:s, s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:o, s:o, "
-        "s:o, s:o, s:o, s:o, s:b}",
+        "s:o, s:o, s:o, s:o, s:b, s:o}",
         "id", describe_id(identity_id(s->identity)), "name", s->config->name, "device",
         device_tap(s->device)->name, "mtu", (int)device_mtu(s->device), "addresses",
         prefixes(overlay, overlay_count), "workers", (int)s->workers->count, "aead", aead_suite_name(suite),
@@ -147,5 +154,5 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
         "control_port", (int)s->config->control_port, "public", s->config->is_public, "peers",
         describe_peers(s, now_us), "drops", describe_drops(s), "frames", describe_frames(s->workers),
         "key_memory", describe_key_memory(), "sandbox", describe_sandbox(s->sandbox), "warnings",
-        describe_warnings(s, now_us), "device_up", device_up(s->device));
+        describe_warnings(s, now_us), "device_up", device_up(s->device), "nat", describe_nats(s->addresses));
 }

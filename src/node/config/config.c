@@ -58,6 +58,18 @@ static const char *read_proxy_auth(void *context, const char *text)
     return config_read_path(text, p->config->proxy_auth, sizeof(p->config->proxy_auth));
 }
 
+static const char *read_stun(void *context, const char *text)
+{
+    struct parse *p = context;
+    struct config *c = p->config;
+    if (c->stun_count == CONFIG_STUN_MAX)
+        return "one too many: at most 8 can be given";
+    const char *wrong = config_read_stun(text, &c->stun[c->stun_count]);
+    if (!wrong)
+        c->stun_count++;
+    return wrong;
+}
+
 static const char *read_ip(void *context, const char *text)
 {
     struct parse *p = context;
@@ -289,6 +301,10 @@ static const struct flag flags[] = {
 
     {NULL, NULL, "This node's addresses", NULL},
     {"ip", "ADDR", "external address to advertise (default found by itself)", read_ip},
+    {"stun", "HOST[:PORT]",
+     "ask this STUN server, too, how it sees us (port 3478); two with "
+     "different addresses show how a NAT behaves; may repeat",
+     read_stun},
     {"port", "N", "UDP port for data (default 9443)", read_port},
     {"udp-port", "N", "the same as -port", read_port},
     {"control-port", "N", "TCP port for control (default 8443)", read_control_port},

@@ -15,6 +15,8 @@
 
 #define CONFIG_CONNECT_MAX     256
 #define CONFIG_HOST_ROUTES_MAX 64
+#define CONFIG_STUN_MAX        8
+#define CONFIG_PORT_STUN       3478 /* RFC 8489 §18.6 */
 #define CONFIG_PORT_DATA       9443
 #define CONFIG_PORT_CONTROL    8443
 #define CONFIG_MTU_DEFAULT     1500
@@ -29,13 +31,20 @@ struct config_connect {
     uint16_t port;  /* TCP control port at host */
 };
 
+struct config_host {
+    char name[256]; /* or an address */
+    uint16_t port;
+};
+
 struct config {
     char keydir[4096];
     bool generate_keys;    /* make keys, print the id, exit */
     char backbone[512];    /* URL without trailing slash; empty when none */
     char proxy[512];       /* -proxy: its URL, or CONFIG_PROXY_OFF; empty when not given (proxy.h) */
     char proxy_auth[4096]; /* -proxy-auth: a file; empty when not given */
-    struct addr external;  /* -ip; family 0 when it is to be found */
+    unsigned stun_count;
+    struct config_host stun[CONFIG_STUN_MAX]; /* -stun */
+    struct addr external;                     /* -ip; family 0 when it is to be found */
     uint16_t port, control_port;
     char tap_name[IFNAMSIZ];        /* -tap; empty when not given */
     struct addr_prefix tap_address; /* -tap-ip and -tap-netmask; family 0 when not given */

@@ -205,11 +205,9 @@ static bool is_host_name(const char *text)
     return n > 0 && n < 254 && text[n] == '\0' && isalnum((unsigned char)text[0]);
 }
 
-/* "HOST", "HOST:PORT", "[V6]", "[V6]:PORT". */
-static const char *read_endpoint(char *text, struct config_connect *out)
+/* "HOST", "HOST:PORT", "[V6]", "[V6]:PORT"; hint and brackets are what the person reads when it is none. */
+static const char *read_host(char *text, const char *hint, const char *brackets, struct config_host *out)
 {
-    static const char hint[] =
-        "no host after the '@': give ID@HOST or ID@HOST:PORT, an IPv6 address in brackets";
     char *host = text, *port = NULL;
     if (text[0] == '[') {
         char *close = strchr(text, ']');
@@ -224,16 +222,29 @@ static const char *read_endpoint(char *text, struct config_connect *out)
     } else {
         char *colon = strchr(text, ':');
         if (colon && strchr(colon + 1, ':'))
-            return "an IPv6 address needs brackets: give ID@[fd00::4] or ID@[fd00::4]:8443";
+            return brackets;
         port = colon ? colon + 1 : NULL;
         if (colon)
             *colon = '\0';
         if (!is_host_name(host))
             return hint;
     }
-    if (!copy_text(host, strlen(host), out->host, sizeof(out->host)))
+    if (!copy_text(host, strlen(host), out->name, sizeof(out->name)))
         return hint;
     return port ? config_read_port(port, &out->port) : NULL;
+}
+
+const char *config_read_stun(const char *text, struct config_host *out)
+{
+    char copy[300];
+    struct config_host host = {.port = CONFIG_PORT_STUN};
+    if (!copy_text(text, strlen(text), copy, sizeof(copy)))
+        return "too long for a host";
+    const char *wrong = read_host(copy, "no host: give HOST or HOST:PORT, an IPv6 address in brackets",
+                                  "an IPv6 address needs brackets: give [fd00::4] or [fd00::4]:3478", &host);
+    if (!wrong)
+        *out = host;
+    return wrong;
 }
 
 const char *config_read_connect(const char *text, struct config_connect *out)
@@ -246,8 +257,13 @@ const char *config_read_connect(const char *text, struct config_connect *out)
     const char *wrong = config_read_id(id, &c.id);
     if (!wrong && at && !copy_text(at + 1, strlen(at + 1), endpoint, sizeof(endpoint)))
         wrong = "too long for a host";
+    struct config_host host = {.port = c.port};
     if (!wrong && at)
-        wrong = read_endpoint(endpoint, &c);
+        wrong = read_host(endpoint,
+                          "no host after the '@': give ID@HOST or ID@HOST:PORT, an IPv6 address in brackets",
+                          "an IPv6 address needs brackets: give ID@[fd00::4] or ID@[fd00::4]:8443", &host);
+    memcpy(c.host, host.name, sizeof(c.host));
+    c.port = host.port;
     if (!wrong)
         *out = c;
     return wrong;

@@ -38,5 +38,8 @@ const char *config_read_path(const char *text, char *out, size_t cap) must_check
 
 const char *config_read_id(const char *text, struct node_id *out) must_check;
 
+/* "HOST[:PORT]" of a STUN server; HOST as below. */
+const char *config_read_stun(const char *text, struct config_host *out) must_check;
+
 /* "ID[@HOST[:PORT]]": HOST is a name, an IPv4 address or an IPv6 address in brackets. */
 const char *config_read_connect(const char *text, struct config_connect *out) must_check;

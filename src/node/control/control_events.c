@@ -72,13 +72,27 @@ static void on_clock(void *context, int64_t ahead_s)
     report_clock(&((struct node *)context)->report, ahead_s);
 }
 
+/* STUN is served where HTTP reached it, and at an address of the other family, where its name has one. */
+static void ask_backbone(struct node *n, const struct addr *udp, uint64_t now_us)
+{
+    struct addr list[1 + HELPER_ADDRESSES_MAX] = {*udp};
+    const struct addr *named;
+    unsigned found = n->proxy.url[0] ? 0 : rendezvous_addresses(n->rendezvous, &named),
+             count = udp->family != 0;
+    for (unsigned i = 0; count && i < found; i++) {
+        list[count] = named[i];
+        list[count++].port = udp->port;
+    }
+    addresses_set_server(&n->addresses, CARRIER_BACKBONE, list, count, now_us);
+}
+
 static void on_backbone(void *context, bool reachable, const struct addr *udp)
 {
     struct node *n = context;
     if (!reachable)
         return;
     n->backbone_at = *udp;
-    addresses_ask_at(&n->addresses, udp, clock_monotonic_us());
+    ask_backbone(n, udp, clock_monotonic_us());
     if (n->uplink)
         uplink_hurry(n->uplink);
 }
@@ -91,6 +105,12 @@ void control_events_of_rendezvous(struct node *n, struct rendezvous_config *out)
     out->clock = on_clock;
     out->state = on_backbone;
     out->context = n;
+}
+
+void control_events_stun_found(void *context, unsigned i, const struct addr *list, unsigned count)
+{
+    addresses_set_server(&((struct node *)context)->addresses, UPLINKS_MAX + i, list, count,
+                         clock_monotonic_us());
 }
 
 /* ---- the uplink to it ---- */

@@ -33,5 +33,8 @@ void control_events_wake(void *context);
 /* Takes some of those that wait; the rest in the next turn of the loop. */
 void control_events_of_workers(struct node *n);
 
+/* Where the STUN server i of -stun is. context is the node. */
+void control_events_stun_found(void *context, unsigned i, const struct addr *list, unsigned count);
+
 /* The machine was resumed from a snapshot. context is the node. */
 void control_events_resumed(void *context);

@@ -51,6 +51,7 @@ static void on_underlay_changed(struct node *n)
     mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
     addresses_on_change(&n->addresses, clock_monotonic_us());
     hosts_forget_failures(&n->hosts);
+    stun_hosts_forget(&n->stun_hosts);
     streams_drop_homeless(n->streams);
     if (n->uplink)
         uplink_network_changed(n->uplink);
@@ -73,6 +74,7 @@ static void on_slow(uv_timer_t *timer)
     addresses_tick(&n->addresses, now_us);
     pings_tick(&n->pings, now_us);
     hosts_tick(&n->hosts);
+    stun_hosts_tick(&n->stun_hosts, now_us);
     if (n->trunks)
         count_lost(n);
     if (device_tick(n->device, now_us))

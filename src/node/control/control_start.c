@@ -340,6 +340,7 @@ bool control_start(struct node *n)
     tell_addresses(n);
     if (!open_helpers(n) || !start_rendezvous(n) || !start_uplink(n) || !add_hosts(n) || !keep_key(n))
         return false;
+    stun_hosts_init(&n->stun_hosts, n->config, n->name_client, control_events_stun_found, n);
     init_commands(n);
     control_loop_begin(n);
     return true;

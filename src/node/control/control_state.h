@@ -31,6 +31,7 @@
 #include "node/underlay/addresses.h"
 #include "node/underlay/filter.h"
 #include "node/underlay/hosts.h"
+#include "node/underlay/stun_hosts.h"
 #include "node/uplink/uplink.h"
 #include "proto/mesh/mesh.h"
 #include <uv.h>
@@ -61,6 +62,7 @@ struct node {
     struct handshake_pool *handshakes;
     struct addresses addresses;
     struct hosts hosts;
+    struct stun_hosts stun_hosts;
     struct rendezvous *rendezvous; /* NULL without -backbone, … */
     struct uplink *uplink;         /* … as this */
     struct addr backbone_at;       /* where its UDP was last reached; without family: not yet */

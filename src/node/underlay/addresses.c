@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Candidates are collected anew each time: the device knows the machine's, a flag one more, the backbone's answer the last.
+/* Candidates are collected anew each time: the device knows the machine's, a flag one more, STUN servers the last.
  * docs/PROTOCOL.md §10. */
 
 #include "node/underlay/addresses.h"
@@ -11,6 +11,7 @@
 #include "node/rendezvous/rendezvous.h"
 #include "proto/mesh/mesh.h"
 #include <stdio.h>
+#include <string.h>
 
 /* Of each address the first. Returns how many are left. */
 static unsigned keep_distinct(struct candidate *list, unsigned count)
@@ -35,9 +36,9 @@ static unsigned describe_candidates(const struct addresses *a, struct candidate 
         out[count++].addr.port = c->port;
     }
     count += device_host_candidates(a->config.device, c->port, c->control_port, out + count,
-                                    CANDIDATES_MAX - 1 - count);
-    if (a->reflexive.mapped.family)
-        out[count++] = (struct candidate){CANDIDATE_REFLEXIVE, a->reflexive.mapped, c->control_port};
+                                    CANDIDATES_MAX - a->seen_count - count);
+    for (unsigned i = 0; i < a->seen_count; i++)
+        out[count++] = (struct candidate){CANDIDATE_REFLEXIVE, a->seen[i], c->control_port};
     return keep_distinct(out, count);
 }
 
@@ -62,45 +63,112 @@ void addresses_announce(struct addresses *a, uint64_t now_us)
 
 void addresses_on_change(struct addresses *a, uint64_t now_us)
 {
-    addresses_ask_at(a, &a->reflexive.server, now_us);
+    observers_restart(&a->observers);
+    addresses_tick(a, now_us);
     addresses_announce(a, now_us);
 }
 
-void addresses_ask_at(struct addresses *a, const struct addr *server, uint64_t now_us)
+void addresses_set_server(struct addresses *a, unsigned number, const struct addr *list, unsigned count,
+                          uint64_t now_us)
 {
-    reflexive_restart(&a->reflexive, server);
-    addresses_tick(a, now_us);
+    if (observers_set(&a->observers, number, list, count))
+        addresses_tick(a, now_us);
+}
+
+/* ---- what the servers say ---- */
+
+static bool is_ours(const void *context, const struct addr *a)
+{
+    return device_is_local(context, a);
+}
+
+/* Not while an answer is missing: one server may have seen a new mapping that the others have yet to see. */
+static void judge_nats(struct addresses *a, uint64_t now_us)
+{
+    if (!observers_settled(&a->observers, now_us))
+        return;
+    for (unsigned i = 0; i < 2; i++) {
+        observers_observed(&a->observers, i ? 6 : 4, &a->nats[i]);
+        nat_judge(&a->nats[i], is_ours, a->config.device, a->config.config->port);
+    }
+}
+
+static void tell_seen(const struct addr *seen, unsigned count)
+{
+    char text[ADDR_TEXT_MAX];
+    for (unsigned i = 0; i < count; i++)
+        log_debug("STUN: we are seen at %s", addr_format(&seen[i], text));
+}
+
+/* Announces what is news. */
+static void look_at_answers(struct addresses *a, uint64_t now_us)
+{
+    struct addr seen[2 * OBSERVERS_SEEN_MAX];
+    unsigned count = observers_seen(&a->observers, seen), same = 0;
+    judge_nats(a, now_us);
+    while (same < count && same < a->seen_count && addr_equal(&seen[same], &a->seen[same]))
+        same++;
+    if (same == count && count == a->seen_count)
+        return;
+    memcpy(a->seen, seen, sizeof(seen));
+    a->seen_count = count;
+    tell_seen(seen, count);
+    addresses_announce(a, now_us);
+}
+
+static void ask(struct addresses *a, uint64_t now_us)
+{
+    uint8_t buffer[ENDPOINT_ENVELOPE_MAX + STUN_MESSAGE_MAX], *request = buffer + ENDPOINT_ENVELOPE_MAX;
+    const struct carrier_ports ports = {a->config.socket, -1, -1};
+    struct addr server;
+    size_t len;
+    while ((len = observers_request(&a->observers, now_us, &server, request)) > 0) {
+        const struct endpoint to = endpoint_udp(&server);
+        /* A lost request is asked again. */
+        (void)!carrier_send_one(&ports, &to, request, len);
+    }
 }
 
 void addresses_tick(struct addresses *a, uint64_t now_us)
 {
-    uint8_t buffer[ENDPOINT_ENVELOPE_MAX + STUN_MESSAGE_MAX], *request = buffer + ENDPOINT_ENVELOPE_MAX;
-    size_t len = reflexive_request(&a->reflexive, now_us, request);
-    if (!len)
-        return;
-    const struct carrier_ports ports = {a->config.socket, -1, -1};
-    const struct endpoint server = endpoint_udp(&a->reflexive.server);
-    /* A lost request is asked again. */
-    (void)!carrier_send_one(&ports, &server, request, len);
+    ask(a, now_us);
+    look_at_answers(a, now_us);
 }
 
 enum drop addresses_on_stun(struct addresses *a, const struct addr *from, const uint8_t *data, size_t len,
                             uint64_t now_us)
 {
-    bool changed;
-    char text[ADDR_TEXT_MAX];
-    if (reflexive_answer(&a->reflexive, from, data, len, now_us, &changed))
+    if (observers_answer(&a->observers, from, data, len, now_us))
         return DROP_TYPE;
-    if (changed) {
-        log_debug("the backbone sees us at %s", addr_format(&a->reflexive.mapped, text));
-        addresses_announce(a, now_us);
-    }
+    look_at_answers(a, now_us);
     return DROP_NONE;
 }
 
 const struct addr *addresses_mapped(const struct addresses *a)
 {
-    return &a->reflexive.mapped;
+    static const struct addr unknown;
+    return a->seen_count ? &a->seen[0] : &unknown;
+}
+
+unsigned addresses_seen(const struct addresses *a, const struct addr **out)
+{
+    *out = a->seen;
+    return a->seen_count;
+}
+
+const struct addr *addresses_stun_server(const struct addresses *a)
+{
+    static const struct addr none;
+    for (unsigned family = 0; family < 2; family++)
+        for (unsigned i = 0; i < OBSERVERS_MAX; i++)
+            if (reflexive_is_current(&a->observers.list[i][family]))
+                return &a->observers.list[i][family].server;
+    return &none;
+}
+
+const struct nat *addresses_nat(const struct addresses *a, unsigned family)
+{
+    return &a->nats[family == 6];
 }
 
 void addresses_describe(const struct addresses *a, struct record *record)

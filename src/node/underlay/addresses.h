@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Where this node is reached: its candidates, told to peers and to the backbone, and how the backbone sees us, which is
- * asked for with STUN. Control thread. */
+/* Where this node is reached: its candidates, told to peers and to the backbone, and how STUN servers see us, and what that
+ * tells of NATs in between. Control thread. */
 
-#include "node/underlay/reflexive.h"
+#include "node/underlay/observers.h"
 #include "proto/wire/drop.h"
 
 struct config;
@@ -24,7 +24,10 @@ struct addresses_config {
 struct addresses {
     struct addresses_config config;
     struct rendezvous *rendezvous; /* NULL: there is none that would register us */
-    struct reflexive reflexive;
+    struct observers observers;
+    struct addr seen[2 * OBSERVERS_SEEN_MAX]; /* by them, as it was announced */
+    unsigned seen_count;
+    struct nat nats[2]; /* of IPv4, IPv6 */
 };
 
 void addresses_init(struct addresses *a, const struct addresses_config *config);
@@ -35,21 +38,32 @@ void addresses_register_by(struct addresses *a, struct rendezvous *r);
 /* Candidates may be other ones now: peers and the backbone are told. */
 void addresses_announce(struct addresses *a, uint64_t now_us);
 
-/* Interfaces changed: as addresses_announce, and the backbone is asked anew how it sees us. */
+/* Interfaces changed: as addresses_announce, and the servers are asked anew how they see us. */
 void addresses_on_change(struct addresses *a, uint64_t now_us);
 
-/* The backbone answers STUN there; family 0: nowhere that is known. */
-void addresses_ask_at(struct addresses *a, const struct addr *server, uint64_t now_us);
+/* The STUN server of this number (observers.h) answers at one address of each family of these; count 0: nowhere that is
+ * known. */
+void addresses_set_server(struct addresses *a, unsigned number, const struct addr *list, unsigned count,
+                          uint64_t now_us);
 
-/* Asks if it is due. */
+/* Once a second: asks whom it is due. */
 void addresses_tick(struct addresses *a, uint64_t now_us);
 
 /* A STUN message that came to our port. What it is dropped for: DROP_NONE when it answers us. */
 enum drop addresses_on_stun(struct addresses *a, const struct addr *from, const uint8_t *data, size_t len,
                             uint64_t now_us);
 
-/* How the backbone sees us; family 0: unknown. */
+/* The first of the addresses at which STUN servers see us; family 0: none. */
 const struct addr *addresses_mapped(const struct addresses *a);
+
+/* At how many addresses STUN servers see us; borrowed. */
+unsigned addresses_seen(const struct addresses *a, const struct addr **out);
+
+/* A STUN server that answers, IPv4 before IPv6; family 0: none does. Borrowed. */
+const struct addr *addresses_stun_server(const struct addresses *a);
+
+/* What they tell of the NATs on the way of a family: 4 or 6. Borrowed. */
+const struct nat *addresses_nat(const struct addresses *a, unsigned family);
 
 /* Fills our record, but for what rendezvous does. */
 void addresses_describe(const struct addresses *a, struct record *record);

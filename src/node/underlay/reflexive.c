@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the backbone's STUN says of our address, and what of it is believed. docs/PROTOCOL.md §10. Control
+/* What a STUN server says of our address, and what of it is believed. docs/PROTOCOL.md §10. Control
  * thread. */
 
 #include "node/underlay/reflexive.h"
@@ -10,35 +10,72 @@ void reflexive_restart(struct reflexive *r, const struct addr *server)
 {
     r->server = *server;
     r->open = false;
+    r->doubtful = true;
+    r->unanswered = 0;
     r->next_us = 0;
+    if (!server->family)
+        *r = (struct reflexive){0};
+}
+
+void reflexive_hurry(struct reflexive *r)
+{
+    if (!r->open)
+        r->next_us = 0;
+}
+
+bool reflexive_is_current(const struct reflexive *r)
+{
+    return r->mapped.family && !r->doubtful && r->unanswered < REFLEXIVE_PATIENCE;
+}
+
+bool reflexive_waits(const struct reflexive *r, uint64_t now_us)
+{
+    return r->open && now_us - r->opened_us <= REFLEXIVE_OPEN_US;
+}
+
+bool reflexive_due(const struct reflexive *r, uint64_t now_us)
+{
+    return r->server.family && now_us >= r->next_us;
+}
+
+/* 1 s, doubled up to what one that answers is asked after. */
+static uint64_t patience_us(unsigned unanswered)
+{
+    uint64_t us = REFLEXIVE_OPEN_US << (unanswered < 5 ? unanswered : 5);
+    return us < REFLEXIVE_ASK_US ? us : REFLEXIVE_ASK_US;
 }
 
 size_t reflexive_request(struct reflexive *r, uint64_t now_us, uint8_t out[STUN_MESSAGE_MAX])
 {
-    if (!r->server.family || now_us < r->next_us)
-        return 0;
+    if (r->open)
+        r->unanswered++;
+    if (r->doubtful && r->unanswered >= REFLEXIVE_PATIENCE)
+        r->mapped = (struct addr){0};
     secret_random(r->transaction, sizeof(r->transaction));
     r->open = true;
     r->opened_us = now_us;
-    r->next_us = now_us + REFLEXIVE_OPEN_US; /* a lost request is asked again */
+    r->next_us = now_us + patience_us(r->unanswered);
     return stun_request_encode(r->transaction, out);
 }
 
+static bool may_be_ours(const struct addr *mapped, const struct addr *server)
+{
+    return addr_is_routable(mapped) && mapped->port && (!addr_is_private(mapped) || addr_is_private(server));
+}
+
 int reflexive_answer(struct reflexive *r, const struct addr *from, const uint8_t *data, size_t len,
-                     uint64_t now_us, bool *changed)
+                     uint64_t now_us)
 {
     struct addr mapped;
-    *changed = false;
-    if (!r->open || now_us - r->opened_us > REFLEXIVE_OPEN_US || !addr_equal(from, &r->server))
+    if (!reflexive_waits(r, now_us) || !addr_equal(from, &r->server))
         return ERR_UNSUPPORTED;
     int err = stun_response_decode(data, len, r->transaction, &mapped);
     if (err)
         return err;
-    r->open = false;
+    r->open = r->doubtful = false;
+    r->unanswered = 0;
+    r->heard_us = now_us;
     r->next_us = now_us + REFLEXIVE_ASK_US;
-    if (!addr_is_routable(&mapped))
-        mapped = (struct addr){0};
-    *changed = !addr_equal(&mapped, &r->mapped);
-    r->mapped = mapped;
+    r->mapped = may_be_ours(&mapped, &r->server) ? mapped : (struct addr){0};
     return 0;
 }
