@@ -13,6 +13,8 @@ enum cli_exit {
     CLI_NO_NODE = 3, /* no node runs here, or none that -n names */
 };
 
+#define CLI_CHECK_MAX 32 /* words */
+
 struct cli_options {
     const char *run_dir;
     const char *node; /* -n; NULL when not given */
@@ -24,6 +26,8 @@ struct cli_options {
     double interval_s;  /* -i */
     const char **words; /* the verb's arguments */
     unsigned word_count;
+    const char *check[CLI_CHECK_MAX]; /* netcheck's flags of shadowmesh-l2, each with its value */
+    unsigned check_count;
 };
 
 /* One line on stderr, "shadowmesh: …", cleaned of what terminals obey. */

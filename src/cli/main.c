@@ -31,6 +31,7 @@ static const struct verb verbs[] = {
     {"disallow", "ID...", "neither admit nor dial them; their sessions end", cmd_disallow},
     {"connect", "ID[@HOST]...", "dial these nodes and stay connected", cmd_connect},
     {"disconnect", "ID...", "dial them no more; their sessions end", cmd_disconnect},
+    {"netcheck", NULL, "how this machine reaches the internet: UDP, NAT, backbones", cmd_netcheck},
     {"id", NULL, "the ids of the nodes that run here, for -connect", cmd_id},
     {"version", NULL, "the version of this program", cmd_version},
 };
@@ -46,8 +47,9 @@ enum user {
     DISALLOW = 32,
     CONNECT = 64,
     DISCONNECT = 128,
-    ID = 256,
-    VERSION = 512,
+    NETCHECK = 256,
+    ID = 512,
+    VERSION = 1024,
 };
 #define LISTS   (STATUS | PEERS | FDB)
 #define CHANGES (ALLOW | DISALLOW | CONNECT | DISCONNECT)
@@ -101,14 +103,44 @@ static const char *read_interval(void *context, const char *text)
     return NULL;
 }
 
+/* What shadowmesh-l2 reads, and complains about. */
+static const char *pass_on(void *context, const char *flag, const char *text)
+{
+    struct cli_options *o = &((struct line *)context)->options;
+    if (o->check_count + 2 > CLI_CHECK_MAX)
+        return "one too many";
+    o->check[o->check_count++] = flag;
+    o->check[o->check_count++] = text;
+    return NULL;
+}
+
+static const char *read_backbone(void *context, const char *text)
+{
+    return pass_on(context, "-backbone", text);
+}
+
+static const char *read_stun(void *context, const char *text)
+{
+    return pass_on(context, "-stun", text);
+}
+
+static const char *read_proxy(void *context, const char *text)
+{
+    return pass_on(context, "-proxy", text);
+}
+
 static const struct flag flags[] = {
-    {"json", NULL, "print JSON, for scripts", read_json, LISTS | PING | CHANGES | ID | VERSION},
+    {"json", NULL, "print JSON, for scripts", read_json, LISTS | PING | CHANGES | NETCHECK | ID | VERSION},
     {"l", NULL, "whole ids; with peers, every path", read_whole, LISTS | PING},
-    {"n", "NODE", "only the node with this name or id prefix", read_node, LISTS | PING | CHANGES | ID},
+    {"n", "NODE", "only the node with this name or id prefix", read_node,
+     LISTS | PING | CHANGES | NETCHECK | ID},
     {"run", "DIR", "folder of the API sockets (default /run/shadowmesh)", read_run,
-     LISTS | PING | CHANGES | ID},
+     LISTS | PING | CHANGES | NETCHECK | ID},
     {"c", "COUNT", "ping: how many probes (default 4, 0 without end)", read_count, PING},
     {"i", "SECONDS", "ping: from one probe to the next (default 1)", read_interval, PING},
+    {"backbone", "URL", "netcheck, without asking a node: reach this backbone", read_backbone, NETCHECK},
+    {"stun", "HOST[:PORT]", "likewise: ask this STUN server; may repeat", read_stun, NETCHECK},
+    {"proxy", "URL|off", "likewise: by this HTTP proxy", read_proxy, NETCHECK},
 };
 #define FLAG_COUNT (sizeof(flags) / sizeof(flags[0]))
 

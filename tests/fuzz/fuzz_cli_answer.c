@@ -141,9 +141,9 @@ static void check_json(const char *text, size_t len)
 
 static void run(uint8_t choice)
 {
-    static int (*const verbs[])(const struct cli_options *) = {cmd_status,   cmd_peers,   cmd_fdb,
-                                                               cmd_ping,     cmd_id,      cmd_allow,
-                                                               cmd_disallow, cmd_connect, cmd_disconnect};
+    static int (*const verbs[])(const struct cli_options *) = {
+        cmd_status, cmd_peers,    cmd_fdb,     cmd_ping,       cmd_id,
+        cmd_allow,  cmd_disallow, cmd_connect, cmd_disconnect, cmd_netcheck};
     static const char *words[] = {"peer", "0123456789abcdef0123456789abcdef01234567"};
     unsigned verb = (choice & 0x0f) % (sizeof(verbs) / sizeof(verbs[0]));
     const struct cli_options options = {.run_dir = dir,

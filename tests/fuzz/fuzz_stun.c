@@ -26,6 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     check(stun_looks_like_response(data, size) || size > STUN_RESPONSE_MAX);
     check(mapped.family == 4 || mapped.family == 6);
+    const struct addr other = stun_response_other(data, size);
+    check(other.family == 0 || other.family == 4 || other.family == 6);
     check(stun_response_decode(out, stun_response_encode(transaction, &mapped, out), transaction, &same) ==
           0);
     check(addr_equal(&mapped, &same));

@@ -86,6 +86,65 @@ static void nodes_of_one_name_are_not_guessed_between(void **state)
     assert_one_complaint("2 nodes fit");
 }
 
+#define NAT(mapping, filtering)                                                                              \
+    "{\"mapping\":\"" mapping "\",\"ports\":\"kept\",\"filtering\":\"" filtering                             \
+    "\",\"hairpin\":false,\"observed\":[{\"server\":\"203.0.113.2:3478\",\"address\":\"198.51.100.2:9\"}]}"
+#define NO_FAMILY                                                                                            \
+    "{\"address\":false,\"asked\":false,\"udp\":false,\"path_size\":null,\"nat\":{\"mapping\":\"unknown\"}}"
+#define CHECK(udp, nat, reachable)                                                                           \
+    OK("{\"udp\":" udp ",\"ipv4\":{\"address\":true,\"asked\":true,\"udp\":" udp                             \
+       ",\"path_size\":1472,\"nat\":" nat "},\"ipv6\":" NO_FAMILY                                            \
+       ",\"backbones\":[{\"url\":\"http://bb:8080\",\"reachable\":" reachable                                \
+       ",\"rtt_us\":12000,\"error\":\"why "                                                                  \
+       "not\",\"ipv4\":{\"rtt_us\":400}}],\"stun\":[{\"host\":\"stun.example\","                             \
+       "\"port\":3478,\"error\":null,\"ipv4\":null,\"ipv6\":null}],\"proxy\":null}")
+
+static void netcheck_tells_what_a_node_finds(void **state)
+{
+    (void)state;
+    add_node(ID_A, STATUS(ID_A, "site-a"), "netcheck",
+             CHECK("true", NAT("endpoint-independent", "unknown"), "true"));
+    assert_run("netcheck", CLI_OK);
+    assert_has(
+        out, "site-a\n  UDP        gets out\n  IPv4       seen as 198.51.100.2:9\n  IPv6       no address\n");
+    assert_has(out, "  NAT        endpoint-independent mapping, ports kept, filtering unknown, hairpin no\n");
+    assert_has(out, "  path size  UDP payloads of 1472 bytes get out\n  proxy      none\n");
+    assert_has(out, "  backbone   http://bb:8080: 12 ms over HTTP, 0.4 ms over UDP\n");
+    assert_has(out, "  STUN       stun.example, port 3478: no answer\n  means      good: ");
+    assert_run("netcheck --json", CLI_OK);
+    json_t *list = json_out();
+    assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "node")), ID_A);
+    json_decref(list);
+}
+
+static void netcheck_fails_where_udp_or_the_backbone_is_not_reached(void **state)
+{
+    (void)state;
+    struct node *n =
+        add_node(ID_A, STATUS(ID_A, "site-a"), "netcheck", CHECK("false", NAT("unknown", "unknown"), "true"));
+    assert_run("netcheck", CLI_FAILURE);
+    assert_has(out, "  UDP       does not get out: no server answers\n");
+    assert_has(out, "  means     UDP is blocked: ");
+    n->answers[1].line = CHECK("true", NAT("address-and-port-dependent", "unknown"), "false");
+    assert_run("netcheck", CLI_FAILURE);
+    assert_has(out, "http://bb:8080: no answer over HTTP, 0.4 ms over UDP: why not\n");
+    assert_has(out, "  means      a port of our own for each destination: ");
+    n->answers[1].line = OK("[]");
+    assert_run("netcheck", CLI_FAILURE);
+    n->answers[1].line = REFUSED("the node is stopping");
+    assert_run("netcheck", CLI_FAILURE);
+    assert_one_complaint("refuses: the node is stopping");
+}
+
+static void netcheck_without_a_node_names_the_remedy(void **state)
+{
+    (void)state;
+    assert_run("netcheck", CLI_NO_NODE);
+    assert_has(err, "give -backbone URL or -stun HOST\n");
+    assert_run("status -stun a", CLI_USAGE);
+    assert_one_complaint("status takes no -stun");
+}
+
 static void fdb_shows_what_is_behind_whom(void **state)
 {
     (void)state;
@@ -252,6 +311,9 @@ int main(void)
         TEST(peers_are_sorted_and_whole_with_l),
         TEST(node_is_picked_by_name_or_id),
         TEST(nodes_of_one_name_are_not_guessed_between),
+        TEST(netcheck_tells_what_a_node_finds),
+        TEST(netcheck_fails_where_udp_or_the_backbone_is_not_reached),
+        TEST(netcheck_without_a_node_names_the_remedy),
         TEST(fdb_shows_what_is_behind_whom),
         TEST(node_that_refuses_is_told_beside_the_one_that_answers),
         TEST(answer_that_is_none_is_told),

@@ -364,6 +364,33 @@ static void connect_names_id_host_and_port(void **state)
     }
 }
 
+static void stun_names_host_and_port_and_repeats(void **state)
+{
+    (void)state;
+    assert_taken("-stun", "stun.example", "-stun", "192.0.2.1:19302", "-stun", "[fd00::4]", "-stun",
+                 "[fd00::4]:53");
+    assert_int_equal(config.stun_count, 4);
+    assert_string_equal(config.stun[0].name, "stun.example");
+    assert_int_equal(config.stun[0].port, 3478);
+    assert_string_equal(config.stun[1].name, "192.0.2.1");
+    assert_int_equal(config.stun[1].port, 19302);
+    assert_string_equal(config.stun[2].name, "fd00::4");
+    assert_int_equal(config.stun[2].port, 3478);
+    assert_int_equal(config.stun[3].port, 53);
+}
+
+static void malformed_stun_is_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"", ":3478", "a b", "[fd00::4", "[192.0.2.1]", "-a"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_refused("no host: give HOST or HOST:PORT", "-stun", bad[i]);
+    assert_refused("needs brackets: give [fd00::4]", "-stun", "fd00::4");
+    assert_refused("no port", "-stun", "a:0");
+    assert_refused("one too many: at most 8", "-stun", "a", "-stun", "a", "-stun", "a", "-stun", "a", "-stun",
+                   "a", "-stun", "a", "-stun", "a", "-stun", "a", "-stun", "a");
+}
+
 static void malformed_connect_is_refused(void **state)
 {
     static const char *const bad_ids[] = {"", "abc", ID_1 "0", "g123456789abcdef0123456789abcdef01234567",
@@ -500,6 +527,8 @@ int main(void)
         cmocka_unit_test(proxies_are_urls_with_a_port_and_without_a_password),
         cmocka_unit_test(connect_names_id_host_and_port),
         cmocka_unit_test(malformed_connect_is_refused),
+        cmocka_unit_test(stun_names_host_and_port_and_repeats),
+        cmocka_unit_test(malformed_stun_is_refused),
         cmocka_unit_test(ids_are_given_once),
         cmocka_unit_test(more_peers_than_there_is_room_for_are_refused),
         cmocka_unit_test(peer_that_nobody_can_find_is_warned_about),

@@ -263,6 +263,56 @@ static void mapped_ipv4_becomes_ipv4(void **state)
     assert_memory_equal(mapped.ip, expected.ip, sizeof(mapped.ip));
 }
 
+static void question_asks_for_another_address_and_is_as_long_as_said(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {36, 40, 548, 1200, STUN_REQUEST_MAX};
+    static const uint8_t change[] = {0x00, 0x03, 0x00, 0x04, 0x00, 0x00, 0x00, 0x06}; /* RFC 5780 §7.2 */
+    uint8_t out[STUN_REQUEST_MAX], transaction[STUN_TRANSACTION_LEN];
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        assert_int_equal(stun_question_encode(rfc_transaction, 0, sizes[i], out), sizes[i]);
+        assert_int_equal(stun_request_decode(out, sizes[i], transaction), 0);
+    }
+    assert_int_equal(stun_question_encode(rfc_transaction, 0, 0, out), 28);
+    assert_int_equal(stun_question_encode(rfc_transaction, STUN_CHANGE_IP | STUN_CHANGE_PORT, 0, out), 36);
+    assert_memory_equal(out + HEADER_LEN, change, sizeof(change));
+    assert_int_equal(stun_request_decode(out, 36, transaction), ERR_UNSUPPORTED);
+}
+
+/* Appends OTHER-ADDRESS (RFC 5780 §7.4), where FINGERPRINT was. */
+static size_t with_other(uint8_t *response, size_t len, const uint8_t *value, uint8_t value_len)
+{
+    const uint8_t head[] = {0x80, 0x2c, 0, value_len};
+    len -= 8;
+    memcpy(response + len, head, sizeof(head));
+    memcpy(response + len + sizeof(head), value, value_len);
+    len += sizeof(head) + value_len;
+    response[2] = 0;
+    response[3] = (uint8_t)(len - HEADER_LEN);
+    return len;
+}
+
+static void other_address_of_a_server_is_read(void **state)
+{
+    (void)state;
+    static const struct addr mapped = {.family = 4, .port = 1, .ip = {203, 0, 113, 7}},
+                             other = {.family = 4, .port = 3479, .ip = {203, 0, 113, 3}};
+    static const uint8_t value[] = {0, 1, 3479 >> 8, 3479 & 0xff, 203, 0, 113, 3};
+    static const uint8_t family[] = {0, 3, 0, 1, 203, 0, 113, 3};
+    uint8_t out[STUN_RESPONSE_MAX];
+    struct addr got;
+    size_t len = stun_response_encode(rfc_transaction, &mapped, out);
+    assert_int_equal(stun_response_other(out, len).family, 0);
+    len = with_other(out, len, value, sizeof(value));
+    assert_int_equal(stun_response_decode(out, len, rfc_transaction, &got), 0);
+    got = stun_response_other(out, len);
+    assert_true(addr_equal(&got, &other));
+    for (size_t cut = 0; cut < len; cut++)
+        assert_int_equal(stun_response_other(out, cut).family, 0);
+    len = with_other(out, stun_response_encode(rfc_transaction, &mapped, out), family, sizeof(family));
+    assert_int_equal(stun_response_other(out, len).family, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +334,8 @@ int main(void)
         cmocka_unit_test(nothing_follows_a_fingerprint),
         cmocka_unit_test(requests_and_responses_are_told_apart),
         cmocka_unit_test(mapped_ipv4_becomes_ipv4),
+        cmocka_unit_test(question_asks_for_another_address_and_is_as_long_as_said),
+        cmocka_unit_test(other_address_of_a_server_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "node/api/api.h"
+#include "node/command/checks.h"
 #include "node/command/learned.h"
 #include "node/command/pings.h"
 #include <string.h>
@@ -24,6 +25,12 @@ static void list_fdb(struct commands *c, const json_t *request, struct api_call 
 static void ping(struct commands *c, const json_t *request, struct api_call *call)
 {
     pings_start(c->pings, request, call);
+}
+
+static void netcheck(struct commands *c, const json_t *request, struct api_call *call)
+{
+    (void)request;
+    checks_start(c->checks, call);
 }
 
 static void allow(struct commands *c, const json_t *request, struct api_call *call)
@@ -54,7 +61,7 @@ static const struct {
 } commands[] = {
     {"status", true, tell_status},     {"fdb", true, list_fdb},       {"ping", false, ping},
     {"allow", false, allow},           {"disallow", false, disallow}, {"connect", false, connect_peer},
-    {"disconnect", false, disconnect},
+    {"disconnect", false, disconnect}, {"netcheck", false, netcheck},
 };
 
 void commands_handle(void *context, const char *command, const json_t *request, struct api_call *call)

@@ -5,6 +5,7 @@
 #include "node/command/lists.h"
 #include "node/command/status.h"
 
+struct checks;
 struct pings;
 struct switch_table;
 
@@ -13,6 +14,7 @@ struct commands {
     struct status status;
     struct lists lists;
     struct pings *pings;
+    struct checks *checks;
     struct switch_table *sw;
 };
 

@@ -33,6 +33,12 @@ static const char *read_generate_keys(void *context, const char *text)
     return flags_read_switch(text, &p->config->generate_keys);
 }
 
+static const char *read_netcheck(void *context, const char *text)
+{
+    struct parse *p = context;
+    return flags_read_switch(text, &p->config->netcheck);
+}
+
 static const char *read_name(void *context, const char *text)
 {
     struct parse *p = context;
@@ -319,6 +325,10 @@ static const struct flag flags[] = {
      read_generate_keys},
 
     {NULL, NULL, "Running", NULL},
+    {"netcheck", NULL,
+     "check the way to the internet with -backbone, -stun and -proxy alone, print JSON and exit "
+     "(`shadowmesh netcheck` shows it to people)",
+     read_netcheck},
     {"run", "DIR", "folder of the API socket (default /run/shadowmesh)", read_run},
     {"workers", "N", "data threads, 1 to 8 (default one per CPU)", read_workers},
     {"cipher-library", "NAME",

@@ -39,6 +39,7 @@ struct config_host {
 struct config {
     char keydir[4096];
     bool generate_keys;    /* make keys, print the id, exit */
+    bool netcheck;         /* check the network, print JSON, exit */
     char backbone[512];    /* URL without trailing slash; empty when none */
     char proxy[512];       /* -proxy: its URL, or CONFIG_PROXY_OFF; empty when not given (proxy.h) */
     char proxy_auth[4096]; /* -proxy-auth: a file; empty when not given */

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "node/control/control_loop.h"
+#include "node/control/control_netcheck.h"
 #include "node/control/control_start.h"
 #include "node/control/control_state.h"
 #include "node/control/control_stop.h"
@@ -62,6 +63,8 @@ int control_run(const struct config *config)
     n->key = KEY_DRAFT_NONE;
     if (!resources_room(config) || (!config->generate_keys && (!choose_proxy(n) || !start_helpers(n))))
         return EXIT_FAILURE;
+    if (config->netcheck)
+        return control_netcheck(n);
     if (!load_identity(config, &n->identity, &n->key_made))
         return EXIT_FAILURE;
     if (config->generate_keys) {

@@ -279,6 +279,12 @@ static bool add_hosts(struct node *n)
 static void init_commands(struct node *n)
 {
     pings_init(&n->pings, n->mesh, n->config->backbone);
+    n->checks = (struct checks){.config = {.loop = &n->loop,
+                                           .config = n->config,
+                                           .proxy = n->proxy.url,
+                                           .proxy_shown = n->proxy.shown,
+                                           .names = n->name_client,
+                                           .backbone = n->backbone_helper}};
     n->commands = (struct commands){.status = {.config = n->config,
                                                .identity = n->identity,
                                                .device = n->device,
@@ -299,6 +305,7 @@ static void init_commands(struct node *n)
                                               .peers_max = n->peers_max,
                                               .directory = n->rendezvous != NULL},
                                     .pings = &n->pings,
+                                    .checks = &n->checks,
                                     .sw = n->workers.sw};
 }
 

@@ -11,6 +11,7 @@
 #include "node/carrier/handshake_pool.h"
 #include "node/carrier/streams.h"
 #include "node/carrier/trunks.h"
+#include "node/command/checks.h"
 #include "node/command/commands.h"
 #include "node/command/pings.h"
 #include "node/config/config.h"
@@ -83,6 +84,7 @@ struct node {
     struct api *api;
     struct commands commands;
     struct pings pings;
+    struct checks checks;
 
     /* The loop. */
     uv_loop_t loop;

@@ -14,6 +14,7 @@ void control_stop(struct node *n, int code)
     key_draft_drop(&n->key);
     if (n->rendezvous)
         rendezvous_close(n->rendezvous);
+    checks_end(&n->checks);
     name_client_free(n->name_client);
     helper_client_close(n->name_helper);
     if (n->mesh) {

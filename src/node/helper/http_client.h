@@ -8,7 +8,7 @@
 #include "node/helper/http_handle.h"
 #include <stddef.h>
 
-#define HTTP_REQUESTS_MAX 2 /* at once */
+#define HTTP_REQUESTS_MAX 3 /* at once: a registration, a look-up, a network check */
 #define HTTP_BODY_MAX     65536
 
 struct http_client;

@@ -18,13 +18,18 @@ enum stun_attribute {
     ATTRIBUTE_MESSAGE_INTEGRITY = 0x0008,
     ATTRIBUTE_MESSAGE_INTEGRITY_SHA256 = 0x001c,
     ATTRIBUTE_XOR_MAPPED_ADDRESS = 0x0020,
+    ATTRIBUTE_CHANGE_REQUEST = 0x0003, /* RFC 5780 */
     ATTRIBUTE_FINGERPRINT = 0x8028,
+    ATTRIBUTE_OTHER_ADDRESS = 0x802c, /* RFC 5780 */
+    ATTRIBUTE_FILLING = 0xfffe,       /* nobody's */
 };
 #define ATTRIBUTE_OPTIONAL 0x8000 /* comprehension-optional: from here on */
 
 #define FINGERPRINT_XOR 0x5354554eu
 #define FINGERPRINT_LEN 4
 #define ATTRIBUTE_LEN   4 /* type and length */
+
+#define HEADER_LEN 20
 
 #define FAMILY_IPV4 1
 #define FAMILY_IPV6 2
@@ -63,12 +68,43 @@ static void put_fingerprint(struct writer *w)
     writer_u32(w, value);
 }
 
-size_t stun_request_encode(const uint8_t transaction[STUN_TRANSACTION_LEN], uint8_t out[STUN_MESSAGE_MAX])
+static void put_change(struct writer *w, unsigned change)
 {
-    struct writer w = writer_init(out, STUN_MESSAGE_MAX);
-    put_header(&w, TYPE_BINDING_REQUEST, ATTRIBUTE_LEN + FINGERPRINT_LEN, transaction);
+    writer_u16(w, ATTRIBUTE_CHANGE_REQUEST);
+    writer_u16(w, sizeof(uint32_t));
+    writer_u32(w, change);
+}
+
+static void put_filling(struct writer *w, size_t len)
+{
+    static const uint8_t zeros[STUN_REQUEST_MAX];
+    writer_u16(w, ATTRIBUTE_FILLING);
+    writer_u16(w, (uint16_t)(len - ATTRIBUTE_LEN));
+    writer_put(w, zeros, len - ATTRIBUTE_LEN);
+}
+
+size_t stun_question_encode(const uint8_t transaction[STUN_TRANSACTION_LEN], unsigned change, size_t size,
+                            uint8_t out[STUN_REQUEST_MAX])
+{
+    struct writer w = writer_init(out, STUN_REQUEST_MAX);
+    size_t changes = change ? ATTRIBUTE_LEN + sizeof(uint32_t) : 0;
+    size_t least = HEADER_LEN + changes + ATTRIBUTE_LEN + FINGERPRINT_LEN;
+    size_t filling = size >= least + ATTRIBUTE_LEN ? size - least : 0;
+    put_header(&w, TYPE_BINDING_REQUEST, least + filling - HEADER_LEN, transaction);
+    if (change)
+        put_change(&w, change);
+    if (filling)
+        put_filling(&w, filling);
     put_fingerprint(&w);
     return writer_len(&w);
+}
+
+size_t stun_request_encode(const uint8_t transaction[STUN_TRANSACTION_LEN], uint8_t out[STUN_MESSAGE_MAX])
+{
+    uint8_t whole[STUN_REQUEST_MAX];
+    size_t len = stun_question_encode(transaction, 0, 0, whole);
+    memcpy(out, whole, len);
+    return len;
 }
 
 /* RFC 8489 §14.2: the address is hidden from NATs that rewrite what looks like one, by the cookie and the
@@ -178,6 +214,29 @@ static int take_mapped(struct slice value, const uint8_t transaction[STUN_TRANSA
         out->family = 4;
     }
     return 0;
+}
+
+/* An address that is not hidden. */
+static struct addr take_plain(struct slice value)
+{
+    struct reader r = reader_init(value.data, value.len);
+    reader_u8(&r);
+    uint8_t family = reader_u8(&r);
+    struct addr a = {.family = family == FAMILY_IPV4 ? 4 : 6, .port = reader_u16(&r)};
+    reader_copy(&r, a.ip, family == FAMILY_IPV4 ? ADDR4_LEN : ADDR6_LEN);
+    bool ok = !r.bad && !reader_left(&r) && (family == FAMILY_IPV4 || family == FAMILY_IPV6);
+    return ok ? a : (struct addr){0};
+}
+
+struct addr stun_response_other(const uint8_t *data, size_t len)
+{
+    struct reader r = reader_init(data, len);
+    struct attribute a;
+    reader_take(&r, HEADER_LEN);
+    while (!r.bad && reader_left(&r) && take_attribute(&r, &a))
+        if (a.type == ATTRIBUTE_OTHER_ADDRESS)
+            return take_plain(a.value);
+    return (struct addr){0};
 }
 
 /* Attributes that a success response may carry and that tell us nothing. */

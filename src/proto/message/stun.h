@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* Address reflection: STUN Binding (RFC 8489), as much as a client behind a NAT and the backbone's UDP side
- * need. Pure. */
+ * need, and what shows how the NAT behaves (RFC 5780). Pure. */
 
 #include "base/addr.h"
 #include "base/err.h"
@@ -15,6 +15,17 @@
 
 /* Writes a Binding request with FINGERPRINT. Returns its length. */
 size_t stun_request_encode(const uint8_t transaction[STUN_TRANSACTION_LEN], uint8_t out[STUN_MESSAGE_MAX]);
+
+/* From where a server is asked to answer (RFC 5780 §7.2): bits. */
+#define STUN_CHANGE_PORT 2
+#define STUN_CHANGE_IP   4
+
+#define STUN_REQUEST_MAX 1472 /* of padded ones */
+
+/* Likewise one that asks for an answer from another port or address of the server, where change is not 0; and
+ * padded to size bytes, a multiple of four up to STUN_REQUEST_MAX, where that is more, by an attribute that nobody has to understand. */
+size_t stun_question_encode(const uint8_t transaction[STUN_TRANSACTION_LEN], unsigned change, size_t size,
+                            uint8_t out[STUN_REQUEST_MAX]);
 
 /* A server's view: 0 when data is a Binding request (unknown comprehension-optional attributes are skipped; a
  * FINGERPRINT, when there, must be right and last). ERR_FORMAT, or ERR_UNSUPPORTED when it asks for something
@@ -35,3 +46,7 @@ bool stun_looks_like_response(const uint8_t *data, size_t len);
  * is another one: it is compared before any attribute or checksum is looked at. ERR_FORMAT, ERR_UNSUPPORTED. */
 int stun_response_decode(const uint8_t *data, size_t len, const uint8_t transaction[STUN_TRANSACTION_LEN],
                          struct addr *mapped) must_check;
+
+/* Of a response that was so decoded: the server's other address and port (OTHER-ADDRESS, RFC 5780 §7.4), from which it answers who
+ * asks for that; family 0: it tells none. */
+struct addr stun_response_other(const uint8_t *data, size_t len);

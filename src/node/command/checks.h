@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The command netcheck, and those that wait for its answer. docs/PROTOCOL.md §11. Control thread. */
+
+#include "node/netcheck/netcheck.h"
+
+struct api_call;
+
+#define CHECKS_MAX 16 /* callers that wait for one check */
+
+struct checks {
+    struct netcheck_config config;
+    struct netcheck *running; /* NULL: none */
+    unsigned count;
+    struct api_call *calls[CHECKS_MAX];
+};
+
+/* Answers call when the check is over: one that runs already serves it as well. */
+void checks_start(struct checks *c, struct api_call *call);
+
+/* The node ends: tells all. */
+void checks_end(struct checks *c);
