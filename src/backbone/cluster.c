@@ -3,6 +3,7 @@
 
 #include "backbone/cluster.h"
 
+#include "base/bucket.h"
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/log.h"
@@ -12,6 +13,8 @@
 #include <string.h>
 
 #define RETRY_US (USEC_PER_SEC / 4) /* while the store is not there */
+
+static const struct bucket_rate pace = {CLUSTER_NEWS_US, CLUSTER_NEWS};
 
 /* News on its way. */
 struct told {
@@ -26,6 +29,7 @@ struct cluster {
     bool beating;     /* a beat is under way */
     bool uncertain;   /* news did not reach the store */
     unsigned telling; /* news under way */
+    struct bucket pace;
     uint64_t beat_us; /* when the next one is due */
 };
 
@@ -108,12 +112,25 @@ static void tell_one(struct cluster *c, const struct presence_news *news)
     store_link(c->config.store, &news->id, c->mine.instance, news->on, on_told, told);
 }
 
+/* When there will be something to tell, and the rate allows it; answers that are awaited wake us. */
+static uint64_t next_news(const struct cluster *c, uint64_t now_us)
+{
+    uint64_t due_us = presence_due(c->config.presence),
+             paced_us = now_us + bucket_wait(&c->pace, &pace, 1, now_us);
+    if (!c->heard.count || c->uncertain || c->telling == CLUSTER_NEWS)
+        return UINT64_MAX;
+    return due_us > paced_us ? due_us : paced_us;
+}
+
 /* What fails once waits for the next beat that does not. */
 static void tell(struct cluster *c, uint64_t now_us)
 {
     struct presence_news news;
-    while (c->telling < CLUSTER_NEWS && !c->uncertain && presence_take(c->config.presence, now_us, &news))
+    while (c->telling < CLUSTER_NEWS && !c->uncertain && bucket_wait(&c->pace, &pace, 1, now_us) == 0 &&
+           presence_take(c->config.presence, now_us, &news)) {
+        bucket_spend(&c->pace, &pace, 1, now_us);
         tell_one(c, &news);
+    }
 }
 
 uint64_t cluster_turn(struct cluster *c, uint64_t now_us, uint64_t now_s)
@@ -124,7 +141,8 @@ uint64_t cluster_turn(struct cluster *c, uint64_t now_us, uint64_t now_s)
     }
     if (c->heard.count)
         tell(c, now_us);
-    return c->beat_us;
+    uint64_t news_us = next_news(c, now_us);
+    return news_us < c->beat_us ? news_us : c->beat_us;
 }
 
 const struct store_heard *cluster_heard(const struct cluster *c)

@@ -9,7 +9,9 @@
 #include "backbone/store.h"
 
 #define CLUSTER_BEAT_US (3 * USEC_PER_SEC) /* between two words to the others */
-#define CLUSTER_NEWS    256                /* of uplinks on their way to the store at once */
+#define CLUSTER_NEWS    256                /* of uplinks on their way to the store at once … */
+#define CLUSTER_NEWS_US                                                                                      \
+    (2 * USEC_PER_MSEC) /* … and so long between two, on an average: all instances may have many at once */
 
 struct cluster;
 

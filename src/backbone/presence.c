@@ -27,7 +27,8 @@ struct presence {
     uint64_t seed; /* nobody chooses where in the table he lies */
     struct table *by_id;
     struct list news, told;
-    unsigned gone; /* among the news */
+    unsigned gone;     /* among the news */
+    uint64_t again_us; /* when one was last told anew */
 };
 
 int presence_new(struct presence **out)
@@ -127,12 +128,37 @@ void presence_set(struct presence *p, const struct node_id *id, bool on)
     pthread_mutex_unlock(&p->lock);
 }
 
+static uint64_t next_due(const struct presence *p)
+{
+    const struct entry *e = p->told.first;
+    if (p->news.first || !e)
+        return p->news.first ? 0 : UINT64_MAX;
+    uint64_t aged_us = e->told_us + PRESENCE_AGAIN_US, spaced_us = p->again_us + PRESENCE_SPACE_US;
+    return aged_us > spaced_us ? aged_us : spaced_us;
+}
+
+uint64_t presence_due(struct presence *p)
+{
+    pthread_mutex_lock(&p->lock);
+    uint64_t at_us = next_due(p);
+    pthread_mutex_unlock(&p->lock);
+    return at_us;
+}
+
+static struct entry *next_entry(struct presence *p, uint64_t now_us)
+{
+    if (next_due(p) > now_us)
+        return NULL;
+    if (p->news.first)
+        return p->news.first;
+    p->again_us = now_us;
+    return p->told.first;
+}
+
 bool presence_take(struct presence *p, uint64_t now_us, struct presence_news *out)
 {
     pthread_mutex_lock(&p->lock);
-    struct entry *e = p->news.first;
-    if (!e && p->told.first && now_us - p->told.first->told_us >= PRESENCE_AGAIN_US)
-        e = p->told.first;
+    struct entry *e = next_entry(p, now_us);
     if (e) {
         *out = (struct presence_news){e->id, e->on};
         e->told_us = now_us;

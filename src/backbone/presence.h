@@ -8,7 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PRESENCE_AGAIN_US (200 * USEC_PER_SEC) /* after which one is told anew: a third of STORE_LINK_TTL_S */
+#define PRESENCE_AGAIN_US                                                                                    \
+    (200 * USEC_PER_SEC) /* after which one is told anew: a third of STORE_LINK_TTL_S … */
+#define PRESENCE_SPACE_US                                                                                    \
+    (10 * USEC_PER_MSEC)        /* … and between two such, so that those who came at once do not stay so */
 #define PRESENCE_GONE_MAX 10000 /* that are gone and were not told yet: others go by themselves */
 
 struct presence;
@@ -27,6 +30,8 @@ void presence_set(struct presence *p, const struct node_id *id, bool on);
 
 /* The directory's thread. The next one that is to be told at now_us; false: none is. */
 bool presence_take(struct presence *p, uint64_t now_us, struct presence_news *out);
+/* When the next one is; 0: at once, UINT64_MAX: never. */
+uint64_t presence_due(struct presence *p);
 /* What was taken did not reach the store, and is news again, unless there is newer. */
 void presence_again(struct presence *p, const struct presence_news *news);
 /* The store may not have what it was told: all that are here are news again. */

@@ -159,9 +159,17 @@ static bool append(struct redis_line *l, const struct redis_request *r, redis_li
     return true;
 }
 
-bool redis_line_ask(struct redis_line *l, const struct redis_request *r, redis_line_done *done, void *context)
+/* A server that all instances keep busy with what is late by then would never get out of it. */
+static bool is_slow(const struct redis_line *l)
 {
-    if (l->state == STATE_UP && !l->cause[0] && append(l, r, done, context))
+    return l->count && clock_monotonic_us() - l->ring[l->first].asked_us > REDIS_SLOW_US;
+}
+
+bool redis_line_ask(struct redis_line *l, const struct redis_request *r, bool urgent, redis_line_done *done,
+                    void *context)
+{
+    bool may = l->state == STATE_UP && !l->cause[0] && (urgent || !is_slow(l));
+    if (may && append(l, r, done, context))
         return true;
     metrics_add(&l->config.metrics->requests[STORE_REQUEST_REFUSED]);
     return false;

@@ -13,8 +13,10 @@
 #include "backbone/redis_target.h"
 #include "backbone/store.h"
 
-#define REDIS_PIPELINE_MAX  1024               /* requests that wait for their answers */
-#define REDIS_TIMEOUT_US    (2 * USEC_PER_SEC) /* for an answer, and to connect and enter */
+#define REDIS_PIPELINE_MAX 1024               /* requests that wait for their answers */
+#define REDIS_TIMEOUT_US   (2 * USEC_PER_SEC) /* for an answer, and to connect and enter */
+#define REDIS_SLOW_US                                                                                        \
+    (USEC_PER_SEC / 2) /* while one has waited so long, others are refused: else all would be late */
 #define REDIS_RETRY_US      (USEC_PER_SEC / 4) /* after the first failure, doubled … */
 #define REDIS_RETRY_MAX_US  (2 * USEC_PER_SEC) /* … up to this */
 #define REDIS_ANSWER_MAX    (4u << 20)         /* bytes of one answer */
@@ -54,8 +56,9 @@ void redis_line_adopt(struct redis_line *l, int fd);
 /* Answers what was not answered with NULL. NULL is allowed. */
 void redis_line_free(struct redis_line *l);
 
-/* Sends a request at the next turn. False without a connection, or when too many wait: done is not called then. */
-bool redis_line_ask(struct redis_line *l, const struct redis_request *r, redis_line_done *done,
+/* Sends a request at the next turn. False without a connection, when too many wait, or, unless it is urgent, when the
+ * server is slow: done is not called then. */
+bool redis_line_ask(struct redis_line *l, const struct redis_request *r, bool urgent, redis_line_done *done,
                     void *context) must_check;
 
 /* The connection is given up at the end of this turn, and made anew. */

@@ -63,6 +63,8 @@ const char *const redis_scripts[REDIS_SCRIPTS] = {
              "  call('ZREM',P..'expiry',id)\n"
              "end\n"
              "return #ids\n",
+    /* Of many instances each one hears of those that follow it in the order of names, so that nodes of one that dies go to
+     * others than those of another. */
     [REDIS_SCRIPT_BEAT] =
         HEAD "local name,url,hour=ARGV[1],ARGV[2],tonumber(ARGV[5])\n"
              "if url=='' then\n"
@@ -77,10 +79,15 @@ const char *const redis_scripts[REDIS_SCRIPTS] = {
              "  call('SET',key,ARGV[6+i],'EX',ARGV[9],'NX')\n"
              "  out[#out+1]=call('GET',key)\n"
              "end\n"
-             "for _,other in ipairs(call('ZRANGE',P..'instances',0,999)) do\n"
+             "local most,all=tonumber(ARGV[10]),P..'instances'\n"
+             "local ring=call('ZRANGEBYLEX',all,'['..name,'+','LIMIT',0,2*most)\n"
+             "for _,other in ipairs(call('ZRANGEBYLEX',all,'-','('..name,'LIMIT',0,2*most)) do\n"
+             "  ring[#ring+1]=other\n"
+             "end\n"
+             "for _,other in ipairs(ring) do\n"
              "  local at=call('GET',P..'instance:'..other)\n"
-             "  if not at then call('ZREM',P..'instances',other)\n"
-             "  elseif #out<4+tonumber(ARGV[10]) then out[#out+1]=at end\n"
+             "  if not at then call('ZREM',all,other)\n"
+             "  elseif #out<4+most then out[#out+1]=at end\n"
              "end\n"
              "return out\n",
     [REDIS_SCRIPT_UNLINK] = HEAD "local key=P..'linked:'..ARGV[1]\n"

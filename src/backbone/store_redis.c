@@ -195,13 +195,13 @@ static const char *digits(uint64_t number, char out[NUMBER_MAX])
     return out;
 }
 
-/* What cannot be asked now is answered now. */
+/* What cannot be asked now is answered now. That we live is said to a slow server, too. */
 static void ask(const struct question *with, const struct redis_request *r, redis_line_done *on_answer)
 {
     struct question *q = malloc(sizeof(*q));
     if (q)
         *q = *with;
-    if (q && redis_line_ask(with->store->line, r, on_answer, q))
+    if (q && redis_line_ask(with->store->line, r, with->heard != NULL, on_answer, q))
         return;
     free(q);
     if (with->heard)

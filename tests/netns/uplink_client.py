@@ -55,9 +55,9 @@ class Key:
         self.spki = ctypes.string_at(out, length)
         self.id = sha384(self.spki).digest()[:20]
 
-    def sign(self, message):
-        context = ctypes.create_string_buffer(CONTEXT, len(CONTEXT))
-        params = (_Param * 2)(_Param(b"context-string", 5, ctypes.cast(context, ctypes.c_void_p), len(CONTEXT), ctypes.c_size_t(-1).value))
+    def sign(self, message, context=CONTEXT):
+        text = ctypes.create_string_buffer(context, len(context))
+        params = (_Param * 2)(_Param(b"context-string", 5, ctypes.cast(text, ctypes.c_void_p), len(context), ctypes.c_size_t(-1).value))
         md = ctypes.c_void_p(crypto().EVP_MD_CTX_new())
         assert crypto().EVP_DigestSignInit_ex(md, None, None, None, None, self.pkey, params) == 1
         signature, length = ctypes.create_string_buffer(4627), ctypes.c_size_t(4627)

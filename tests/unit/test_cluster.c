@@ -212,8 +212,10 @@ static void news_on_their_way_are_bounded(void **state)
     (void)cluster_turn(cluster, NOW_US, NOW_S);
     assert_int_equal(fake.links, CLUSTER_NEWS);
     answer_links(0);
-    (void)cluster_turn(cluster, NOW_US, NOW_S);
-    assert_int_equal(fake.links, 2 * CLUSTER_NEWS);
+    assert_int_equal(cluster_turn(cluster, NOW_US, NOW_S), NOW_US + CLUSTER_NEWS_US);
+    assert_int_equal(fake.links, CLUSTER_NEWS);
+    (void)cluster_turn(cluster, NOW_US + 10 * CLUSTER_NEWS_US, NOW_S);
+    assert_int_equal(fake.links, CLUSTER_NEWS + 10);
 }
 
 static void who_leaves_says_so(void **state)

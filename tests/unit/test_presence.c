@@ -88,10 +88,14 @@ static void who_stays_is_told_again_after_its_time(void **state)
     set(2, true);
     expect(NOW_US + 5, 2, true);
     expect_nothing(NOW_US + PRESENCE_AGAIN_US - 1);
+    assert_int_equal(presence_due(p), NOW_US + PRESENCE_AGAIN_US);
     expect(NOW_US + PRESENCE_AGAIN_US, 1, true);
-    expect_nothing(NOW_US + PRESENCE_AGAIN_US);
-    expect(NOW_US + PRESENCE_AGAIN_US + 5, 2, true);
-    expect_nothing(NOW_US + PRESENCE_AGAIN_US + 5);
+    expect_nothing(NOW_US + PRESENCE_AGAIN_US + 5); /* those who came together do not stay so */
+    assert_int_equal(presence_due(p), NOW_US + PRESENCE_AGAIN_US + PRESENCE_SPACE_US);
+    expect(NOW_US + PRESENCE_AGAIN_US + PRESENCE_SPACE_US, 2, true);
+    expect_nothing(NOW_US + PRESENCE_AGAIN_US + PRESENCE_SPACE_US);
+    set(3, true);
+    assert_int_equal(presence_due(p), 0);
 }
 
 static void what_did_not_reach_the_store_is_told_again_unless_there_is_newer(void **state)

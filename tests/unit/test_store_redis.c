@@ -91,8 +91,8 @@ static void instances_agree_on_keys_and_know_each_other(void **state)
     assert_int_equal(first.count, 1);
     assert_string_equal(first.urls[0], "http://a.example");
     assert_int_equal(second.count, 2);
-    assert_string_equal(second.urls[0], "http://a.example");
-    assert_string_equal(second.urls[1], "https://b.example");
+    assert_string_equal(second.urls[0], "https://b.example");
+    assert_string_equal(second.urls[1], "http://a.example");
     assert_memory_equal(second.keys, first.keys, sizeof(first.keys));
     assert_int_equal(second.keys[0][0], 1);
     assert_string_equal(second.generation, "generation1");
@@ -102,6 +102,30 @@ static void instances_agree_on_keys_and_know_each_other(void **state)
     assert_string_equal(beat(b, "b", "https://b.example", 3).generation, "generation3");
     store_close(a);
     store_close(b);
+}
+
+/* Each hears of itself and those behind it, as in a ring. */
+static void of_many_instances_each_hears_of_others(void **state)
+{
+    (void)state;
+    struct store *s = store_lab_fresh(&lab, MAX);
+    char name[8], url[32];
+    struct store_heard last = {0};
+    for (unsigned i = 0; i < 3 * STORE_INSTANCES; i++) {
+        snprintf(name, sizeof(name), "n%03u", i);
+        snprintf(url, sizeof(url), "http://n%03u.example", i);
+        last = beat(s, name, url, 1);
+    }
+    assert_int_equal(last.count, STORE_INSTANCES);
+    assert_string_equal(last.urls[0], "http://n047.example");
+    assert_string_equal(last.urls[1], "http://n000.example");
+    last = beat(s, "n020", "http://n020.example", 1);
+    assert_int_equal(last.count, STORE_INSTANCES);
+    for (unsigned i = 0; i < STORE_INSTANCES; i++) {
+        snprintf(url, sizeof(url), "http://n%03u.example", 20 + i);
+        assert_string_equal(last.urls[i], url);
+    }
+    store_close(s);
 }
 
 static void node_is_shown_where_it_has_its_uplink(void **state)
@@ -413,6 +437,29 @@ static void silent_server_is_given_up_after_its_time(void **state)
     drop(&p);
 }
 
+/* A short wait on the real clock: what is late is judged by when it was asked. */
+static void slow_server_is_asked_nothing_more_but_hears_that_we_live(void **state)
+{
+    (void)state;
+    struct puppet p = puppet();
+    struct store_lab_answer first = {0}, second = {0}, third = {0};
+    struct heard h = {0};
+    struct store_beat b = beat_of("a", "http://a.example", 1);
+    uint64_t until_us = clock_monotonic_us() + REDIS_SLOW_US + USEC_PER_MSEC;
+    store_count(p.store, NOW, store_lab_note, &first);
+    while (clock_monotonic_us() < until_us)
+        poll(NULL, 0, 10);
+    store_count(p.store, NOW, store_lab_note, &second);
+    assert_true(second.came && second.err == ERR_IO);
+    store_beat(p.store, &b, note_heard, &h);
+    assert_false(h.answer.came);
+    say(&p, ":7\r\n-ERR\r\n");
+    assert_true(first.came && first.number == 7 && h.answer.came);
+    store_count(p.store, NOW, store_lab_note, &third);
+    assert_false(third.came);
+    drop(&p);
+}
+
 static void more_than_the_pipeline_holds_is_refused_at_once(void **state)
 {
     (void)state;
@@ -483,11 +530,13 @@ int main(void)
         cmocka_unit_test(answer_that_nobody_asked_for_ends_the_connection),
         cmocka_unit_test(answer_without_an_end_ends_the_connection),
         cmocka_unit_test(silent_server_is_given_up_after_its_time),
+        cmocka_unit_test(slow_server_is_asked_nothing_more_but_hears_that_we_live),
         cmocka_unit_test(more_than_the_pipeline_holds_is_refused_at_once),
         cmocka_unit_test(server_that_greets_wrongly_is_left),
     };
     const struct CMUnitTest served[] = {
         cmocka_unit_test(instances_agree_on_keys_and_know_each_other),
+        cmocka_unit_test(of_many_instances_each_hears_of_others),
         cmocka_unit_test(node_is_shown_where_it_has_its_uplink),
         cmocka_unit_test(what_expires_leaves_the_server_by_itself),
         cmocka_unit_test(dead_server_is_answered_at_once_and_comes_back),
