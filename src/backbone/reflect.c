@@ -21,7 +21,7 @@
 
 #define BATCH       32
 #define REQUEST_MAX STUN_REQUEST_MAX /* filled ones show what size reaches us */
-#define CONTROL_MAX 64  /* of in6_pktinfo or in_pktinfo */
+#define CONTROL_MAX 64               /* of in6_pktinfo or in_pktinfo */
 #define SOURCES     16384
 #define INTERVAL_US 20000 /* one answer regained: 50 a second */
 #define BURST       100
