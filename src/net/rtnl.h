@@ -73,6 +73,10 @@ int rtnl_routes_flush(struct rtnl *r, unsigned index) must_check;
 int rtnl_next_hops(struct rtnl *r, struct rtnl_address *out, size_t cap) must_check;
 int rtnl_neighbours(struct rtnl *r, struct rtnl_address *out, size_t cap) must_check;
 
+/* Where the kernel sends what goes to an address: the next hop, or without one the address itself, with the interface. ERR_NOT_FOUND,
+ * ERR_IO: nowhere. */
+int rtnl_way(struct rtnl *r, const struct addr *destination, struct rtnl_address *out) must_check;
+
 /* Interface and address changes. The descriptor becomes readable; rtnl_monitor_drain reads all that is
  * pending and returns true when an address or link changed. */
 int rtnl_monitor_open(int *fd) must_check;

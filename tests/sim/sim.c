@@ -167,6 +167,12 @@ static bool usable(const void *context, const struct addr *a)
     return a->ip[0] != 10; /* as if 10/8 were the overlay */
 }
 
+static bool in_scope(const void *context, const struct addr *a, const struct candidate *list, unsigned count)
+{
+    (void)list, (void)count;
+    return !addr_same_host(a, &((const struct sim_node *)context)->out_of_scope);
+}
+
 static struct sim_node *listener(struct sim *sim, const struct addr *to)
 {
     struct sim_node *other = sim_node_at(sim, to);
@@ -390,7 +396,7 @@ static void start(struct sim_node *n, bool is_public, uint64_t ratchet_us, uint6
                                        .carriers = n->carriers,
                                        .features_off = n->features_off,
                                        .control_idle_us = n->control_idle_us,
-                                       .filter = {usable, is_ours, n},
+                                       .filter = {usable, in_scope, is_ours, n},
                                        .random = {.fill = fill}};
     int err = mesh_new(&config, &n->mesh);
     assert(err == 0);

@@ -38,15 +38,16 @@ struct sim_node {
     struct sim *sim;
     unsigned number;
     struct identity *identity;
-    bool is_copy;      /* the identity is another node's */
-    struct mesh *mesh; /* NULL: not running */
-    struct addr addr;  /* UDP; the control port is addr.port - 1000 */
-    bool behind_nat;   /* datagrams reach it only once it has sent one … */
-    bool mapped;       /* … since the NAT forgot: set to false to make it forget */
-    bool shut;         /* nothing comes in from outside: no connection, no datagram but from the relay */
-    bool deaf;         /* no connection comes in */
-    bool mute;         /* no CONTROL datagram of its mesh leaves: what sim_say says does */
-    bool uplink;       /* to the backbone; sim_uplink sets it */
+    bool is_copy;             /* the identity is another node's */
+    struct mesh *mesh;        /* NULL: not running */
+    struct addr addr;         /* UDP; the control port is addr.port - 1000 */
+    struct addr out_of_scope; /* a host that is another machine where this node is */
+    bool behind_nat;          /* datagrams reach it only once it has sent one … */
+    bool mapped;              /* … since the NAT forgot: set to false to make it forget */
+    bool shut;   /* nothing comes in from outside: no connection, no datagram but from the relay */
+    bool deaf;   /* no connection comes in */
+    bool mute;   /* no CONTROL datagram of its mesh leaves: what sim_say says does */
+    bool uplink; /* to the backbone; sim_uplink sets it */
     uint64_t uplink_ready_us; /* nothing overtakes on it */
     enum carriers carriers;
     uint64_t features_off; /* of its next start */

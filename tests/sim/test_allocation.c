@@ -32,6 +32,12 @@ static bool anything(const void *context, const struct addr *a)
     return true;
 }
 
+static bool anywhere(const void *context, const struct addr *a, const struct candidate *list, unsigned count)
+{
+    (void)context, (void)a, (void)list, (void)count;
+    return true;
+}
+
 /* As a node's: a mesh, whom it connects to and where, and its own addresses. */
 static int start_mesh(struct identity *me, const struct node_id *peer, struct mesh **out)
 {
@@ -42,7 +48,7 @@ static int start_mesh(struct identity *me, const struct node_id *peer, struct me
                                        .ratchet_us = HOUR_US,
                                        .rehandshake_us = HOUR_US,
                                        .local_max = 1472,
-                                       .filter = {anything, anything, NULL},
+                                       .filter = {anything, anywhere, anything, NULL},
                                        .random = secret_source};
     const struct addr given = {.family = 4, .port = 8443, .ip = {192, 0, 2, 1}};
     const struct candidate here = {CANDIDATE_HOST, {.family = 4, .port = 9443, .ip = {192, 0, 2, 2}}, 8443};

@@ -142,6 +142,30 @@ static void who_comes_after_a_round_is_told_of_the_next_change_at_once(void **st
     sim_free(s.sim);
 }
 
+/* It would be somebody else's machine; in the peer's network it is the peer. */
+static void an_address_of_another_network_waits_for_the_network_to_change(void **state)
+{
+    (void)state;
+    for (unsigned change = 0; change < 2; change++) {
+        struct star s = connected_star(1);
+        s.peers[0]->out_of_scope = other_address(0);
+        hub_finds(&s, 10000);
+        sim_run(s.sim, 5 * SECOND, NULL, NULL);
+        assert_false(knows(&s, 0, 10000));
+        s.peers[0]->out_of_scope = (struct addr){0};
+        sim_run(s.sim, 5 * SECOND, NULL, NULL);
+        assert_false(knows(&s, 0, 10000));
+        const struct candidate elsewhere = {CANDIDATE_REFLEXIVE, other_address(20000), 8443};
+        if (change)
+            mesh_set_candidates(s.peers[0]->mesh, &elsewhere, 1, sim_now(s.sim));
+        else
+            mesh_network_changed(s.peers[0]->mesh, 1472, sim_now(s.sim));
+        sim_run(s.sim, SECOND, NULL, NULL);
+        assert_true(knows(&s, 0, 10000));
+        sim_free(s.sim);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +174,7 @@ int main(void)
         cmocka_unit_test(a_change_while_peers_are_told_reaches_all),
         cmocka_unit_test(a_change_during_a_handshake_reaches_its_peer),
         cmocka_unit_test(who_comes_after_a_round_is_told_of_the_next_change_at_once),
+        cmocka_unit_test(an_address_of_another_network_waits_for_the_network_to_change),
     };
     return cmocka_run_group_tests_name("announce", tests, NULL, NULL);
 }

@@ -310,6 +310,26 @@ static void first_and_last_of_a_subnet_are_its_edges(void **state)
     assert_false(addr_is_subnet_edge(&lan.addr, &lan));
 }
 
+static void private_addresses_are_told_by_their_block(void **state)
+{
+    (void)state;
+    static const char *const blocks[][3] = {{"10.0.0.0", "10.255.255.255", "11.0.0.0"},
+                                            {"172.16.0.0", "172.31.255.255", "172.32.0.0"},
+                                            {"192.168.0.0", "192.168.255.255", "192.169.0.0"},
+                                            {"100.64.0.0", "100.127.255.255", "100.128.0.0"},
+                                            {"fc00::", "fdff::1", "fe00::"}};
+    for (size_t i = 0; i < 5; i++) {
+        const struct addr first = parse(blocks[i][0]), last = parse(blocks[i][1]),
+                          beyond = parse(blocks[i][2]);
+        assert_true(addr_is_private(&first) && addr_is_private(&last) && !addr_is_private(&beyond));
+        assert_true(addr_same_private_block(&first, &last));
+        assert_false(addr_same_private_block(&first, &beyond) || addr_same_private_block(&beyond, &beyond));
+        const struct addr other = parse(blocks[(i + 1) % 5][0]);
+        assert_false(addr_same_private_block(&first, &other));
+    }
+    assert_false(addr_is_private(&(struct addr){0}));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,6 +347,7 @@ int main(void)
         cmocka_unit_test(kernel_form_of_another_family_is_refused),
         cmocka_unit_test(first_and_last_of_a_subnet_are_its_edges),
         cmocka_unit_test(addresses_that_lead_to_no_other_machine_are_told_apart),
+        cmocka_unit_test(private_addresses_are_told_by_their_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

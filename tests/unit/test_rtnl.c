@@ -316,6 +316,26 @@ static void next_hops_are_listed_once_and_neighbours_with_their_interface(void *
     leave();
 }
 
+static void the_way_to_an_address_is_its_next_hop_or_itself(void **state)
+{
+    (void)state;
+    enter();
+    struct rtnl_address way;
+    const struct addr beyond = prefix("10.9.0.5", 32).addr, next = prefix("192.0.2.9", 32).addr,
+                      gate = prefix("192.0.2.1", 32).addr, nowhere = prefix("198.51.100.1", 32).addr;
+    lab_run("ip link set tap0 up; ip addr add 192.0.2.7/24 dev tap0; ip route add 10.9.0.0/16 via 192.0.2.1");
+    assert_int_equal(rtnl_way(r, &beyond, &way), 0);
+    assert_true(addr_same_host(&way.prefix.addr, &gate));
+    assert_int_equal(way.index, tap.ifindex);
+    assert_int_equal(rtnl_way(r, &next, &way), 0);
+    assert_true(addr_same_host(&way.prefix.addr, &next));
+    assert_true(rtnl_way(r, &nowhere, &way) < 0);
+    lab_run("ip route add unreachable 10.8.0.0/16");
+    const struct addr refused = prefix("10.8.0.1", 32).addr;
+    assert_true(rtnl_way(r, &refused, &way) < 0);
+    leave();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -331,6 +351,7 @@ int main(void)
         cmocka_unit_test(sysctls_are_read_and_written),
         cmocka_unit_test(without_rights_everything_is_refused_as_such),
         cmocka_unit_test(next_hops_are_listed_once_and_neighbours_with_their_interface),
+        cmocka_unit_test(the_way_to_an_address_is_its_next_hop_or_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,7 +92,7 @@ static bool open_mesh(struct node *n)
 {
     const struct config *c = n->config;
     n->peers_max = resources_peers();
-    n->filter = (struct filter){n->config, n->device};
+    n->filter = (struct filter){n->config, n->device, &n->addresses};
     struct mesh_config config = {.me = n->identity,
                                  .name = c->name,
                                  .is_public = c->is_public,

@@ -208,6 +208,14 @@ bool device_is_local(const struct device *d, const struct addr *a)
     return false;
 }
 
+bool device_leads_apart(const struct device *d, const struct addr *a, const struct addr *b)
+{
+    struct rtnl_address to_a, to_b;
+    if (rtnl_way(d->rtnl, a, &to_a) || rtnl_way(d->rtnl, b, &to_b))
+        return false;
+    return to_a.index != to_b.index || !addr_same_host(&to_a.prefix.addr, &to_b.prefix.addr);
+}
+
 unsigned device_host_candidates(struct device *d, uint16_t port, uint16_t control_port, struct candidate *out,
                                 unsigned cap)
 {

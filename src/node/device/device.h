@@ -63,6 +63,10 @@ const struct rtnl_address *device_machine_addresses(const struct device *d, size
 /* True for an address of an interface that is up and is not the device: datagrams may leave from it. */
 bool device_is_local(const struct device *d, const struct addr *a);
 
+/* True when what goes to a takes another next hop, or another interface, than what goes to b. False where nothing leads to one
+ * of them. Asks the kernel. */
+bool device_leads_apart(const struct device *d, const struct addr *a, const struct addr *b);
+
 /* The largest UDP payload that any underlay interface carries: WIRE_LEAST_SIZE up to what the largest frame
  * needs. */
 uint16_t device_underlay_max(struct device *d);

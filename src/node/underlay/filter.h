@@ -4,12 +4,14 @@
 
 #include "proto/mesh/mesh.h"
 
+struct addresses;
 struct config;
 struct device;
 
 struct filter {
-    const struct config *config; /* our ports */
-    const struct device *device; /* our interfaces, and what leads into the tunnel */
+    const struct config *config;       /* our ports */
+    const struct device *device;       /* our interfaces, and what leads into the tunnel */
+    const struct addresses *addresses; /* where we are seen */
 };
 
 /* Borrows f, while the mesh lives. */

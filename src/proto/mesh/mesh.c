@@ -9,6 +9,7 @@
 #include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_relay.h"
+#include "proto/mesh/mesh_scope.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_timers.h"
 #include <assert.h>
@@ -136,6 +137,7 @@ void mesh_network_changed(struct mesh *m, uint16_t local_max, uint64_t now_us)
         path_forget_locals(p->paths, m->config.filter.is_ours, m->config.filter.context);
         path_wake(p->paths, local_max, now_us);
         mesh_hurry_relays(p, now_us);
+        mesh_look_at_held_back(m, p, now_us);
         mesh_publish(m, p); /* nothing leaves from an address that is gone */
         peer_dial_soon(p, now_us);
     }

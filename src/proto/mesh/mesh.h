@@ -31,6 +31,9 @@ struct mesh;
  * ourselves or to everybody. What a person gave is not asked for. Pure: it changes nothing and calls nobody. */
 struct mesh_filter {
     bool (*usable)(const void *context, const struct addr *a);
+    /* Whether an address is the peer's from here, too, which names it among these candidates: false for a private one of
+     * another network. Those are held back until the network, or where we are seen, has changed. */
+    bool (*in_scope)(const void *context, const struct addr *a, const struct candidate *list, unsigned count);
     bool (*is_ours)(const void *context, const struct addr *a); /* an address that datagrams may leave from */
     const void *context;
 };

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "proto/mesh/mesh_news.h"
+#include "proto/mesh/mesh_scope.h"
 #include "proto/mesh/mesh_state.h"
 #include <string.h>
 
@@ -101,5 +102,8 @@ void mesh_set_candidates(struct mesh *m, const struct candidate *list, unsigned 
     memcpy(m->candidates, list, count * sizeof(*list));
     m->candidate_count = count;
     m->announce.changed = true;
+    for (unsigned i = 0; i < m->slot_end; i++)
+        if (m->peers[i])
+            mesh_look_at_held_back(m, m->peers[i], now_us);
     mesh_announce(m, now_us);
 }

@@ -6,6 +6,7 @@
 #include "proto/mesh/mesh_accept.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_relay.h"
+#include "proto/mesh/mesh_scope.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_trunk.h"
 
@@ -77,9 +78,11 @@ static bool may_be_named(const struct mesh *m, const struct addr *a)
     return addr_is_routable(a) && mesh_usable(m, a);
 }
 
-void mesh_learn_candidates(struct mesh *m, struct peer *p, const struct candidate *list, unsigned count,
+void mesh_learn_candidates(struct mesh *m, struct peer *p, const struct candidate *said, unsigned said_count,
                            uint64_t now_us)
 {
+    struct candidate list[CANDIDATES_MAX];
+    unsigned count = mesh_keep_in_scope(m, p, said, said_count, list);
     struct candidate usable[CANDIDATES_MAX];
     struct target targets[CANDIDATES_MAX];
     unsigned kept = 0, dialled = 0;

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define LOOK_US       500000ull
 #define LOOK_OFTEN_US 100000ull
@@ -36,7 +37,18 @@ void peer_free(struct peer *p)
         link_free(p->links[i]);
     path_set_free(p->paths);
     stream_set_free(p->streams);
+    free(p->held_back);
     free(p);
+}
+
+void peer_hold_back(struct peer *p, const struct candidate *list, unsigned count)
+{
+    struct candidate *copy = count ? malloc(count * sizeof(*copy)) : NULL;
+    if (copy)
+        memcpy(copy, list, count * sizeof(*copy));
+    free(p->held_back);
+    p->held_back = copy;
+    p->held_back_count = copy ? count : 0;
 }
 
 struct stream_set *peer_streams(struct peer *p)

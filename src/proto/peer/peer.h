@@ -59,6 +59,8 @@ struct peer {
     struct relay_end relays[UPLINKS_MAX]; /* our ends of channels, one for each backbone */
     struct reach reach;                   /* whether data can flow */
     struct trunk_plan trunk;              /* the TCP connection for its datagrams */
+    struct candidate *held_back; /* its candidates, if some lead to others in this network; NULL: none does */
+    unsigned held_back_count;
 
     struct {
         struct target targets[PEER_TARGETS_MAX]; /* given ones first */
@@ -117,6 +119,9 @@ void peer_path_told(struct peer *p, const struct endpoint *best);
 void peer_pair_asked(struct peer *p, unsigned backbone, bool on);
 void peer_paired(struct peer *p, unsigned backbone, bool on);
 void peer_on_tick(struct peer *p, uint64_t now_us);
+
+/* Keeps a copy of its candidates, in the place of another; count 0: none. Without memory for it, none. */
+void peer_hold_back(struct peer *p, const struct candidate *list, unsigned count);
 
 /* Its streams over the session, made at first use; NULL when out of memory. */
 struct stream_set *peer_streams(struct peer *p);
