@@ -3,6 +3,8 @@
 
 #include "path_lab.h"
 
+#include <malloc.h>
+
 static void unanswered_candidate_fails_after_three_tries_and_is_tried_again(void **state)
 {
     (void)state;
@@ -243,6 +245,37 @@ static void random_histories_keep_the_invariants(void **state)
     }
 }
 
+#define SETS      100
+#define EMPTY_MAX 1500 /* bytes of a set without paths */
+#define ENTRY_MAX 700  /* bytes of one path more */
+
+static size_t allocated(void)
+{
+    return mallinfo2().uordblks;
+}
+
+static void set_takes_memory_for_the_paths_that_there_are(void **state)
+{
+    (void)state;
+    static struct net *nets[SETS];
+    size_t before = allocated();
+    for (unsigned i = 0; i < SETS; i++)
+        nets[i] = net_new(i + 1, ETHERNET);
+    size_t nothing = allocated();
+    for (unsigned i = 0; i < SETS; i++)
+        add_uplink(nets[i], MS);
+    size_t one = allocated();
+    for (unsigned i = 0; i < SETS; i++)
+        path_remove_uplink(nets[i]->set, 0);
+    assert_int_equal(allocated(), nothing);
+    print_message("a set takes %zu bytes, and %zu for a path\n",
+                  (nothing - before) / SETS - sizeof(struct net), (one - nothing) / SETS);
+    assert_true(nothing - before <= SETS * (sizeof(struct net) + EMPTY_MAX));
+    assert_true(one - nothing <= SETS * ENTRY_MAX);
+    for (unsigned i = 0; i < SETS; i++)
+        net_free(nets[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +288,7 @@ int main(void)
         cmocka_unit_test(withdrawn_candidates_are_forgotten_unless_they_carry),
         cmocka_unit_test(announcements_in_a_row_do_not_flood),
         cmocka_unit_test(same_events_give_same_actions),
+        cmocka_unit_test(set_takes_memory_for_the_paths_that_there_are),
         cmocka_unit_test(random_histories_keep_the_invariants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
