@@ -30,9 +30,10 @@ int link_new(struct tls_context *tls, uint64_t conn, const struct target *remote
     l->has_stream = true;
     l->state = l->opener ? LINK_STATE_DIALING : LINK_STATE_SECURING;
     l->deadline_us = now_us + LINK_HANDSHAKE_US;
-    int err = channel_new(tls, !l->opener, id, &l->channel);
+    l->message = calloc(1, sizeof(*l->message));
+    int err = l->message ? channel_new(tls, !l->opener, id, &l->channel) : ERR_NOMEM;
     if (err) {
-        free(l);
+        link_free(l);
         return err;
     }
     *out = l;
@@ -47,6 +48,7 @@ void link_free(struct link *l)
     keychain_free(l->keychain);
     ratchet_offer_free(l->offer);
     channel_free(l->channel);
+    free(l->message);
     free(l);
 }
 
@@ -62,7 +64,9 @@ void link_detach(struct link *l)
 {
     link_drop_work(l);
     channel_free(l->channel);
+    free(l->message);
     l->channel = NULL;
+    l->message = NULL;
     l->has_stream = false;
 }
 
@@ -237,9 +241,9 @@ static enum link_event on_hello(struct link *l)
 {
     if (l->state != LINK_STATE_GREETING || l->theirs.version_max)
         return out_of_turn(l);
-    l->theirs = l->message.hello;
+    l->theirs = l->message->hello;
     bool waits = l->offer && l->theirs.features & HELLO_FEATURE_FRESH_ROOT;
-    bool answers = !l->opener && l->message.offer.present && l->mine.features & HELLO_FEATURE_FRESH_ROOT;
+    bool answers = !l->opener && l->message->offer.present && l->mine.features & HELLO_FEATURE_FRESH_ROOT;
     l->fresh_root = waits || answers;
     return waits ? LINK_EVENT_NONE : begin_root(l);
 }
@@ -247,7 +251,7 @@ static enum link_event on_hello(struct link *l)
 static enum link_event on_ready(struct link *l, uint64_t now_us)
 {
     bool waits = l->state == LINK_STATE_GREETING && l->opener && l->fresh_root;
-    if (l->ready_received || l->message.answer.present != waits || (!waits && l->state != LINK_STATE_KEYED))
+    if (l->ready_received || l->message->answer.present != waits || (!waits && l->state != LINK_STATE_KEYED))
         return out_of_turn(l);
     l->ready_received = true;
     return waits ? begin_root(l) : become_live(l, now_us);
@@ -256,7 +260,7 @@ static enum link_event on_ready(struct link *l, uint64_t now_us)
 static enum link_event on_message(struct link *l, uint64_t now_us)
 {
     bool running = l->keychain && (l->state == LINK_STATE_LIVE || l->state == LINK_STATE_DRAINING);
-    switch (l->message.type) {
+    switch (l->message->type) {
     case MESSAGE_HELLO:
         return on_hello(l);
     case MESSAGE_READY:
@@ -288,7 +292,7 @@ static enum link_event take_messages(struct link *l, uint64_t now_us)
 {
     int err = 0;
     while (l->state >= LINK_STATE_GREETING && !l->work_due &&
-           (err = channel_next(l->channel, &l->message)) > 0) {
+           (err = channel_next(l->channel, l->message)) > 0) {
         l->used_us = now_us;
         enum link_event event = on_message(l, now_us);
         if (event != LINK_EVENT_NONE)
@@ -391,7 +395,7 @@ const struct hello *link_ours(const struct link *l)
 
 const struct message *link_message(const struct link *l)
 {
-    return &l->message;
+    return l->message;
 }
 
 uint32_t link_promised_index(const struct link *l)

@@ -133,7 +133,7 @@ bool link_has_stream(const struct link *l);
 struct keychain *link_keychain(const struct link *l);     /* NULL before KEYED */
 const struct hello *link_theirs(const struct link *l);    /* all zero before it is in */
 const struct hello *link_ours(const struct link *l);      /* all zero before it is out */
-const struct message *link_message(const struct link *l); /* the last one received */
+const struct message *link_message(const struct link *l); /* the last one received; until link_detach */
 uint32_t link_promised_index(const struct link *l); /* told in our HELLO, and no session has it; 0: none */
 bool link_has_fresh_root(const struct link *l);     /* a fresh secret is mixed into the first root */
 uint32_t

@@ -50,6 +50,6 @@ struct link {
     int error;
     char reason[160];
     char suite[160];
-    struct message message; /* the last one received */
-    void *owner;            /* the peer that it belongs to, once known */
+    struct message *message; /* the last one received, while there may be others */
+    void *owner;             /* the peer that it belongs to, once known */
 };

@@ -99,7 +99,7 @@ struct link_work *link_begin_work(struct link *l)
     l->offer = NULL;
     w->fresh = l->fresh_root;
     if (root) {
-        const struct message_share *theirs = l->opener ? &l->message.answer : &l->message.offer;
+        const struct message_share *theirs = l->opener ? &l->message->answer : &l->message->offer;
         memcpy(w->theirs, theirs->key, sizeof(w->theirs));
     } else {
         w->bytes = l->inbox;
