@@ -13,7 +13,7 @@
 #define WARM     8 /* peers that come first: what they leave is everybody's */
 #define PEERS    200
 #define LEAST    1000
-#define MOST     50000  /* bytes of one without a control connection */
+#define MOST     30000  /* bytes of one without a control connection */
 #define MOST_TLS 110000 /* with it */
 
 /* What the system counts as ours, without what was only there for a moment. */

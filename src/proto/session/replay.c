@@ -4,6 +4,7 @@
 
 #include "proto/session/replay.h"
 
+#include "base/counter.h"
 #include <stdbool.h>
 #include <string.h>
 
@@ -18,14 +19,9 @@ void replay_advance(struct replay *r, uint64_t highest, uint64_t counter)
     atomic_store_explicit(&r->highest, counter + 1, memory_order_relaxed);
 }
 
-static uint64_t get(const _Atomic uint64_t *v)
-{
-    return atomic_load_explicit(v, memory_order_relaxed);
-}
-
 enum drop replay_narrow_check(const struct replay_narrow *n, uint64_t counter)
 {
-    uint64_t highest = get(&n->highest);
+    uint64_t highest = counter_get(&n->highest);
     if (counter == UINT64_MAX)
         return DROP_OLD;
     if (counter >= highest)
@@ -38,7 +34,7 @@ enum drop replay_narrow_check(const struct replay_narrow *n, uint64_t counter)
 
 void replay_narrow_accept(struct replay_narrow *n, uint64_t counter)
 {
-    uint64_t highest = get(&n->highest);
+    uint64_t highest = counter_get(&n->highest);
     if (counter >= highest) {
         uint64_t forward = counter + 1 - highest;
         n->recent = forward < REPLAY_NARROW ? n->recent << forward : 0;
@@ -46,7 +42,7 @@ void replay_narrow_accept(struct replay_narrow *n, uint64_t counter)
         atomic_store_explicit(&n->highest, highest, memory_order_relaxed);
     }
     n->recent |= 1ull << (highest - 1 - counter);
-    atomic_store_explicit(&n->received, get(&n->received) + 1, memory_order_release);
+    atomic_store_explicit(&n->received, counter_get(&n->received) + 1, memory_order_release);
 }
 
 static uint64_t bit_of(uint64_t counter)
@@ -58,7 +54,7 @@ static uint64_t bit_of(uint64_t counter)
  * entered. */
 void replay_widen(struct replay *r, const struct replay_narrow *n)
 {
-    uint64_t highest = get(&n->highest), received = get(&n->received);
+    uint64_t highest = counter_get(&n->highest), received = counter_get(&n->received);
     bool knows_all = received == (uint64_t)__builtin_popcountll(n->recent);
     memset(r->bits, knows_all ? 0 : 0xff, sizeof(r->bits));
     r->bits[highest / 64 % REPLAY_WORDS] &= bit_of(highest) - 1;
@@ -72,7 +68,7 @@ void replay_widen(struct replay *r, const struct replay_narrow *n)
 
 void replay_narrow(struct replay_narrow *n, const struct replay *r)
 {
-    uint64_t highest = get(&r->highest);
+    uint64_t highest = counter_get(&r->highest);
     n->recent = 0;
     for (uint64_t age = 0; age < REPLAY_NARROW && age < highest; age++) {
         uint64_t counter = highest - 1 - age;
@@ -80,5 +76,5 @@ void replay_narrow(struct replay_narrow *n, const struct replay *r)
             n->recent |= 1ull << age;
     }
     atomic_store_explicit(&n->highest, highest, memory_order_relaxed);
-    atomic_store_explicit(&n->received, get(&r->received), memory_order_relaxed);
+    atomic_store_explicit(&n->received, counter_get(&r->received), memory_order_relaxed);
 }

@@ -5,6 +5,7 @@
 
 #include "proto/session/session.h"
 
+#include "base/counter.h"
 #include "base/vault.h"
 #include "crypto/secret.h"
 #include "proto/session/session_impl.h"
@@ -20,16 +21,6 @@ static const struct session_limits default_limits = {
     .hard_datagrams = SESSION_HARD_DATAGRAMS,
     .hard_bytes = SESSION_HARD_BYTES,
 };
-
-static uint64_t get(const _Atomic uint64_t *v)
-{
-    return atomic_load_explicit(v, memory_order_relaxed);
-}
-
-static void add(_Atomic uint64_t *v, uint64_t n)
-{
-    atomic_store_explicit(v, get(v) + n, memory_order_relaxed);
-}
 
 static uint8_t lane_number(unsigned at, unsigned data_lanes)
 {
@@ -103,7 +94,7 @@ int session_new(const struct session_config *config, const uint8_t root[KDF_LEN]
     if (s->tx && s->rx)
         err = derive_all(s, root, config->initiator);
     if (!err)
-        err = session_make_first(s);
+        err = session_make_spare(s);
     if (err) {
         session_free(s);
         return err;
@@ -181,16 +172,18 @@ int session_seal(struct session *s, enum wire_type type, unsigned lane, const st
     if (at < 0 || !wire_lane_fits((uint8_t)type, (uint8_t)lane))
         return -DROP_LANE;
     struct tx_lane *tx = &s->tx[at];
-    struct wire_header h = {
-        .type = (uint8_t)type, .lane = (uint8_t)lane, .receiver = s->tx_index, .counter = get(&tx->next)};
+    struct wire_header h = {.type = (uint8_t)type,
+                            .lane = (uint8_t)lane,
+                            .receiver = s->tx_index,
+                            .counter = counter_get(&tx->next)};
     if (atomic_load_explicit(&s->stopped, memory_order_relaxed) ||
-        spent(&s->limits, h.counter, get(&tx->bytes), len))
+        spent(&s->limits, h.counter, counter_get(&tx->bytes), len))
         return -DROP_KEY_SPENT;
 
     wire_header_encode(&h, out);
     make_nonce(tx->iv, h.counter, tx->nonce);
-    add(&tx->next, 1); /* before the cipher: whatever becomes of this datagram, its nonce is used */
-    add(&tx->bytes, len);
+    counter_add(&tx->next, 1); /* before the cipher: whatever becomes of this datagram, its nonce is used */
+    counter_add(&tx->bytes, len);
     struct aead *aead = atomic_load_explicit(&tx->aead, memory_order_acquire);
     if (aead_seal(aead, tx->nonce, out, WIRE_HEADER_LEN, pieces, count, out + WIRE_HEADER_LEN))
         return -DROP_KEY_SPENT;
@@ -217,13 +210,13 @@ open_by_spare(struct session *s, struct rx_lane *rx, uint64_t counter, uint8_t *
     enum drop drop = replay_narrow_check(&rx->narrow, counter);
     if (drop)
         return drop;
-    if (spent(&s->limits, counter, get(&rx->bytes), sealed - WIRE_TAG_LEN))
+    if (spent(&s->limits, counter, counter_get(&rx->bytes), sealed - WIRE_TAG_LEN))
         return DROP_KEY_SPENT;
     make_nonce(rx->iv, counter, rx->nonce);
     if (aead_open(rx->spare, rx->nonce, datagram, WIRE_HEADER_LEN, datagram + WIRE_HEADER_LEN, sealed))
         return DROP_AUTH;
     replay_narrow_accept(&rx->narrow, counter);
-    add(&rx->bytes, sealed - WIRE_TAG_LEN);
+    counter_add(&rx->bytes, sealed - WIRE_TAG_LEN);
     return DROP_NONE;
 }
 
@@ -246,14 +239,14 @@ enum drop session_open(struct session *s, const struct wire_header *h, uint8_t *
     enum drop drop = replay_check(&o->replay, h->counter);
     if (drop)
         return drop;
-    if (spent(&s->limits, h->counter, get(&rx->bytes), text))
+    if (spent(&s->limits, h->counter, counter_get(&rx->bytes), text))
         return DROP_KEY_SPENT;
 
     make_nonce(rx->iv, h->counter, rx->nonce);
     if (aead_open(o->aead, rx->nonce, datagram, WIRE_HEADER_LEN, datagram + WIRE_HEADER_LEN, sealed))
         return DROP_AUTH;
     replay_accept(&o->replay, h->counter);
-    add(&rx->bytes, text);
+    counter_add(&rx->bytes, text);
     return DROP_NONE;
 }
 
@@ -271,7 +264,7 @@ void session_stats(const struct session *s, struct session_stats *out)
 {
     *out = (struct session_stats){0};
     for (unsigned i = 0; i <= s->tx_lanes; i++) {
-        uint64_t used = get(&s->tx[i].next), bytes = get(&s->tx[i].bytes);
+        uint64_t used = counter_get(&s->tx[i].next), bytes = counter_get(&s->tx[i].bytes);
         out->soft_limit |= soft(&s->limits, used, bytes);
         if (i == s->tx_lanes)
             break; /* the control lane is the last */
@@ -279,7 +272,7 @@ void session_stats(const struct session *s, struct session_stats *out)
         out->tx_bytes += bytes;
     }
     for (unsigned i = 0; i <= s->rx_lanes; i++) {
-        uint64_t highest, received, bytes = get(&s->rx[i].bytes);
+        uint64_t highest, received, bytes = counter_get(&s->rx[i].bytes);
         session_seen(&s->rx[i], &highest, &received);
         out->soft_limit |= soft(&s->limits, highest, bytes);
         if (i == s->rx_lanes) {

@@ -49,15 +49,15 @@ struct session {
     enum aead_suite suite;
     struct session_limits limits;
     _Atomic bool stopped;
-    struct aead_shared *spare; /* of data lanes that have no cipher of their own */
+    struct aead_shared *spare; /* of lanes that have no cipher of their own */
     _Atomic uint32_t *wanted;  /* lanes that it has served: ours, and the peer's 16 bits further up … */
     _Atomic uint32_t asked;    /* … and of whom control has been told */
 };
 
 #define WANTED_RX_SHIFT 16
 
-/* Ciphers for the control lane, and the spare; every lane has its key already. ERR_NOMEM or ERR_CRYPTO. */
-int session_make_first(struct session *s) must_check;
+/* The spare, which serves every lane at first: each has its key already. ERR_NOMEM or ERR_CRYPTO. */
+int session_make_spare(struct session *s) must_check;
 
 /* Frees what lanes are made of. */
 void session_free_lanes(struct session *s);

@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What lanes are made of, and when. A data lane has its key from the start, and is sealed and opened by the session's spare
- * at first. The control thread makes it a cipher and a window of its own when it hears of that, and takes them away again
- * when they are not used. docs/PROTOCOL.md §4.
+/* What lanes are made of, and when. A lane has its key from the start, and is sealed and opened by the session's spare at
+ * first. The control thread makes a data lane a cipher and a window of its own when it hears of that, and takes them away
+ * again when they are not used. The control lane carries little, and stays with the spare. docs/PROTOCOL.md §4.
  *
  *   COLD ── used: the spare serves, control is told ── session_warm ──▶ WARM
  *     ▲                                                                  │
  *     └──────────────── session_cool: not used since the last one ───────┘
  */
 
+#include "base/counter.h"
 #include "base/vault.h"
 #include "proto/session/session_impl.h"
 #include <stdlib.h>
 
-static uint64_t get(const _Atomic uint64_t *v)
-{
-    return atomic_load_explicit(v, memory_order_relaxed);
-}
+#define NOT_LOOKED UINT64_MAX /* since it is warm: it stays so until the look behind the next one */
 
 /* ---- making ---- */
 
@@ -29,7 +27,7 @@ static void warm_tx(struct tx_lane *tx, enum aead_suite suite)
     struct aead *aead;
     if (has_own(tx) || aead_new(suite, tx->key, &aead))
         return;
-    tx->looked = get(&tx->next);
+    tx->looked = NOT_LOOKED;
     atomic_store_explicit(&tx->aead, aead, memory_order_release);
 }
 
@@ -51,31 +49,28 @@ static void warm_rx(struct rx_lane *rx, enum aead_suite suite)
     replay_widen(&o->replay, &rx->narrow);
     rx->opener = o;
     pthread_mutex_unlock(&rx->held);
-    rx->looked = get(&o->replay.received);
+    rx->looked = NOT_LOOKED;
 }
 
-static int make_spare(struct session *s)
+/* That a control lane was used wants nothing. */
+static uint32_t bit_of(unsigned lane, unsigned data_lanes, unsigned shift)
 {
-    int err = aead_shared_new(s->suite, s->tx_lanes + s->rx_lanes, &s->spare);
+    return lane < data_lanes ? 1u << (shift + lane) : 0;
+}
+
+int session_make_spare(struct session *s)
+{
+    int err = aead_shared_new(s->suite, s->tx_lanes + 1 + s->rx_lanes + 1, &s->spare);
     if (err)
         return err;
     s->wanted = aead_shared_used(s->spare);
-    for (unsigned i = 0; i < s->tx_lanes; i++)
-        s->tx[i].aead = s->tx[i].spare = aead_shared_under(s->spare, i, s->tx[i].key, 1u << i);
-    for (unsigned i = 0; i < s->rx_lanes; i++)
-        s->rx[i].spare =
-            aead_shared_under(s->spare, s->tx_lanes + i, s->rx[i].key, 1u << (WANTED_RX_SHIFT + i));
+    for (unsigned i = 0; i <= s->tx_lanes; i++)
+        s->tx[i].aead = s->tx[i].spare =
+            aead_shared_under(s->spare, i, s->tx[i].key, bit_of(i, s->tx_lanes, 0));
+    for (unsigned i = 0; i <= s->rx_lanes; i++)
+        s->rx[i].spare = aead_shared_under(s->spare, s->tx_lanes + 1 + i, s->rx[i].key,
+                                           bit_of(i, s->rx_lanes, WANTED_RX_SHIFT));
     return 0;
-}
-
-int session_make_first(struct session *s)
-{
-    int err = make_spare(s);
-    if (err)
-        return err;
-    warm_tx(&s->tx[s->tx_lanes], s->suite);
-    warm_rx(&s->rx[s->rx_lanes], s->suite);
-    return s->tx[s->tx_lanes].aead && s->rx[s->rx_lanes].opener ? 0 : ERR_NOMEM;
 }
 
 static void warm(struct session *s, uint32_t lanes)
@@ -136,7 +131,7 @@ void session_ask_again(struct session *s)
 static void cool_rx(struct rx_lane *rx)
 {
     struct rx_opener *o = rx->opener;
-    uint64_t received = o ? get(&o->replay.received) : 0;
+    uint64_t received = o ? counter_get(&o->replay.received) : 0;
     bool idle = o && received == rx->looked;
     rx->looked = received;
     if (!idle)
@@ -150,7 +145,7 @@ static void cool_rx(struct rx_lane *rx)
 
 static bool is_idle_tx(struct tx_lane *tx)
 {
-    uint64_t next = get(&tx->next);
+    uint64_t next = counter_get(&tx->next);
     bool idle = has_own(tx) && next == tx->looked;
     tx->looked = next;
     return idle;
@@ -203,5 +198,5 @@ void session_seen(const struct rx_lane *rx, uint64_t *highest, uint64_t *receive
 {
     const struct rx_opener *o = rx->opener;
     *received = atomic_load_explicit(o ? &o->replay.received : &rx->narrow.received, memory_order_acquire);
-    *highest = get(o ? &o->replay.highest : &rx->narrow.highest);
+    *highest = counter_get(o ? &o->replay.highest : &rx->narrow.highest);
 }
