@@ -2,8 +2,8 @@
 """A session carries its own control: without a control connection, and with every backbone dead.
 
     site-a 198.51.100.2 ──── inet ──── 198.51.101.2 home (NAT) 192.168.1.1 ──── site-b 192.168.1.2
-      (UDP 9443 alone)        │          (lets in what it was asked for)
-                           server 203.0.113.2: backbone
+      (UDP 9443 alone, or     │          (lets in what it was asked for)
+       a NAT like home)    server 203.0.113.2: backbone
 """
 
 import re
@@ -39,20 +39,34 @@ table inet guard {
 }"""
 
 
-@pytest.fixture
-def hidden(lab):
-    """Two that can be dialled over TCP nowhere: (node A, node B, backbone)."""
-    a_host, home, server, _ = lab.internet(sites=("site-a", "home"))
+def behind(lab, home, name):
+    """A host behind a NAT that lets in what it was asked for alone, and forgets soon."""
     home.sysctl("net.ipv4.ip_forward", 1)
-    b_host = lab.host("site-b")
-    lab.attach(b_host, home, "192.168.1")
-    a_host.nft(UDP_ALONE)
+    host = lab.host(name)
+    lab.attach(host, home, "192.168.1")
     home.nft(PORT_RESTRICTED)
     for timeout in ("udp_timeout", "udp_timeout_stream"):
         home.sysctl(f"net.netfilter.nf_conntrack_{timeout}", FORGOTTEN_S)
+    return host
+
+
+def start(host, backbone, address, *more):
+    return host.node("-backbone", backbone.url, "-port", 9443, "-tap-ip", address, "-tap-netmask", 24, *more)
+
+
+@pytest.fixture(params=["one NAT", "two NATs"])
+def hidden(lab, request):
+    """Two that can be dialled over TCP nowhere: (node A, node B, backbone)."""
+    if request.param == "one NAT":
+        a_host, home, server, _ = lab.internet(sites=("site-a", "home"))
+        a_host.nft(UDP_ALONE)
+    else:
+        home_a, home, server, _ = lab.internet(sites=("home-a", "home"))
+        a_host = behind(lab, home_a, "site-a")
+    b_host = behind(lab, home, "site-b")
     backbone = server.backbone()
-    a = labs.receiver(a_host, backbone, *SHORT)
-    b = b_host.node("-backbone", backbone.url, "-port", 9443, "-tap-ip", B_OVERLAY, "-tap-netmask", 24, "-connect", a.id, *SHORT)
+    a = start(a_host, backbone, A_OVERLAY, "-public", *SHORT)
+    b = start(b_host, backbone, B_OVERLAY, "-connect", a.id, *SHORT)
     b_host.wait_ping(A_OVERLAY, 10)
     labs.wait_for(lambda: b.peer(a)["path"]["kind"] == "direct" and a.peer(b)["path"]["kind"] == "direct", 20, "a straight path")
     return a, b, backbone

@@ -396,7 +396,8 @@ static void start(struct sim_node *n, bool is_public, uint64_t ratchet_us, uint6
                                        .carriers = n->carriers,
                                        .features_off = n->features_off,
                                        .control_idle_us = n->control_idle_us,
-                                       .filter = {usable, in_scope, is_ours, n},
+                                        .quiet_us = n->quiet_us,
+                                        .filter = {usable, in_scope, is_ours, n},
                                        .random = {.fill = fill}};
     int err = mesh_new(&config, &n->mesh);
     assert(err == 0);

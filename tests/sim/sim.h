@@ -51,7 +51,7 @@ struct sim_node {
     uint64_t uplink_ready_us; /* nothing overtakes on it */
     enum carriers carriers;
     uint64_t features_off; /* of its next start */
-    uint64_t control_idle_us;
+    uint64_t control_idle_us, quiet_us;
     struct slot_set stale; /* what is to be made anew of … */
     /* … what the forwarding table would hold */
     struct {

@@ -23,7 +23,8 @@
 
 struct link {
     struct addr addr;   /* none: it is the uplink */
-    uint64_t conn;      /* set: it is the trunk */
+    uint64_t conn;      /* set: it is the trunk … */
+    uint32_t channel;   /* … or a relay */
     uint64_t delay_us;  /* one way */
     uint16_t max;       /* UDP payload that passes */
     unsigned loss;      /* of a thousand probes or answers, each way */
@@ -115,6 +116,15 @@ static inline struct link *add_uplink(struct net *net, uint64_t delay_us)
     return link;
 }
 
+/* The peer's by a relay, of number 0. */
+static inline struct link *add_relay(struct net *net, uint32_t channel, uint64_t delay_us)
+{
+    struct link *link = add_link(net, (uint8_t)(100 + channel), delay_us, ETHERNET);
+    link->channel = channel;
+    path_add_relay(net->set, 0, &link->addr, channel, net->now);
+    return link;
+}
+
 /* To the peer's own port. */
 static inline struct link *add_trunk(struct net *net, uint64_t conn, uint64_t delay_us)
 {
@@ -129,6 +139,8 @@ static inline struct endpoint way_of(const struct link *link)
 {
     if (link->conn)
         return endpoint_tcp(link->conn, &link->addr);
+    if (link->channel)
+        return endpoint_relay(&link->addr, link->channel);
     return link->addr.family ? endpoint_udp(&link->addr) : endpoint_uplink(0, &lab_peer);
 }
 

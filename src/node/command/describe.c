@@ -40,6 +40,8 @@ static const char *path_state_name(enum path_state state)
         return "suspect";
     case PATH_STATE_FAILED:
         return "failed";
+    case PATH_STATE_QUIET:
+        return "quiet";
     }
     return "unknown";
 }

@@ -259,6 +259,12 @@ static const char *read_test_control_idle(void *context, const char *text)
                               &p->config->control_idle_s);
 }
 
+static const char *read_test_quiet(void *context, const char *text)
+{
+    struct parse *p = context;
+    return config_read_number(text, 1, 86400, "no number of seconds from 1 to 86400", &p->config->quiet_s);
+}
+
 #ifdef SHADOWMESH_BENCH_NULL
 static const char *read_test_null_cipher(void *context, const char *text)
 {
@@ -344,6 +350,7 @@ static const struct flag flags[] = {
     {"test-ratchet-seconds", "N", NULL, read_test_ratchet},
     {"test-rehandshake-seconds", "N", NULL, read_test_rehandshake},
     {"test-control-idle-seconds", "N", NULL, read_test_control_idle},
+    {"test-quiet-seconds", "N", NULL, read_test_quiet},
 #ifdef SHADOWMESH_BENCH_NULL
     {"test-null-cipher", NULL, NULL, read_test_null_cipher},
 #endif

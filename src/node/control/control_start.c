@@ -103,6 +103,7 @@ static bool open_mesh(struct node *n)
                                  .rehandshake_us =
                                      c->rehandshake_s ? c->rehandshake_s * USEC_PER_SEC : MESH_REHANDSHAKE_US,
                                  .control_idle_us = c->control_idle_s * USEC_PER_SEC,
+                                 .quiet_us = c->quiet_s * USEC_PER_SEC,
                                  .local_max = device_underlay_max(n->device),
                                  .carriers = c->carriers,
                                  .filter = filter_of(&n->filter),

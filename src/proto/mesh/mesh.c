@@ -30,6 +30,8 @@ int mesh_new(const struct mesh_config *config, struct mesh **out)
         m->config.peers_max = MESH_PEERS_MAX;
     if (m->config.control_idle_us == 0)
         m->config.control_idle_us = MESH_CONTROL_IDLE_US;
+    if (m->config.quiet_us == 0)
+        m->config.quiet_us = MESH_QUIET_US;
     snprintf(m->name, sizeof(m->name), "%s", config->name);
     const struct random_source *random = &m->config.random;
     random_fill(random, m->boot, sizeof(m->boot));

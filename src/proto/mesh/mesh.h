@@ -24,6 +24,8 @@
 #define MESH_REHANDSHAKE_US 3600000000ull /* … and a full handshake every hour, or a little sooner */
 #define MESH_CONTROL_IDLE_US                                                                                 \
     60000000ull /* after which a control connection ends, where the session carries control */
+#define MESH_QUIET_US                                                                                        \
+    60000000ull /* without data: then paths are left alone, where another can wake both ends */
 
 struct mesh;
 
@@ -48,6 +50,7 @@ struct mesh_config {
     unsigned peers_max;        /* 0: MESH_PEERS_MAX, which it is never above */
     uint64_t ratchet_us, rehandshake_us;
     uint64_t control_idle_us; /* 0: MESH_CONTROL_IDLE_US */
+    uint64_t quiet_us;        /* 0: MESH_QUIET_US */
     uint64_t features_off;    /* HELLO's bits that are not told: as an earlier version */
     uint16_t local_max;       /* largest UDP payload that a local interface carries */
     enum carriers carriers;   /* that datagrams may travel by */

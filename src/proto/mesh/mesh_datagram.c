@@ -54,7 +54,7 @@ static void on_path_changed(struct mesh *m, struct peer *p, uint64_t now_us)
     const struct path *best = path_best(p->paths);
     if (best && best->state == PATH_STATE_SUSPECT && p->current)
         mesh_tell_to_wake(m, p->current);
-    if (!best || endpoint_same_way(&best->endpoint, &p->path_told))
+    if (!best || path_is_quiet(p->paths) || endpoint_same_way(&best->endpoint, &p->path_told))
         return;
     peer_path_told(p, &best->endpoint);
     if (best->endpoint.carrier == CARRIER_UDP)

@@ -4,6 +4,7 @@
 
 #include "proto/mesh/mesh_lanes.h"
 
+#include "proto/mesh/mesh_datagram.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_state.h"
 
@@ -16,6 +17,8 @@ void mesh_on_lanes(struct mesh *m, uint32_t slot, uint64_t now_us)
     for (unsigned i = 0; i < p->link_count; i++)
         if (link_keychain(p->links[i]))
             keychain_warm(link_keychain(p->links[i]), now_us);
+    path_set_active(p->paths, true, now_us);
+    mesh_poll_paths(m, p, now_us);
 }
 
 /* Another time, where there is no room for what they give back. */

@@ -20,8 +20,10 @@ int mesh_add_peer(struct mesh *m, const struct node_id *id, struct peer **out)
     unsigned slot = m->free_count ? m->free_slots[m->free_count - 1] : m->slot_end;
     if (slot == m->config.peers_max)
         return ERR_SPACE;
-    const struct path_set_config paths = {
-        .random = m->config.random, .local_max = m->config.local_max, .carriers = m->config.carriers};
+    const struct path_set_config paths = {.random = m->config.random,
+                                          .local_max = m->config.local_max,
+                                          .carriers = m->config.carriers,
+                                          .quiet_us = m->config.quiet_us};
     if (heap_reserve(&m->due) || outputs_promise(&m->outputs, 1))
         return ERR_NOMEM;
     struct peer *p;

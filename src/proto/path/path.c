@@ -9,6 +9,7 @@
 
 #include "proto/path/path_choice.h"
 #include "proto/path/path_pace.h"
+#include "proto/path/path_quiet.h"
 #include "proto/path/path_set.h"
 #include "proto/wire/wire.h"
 #include <stdlib.h>
@@ -77,6 +78,7 @@ static unsigned eviction_rank(const struct path_set *set, const struct path_entr
     case PATH_STATE_SUSPECT:
         return for_source ? 2 : 0;
     case PATH_STATE_PROVEN:
+    case PATH_STATE_QUIET:
         return for_source ? 1 : 0;
     }
     return 0;
@@ -157,7 +159,7 @@ void path_announced(struct path_set *set, const struct candidate *list, unsigned
             continue;
         e->announced = e->named = false;
         e->learned = true;
-        if (!path_entry_live(e))
+        if (!path_entry_live(e) && e->path.state != PATH_STATE_QUIET)
             path_set_remove(set, e);
     }
     for (unsigned i = 0; i < count; i++) {
@@ -193,6 +195,8 @@ static bool worth_asking(const struct path_set *set, const struct path_entry *e,
     case PATH_STATE_SUSPECT:
     case PATH_STATE_FAILED:
         return true;
+    case PATH_STATE_QUIET: /* the peer is not, or not yet: its probes are answered, that is all */
+        return false;
     }
     return false;
 }
@@ -201,7 +205,7 @@ static bool worth_asking(const struct path_set *set, const struct path_entry *e,
  * in nothing but what comes from there. */
 static bool asks_from_elsewhere(const struct path_entry *e, const struct addr *local)
 {
-    return e->path.state != PATH_STATE_PROVEN && local->family &&
+    return e->path.state != PATH_STATE_PROVEN && e->path.state != PATH_STATE_QUIET && local->family &&
            !addr_same_host(&e->path.endpoint.local, local);
 }
 
@@ -278,12 +282,24 @@ bool path_on_answer(struct path_set *set, const struct path_probe *answer, const
 void path_set_active(struct path_set *set, bool active, uint64_t now_us)
 {
     path_set_heard(set, now_us);
+    if (active || set->active)
+        path_stay_awake(set, now_us);
     set->active = active;
 }
 
 void path_set_sent(struct path_set *set, uint64_t datagrams)
 {
     set->sent = datagrams;
+}
+
+void path_stay_awake(struct path_set *set, uint64_t now_us)
+{
+    set->flowed_us = now_us;
+}
+
+bool path_is_quiet(const struct path_set *set)
+{
+    return set->quiet || path_quiet_waking(set);
 }
 
 bool path_is_backed(const struct path_set *set)
@@ -315,7 +331,7 @@ static void take_local_max(struct path_set *set, uint16_t local_max, uint64_t no
         return;
     set->config.local_max = max;
     for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
-        if (!path_entry_live(e) || path_set_by_stream(e))
+        if (!(path_entry_live(e) || e->path.state == PATH_STATE_QUIET) || path_set_by_stream(e))
             continue;
         path_size_raise(&e->size, path_set_limit(set, e), now_us);
         e->path.size = e->size.proven;
@@ -337,6 +353,7 @@ void path_wake(struct path_set *set, uint16_t local_max, uint64_t now_us)
     path_set_heard(set, now_us);
     take_local_max(set, local_max, now_us);
     set->alert_us = now_us + ALERT_US;
+    path_stay_awake(set, now_us);
     path_set_ask_all(set, now_us);
     for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
         if (path_entry_live(e) && e->round_us + PATH_HURRIED_US <= now_us)

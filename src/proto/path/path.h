@@ -12,6 +12,8 @@
  *                         │                                            │
  *                         └─── no answer ───▶ FAILED ◀──5 s unanswered─┘
  *                              (tried again rarely, or at once by path_wake)
+ *
+ * PROVEN and SUSPECT ones become QUIET while nothing flows and another can wake both ends (proto/path/path_quiet.h).
  */
 
 #include "base/addr.h"
@@ -36,7 +38,8 @@ enum path_state {
     PATH_STATE_PROBING,
     PATH_STATE_PROVEN,
     PATH_STATE_SUSPECT,
-    PATH_STATE_FAILED
+    PATH_STATE_FAILED,
+    PATH_STATE_QUIET, /* it answered, and is not asked while nothing flows */
 };
 
 /* A PROBE datagram's payload, behind the inner header; a request is padded with zeros to the size under test,
@@ -86,6 +89,8 @@ enum path_why {
     PATH_WHY_FAR_SLOWER, /* … or one of a higher tier was far faster */
     PATH_WHY_TRUNK,      /* it carries: it leads to the peer's own port, which is no slower … */
     PATH_WHY_UPLINK,     /* … than this one, by a backbone */
+    PATH_WHY_QUIET,      /* nothing flows … */
+    PATH_WHY_WAKES,      /* … and this one carries what comes first */
 };
 
 struct path {
@@ -104,6 +109,7 @@ struct path_set_config {
     struct random_source random;
     uint16_t local_max;
     enum carriers carriers; /* paths of others are not taken in */
+    uint64_t quiet_us;      /* without data until paths that can be woken are left alone; 0: never */
 };
 int path_set_new(const struct path_set_config *config, struct path_set **out) must_check;
 void path_set_free(struct path_set *set);
@@ -177,6 +183,12 @@ void path_set_active(struct path_set *set, bool active, uint64_t now_us);
 /* So many datagrams of data were sent to the peer so far, by whatever path: what receipts are compared with. Told before
  * path_poll. */
 void path_set_sent(struct path_set *set, uint64_t datagrams);
+
+/* Nothing flows, and paths are left alone that otherwise might carry. */
+bool path_is_quiet(const struct path_set *set);
+
+/* None is left alone before config.quiet_us have passed: something else than data needs them. */
+void path_stay_awake(struct path_set *set, uint64_t now_us);
 
 /* Another path would take over if the best one failed. */
 bool path_is_backed(const struct path_set *set);

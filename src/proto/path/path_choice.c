@@ -69,6 +69,8 @@ static bool displaces(const struct path_set *set, const struct path_entry *a)
 
 static void set_best(struct path_set *set, struct path_entry *e, bool provisional, uint64_t now_us)
 {
+    if (!set->best)
+        path_stay_awake(set, now_us);
     set->best = e;
     set->provisional = provisional;
     set->chosen_us = now_us;

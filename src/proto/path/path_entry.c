@@ -212,6 +212,7 @@ void path_entry_on_answer(struct path_entry *e, struct path_sent *sent, uint16_t
     measure(e, now_us - sent->sent_us);
     e->answer_us = now_us;
     e->unanswered = 0;
+    e->waking = false;
     if (sent->sent_us > e->proof_us)
         e->proof_us = sent->sent_us;
     if (sent->size == path_entry_base(e) && sent->sent_us > e->base_proof_us)

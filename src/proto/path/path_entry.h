@@ -48,6 +48,7 @@ struct path_entry {
     bool once_proven;
     bool charged; /* the next try is already charged to the budget of challenges */
     bool roaming; /* challenged; not yet decided */
+    bool waking;  /* it was quiet, and has not answered since */
     uint8_t tries;
     uint8_t failures; /* in a row */
     uint8_t samples;  /* of the round trip, at most 255 */

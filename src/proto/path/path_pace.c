@@ -38,5 +38,7 @@ uint64_t path_interval(const struct path_set *set, const struct path_entry *e)
 {
     if (e->path.state == PATH_STATE_PROVEN && e->samples < PATH_WARM_SAMPLES && !path_entry_troubled(e))
         return PATH_WARM_US;
+    if (set->quiet && e->path.endpoint.carrier == CARRIER_UPLINK && !path_entry_troubled(e))
+        return PATH_IDLE_OTHER_US;
     return e == set->best ? interval_of_best(set) : interval_of_other(set, e);
 }

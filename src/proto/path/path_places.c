@@ -5,6 +5,7 @@
 #include "proto/path/path.h"
 
 #include "proto/path/path_choice.h"
+#include "proto/path/path_quiet.h"
 #include "proto/path/path_set.h"
 
 #define TRUNK_MISSES 2 /* of the best path, which are no hiccup: one more and it is suspect */
@@ -58,7 +59,7 @@ void path_remove_trunk(struct path_set *set)
 bool path_wants_trunk(const struct path_set *set)
 {
     const struct path_entry *b = set->best;
-    if (!carrier_in(CARRIER_TCP, set->config.carriers))
+    if (!carrier_in(CARRIER_TCP, set->config.carriers) || set->quiet || path_quiet_waking(set))
         return false;
     return !b || path_tier(b) >= carrier_tier(CARRIER_TCP) || b->path.state != PATH_STATE_PROVEN ||
            b->unanswered >= TRUNK_MISSES;

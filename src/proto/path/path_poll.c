@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "proto/path/path_choice.h"
 #include "proto/path/path_pace.h"
+#include "proto/path/path_quiet.h"
 #include "proto/path/path_set.h"
 #include "proto/wire/wire.h"
 
@@ -44,6 +45,8 @@ static void fail(struct path_set *set, struct path_entry *e, uint64_t now_us)
     e->path.rtt_us = 0;
     e->samples = e->unanswered = e->full_lost = 0;
     e->roaming = false;
+    set->dirty |= e->waking; /* what carried meanwhile is not for the moment alone */
+    e->waking = false;
     e->fail_us = e->roam_us = e->challenge_us = e->full_us = TIME_NEVER;
     e->try_us = now_us + wait - wait / 6 + random_below(set, wait / 3);
     if (e->learned && (!e->once_proven || e->failures > RETRIES_LEARNED) && e != set->best)
@@ -66,6 +69,7 @@ static void advance(struct path_set *set, uint64_t now_us)
         if (e->roam_us <= now_us)
             path_decide_roam(set, e, now_us);
     }
+    path_quiet_update(set, now_us);
     path_choose(set, now_us);
 }
 

@@ -20,9 +20,11 @@ struct path_set {
     struct path_entry *best;
     bool backed; /* one of a higher tier would take over from best */
     bool active;
+    bool quiet;         /* proto/path/path_quiet.h */
     bool dirty;         /* a change that the owner has not been told */
     bool provisional;   /* best took over from one that failed, and has not answered since */
     uint64_t chosen_us; /* when best was */
+    uint64_t flowed_us; /* when data last flowed, or paths were last to be asked whatever flows */
     uint64_t now_us;    /* the newest that was heard */
     uint64_t alert_us;  /* until then every path is hurried */
     struct bucket tries, challenges;

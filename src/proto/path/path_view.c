@@ -5,9 +5,19 @@
 #include "proto/path/path_choice.h"
 #include "proto/path/path_set.h"
 
+static bool has_quiet(const struct path_set *set)
+{
+    for (const struct path_entry *e = set->first; e; e = e->next)
+        if (e->path.state == PATH_STATE_QUIET)
+            return true;
+    return false;
+}
+
 static enum path_why reason_of_best(const struct path_set *set)
 {
     bool alone = true, behind = false, round = false;
+    if (has_quiet(set))
+        return PATH_WHY_WAKES;
     for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
         if (e == set->best || e->path.state != PATH_STATE_PROVEN)
             continue;
@@ -26,6 +36,8 @@ static enum path_why reason_of(const struct path_set *set, const struct path_ent
 {
     if (e == set->best)
         return reason_of_best(set);
+    if (e->path.state == PATH_STATE_QUIET)
+        return PATH_WHY_QUIET;
     if (e->path.state != PATH_STATE_PROVEN)
         return e->once_proven ? PATH_WHY_SILENT : PATH_WHY_UNKNOWN;
     if (path_doubted(set, e))
@@ -91,6 +103,10 @@ const char *path_why_text(enum path_why why)
         return "it leads to the peer itself, and the backbone's is not faster by enough";
     case PATH_WHY_UPLINK:
         return "one to the peer itself carries, and this one is not faster by enough";
+    case PATH_WHY_QUIET:
+        return "nothing flows: it is asked again, and carries again, when something does";
+    case PATH_WHY_WAKES:
+        return "nothing flows, and better ones are left alone: it carries what comes first";
     }
     return "unknown";
 }
