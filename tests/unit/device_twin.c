@@ -112,6 +112,13 @@ bool device_is_local(const struct device *d, const struct addr *a)
     return addr_same_host(a, &d->machine[0].prefix.addr);
 }
 
+/* All that it has is one interface. */
+bool device_leads_apart(const struct device *d, const struct addr *a, const struct addr *b)
+{
+    (void)d, (void)a, (void)b;
+    return false;
+}
+
 const struct rtnl_address *device_machine_addresses(const struct device *d, size_t *count)
 {
     *count = 2;
