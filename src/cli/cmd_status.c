@@ -49,11 +49,10 @@ static char *device_text(const json_t *node)
     return out;
 }
 
-static char *backbone_text(const json_t *node)
+static char *backbone_text(const json_t *backbone, const char *seen)
 {
-    const json_t *backbone = json_object_get(node, "backbone");
-    const char *url = nodes_text(backbone, "url"), *seen = nodes_text(node, "reflexive"),
-               *error = nodes_text(backbone, "error"), *proxy = nodes_text(backbone, "proxy");
+    const char *url = nodes_text(backbone, "url"), *error = nodes_text(backbone, "error"),
+               *proxy = nodes_text(backbone, "proxy");
     bool reached = json_is_true(json_object_get(backbone, "reachable"));
     bool refused = reached && json_is_false(json_object_get(backbone, "registered"));
     char *out = NULL;
@@ -80,6 +79,18 @@ static char *nat_text(const json_t *node)
                  strcmp(ports, "unknown") ? ports : "") < 0)
         abort();
     return out;
+}
+
+/* A node of an earlier version has one at most. */
+static void add_backbones(struct table *facts, const json_t *node)
+{
+    const json_t *list = json_object_get(node, "backbones"), *backbone;
+    const char *seen = nodes_text(node, "reflexive");
+    size_t index;
+    if (json_array_size(list) == 0)
+        add_fact(facts, "backbone", backbone_text(json_object_get(node, "backbone"), seen));
+    json_array_foreach(list, index, backbone)
+        add_fact(facts, "backbone", backbone_text(backbone, index ? "" : seen));
 }
 
 /* "caps net_admin, no new privileges, seccomp, landlock 6"; nothing of a node that knows no sandbox. */
@@ -184,7 +195,7 @@ static void print_node(const struct cli_options *options, json_t *node, bool tit
     (void)titled; /* one node has as much of a title as several */
     print_title(options, node);
     add_fact(facts, "device", device_text(node));
-    add_fact(facts, "backbone", backbone_text(node));
+    add_backbones(facts, node);
     add_fact(facts, "NAT", nat_text(node));
     add_fact(facts, "frames", frames_text(node));
     add_fact(facts, "drops", drops_text(node));

@@ -47,13 +47,14 @@ ROOMS = {
         "helper": {"config"},
         "rendezvous": {"helper"},
         "uplink": {"carrier", "helper"},
+        "backbones": {"config", "carrier", "helper", "rendezvous", "uplink"},
         "api": set(),
-        "underlay": {"config", "carrier", "device", "helper", "rendezvous"},
+        "underlay": {"config", "carrier", "device", "helper", "rendezvous", "uplink", "backbones"},
         "netcheck": {"config", "helper"},
         "report": {"data", "device"},
-        "command": {"config", "data", "device", "rendezvous", "uplink", "underlay", "netcheck", "api", "report"},
-        "control": {"config", "carrier", "data", "device", "helper", "rendezvous", "uplink", "underlay", "netcheck", "api",
-                    "report", "command"},
+        "command": {"config", "data", "device", "uplink", "backbones", "underlay", "netcheck", "api", "report"},
+        "control": {"config", "carrier", "data", "device", "helper", "rendezvous", "uplink", "backbones", "underlay", "netcheck",
+                    "api", "report", "command"},
     },
 }
 

@@ -30,9 +30,8 @@ static int pair_open(void **state)
     assert_int_equal(udp_open(0, 1, &p->a), 0);
     assert_int_equal(udp_open(0, 1, &p->b), 0);
     assert_int_equal(udp_batch_new(&p->batch), 0);
-    p->ports.udp = &p->a;
-    p->ports.trunks = -1;
-    assert_int_equal(uplink_channel_open(&p->ports.uplink, &p->backbone), 0);
+    p->ports = carrier_ports_of(&p->a);
+    assert_int_equal(uplink_channel_open(&p->ports.channels[0], &p->backbone), 0);
     *state = p;
     return 0;
 }
@@ -41,7 +40,7 @@ static int pair_close(void **state)
 {
     struct pair *p = *state;
     udp_batch_free(p->batch);
-    close(p->ports.uplink);
+    close(p->ports.channels[0]);
     close(p->backbone);
     udp_close(&p->a, 1);
     udp_close(&p->b, 1);
@@ -154,9 +153,9 @@ static void what_comes_by_the_uplink_has_a_sender_and_no_address(void **state)
     struct endpoint from;
     size_t len;
     assert_int_equal(uplink_message_encode(&sent, bytes, sizeof(bytes), &len), 0);
-    assert_int_equal(carrier_receive(&p->ports, CARRIER_UPLINK, room, &m, &from), ERR_AGAIN);
+    assert_int_equal(carrier_receive(&p->ports, 0, room, &m, &from), ERR_AGAIN);
     assert_int_equal(uplink_channel_send(p->backbone, &(struct iovec){bytes, len}, 1), 0);
-    assert_int_equal(carrier_receive(&p->ports, CARRIER_UPLINK, room, &m, &from), 0);
+    assert_int_equal(carrier_receive(&p->ports, 0, room, &m, &from), 0);
     assert_true(m.len == 250 && m.segment == 100 && m.ecn == 3);
     assert_true(m.from.family == 0 && m.local.family == 0);
     const struct endpoint wanted = endpoint_uplink(0, &other);
@@ -177,13 +176,13 @@ static void datagrams_by_a_trunk_are_one_message_that_names_it(void **state)
     assert_int_equal(uplink_channel_open(&ours, &thread), 0);
     assert_int_equal(carrier_remote_init(&p->a, &e, &to), 0);
     assert_int_equal(carrier_send(&p->ports, &to, datagrams, 250, 100, 2), ERR_UNSUPPORTED);
-    p->ports.trunks = ours;
+    p->ports.channels[CARRIER_TRUNKS] = ours;
     assert_int_equal(carrier_send(&p->ports, &to, datagrams, 250, 100, 2), 0);
     ssize_t len = uplink_channel_receive(thread, room);
     assert_int_equal(len, UPLINK_BATCH_HEAD_LEN + 250);
     assert_int_equal(uplink_channel_send(thread, &(struct iovec){room, (size_t)len}, 1), 0);
-    assert_int_equal(carrier_receive(&p->ports, CARRIER_UPLINK, room, &m, &from), ERR_AGAIN);
-    assert_int_equal(carrier_receive(&p->ports, CARRIER_TCP, room, &m, &from), 0);
+    assert_int_equal(carrier_receive(&p->ports, 0, room, &m, &from), ERR_AGAIN);
+    assert_int_equal(carrier_receive(&p->ports, CARRIER_TRUNKS, room, &m, &from), 0);
     assert_true(m.len == 250 && m.segment == 100 && m.ecn == 2 && m.from.family == 0);
     assert_memory_equal(m.data, datagrams, 250);
     assert_true(endpoint_same(&from, &e));
@@ -199,14 +198,14 @@ static void other_messages_than_datagrams_are_refused(void **state)
     struct endpoint from;
     uint8_t bytes[UPLINK_BATCH_HEAD_LEN + 1] = {UPLINK_DATAGRAMS}; /* a segment of 0 */
     assert_int_equal(uplink_channel_send(p->backbone, &(struct iovec){bytes, sizeof(bytes)}, 1), 0);
-    assert_int_equal(carrier_receive(&p->ports, CARRIER_UPLINK, room, &m, &from), ERR_FORMAT);
+    assert_int_equal(carrier_receive(&p->ports, 0, room, &m, &from), ERR_FORMAT);
     bytes[0] = UPLINK_LIMITED;
     bytes[1] = 1;
     assert_int_equal(uplink_channel_send(p->backbone, &(struct iovec){bytes, 2}, 1), 0);
-    assert_int_equal(carrier_receive(&p->ports, CARRIER_UPLINK, room, &m, &from), ERR_FORMAT);
+    assert_int_equal(carrier_receive(&p->ports, 0, room, &m, &from), ERR_FORMAT);
     close(p->backbone);
-    assert_int_equal(carrier_receive(&p->ports, CARRIER_UPLINK, room, &m, &from), ERR_CLOSED);
-    p->backbone = dup(p->ports.uplink);
+    assert_int_equal(carrier_receive(&p->ports, 0, room, &m, &from), ERR_CLOSED);
+    p->backbone = dup(p->ports.channels[0]);
 }
 
 static void uplink_that_takes_no_more_and_one_that_is_not_there_are_told(void **state)
@@ -220,7 +219,7 @@ static void uplink_that_takes_no_more_and_one_that_is_not_there_are_told(void **
     for (unsigned i = 0; !err && i < 10000; i++)
         err = carrier_send(&p->ports, &to, room, sizeof(room), 1000, 0);
     assert_int_equal(err, ERR_AGAIN);
-    const struct carrier_ports none = {&p->a, -1, -1};
+    const struct carrier_ports none = carrier_ports_of(&p->a);
     assert_int_equal(carrier_send(&none, &to, room, 100, 100, 0), ERR_UNSUPPORTED);
 }
 

@@ -98,7 +98,7 @@ static void reference_scenario_is_read(void **state)
     assert_taken("-keydir", "./k", "-backbone", "http://192.0.2.1:8080", "-ip", "203.0.113.7", "-port",
                  "9444", "-tap-ip", "10.10.10.3", "-tap-netmask", "24", "-connect", ID_1);
     assert_string_equal(config.keydir, "./k");
-    assert_string_equal(config.backbone, "http://192.0.2.1:8080");
+    assert_string_equal(config.backbones[0], "http://192.0.2.1:8080");
     assert_string_equal(addr_format(&config.external, text), "203.0.113.7");
     assert_int_equal(config.port, 9444);
     assert_string_equal(addr_prefix_format(&config.tap_address, text), "10.10.10.3/24");
@@ -320,10 +320,23 @@ static void backbone_is_an_http_url(void **state)
         assert_refused("no URL of a backbone", "-backbone", bad[i]);
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         assert_taken("-backbone", good[i]);
-        assert_string_equal(config.backbone, good[i]);
+        assert_string_equal(config.backbones[0], good[i]);
     }
     assert_taken("-backbone", "http://a:1//");
-    assert_string_equal(config.backbone, "http://a:1");
+    assert_string_equal(config.backbones[0], "http://a:1");
+}
+
+static void four_backbones_may_be_given_each_once(void **state)
+{
+    (void)state;
+    assert_taken("-backbone", "http://a", "-backbone", "https://b", "-backbone", "http://c", "-backbone",
+                 "http://d");
+    assert_int_equal(config.backbone_count, 4);
+    assert_string_equal(config.backbones[1], "https://b");
+    assert_string_equal(config.backbones[3], "http://d");
+    assert_refused("one too many: at most 4", "-backbone", "http://a", "-backbone", "http://b", "-backbone",
+                   "http://c", "-backbone", "http://d", "-backbone", "http://e");
+    assert_refused("given twice", "-backbone", "http://a", "-backbone", "http://a/");
 }
 
 static void proxies_are_urls_with_a_port_and_without_a_password(void **state)
@@ -527,6 +540,7 @@ int main(void)
         cmocka_unit_test(the_sandbox_is_on_unless_told),
         cmocka_unit_test(workers_are_counted_by_the_machine_unless_told),
         cmocka_unit_test(backbone_is_an_http_url),
+        cmocka_unit_test(four_backbones_may_be_given_each_once),
         cmocka_unit_test(proxies_are_urls_with_a_port_and_without_a_password),
         cmocka_unit_test(connect_names_id_host_and_port),
         cmocka_unit_test(malformed_connect_is_refused),

@@ -2,6 +2,7 @@
 /* The command ping, without a mesh: which answer goes to whom. */
 
 #include "node/command/pings.h"
+#include "node/config/config.h"
 
 #include "base/clock.h"
 #include "node/api/api.h"
@@ -64,12 +65,14 @@ void __wrap_api_fail(struct api_call *call, const char *format, ...)
     va_end(ap);
 }
 
+static const struct config config = {.backbone_count = 1, .backbones = {"http://backbone.example"}};
+
 static int prepare(void **state)
 {
     (void)state;
     memset(calls, 0, sizeof(calls));
     sent = 0;
-    pings_init(&pings, NULL, "http://backbone.example");
+    pings_init(&pings, NULL, &config);
     return 0;
 }
 

@@ -38,14 +38,14 @@ static char *look(const char *name)
 static bool choose(const char *const *list)
 {
     variables = list;
-    return proxy_choose(&config, look, &proxy, wrong);
+    return proxy_choose(&config, config.backbones[0], look, &proxy, wrong);
 }
 #define choose_with(...) choose((const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
 
 static int set_up(void **state)
 {
     (void)state;
-    config = (struct config){.backbone = BACKBONE};
+    config = (struct config){.backbone_count = 1, .backbones = {BACKBONE}};
     snprintf(file, sizeof(file), "%s/words", folder);
     unlink(file);
     return 0;
@@ -92,7 +92,7 @@ static void variable_is_that_of_the_backbones_scheme(void **state)
     assert_string_equal(proxy.url, "");
     assert_true(choose_with("ALL_PROXY", "https://all:4"));
     assert_string_equal(proxy.url, "https://all:4");
-    strcpy(config.backbone, "https://bb.example");
+    strcpy(config.backbones[0], "https://bb.example");
     assert_true(choose_with("HTTPS_PROXY", "S:1", "http_proxy", "http://p:2", "https_proxy", ""));
     assert_string_equal(proxy.url, "http://S:1");
     assert_true(choose_with("https_proxy", "https://s/"));
@@ -132,7 +132,7 @@ static void variable_that_cannot_be_used_is_none_and_told_without_what_is_in_it(
 
 static bool is_direct(const char *backbone, const char *no_proxy)
 {
-    strcpy(config.backbone, backbone);
+    strcpy(config.backbones[0], backbone);
     assert_true(choose_with("http_proxy", "http://p:2", "no_proxy", no_proxy));
     return !proxy.url[0];
 }

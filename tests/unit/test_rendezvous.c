@@ -339,7 +339,7 @@ static int free_identities(void **state)
 
 static void start_helpers(struct fixture *f)
 {
-    const struct helpers_config config = {.caged = SANDBOX_DEFAULT, .backbone = f->url};
+    const struct helpers_config config = {.caged = SANDBOX_DEFAULT, .count = 1, .backbones[0].url = f->url};
     struct helpers ends;
     assert_int_equal(helpers_start(&config, &ends), 0);
     const struct helper_client_config client = {&f->loop, "helper"};

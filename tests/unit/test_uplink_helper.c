@@ -185,7 +185,8 @@ static int setup(void **state)
     *state = f;
     f->server = -1;
     listen_at(f);
-    f->config = (struct backbone_helper_config){.url = f->url, .ends.worker_count = WORKERS};
+    f->config = (struct backbone_helper_config){.count = 1,
+                                                .places[0] = {.url = f->url, .ends.worker_count = WORKERS}};
     struct helper_job job = {.title = "test: backbone",
                              .name = "backbone",
                              .more = more,
@@ -196,8 +197,8 @@ static int setup(void **state)
     assert_int_equal(uplink_channel_open(&f->node.control, &more[0]), 0);
     for (unsigned i = 0; i < WORKERS; i++)
         assert_int_equal(uplink_channel_open(&f->node.workers[i], &more[1 + i]), 0);
-    f->config.ends.control = more[0];
-    memcpy(f->config.ends.workers, more + 1, sizeof(*more) * WORKERS);
+    f->config.places[0].ends.control = more[0];
+    memcpy(f->config.places[0].ends.workers, more + 1, sizeof(*more) * WORKERS);
     memcpy(node, (int[]){f->helper, f->node.control, f->node.workers[0], f->node.workers[1]}, sizeof(node));
     assert_int_equal(helper_keeper_start(&job, 1, node, 2 + WORKERS, false), 0);
     assert_int_equal(hear(f).kind, HELPER_UPLINK_READY);

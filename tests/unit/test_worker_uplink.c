@@ -89,7 +89,8 @@ static void what_the_uplink_does_not_take_is_dropped_and_counted(void **state)
 
 static void send_datagram(const struct lab_node *to_other, uint8_t *data, size_t len)
 {
-    struct carrier_ports ports = {NULL, to_other->uplink, -1};
+    struct carrier_ports ports = carrier_ports_of(NULL);
+    ports.channels[0] = to_other->uplink;
     struct carrier_remote to = {.carrier = CARRIER_UPLINK, .batch = {UPLINK_DATAGRAMS, 0xbb}};
     assert_int_equal(carrier_send(&ports, &to, data, len, len, 0), 0);
 }

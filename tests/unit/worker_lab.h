@@ -106,7 +106,9 @@ static inline void lab_node_start(struct lab_node *n, unsigned traces, bool prof
                                    .context = n};
     for (unsigned i = 0; i < n->workers; i++) {
         config.index = i;
-        config.ports = (struct carrier_ports){&n->socket[i], n->by_uplink && i == 0 ? n->uplink : -1, -1};
+        config.ports = carrier_ports_of(&n->socket[i]);
+        if (n->by_uplink && i == 0)
+            config.ports.channels[0] = n->uplink;
         assert_int_equal(worker_start(&config, &n->worker[i]), 0);
     }
 }

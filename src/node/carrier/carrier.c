@@ -19,6 +19,7 @@ int carrier_remote_init(const struct udp_socket *s, const struct endpoint *e, st
         udp_remote_init(s, &e->local, &e->remote, &out->udp);
         return 0;
     case CARRIER_TCP:
+        out->channel = CARRIER_TRUNKS;
         out->batch[0] = UPLINK_DATAGRAMS;
         trunk_name(e->conn, out->batch + UPLINK_BATCH_ID_AT);
         return 0;
@@ -28,6 +29,7 @@ int carrier_remote_init(const struct udp_socket *s, const struct endpoint *e, st
         envelope_encode(&(struct envelope){ENVELOPE_DATAGRAM, e->channel}, out->head);
         return 0;
     case CARRIER_UPLINK:
+        out->channel = e->backbone;
         out->batch[0] = UPLINK_DATAGRAMS;
         memcpy(out->batch + 1, e->peer.bytes, ID_LEN);
         return 0;
@@ -49,11 +51,6 @@ static int send_by_channel(int channel, const struct carrier_remote *to, uint8_t
     return uplink_channel_send(channel, pieces, 2);
 }
 
-static int channel_of(const struct carrier_ports *ports, enum carrier carrier)
-{
-    return carrier == CARRIER_TCP ? ports->trunks : ports->uplink;
-}
-
 static void write_envelopes(const struct carrier_remote *to, uint8_t *first, size_t len, size_t segment)
 {
     for (size_t at = 0; at < len; at += segment)
@@ -65,7 +62,7 @@ int carrier_send(const struct carrier_ports *ports, const struct carrier_remote 
 {
     first -= to->envelope;
     if (carrier_is_stream(to->carrier))
-        return send_by_channel(channel_of(ports, to->carrier), to, first, len, segment, ecn);
+        return send_by_channel(ports->channels[to->channel], to, first, len, segment, ecn);
     if (to->carrier == CARRIER_RELAY)
         write_envelopes(to, first, len, segment);
     return udp_send(ports->udp, &to->udp, first, len, segment, ecn);
@@ -82,6 +79,14 @@ int carrier_send_one(const struct carrier_ports *ports, const struct endpoint *t
     return carrier_send(ports, &remote, datagram, len, len, 0);
 }
 
+struct carrier_ports carrier_ports_of(struct udp_socket *udp)
+{
+    struct carrier_ports ports = {.udp = udp};
+    for (unsigned i = 0; i < CARRIER_CHANNELS; i++)
+        ports.channels[i] = -1;
+    return ports;
+}
+
 struct endpoint carrier_source(const struct udp_message *m, uint32_t channel)
 {
     return (struct endpoint){.carrier = channel ? CARRIER_RELAY : CARRIER_UDP,
@@ -90,17 +95,17 @@ struct endpoint carrier_source(const struct udp_message *m, uint32_t channel)
                              .channel = channel};
 }
 
-int carrier_receive(const struct carrier_ports *ports, enum carrier by, uint8_t room[UPLINK_MESSAGE_MAX],
+int carrier_receive(const struct carrier_ports *ports, unsigned channel, uint8_t room[UPLINK_MESSAGE_MAX],
                     struct udp_message *out, struct endpoint *from)
 {
     struct uplink_message m;
-    ssize_t len = uplink_channel_receive(channel_of(ports, by), room);
+    ssize_t len = uplink_channel_receive(ports->channels[channel], room);
     if (len < 0)
         return (int)len;
     if (uplink_message_decode(room, (size_t)len, UPLINK_BACKBONE, &m) || m.kind != UPLINK_DATAGRAMS)
         return ERR_FORMAT;
-    *from = by == CARRIER_TCP ? endpoint_tcp(trunk_named(m.id.bytes), &(struct addr){0})
-                              : endpoint_uplink(CARRIER_BACKBONE, &m.id);
+    *from = channel == CARRIER_TRUNKS ? endpoint_tcp(trunk_named(m.id.bytes), &(struct addr){0})
+                                      : endpoint_uplink(channel, &m.id);
     *out = (struct udp_message){
         .data = room + (m.data.data - room), .len = m.data.len, .segment = m.segment, .ecn = m.ecn};
     return 0;

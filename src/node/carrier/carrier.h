@@ -14,18 +14,20 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* The number of the backbone that a node has, in targets and endpoints. */
-#define CARRIER_BACKBONE 0
+/* Channels (node/helper/uplink_channel.h): those below, one for each backbone, lead to the helper that keeps the uplinks; this
+ * one to the thread that keeps the trunks (trunks.h). */
+#define CARRIER_TRUNKS   UPLINKS_MAX
+#define CARRIER_CHANNELS (UPLINKS_MAX + 1)
 
 /* What leaves, and comes, by: a worker's, or the control thread's. */
 struct carrier_ports {
     struct udp_socket *udp;
-    int uplink; /* the channel to the helper that keeps the uplink (node/helper/uplink_channel.h); -1: there is none */
-    int trunks; /* likewise to the thread that keeps the trunks (trunks.h) */
+    int channels[CARRIER_CHANNELS]; /* -1: there is none */
 };
 
 struct carrier_remote {
     enum carrier carrier;
+    uint8_t channel;  /* TCP, UPLINK: by its number */
     uint8_t envelope; /* bytes in front of each datagram that are the carrier's to write */
     struct udp_remote udp;
     uint8_t head[ENVELOPE_LEN];           /* RELAY: what is written there */
@@ -56,8 +58,11 @@ int carrier_send_one(const struct carrier_ports *ports, const struct endpoint *t
 /* Where what was received came from, and to. channel: of the envelope that it came in; 0: in none. */
 struct endpoint carrier_source(const struct udp_message *m, uint32_t channel);
 
-/* What came by a trunk or the uplink: one message of datagrams, in the form of one that came over UDP, but without
+/* Such as have UDP alone. */
+struct carrier_ports carrier_ports_of(struct udp_socket *udp);
+
+/* What came by a trunk or an uplink: one message of datagrams, in the form of one that came over UDP, but without
  * addresses; its bytes lie in room. from: by which trunk, or who sent it, as the backbone says. ERR_AGAIN: nothing waits;
  * ERR_CLOSED as above; ERR_FORMAT: it was no such message, and is gone. */
-int carrier_receive(const struct carrier_ports *ports, enum carrier by, uint8_t room[UPLINK_MESSAGE_MAX],
+int carrier_receive(const struct carrier_ports *ports, unsigned channel, uint8_t room[UPLINK_MESSAGE_MAX],
                     struct udp_message *out, struct endpoint *from) must_check;

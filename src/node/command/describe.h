@@ -7,12 +7,13 @@
 #include <stdint.h>
 
 struct addr;
+struct config;
 struct mesh_peer;
 struct node_id;
 struct path;
 
 json_t *describe_id(const struct node_id *id);
 json_t *describe_addr(const struct addr *a); /* null: of no family */
-/* backbone is the URL of the one that uplinks lead to. null: there is no path. */
-json_t *describe_path(const struct path *path, const char *backbone);
-json_t *describe_peer(const struct mesh_peer *peer, const char *backbone, uint64_t now_us);
+/* config has the URLs of those that uplinks lead to. null: there is no path. */
+json_t *describe_path(const struct path *path, const struct config *config);
+json_t *describe_peer(const struct mesh_peer *peer, const struct config *config, uint64_t now_us);

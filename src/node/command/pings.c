@@ -9,9 +9,9 @@
 #include "proto/mesh/mesh.h"
 #include <string.h>
 
-void pings_init(struct pings *p, struct mesh *mesh, const char *backbone)
+void pings_init(struct pings *p, struct mesh *mesh, const struct config *config)
 {
-    *p = (struct pings){.mesh = mesh, .backbone = backbone};
+    *p = (struct pings){.mesh = mesh, .config = config};
 }
 
 /* ---- whom ---- */
@@ -79,7 +79,7 @@ void pings_start(struct pings *p, const json_t *request, struct api_call *call)
 
 struct pong_reply {
     const struct ping *ping;
-    const char *backbone;
+    const struct config *config;
     uint32_t rtt_us;
     json_t *result;
 };
@@ -89,7 +89,7 @@ static void describe_pong(void *context, const struct mesh_peer *peer)
     struct pong_reply *r = context;
     if (peer->slot == r->ping->slot && !r->result)
         r->result = json_pack("{s:o, s:s, s:i, s:o}", "peer_id", describe_id(&peer->id), "name", peer->name,
-                              "rtt_us", (int)r->rtt_us, "path", describe_path(&peer->path, r->backbone));
+                              "rtt_us", (int)r->rtt_us, "path", describe_path(&peer->path, r->config));
 }
 
 void pings_pong(struct pings *p, uint64_t token, uint32_t rtt_us)
@@ -97,7 +97,7 @@ void pings_pong(struct pings *p, uint64_t token, uint32_t rtt_us)
     for (struct ping *ping = p->list; ping < p->list + PINGS_MAX; ping++) {
         if (!ping->call || ping->token != token)
             continue;
-        struct pong_reply reply = {ping, p->backbone, rtt_us, NULL};
+        struct pong_reply reply = {ping, p->config, rtt_us, NULL};
         mesh_peers(p->mesh, describe_pong, &reply);
         api_reply(ping->call, reply.result);
         ping->call = NULL;

@@ -6,14 +6,15 @@
 #include <stdint.h>
 
 struct api_call;
+struct config;
 struct mesh;
 
 #define PINGS_MAX        16
 #define PINGS_TIMEOUT_US 2000000ull
 
 struct pings {
-    struct mesh *mesh;    /* sends them */
-    const char *backbone; /* its URL */
+    struct mesh *mesh;           /* sends them */
+    const struct config *config; /* names backbones */
     struct ping {
         struct api_call *call; /* NULL: free */
         uint32_t slot;
@@ -23,7 +24,7 @@ struct pings {
 };
 
 /* Borrows both. */
-void pings_init(struct pings *p, struct mesh *mesh, const char *backbone);
+void pings_init(struct pings *p, struct mesh *mesh, const struct config *config);
 
 /* Answers call when the peer does, or says why not. */
 void pings_start(struct pings *p, const json_t *request, struct api_call *call);

@@ -8,16 +8,15 @@
 #include "crypto/aead.h"
 #include "crypto/identity.h"
 #include "net/sandbox.h"
+#include "node/backbones/backbones.h"
 #include "node/command/describe.h"
 #include "node/config/config.h"
 #include "node/data/workers.h"
 #include "node/device/device.h"
 #include "node/netcheck/nat_json.h"
-#include "node/rendezvous/rendezvous.h"
 #include "node/report/overlay.h"
 #include "node/report/warnings.h"
 #include "node/underlay/addresses.h"
-#include "node/uplink/uplink.h"
 #include "proto/mesh/mesh.h"
 
 static json_t *prefixes(const struct addr_prefix *list, unsigned count)
@@ -31,19 +30,19 @@ static json_t *prefixes(const struct addr_prefix *list, unsigned count)
 
 struct peer_list {
     json_t *array;
-    const char *backbone;
+    const struct config *config;
     uint64_t now_us;
 };
 
 static void add_peer(void *context, const struct mesh_peer *peer)
 {
     const struct peer_list *l = context;
-    json_array_append_new(l->array, describe_peer(peer, l->backbone, l->now_us));
+    json_array_append_new(l->array, describe_peer(peer, l->config, l->now_us));
 }
 
 static json_t *describe_peers(const struct status *s, uint64_t now_us)
 {
-    struct peer_list list = {json_array(), s->config->backbone, now_us};
+    struct peer_list list = {json_array(), s->config, now_us};
     mesh_peers(s->mesh, add_peer, &list);
     return list.array;
 }
@@ -73,30 +72,39 @@ static json_t *describe_key_memory(void)
     return json_pack("{s:I, s:I}", "bytes", (json_int_t)stats.bytes, "unlocked", (json_int_t)stats.unlocked);
 }
 
-static json_t *describe_uplink(const struct uplink *u, uint64_t now_us)
+static json_t *describe_uplink(const struct uplink_status *status, uint64_t now_us)
 {
-    const struct uplink_status status = uplink_status(u);
-    json_t *o = json_pack("{s:s, s:I}", "state", status.state, "since_s",
-                          (json_int_t)((now_us - status.since_us) / USEC_PER_SEC));
-    if (o && status.error[0])
+    json_t *o = json_pack("{s:s, s:I}", "state", status->state, "since_s",
+                          (json_int_t)((now_us - status->since_us) / USEC_PER_SEC));
+    if (o && status->error[0])
+        json_object_set_new(o, "error", json_string(status->error));
+    return o;
+}
+
+static json_t *describe_backbone(const struct backbones *b, unsigned number, uint64_t now_us)
+{
+    const struct backbone_status status = backbones_status(b, number);
+    json_t *o = json_pack("{s:s, s:b, s:b, s:o}", "url", status.url, "reachable", status.reachable,
+                          "registered", status.registered, "uplink", describe_uplink(&status.uplink, now_us));
+    if (status.proxy[0] && o)
+        json_object_set_new(o, "proxy", json_string(status.proxy));
+    if (status.error[0] && o)
         json_object_set_new(o, "error", json_string(status.error));
     return o;
 }
 
-static json_t *describe_backbone(const struct status *s, uint64_t now_us)
+/* The first one stands for itself, too: nodes had one for long. */
+static json_t *describe_first(const struct backbones *b, uint64_t now_us)
 {
-    if (!s->rendezvous)
-        return json_null();
-    const char *why;
-    bool registered = rendezvous_is_registered(s->rendezvous, &why);
-    json_t *o = json_pack("{s:s, s:b, s:b, s:o}", "url", s->config->backbone, "reachable",
-                          rendezvous_is_reachable(s->rendezvous), "registered", registered, "uplink",
-                          describe_uplink(s->uplink, now_us));
-    if (s->proxy[0] && o)
-        json_object_set_new(o, "proxy", json_string(s->proxy));
-    if (!registered && why[0] && o)
-        json_object_set_new(o, "error", json_string(why));
-    return o;
+    return backbones_count(b) ? describe_backbone(b, 0, now_us) : json_null();
+}
+
+static json_t *describe_backbones(const struct backbones *b, uint64_t now_us)
+{
+    json_t *array = json_array();
+    for (unsigned i = 0; i < backbones_count(b); i++)
+        json_array_append_new(array, describe_backbone(b, i, now_us));
+    return array;
 }
 
 /* null: off, or not possible. */
@@ -142,17 +150,19 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
     unsigned overlay_count = device_addresses(s->device, overlay, MESSAGE_ADDRS_MAX);
     enum aead_suite suite = aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305;
-    return json_pack(
-        "{s:o, s:s, s:s, s:i, s:o, s:i, s:s, s:s, s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:o, s:o, "
-        "s:o, s:o, s:o, s:o, s:b, s:o}",
-        "id", describe_id(identity_id(s->identity)), "name", s->config->name, "device",
-        device_tap(s->device)->name, "mtu", (int)device_mtu(s->device), "addresses",
-        prefixes(overlay, overlay_count), "workers", (int)s->workers->count, "aead", aead_suite_name(suite),
-        "aead_backend", aead_backend_name(suite), "version", SHADOWMESH_VERSION, "uptime_s",
-        (json_int_t)((now_us - s->started_us) / USEC_PER_SEC), "backbone", describe_backbone(s, now_us),
-        "reflexive", describe_addr(addresses_mapped(s->addresses)), "port", (int)s->config->port,
-        "control_port", (int)s->config->control_port, "public", s->config->is_public, "peers",
-        describe_peers(s, now_us), "drops", describe_drops(s), "frames", describe_frames(s->workers),
-        "key_memory", describe_key_memory(), "sandbox", describe_sandbox(s->sandbox), "warnings",
-        describe_warnings(s, now_us), "device_up", device_up(s->device), "nat", describe_nats(s->addresses));
+    return json_pack("{s:o, s:s, s:s, s:i, s:o, s:i, s:s, s:s, s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:o, s:o, "
+                     "s:o, s:o, s:o, s:o, s:b, s:o, s:o}",
+                     "id", describe_id(identity_id(s->identity)), "name", s->config->name, "device",
+                     device_tap(s->device)->name, "mtu", (int)device_mtu(s->device), "addresses",
+                     prefixes(overlay, overlay_count), "workers", (int)s->workers->count, "aead",
+                     aead_suite_name(suite), "aead_backend", aead_backend_name(suite), "version",
+                     SHADOWMESH_VERSION, "uptime_s", (json_int_t)((now_us - s->started_us) / USEC_PER_SEC),
+                     "backbone", describe_first(s->backbones, now_us), "reflexive",
+                     describe_addr(addresses_mapped(s->addresses)), "port", (int)s->config->port,
+                     "control_port", (int)s->config->control_port, "public", s->config->is_public, "peers",
+                     describe_peers(s, now_us), "drops", describe_drops(s), "frames",
+                     describe_frames(s->workers), "key_memory", describe_key_memory(), "sandbox",
+                     describe_sandbox(s->sandbox), "warnings", describe_warnings(s, now_us), "device_up",
+                     device_up(s->device), "nat", describe_nats(s->addresses), "backbones",
+                     describe_backbones(s->backbones, now_us));
 }

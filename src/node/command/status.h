@@ -7,14 +7,13 @@
 #include <stdint.h>
 
 struct addresses;
+struct backbones;
 struct config;
 struct device;
 struct identity;
 struct mesh;
 struct overlay;
-struct rendezvous;
 struct sandbox;
-struct uplink;
 struct warnings;
 struct workers;
 
@@ -25,10 +24,8 @@ struct status {
     const struct device *device;
     const struct mesh *mesh;
     const struct workers *workers;
-    const uint64_t *drops;               /* DROP_COUNT: of datagrams that the control thread took */
-    const struct rendezvous *rendezvous; /* NULL without -backbone */
-    const struct uplink *uplink;         /* likewise */
-    const char *proxy;                   /* by which the backbone is reached, for people; empty: none */
+    const uint64_t *drops;             /* DROP_COUNT: of datagrams that the control thread took */
+    const struct backbones *backbones; /* NULL without -backbone */
     const struct addresses *addresses;
     const struct sandbox *sandbox;
     const struct warnings *warnings;

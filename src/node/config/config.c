@@ -48,7 +48,17 @@ static const char *read_name(void *context, const char *text)
 static const char *read_backbone(void *context, const char *text)
 {
     struct parse *p = context;
-    return config_read_url(text, p->config->backbone, sizeof(p->config->backbone));
+    struct config *c = p->config;
+    char url[CONFIG_URL_MAX];
+    const char *wrong = config_read_url(text, url, sizeof(url));
+    for (unsigned i = 0; !wrong && i < c->backbone_count; i++)
+        if (strcmp(c->backbones[i], url) == 0)
+            wrong = "this backbone is given twice: keep one of them";
+    if (!wrong && c->backbone_count == UPLINKS_MAX)
+        wrong = "one too many: at most 4 can be given";
+    if (!wrong)
+        strcpy(c->backbones[c->backbone_count++], url);
+    return wrong;
 }
 
 static const char *read_proxy(void *context, const char *text)
@@ -293,7 +303,10 @@ static const struct flag flags[] = {
      read_host_route},
 
     {NULL, NULL, "Peers", NULL},
-    {"backbone", "URL", "the rendezvous server, http://HOST[:PORT] or https", read_backbone},
+    {"backbone", "URL",
+     "a rendezvous server, http://HOST[:PORT] or https; may repeat, "
+     "up to 4: all are used at once",
+     read_backbone},
     {"proxy", "URL|off",
      "reach the backbone by this HTTP proxy, http://HOST:PORT or "
      "https (default as https_proxy, http_proxy and no_proxy of "
@@ -356,7 +369,7 @@ static const struct flag flags[] = {
 #endif
 };
 
-static const char head[] = "Usage: shadowmesh-l2 [-backbone URL] (-tap-ip ADDR | -tap NAME)\n"
+static const char head[] = "Usage: shadowmesh-l2 [-backbone URL]... (-tap-ip ADDR | -tap NAME)\n"
                            "                     [-connect ID]... [flags]\n"
                            "\n"
                            "Runs one ShadowMesh node in the foreground: an Ethernet segment over the\n"
@@ -416,12 +429,12 @@ static bool check_together(struct parse *p)
         complain("-proxy: a name and a password do not belong on a command line: give -proxy-auth FILE");
         return false;
     }
-    if (c->backbone[0] == '\0' && (c->proxy[0] || c->proxy_auth[0])) {
+    if (c->backbone_count == 0 && (c->proxy[0] || c->proxy_auth[0])) {
         complain("-proxy and -proxy-auth are ways to a backbone, and there is none: give -backbone too");
         return false;
     }
     for (unsigned i = 0; i < c->connect_count; i++)
-        if (c->backbone[0] == '\0' && c->connect[i].host[0] == '\0')
+        if (c->backbone_count == 0 && c->connect[i].host[0] == '\0')
             complain("warning: -connect %s: without -backbone only -connect ID@HOST can be dialled; waiting "
                      "until this peer dials us",
                      id_format(&c->connect[i].id, id));

@@ -24,6 +24,7 @@
 #define CONFIG_MTU_MAX         9000
 #define CONFIG_WORKERS_MAX     8
 #define CONFIG_PROXY_OFF       "off"
+#define CONFIG_URL_MAX         512
 
 struct config_connect {
     struct node_id id;
@@ -38,9 +39,10 @@ struct config_host {
 
 struct config {
     char keydir[4096];
-    bool generate_keys;    /* make keys, print the id, exit */
-    bool netcheck;         /* check the network, print JSON, exit */
-    char backbone[512];    /* URL without trailing slash; empty when none */
+    bool generate_keys; /* make keys, print the id, exit */
+    bool netcheck;      /* check the network, print JSON, exit */
+    unsigned backbone_count;
+    char backbones[UPLINKS_MAX][CONFIG_URL_MAX]; /* -backbone: URLs without trailing slash */
     char proxy[512];       /* -proxy: its URL, or CONFIG_PROXY_OFF; empty when not given (proxy.h) */
     char proxy_auth[4096]; /* -proxy-auth: a file; empty when not given */
     unsigned stun_count;

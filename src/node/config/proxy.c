@@ -240,18 +240,16 @@ static bool read_words(const char *path, struct proxy *out, char wrong[PROXY_WRO
     return !why;
 }
 
-bool proxy_choose(const struct config *config, char *(*look)(const char *name), struct proxy *out,
-                  char wrong[PROXY_WRONG_MAX])
+bool proxy_choose(const struct config *config, const char *backbone, char *(*look)(const char *name),
+                  struct proxy *out, char wrong[PROXY_WRONG_MAX])
 {
     *out = (struct proxy){0};
     wrong[0] = '\0';
-    if (!config->backbone[0])
-        return true;
     bool named = config->proxy[0], off = strcmp(config->proxy, CONFIG_PROXY_OFF) == 0;
     if (named && !off)
         strcpy(out->url, config->proxy);
     if (!named)
-        choose_by_environment(config->backbone, look, out, wrong);
+        choose_by_environment(backbone, look, out, wrong);
     if (config->proxy_auth[0] && !read_words(config->proxy_auth, out, wrong))
         return false;
     const char *host = out->url[0] ? strstr(out->url, "://") + 3 : out->url;

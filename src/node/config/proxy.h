@@ -18,11 +18,11 @@ struct proxy {
     char user[PROXY_WORD_MAX], password[PROXY_WORD_MAX]; /* empty: none */
 };
 
-/* look finds a variable of the environment, as getenv(3). False when a flag cannot be followed: wrong is a line for people,
+/* By which that one of the config's backbones is reached. look finds a variable of the environment, as getenv(3). False when a flag cannot be followed: wrong is a line for people,
  * and so it may be otherwise: of a variable that is not used. A backbone on this machine is reached by none, unless -proxy
  * names one. */
-bool proxy_choose(const struct config *config, char *(*look)(const char *name), struct proxy *out,
-                  char wrong[PROXY_WRONG_MAX]);
+bool proxy_choose(const struct config *config, const char *backbone, char *(*look)(const char *name),
+                  struct proxy *out, char wrong[PROXY_WRONG_MAX]);
 
 /* Wipes name and password. */
 void proxy_forget_words(struct proxy *p);

@@ -15,29 +15,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool choose_proxy(struct node *n)
+static bool choose_proxy(const struct config *config, const char *backbone, struct proxy *out)
 {
     char wrong[PROXY_WRONG_MAX];
-    bool ok = proxy_choose(n->config, getenv, &n->proxy, wrong);
+    bool ok = proxy_choose(config, backbone, getenv, out, wrong);
     if (!ok)
         log_error("%s", wrong);
     else if (wrong[0])
         log_warn("%s", wrong);
-    if (ok && n->proxy.url[0])
-        log_info("backbone %s: by the proxy %s", n->config->backbone, n->proxy.shown);
+    if (ok && out->url[0])
+        log_info("backbone %s: by the proxy %s", backbone, out->shown);
+    return ok;
+}
+
+static bool choose_proxies(struct node *n)
+{
+    bool ok = true;
+    for (unsigned i = 0; ok && i < n->config->backbone_count; i++)
+        ok = choose_proxy(n->config, n->config->backbones[i], &n->proxies[i]);
     return ok;
 }
 
 static bool start_helpers(struct node *n)
 {
-    const struct helpers_config config = {.caged = n->config->sandbox,
-                                          .backbone = n->config->backbone,
-                                          .proxy = &n->proxy,
-                                          .workers = resources_workers(n->config)};
+    struct helpers_config config = {.caged = n->config->sandbox,
+                                    .count = n->config->backbone_count,
+                                    .workers = resources_workers(n->config)};
+    for (unsigned i = 0; i < config.count; i++) {
+        config.backbones[i].url = n->config->backbones[i];
+        config.backbones[i].proxy = &n->proxies[i];
+    }
     int err = helpers_start(&config, &n->helpers);
     if (err)
         log_error("cannot start the helper processes: %s", strerror(errno));
-    proxy_forget_words(&n->proxy);
+    for (unsigned i = 0; i < config.count; i++)
+        proxy_forget_words(&n->proxies[i]);
     return err == 0;
 }
 
@@ -61,7 +73,7 @@ int control_run(const struct config *config)
     n->snapshot = SNAPSHOT_NONE;
     n->helpers = HELPERS_NONE;
     n->key = KEY_DRAFT_NONE;
-    if (!resources_room(config) || (!config->generate_keys && (!choose_proxy(n) || !start_helpers(n))))
+    if (!resources_room(config) || (!config->generate_keys && (!choose_proxies(n) || !start_helpers(n))))
         return EXIT_FAILURE;
     if (config->netcheck)
         return control_netcheck(n);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "node/control/control_state.h"
+#include "proto/message/record.h"
 
 #define EVENTS_MAX 64 /* of a worker in one turn of the loop: timers, streams and callers get theirs */
 
@@ -48,7 +49,7 @@ void control_events_worked(void *context, struct link_work *work)
     mesh_on_worked(((struct node *)context)->mesh, work, clock_monotonic_us());
 }
 
-/* ---- the backbone ---- */
+/* ---- backbones ---- */
 
 static void on_describe(void *context, struct record *record)
 {
@@ -72,39 +73,15 @@ static void on_clock(void *context, int64_t ahead_s)
     report_clock(&((struct node *)context)->report, ahead_s);
 }
 
-/* STUN is served where HTTP reached it, and at an address of the other family, where its name has one. */
-static void ask_backbone(struct node *n, const struct addr *udp, uint64_t now_us)
-{
-    struct addr list[1 + HELPER_ADDRESSES_MAX] = {*udp};
-    const struct addr *named;
-    unsigned found = n->proxy.url[0] ? 0 : rendezvous_addresses(n->rendezvous, &named),
-             count = udp->family != 0;
-    for (unsigned i = 0; count && i < found; i++) {
-        list[count] = named[i];
-        list[count++].port = udp->port;
-    }
-    addresses_set_server(&n->addresses, CARRIER_BACKBONE, list, count, now_us);
-}
-
-static void on_backbone(void *context, bool reachable, const struct addr *udp)
+static void on_reached(void *context, unsigned number, const struct addr *list, unsigned count)
 {
     struct node *n = context;
-    if (!reachable)
-        return;
-    n->backbone_at = *udp;
-    ask_backbone(n, udp, clock_monotonic_us());
-    if (n->uplink)
-        uplink_hurry(n->uplink);
+    addresses_set_server(&n->addresses, number, list, count, clock_monotonic_us());
 }
 
-void control_events_of_rendezvous(struct node *n, struct rendezvous_config *out)
+static void on_uplink(void *context, unsigned number, bool up)
 {
-    out->describe = on_describe;
-    out->found = on_record;
-    out->missing = on_missing;
-    out->clock = on_clock;
-    out->state = on_backbone;
-    out->context = n;
+    mesh_on_uplink(((struct node *)context)->mesh, number, up, clock_monotonic_us());
 }
 
 void control_events_stun_found(void *context, unsigned i, const struct addr *list, unsigned count)
@@ -113,37 +90,16 @@ void control_events_stun_found(void *context, unsigned i, const struct addr *lis
                          clock_monotonic_us());
 }
 
-/* ---- the uplink to it ---- */
-
-static unsigned on_addresses(void *context, const struct addr **out)
+static void on_paired(void *context, unsigned number, const struct node_id *id, bool on)
 {
-    return rendezvous_addresses(((struct node *)context)->rendezvous, out);
+    mesh_on_paired(((struct node *)context)->mesh, number, id, on, clock_monotonic_us());
 }
 
-static bool is_reachable(void *context)
+static void on_relayed(void *context, unsigned number, const struct node_id *id, const struct addr *relay,
+                       uint32_t channel, const uint8_t *token)
 {
-    return rendezvous_is_reachable(((struct node *)context)->rendezvous);
-}
-
-static void on_uplink(void *context, bool up)
-{
-    mesh_on_uplink(((struct node *)context)->mesh, CARRIER_BACKBONE, up, clock_monotonic_us());
-}
-
-static void on_paired(void *context, const struct node_id *id, bool on)
-{
-    mesh_on_paired(((struct node *)context)->mesh, CARRIER_BACKBONE, id, on, clock_monotonic_us());
-}
-
-/* Its relay is where its STUN server is, at a port of its own: where we have reached it. */
-static void on_relayed(void *context, const struct node_id *id, uint16_t port, uint32_t number,
-                       const uint8_t *token)
-{
-    struct node *n = context;
-    struct mesh_channel channel = {n->backbone_at, number, token};
-    channel.relay.port = port;
-    if (channel.relay.family)
-        mesh_on_relayed(n->mesh, CARRIER_BACKBONE, id, &channel, clock_monotonic_us());
+    const struct mesh_channel granted = {*relay, channel, token};
+    mesh_on_relayed(((struct node *)context)->mesh, number, id, &granted, clock_monotonic_us());
 }
 
 static void on_dropped(void *context, uint64_t datagrams)
@@ -151,25 +107,18 @@ static void on_dropped(void *context, uint64_t datagrams)
     ((struct node *)context)->drops[DROP_BACKLOG] += datagrams;
 }
 
-void control_events_of_uplink(struct node *n, struct uplink_config *out)
+struct backbones_events control_events_of_backbones(struct node *n)
 {
-    out->addresses = on_addresses;
-    out->reachable = is_reachable;
-    out->state = on_uplink;
-    out->paired = on_paired;
-    out->relayed = on_relayed;
-    out->dropped = on_dropped;
-    out->context = n;
-}
-
-static void on_dial(void *context, uint64_t conn, const struct target *to)
-{
-    uplink_dial(((struct node *)context)->uplink, conn, to);
-}
-
-struct streams_uplink control_events_dialler(struct node *n)
-{
-    return (struct streams_uplink){on_dial, n};
+    return (struct backbones_events){.describe = on_describe,
+                                     .found = on_record,
+                                     .missing = on_missing,
+                                     .clock = on_clock,
+                                     .reached = on_reached,
+                                     .uplink = on_uplink,
+                                     .paired = on_paired,
+                                     .relayed = on_relayed,
+                                     .dropped = on_dropped,
+                                     .context = n};
 }
 
 /* ---- workers ---- */

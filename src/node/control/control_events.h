@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What others tell a running node: streams, the backbone, workers, the machine. Control thread. */
+/* What others tell a running node: streams, backbones, workers, the machine. Control thread. */
 
+#include "node/backbones/backbones.h"
 #include "node/carrier/streams.h"
 
 struct link_work;
 struct node;
-struct rendezvous_config;
-struct uplink_config;
 
 /* Streams' events go into the mesh. */
 struct streams_events control_events_of_streams(struct node *n);
@@ -15,17 +14,11 @@ struct streams_events control_events_of_streams(struct node *n);
 /* A trunk has ended by itself. context is the node. */
 void control_events_trunk_closed(void *context, uint64_t conn, const char *reason);
 
-/* The backbone's, too: fills the callbacks. */
-void control_events_of_rendezvous(struct node *n, struct rendezvous_config *out);
+/* Those of backbones, too. */
+struct backbones_events control_events_of_backbones(struct node *n);
 
 /* A handshake's work is done. context is the node. */
 void control_events_worked(void *context, struct link_work *work);
-
-/* Those of our uplink to it likewise. */
-void control_events_of_uplink(struct node *n, struct uplink_config *out);
-
-/* What opens streams by it. */
-struct streams_uplink control_events_dialler(struct node *n);
 
 /* A worker has events: for any thread; context is the node. */
 void control_events_wake(void *context);

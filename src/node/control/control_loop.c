@@ -53,8 +53,7 @@ static void on_underlay_changed(struct node *n)
     hosts_forget_failures(&n->hosts);
     stun_hosts_forget(&n->stun_hosts);
     streams_drop_homeless(n->streams);
-    if (n->uplink)
-        uplink_network_changed(n->uplink);
+    backbones_network_changed(n->backbones);
     mesh_network_changed(n->mesh, device_underlay_max(n->device), clock_monotonic_us());
 }
 

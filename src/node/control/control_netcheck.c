@@ -54,10 +54,9 @@ static int start(struct check *c)
         err = name_client_new(c->names, &c->name_client);
     const struct netcheck_config config = {.loop = &n->loop,
                                            .config = n->config,
-                                           .proxy = n->proxy.url,
-                                           .proxy_shown = n->proxy.shown,
+                                           .proxies = n->proxies,
                                            .names = c->name_client,
-                                           .backbone = c->backbone};
+                                           .backbones = c->backbone};
     if (!err)
         err = netcheck_start(&config, on_done, c, &check);
     if (err)
@@ -70,7 +69,7 @@ int control_netcheck(struct node *n)
     struct check c = {.node = n, .code = EXIT_FAILURE};
     char why[HELPER_TEXT_MAX];
     const char *title;
-    if (!n->config->backbone[0] && !n->config->stun_count) {
+    if (!n->config->backbone_count && !n->config->stun_count) {
         log_error("-netcheck: there is nobody to ask: give -backbone URL or -stun HOST too");
         return 2;
     }

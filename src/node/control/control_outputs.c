@@ -27,9 +27,11 @@ static void send_datagram(struct node *n, const struct mesh_output *o)
     if (device_is_overlay(n->device, &o->endpoint.remote))
         return; /* the tunnel's own endpoints are never reached through the tunnel */
     tables_publish(&n->tables);
-    const struct carrier_ports ports = {&n->sockets[0],
-                                        n->config->backbone[0] ? n->helpers.uplink.workers[0] : -1,
-                                        n->trunks ? trunks_channel(n->trunks) : -1};
+    struct carrier_ports ports = carrier_ports_of(&n->sockets[0]);
+    for (unsigned i = 0; i < n->helpers.uplink_count; i++)
+        ports.channels[i] = n->helpers.uplinks[i].workers[0];
+    if (n->trunks)
+        ports.channels[CARRIER_TRUNKS] = trunks_channel(n->trunks);
     (void)!carrier_send_one(&ports, &o->endpoint, o->payload, o->len);
 }
 
@@ -43,18 +45,6 @@ static void begin_trunk(struct node *n, const struct mesh_output *o)
         return;
     (void)streams_abort(n->streams, conn); /* it is still there where no descriptor was left */
     mesh_on_closed(n->mesh, conn, "the connection was closed", clock_monotonic_us());
-}
-
-static void want(struct node *n, const struct mesh_output *o)
-{
-    if (n->rendezvous)
-        rendezvous_want(n->rendezvous, &o->id);
-}
-
-static void forget(struct node *n, const struct mesh_output *o)
-{
-    if (n->rendezvous)
-        rendezvous_forget(n->rendezvous, &o->id);
 }
 
 _Static_assert(SWITCH_PINS_PER_PEER == MESSAGE_MACS_MAX, "the switch has room for what HELLO announces");
@@ -131,10 +121,10 @@ static void do_one(struct node *n, const struct mesh_output *o)
         tables_retire(&n->tables, o->session);
         break;
     case MESH_OUTPUT_WANT:
-        want(n, o);
+        backbones_want(n->backbones, &o->id);
         break;
     case MESH_OUTPUT_FORGET:
-        forget(n, o);
+        backbones_forget(n->backbones, &o->id);
         break;
     case MESH_OUTPUT_OVERLAY:
         take_addresses(n, o);
@@ -146,10 +136,10 @@ static void do_one(struct node *n, const struct mesh_output *o)
         notice(n, o);
         break;
     case MESH_OUTPUT_PAIR: /* only where mesh_on_uplink told that one is up */
-        uplink_pair(n->uplink, &o->id, o->pair.on);
+        backbones_pair(n->backbones, o->pair.backbone, &o->id, o->pair.on);
         break;
     case MESH_OUTPUT_RELAY: /* likewise */
-        uplink_relay(n->uplink, &o->id);
+        backbones_relay(n->backbones, o->pair.backbone, &o->id);
         break;
     case MESH_OUTPUT_PONG:
         pings_pong(&n->pings, o->token, o->rtt_us);

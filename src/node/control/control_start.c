@@ -164,19 +164,19 @@ static bool start_trunks(struct node *n)
 
 static bool start_workers(struct node *n)
 {
-    const struct workers_config config = {.count = n->socket_count,
-                                          .tap = device_tap(n->device),
-                                          .sockets = n->sockets,
-                                          .uplinks =
-                                              n->config->backbone[0] ? n->helpers.uplink.workers : NULL,
-                                          .trunks = n->trunks ? trunks_channels(n->trunks) : NULL,
-                                          .mac = device_mac(n->device),
-                                          .peers_max = MESH_PEERS_MAX,
-                                          .pass_bpdus = n->config->pass_bpdus,
-                                          .profile = n->config->profile,
-                                          .traces = frame_log_traces(&n->frame_log),
-                                          .wake = control_events_wake,
-                                          .context = n};
+    struct workers_config config = {.count = n->socket_count,
+                                    .tap = device_tap(n->device),
+                                    .sockets = n->sockets,
+                                    .mac = device_mac(n->device),
+                                    .peers_max = MESH_PEERS_MAX,
+                                    .pass_bpdus = n->config->pass_bpdus,
+                                    .profile = n->config->profile,
+                                    .traces = frame_log_traces(&n->frame_log),
+                                    .wake = control_events_wake,
+                                    .context = n};
+    for (unsigned i = 0; i < n->helpers.uplink_count; i++)
+        config.channels[i] = n->helpers.uplinks[i].workers;
+    config.channels[CARRIER_TRUNKS] = n->trunks ? trunks_channels(n->trunks) : NULL;
     int err = workers_start(&n->workers, &config);
     if (err)
         log_error("cannot start the data workers: %s", err_str(err));
@@ -214,56 +214,37 @@ static bool open_helpers(struct node *n)
     return ok;
 }
 
-static bool start_rendezvous(struct node *n)
+static bool start_backbones(struct node *n)
 {
-    if (!n->config->backbone[0])
+    const struct config *c = n->config;
+    if (!c->backbone_count)
         return true;
-    struct rendezvous_config config = {.loop = &n->loop,
-                                       .url = n->config->backbone,
-                                       .proxy = n->proxy.url[0] ? n->proxy.url : NULL,
-                                       .helper = n->backbone_helper,
-                                       .names = n->name_client,
-                                       .me = n->identity};
-    control_events_of_rendezvous(n, &config);
-    int err = rendezvous_new(&config, &n->rendezvous);
+    struct backbones_config config = {.loop = &n->loop,
+                                      .count = c->backbone_count,
+                                      .helper = n->backbone_helper,
+                                      .names = n->name_client,
+                                      .me = n->identity,
+                                      .streams = n->streams,
+                                      .workers = n->socket_count,
+                                      .events = control_events_of_backbones(n)};
+    for (unsigned i = 0; i < c->backbone_count; i++) {
+        int *end = &n->helpers.uplinks[i].control;
+        config.places[i] = (struct backbones_place){c->backbones[i], &n->proxies[i], *end};
+        *end = -1;
+    }
+    int err = backbones_new(&config, &n->backbones);
     if (err) {
-        log_error("cannot start the backbone client: %s", err_str(err));
+        log_error("cannot start the backbone clients: %s", err_str(err));
         return false;
     }
-    rendezvous_start(n->rendezvous);
-    addresses_register_by(&n->addresses, n->rendezvous);
-    return true;
-}
-
-static bool start_uplink(struct node *n)
-{
-    if (!n->config->backbone[0])
-        return true;
-    int fd = n->helpers.uplink.control;
-    n->helpers.uplink.control = -1;
-    struct uplink_config config = {.loop = &n->loop,
-                                   .url = n->config->backbone,
-                                   .proxy = n->proxy.url[0] ? n->proxy.url : NULL,
-                                   .fd = fd,
-                                   .backbone = CARRIER_BACKBONE,
-                                   .workers = n->socket_count,
-                                   .me = n->identity,
-                                   .streams = n->streams};
-    control_events_of_uplink(n, &config);
-    int err = uplink_new(&config, &n->uplink);
-    if (err) {
-        log_error("cannot start the uplink to the backbone: %s", err_str(err));
-        return false;
-    }
-    const struct streams_uplink dialler = control_events_dialler(n);
-    streams_add_uplink(n->streams, CARRIER_BACKBONE, &dialler);
+    addresses_register_by(&n->addresses, n->backbones);
     return true;
 }
 
 static bool add_hosts(struct node *n)
 {
     const struct config *c = n->config;
-    hosts_init(&n->hosts, n->mesh, n->name_client, n->rendezvous != NULL);
+    hosts_init(&n->hosts, n->mesh, n->name_client, n->backbones != NULL);
     for (unsigned i = 0; i < c->connect_count; i++) {
         int err = c->connect[i].host[0] ? hosts_add(&n->hosts, &c->connect[i]) : 0;
         if (err == ERR_SPACE)
@@ -279,22 +260,19 @@ static bool add_hosts(struct node *n)
 /* Nobody is served before the loop runs. */
 static void init_commands(struct node *n)
 {
-    pings_init(&n->pings, n->mesh, n->config->backbone);
+    pings_init(&n->pings, n->mesh, n->config);
     n->checks = (struct checks){.config = {.loop = &n->loop,
                                            .config = n->config,
-                                           .proxy = n->proxy.url,
-                                           .proxy_shown = n->proxy.shown,
+                                           .proxies = n->proxies,
                                            .names = n->name_client,
-                                           .backbone = n->backbone_helper}};
+                                           .backbones = n->backbone_helper}};
     n->commands = (struct commands){.status = {.config = n->config,
                                                .identity = n->identity,
                                                .device = n->device,
                                                .mesh = n->mesh,
                                                .workers = &n->workers,
                                                .drops = n->drops,
-                                               .rendezvous = n->rendezvous,
-                                               .proxy = n->proxy.shown,
-                                               .uplink = n->uplink,
+                                               .backbones = n->backbones,
                                                .addresses = &n->addresses,
                                                .sandbox = &n->sandbox,
                                                .warnings = &n->warnings,
@@ -304,7 +282,7 @@ static void init_commands(struct node *n)
                                               .mesh = n->mesh,
                                               .hosts = &n->hosts,
                                               .peers_max = n->peers_max,
-                                              .directory = n->rendezvous != NULL},
+                                              .directory = n->backbones != NULL},
                                     .pings = &n->pings,
                                     .checks = &n->checks,
                                     .sw = n->workers.sw};
@@ -346,7 +324,7 @@ bool control_start(struct node *n)
         return false;
     init_parts(n);
     tell_addresses(n);
-    if (!open_helpers(n) || !start_rendezvous(n) || !start_uplink(n) || !add_hosts(n) || !keep_key(n))
+    if (!open_helpers(n) || !start_backbones(n) || !add_hosts(n) || !keep_key(n))
         return false;
     stun_hosts_init(&n->stun_hosts, n->config, n->name_client, control_events_stun_found, n);
     init_commands(n);

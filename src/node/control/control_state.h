@@ -8,6 +8,7 @@
 #include "net/sandbox.h"
 #include "net/udp.h"
 #include "node/api/api.h"
+#include "node/backbones/backbones.h"
 #include "node/carrier/handshake_pool.h"
 #include "node/carrier/streams.h"
 #include "node/carrier/trunks.h"
@@ -24,7 +25,6 @@
 #include "node/helper/helper_client.h"
 #include "node/helper/helpers.h"
 #include "node/helper/name_client.h"
-#include "node/rendezvous/rendezvous.h"
 #include "node/report/frame_log.h"
 #include "node/report/overlay.h"
 #include "node/report/report.h"
@@ -33,7 +33,6 @@
 #include "node/underlay/filter.h"
 #include "node/underlay/hosts.h"
 #include "node/underlay/stun_hosts.h"
-#include "node/uplink/uplink.h"
 #include "proto/mesh/mesh.h"
 #include <uv.h>
 
@@ -64,13 +63,11 @@ struct node {
     struct addresses addresses;
     struct hosts hosts;
     struct stun_hosts stun_hosts;
-    struct rendezvous *rendezvous; /* NULL without -backbone, … */
-    struct uplink *uplink;         /* … as this */
-    struct addr backbone_at;       /* where its UDP was last reached; without family: not yet */
-    uint64_t drops[DROP_COUNT];    /* of datagrams that the control thread took */
+    struct backbones *backbones; /* NULL without -backbone */
+    uint64_t drops[DROP_COUNT];  /* of datagrams that the control thread took */
 
     /* Helper processes. */
-    struct proxy proxy;                /* of the backbone's, which alone knows its name and password */
+    struct proxy proxies[UPLINKS_MAX]; /* of each backbone's, without names and passwords */
     struct helpers helpers;            /* ends of their channels, until their clients have them */
     struct helper_client *name_helper; /* NULL before they are ready */
     struct helper_client *backbone_helper;

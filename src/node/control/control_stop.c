@@ -12,8 +12,7 @@
 void control_stop(struct node *n, int code)
 {
     key_draft_drop(&n->key);
-    if (n->rendezvous)
-        rendezvous_close(n->rendezvous);
+    backbones_leave_directories(n->backbones);
     checks_end(&n->checks);
     name_client_free(n->name_client);
     helper_client_close(n->name_helper);
@@ -22,7 +21,8 @@ void control_stop(struct node *n, int code)
         control_do_outputs(n);
     }
     handshake_pool_close(n->handshakes);
-    uplink_close(n->uplink); /* the last words are in its channel: the helper reads them before it ends */
+    backbones_close(
+        n->backbones); /* the last words are in their channels: the helper reads them before it ends */
     helper_client_close(n->backbone_helper);
     if (n->streams)
         streams_close_all(n->streams);

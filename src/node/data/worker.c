@@ -28,7 +28,9 @@
 static const struct bucket_rate event_rate = {100 * USEC_PER_MSEC, 1};
 static const struct bucket_rate trace_rate = {100 * USEC_PER_MSEC, 10};
 
-enum source { SOURCE_STOP, SOURCE_TAP, SOURCE_UDP, SOURCE_UPLINK, SOURCE_TRUNKS, SOURCE_COUNT };
+enum source { SOURCE_STOP, SOURCE_TAP, SOURCE_UDP, SOURCE_CHANNELS };
+
+#define SOURCE_COUNT (SOURCE_CHANNELS + CARRIER_CHANNELS)
 
 /* ---- events to the control thread ---- */
 
@@ -128,11 +130,11 @@ static void device_gone(struct worker *w)
 }
 
 /* Whose other end is gone for good, which the control thread tells, would keep epoll awake, too. */
-static bool channel_round(struct worker *w, enum carrier by, int channel)
+static bool channel_round(struct worker *w, unsigned channel)
 {
     bool delivered = false;
-    if (worker_channel_round(w, by, &delivered))
-        (void)epoll_ctl(w->epoll, EPOLL_CTL_DEL, channel, NULL);
+    if (worker_channel_round(w, channel, &delivered))
+        (void)epoll_ctl(w->epoll, EPOLL_CTL_DEL, w->config.ports.channels[channel], NULL);
     return delivered;
 }
 
@@ -156,10 +158,9 @@ static bool round_of(struct worker *w, const struct epoll_event *ready, int coun
      * such as acknowledgements, need no process. */
     w->overloaded = false;
     bool answered = is_ready[SOURCE_UDP] && worker_in_round(w);
-    if (is_ready[SOURCE_UPLINK])
-        answered |= channel_round(w, CARRIER_UPLINK, w->config.ports.uplink);
-    if (is_ready[SOURCE_TRUNKS])
-        answered |= channel_round(w, CARRIER_TCP, w->config.ports.trunks);
+    for (unsigned i = 0; i < CARRIER_CHANNELS; i++)
+        if (is_ready[SOURCE_CHANNELS + i])
+            answered |= channel_round(w, i);
     if ((is_ready[SOURCE_TAP] || answered) && worker_out_round(w))
         device_gone(w);
     boost_round(&w->boost, w->now_us, bytes_carried(w), w->overloaded);
@@ -186,7 +187,7 @@ static void *run(void *arg)
 
 /* ---- start and stop ---- */
 
-static int watch(struct worker *w, int fd, enum source source)
+static int watch(struct worker *w, int fd, unsigned source)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = source};
     return epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &event) ? ERR_IO : 0;
@@ -203,9 +204,10 @@ static int open_descriptors(struct worker *w)
         err = watch(w, worker_tap(w), SOURCE_TAP);
     if (!err)
         err = watch(w, w->config.ports.udp->fd, SOURCE_UDP);
-    if (!err && w->config.ports.uplink >= 0)
-        err = watch(w, w->config.ports.uplink, SOURCE_UPLINK);
-    return err || w->config.ports.trunks < 0 ? err : watch(w, w->config.ports.trunks, SOURCE_TRUNKS);
+    for (unsigned i = 0; !err && i < CARRIER_CHANNELS; i++)
+        if (w->config.ports.channels[i] >= 0)
+            err = watch(w, w->config.ports.channels[i], SOURCE_CHANNELS + i);
+    return err;
 }
 
 static int make_buffers(struct worker *w)
@@ -215,7 +217,9 @@ static int make_buffers(struct worker *w)
     w->send = room ? room + ENDPOINT_ENVELOPE_MAX : NULL;
     if (!w->frame || !w->send)
         return ERR_NOMEM;
-    bool channels = w->config.ports.uplink >= 0 || w->config.ports.trunks >= 0;
+    bool channels = false;
+    for (unsigned i = 0; i < CARRIER_CHANNELS; i++)
+        channels |= w->config.ports.channels[i] >= 0;
     if (channels && !(w->message = malloc(UPLINK_MESSAGE_MAX)))
         return ERR_NOMEM;
     if (w->config.profile && !(w->profile = calloc(1, sizeof(*w->profile))))

@@ -372,13 +372,13 @@ bool worker_in_round(struct worker *w)
 }
 
 /* One message lies in the buffer at a time: what the merge holds of it is written before the next one comes. */
-int worker_channel_round(struct worker *w, enum carrier by, bool *delivered)
+int worker_channel_round(struct worker *w, unsigned channel, bool *delivered)
 {
     uint64_t before = atomic_load_explicit(&w->counters.tap_tx_frames, memory_order_relaxed);
     int err = 0;
     for (unsigned i = 0; i < CHANNEL_ROUND && (!err || err == ERR_FORMAT); i++) {
         struct udp_message m;
-        err = carrier_receive(&w->config.ports, by, w->message, &m, &w->message_from);
+        err = carrier_receive(&w->config.ports, channel, w->message, &m, &w->message_from);
         if (!err)
             on_message(w, &m);
         else if (err == ERR_FORMAT)

@@ -11,6 +11,6 @@ struct worker;
 /* Receives and delivers one batch of datagrams. True when a frame reached the TAP. */
 bool worker_in_round(struct worker *w);
 
-/* Likewise what came by trunks (CARRIER_TCP), or by the uplink; whether a frame reached the TAP is in *delivered. ERR_CLOSED
+/* Likewise what came by a channel (carrier.h); whether a frame reached the TAP is in *delivered. ERR_CLOSED
  * when the channel is gone. */
-int worker_channel_round(struct worker *w, enum carrier by, bool *delivered) must_check;
+int worker_channel_round(struct worker *w, unsigned channel, bool *delivered) must_check;

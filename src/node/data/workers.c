@@ -21,24 +21,32 @@ static int make_shared(struct workers *w, const struct workers_config *c)
     return err ? err : reassembly_new(c->count, &w->reassembly);
 }
 
+static struct carrier_ports ports_of(const struct workers_config *c, unsigned i)
+{
+    struct carrier_ports ports = carrier_ports_of(&c->sockets[i]);
+    for (unsigned j = 0; j < CARRIER_CHANNELS; j++)
+        if (c->channels[j])
+            ports.channels[j] = c->channels[j][i];
+    return ports;
+}
+
 int workers_start(struct workers *w, const struct workers_config *c)
 {
     int err = make_shared(w, c);
     for (unsigned i = 0; !err && i < c->count; i++) {
-        const struct worker_config config = {
-            .index = i,
-            .workers = c->count,
-            .tap_queues = c->tap->queues,
-            .tap_offloads = c->tap->offloads,
-            .ports = {&c->sockets[i], c->uplinks ? c->uplinks[i] : -1, c->trunks ? c->trunks[i] : -1},
-            .sw = w->sw,
-            .fwd = w->fwd,
-            .reassembly = w->reassembly,
-            .stream_until_us = &w->stream_until_us,
-            .profile = c->profile,
-            .traces = c->traces,
-            .wake = c->wake,
-            .context = c->context};
+        const struct worker_config config = {.index = i,
+                                             .workers = c->count,
+                                             .tap_queues = c->tap->queues,
+                                             .tap_offloads = c->tap->offloads,
+                                             .ports = ports_of(c, i),
+                                             .sw = w->sw,
+                                             .fwd = w->fwd,
+                                             .reassembly = w->reassembly,
+                                             .stream_until_us = &w->stream_until_us,
+                                             .profile = c->profile,
+                                             .traces = c->traces,
+                                             .wake = c->wake,
+                                             .context = c->context};
         err = worker_start(&config, &w->list[i]);
         w->count += err == 0;
     }

@@ -22,13 +22,12 @@ struct workers {
 };
 
 struct workers_config {
-    unsigned count;             /* = tap's queues */
-    const struct tap *tap;      /* borrowed until workers_stop, as sockets are */
-    struct udp_socket *sockets; /* as many */
-    const int *uplinks;         /* channels, likewise; NULL: there are none */
-    const int *trunks;          /* as uplinks */
-    const uint8_t *mac;         /* of the device */
-    unsigned peers_max;         /* slots */
+    unsigned count;                        /* = tap's queues */
+    const struct tap *tap;                 /* borrowed until workers_stop, as sockets are */
+    struct udp_socket *sockets;            /* as many */
+    const int *channels[CARRIER_CHANNELS]; /* by their numbers, of each as many; NULL: there are none */
+    const uint8_t *mac;                    /* of the device */
+    unsigned peers_max;                    /* slots */
     bool pass_bpdus, profile;
     unsigned traces; /* worker.h, as what follows */
     void (*wake)(void *context);

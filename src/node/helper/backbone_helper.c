@@ -6,6 +6,7 @@
 #include "node/helper/helper_cage.h"
 #include "node/helper/helper_channel.h"
 
+#include <limits.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@ struct backbone_helper {
     int fd;
     const struct backbone_helper_config *config;
     struct http_client *http;
-    struct uplink_helper *uplink;
+    struct uplink_helper *uplinks[UPLINKS_MAX];
     struct {
         enum helper_kind kind;
         uint32_t token;
@@ -31,11 +32,13 @@ static int start(struct backbone_helper *h, const struct helper_message *ask)
 {
     char url[640];
     struct backbone_request request;
+    const struct backbone_place *backbone = &h->config->places[ask->number];
     int place = backbone_api_request(ask, &request);
     if (place)
         return place;
-    snprintf(url, sizeof(url), "%s%s", h->config->url, request.path);
-    const struct http_request http = {url, request.json, ask->addresses, ask->address_count};
+    snprintf(url, sizeof(url), "%s%s", backbone->url, request.path);
+    const struct http_request http = {&backbone->proxy, url, request.json, ask->addresses,
+                                      ask->address_count};
     place = http_client_start(h->http, &http);
     free(request.json);
     return place;
@@ -69,17 +72,23 @@ static void answer_all(struct backbone_helper *h)
     }
 }
 
-static bool is_request(enum helper_kind kind)
+static bool is_request(const struct backbone_helper *h, const struct helper_message *m)
 {
-    return kind >= HELPER_ASK_INFO && kind <= HELPER_ASK_RECORD;
+    return m->kind >= HELPER_ASK_INFO && m->kind <= HELPER_ASK_RECORD && m->number < h->config->count;
 }
 
 /* Tells whether the node has said something. */
 static bool wait_for_news(struct backbone_helper *h)
 {
-    int timeout_ms;
-    struct curl_waitfd fds[1 + UPLINK_HELPER_FDS_MAX] = {{.fd = h->fd, .events = CURL_WAIT_POLLIN}};
-    unsigned count = 1 + uplink_helper_wants(h->uplink, fds + 1, &timeout_ms);
+    int timeout_ms = INT_MAX;
+    struct curl_waitfd fds[1 + UPLINKS_MAX * UPLINK_HELPER_FDS_MAX] = {
+        {.fd = h->fd, .events = CURL_WAIT_POLLIN}};
+    unsigned count = 1;
+    for (unsigned i = 0; i < h->config->count; i++) {
+        int at_most_ms;
+        count += uplink_helper_wants(h->uplinks[i], fds + count, &at_most_ms);
+        timeout_ms = at_most_ms < timeout_ms ? at_most_ms : timeout_ms;
+    }
     http_client_wait(h->http, fds, count, timeout_ms);
     return fds[0].revents != 0;
 }
@@ -89,6 +98,20 @@ static int exit_code(int err)
     return err == ERR_CLOSED ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static int turn_uplinks(struct backbone_helper *h)
+{
+    int err = 0;
+    for (unsigned i = 0; !err && i < h->config->count; i++)
+        err = uplink_helper_turn(h->uplinks[i]);
+    return err;
+}
+
+static void end_uplinks(struct backbone_helper *h)
+{
+    for (unsigned i = 0; i < h->config->count; i++)
+        uplink_helper_end(h->uplinks[i]);
+}
+
 static int serve(struct backbone_helper *h)
 {
     for (;;) {
@@ -96,26 +119,35 @@ static int serve(struct backbone_helper *h)
         answer_all(h);
         int err = readable ? helper_channel_receive(h->fd, &h->packet) : 0;
         if (err == ERR_CLOSED)
-            uplink_helper_end(h->uplink);
-        if (err || (readable && !is_request(h->packet.message.kind)))
+            end_uplinks(h);
+        if (err || (readable && !is_request(h, &h->packet.message)))
             return exit_code(err);
         if (readable)
             on_ask(h);
-        err = uplink_helper_turn(h->uplink);
+        err = turn_uplinks(h);
         if (err)
             return exit_code(err);
     }
 }
 
+static int open_uplinks(struct backbone_helper *h)
+{
+    int err = 0;
+    for (unsigned i = 0; !err && i < h->config->count; i++) {
+        const struct backbone_place *b = &h->config->places[i];
+        err = uplink_helper_new(http_client_library(h->http), &b->proxy, b->url, &b->ends, &h->uplinks[i]);
+    }
+    return err;
+}
+
 static int begin(struct backbone_helper *h, char *failed, size_t size)
 {
-    int err = http_client_new(&h->config->proxy, &h->http, failed, size);
+    int err = http_client_new(&h->http, failed, size);
     if (!err && h->config->caged)
         err = helper_cage_enter(HELPER_CAGE_BACKBONE, failed, size);
     if (!err) {
         snprintf(failed, size, "%s", err_str(ERR_NOMEM));
-        err = uplink_helper_new(http_client_library(h->http), &h->config->proxy, h->config->url,
-                                &h->config->ends, &h->uplink);
+        err = open_uplinks(h);
     }
     return err;
 }

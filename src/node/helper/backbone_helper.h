@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The helper that speaks with a backbone: HTTP, TLS, JSON and WebSocket, far from the node's key. */
+/* The helper that speaks with the backbones: HTTP, TLS, JSON and WebSocket, far from the node's key. */
 
 #include "node/config/proxy.h"
 #include "node/helper/uplink_helper.h"
+#include "proto/path/endpoint.h"
 #include <stdbool.h>
 
 struct backbone_helper_config {
     bool caged;
-    const char *url;         /* the backbone's, without trailing slash */
-    struct proxy proxy;      /* by which it is reached; its URL is empty for none */
-    struct uplink_ends ends; /* of the uplink's channels */
+    unsigned count; /* of backbones; requests name them by their numbers */
+    struct backbone_place {
+        const char *url;         /* without trailing slash */
+        struct proxy proxy;      /* by which it is reached; its URL is empty for none */
+        struct uplink_ends ends; /* of the uplink's channels */
+    } places[UPLINKS_MAX];
 };
 
 /* Runs it on its end of the channel (struct helper_job); context is a struct backbone_helper_config. */

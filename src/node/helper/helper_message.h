@@ -24,10 +24,10 @@ enum helper_kind {
     HELPER_ENDED,     /* text: how it did; another one takes its place, what was asked is lost */
     /* node to helper, whose answer has the same token */
     HELPER_ASK_NAME,      /* text: a host's name */
-    HELPER_ASK_INFO,      /* addresses: of the backbone, none when its URL has one */
-    HELPER_ASK_CHALLENGE, /* addresses */
-    HELPER_ASK_REGISTER,  /* addresses, data and signature: our record */
-    HELPER_ASK_RECORD,    /* addresses, data: an id */
+    HELPER_ASK_INFO,      /* number: which backbone; addresses: of it, none when its URL has one */
+    HELPER_ASK_CHALLENGE, /* likewise */
+    HELPER_ASK_REGISTER,  /* likewise, data and signature: our record */
+    HELPER_ASK_RECORD,    /* likewise, data: an id */
     /* helper to node */
     HELPER_NAME,     /* addresses; none: text says why */
     HELPER_BACKBONE, /* of what was asked of the backbone: see struct helper_message */
@@ -57,7 +57,7 @@ struct helper_message {
     enum backbone_verdict verdict;
     uint64_t date_s; /* the backbone's clock, seconds since 1970; 0 when it told none */
     uint64_t
-        number; /* HELPER_BACKBONE: the seq that it has stored of us, when it refuses a lower one; else 0 */
+        number; /* ASK_…: the backbone's; HELPER_BACKBONE: the seq that it has stored of us, when it refuses a lower one; else 0 */
     char text[HELPER_TEXT_MAX]; /* text_ok; of BACKBONE_OK: the running process of the backbone, else why */
     unsigned address_count;
     struct addr addresses[HELPER_ADDRESSES_MAX]; /* ASK_INFO's answer: where STUN is served, if known */

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define START_US (30 * USEC_PER_SEC)
-#define ENDS_MAX (1 + UPLINK_WORKERS_MAX)
+#define ENDS_MAX (UPLINKS_MAX * (1 + UPLINK_WORKERS_MAX))
 
 static int open_uplink(unsigned workers, struct uplink_ends *node, struct uplink_ends *helper)
 {
@@ -37,11 +37,21 @@ static unsigned list_ends(const struct uplink_ends *ends, int *out)
     return count;
 }
 
+static int open_backbone(const struct helpers_config *config, unsigned i, struct helpers *node,
+                         struct backbone_place *helper)
+{
+    helper->url = config->backbones[i].url;
+    if (config->backbones[i].proxy)
+        helper->proxy = *config->backbones[i].proxy;
+    node->uplinks[i].control = -1;
+    node->uplink_count = i + 1;
+    return open_uplink(config->workers, &node->uplinks[i], &helper->ends);
+}
+
 int helpers_start(const struct helpers_config *config, struct helpers *out)
 {
     const struct name_helper_config names = {config->caged, NAME_HELPER_PATIENCE_S, name_helper_look_up};
-    struct backbone_helper_config backbone = {
-        .caged = config->caged, .url = config->backbone, .ends = {.control = -1}};
+    struct backbone_helper_config backbone = {.caged = config->caged, .count = config->count};
     int more[ENDS_MAX], node[2 + ENDS_MAX];
     struct helper_job jobs[] = {
         {.title = "shadowmesh-l2: names",
@@ -56,22 +66,26 @@ int helpers_start(const struct helpers_config *config, struct helpers *out)
          .run = backbone_helper_run,
          .context = &backbone},
     };
-    unsigned count = config->backbone[0] ? 2 : 1;
-    if (config->proxy)
-        backbone.proxy = *config->proxy;
+    unsigned count = config->count ? 2 : 1, more_count = 0, node_count = count;
     *out = HELPERS_NONE;
+    for (unsigned i = 0; i < config->count; i++)
+        backbone.places[i].ends.control = -1;
     int err = helper_channel_open(&out->names, &jobs[0].fd);
     if (!err && count == 2)
         err = helper_channel_open(&out->backbone, &jobs[1].fd);
-    if (!err && count == 2)
-        err = open_uplink(config->workers, &out->uplink, &backbone.ends);
-    jobs[1].more_count = list_ends(&backbone.ends, more);
+    for (unsigned i = 0; !err && i < config->count; i++)
+        err = open_backbone(config, i, out, &backbone.places[i]);
+    for (unsigned i = 0; i < config->count; i++)
+        more_count += list_ends(&backbone.places[i].ends, more + more_count);
+    jobs[1].more_count = more_count;
     node[0] = out->names;
     node[1] = out->backbone;
+    for (unsigned i = 0; i < out->uplink_count; i++)
+        node_count += list_ends(&out->uplinks[i], node + node_count);
     if (!err)
-        err = helper_keeper_start(jobs, count, node, count + list_ends(&out->uplink, node + count),
-                                  config->caged);
-    proxy_forget_words(&backbone.proxy); /* the helpers have their own */
+        err = helper_keeper_start(jobs, count, node, node_count, config->caged);
+    for (unsigned i = 0; i < config->count; i++)
+        proxy_forget_words(&backbone.places[i].proxy); /* the helpers have their own */
     if (err)
         helpers_close(out);
     return err;
@@ -121,7 +135,9 @@ void helpers_close(struct helpers *h)
 {
     close_one(&h->names);
     close_one(&h->backbone);
-    close_one(&h->uplink.control);
-    for (unsigned i = 0; i < h->uplink.worker_count; i++)
-        close_one(&h->uplink.workers[i]);
+    for (unsigned i = 0; i < h->uplink_count; i++) {
+        close_one(&h->uplinks[i].control);
+        for (unsigned j = 0; j < h->uplinks[i].worker_count; j++)
+            close_one(&h->uplinks[i].workers[j]);
+    }
 }

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "node/helper/helper_message.h"
 #include "node/helper/uplink_helper.h"
+#include "proto/path/endpoint.h"
 #include <stdbool.h>
 
 /* What they do, for the log. */
@@ -14,20 +15,24 @@
 #define HELPERS_NONE                                                                                         \
     (struct helpers)                                                                                         \
     {                                                                                                        \
-        .names = -1, .backbone = -1, .uplink = {.control = -1 }                                              \
+        .names = -1, .backbone = -1                                                                          \
     }
 
 /* The node's ends of their channels; -1 where there is none. */
 struct helpers {
-    int names, backbone;
-    struct uplink_ends uplink;
+    int names, backbone; /* the latter for all backbones */
+    unsigned uplink_count;
+    struct uplink_ends uplinks[UPLINKS_MAX]; /* of each backbone's */
 };
 
 struct helpers_config {
     bool caged;
-    const char *backbone;      /* its URL; empty for none, and no helper for it */
-    const struct proxy *proxy; /* by which it is reached; NULL, or with an empty URL: none */
-    unsigned workers;          /* that its uplink brings datagrams to, UPLINK_WORKERS_MAX at most */
+    unsigned count; /* of backbones, UPLINKS_MAX at most; 0: no helper for them */
+    struct {
+        const char *url;
+        const struct proxy *proxy; /* by which it is reached; NULL, or with an empty URL: none */
+    } backbones[UPLINKS_MAX];
+    unsigned workers; /* that uplinks bring datagrams to, UPLINK_WORKERS_MAX at most */
 };
 
 /* Starts them. Before this process makes a thread, reads a key or opens what they should not have. ERR_IO with errno

@@ -53,8 +53,9 @@ static void set_options(struct transfer *t, struct curl_slist *headers)
     curl->easy_setopt(c, CURLOPT_PRIVATE, t);
 }
 
-static int init(struct http_client *h, const struct proxy *proxy)
+static int init(struct http_client *h)
 {
+    static const struct proxy none;
     if (h->curl.global_init(CURL_GLOBAL_ALL) != CURLE_OK)
         return ERR_NOMEM;
     h->headers = h->curl.slist_append(NULL, "Content-Type: application/json");
@@ -64,7 +65,7 @@ static int init(struct http_client *h, const struct proxy *proxy)
         return ERR_NOMEM;
     for (unsigned i = 0; i < HTTP_REQUESTS_MAX; i++) {
         struct transfer *t = &h->transfers[i];
-        if (http_handle_init(&t->http, &h->curl, proxy))
+        if (http_handle_init(&t->http, &h->curl, &none))
             return ERR_NOMEM;
         set_options(t, h->headers);
     }
@@ -72,7 +73,7 @@ static int init(struct http_client *h, const struct proxy *proxy)
 }
 
 /* The process ends with it, so nothing is released. */
-int http_client_new(const struct proxy *proxy, struct http_client **out, char *failed, size_t size)
+int http_client_new(struct http_client **out, char *failed, size_t size)
 {
     struct http_client *h = calloc(1, sizeof(*h));
     snprintf(failed, size, "libcurl does not start: out of memory");
@@ -81,7 +82,7 @@ int http_client_new(const struct proxy *proxy, struct http_client **out, char *f
     int err = curl_library_load(&h->curl, failed, size);
     if (err)
         return err;
-    err = init(h, proxy);
+    err = init(h);
     if (!err)
         *out = h;
     return err;
@@ -91,6 +92,7 @@ static void set_request(struct transfer *t, const struct http_request *request)
 {
     CURL *c = t->http.easy;
     const struct curl_library *curl = t->http.curl;
+    http_handle_go_by(&t->http, request->proxy);
     http_handle_aim(&t->http, request->url, request->addresses, request->address_count);
     if (t->json) {
         curl->easy_setopt(c, CURLOPT_POSTFIELDS, t->json);

@@ -8,12 +8,13 @@
 #include "node/helper/http_handle.h"
 #include <stddef.h>
 
-#define HTTP_REQUESTS_MAX 3 /* at once: a registration, a look-up, a network check */
+#define HTTP_REQUESTS_MAX 12 /* at once: for each backbone a registration, a look-up, a network check */
 #define HTTP_BODY_MAX     65536
 
 struct http_client;
 
 struct http_request {
+    const struct proxy *proxy; /* by which it goes; its URL may be empty. Borrowed until the process ends */
     const char *url;
     const char *json;             /* its body, for POST; NULL: GET */
     const struct addr *addresses; /* of the URL's host; not looked at when the URL has an address */
@@ -30,9 +31,8 @@ struct http_answer {
     uint64_t date_s; /* its clock, seconds since 1970; 0 when it did not tell */
 };
 
-/* Borrows proxy (http_handle.h). On an error failed says what is the matter, for a person. Before the cage. */
-int http_client_new(const struct proxy *proxy, struct http_client **out, char *failed,
-                    size_t size) must_check;
+/* On an error failed says what is the matter, for a person. Before the cage. */
+int http_client_new(struct http_client **out, char *failed, size_t size) must_check;
 
 /* Begins; returns its place, 0 to HTTP_REQUESTS_MAX - 1. ERR_SPACE when all are taken, ERR_NOMEM. */
 int http_client_start(struct http_client *h, const struct http_request *request) must_check;

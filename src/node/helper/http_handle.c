@@ -19,22 +19,20 @@ static int on_socket(void *context, curl_socket_t fd, curlsocktype purpose)
 
 /* Everything goes through a tunnel: one way, which no cache reads or changes. The variables of the environment are not
  * libcurl's to follow. */
-static void set_proxy(const struct http_handle *h)
+void http_handle_go_by(struct http_handle *h, const struct proxy *proxy)
 {
-    const struct proxy *proxy = h->proxy;
     CURL *c = h->easy;
+    h->proxy = proxy;
     h->curl->easy_setopt(c, CURLOPT_PROXY, proxy->url);
     h->curl->easy_setopt(c, CURLOPT_NOPROXY, "");
     h->curl->easy_setopt(c, CURLOPT_HTTPPROXYTUNNEL, 1l);
-    if (!proxy->user[0])
-        return;
-    h->curl->easy_setopt(c, CURLOPT_PROXYUSERNAME, proxy->user);
-    h->curl->easy_setopt(c, CURLOPT_PROXYPASSWORD, proxy->password);
+    h->curl->easy_setopt(c, CURLOPT_PROXYUSERNAME, proxy->user[0] ? proxy->user : NULL);
+    h->curl->easy_setopt(c, CURLOPT_PROXYPASSWORD, proxy->user[0] ? proxy->password : NULL);
 }
 
 int http_handle_init(struct http_handle *h, const struct curl_library *curl, const struct proxy *proxy)
 {
-    *h = (struct http_handle){.curl = curl, .proxy = proxy, .easy = curl->easy_init()};
+    *h = (struct http_handle){.curl = curl, .easy = curl->easy_init()};
     CURL *c = h->easy;
     if (!c)
         return ERR_NOMEM;
@@ -43,7 +41,7 @@ int http_handle_init(struct http_handle *h, const struct curl_library *curl, con
     curl->easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, HTTP_CONNECT_MS);
     curl->easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0l);
     curl->easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-    set_proxy(h);
+    http_handle_go_by(h, proxy);
     curl->easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl->easy_setopt(c, CURLOPT_USERAGENT, "shadowmesh/" SHADOWMESH_VERSION);
     curl->easy_setopt(c, CURLOPT_ERRORBUFFER, h->error);

@@ -23,6 +23,9 @@ int http_handle_init(struct http_handle *h, const struct curl_library *curl,
                      const struct proxy *proxy) must_check;
 void http_handle_fini(struct http_handle *h);
 
+/* By another proxy from the next use on; borrowed likewise. */
+void http_handle_go_by(struct http_handle *h, const struct proxy *proxy);
+
 /* Before each use: the URL, and where its host is, or the proxy if there is one: whose name it is then that the proxy looks
  * up. The addresses are not looked at when that URL has one. */
 void http_handle_aim(struct http_handle *h, const char *url, const struct addr *addresses, unsigned count);

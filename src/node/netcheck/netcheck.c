@@ -9,6 +9,7 @@
 #include "node/netcheck/netcheck.h"
 
 #include "base/clock.h"
+#include "node/config/proxy.h"
 #include "node/helper/helper_client.h"
 #include "node/helper/name_client.h"
 #include "node/netcheck/netcheck_impl.h"
@@ -37,8 +38,8 @@ static void close_all(struct netcheck *n)
     n->ended = true;
     for (unsigned i = 0; i < n->host_count; i++) {
         name_client_forget(n->config.names, &n->hosts[i]);
-        if (n->config.backbone)
-            helper_client_forget(n->config.backbone, &n->hosts[i]);
+        if (n->config.backbones)
+            helper_client_forget(n->config.backbones, &n->hosts[i]);
     }
     n->handles = 2;
     netcheck_udp_close(&n->udp, on_udp_closed);
@@ -121,10 +122,10 @@ static void on_info(void *context, const struct helper_message *answer)
 
 static void ask_info(struct netcheck_host *h, const struct addr *list, unsigned count)
 {
-    struct helper_message m = {.kind = HELPER_ASK_INFO, .address_count = count};
+    struct helper_message m = {.kind = HELPER_ASK_INFO, .number = h->number, .address_count = count};
     memcpy(m.addresses, list, count * sizeof(*list));
     h->asked_us = clock_monotonic_us();
-    int err = helper_client_ask(h->owner->config.backbone, &m, on_info, h);
+    int err = helper_client_ask(h->owner->config.backbones, &m, on_info, h);
     if (err)
         fail(h, err_str(err));
 }
@@ -177,12 +178,12 @@ static void begin_host(struct netcheck_host *h)
 static void list_hosts(struct netcheck *n)
 {
     const struct config *c = n->config.config;
-    bool proxy = n->config.proxy[0] != '\0';
-    if (c->backbone[0]) {
-        struct netcheck_host *h = &n->hosts[n->host_count++];
-        *h = (struct netcheck_host){.owner = n, .url = c->backbone, .by_proxy = proxy};
-        if (!http_url_parse(proxy ? n->config.proxy : c->backbone, &h->http))
-            n->host_count--;
+    for (unsigned i = 0; i < c->backbone_count; i++) {
+        const char *proxy = n->config.proxies[i].url;
+        struct netcheck_host *h = &n->hosts[n->host_count];
+        *h = (struct netcheck_host){
+            .owner = n, .url = c->backbones[i], .number = i, .by_proxy = proxy[0] != '\0'};
+        n->host_count += http_url_parse(h->by_proxy ? proxy : h->url, &h->http);
     }
     for (unsigned i = 0; i < c->stun_count; i++) {
         struct netcheck_host *h = &n->hosts[n->host_count++];

@@ -14,15 +14,15 @@
 struct helper_client;
 struct name_client;
 struct netcheck;
+struct proxy;
 
 /* All borrowed. */
 struct netcheck_config {
     uv_loop_t *loop;
     const struct config *config;
-    const char *proxy;       /* the URL of the one by which backbones are reached; empty: none */
-    const char *proxy_shown; /* for people */
+    const struct proxy *proxies; /* by which each backbone is reached, by its number */
     struct name_client *names;
-    struct helper_client *backbone; /* that speaks with the backbone; NULL without -backbone */
+    struct helper_client *backbones; /* that speaks with them; NULL without -backbone */
 };
 
 /* Answers later, once, with the result, which done takes. */

@@ -11,6 +11,7 @@
 struct netcheck_host {
     struct netcheck *owner;
     const char *url;      /* of a backbone; NULL: it is a STUN server */
+    unsigned number;      /* the backbone's */
     struct http_url http; /* what HTTP connects to: the backbone, or the proxy */
     bool busy;            /* an answer is missing */
     bool by_proxy;        /* it is the proxy, whose name is looked up */

@@ -3,6 +3,8 @@
 
 #include "node/netcheck/netcheck_impl.h"
 
+#include "node/config/config.h"
+#include "node/config/proxy.h"
 #include "node/netcheck/nat_json.h"
 #include "proto/nat/nat.h"
 
@@ -68,11 +70,19 @@ static json_t *describe_family(const struct netcheck *n, unsigned family)
                      size ? json_integer((json_int_t)size) : json_null(), "nat", nat_json(&nat));
 }
 
+static json_t *first_proxy(const struct netcheck *n)
+{
+    for (unsigned i = 0; i < n->config.config->backbone_count; i++)
+        if (n->config.proxies[i].shown[0])
+            return json_string(n->config.proxies[i].shown);
+    return json_null();
+}
+
 json_t *netcheck_json(const struct netcheck *n, uint64_t now_us)
 {
     bool udp = nat_check_answer(&n->udp.checks[0], NULL) || nat_check_answer(&n->udp.checks[1], NULL);
     return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o, s:n, s:I}", "udp", udp, "ipv4", describe_family(n, 4),
                      "ipv6", describe_family(n, 6), "backbones", describe_hosts(n, true), "stun",
-                     describe_hosts(n, false), "proxy", text_or_null(n->config.proxy_shown), "port_mapping",
-                     "took_us", (json_int_t)(now_us - n->begun_us));
+                     describe_hosts(n, false), "proxy", first_proxy(n), "port_mapping", "took_us",
+                     (json_int_t)(now_us - n->begun_us));
 }

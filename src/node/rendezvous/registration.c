@@ -67,6 +67,7 @@ static void on_answer(void *context, const struct helper_message *answer);
 static void ask(struct registration *r, enum step step, struct helper_message *m)
 {
     r->step = step;
+    m->number = r->config.backbone;
     memcpy(m->addresses, r->addresses, sizeof(r->addresses));
     m->address_count = r->address_count;
     int err = helper_client_ask(r->config.helper, m, on_answer, r);

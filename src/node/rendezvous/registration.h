@@ -29,7 +29,8 @@ struct registration_config {
     uv_loop_t *loop;
     const char *url;              /* borrowed, as the following */
     const char *proxy;            /* the URL of the one by which it is reached; NULL: none */
-    struct helper_client *helper; /* that speaks with the backbone */
+    struct helper_client *helper; /* that speaks with the backbone … */
+    unsigned backbone;            /* … and knows it by this number */
     struct name_client *names;
     const struct identity *me;
     void (*done)(void *context, const struct registration_outcome *outcome);

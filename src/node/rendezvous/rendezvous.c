@@ -183,6 +183,7 @@ int rendezvous_new(const struct rendezvous_config *config, struct rendezvous **o
                                                      .url = r->url,
                                                      .proxy = config->proxy,
                                                      .helper = config->helper,
+                                                     .backbone = config->backbone,
                                                      .names = config->names,
                                                      .me = config->me,
                                                      .done = on_registration,

@@ -21,7 +21,8 @@ struct rendezvous_config {
     uv_loop_t *loop;
     const char *url;              /* copied */
     const char *proxy;            /* as registration_config's; borrowed */
-    struct helper_client *helper; /* that speaks with the backbone; borrowed until rendezvous_close */
+    struct helper_client *helper; /* that speaks with the backbone; borrowed until rendezvous_close … */
+    unsigned backbone;            /* … and knows it by this number */
     struct name_client *names;    /* likewise */
     const struct identity *me;    /* borrowed until the loop has closed our handles */
     /* Fills candidates, name, network and is_public of our record; the rest is set by rendezvous. */

@@ -115,7 +115,8 @@ static struct want *next_want(const struct rendezvous *r, uint64_t now)
 static void look_up(struct rendezvous *r, const struct node_id *id)
 {
     const struct addr *addresses;
-    struct helper_message m = {.kind = HELPER_ASK_RECORD, .data = {id->bytes, sizeof(id->bytes)}};
+    struct helper_message m = {
+        .kind = HELPER_ASK_RECORD, .number = r->config.backbone, .data = {id->bytes, sizeof(id->bytes)}};
     m.address_count = registration_addresses(r->registration, &addresses);
     memcpy(m.addresses, addresses, m.address_count * sizeof(*addresses));
     r->job.id = *id;

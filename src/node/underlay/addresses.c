@@ -5,11 +5,12 @@
 #include "node/underlay/addresses.h"
 
 #include "base/log.h"
+#include "node/backbones/backbones.h"
 #include "node/carrier/carrier.h"
 #include "node/config/config.h"
 #include "node/device/device.h"
-#include "node/rendezvous/rendezvous.h"
 #include "proto/mesh/mesh.h"
+#include "proto/message/record.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -47,9 +48,9 @@ void addresses_init(struct addresses *a, const struct addresses_config *config)
     *a = (struct addresses){.config = *config};
 }
 
-void addresses_register_by(struct addresses *a, struct rendezvous *r)
+void addresses_register_by(struct addresses *a, struct backbones *b)
 {
-    a->rendezvous = r;
+    a->backbones = b;
 }
 
 void addresses_announce(struct addresses *a, uint64_t now_us)
@@ -57,8 +58,7 @@ void addresses_announce(struct addresses *a, uint64_t now_us)
     struct candidate list[CANDIDATES_MAX];
     unsigned count = describe_candidates(a, list);
     mesh_set_candidates(a->config.mesh, list, count, now_us);
-    if (a->rendezvous)
-        rendezvous_changed(a->rendezvous);
+    backbones_changed(a->backbones);
 }
 
 void addresses_on_change(struct addresses *a, uint64_t now_us)
@@ -119,7 +119,7 @@ static void look_at_answers(struct addresses *a, uint64_t now_us)
 static void ask(struct addresses *a, uint64_t now_us)
 {
     uint8_t buffer[ENDPOINT_ENVELOPE_MAX + STUN_MESSAGE_MAX], *request = buffer + ENDPOINT_ENVELOPE_MAX;
-    const struct carrier_ports ports = {a->config.socket, -1, -1};
+    const struct carrier_ports ports = carrier_ports_of(a->config.socket);
     struct addr server;
     size_t len;
     while ((len = observers_request(&a->observers, now_us, &server, request)) > 0) {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Where this node is reached: its candidates, told to peers and to the backbone, and how STUN servers see us, and what that
+/* Where this node is reached: its candidates, told to peers and to backbones, and how STUN servers see us, and what that
  * tells of NATs in between. Control thread. */
 
 #include "node/underlay/observers.h"
 #include "proto/wire/drop.h"
 
+struct backbones;
 struct config;
 struct device;
 struct mesh;
 struct record;
-struct rendezvous;
 struct udp_socket;
 
 /* All borrowed. */
@@ -23,7 +23,7 @@ struct addresses_config {
 
 struct addresses {
     struct addresses_config config;
-    struct rendezvous *rendezvous; /* NULL: there is none that would register us */
+    struct backbones *backbones; /* NULL: there is none that would register us */
     struct observers observers;
     struct addr seen[2 * OBSERVERS_SEEN_MAX]; /* by them, as it was announced */
     unsigned seen_count;
@@ -33,7 +33,7 @@ struct addresses {
 void addresses_init(struct addresses *a, const struct addresses_config *config);
 
 /* From here on our record follows our candidates. Borrowed. */
-void addresses_register_by(struct addresses *a, struct rendezvous *r);
+void addresses_register_by(struct addresses *a, struct backbones *b);
 
 /* Candidates may be other ones now: peers and the backbone are told. */
 void addresses_announce(struct addresses *a, uint64_t now_us);

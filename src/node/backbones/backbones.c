@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Each is one struct backbone, and knows nothing of the others. What people are told of a peer that nobody knows comes from
+ * one of them alone: the first that answers. */
+#include "node/backbones/backbones.h"
+
+#include "node/carrier/streams.h"
+#include "node/config/proxy.h"
+#include "node/helper/helper_message.h"
+#include "node/rendezvous/rendezvous.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define WHY_MAX 1024
+
+struct backbone {
+    struct backbones *all;
+    unsigned number;
+    const char *url;
+    const struct proxy *proxy;
+    struct rendezvous *rendezvous; /* NULL once it is closed */
+    struct uplink *uplink;
+    struct addr at; /* where its UDP was last reached; without family: not yet */
+};
+
+struct backbones {
+    struct backbones_config config;
+    unsigned count; /* of those that are made */
+    struct backbone list[UPLINKS_MAX];
+};
+
+/* ---- what directories tell ---- */
+
+static void on_describe(void *context, struct record *record)
+{
+    const struct backbones_events *e = &((struct backbone *)context)->all->config.events;
+    e->describe(e->context, record);
+}
+
+static void on_found(void *context, const struct record *record)
+{
+    const struct backbones_events *e = &((struct backbone *)context)->all->config.events;
+    e->found(e->context, record);
+}
+
+static bool is_reachable(void *context)
+{
+    const struct backbone *b = context;
+    return b->rendezvous && rendezvous_is_reachable(b->rendezvous);
+}
+
+/* The first that answers; the first of all where none does. */
+static const struct backbone *speaker(struct backbones *all)
+{
+    for (unsigned i = 0; i < all->count; i++)
+        if (is_reachable(&all->list[i]))
+            return &all->list[i];
+    return &all->list[0];
+}
+
+static void on_missing(void *context, const struct node_id *id, const char *why)
+{
+    const struct backbone *b = context;
+    const struct backbones_events *e = &b->all->config.events;
+    char whole[WHY_MAX];
+    if (speaker(b->all) != b)
+        return;
+    snprintf(whole, sizeof(whole), "%s: %s", b->url, why);
+    e->missing(e->context, id, b->all->config.count > 1 ? whole : why);
+}
+
+static void on_clock(void *context, int64_t ahead_s)
+{
+    const struct backbones_events *e = &((struct backbone *)context)->all->config.events;
+    e->clock(e->context, ahead_s);
+}
+
+/* STUN is served where HTTP reached it, and at an address of the other family, where its name has one. */
+static void tell_reached(const struct backbone *b)
+{
+    const struct backbones_events *e = &b->all->config.events;
+    struct addr list[1 + HELPER_ADDRESSES_MAX] = {b->at};
+    const struct addr *named;
+    unsigned found = b->proxy->url[0] ? 0 : rendezvous_addresses(b->rendezvous, &named),
+             count = b->at.family != 0;
+    for (unsigned i = 0; count && i < found; i++) {
+        list[count] = named[i];
+        list[count++].port = b->at.port;
+    }
+    e->reached(e->context, b->number, list, count);
+}
+
+static void on_state(void *context, bool reachable, const struct addr *udp)
+{
+    struct backbone *b = context;
+    if (!reachable)
+        return;
+    b->at = *udp;
+    tell_reached(b);
+    uplink_hurry(b->uplink);
+}
+
+static int open_rendezvous(struct backbone *b)
+{
+    const struct backbones_config *c = &b->all->config;
+    const struct rendezvous_config config = {.loop = c->loop,
+                                             .url = b->url,
+                                             .proxy = b->proxy->url[0] ? b->proxy->url : NULL,
+                                             .helper = c->helper,
+                                             .backbone = b->number,
+                                             .names = c->names,
+                                             .me = c->me,
+                                             .describe = on_describe,
+                                             .found = on_found,
+                                             .missing = on_missing,
+                                             .clock = on_clock,
+                                             .state = on_state,
+                                             .context = b};
+    return rendezvous_new(&config, &b->rendezvous);
+}
+
+/* ---- what uplinks tell ---- */
+
+static unsigned on_addresses(void *context, const struct addr **out)
+{
+    const struct backbone *b = context;
+    return b->rendezvous ? rendezvous_addresses(b->rendezvous, out) : 0;
+}
+
+static void on_uplink(void *context, bool up)
+{
+    const struct backbone *b = context;
+    const struct backbones_events *e = &b->all->config.events;
+    e->uplink(e->context, b->number, up);
+}
+
+static void on_paired(void *context, const struct node_id *id, bool on)
+{
+    const struct backbone *b = context;
+    const struct backbones_events *e = &b->all->config.events;
+    e->paired(e->context, b->number, id, on);
+}
+
+/* Its relay is where its STUN server is, at a port of its own: where we have reached it. */
+static void on_relayed(void *context, const struct node_id *id, uint16_t port, uint32_t channel,
+                       const uint8_t *token)
+{
+    const struct backbone *b = context;
+    const struct backbones_events *e = &b->all->config.events;
+    struct addr relay = b->at;
+    relay.port = port;
+    if (relay.family)
+        e->relayed(e->context, b->number, id, &relay, channel, token);
+}
+
+static void on_dropped(void *context, uint64_t batches)
+{
+    const struct backbones_events *e = &((struct backbone *)context)->all->config.events;
+    e->dropped(e->context, batches);
+}
+
+static void on_dial(void *context, uint64_t conn, const struct target *to)
+{
+    uplink_dial(((struct backbone *)context)->uplink, conn, to);
+}
+
+static int open_uplink(struct backbone *b, int fd)
+{
+    const struct backbones_config *c = &b->all->config;
+    const struct uplink_config config = {.loop = c->loop,
+                                         .url = b->url,
+                                         .proxy = b->proxy->url[0] ? b->proxy->url : NULL,
+                                         .fd = fd,
+                                         .backbone = b->number,
+                                         .workers = c->workers,
+                                         .me = c->me,
+                                         .streams = c->streams,
+                                         .addresses = on_addresses,
+                                         .reachable = is_reachable,
+                                         .state = on_uplink,
+                                         .paired = on_paired,
+                                         .relayed = on_relayed,
+                                         .dropped = on_dropped,
+                                         .context = b};
+    int err = uplink_new(&config, &b->uplink);
+    if (!err)
+        streams_add_uplink(c->streams, b->number, &(struct streams_uplink){on_dial, b});
+    return err;
+}
+
+/* ---- life ---- */
+
+static int open_one(struct backbones *all, const struct backbones_place *place)
+{
+    struct backbone *b = &all->list[all->count];
+    *b = (struct backbone){.all = all, .number = all->count, .url = place->url, .proxy = place->proxy};
+    int err = open_rendezvous(b);
+    if (err) {
+        close(place->uplink);
+        return err;
+    }
+    all->count++;
+    return open_uplink(b, place->uplink);
+}
+
+int backbones_new(const struct backbones_config *config, struct backbones **out)
+{
+    struct backbones *all = calloc(1, sizeof(*all));
+    int err = all ? 0 : ERR_NOMEM;
+    if (all)
+        all->config = *config;
+    for (unsigned i = 0; i < config->count; i++) {
+        if (err)
+            close(config->places[i].uplink);
+        else
+            err = open_one(all, &config->places[i]);
+    }
+    if (err) {
+        backbones_close(all);
+        return err;
+    }
+    for (unsigned i = 0; i < all->count; i++)
+        rendezvous_start(all->list[i].rendezvous);
+    *out = all;
+    return 0;
+}
+
+void backbones_leave_directories(struct backbones *all)
+{
+    for (unsigned i = 0; i < backbones_count(all); i++) {
+        rendezvous_close(all->list[i].rendezvous);
+        all->list[i].rendezvous = NULL;
+    }
+}
+
+void backbones_close(struct backbones *all)
+{
+    backbones_leave_directories(all);
+    for (unsigned i = 0; i < backbones_count(all); i++)
+        uplink_close(all->list[i].uplink);
+    free(all);
+}
+
+/* ---- what is asked of them ---- */
+
+void backbones_changed(struct backbones *all)
+{
+    for (unsigned i = 0; i < backbones_count(all); i++)
+        rendezvous_changed(all->list[i].rendezvous);
+}
+
+void backbones_network_changed(struct backbones *all)
+{
+    for (unsigned i = 0; i < backbones_count(all); i++)
+        uplink_network_changed(all->list[i].uplink);
+}
+
+void backbones_want(struct backbones *all, const struct node_id *id)
+{
+    for (unsigned i = 0; i < backbones_count(all); i++)
+        if (all->list[i].rendezvous)
+            rendezvous_want(all->list[i].rendezvous, id);
+}
+
+void backbones_forget(struct backbones *all, const struct node_id *id)
+{
+    for (unsigned i = 0; i < backbones_count(all); i++)
+        if (all->list[i].rendezvous)
+            rendezvous_forget(all->list[i].rendezvous, id);
+}
+
+void backbones_pair(struct backbones *all, unsigned number, const struct node_id *id, bool on)
+{
+    uplink_pair(all->list[number].uplink, id, on);
+}
+
+void backbones_relay(struct backbones *all, unsigned number, const struct node_id *id)
+{
+    uplink_relay(all->list[number].uplink, id);
+}
+
+/* ---- for people ---- */
+
+unsigned backbones_count(const struct backbones *all)
+{
+    return all ? all->count : 0;
+}
+
+struct backbone_status backbones_status(const struct backbones *all, unsigned number)
+{
+    const struct backbone *b = &all->list[number];
+    const char *why;
+    bool registered = rendezvous_is_registered(b->rendezvous, &why);
+    return (struct backbone_status){.url = b->url,
+                                    .proxy = b->proxy->shown,
+                                    .reachable = rendezvous_is_reachable(b->rendezvous),
+                                    .registered = registered,
+                                    .error = registered ? "" : why,
+                                    .uplink = uplink_status(b->uplink)};
+}
