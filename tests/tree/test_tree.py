@@ -33,6 +33,7 @@ ROOMS = {
         "path": {"wire"},
         "admission": {"wire"},
         "uplink": {"wire"},
+        "portmap": set(),
         "relay": {"wire"},
         "stream": {"wire", "message"},
         "link": {"wire", "session", "message"},
