@@ -38,20 +38,11 @@ static const char *const open_names[UPLINK_END_LOST + 1] = {
 };
 
 static const char *const relay_names[RELAY_OUTCOMES] = {
-    [RELAY_PASS] = "relayed",
-    [RELAY_ANSWER] = "answered",
-    [RELAY_MALFORMED] = "malformed",
-    [RELAY_NESTED] = "nested",
-    [RELAY_UNKNOWN] = "unknown_channel",
-    [RELAY_SOURCE] = "source",
-    [RELAY_UNBOUND] = "unbound",
-    [RELAY_FORGED] = "forged",
-    [RELAY_REPLAYED] = "replayed",
-    [RELAY_SHARE] = "share",
-    [RELAY_OUTCOME_SOURCE_RATE] = "source_rate",
-    [RELAY_OUTCOME_RELAY_RATE] = "relay_rate",
-    [RELAY_OUTCOME_BIND_RATE] = "bind_rate",
-    [RELAY_OUTCOME_UNSENT] = "unsent",
+    [RELAY_PASS] = "relayed",        [RELAY_ANSWER] = "answered",         [RELAY_MALFORMED] = "malformed",
+    [RELAY_NESTED] = "nested",       [RELAY_UNKNOWN] = "unknown_channel", [RELAY_SOURCE] = "source",
+    [RELAY_UNBOUND] = "unbound",     [RELAY_FORGED] = "forged",           [RELAY_REPLAYED] = "replayed",
+    [RELAY_SHARE] = "share",         [RELAY_SOURCE_RATE] = "source_rate", [RELAY_RATE] = "relay_rate",
+    [RELAY_BIND_RATE] = "bind_rate", [RELAY_OUTCOME_UNSENT] = "unsent",
 };
 
 static const char *const store_names[STORE_REQUESTS] = {

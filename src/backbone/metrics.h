@@ -56,12 +56,9 @@ struct uplink_metrics {
     _Atomic uint64_t datagram_bytes; /* sent to their receivers */
 };
 
-/* Of the relay (backbone/relay_server.h): what became of a datagram is one of enum relay_verdict, or one of these. */
+/* Of the relay (backbone/relay_server.h): what became of a datagram is one of enum relay_verdict, or this. */
 enum relay_outcome {
-    RELAY_OUTCOME_SOURCE_RATE = RELAY_VERDICTS,
-    RELAY_OUTCOME_RELAY_RATE,
-    RELAY_OUTCOME_BIND_RATE,
-    RELAY_OUTCOME_UNSENT, /* the kernel did not take it */
+    RELAY_OUTCOME_UNSENT = RELAY_VERDICTS, /* the kernel did not take it */
     RELAY_OUTCOMES
 };
 

@@ -4,11 +4,10 @@
 
 #include "backbone/relay_server.h"
 
-#include "backbone/uplink_rates.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "crypto/secret.h"
-#include "proto/admission/limits.h"
+#include <assert.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -16,22 +15,16 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define TICK_MS           250
-#define LOG_INTERVAL_US   100000 /* of lines about single channels, for -v */
-#define SOURCES           16384
-#define BIND_INTERVAL_US  1000  /* messages of one source: 1,000 a second … */
-#define BIND_BURST        8192  /* … and so many at once: a node may have 4,096 channels */
-#define BINDS_INTERVAL_US 50    /* of all, on channels that there are: 20,000 a second … */
-#define BINDS_BURST       16384 /* … and so many at once */
-#define MBIT_BYTES        125000ull
-#define TRAIN_MAX         65507
+#define TICK_MS         250
+#define LOG_INTERVAL_US 100000 /* of lines about single channels, for -v */
+#define CHANNELS_MAX    65536
+#define MBIT_BYTES      125000ull
+
+static_assert(RELAY_TRAIN_DATAGRAMS <= UDP_SEGMENTS_MAX, "a train is one call");
 
 struct relay_server {
     struct relay_server_config config;
-    pthread_mutex_t lock; /* of the books */
-    struct relay *books;
-    struct limits *binds;
-    struct bucket all_binds;
+    struct relay_desk *desk;
     struct udp_batch *batch;
     struct udp_message messages[UDP_BATCH];
     uint64_t now_us;
@@ -66,25 +59,12 @@ static void send_one(struct relay_server *s, const struct relay_hop *to, const u
         count(s, RELAY_OUTCOME_UNSENT, len, len);
 }
 
-/* Each costs some HMACs, of which whoever knows a channel's number could want many. Called with the lock. */
-static bool may_bind(struct relay_server *s, const uint8_t *data, size_t len)
-{
-    static const struct bucket_rate all = {BINDS_INTERVAL_US, BINDS_BURST};
-    struct envelope e;
-    return envelope_decode(data, len, &e) || !relay_has(s->books, e.channel) ||
-           bucket_take(&s->all_binds, &all, 1, s->now_us);
-}
-
 static void on_bind(struct relay_server *s, const struct udp_message *m, const uint8_t *data, size_t len)
 {
     const struct relay_hop from = {.local = m->local, .remote = m->from};
-    struct relay_binding bound = {0};
+    struct relay_binding bound;
     uint8_t answer[RELAY_MESSAGE_LEN];
-    unsigned verdict = RELAY_OUTCOME_BIND_RATE;
-    pthread_mutex_lock(&s->lock);
-    if (limits_take(s->binds, &m->from, 1, s->now_us) == 0 && may_bind(s, data, len))
-        verdict = relay_bind(s->books, &from, data, len, s->now_us, answer, &bound);
-    pthread_mutex_unlock(&s->lock);
+    unsigned verdict = relay_desk_bind(s->desk, &from, data, len, s->now_us, answer, &bound);
     count(s, verdict, len, len);
     if (verdict == RELAY_ANSWER)
         send_one(s, &from, answer, sizeof(answer));
@@ -96,88 +76,51 @@ static void on_bind(struct relay_server *s, const struct udp_message *m, const u
 
 /* ---- datagrams ---- */
 
-/* How long the train is that begins there and goes one way: the kernel joins by address and size, whatever the channel. */
-static size_t train_at(const struct udp_message *m, size_t at)
+/* Returns how many bytes it has dealt with. */
+static size_t on_train(struct relay_server *s, const struct udp_message *m, size_t at)
 {
-    const uint8_t *head = m->data + at;
-    size_t left = m->len - at, segment = m->segment < left ? m->segment : left, len = segment;
-    if (segment <= ENVELOPE_LEN || head[1] != ENVELOPE_DATAGRAM)
-        return segment;
-    for (unsigned n = 1; n < UDP_SEGMENTS_MAX && left - len > ENVELOPE_LEN; n++) {
-        size_t next = left - len < segment ? left - len : segment;
-        if (memcmp(head + len, head, ENVELOPE_LEN) != 0 || head[len + ENVELOPE_LEN] == WIRE_RELAY ||
-            len + next > TRAIN_MAX)
-            break;
-        len += next;
-    }
-    return len;
-}
-
-/* What a path is proven by goes before what flows on it. */
-static bool is_urgent(const uint8_t *head)
-{
-    return head[ENVELOPE_LEN] == WIRE_PROBE || head[ENVELOPE_LEN] == WIRE_CONTROL;
-}
-
-static unsigned judge(struct relay_server *s, const struct udp_message *m, const uint8_t *head, size_t len,
-                      struct relay_hop *hop)
-{
-    size_t first = len < m->segment ? len : m->segment;
-    pthread_mutex_lock(&s->lock);
-    enum relay_verdict verdict = relay_pass(s->books, &m->from, head, first, len, s->now_us, hop);
-    pthread_mutex_unlock(&s->lock);
-    if (verdict != RELAY_PASS)
-        return verdict;
-    switch (uplink_rates_relay(s->config.rates, &m->from, len, is_urgent(head), s->now_us)) {
-    case UPLINK_PASS:
-        return RELAY_PASS;
-    case UPLINK_PASS_SOURCE:
-        return RELAY_OUTCOME_SOURCE_RATE;
-    case UPLINK_PASS_ALL:
-        return RELAY_OUTCOME_RELAY_RATE;
-    }
-    return RELAY_MALFORMED;
-}
-
-static void on_train(struct relay_server *s, const struct udp_message *m, uint8_t *head, size_t len)
-{
-    struct relay_hop hop;
+    struct relay_train train;
     struct udp_remote to;
-    unsigned outcome = judge(s, m, head, len, &hop);
+    const uint8_t *data = m->data + at;
+    unsigned outcome = relay_desk_pass(s->desk, &m->from, data, m->len - at, m->segment, s->now_us, &train);
     if (outcome == RELAY_PASS) {
-        udp_remote_init(s->config.socket, &hop.local, &hop.remote, &to);
-        if (udp_send(s->config.socket, &to, head, len, m->segment, m->ecn))
+        udp_remote_init(s->config.socket, &train.to.local, &train.to.remote, &to);
+        if (udp_send(s->config.socket, &to, data, train.len, m->segment, m->ecn))
             outcome = RELAY_OUTCOME_UNSENT;
     }
-    count(s, outcome, len, m->segment);
-    if (outcome != RELAY_PASS)
-        return;
-    metrics_add_many(&s->config.metrics->bytes, len);
-    metrics_add(&s->config.metrics->trains);
+    count(s, outcome, train.len, m->segment);
+    if (outcome == RELAY_PASS) {
+        metrics_add_many(&s->config.metrics->bytes, train.len);
+        metrics_add(&s->config.metrics->trains);
+    }
+    return train.len;
 }
 
 static void on_message(struct relay_server *s, const struct udp_message *m)
 {
     for (size_t at = 0, len; at < m->len; at += len) {
-        len = train_at(m, at);
+        len = m->len - at < m->segment ? m->len - at : m->segment;
         if (len > ENVELOPE_LEN && m->data[at + 1] == ENVELOPE_MESSAGE)
             on_bind(s, m, m->data + at, len);
         else
-            on_train(s, m, m->data + at, len);
+            len = on_train(s, m, at);
     }
 }
 
 /* ---- the thread ---- */
+
+static void show_channels(struct relay_server *s)
+{
+    atomic_store_explicit(&s->config.metrics->channels, relay_desk_count(s->desk), memory_order_relaxed);
+}
 
 static void expire(struct relay_server *s)
 {
     struct node_id ends[2];
     bool ended = true;
     while (ended) {
-        pthread_mutex_lock(&s->lock);
-        ended = relay_expire(s->books, s->now_us, ends);
-        atomic_store_explicit(&s->config.metrics->channels, relay_count(s->books), memory_order_relaxed);
-        pthread_mutex_unlock(&s->lock);
+        ended = relay_desk_expire(s->desk, s->now_us, ends);
+        show_channels(s);
         if (!ended)
             return;
         metrics_add(&s->config.metrics->expired);
@@ -193,10 +136,7 @@ static int serve(struct relay_server *s)
     metrics_add_many(&s->config.metrics->overflows, overflow);
     for (int i = 0; i < received; i++)
         on_message(s, &s->messages[i]);
-    unsigned percent = overflow ? 100 : udp_waiting(s->config.socket, s->batch);
-    pthread_mutex_lock(&s->lock);
-    relay_press(s->books, percent);
-    pthread_mutex_unlock(&s->lock);
+    relay_desk_press(s->desk, overflow ? 100 : udp_waiting(s->config.socket, s->batch));
     return received;
 }
 
@@ -227,20 +167,16 @@ uint16_t relay_server_port(const struct relay_server *s)
 int relay_server_open(struct relay_server *s, const struct node_id ends[2], uint64_t now_us,
                       struct relay_grant *out)
 {
-    pthread_mutex_lock(&s->lock);
-    int err = relay_open(s->books, ends, now_us, out);
-    atomic_store_explicit(&s->config.metrics->channels, relay_count(s->books), memory_order_relaxed);
-    pthread_mutex_unlock(&s->lock);
+    int err = relay_desk_open(s->desk, ends, now_us, out);
+    show_channels(s);
     metrics_add(err ? &s->config.metrics->refused : &s->config.metrics->granted);
     return err;
 }
 
-void relay_server_close(struct relay_server *s, uint32_t channel)
+void relay_server_close(struct relay_server *s, const struct node_id ends[2], uint64_t now_us)
 {
-    pthread_mutex_lock(&s->lock);
-    relay_close(s->books, channel);
-    atomic_store_explicit(&s->config.metrics->channels, relay_count(s->books), memory_order_relaxed);
-    pthread_mutex_unlock(&s->lock);
+    relay_desk_close(s->desk, ends, now_us);
+    show_channels(s);
 }
 
 /* ---- start and stop ---- */
@@ -250,24 +186,20 @@ static void free_all(struct relay_server *s)
     if (s->stop >= 0)
         close(s->stop);
     udp_batch_free(s->batch);
-    limits_free(s->binds);
-    relay_free(s->books);
-    pthread_mutex_destroy(&s->lock);
+    relay_desk_free(s->desk);
     free(s);
 }
 
 int relay_server_start(const struct relay_server_config *config, struct relay_server **out)
 {
     struct relay_server *s = calloc(1, sizeof(*s));
-    const struct relay_config books = {config->relay_mbit * MBIT_BYTES, secret_source};
+    const struct relay_desk_config desk = {{config->relay_mbit * MBIT_BYTES, CHANNELS_MAX, secret_source},
+                                           config->rates};
     if (!s)
         return ERR_NOMEM;
     s->config = *config;
-    pthread_mutex_init(&s->lock, NULL);
     s->stop = eventfd(0, EFD_CLOEXEC);
-    int err = s->stop < 0 ? ERR_IO : relay_new(&books, &s->books);
-    if (!err)
-        err = limits_new(SOURCES, BIND_INTERVAL_US, BIND_BURST, &secret_source, &s->binds);
+    int err = s->stop < 0 ? ERR_IO : relay_desk_new(&desk, &s->desk);
     if (!err)
         err = udp_batch_new(&s->batch);
     if (!err && pthread_create(&s->thread, NULL, run, s) != 0)

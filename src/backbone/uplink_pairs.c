@@ -6,21 +6,17 @@
 #include "backbone/uplink.h"
 #include "backbone/relay_server.h"
 #include "backbone/uplink_hub.h"
-#include "base/clock.h"
 #include "base/table.h"
 #include "crypto/secret.h"
+#include "proto/admission/byte_rates.h"
 #include <stdlib.h>
 #include <string.h>
-
-#define RELAY_AGAIN_US USEC_PER_SEC /* both ends may ask for one at the same moment */
 
 struct half_pair {
     struct uplink *from;
     struct node_id to;
     struct half_pair *other; /* to's half, which is for from; NULL: not a pair yet */
     struct half_pair *before, *after;
-    uint32_t channel;    /* of the relay, for the pair; 0: none … */
-    uint64_t granted_us; /* … and since when. It outlives the other uplink */
 };
 
 static struct half_pair *find(const struct uplink *u, const struct node_id *to)
@@ -43,8 +39,6 @@ static void unite(struct half_pair *h)
         return;
     h->other = other;
     other->other = h;
-    h->channel = other->channel;
-    h->granted_us = other->granted_us;
     say(h, true);
     say(other, true);
     metrics_add(&h->from->hub->metrics->pairs);
@@ -103,13 +97,11 @@ static void remove_half(struct half_pair *h)
 }
 
 /* Consent is taken back: nothing passes any more. */
-static void close_channel(struct half_pair *h)
+static void close_channel(const struct half_pair *h)
 {
-    if (h->channel)
-        relay_server_close(h->from->hub->relay, h->channel);
-    h->channel = 0;
-    if (h->other)
-        h->other->channel = 0;
+    const struct node_id ends[2] = {h->from->id, h->to};
+    if (h->from->hub->relay)
+        relay_server_close(h->from->hub->relay, ends, h->from->hub->now_us);
 }
 
 void uplink_pairs_set(struct uplink *u, const struct node_id *id, bool on)
@@ -141,15 +133,13 @@ bool uplink_pairs_awaits(const struct uplink *u, const struct node_id *id)
     return find(u, id);
 }
 
-static void grant(struct half_pair *h, uint16_t port, const struct relay_grant *g, unsigned end)
+static void grant(const struct half_pair *h, uint16_t port, const struct relay_grant *g, unsigned end)
 {
     const struct uplink_message m = {.kind = UPLINK_RELAYED,
                                      .id = h->to,
                                      .port = port,
                                      .channel = g->channel,
                                      .token = {g->tokens[end], ENVELOPE_TOKEN_LEN}};
-    h->channel = g->channel;
-    h->granted_us = h->from->hub->now_us;
     uplink_say(h->from, &m);
 }
 
@@ -158,10 +148,9 @@ void uplink_pairs_ask_relay(struct uplink *u, const struct node_id *id)
     struct half_pair *h = find(u, id);
     struct relay_server *relay = u->hub->relay;
     struct relay_grant g;
-    if (!relay || !h || !h->other || (h->channel && u->hub->now_us - h->granted_us < RELAY_AGAIN_US))
+    if (!relay || !h || !h->other)
         return;
     const struct node_id ends[2] = {u->id, *id};
-    close_channel(h);
     if (relay_server_open(relay, ends, u->hub->now_us, &g))
         return;
     grant(h, relay_server_port(relay), &g, 0);
@@ -180,12 +169,13 @@ static enum uplink_datagrams judge(struct uplink *u, const struct uplink *target
 {
     if (!target)
         return UPLINK_DATAGRAMS_UNPAIRED;
-    switch (uplink_rates_relay(u->hub->rates, &u->source, b->len, batch_is_urgent(b), u->hub->now_us)) {
-    case UPLINK_PASS:
+    struct byte_rates *rates = uplink_rates_datagrams(u->hub->rates);
+    switch (byte_rates_take(rates, &u->source, b->len, batch_is_urgent(b), u->hub->now_us)) {
+    case BYTE_RATES_PASS:
         return UPLINK_DATAGRAMS_RELAYED;
-    case UPLINK_PASS_SOURCE:
+    case BYTE_RATES_SOURCE:
         return UPLINK_DATAGRAMS_SOURCE_RATE;
-    case UPLINK_PASS_ALL:
+    case BYTE_RATES_ALL:
         return UPLINK_DATAGRAMS_RELAY_RATE;
     }
     return UPLINK_DATAGRAMS_UNPAIRED;

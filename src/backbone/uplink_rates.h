@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* How much of each thing an uplink, a source and all together may do. Uplink thread, but for datagrams, which the relay's counts
- * as well. docs/PROTOCOL.md §15 and §17. */
+/* How much of each thing an uplink, a source and all together may do. Uplink thread. docs/PROTOCOL.md §15. */
 
 #include "base/addr.h"
 #include "base/bucket.h"
@@ -23,6 +22,7 @@ struct uplink_buckets {
     struct bucket told_streams, told_datagrams; /* LIMITED */
 };
 
+struct byte_rates;
 struct uplink_rates;
 
 int uplink_rates_new(unsigned relay_mbit, unsigned source_mbit, const struct random_source *random,
@@ -40,7 +40,5 @@ bool uplink_rates_told(struct bucket *b, uint64_t now_us);
 /* A signature of 1,000 a second. */
 bool uplink_rates_verify(struct uplink_rates *r, uint64_t now_us);
 
-enum uplink_pass { UPLINK_PASS, UPLINK_PASS_SOURCE, UPLINK_PASS_ALL }; /* which rate is exhausted */
-/* Urgent ones (proto/uplink/batch_queue.h) have a sixteenth besides: a path that is used to its rate still answers. Any thread. */
-enum uplink_pass uplink_rates_relay(struct uplink_rates *r, const struct addr *source, size_t bytes,
-                                    bool urgent, uint64_t now_us);
+/* Those of datagrams, which the relay's count as well. */
+struct byte_rates *uplink_rates_datagrams(struct uplink_rates *r);

@@ -229,8 +229,8 @@ static void free_all(struct uplinks *s)
 
 static int start_relay(struct uplinks *s, const struct uplinks_config *config, struct metrics *metrics)
 {
-    const struct relay_server_config relay = {config->relay, config->relay_mbit, s->hub.rates,
-                                              &metrics->relay};
+    const struct relay_server_config relay = {config->relay, config->relay_mbit,
+                                              uplink_rates_datagrams(s->hub.rates), &metrics->relay};
     return config->relay ? relay_server_start(&relay, &s->hub.relay) : 0;
 }
 

@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     uint8_t seed = 0, bytes[2048], back[RELAY_MESSAGE_LEN];
-    const struct relay_config config = {1u << 30, {fill, &seed}};
+    const struct relay_config config = {1u << 30, 16, {fill, &seed}};
     const struct node_id ends[2] = {{{1}}, {{2}}};
     struct relay *r;
     struct relay_grant g;

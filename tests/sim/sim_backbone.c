@@ -100,7 +100,7 @@ static void fill_random(void *context, void *out, size_t len)
 
 void sim_restart_relay(struct sim *sim)
 {
-    const struct relay_config config = {1u << 30, {.fill = fill_random}};
+    const struct relay_config config = {1u << 30, 65536, {.fill = fill_random}};
     relay_free(sim->relay);
     int err = relay_new(&config, &sim->relay);
     assert(err == 0);

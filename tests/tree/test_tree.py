@@ -34,7 +34,7 @@ ROOMS = {
         "admission": {"wire"},
         "uplink": {"wire"},
         "portmap": set(),
-        "relay": {"wire"},
+        "relay": {"wire", "admission"},
         "stream": {"wire", "message"},
         "link": {"wire", "session", "message"},
         "peer": {"wire", "nat", "session", "message", "path", "relay", "stream", "link"},

@@ -21,7 +21,7 @@ static const struct node_id ids[3] = {{{1}}, {{2}}, {{3}}};
 
 static struct relay *open_relay(uint64_t bytes_per_s)
 {
-    const struct relay_config config = {bytes_per_s, secret_source};
+    const struct relay_config config = {bytes_per_s, 65536, secret_source};
     struct relay *r;
     assert_int_equal(relay_new(&config, &r), 0);
     return r;
@@ -327,9 +327,64 @@ static void closed_channel_passes_nothing(void **state)
     struct relay *r = open_relay(MANY);
     uint64_t numbers[2] = {0};
     struct relay_grant g = bound_pair(r, numbers);
-    relay_close(r, g.channel);
-    relay_close(r, g.channel);
+    const struct node_id backwards[2] = {ids[1], ids[0]}, others[2] = {ids[0], ids[2]};
+    relay_close(r, others, T0);
+    assert_int_equal(send_data(r, g.channel, at(1, 9443), T0), RELAY_PASS);
+    relay_close(r, backwards, T0);
+    relay_close(r, backwards, T0);
     assert_int_equal(send_data(r, g.channel, at(1, 9443), T0), RELAY_UNKNOWN);
+    assert_int_equal(relay_count(r), 0);
+    relay_free(r);
+}
+
+/* Whichever of them asks, and whatever ended the one before. */
+static void pair_gets_one_channel_a_second(void **state)
+{
+    (void)state;
+    struct relay *r = open_relay(MANY);
+    const struct node_id ends[2] = {ids[0], ids[1]}, backwards[2] = {ids[1], ids[0]};
+    uint64_t numbers[2] = {0};
+    struct relay_grant first = bound_pair(r, numbers), g;
+    assert_int_equal(relay_open(r, backwards, T0 + SECOND - 1, &g), ERR_AGAIN);
+    assert_int_equal(send_data(r, first.channel, at(1, 9443), T0), RELAY_PASS);
+    relay_close(r, ends, T0 + 1);
+    assert_int_equal(relay_open(r, ends, T0 + SECOND - 1, &g), ERR_AGAIN);
+    assert_int_equal(relay_open(r, ends, T0 + SECOND, &g), 0);
+    assert_int_equal(relay_count(r), 1);
+    struct node_id expired[2];
+    relay_close(r, ends, T0 + 3 * SECOND);
+    assert_false(relay_expire(r, T0 + 100 * SECOND, expired));
+    assert_int_equal(relay_next_deadline(r), TIME_NEVER);
+    relay_free(r);
+}
+
+static void new_channel_of_a_pair_ends_the_one_before(void **state)
+{
+    (void)state;
+    struct relay *r = open_relay(MANY);
+    const struct node_id ends[2] = {ids[1], ids[0]};
+    uint64_t numbers[2] = {0};
+    struct relay_grant first = bound_pair(r, numbers), g;
+    assert_int_equal(relay_open(r, ends, T0 + SECOND, &g), 0);
+    assert_int_equal(send_data(r, first.channel, at(1, 9443), T0), RELAY_UNKNOWN);
+    assert_int_equal(relay_count(r), 1);
+    relay_free(r);
+}
+
+/* It has left the lists of the node that relays, or has no session with it. */
+static void who_is_not_served_sends_and_gets_nothing(void **state)
+{
+    (void)state;
+    struct relay *r = open_relay(MANY);
+    uint64_t numbers[2] = {0};
+    struct relay_grant g = bound_pair(r, numbers);
+    relay_serve(r, &ids[2], false);
+    assert_int_equal(send_data(r, g.channel, at(1, 9443), T0), RELAY_PASS);
+    relay_serve(r, &ids[1], false);
+    assert_int_equal(send_data(r, g.channel, at(1, 9443), T0), RELAY_UNBOUND);
+    assert_int_equal(send_data(r, g.channel, at(2, 9443), T0), RELAY_UNBOUND);
+    relay_serve(r, &ids[1], true);
+    assert_int_equal(send_data(r, g.channel, at(2, 9443), T0), RELAY_PASS);
     relay_free(r);
 }
 
@@ -343,6 +398,7 @@ static void channels_of_one_node_are_bounded(void **state)
         ends[1] = (struct node_id){{8, (uint8_t)(i >> 8), (uint8_t)i}};
         assert_int_equal(relay_open(r, ends, T0, &g), 0);
     }
+    ends[1] = (struct node_id){{7}};
     assert_int_equal(relay_open(r, ends, T0, &g), ERR_SPACE);
     assert_int_equal(relay_count(r), RELAY_PER_ID);
     const struct node_id others[2] = {ids[0], ids[1]};
@@ -378,6 +434,29 @@ static bool answer(struct relay_end *e, const struct addr *from, enum relay_mess
     uint8_t bytes[RELAY_MESSAGE_LEN];
     assert_int_equal(relay_message_encode(&m, token, bytes), 0);
     return relay_end_on_answer(e, from, bytes, sizeof(bytes), T0);
+}
+
+/* Of four, three were lost; what the last one brings tells that the channel lives. */
+static void cookie_for_the_last_try_saves_the_channel_once(void **state)
+{
+    (void)state;
+    const struct addr relay = at(9, 8080);
+    const uint8_t token[ENVELOPE_TOKEN_LEN] = {1};
+    struct relay_end e = granted_end(&relay, token);
+    uint64_t now_us = T0;
+    for (unsigned i = 1; i < RELAY_END_TRIES; i++) {
+        (void)said_by(&e);
+        now_us = relay_end_next(&e, true);
+        assert_int_equal(relay_end_poll(&e, true, now_us), RELAY_END_SAY);
+    }
+    struct relay_message last = said_by(&e);
+    assert_false(answer(&e, &relay, RELAY_MESSAGE_COOKIE, last.number, token));
+    assert_int_equal(relay_end_poll(&e, true, now_us), RELAY_END_SAY);
+    last = said_by(&e);
+    struct relay_end bound = e;
+    assert_true(answer(&bound, &relay, RELAY_MESSAGE_BOUND, last.number, token));
+    assert_false(answer(&e, &relay, RELAY_MESSAGE_COOKIE, last.number, token));
+    assert_int_equal(relay_end_poll(&e, true, now_us), RELAY_END_LOST);
 }
 
 static void end_believes_only_its_relay_under_its_token(void **state)
@@ -481,7 +560,11 @@ int main(void)
         cmocka_unit_test(channel_that_is_not_bound_in_time_or_silent_ends),
         cmocka_unit_test(channels_in_use_stay),
         cmocka_unit_test(closed_channel_passes_nothing),
+        cmocka_unit_test(pair_gets_one_channel_a_second),
+        cmocka_unit_test(new_channel_of_a_pair_ends_the_one_before),
+        cmocka_unit_test(who_is_not_served_sends_and_gets_nothing),
         cmocka_unit_test(channels_of_one_node_are_bounded),
+        cmocka_unit_test(cookie_for_the_last_try_saves_the_channel_once),
         cmocka_unit_test(end_believes_only_its_relay_under_its_token),
         cmocka_unit_test(end_gives_a_silent_relay_up_and_asks_again_ever_more_rarely),
         cmocka_unit_test(end_whose_relay_forgot_it_asks_at_once),

@@ -1,48 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Channels by number, ends by what they have shown. docs/PROTOCOL.md §17. */
 
-#include "proto/relay/relay.h"
+#include "proto/relay/relay_impl.h"
 
 #include "base/clock.h"
-#include "base/heap.h"
-#include "base/table.h"
-#include "crypto/kdf.h"
 #include "crypto/secret.h"
-#include "proto/relay/relay_fair.h"
 #include <stdlib.h>
 #include <string.h>
 
-/* One node, with how many channels it has. */
-struct owner {
-    struct node_id id;
-    unsigned channels;
-};
-
-struct leg {
-    struct owner *owner;
-    uint8_t token[ENVELOPE_TOKEN_LEN];
-    uint64_t number; /* of its newest message */
-    uint64_t heard_us;
-    struct relay_hop at; /* remote without family: not bound */
-};
-
-struct channel {
-    uint32_t number;
-    struct leg legs[2];
-    uint64_t made_us;
-    struct heap_node deadline;
-    struct relay_share share;
-};
-
-struct relay {
-    struct random_source random;
-    uint8_t secret[ENVELOPE_TOKEN_LEN]; /* of cookies */
-    uint64_t seed;                      /* of owners' keys: nobody chooses where in a table he lies */
-    struct table *channels, *owners;
-    struct heap deadlines;
-    struct relay_fair fair;
-    unsigned count;
-};
+#define PAIR_FACTOR 0x9e3779b97f4a7c15ull /* spreads what is multiplied by it over all bits */
 
 /* ---- channels ---- */
 
@@ -53,9 +19,12 @@ int relay_new(const struct relay_config *config, struct relay **out)
         return ERR_NOMEM;
     r->random = config->random;
     r->fair.bytes_per_s = config->bytes_per_s;
+    r->channels_max = config->channels_max;
     random_fill(&r->random, r->secret, sizeof(r->secret));
     random_fill(&r->random, &r->seed, sizeof(r->seed));
     int err = table_new(&r->channels);
+    if (!err)
+        err = table_new(&r->pairs);
     if (!err)
         err = table_new(&r->owners);
     if (err)
@@ -77,6 +46,15 @@ static uint64_t key_of(const struct relay *r, const struct node_id *id)
     return head ^ r->seed;
 }
 
+/* Of two nodes, whichever is named first. */
+static uint64_t pair_key(const struct relay *r, const struct node_id ends[2])
+{
+    unsigned first = id_compare(&ends[0], &ends[1]) > 0;
+    uint64_t other;
+    memcpy(&other, ends[1 - first].bytes, sizeof(other));
+    return key_of(r, &ends[first]) * PAIR_FACTOR + other;
+}
+
 static void disown(struct relay *r, struct owner *o)
 {
     if (--o->channels)
@@ -87,7 +65,10 @@ static void disown(struct relay *r, struct owner *o)
 
 static void end_channel(struct relay *r, struct channel *c)
 {
-    (void)table_remove(r->channels, c->number);
+    if (c->number)
+        (void)table_remove(r->channels, c->number);
+    r->closed -= c->number == 0;
+    (void)table_remove(r->pairs, c->pair);
     heap_remove(&r->deadlines, &c->deadline);
     relay_fair_leave(&r->fair, &c->share);
     disown(r, c->legs[0].owner);
@@ -105,6 +86,7 @@ void relay_free(struct relay *r)
     while ((n = heap_first(&r->deadlines)))
         end_channel(r, channel_of(n));
     table_free(r->channels);
+    table_free(r->pairs);
     table_free(r->owners);
     heap_fini(&r->deadlines);
     secret_wipe(r->secret, sizeof(r->secret));
@@ -115,7 +97,7 @@ void relay_free(struct relay *r)
 static struct owner *own(struct relay *r, const struct node_id *id)
 {
     struct owner *o = table_get(r->owners, key_of(r, id));
-    unsigned most = r->count < RELAY_PAIRS_EASY ? RELAY_PER_ID : RELAY_PER_ID_MANY;
+    unsigned most = r->count < r->channels_max / 2 ? RELAY_PER_ID : RELAY_PER_ID_MANY;
     if (o && (id_compare(&o->id, id) != 0 || o->channels >= most))
         return NULL;
     if (!o) {
@@ -127,6 +109,7 @@ static struct owner *own(struct relay *r, const struct node_id *id)
         o->id = *id;
     }
     o->channels++;
+    o->away = false;
     return o;
 }
 
@@ -150,6 +133,17 @@ static uint32_t free_number(const struct relay *r)
     return number;
 }
 
+static int list_channel(struct relay *r, struct channel *c)
+{
+    int err = table_put(r->channels, c->number, c);
+    if (err)
+        return err;
+    err = table_put(r->pairs, c->pair, c);
+    if (err)
+        (void)table_remove(r->channels, c->number);
+    return err;
+}
+
 static int add_channel(struct relay *r, const struct node_id ends[2], struct channel *c)
 {
     int err = heap_reserve(&r->deadlines);
@@ -157,7 +151,7 @@ static int add_channel(struct relay *r, const struct node_id ends[2], struct cha
         return err;
     if (!own_both(r, ends, c))
         return ERR_SPACE;
-    err = table_put(r->channels, c->number, c);
+    err = list_channel(r, c);
     if (err) {
         disown(r, c->legs[0].owner);
         disown(r, c->legs[1].owner);
@@ -165,35 +159,79 @@ static int add_channel(struct relay *r, const struct node_id ends[2], struct cha
     return err;
 }
 
+static bool is_between(const struct channel *c, const struct node_id ends[2])
+{
+    unsigned first = id_compare(&c->legs[0].owner->id, &ends[0]) != 0;
+    return id_compare(&c->legs[first].owner->id, &ends[0]) == 0 &&
+           id_compare(&c->legs[1 - first].owner->id, &ends[1]) == 0;
+}
+
+/* Makes way for a new one of the pair. */
+static int replace(struct relay *r, const struct node_id ends[2], uint64_t now_us)
+{
+    struct channel *before = table_get(r->pairs, pair_key(r, ends));
+    if (!before)
+        return 0;
+    if (!is_between(before, ends))
+        return ERR_SPACE; /* another pair has its place in the table */
+    if (now_us - before->made_us < RELAY_AGAIN_US)
+        return ERR_AGAIN;
+    end_channel(r, before);
+    return 0;
+}
+
+static void grant(struct relay *r, struct channel *c, struct relay_grant *out)
+{
+    out->channel = c->number;
+    for (unsigned i = 0; i < 2; i++) {
+        random_fill(&r->random, c->legs[i].token, ENVELOPE_TOKEN_LEN);
+        memcpy(out->tokens[i], c->legs[i].token, ENVELOPE_TOKEN_LEN);
+    }
+}
+
 int relay_open(struct relay *r, const struct node_id ends[2], uint64_t now_us, struct relay_grant *out)
 {
-    if (r->count >= RELAY_PAIRS_MAX)
+    int err = replace(r, ends, now_us);
+    if (err)
+        return err;
+    if (r->count >= r->channels_max)
         return ERR_SPACE;
     struct channel *c = calloc(1, sizeof(*c));
     if (!c)
         return ERR_NOMEM;
     c->number = free_number(r);
+    c->pair = pair_key(r, ends);
     c->made_us = now_us;
-    int err = add_channel(r, ends, c);
+    err = add_channel(r, ends, c);
     if (err) {
         free(c);
         return err;
     }
     r->count++;
     heap_set(&r->deadlines, &c->deadline, now_us + RELAY_BIND_US);
-    out->channel = c->number;
-    for (unsigned i = 0; i < 2; i++) {
-        random_fill(&r->random, c->legs[i].token, ENVELOPE_TOKEN_LEN);
-        memcpy(out->tokens[i], c->legs[i].token, ENVELOPE_TOKEN_LEN);
-    }
+    grant(r, c, out);
     return 0;
 }
 
-void relay_close(struct relay *r, uint32_t channel)
+void relay_close(struct relay *r, const struct node_id ends[2], uint64_t now_us)
 {
-    struct channel *c = table_get(r->channels, channel);
-    if (c)
+    struct channel *c = table_get(r->pairs, pair_key(r, ends));
+    if (!c || !c->number || !is_between(c, ends))
+        return;
+    (void)table_remove(r->channels, c->number);
+    relay_fair_leave(&r->fair, &c->share);
+    c->number = 0;
+    r->closed++;
+    heap_set(&r->deadlines, &c->deadline, c->made_us + RELAY_AGAIN_US);
+    if (now_us - c->made_us >= RELAY_AGAIN_US)
         end_channel(r, c);
+}
+
+void relay_serve(struct relay *r, const struct node_id *id, bool on)
+{
+    struct owner *o = table_get(r->owners, key_of(r, id));
+    if (o && id_compare(&o->id, id) == 0)
+        o->away = !on;
 }
 
 bool relay_has(const struct relay *r, uint32_t channel)
@@ -203,20 +241,10 @@ bool relay_has(const struct relay *r, uint32_t channel)
 
 unsigned relay_count(const struct relay *r)
 {
-    return r->count;
+    return r->count - r->closed;
 }
 
 /* ---- what passes ---- */
-
-static bool is_bound(const struct leg *l)
-{
-    return l->at.remote.family != 0;
-}
-
-static bool is_at(const struct leg *l, const struct addr *a)
-{
-    return is_bound(l) && addr_equal(&l->at.remote, a);
-}
 
 static enum relay_verdict verdict_of(enum drop drop)
 {
@@ -233,12 +261,14 @@ enum relay_verdict relay_pass(struct relay *r, const struct addr *from, const ui
     struct channel *c = table_get(r->channels, e.channel);
     if (!c)
         return RELAY_UNKNOWN;
-    unsigned sender = is_at(&c->legs[1], from);
-    if (!is_at(&c->legs[sender], from))
+    unsigned sender = leg_is_at(&c->legs[1], from);
+    if (!leg_is_at(&c->legs[sender], from))
         return RELAY_SOURCE;
-    c->legs[sender].heard_us = now_us;
     const struct leg *receiver = &c->legs[1 - sender];
-    if (!is_bound(receiver) || now_us - receiver->heard_us > RELAY_SILENT_US)
+    if (c->legs[sender].owner->away || receiver->owner->away)
+        return RELAY_UNBOUND;
+    c->legs[sender].heard_us = now_us;
+    if (!leg_is_bound(receiver) || now_us - receiver->heard_us > RELAY_SILENT_US)
         return RELAY_UNBOUND;
     if (!relay_fair_pass(&r->fair, &c->share, bytes, now_us))
         return RELAY_SHARE;
@@ -251,94 +281,14 @@ void relay_press(struct relay *r, unsigned percent)
     relay_fair_press(&r->fair, percent);
 }
 
-/* ---- who is where ---- */
-
-/* Of whom it is that receives at an address: nothing is remembered for it. */
-static int cookie_for(const struct relay *r, uint32_t channel, const struct addr *at, uint64_t epoch,
-                      uint8_t out[RELAY_COOKIE_LEN])
-{
-    uint8_t text[4 + 1 + 2 + 16 + 8], whole[KDF_LEN];
-    struct writer w = writer_init(text, sizeof(text));
-    writer_u32(&w, channel);
-    writer_u8(&w, at->family);
-    writer_u16(&w, at->port);
-    writer_put(&w, at->ip, sizeof(at->ip));
-    writer_u64(&w, epoch);
-    int err = kdf_extract(r->secret, sizeof(r->secret), text, sizeof(text), whole);
-    memcpy(out, whole, RELAY_COOKIE_LEN);
-    return err;
-}
-
-static bool shows(const struct relay *r, const struct relay_message *m, const struct addr *at,
-                  uint64_t now_us)
-{
-    uint8_t cookie[RELAY_COOKIE_LEN];
-    uint64_t epoch = now_us / RELAY_COOKIE_US;
-    for (unsigned age = 0; age < 2; age++)
-        if (!cookie_for(r, m->channel, at, epoch - age, cookie) &&
-            secret_equal(cookie, m->cookie, sizeof(cookie)))
-            return true;
-    return false;
-}
-
-static struct leg *leg_of(struct channel *c, const uint8_t *data)
-{
-    for (unsigned i = 0; i < 2; i++)
-        if (!relay_message_verify(data, c->legs[i].token))
-            return &c->legs[i];
-    return NULL;
-}
-
-static void bind_leg(struct leg *l, const struct leg *other, const struct relay_hop *from, uint64_t now_us,
-                     struct relay_binding *out)
-{
-    *out = (struct relay_binding){l->owner->id, other->owner->id, !is_at(l, &from->remote)};
-    l->at = *from;
-    l->heard_us = now_us;
-}
-
-static enum relay_verdict answer_with(const struct relay_message *m, const struct leg *l,
-                                      uint8_t answer[RELAY_MESSAGE_LEN])
-{
-    return relay_message_encode(m, l->token, answer) ? RELAY_MALFORMED : RELAY_ANSWER;
-}
-
-enum relay_verdict relay_bind(struct relay *r, const struct relay_hop *from, const uint8_t *data, size_t len,
-                              uint64_t now_us, uint8_t answer[RELAY_MESSAGE_LEN], struct relay_binding *out)
-{
-    struct relay_message m;
-    *out = (struct relay_binding){0};
-    if (relay_message_decode(data, len, &m) || m.kind != RELAY_MESSAGE_BIND)
-        return RELAY_MALFORMED;
-    struct channel *c = table_get(r->channels, m.channel);
-    if (!c)
-        return RELAY_UNKNOWN;
-    struct leg *l = leg_of(c, data);
-    if (!l)
-        return RELAY_FORGED;
-    if (m.number <= l->number)
-        return RELAY_REPLAYED;
-    const struct leg *other = l == &c->legs[0] ? &c->legs[1] : &c->legs[0];
-    if (is_at(other, &from->remote))
-        return RELAY_SOURCE;
-    l->number = m.number;
-    struct relay_message reply = {.kind = RELAY_MESSAGE_BOUND, .channel = m.channel, .number = m.number};
-    if (shows(r, &m, &from->remote, now_us)) {
-        bind_leg(l, other, from, now_us, out);
-    } else {
-        reply.kind = RELAY_MESSAGE_COOKIE;
-        if (cookie_for(r, m.channel, &from->remote, now_us / RELAY_COOKIE_US, reply.cookie))
-            return RELAY_MALFORMED;
-    }
-    return answer_with(&reply, l, answer);
-}
-
 /* ---- their end ---- */
 
 static uint64_t end_of(const struct channel *c)
 {
     const struct leg *a = &c->legs[0], *b = &c->legs[1];
-    if (!is_bound(a) || !is_bound(b))
+    if (!c->number)
+        return c->made_us + RELAY_AGAIN_US;
+    if (!leg_is_bound(a) || !leg_is_bound(b))
         return c->made_us + RELAY_BIND_US;
     return (a->heard_us < b->heard_us ? a->heard_us : b->heard_us) + RELAY_IDLE_US;
 }
@@ -353,10 +303,12 @@ bool relay_expire(struct relay *r, uint64_t now_us, struct node_id ends[2])
             heap_set(&r->deadlines, n, end_of(c));
             continue;
         }
+        bool told = c->number != 0;
         ends[0] = c->legs[0].owner->id;
         ends[1] = c->legs[1].owner->id;
         end_channel(r, c);
-        return true;
+        if (told)
+            return true;
     }
     return false;
 }

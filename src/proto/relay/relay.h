@@ -5,7 +5,9 @@
  * docs/PROTOCOL.md §17.
  *
  *   relay_open ──▶ neither bound ──BIND──▶ one ──BIND──▶ both: datagrams pass
- *                    └────────────────┴── 30 s ──▶ gone ◀── an end silent for 5 min, relay_close */
+ *                    └────────────────┴── 30 s ──▶ gone ◀── an end silent for 5 min, relay_close
+ *
+ * A pair has one channel, and gets no other within a second: so long what was closed is remembered. */
 
 #include "base/addr.h"
 #include "base/err.h"
@@ -21,15 +23,15 @@
 #define RELAY_SILENT_US                                                                                      \
     120000000ull /* … and gets nothing after so long: it may be another's address by then */
 #define RELAY_COOKIE_US   60000000ull /* a cookie is good for one to two of these */
-#define RELAY_PAIRS_MAX   65536
-#define RELAY_PAIRS_EASY  32768 /* once there are so many … */
-#define RELAY_PER_ID      4096  /* channels of one id; … */
-#define RELAY_PER_ID_MANY 64    /* … it has no more than these */
+#define RELAY_AGAIN_US    1000000ull  /* between two channels of a pair */
+#define RELAY_PER_ID      4096        /* channels of one id; … */
+#define RELAY_PER_ID_MANY 64          /* … it has no more than these once half of all are given out */
 
 struct relay;
 
 struct relay_config {
     uint64_t bytes_per_s; /* of datagrams, fairly shared by those that ask for more */
+    unsigned channels_max;
     struct random_source random;
 };
 
@@ -46,10 +48,13 @@ enum relay_verdict {
     RELAY_NESTED,    /* an envelope in an envelope */
     RELAY_UNKNOWN,   /* there is no such channel */
     RELAY_SOURCE,   /* not from an address that an end has bound; or an end's address is to be that of both */
-    RELAY_UNBOUND,  /* the other end has not bound yet, or is silent */
+    RELAY_UNBOUND,  /* the other end has not bound yet, or is silent; or one of them is not served */
     RELAY_FORGED,   /* a message of nobody who has a token */
     RELAY_REPLAYED, /* an old one */
     RELAY_SHARE,    /* over the pair's fair share */
+    RELAY_SOURCE_RATE, /* over the source's rate … */
+    RELAY_RATE,        /* … or that of all */
+    RELAY_BIND_RATE,   /* a message, likewise */
     RELAY_VERDICTS
 };
 
@@ -67,11 +72,15 @@ struct relay_binding {
 int relay_new(const struct relay_config *config, struct relay **out) must_check;
 void relay_free(struct relay *r); /* NULL is allowed */
 
-/* A channel between two nodes. ERR_SPACE when there are too many, or too many of one of them; ERR_NOMEM. */
+/* A channel between two nodes, which ends the one that they had. ERR_AGAIN when they were given one just now; ERR_SPACE when there
+ * are too many, or too many of one of them; ERR_NOMEM. */
 int relay_open(struct relay *r, const struct node_id ends[2], uint64_t now_us,
                struct relay_grant *out) must_check;
-/* Nothing when it is gone. */
-void relay_close(struct relay *r, uint32_t channel);
+/* Nothing when they have none. */
+void relay_close(struct relay *r, const struct node_id ends[2], uint64_t now_us);
+
+/* Whether id is served at present: while it is not, nothing passes on its channels. It is from relay_open on. */
+void relay_serve(struct relay *r, const struct node_id *id, bool on);
 
 /* A datagram of len bytes with its envelope, of which the first ENVELOPE_LEN + 1 lie at head: RELAY_PASS and its hop, or why not.
  * bytes is how many it and those behind it have, which go the same way: they are charged. */
@@ -91,4 +100,4 @@ bool relay_expire(struct relay *r, uint64_t now_us, struct node_id ends[2]);
 uint64_t relay_next_deadline(const struct relay *r);
 
 bool relay_has(const struct relay *r, uint32_t channel);
-unsigned relay_count(const struct relay *r);
+unsigned relay_count(const struct relay *r); /* channels by which something may pass */

@@ -105,9 +105,21 @@ static bool on_bound(struct relay_end *e, uint64_t now_us)
     bool news = e->state != RELAY_END_BOUND;
     e->state = RELAY_END_BOUND;
     e->tries = 0;
+    e->excused = false;
     e->at_us = now_us + RELAY_END_RENEW_US;
     e->wait_us = RELAY_END_ASK_US;
     return news;
+}
+
+/* Once: a relay that knows nothing else to say is none. */
+static void take_cookie(struct relay_end *e, const struct relay_message *m, uint64_t now_us)
+{
+    memcpy(e->cookie, m->cookie, sizeof(e->cookie));
+    e->at_us = now_us;
+    if (e->tries < RELAY_END_TRIES || e->excused)
+        return;
+    e->tries--;
+    e->excused = true;
 }
 
 bool relay_end_on_answer(struct relay_end *e, const struct addr *from, const uint8_t *data, size_t len,
@@ -119,10 +131,8 @@ bool relay_end_on_answer(struct relay_end *e, const struct addr *from, const uin
         return false;
     if (m.kind == RELAY_MESSAGE_BOUND)
         return on_bound(e, now_us);
-    if (m.kind == RELAY_MESSAGE_COOKIE) {
-        memcpy(e->cookie, m.cookie, sizeof(e->cookie));
-        e->at_us = now_us;
-    }
+    if (m.kind == RELAY_MESSAGE_COOKIE)
+        take_cookie(e, &m, now_us);
     return false;
 }
 

@@ -43,7 +43,8 @@ struct relay_end {
     uint32_t channel; /* 0 while there is none */
     uint8_t token[ENVELOPE_TOKEN_LEN], cookie[RELAY_COOKIE_LEN];
     uint64_t number;  /* of the newest message */
-    unsigned tries;   /* messages since the last BOUND */
+    unsigned tries;   /* messages since the last BOUND … */
+    bool excused;     /* … and whether a cookie has given one more */
     uint64_t said_us; /* when the newest was */
     uint64_t at_us;   /* the next step */
     uint64_t wait_us; /* for the backbone's word, the next time */
