@@ -145,6 +145,20 @@ static char *frames_text(const json_t *node)
     return out;
 }
 
+/* "2 pairs of peers, 1.2 GB so far, 100 Mbit/s at most"; nothing of a node that relays for nobody. */
+static char *relay_text(const json_t *node)
+{
+    const json_t *relay = json_object_get(node, "relay");
+    double pairs = nodes_number(relay, "channels");
+    char bytes[FORMAT_MAX], *out = NULL;
+    if (!json_is_object(relay))
+        return NULL;
+    if (asprintf(&out, "%.0f pair%s of peers, %s so far, %.0f Mbit/s at most", pairs, pairs == 1 ? "" : "s",
+                 format_bytes(count_of(relay, "bytes"), bytes), nodes_number(relay, "rate_mbit")) < 0)
+        abort();
+    return out;
+}
+
 /* "replay 3, no_peer 17"; nothing when nothing was dropped. */
 static char *drops_text(json_t *node)
 {
@@ -198,6 +212,7 @@ static void print_node(const struct cli_options *options, json_t *node, bool tit
     add_backbones(facts, node);
     add_fact(facts, "NAT", nat_text(node));
     add_fact(facts, "frames", frames_text(node));
+    add_fact(facts, "relays", relay_text(node));
     add_fact(facts, "drops", drops_text(node));
     add_fact(facts, "sandbox", sandbox_text(node));
     json_array_foreach(json_object_get(node, "warnings"), index, warning)

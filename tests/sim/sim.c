@@ -52,6 +52,12 @@ static void send_datagram(struct sim_node *n, const struct endpoint *to, const u
     sim_send(sim, &n->addr, &to->remote, enveloped, ENVELOPE_LEN + len);
 }
 
+static uint64_t extra_us(struct sim *sim, const struct addr *a)
+{
+    const struct sim_node *n = sim_node_at(sim, a);
+    return n ? n->far_us : 0;
+}
+
 void sim_send(struct sim *sim, const struct addr *from, const struct addr *to, const uint8_t *data,
               size_t len)
 {
@@ -60,7 +66,8 @@ void sim_send(struct sim *sim, const struct addr *from, const struct addr *to, c
         if (sim_chance(sim, sim->weather.loss) ||
             (sim->weather.data_loss > 0 && data[0] == WIRE_DATA && sim_chance(sim, sim->weather.data_loss)))
             continue;
-        sim_push(sim, (struct event){.at_us = sim->now_us + sim_travel(sim),
+        sim_push(sim, (struct event){.at_us = sim->now_us + sim_travel(sim) + extra_us(sim, from) +
+                                              extra_us(sim, to),
                                      .kind = EVENT_DATAGRAM,
                                      .from = *from,
                                      .to = *to,
@@ -194,7 +201,8 @@ static void dial(struct sim_node *n, uint64_t conn, const struct target *target)
     struct sim_node *other = by_uplink ? sim_uplinked(sim, &target->id) : listener(sim, &target->addr);
     n->opened += by_uplink;
     sim->pipes[number] = (struct pipe_ends){{n, conn, 0, false}, {other, 0, 0, false}, true, by_uplink};
-    if (other && (other->shut || other->deaf) && !by_uplink)
+    bool severed = other && sim->severed[n->number][other->number];
+    if (other && (other->shut || other->deaf || severed) && !by_uplink)
         return; /* nobody answers */
     bool listens = other != NULL;
     sim_push(sim, (struct event){.at_us = sim->now_us + pipe_travel(sim, &sim->pipes[number]),
@@ -384,6 +392,7 @@ static void fill(void *context, void *out, size_t len)
 static void start(struct sim_node *n, bool is_public, uint64_t ratchet_us, uint64_t rehandshake_us)
 {
     char name[16];
+    sim_start_relaying(n);
     snprintf(name, sizeof(name), "node-%u", n->number);
     const struct mesh_config config = {.me = n->identity,
                                        .name = name,
@@ -394,6 +403,7 @@ static void start(struct sim_node *n, bool is_public, uint64_t ratchet_us, uint6
                                        .rehandshake_us = rehandshake_us,
                                        .local_max = 1472,
                                        .carriers = n->carriers,
+                                       .desk = n->desk,
                                        .features_off = n->features_off,
                                        .control_idle_us = n->control_idle_us,
                                         .quiet_us = n->quiet_us,
@@ -448,6 +458,7 @@ struct sim_node *sim_add_carried(struct sim *sim, enum carriers carriers)
 void sim_start_anew(struct sim_node *n)
 {
     mesh_free(n->mesh);
+    sim_stop_relaying(n);
     sim_restart(n);
 }
 
@@ -503,6 +514,7 @@ void sim_kill(struct sim_node *n)
     n->stale = (struct slot_set){0};
     mesh_free(n->mesh);
     n->mesh = NULL;
+    sim_stop_relaying(n);
     publish(n);
 }
 
@@ -659,13 +671,14 @@ static void arrive_relayed(struct sim_node *n, const struct event *e)
 {
     struct envelope envelope;
     enum drop drop = envelope_decode(e->data, e->len, &envelope);
-    const struct endpoint from = endpoint_relay(&e->from, envelope.channel);
+    const struct endpoint from = endpoint_relay(&e->from, envelope.channel),
+                          straight = endpoint_udp(&e->from);
     if (drop)
         n->drops[drop]++;
-    else if (envelope.kind == ENVELOPE_DATAGRAM)
+    else if (envelope.kind == ENVELOPE_DATAGRAM && !sim_pass_on(n, e, envelope.channel))
         sim_arrive(n, &from, e->data + ENVELOPE_LEN, e->len - ENVELOPE_LEN);
-    else
-        n->drops[mesh_on_relay_message(n->mesh, &e->from, e->data, e->len, n->sim->now_us)]++;
+    else if (envelope.kind == ENVELOPE_MESSAGE)
+        n->drops[mesh_on_relay_message(n->mesh, &straight, e->data, e->len, n->sim->now_us)]++;
     sim_do_outputs(n);
 }
 
@@ -675,7 +688,9 @@ static void deliver_datagram(struct sim *sim, struct event *e)
     if (sim_at_relay(sim, e))
         return;
     bool relayed = wire_classify(e->data, e->len) == WIRE_CLASS_RELAY;
-    if (!n || !addr_equal(&n->addr, &e->to) || (n->behind_nat && !n->mapped) || (n->shut && !relayed))
+    const struct sim_node *sender = sim_node_at(sim, &e->from);
+    if (!n || (sender && sim->severed[sender->number][n->number]) || !addr_equal(&n->addr, &e->to) ||
+        (n->behind_nat && !n->mapped) || (n->shut && !relayed))
         return;
     if (relayed) {
         arrive_relayed(n, e);
@@ -827,6 +842,7 @@ void sim_free(struct sim *sim)
         return_work(&sim->nodes[i], false);
         mesh_free(sim->nodes[i].mesh);
         sim->nodes[i].mesh = NULL;
+        sim_stop_relaying(&sim->nodes[i]);
         publish(&sim->nodes[i]);
         if (!sim->nodes[i].is_copy)
             identity_free(sim->nodes[i].identity);

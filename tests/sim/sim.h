@@ -49,6 +49,11 @@ struct sim_node {
     bool mute;   /* no CONTROL datagram of its mesh leaves: what sim_say says does */
     bool uplink; /* to the backbone; sim_uplink sets it */
     uint64_t uplink_ready_us; /* nothing overtakes on it */
+    uint64_t far_us;          /* that each datagram from and to it takes longer */
+    bool relays;              /* for its peers, from its next start on: sim_start_anew */
+    struct relay_desk *desk;
+    struct byte_rates *rates;
+    unsigned passed; /* datagrams that it relayed */
     enum carriers carriers;
     uint64_t features_off; /* of its next start */
     uint64_t control_idle_us, quiet_us;
@@ -138,6 +143,9 @@ void sim_do_outputs(struct sim_node *n);
 /* Does what n holds, in order, or gives it back undone. More may come of it. */
 void sim_do_work(struct sim_node *n);
 void sim_give_work_back(struct sim_node *n);
+
+/* Nothing passes straight between the two, or all does again. */
+void sim_sever(struct sim_node *a, struct sim_node *b, bool on);
 
 /* Cuts the streams between all nodes. */
 void sim_cut_streams(struct sim *sim);

@@ -50,6 +50,7 @@ struct sim {
     struct sim_weather weather;
     struct sim_backbone backbone;
     bool asked[SIM_NODES_MAX][SIM_NODES_MAX]; /* PAIR on, by the one for the other */
+    bool severed[SIM_NODES_MAX][SIM_NODES_MAX];
     uint64_t now_us, order, random, trace;
     struct sim_node nodes[SIM_NODES_MAX];
     unsigned node_count, addresses;
@@ -80,6 +81,12 @@ void sim_cut(struct sim *sim, unsigned pipe);
 struct pipe_ends *sim_pipe_of(struct sim_node *n, uint64_t conn, bool *is_dialler, unsigned *number);
 /* Something for the other end of the stream. */
 void sim_on_pipe(struct sim_node *n, uint64_t conn, enum event_kind kind, const uint8_t *data, size_t len);
+
+/* sim_relay.c */
+void sim_start_relaying(struct sim_node *n); /* where it does */
+void sim_stop_relaying(struct sim_node *n);
+/* What is in an envelope arrives at n. True when it was n's to pass on. */
+bool sim_pass_on(struct sim_node *n, const struct event *e, uint32_t channel);
 
 /* sim_trunk.c */
 void sim_send_by_trunk(struct sim_node *n, uint64_t conn, const uint8_t *data, size_t len);

@@ -219,6 +219,7 @@ static void words_of_a_false_relay_move_nothing(void **state)
     (void)state;
     struct pair lab = relayed_lab(10);
     const struct addr stranger = {.family = 4, .port = 8080, .ip = {198, 51, 100, 66}};
+    const struct endpoint from_stranger = endpoint_udp(&stranger), from_relay = endpoint_udp(&relay_addr);
     const uint8_t token[ENVELOPE_TOKEN_LEN] = {1};
     uint32_t channel = relay_path(lab.a, lab.b).endpoint.channel;
     for (unsigned kind = RELAY_MESSAGE_BIND; kind <= RELAY_MESSAGE_BOUND; kind++) {
@@ -228,9 +229,9 @@ static void words_of_a_false_relay_move_nothing(void **state)
                 .kind = (enum relay_message_kind)kind, .channel = channel, .number = number};
             assert_int_equal(relay_message_encode(&m, token, bytes), 0);
             assert_int_equal(
-                mesh_on_relay_message(lab.a->mesh, &stranger, bytes, sizeof(bytes), sim_now(lab.sim)),
+                mesh_on_relay_message(lab.a->mesh, &from_stranger, bytes, sizeof(bytes), sim_now(lab.sim)),
                 DROP_RELAY);
-            (void)mesh_on_relay_message(lab.a->mesh, &relay_addr, bytes, sizeof(bytes), sim_now(lab.sim));
+            (void)mesh_on_relay_message(lab.a->mesh, &from_relay, bytes, sizeof(bytes), sim_now(lab.sim));
             sim_do_outputs(lab.a);
         }
     }

@@ -116,15 +116,6 @@ static inline struct link *add_uplink(struct net *net, uint64_t delay_us)
     return link;
 }
 
-/* The peer's by a relay, of number 0. */
-static inline struct link *add_relay(struct net *net, uint32_t channel, uint64_t delay_us)
-{
-    struct link *link = add_link(net, (uint8_t)(100 + channel), delay_us, ETHERNET);
-    link->channel = channel;
-    path_add_relay(net->set, 0, &link->addr, channel, net->now);
-    return link;
-}
-
 /* To the peer's own port. */
 static inline struct link *add_trunk(struct net *net, uint64_t conn, uint64_t delay_us)
 {
@@ -135,12 +126,21 @@ static inline struct link *add_trunk(struct net *net, uint64_t conn, uint64_t de
     return link;
 }
 
+/* By the relay of that number. */
+static inline struct link *add_relay(struct net *net, unsigned relay, uint64_t delay_us)
+{
+    struct link *link = add_link(net, (uint8_t)(100 + relay), delay_us, ETHERNET - ENVELOPE_LEN);
+    link->channel = 7 + relay;
+    path_add_relay(net->set, relay, &link->addr, link->channel, net->now);
+    return link;
+}
+
 static inline struct endpoint way_of(const struct link *link)
 {
-    if (link->conn)
-        return endpoint_tcp(link->conn, &link->addr);
     if (link->channel)
         return endpoint_relay(&link->addr, link->channel);
+    if (link->conn)
+        return endpoint_tcp(link->conn, &link->addr);
     return link->addr.family ? endpoint_udp(&link->addr) : endpoint_uplink(0, &lab_peer);
 }
 

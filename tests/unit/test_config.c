@@ -259,6 +259,21 @@ static void carriers_are_chosen_by_name(void **state)
     assert_refused("auto, udp or tcp", "-carrier", "relay");
 }
 
+static void a_node_relays_when_told_at_a_rate(void **state)
+{
+    (void)state;
+    assert_taken("-workers", "1");
+    assert_int_equal(config.relay_mbit, 0);
+    assert_taken("-relay");
+    assert_int_equal(config.relay_mbit, CONFIG_RELAY_MBIT);
+    assert_taken("-relay", "-relay-rate", "20");
+    assert_int_equal(config.relay_mbit, 20);
+    assert_refused("give -relay too", "-relay-rate", "20");
+    assert_refused("from 1 to 100000", "-relay", "-relay-rate", "0");
+    assert_refused("from 1 to 100000", "-relay", "-relay-rate", "100001");
+    assert_refused("-carrier", "-relay", "-carrier", "udp");
+}
+
 static void the_cipher_library_is_chosen_by_name(void **state)
 {
     (void)state;
@@ -497,7 +512,8 @@ static void help_names_every_flag_but_the_hidden(void **state)
     static const char *const names[] = {
         "keydir", "generate-keys", "backbone", "ip",      "port",    "udp-port", "control-port",   "tap",
         "tap-ip", "tap-netmask",   "tap-mtu",  "public",  "connect", "allow",    "profile",        "v",
-        "name",   "run",           "help",     "version", "workers", "sandbox",  "cipher-library", "carrier"};
+        "name",   "run",           "help",     "version", "workers", "sandbox",  "cipher-library", "carrier",
+        "relay",  "relay-rate"};
     (void)state;
     const char *const words[] = {"shadowmesh-l2", "--help", NULL};
     assert_int_equal(parse_words(stdout, words), FLAGS_EXIT_OK);
@@ -536,6 +552,7 @@ int main(void)
         cmocka_unit_test(device_names_are_the_kernels),
         cmocka_unit_test(mtu_is_bounded),
         cmocka_unit_test(carriers_are_chosen_by_name),
+        cmocka_unit_test(a_node_relays_when_told_at_a_rate),
         cmocka_unit_test(the_cipher_library_is_chosen_by_name),
         cmocka_unit_test(the_sandbox_is_on_unless_told),
         cmocka_unit_test(workers_are_counted_by_the_machine_unless_told),

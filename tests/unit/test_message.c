@@ -117,6 +117,16 @@ static void every_message_round_trips(void **state)
     assert_round_trip(&m);
     m = (struct message){.type = MESSAGE_STREAM_RESET, .reset = {7}};
     assert_round_trip(&m);
+    m = (struct message){.type = MESSAGE_RELAY_SEEK, .relay = {.id = {{1, 2, 3}}}};
+    assert_round_trip(&m);
+    m.type = MESSAGE_RELAY_FOUND;
+    assert_round_trip(&m);
+    m.relay.rtt_us = UINT32_MAX;
+    assert_round_trip(&m);
+    m = (struct message){.type = MESSAGE_RELAY_ASK, .relay = {.id = {{1}}, .end = 1}};
+    assert_round_trip(&m);
+    m = (struct message){.type = MESSAGE_RELAY_CHANNEL, .relay = {.id = {{1}}, .channel = 7, .token = {9}}};
+    assert_round_trip(&m);
 }
 
 static void hello_with_empty_lists_round_trips(void **state)

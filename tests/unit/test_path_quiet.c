@@ -239,7 +239,7 @@ static void relay_is_warm_where_there_is_no_uplink_and_else_left_alone(void **st
     (void)state;
     for (int with_uplink = 0; with_uplink < 2; with_uplink++) {
         struct net *net = quiet_net(14);
-        struct link *relay = add_relay(net, 7, WARM_MS * MS), *uplink = NULL;
+        struct link *relay = add_relay(net, 0, WARM_MS * MS), *uplink = NULL;
         if (with_uplink)
             uplink = add_uplink(net, WARM_MS * MS);
         struct link *direct = settled(net, DIRECT_MS * MS);

@@ -33,6 +33,7 @@ struct lab_node {
     struct switch_table *sw;
     struct fwd *fwd;
     struct reassembly *reassembly;
+    struct relay_desk *desk; /* NULL: it relays for nobody; not the lab's to free */
     _Atomic uint64_t stream_until_us;
     struct worker *worker[WORKER_MAX];
     int woken[2]; /* a pipe: one byte per wake */
@@ -98,6 +99,7 @@ static inline void lab_node_start(struct lab_node *n, unsigned traces, bool prof
                                    .tap_offloads = OFFLOAD_CSUM | OFFLOAD_TSO | OFFLOAD_USO,
                                    .sw = n->sw,
                                    .fwd = n->fwd,
+                                   .desk = n->desk,
                                    .reassembly = n->reassembly,
                                    .stream_until_us = &n->stream_until_us,
                                    .traces = traces,

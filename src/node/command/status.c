@@ -18,6 +18,7 @@
 #include "node/report/warnings.h"
 #include "node/underlay/addresses.h"
 #include "proto/mesh/mesh.h"
+#include "proto/relay/relay_desk.h"
 
 static json_t *prefixes(const struct addr_prefix *list, unsigned count)
 {
@@ -63,6 +64,17 @@ static json_t *describe_frames(const struct workers *workers)
     return json_pack("{s:I, s:I, s:I, s:I}", "from_device", (json_int_t)f.from_device, "to_device",
                      (json_int_t)f.to_device, "bytes_from_device", (json_int_t)f.bytes_from_device,
                      "bytes_to_device", (json_int_t)f.bytes_to_device);
+}
+
+/* null: it does not. */
+static json_t *describe_relaying(const struct status *s)
+{
+    if (!s->desk)
+        return json_null();
+    const struct workers_relayed r = workers_relayed(s->workers);
+    return json_pack("{s:i, s:i, s:I, s:I}", "rate_mbit", (int)s->config->relay_mbit, "channels",
+                     (int)relay_desk_count(s->desk), "bytes", (json_int_t)r.bytes, "trains",
+                     (json_int_t)r.trains);
 }
 
 static json_t *describe_key_memory(void)
@@ -151,7 +163,7 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
     unsigned overlay_count = device_addresses(s->device, overlay, MESSAGE_ADDRS_MAX);
     enum aead_suite suite = aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305;
     return json_pack("{s:o, s:s, s:s, s:i, s:o, s:i, s:s, s:s, s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:o, s:o, "
-                     "s:o, s:o, s:o, s:o, s:b, s:o, s:o}",
+                     "s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o}",
                      "id", describe_id(identity_id(s->identity)), "name", s->config->name, "device",
                      device_tap(s->device)->name, "mtu", (int)device_mtu(s->device), "addresses",
                      prefixes(overlay, overlay_count), "workers", (int)s->workers->count, "aead",
@@ -164,5 +176,5 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
                      describe_frames(s->workers), "key_memory", describe_key_memory(), "sandbox",
                      describe_sandbox(s->sandbox), "warnings", describe_warnings(s, now_us), "device_up",
                      device_up(s->device), "nat", describe_nats(s->addresses), "backbones",
-                     describe_backbones(s->backbones, now_us));
+                     describe_backbones(s->backbones, now_us), "relay", describe_relaying(s));
 }

@@ -13,6 +13,7 @@ struct device;
 struct identity;
 struct mesh;
 struct overlay;
+struct relay_desk;
 struct sandbox;
 struct warnings;
 struct workers;
@@ -24,6 +25,7 @@ struct status {
     const struct device *device;
     const struct mesh *mesh;
     const struct workers *workers;
+    struct relay_desk *desk;           /* NULL: it relays for nobody */
     const uint64_t *drops;             /* DROP_COUNT: of datagrams that the control thread took */
     const struct backbones *backbones; /* NULL without -backbone */
     const struct addresses *addresses;

@@ -17,6 +17,8 @@ struct parse {
     bool has_bits;       /* -tap-ip ADDR/BITS */
     const char *netmask; /* -tap-netmask; NULL when not given */
     bool has_words;      /* -proxy with a name, and perhaps a password */
+    bool relays;         /* -relay … */
+    unsigned relay_mbit; /* … and -relay-rate; 0 when not given */
 };
 
 #define complain(...) flags_complain("shadowmesh-l2", __VA_ARGS__)
@@ -217,6 +219,19 @@ static const char *read_carrier(void *context, const char *text)
     return "is unknown: give auto, udp or tcp";
 }
 
+static const char *read_relay(void *context, const char *text)
+{
+    struct parse *p = context;
+    return flags_read_switch(text, &p->relays);
+}
+
+static const char *read_relay_rate(void *context, const char *text)
+{
+    struct parse *p = context;
+    return config_read_number(text, 1, CONFIG_RELAY_MBIT_MAX, "no rate: give Mbit a second, from 1 to 100000",
+                              &p->relay_mbit);
+}
+
 static const char *read_cipher_library(void *context, const char *text)
 {
     static const char *const names[] = {
@@ -338,6 +353,12 @@ static const struct flag flags[] = {
      "(only over TCP: to the peer's control port or by the backbone) (default auto)",
      read_carrier},
 
+    {"relay", NULL,
+     "pass datagrams on between peers of -connect and -allow that "
+     "do not reach each other; what is in them stays sealed",
+     read_relay},
+    {"relay-rate", "MBIT", "what is passed on so, in all, Mbit a second (default 100)", read_relay_rate},
+
     {NULL, NULL, "Keys", NULL},
     {"keydir", "DIR", "folder of node.key (default ./keys); made when missing", read_keydir},
     {"generate-keys", NULL, "make the keys unless they exist, print the peer id and exit",
@@ -418,6 +439,26 @@ static bool settle_netmask(struct parse *p)
     return true;
 }
 
+static bool settle_relay(struct parse *p)
+{
+    struct config *c = p->config;
+    if (!p->relays && p->relay_mbit) {
+        complain("-relay-rate %u: nothing is relayed: give -relay too", p->relay_mbit);
+        return false;
+    }
+    if (p->relays && c->carriers != CARRIERS_AUTO) {
+        complain("-relay: a node that relays uses all carriers: leave -carrier away");
+        return false;
+    }
+    if (p->relays && c->connect_count + c->allow_count < 2)
+        complain(
+            "warning: -relay: it serves pairs of peers that -connect and -allow name, and there are fewer "
+            "than two");
+    if (p->relays)
+        c->relay_mbit = p->relay_mbit ? p->relay_mbit : CONFIG_RELAY_MBIT;
+    return true;
+}
+
 /* Flags that are fine alone and contradict each other. */
 static bool check_together(struct parse *p)
 {
@@ -433,6 +474,8 @@ static bool check_together(struct parse *p)
         complain("-proxy and -proxy-auth are ways to a backbone, and there is none: give -backbone too");
         return false;
     }
+    if (!settle_relay(p))
+        return false;
     for (unsigned i = 0; i < c->connect_count; i++)
         if (c->backbone_count == 0 && c->connect[i].host[0] == '\0')
             complain("warning: -connect %s: without -backbone only -connect ID@HOST can be dialled; waiting "

@@ -25,6 +25,8 @@
 #define CONFIG_WORKERS_MAX     8
 #define CONFIG_PROXY_OFF       "off"
 #define CONFIG_URL_MAX         512
+#define CONFIG_RELAY_MBIT      100
+#define CONFIG_RELAY_MBIT_MAX  100000
 
 struct config_connect {
     struct node_id id;
@@ -61,6 +63,7 @@ struct config {
     bool is_public, verbose, profile;
     enum aead_choice cipher_library;
     enum carriers carriers; /* -carrier */
+    unsigned relay_mbit;    /* -relay, -relay-rate; 0: it relays for nobody */
     bool sandbox;           /* -sandbox */
     char run_dir[256];      /* of the API socket */
     unsigned connect_count;

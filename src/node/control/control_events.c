@@ -135,7 +135,7 @@ static void on_device_gone(struct node *n)
 static enum drop on_datagram(struct node *n, const struct worker_event *e, uint64_t now_us)
 {
     if (e->slot == WORKER_NO_PEER && wire_classify(e->data, e->len) == WIRE_CLASS_RELAY)
-        return mesh_on_relay_message(n->mesh, &e->from.remote, e->data, e->len, now_us);
+        return mesh_on_relay_message(n->mesh, &e->from, e->data, e->len, now_us);
     if (e->slot == WORKER_NO_PEER)
         return addresses_on_stun(&n->addresses, &e->from.remote, e->data, e->len, now_us);
     return mesh_on_opened(n->mesh, e->slot, &e->from, e->data, e->len, now_us);

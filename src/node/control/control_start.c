@@ -93,6 +93,10 @@ static bool open_mesh(struct node *n)
     const struct config *c = n->config;
     n->peers_max = resources_peers();
     n->filter = (struct filter){n->config, n->device, &n->addresses};
+    if (c->relay_mbit && relaying_init(c->relay_mbit, &n->relaying)) {
+        log_error("cannot relay for peers: %s", err_str(ERR_NOMEM));
+        return false;
+    }
     struct mesh_config config = {.me = n->identity,
                                  .name = c->name,
                                  .is_public = c->is_public,
@@ -106,6 +110,7 @@ static bool open_mesh(struct node *n)
                                  .quiet_us = c->quiet_s * USEC_PER_SEC,
                                  .local_max = device_underlay_max(n->device),
                                  .carriers = c->carriers,
+                                 .desk = n->relaying.desk,
                                  .filter = filter_of(&n->filter),
                                  .random = secret_source};
     choose_cipher(c);
@@ -167,6 +172,7 @@ static bool start_workers(struct node *n)
     struct workers_config config = {.count = n->socket_count,
                                     .tap = device_tap(n->device),
                                     .sockets = n->sockets,
+                                    .desk = n->relaying.desk,
                                     .mac = device_mac(n->device),
                                     .peers_max = MESH_PEERS_MAX,
                                     .pass_bpdus = n->config->pass_bpdus,
@@ -271,6 +277,7 @@ static void init_commands(struct node *n)
                                                .device = n->device,
                                                .mesh = n->mesh,
                                                .workers = &n->workers,
+                                               .desk = n->relaying.desk,
                                                .drops = n->drops,
                                                .backbones = n->backbones,
                                                .addresses = &n->addresses,

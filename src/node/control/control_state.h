@@ -18,6 +18,7 @@
 #include "node/config/config.h"
 #include "node/control/key_draft.h"
 #include "node/control/snapshot.h"
+#include "node/data/relaying.h"
 #include "node/data/tables.h"
 #include "node/data/workers.h"
 #include "node/config/proxy.h"
@@ -52,6 +53,7 @@ struct node {
     unsigned socket_count; /* = the device's queues = workers */
     struct workers workers;
     struct tables tables; /* theirs */
+    struct relaying relaying;
 
     /* Peers, and how they are reached. */
     struct mesh *mesh;

@@ -39,6 +39,7 @@ void control_stop(struct node *n, int code)
     tables_fini(&n->tables);
     hosts_fini(&n->hosts);
     workers_fini(&n->workers);
+    relaying_fini(&n->relaying);
     device_close(n->device);
     udp_close(n->sockets, n->socket_count);
     if (n->overdue)

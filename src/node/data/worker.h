@@ -22,6 +22,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct relay_desk;
+
 /* What a worker hands to the control thread. */
 enum worker_event_kind {
     WORKER_EVENT_DATAGRAM, /* CONTROL, PROBE (of peer slot, within its intake.h; opened in place, all else as it
@@ -69,6 +71,7 @@ struct worker_config {
     struct carrier_ports ports; /* its own; what comes by their channels is served, too */
     struct switch_table *sw;
     struct fwd *fwd;
+    struct relay_desk *desk;           /* NULL: it relays for nobody; all workers' */
     struct reassembly *reassembly;     /* for at least `workers`; all workers' */
     _Atomic uint64_t *stream_until_us; /* boost.h; 0, all workers' */
     bool profile;                      /* -profile: histograms */
@@ -100,6 +103,7 @@ struct worker_counters {
     _Atomic uint64_t tap_tx_frames, tap_tx_bytes; /* … as does a merged train to it */
     _Atomic uint64_t udp_rx_datagrams, udp_tx_datagrams;
     _Atomic uint64_t socket_overflows;
+    _Atomic uint64_t relayed_bytes, relayed_trains; /* between peers; with envelopes */
 };
 const struct worker_counters *worker_counters(const struct worker *w);
 

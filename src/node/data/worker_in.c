@@ -21,8 +21,11 @@
 #include "base/uninitialized.h"
 #include "frame/flow.h"
 #include "node/data/worker_impl.h"
+#include "node/data/worker_relay.h"
 #include "proto/message/stun.h"
 #include "proto/path/path.h"
+#include "proto/relay/relay_desk.h"
+#include "proto/relay/relay_fair.h"
 #include "proto/relay/relay_message.h"
 #include "proto/session/fragment.h"
 #include <assert.h>
@@ -309,28 +312,31 @@ static enum drop on_relayed(struct worker *w, const struct udp_message *m, uint3
     return drop;
 }
 
-static enum drop on_enveloped(struct worker *w, const struct udp_message *m, uint8_t *data, size_t len,
+/* *len grows where we relay, by those behind it that go the same way. */
+static enum drop on_enveloped(struct worker *w, const struct udp_message *m, uint8_t *data, size_t *len,
                               const struct session **checked)
 {
     struct envelope e;
-    enum drop drop = envelope_decode(data, len, &e);
+    enum drop drop = envelope_decode(data, *len, &e);
     if (drop)
         return drop;
     if (m->from.family == 0)
         return DROP_RELAY; /* an uplink is none */
-    if (e.kind == ENVELOPE_DATAGRAM)
-        return on_relayed(w, m, e.channel, data + ENVELOPE_LEN, len - ENVELOPE_LEN, checked);
-    return len == RELAY_MESSAGE_LEN ? stranger_to_control(w, m, data, len) : DROP_RELAY;
+    if (e.kind == ENVELOPE_MESSAGE)
+        return *len == RELAY_MESSAGE_LEN ? stranger_to_control(w, m, data, *len) : DROP_RELAY;
+    if (w->config.desk && worker_relay_pass(w, m, data, len, &drop))
+        return drop;
+    return on_relayed(w, m, e.channel, data + ENVELOPE_LEN, *len - ENVELOPE_LEN, checked);
 }
 
-static enum drop on_datagram(struct worker *w, const struct udp_message *m, uint8_t *data, size_t len,
+static enum drop on_datagram(struct worker *w, const struct udp_message *m, uint8_t *data, size_t *len,
                              const struct session **checked)
 {
-    switch (wire_classify(data, len)) {
+    switch (wire_classify(data, *len)) {
     case WIRE_CLASS_SESSION:
-        return on_session(w, m, data, len, checked);
+        return on_session(w, m, data, *len, checked);
     case WIRE_CLASS_STUN:
-        return stun_to_control(w, m, data, len);
+        return stun_to_control(w, m, data, *len);
     case WIRE_CLASS_RELAY:
         return on_enveloped(w, m, data, len, checked);
     case WIRE_CLASS_OTHER:
@@ -343,9 +349,9 @@ static void on_message(struct worker *w, const struct udp_message *m)
 {
     const struct session *checked = NULL;
     size_t segment = m->segment ? m->segment : m->len;
-    for (size_t at = 0; at < m->len; at += segment) {
-        size_t len = m->len - at < segment ? m->len - at : segment;
-        enum drop drop = on_datagram(w, m, m->data + at, len, &checked);
+    for (size_t at = 0, len; at < m->len; at += len) {
+        len = m->len - at < segment ? m->len - at : segment;
+        enum drop drop = on_datagram(w, m, m->data + at, &len, &checked);
         worker_count(&w->counters.udp_rx_datagrams, 1);
         if (drop)
             worker_drop(w, drop, 1);
@@ -362,8 +368,10 @@ bool worker_in_round(struct worker *w)
         worker_count(&w->counters.socket_overflows, overflow);
     for (int i = 0; i < count; i++)
         on_message(w, &w->messages[i]);
-    w->load = overload_round(w->overload, udp_waiting(w->config.ports.udp, w->batch),
-                             fwd_ready_count(w->config.fwd) > 1, w->now_us);
+    unsigned waiting = udp_waiting(w->config.ports.udp, w->batch);
+    w->load = overload_round(w->overload, waiting, fwd_ready_count(w->config.fwd) > 1, w->now_us);
+    if (w->config.desk && waiting >= RELAY_FAIR_PRESSED)
+        relay_desk_press(w->config.desk, waiting);
     w->overloaded = overflow > 0 || w->load == OVERLOAD_SHEDS;
     lane_leave(w); /* the merge's frames live in the batch */
     if (begin)

@@ -41,6 +41,7 @@ int workers_start(struct workers *w, const struct workers_config *c)
                                              .ports = ports_of(c, i),
                                              .sw = w->sw,
                                              .fwd = w->fwd,
+                                             .desk = c->desk,
                                              .reassembly = w->reassembly,
                                              .stream_until_us = &w->stream_until_us,
                                              .profile = c->profile,
@@ -118,6 +119,16 @@ struct workers_frames workers_frames(const struct workers *w)
         sum.bytes_from_device += relaxed(&c->tap_rx_bytes);
         sum.to_device += relaxed(&c->tap_tx_frames);
         sum.bytes_to_device += relaxed(&c->tap_tx_bytes);
+    }
+    return sum;
+}
+
+struct workers_relayed workers_relayed(const struct workers *w)
+{
+    struct workers_relayed sum = {0};
+    for (unsigned i = 0; i < w->count; i++) {
+        sum.bytes += relaxed(&worker_counters(w->list[i])->relayed_bytes);
+        sum.trains += relaxed(&worker_counters(w->list[i])->relayed_trains);
     }
     return sum;
 }

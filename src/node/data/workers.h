@@ -26,6 +26,7 @@ struct workers_config {
     const struct tap *tap;                 /* borrowed until workers_stop, as sockets are */
     struct udp_socket *sockets;            /* as many */
     const int *channels[CARRIER_CHANNELS]; /* by their numbers, of each as many; NULL: there are none */
+    struct relay_desk *desk;               /* NULL: it relays for nobody */
     const uint8_t *mac;                    /* of the device */
     unsigned peers_max;                    /* slots */
     bool pass_bpdus, profile;
@@ -58,6 +59,12 @@ struct workers_frames {
     uint64_t from_device, bytes_from_device, to_device, bytes_to_device;
 };
 struct workers_frames workers_frames(const struct workers *w);
+
+/* What they passed on between peers. */
+struct workers_relayed {
+    uint64_t bytes, trains;
+};
+struct workers_relayed workers_relayed(const struct workers *w);
 
 /* With -profile: as worker_profile_log. */
 void workers_profile_log(const struct workers *w);

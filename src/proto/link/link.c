@@ -282,6 +282,10 @@ static enum link_event on_message(struct link *l, uint64_t now_us)
     case MESSAGE_STREAM:
     case MESSAGE_STREAM_ANSWER:
     case MESSAGE_STREAM_RESET:
+    case MESSAGE_RELAY_SEEK:
+    case MESSAGE_RELAY_FOUND:
+    case MESSAGE_RELAY_ASK:
+    case MESSAGE_RELAY_CHANNEL:
         return out_of_turn(l);
     }
     return out_of_turn(l);

@@ -32,6 +32,10 @@ int mesh_new(const struct mesh_config *config, struct mesh **out)
         m->config.control_idle_us = MESH_CONTROL_IDLE_US;
     if (m->config.quiet_us == 0)
         m->config.quiet_us = MESH_QUIET_US;
+    static const struct bucket_rate asks = {MESH_RELAY_ASK_INTERVAL_US, MESH_RELAY_ASK_BURST};
+    static const struct bucket_rate words = {MESH_RELAY_WORD_INTERVAL_US, MESH_RELAY_WORD_BURST};
+    m->relay_asks.rate = &asks; /* a hub has thousands of peers, and a backbone takes 500 messages a second */
+    m->relay_words.rate = &words;
     snprintf(m->name, sizeof(m->name), "%s", config->name);
     const struct random_source *random = &m->config.random;
     random_fill(random, m->boot, sizeof(m->boot));

@@ -28,6 +28,7 @@
     60000000ull /* without data: then paths are left alone, where another can wake both ends */
 
 struct mesh;
+struct relay_desk;
 
 /* Whether an address and port that others name may be dialled and probed: false for one that leads through the tunnel, to
  * ourselves or to everybody. What a person gave is not asked for. Pure: it changes nothing and calls nobody. */
@@ -54,6 +55,7 @@ struct mesh_config {
     uint64_t features_off;    /* HELLO's bits that are not told: as an earlier version */
     uint16_t local_max;       /* largest UDP payload that a local interface carries */
     enum carriers carriers;   /* that datagrams may travel by */
+    struct relay_desk *desk;  /* we relay for our peers by it; borrowed; NULL: we do not */
     struct mesh_filter filter;
     struct random_source random; /* of all but what OpenSSL makes keys from */
 #ifdef SHADOWMESH_BENCH_NULL
@@ -128,8 +130,8 @@ struct mesh_channel {
 /* The backbone gave us one to id: it is bound, and a path by it proven. MESH_OUTPUT_RELAY asks for one. */
 void mesh_on_relayed(struct mesh *m, unsigned backbone, const struct node_id *id,
                      const struct mesh_channel *channel, uint64_t now_us);
-/* What a relay says about a channel (proto/relay/relay_message.h), or whoever says he is one. */
-enum drop mesh_on_relay_message(struct mesh *m, const struct addr *from, const uint8_t *data, size_t len,
+/* What a relay says about a channel (proto/relay/relay_message.h), or, where we are one, an end; or whoever says he is. */
+enum drop mesh_on_relay_message(struct mesh *m, const struct endpoint *from, const uint8_t *data, size_t len,
                                 uint64_t now_us);
 
 /* Streams. Accepting returns the stream's number, or 0 when it is refused (too many of late from that host or its

@@ -8,6 +8,8 @@
 #include "proto/mesh/mesh_news.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_reach.h"
+#include "proto/mesh/mesh_relay_nodes.h"
+#include "proto/mesh/mesh_relay_serve.h"
 #include "proto/mesh/mesh_sealed.h"
 #include "proto/mesh/mesh_session.h"
 #include "proto/mesh/mesh_state.h"
@@ -184,6 +186,21 @@ static enum drop on_probe(struct mesh *m, struct peer *p, const uint8_t *body, s
     return DROP_NONE;
 }
 
+static enum drop on_relay_word(struct mesh *m, const struct link *l, const struct message *message,
+                               uint64_t now_us)
+{
+    struct peer *p = link_owner(l);
+    if (!p->current)
+        return DROP_RELAY;
+    if (message->type == MESSAGE_RELAY_SEEK)
+        return mesh_on_relay_seek(m, p, message, now_us);
+    if (message->type == MESSAGE_RELAY_FOUND)
+        return mesh_on_relay_found(m, p, message, now_us);
+    if (message->type == MESSAGE_RELAY_ASK)
+        return mesh_on_relay_ask(m, p, message, now_us);
+    return mesh_on_relay_channel(m, p, message, now_us);
+}
+
 /* Who was told of no such bit says none of what needs it. */
 static enum drop take_message(struct mesh *m, const struct mesh_receiver *r, const struct message *message,
                               uint64_t now_us)
@@ -201,6 +218,12 @@ static enum drop take_message(struct mesh *m, const struct mesh_receiver *r, con
     case MESSAGE_STREAM_ANSWER:
     case MESSAGE_STREAM_RESET:
         return carries ? mesh_on_session_stream(m, link_owner(r->link), message, now_us) : DROP_INNER;
+    case MESSAGE_RELAY_SEEK:
+    case MESSAGE_RELAY_FOUND:
+    case MESSAGE_RELAY_ASK:
+    case MESSAGE_RELAY_CHANNEL:
+        return link_both_can(r->link, HELLO_FEATURE_RELAY_NODES) ? on_relay_word(m, r->link, message, now_us)
+                                                                 : DROP_INNER;
     case MESSAGE_RATCHET_OFFER:
     case MESSAGE_RATCHET_ANSWER:
     case MESSAGE_RATCHET_DONE:

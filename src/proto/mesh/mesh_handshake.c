@@ -14,6 +14,7 @@
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_reach.h"
+#include "proto/mesh/mesh_relay.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_uplink.h"
 #include <stdio.h>
@@ -33,7 +34,9 @@ static void say_hello(struct mesh *m, struct link *l)
 #endif
     h.features = HELLO_FEATURE_FRESH_ROOT | HELLO_FEATURE_SESSION;
     if (carrier_in(CARRIER_RELAY, m->config.carriers))
-        h.features |= HELLO_FEATURE_RELAY;
+        h.features |= HELLO_FEATURE_RELAY | HELLO_FEATURE_RELAY_NODES;
+    if (m->config.desk)
+        h.features |= HELLO_FEATURE_RELAYS;
     if (carrier_in(CARRIER_TCP, m->config.carriers))
         h.features |= HELLO_FEATURE_TRUNK;
     h.features &= ~m->config.features_off;
@@ -185,6 +188,8 @@ void mesh_on_live(struct mesh *m, struct link *l, uint64_t now_us)
     if (loser)
         replace(m, loser, l, now_us);
     learn_addresses(m, p, l, now_us);
+    relay_places_seek_anew(&p->places);
+    mesh_update_relaying(m, p);
     peer_dial_succeeded(p, m->config.rehandshake_us, mesh_random(m), now_us);
     mesh_want(m, &p->id, false);
     mesh_tell_overlay(m, p);

@@ -7,6 +7,7 @@
 #include "proto/mesh/mesh_sealed.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_reach.h"
+#include "proto/mesh/mesh_relay.h"
 #include "proto/mesh/mesh_session.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_uplink.h"
@@ -71,6 +72,7 @@ void mesh_discard_link(struct mesh *m, struct link *l)
         if (carried)
             mesh_publish(m, p);
         mesh_update_pairs(m, p);
+        mesh_update_relaying(m, p);
     }
     link_free(l);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Our ends of relays' channels: asked for at a backbone with which the peer and we are a pair, bound at the relay, and a path from
- * then on. docs/PROTOCOL.md §17. Control thread. */
+/* Our ends of relays' channels: asked for, bound at the relay, and a path from then on. Who relays is a backbone with which the peer
+ * and we are a pair, or a node (mesh_relay_nodes.c). docs/PROTOCOL.md §17. Control thread. */
 
 #include "proto/mesh/mesh_relay.h"
 
@@ -8,17 +8,22 @@
 #include "proto/mesh/mesh_datagram.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
+#include "proto/mesh/mesh_relay_nodes.h"
+#include "proto/mesh/mesh_relay_serve.h"
 #include "proto/mesh/mesh_state.h"
 
 #define ASK_LATER_US 2000000ull /* one of two that want a channel is enough */
 
-/* A hub has thousands of peers, and a backbone takes no more than 500 messages a second. */
-static const struct bucket_rate asking_rate = {MESH_RELAY_ASK_INTERVAL_US, MESH_RELAY_ASK_BURST};
-
-/* Of all backbones' channels: two relays may draw the same number. */
-static uint64_t key_of(unsigned backbone, uint32_t channel)
+void mesh_update_relaying(struct mesh *m, struct peer *p)
 {
-    return (uint64_t)backbone << 32 | channel;
+    mesh_update_relay_node(m, p);
+    mesh_update_served(m, p);
+}
+
+/* Of all relays' channels: two may draw the same number. */
+static uint64_t key_of(unsigned relay, uint32_t channel)
+{
+    return (uint64_t)relay << 32 | channel;
 }
 
 static bool speaks_of_relays(const struct peer *p)
@@ -26,30 +31,34 @@ static bool speaks_of_relays(const struct peer *p)
     return p->current && link_theirs(p->current)->features & HELLO_FEATURE_RELAY;
 }
 
-static bool may_ask(const struct peer *p, unsigned backbone)
+static bool may_ask(const struct peer *p, unsigned relay)
 {
-    return p->paired & 1u << backbone && speaks_of_relays(p);
+    if (relay >= UPLINKS_MAX)
+        return mesh_chooses_nodes(p);
+    return p->paired & 1u << relay && speaks_of_relays(p);
 }
 
 /* The path by it goes with it. */
-static void forget_channel(struct mesh *m, struct peer *p, unsigned backbone, uint32_t channel)
+static void forget_channel(struct mesh *m, struct peer *p, unsigned relay, uint32_t channel)
 {
     if (!channel)
         return;
-    (void)table_remove(m->channels, key_of(backbone, channel));
-    path_remove_relay(p->paths, backbone);
+    (void)table_remove(m->channels, key_of(relay, channel));
+    path_remove_relay(p->paths, relay);
     mesh_publish(m, p);
 }
 
-void mesh_drop_relay(struct mesh *m, struct peer *p, unsigned backbone)
+void mesh_drop_relay(struct mesh *m, struct peer *p, unsigned relay)
 {
-    forget_channel(m, p, backbone, p->relays[backbone].channel);
-    relay_end_drop(&p->relays[backbone]);
+    forget_channel(m, p, relay, p->relays[relay].channel);
+    relay_end_drop(&p->relays[relay]);
+    if (relay >= UPLINKS_MAX)
+        relay_places_clear(&p->places, (int)(relay - UPLINKS_MAX));
 }
 
 void mesh_drop_relays(struct mesh *m, struct peer *p)
 {
-    for (unsigned i = 0; i < UPLINKS_MAX; i++)
+    for (unsigned i = 0; i < RELAYS_MAX; i++)
         mesh_drop_relay(m, p, i);
 }
 
@@ -61,43 +70,82 @@ static void say(struct mesh *m, struct relay_end *e)
         mesh_send_datagram(m, &to, message, sizeof(message));
 }
 
-/* False: others have asked so often of late that this one has to wait. */
-static bool has_turn(struct mesh *m, struct relay_end *e, uint64_t now_us)
+bool mesh_has_turn(struct mesh_turns *t, unsigned words, uint64_t now_us, uint64_t *at_us)
 {
-    if (!relay_end_would_ask(e, now_us))
-        return true;
-    uint64_t wait_us = bucket_wait(&m->relay_asks, &asking_rate, 1, now_us), at_us = now_us + wait_us;
+    uint64_t wait_us = bucket_wait(&t->bucket, t->rate, words, now_us);
     if (!wait_us) {
-        bucket_spend(&m->relay_asks, &asking_rate, 1, now_us);
+        bucket_spend(&t->bucket, t->rate, words, now_us);
         return true;
     }
-    at_us = at_us > m->relay_turn_us ? at_us : m->relay_turn_us;
-    m->relay_turn_us = at_us + MESH_RELAY_ASK_INTERVAL_US;
+    *at_us = now_us + wait_us > t->next_us ? now_us + wait_us : t->next_us;
+    t->next_us = *at_us + words * t->rate->interval_us;
+    return false;
+}
+
+/* False: others have asked so often of late that this one has to wait. */
+static bool has_turn(struct mesh *m, struct relay_end *e, unsigned relay, uint64_t now_us)
+{
+    struct mesh_turns *turns = relay < UPLINKS_MAX ? &m->relay_asks : &m->relay_words;
+    uint64_t at_us;
+    if (!relay_end_would_ask(e, now_us) || mesh_has_turn(turns, 1, now_us, &at_us))
+        return true;
     relay_end_put_off(e, at_us);
     return false;
 }
 
-static void poll_one(struct mesh *m, struct peer *p, unsigned backbone, uint64_t now_us)
+/* False: the node cannot be asked, and another is sought. */
+static bool ask(struct mesh *m, struct peer *p, unsigned relay)
 {
-    struct relay_end *e = &p->relays[backbone];
-    if (e->state == RELAY_END_BOUND && !path_relay_answers(p->paths, backbone))
+    if (relay >= UPLINKS_MAX)
+        return mesh_ask_node(m, p, relay - UPLINKS_MAX);
+    mesh_ask_relay(m, &p->id, relay);
+    return true;
+}
+
+/* One that the other end chose is its to ask for anew. */
+static bool is_left(struct mesh *m, struct peer *p, unsigned relay)
+{
+    if (relay < UPLINKS_MAX || mesh_chooses_nodes(p))
+        return false;
+    mesh_drop_relay(m, p, relay);
+    return true;
+}
+
+/* The node knows us, and the other end does not answer: it may be another process by now, or not want that node. */
+static bool has_failed(const struct peer *p, unsigned relay)
+{
+    return relay >= UPLINKS_MAX && p->relays[relay].state == RELAY_END_BOUND &&
+           path_relay_failed(p->paths, relay);
+}
+
+static void poll_one(struct mesh *m, struct peer *p, unsigned relay, uint64_t now_us)
+{
+    struct relay_end *e = &p->relays[relay];
+    if (has_failed(p, relay)) {
+        mesh_leave_node(m, p, relay - UPLINKS_MAX, now_us);
+        return;
+    }
+    if (e->state == RELAY_END_BOUND && !path_relay_answers(p->paths, relay))
         relay_end_hurry(e, now_us);
     for (;;) {
         uint32_t channel = e->channel;
-        bool may = may_ask(p, backbone);
-        if (may && !has_turn(m, e, now_us))
+        bool may = may_ask(p, relay);
+        if (may && !has_turn(m, e, relay, now_us))
             return;
         switch (relay_end_poll(e, may, now_us)) {
         case RELAY_END_WAIT:
             return;
         case RELAY_END_ASK:
-            mesh_ask_relay(m, &p->id, backbone);
+            if (!ask(m, p, relay))
+                return;
             break;
         case RELAY_END_SAY:
             say(m, e);
             break;
         case RELAY_END_LOST:
-            forget_channel(m, p, backbone, channel);
+            forget_channel(m, p, relay, channel);
+            if (is_left(m, p, relay))
+                return;
             break;
         }
     }
@@ -107,15 +155,16 @@ void mesh_poll_relays(struct mesh *m, struct peer *p, uint64_t now_us)
 {
     if (p->link_count == 0)
         mesh_drop_relays(m, p);
-    for (unsigned i = 0; i < UPLINKS_MAX; i++)
+    mesh_seek_relays(m, p, now_us);
+    for (unsigned i = 0; i < RELAYS_MAX; i++)
         if (p->relays[i].state != RELAY_END_NONE)
             poll_one(m, p, i, now_us);
 }
 
 uint64_t mesh_relay_deadline(const struct peer *p)
 {
-    uint64_t at = TIME_NEVER;
-    for (unsigned i = 0; i < UPLINKS_MAX; i++) {
+    uint64_t at = mesh_seek_deadline(p);
+    for (unsigned i = 0; i < RELAYS_MAX; i++) {
         uint64_t next = relay_end_next(&p->relays[i], may_ask(p, i));
         at = next < at ? next : at;
     }
@@ -133,59 +182,71 @@ void mesh_relay_on_paired(struct mesh *m, struct peer *p, unsigned backbone, boo
 
 void mesh_hurry_relays(struct peer *p, uint64_t now_us)
 {
-    for (unsigned i = 0; i < UPLINKS_MAX; i++)
+    for (unsigned i = 0; i < RELAYS_MAX; i++)
         relay_end_hurry(&p->relays[i], now_us);
+}
+
+bool mesh_is_end_of(const struct mesh *m, uint32_t channel)
+{
+    for (unsigned i = 0; i < RELAYS_MAX; i++)
+        if (table_get(m->channels, key_of(i, channel)))
+            return true;
+    return false;
+}
+
+void mesh_take_channel(struct mesh *m, struct peer *p, unsigned relay, const struct mesh_channel *channel,
+                       uint64_t now_us)
+{
+    uint64_t key = key_of(relay, channel->number);
+    uint32_t before = p->relays[relay].channel;
+    if (!channel->number || table_get(m->channels, key) || mesh_gave_out(m, channel->number) ||
+        table_put(m->channels, key, p))
+        return; /* it is asked for again */
+    if (!relay_end_granted(&p->relays[relay], &channel->relay, channel->number, channel->token, now_us)) {
+        (void)table_remove(m->channels, key);
+        return;
+    }
+    if (before)
+        (void)table_remove(m->channels, key_of(relay, before));
+    mesh_touch(m, p);
+    mesh_poll_relays(m, p, now_us);
 }
 
 void mesh_on_relayed(struct mesh *m, unsigned backbone, const struct node_id *id,
                      const struct mesh_channel *channel, uint64_t now_us)
 {
     struct peer *p = mesh_find_peer(m, id);
-    uint64_t key = key_of(backbone, channel->number);
-    if (!p || !(p->paired & 1u << backbone) || p->relays[backbone].state == RELAY_END_NONE ||
-        !channel->number || table_get(m->channels, key))
-        return;
-    uint32_t before = p->relays[backbone].channel;
-    if (table_put(m->channels, key, p))
-        return; /* it is asked for again */
-    if (!relay_end_granted(&p->relays[backbone], &channel->relay, channel->number, channel->token, now_us)) {
-        (void)table_remove(m->channels, key);
-        return;
-    }
-    if (before)
-        (void)table_remove(m->channels, key_of(backbone, before));
-    mesh_touch(m, p);
-    mesh_poll_relays(m, p, now_us);
+    if (p && p->paired & 1u << backbone && p->relays[backbone].state != RELAY_END_NONE)
+        mesh_take_channel(m, p, backbone, channel, now_us);
 }
 
 /* The end that has an envelope's channel, at the relay that it is from. */
-static struct peer *find_end(const struct mesh *m, const struct addr *from, uint32_t channel,
-                             unsigned *backbone)
+static struct peer *find_end(const struct mesh *m, const struct addr *from, uint32_t channel, unsigned *relay)
 {
-    for (unsigned i = 0; i < UPLINKS_MAX; i++) {
+    for (unsigned i = 0; i < RELAYS_MAX; i++) {
         struct peer *p = table_get(m->channels, key_of(i, channel));
-        *backbone = i;
+        *relay = i;
         if (p && addr_equal(&p->relays[i].relay, from))
             return p;
     }
     return NULL;
 }
 
-enum drop mesh_on_relay_message(struct mesh *m, const struct addr *from, const uint8_t *data, size_t len,
+enum drop mesh_on_relay_message(struct mesh *m, const struct endpoint *from, const uint8_t *data, size_t len,
                                 uint64_t now_us)
 {
     struct envelope e;
-    unsigned backbone;
+    unsigned relay;
     enum drop drop = envelope_decode(data, len, &e);
     if (drop)
         return drop;
-    struct peer *p = find_end(m, from, e.channel, &backbone);
+    struct peer *p = find_end(m, &from->remote, e.channel, &relay);
     if (!p)
-        return DROP_RELAY;
-    struct relay_end *end = &p->relays[backbone];
+        return mesh_on_bind(m, from, data, len, now_us);
+    struct relay_end *end = &p->relays[relay];
     mesh_touch(m, p);
-    if (relay_end_on_answer(end, from, data, len, now_us)) {
-        path_add_relay(p->paths, backbone, &end->relay, end->channel, now_us);
+    if (relay_end_on_answer(end, &from->remote, data, len, now_us)) {
+        path_add_relay(p->paths, relay, &end->relay, end->channel, now_us);
         mesh_publish(m, p);
     }
     mesh_poll_relays(m, p, now_us);

@@ -29,8 +29,11 @@
 #define MESH_UPLINK_COST            4 /* such a stream counts as so many connections: who opens it is hearsay */
 #define MESH_OPENING_INTERVAL_US    500000 /* what a backbone lets us open: two streams a second … */
 #define MESH_OPENING_BURST          16     /* … and so many at once */
-#define MESH_RELAY_ASK_INTERVAL_US  10000  /* channels that we ask for: 100 a second … */
+#define MESH_RELAY_ASK_INTERVAL_US  10000  /* channels that we ask backbones for: 100 a second … */
 #define MESH_RELAY_ASK_BURST        1024   /* … and so many at once */
+#define MESH_RELAY_WORD_INTERVAL_US 50000  /* questions for nodes that relay: 20 a second … */
+#define MESH_RELAY_WORD_BURST       64     /* … and so many at once */
+#define MESH_RELAY_NODES_MAX        8      /* of them that are asked */
 #define MESH_PINGS_MAX              32
 #define MESH_SESSION_STREAMS_MAX    512 /* that peers opened over their sessions */
 
@@ -43,6 +46,13 @@ struct mesh_ping {
 struct mesh_receiver {
     struct session *session;
     struct link *link;
+};
+
+/* What may be said so often, and when the next of those that wait has its turn. */
+struct mesh_turns {
+    const struct bucket_rate *rate;
+    struct bucket bucket;
+    uint64_t next_us;
 };
 
 struct mesh {
@@ -87,8 +97,11 @@ struct mesh {
     struct known *known;                        /* where the peers of our lists are expected */
     uint8_t uplinks;                            /* a bit for each backbone to which our uplink is up */
     struct bucket openings;                     /* streams that we may open by them … */
-    struct bucket relay_asks;                   /* … and channels of their relays that we may ask for */
-    uint64_t relay_turn_us;                     /* when the next of those that wait to ask has its turn */
+    struct mesh_turns relay_asks;               /* … and channels of their relays that we may ask for */
+    struct mesh_turns relay_words;              /* questions for nodes that relay, … */
+    struct node_id relay_nodes[MESH_RELAY_NODES_MAX]; /* … which are these, */
+    unsigned relay_node_count;                        /* … so many */
+    uint64_t expired_us; /* when we last looked for channels of ours that nobody uses */
     uint64_t last_conn;
     uint64_t ticked_us;               /* when mesh_tick last ran */
     struct fragment_table *fragments; /* of CONTROL datagrams */

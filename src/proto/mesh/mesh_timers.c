@@ -4,10 +4,12 @@
  * Timers of the mesh:
  *   lobby, half-open   who waits for a handshake, and whose handshake takes too long (mesh_accept.c)
  *   announcement       our new candidates, to a few peers at a time (mesh_announce.c)
+ *   expiry             channels of ours that nobody uses, where we relay (mesh_relay_serve.c)
  * Timers of a peer, of which the heap holds the earliest:
  *   its links          a handshake or a drain that has taken too long; the ratchet (proto/link/keychain.h)
  *   its paths          probes, answers that are overdue (proto/path/path.h)
- *   its relays         a channel to be asked for, an address to be shown (proto/relay/relay_end.h)
+ *   its relays         a channel to be asked for, an address to be shown (proto/relay/relay_end.h); nodes that relay to be
+ *                      sought (proto/peer/relay_places.h)
  *   its reach          a path that has not answered for too long (proto/peer/reach.h)
  *   its trunk          to be dialled, given up or closed (proto/peer/trunk_plan.h)
  *   dialling           the next target, the next round, the next handshake
@@ -28,6 +30,8 @@
 #include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_reach.h"
 #include "proto/mesh/mesh_relay.h"
+#include "proto/mesh/mesh_relay_nodes.h"
+#include "proto/mesh/mesh_relay_serve.h"
 #include "proto/mesh/mesh_session.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_stream.h"
@@ -119,6 +123,9 @@ static void tick_peer(struct mesh *m, struct peer *p, uint64_t now_us)
     mesh_tick_links(m, p, now_us);
     peer_look(p, now_us);
     mesh_update_pairs(m, p);
+    mesh_update_relaying(m, p);
+    if (mesh_relay_needs(p))
+        path_stay_awake(p->paths, now_us);
     mesh_poll_relays(m, p, now_us);
     mesh_update_reach(m, p, now_us);
     tick_dialling(m, p, now_us);
@@ -138,6 +145,7 @@ void mesh_tick(struct mesh *m, uint64_t now_us)
     m->ticked_us = now_us;
     mesh_announce(m, now_us);
     mesh_tick_accepted(m, now_us);
+    mesh_expire_channels(m, now_us);
     while ((p = first_due(m, now_us)) && p->due.at_us <= now_us && ticked++ < TICK_PEERS)
         tick_peer(m, p, now_us);
     m->behind = p && p->due.at_us <= now_us;
@@ -148,6 +156,7 @@ uint64_t mesh_next_deadline(struct mesh *m, uint64_t now_us)
 {
     const struct peer *p = first_due(m, now_us);
     uint64_t at = earlier(mesh_accepted_deadline(m, now_us), mesh_announcement_due(m));
+    at = earlier(at, mesh_expiry_due(m));
     at = earlier(at, p ? p->due.at_us : TIME_NEVER);
     return m->behind ? at : later(at, m->ticked_us + TICK_MIN_US);
 }

@@ -13,6 +13,7 @@
 #include "base/addr.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "crypto/ratchet.h"
 #include "proto/wire/candidate.h"
 #include <assert.h>
@@ -27,6 +28,7 @@
 #define MESSAGE_AEADS_MAX 4
 #define MESSAGE_BOOT_LEN  8
 #define MESSAGE_VERSION   1
+#define MESSAGE_TOKEN_LEN 32
 
 /* HELLO's feature bits. */
 enum hello_feature {
@@ -34,6 +36,8 @@ enum hello_feature {
     HELLO_FEATURE_SESSION = 1u << 1,    /* sessions carry control, and connections may end (§16) */
     HELLO_FEATURE_RELAY = 1u << 2,      /* I take a channel of a backbone's relay (§17) */
     HELLO_FEATURE_TRUNK = 1u << 3, /* datagrams may come, and go, on TCP connections of their own (§18) */
+    HELLO_FEATURE_RELAY_NODES = 1u << 4, /* I take a channel of a node that relays (§17) */
+    HELLO_FEATURE_RELAYS = 1u << 8,      /* I relay for my peers (§17) */
 };
 
 enum message_type {
@@ -52,6 +56,10 @@ enum message_type {
     MESSAGE_STREAM = 19,        /* a segment of a control stream over the session */
     MESSAGE_STREAM_ANSWER = 20, /* a segment has arrived */
     MESSAGE_STREAM_RESET = 21,  /* there is no such stream */
+    MESSAGE_RELAY_SEEK = 22,    /* would you relay between me and that node? */
+    MESSAGE_RELAY_FOUND = 23,   /* so I would, or not */
+    MESSAGE_RELAY_ASK = 24,     /* then do, or no longer */
+    MESSAGE_RELAY_CHANNEL = 25, /* here is your end of a channel */
 };
 
 enum refuse_code {
@@ -148,6 +156,13 @@ struct message {
         struct {
             uint32_t stream; /* [1] */
         } reset;             /* STREAM_RESET */
+        struct {
+            struct node_id id;                /* [1] the other end */
+            uint32_t rtt_us;                  /* FOUND: [2?] to both ends together; 0: I would not */
+            uint8_t end;                      /* ASK: [2?] 1: no channel is wanted any more */
+            uint32_t channel;                 /* CHANNEL: [2] */
+            uint8_t token[MESSAGE_TOKEN_LEN]; /* CHANNEL: [3] what its end shares with the relay */
+        } relay;                              /* RELAY_SEEK, FOUND, ASK and CHANNEL */
     };
 };
 

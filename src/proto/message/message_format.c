@@ -345,6 +345,20 @@ static const struct message_field answered[] = {
     {3, OPTIONAL, AT(answered.received), &uint_kind},
 };
 static const struct message_field reset[] = {{1, REQUIRED, AT(reset.stream), &uint_kind}};
+static const struct message_field relay_seek[] = {{1, REQUIRED, AT(relay.id.bytes), &bytes_kind}};
+static const struct message_field relay_found[] = {
+    {1, REQUIRED, AT(relay.id.bytes), &bytes_kind},
+    {2, OPTIONAL, AT(relay.rtt_us), &uint_kind},
+};
+static const struct message_field relay_ask[] = {
+    {1, REQUIRED, AT(relay.id.bytes), &bytes_kind},
+    {2, OPTIONAL, AT(relay.end), &uint_kind},
+};
+static const struct message_field relay_channel[] = {
+    {1, REQUIRED, AT(relay.id.bytes), &bytes_kind},
+    {2, REQUIRED, AT(relay.channel), &uint_kind},
+    {3, REQUIRED, AT(relay.token), &bytes_kind},
+};
 
 static const struct message_format formats[] = {
     [MESSAGE_HELLO] = FIELDS(hello),
@@ -360,6 +374,10 @@ static const struct message_format formats[] = {
     [MESSAGE_STREAM] = FIELDS(segment),
     [MESSAGE_STREAM_ANSWER] = FIELDS(answered),
     [MESSAGE_STREAM_RESET] = FIELDS(reset),
+    [MESSAGE_RELAY_SEEK] = FIELDS(relay_seek),
+    [MESSAGE_RELAY_FOUND] = FIELDS(relay_found),
+    [MESSAGE_RELAY_ASK] = FIELDS(relay_ask),
+    [MESSAGE_RELAY_CHANNEL] = FIELDS(relay_channel),
 };
 
 const struct message_format *message_format(uint64_t type)

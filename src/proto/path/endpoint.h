@@ -25,7 +25,10 @@ enum carriers {
 };
 
 #define UPLINKS_MAX 4 /* backbones that a node may have an uplink to, numbered from 0 */
-#define RELAYS_MAX  8 /* relays between a node and one peer, numbered from 0 */
+
+/* Relays by which a peer may be reached, by number: a backbone's has the backbone's, behind those are nodes that relay. */
+#define RELAY_NODES_MAX 2
+#define RELAYS_MAX      (UPLINKS_MAX + RELAY_NODES_MAX)
 
 /* What a carrier may need in front of each datagram: whoever makes one leaves so many bytes free. */
 #define ENDPOINT_ENVELOPE_MAX ENVELOPE_LEN

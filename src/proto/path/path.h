@@ -142,17 +142,19 @@ bool path_trunk_failed(const struct path_set *set);
 /* It answers, and has missed nothing. */
 bool path_trunk_sound(const struct path_set *set);
 
-/* A relay passes datagrams between us and the peer: in the place of its earlier channel, if it had one. Its number is below
- * RELAYS_MAX, and the caller's. As path_add_uplink. */
-void path_add_relay(struct path_set *set, unsigned number, const struct addr *relay, uint32_t channel,
+/* A relay, by its number below RELAYS_MAX, passes datagrams between us and the peer: in the place of its earlier channel, if it had
+ * one. As path_add_uplink; of several that answer the fastest carries. */
+void path_add_relay(struct path_set *set, unsigned relay, const struct addr *at, uint32_t channel,
                     uint64_t now_us);
-void path_remove_relay(struct path_set *set, unsigned number);
+void path_remove_relay(struct path_set *set, unsigned relay);
 
 /* The relays' ends of all of them; returns how many. */
 size_t path_relays(const struct path_set *set, struct endpoint out[RELAYS_MAX]);
 
-/* That relay's answers. */
-bool path_relay_answers(const struct path_set *set, unsigned number);
+/* That relay's answers; it does not any more, or never did; it is the one that carries. */
+bool path_relay_answers(const struct path_set *set, unsigned relay);
+bool path_relay_failed(const struct path_set *set, unsigned relay);
+bool path_relay_carries(const struct path_set *set, unsigned relay);
 
 /* Forgets candidates of the other side's last announcement that are not in this one and not proven. */
 void path_announced(struct path_set *set, const struct candidate *list, unsigned count, uint64_t now_us);

@@ -132,10 +132,17 @@ static void choose(struct path_set *set, uint64_t now_us)
         set_best(set, e, hopeful, now_us);
 }
 
+/* What would carry in its place: something of a higher tier, or another relay. */
+static bool backs(const struct path_entry *e, const struct path_entry *best)
+{
+    bool relays = e->path.endpoint.carrier == CARRIER_RELAY && best->path.endpoint.carrier == CARRIER_RELAY;
+    return path_tier(e) > path_tier(best) || (relays && e != best);
+}
+
 static bool has_backing(const struct path_set *set)
 {
     for (struct path_entry *e = path_set_next(set, NULL); set->best && e; e = path_set_next(set, e)) {
-        if (e->path.state == PATH_STATE_PROVEN && path_tier(e) > path_tier(set->best))
+        if (e->path.state == PATH_STATE_PROVEN && backs(e, set->best))
             return true;
     }
     return false;

@@ -77,16 +77,20 @@ bool path_trunk_sound(const struct path_set *set)
     return e && e->path.state == PATH_STATE_PROVEN && !path_entry_troubled(e);
 }
 
-void path_add_relay(struct path_set *set, unsigned number, const struct addr *relay, uint32_t channel,
+void path_add_relay(struct path_set *set, unsigned relay, const struct addr *at, uint32_t channel,
                     uint64_t now_us)
 {
-    const struct endpoint to = endpoint_relay(relay, channel);
-    put(set, (uint8_t)(PATH_PLACE_RELAY + number), &to, now_us);
+    uint8_t place = (uint8_t)(PATH_PLACE_RELAY + relay);
+    const struct endpoint to = endpoint_relay(at, channel);
+    put(set, place, &to, now_us);
+    struct path_entry *e = path_set_at(set, place);
+    if (e)
+        e->named = true; /* whoever relays was chosen, and the whole way is what is measured */
 }
 
-void path_remove_relay(struct path_set *set, unsigned number)
+void path_remove_relay(struct path_set *set, unsigned relay)
 {
-    clear(set, (uint8_t)(PATH_PLACE_RELAY + number));
+    clear(set, (uint8_t)(PATH_PLACE_RELAY + relay));
 }
 
 size_t path_relays(const struct path_set *set, struct endpoint out[RELAYS_MAX])
@@ -98,8 +102,24 @@ size_t path_relays(const struct path_set *set, struct endpoint out[RELAYS_MAX])
     return count;
 }
 
-bool path_relay_answers(const struct path_set *set, unsigned number)
+static const struct path_entry *relay_of(const struct path_set *set, unsigned relay)
 {
-    const struct path_entry *e = path_set_at(set, (uint8_t)(PATH_PLACE_RELAY + number));
+    return path_set_at(set, (uint8_t)(PATH_PLACE_RELAY + relay));
+}
+
+bool path_relay_answers(const struct path_set *set, unsigned relay)
+{
+    const struct path_entry *e = relay_of(set, relay);
     return e && e->path.state == PATH_STATE_PROVEN;
+}
+
+bool path_relay_failed(const struct path_set *set, unsigned relay)
+{
+    const struct path_entry *e = relay_of(set, relay);
+    return e && e->path.state == PATH_STATE_FAILED;
+}
+
+bool path_relay_carries(const struct path_set *set, unsigned relay)
+{
+    return set->best && set->best == relay_of(set, relay);
 }

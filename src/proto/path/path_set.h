@@ -18,7 +18,7 @@ struct path_set {
     struct path_set_config config;
     struct path_entry *first; /* in the order of their places */
     struct path_entry *best;
-    bool backed; /* one of a higher tier would take over from best */
+    bool backed; /* one of a higher tier, or another relay, would take over from best */
     bool active;
     bool quiet;         /* proto/path/path_quiet.h */
     bool dirty;         /* a change that the owner has not been told */

@@ -12,6 +12,7 @@ enum allowance_kind {
     ALLOWANCE_KILOBYTE,   /* of such a connection, as TLS; likewise */
     ALLOWANCE_CONNECTION, /* accepted from it; over it: refused */
     ALLOWANCE_STREAM,     /* over its session, before any handshake; over it: reset */
+    ALLOWANCE_RELAY,      /* a question for a relay, or for a channel; over it: dropped */
     ALLOWANCE_COUNT
 };
 

@@ -136,6 +136,16 @@ void peer_paired(struct peer *p, unsigned backbone, bool on)
     set_bit(&p->paired, backbone, on);
 }
 
+void peer_relays(struct peer *p, bool for_us)
+{
+    p->relays_for_us = for_us;
+}
+
+void peer_served(struct peer *p, bool served)
+{
+    p->served = served;
+}
+
 void peer_set_uplink(struct peer *p, unsigned backbone, bool up, uint64_t now_us)
 {
     set_bit(&p->dial.uplinks, backbone, up);

@@ -9,6 +9,7 @@
 #include "base/id.h"
 #include "proto/peer/allowance.h"
 #include "proto/peer/reach.h"
+#include "proto/peer/relay_places.h"
 #include "proto/peer/trunk_plan.h"
 #include "proto/link/link.h"
 #include "proto/path/path.h"
@@ -56,9 +57,12 @@ struct peer {
     struct endpoint path_told; /* the best path, as the owner was last told */
     uint8_t pairs_asked;       /* a bit for each backbone that was told to pass datagrams between us … */
     uint8_t paired;            /* … and for each that does */
-    struct relay_end relays[UPLINKS_MAX]; /* our ends of channels, one for each backbone */
-    struct reach reach;                   /* whether data can flow */
-    struct trunk_plan trunk;              /* the TCP connection for its datagrams */
+    struct relay_end relays[RELAYS_MAX]; /* our ends of channels, by the relay's number … */
+    struct relay_places places;          /* … and the nodes whose the last ones are */
+    bool relays_for_us;                  /* it is one that may … */
+    bool served;                         /* … and we relay for it */
+    struct reach reach;                  /* whether data can flow */
+    struct trunk_plan trunk;             /* the TCP connection for its datagrams */
     struct candidate *held_back; /* its candidates, if some lead to others in this network; NULL: none does */
     unsigned held_back_count;
 
@@ -118,6 +122,8 @@ void peer_promise(struct peer *p, unsigned places); /* so many in the queue of o
 void peer_path_told(struct peer *p, const struct endpoint *best);
 void peer_pair_asked(struct peer *p, unsigned backbone, bool on);
 void peer_paired(struct peer *p, unsigned backbone, bool on);
+void peer_relays(struct peer *p, bool for_us);
+void peer_served(struct peer *p, bool served);
 void peer_on_tick(struct peer *p, uint64_t now_us);
 
 /* Keeps a copy of its candidates, in the place of another; count 0: none. Without memory for it, none. */

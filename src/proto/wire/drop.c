@@ -41,6 +41,7 @@ static const char *const names[DROP_COUNT] = {
     [DROP_OVERLOAD] = "overload",
     [DROP_CARRIER] = "carrier",
     [DROP_RELAY] = "relay",
+    [DROP_RELAY_RATE] = "relay_rate",
 };
 
 const char *drop_name(enum drop drop)

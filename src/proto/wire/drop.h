@@ -43,6 +43,7 @@ enum drop {
     DROP_OVERLOAD,     /* of a peer over its share, unopened; or from a trunk, and a worker did not take it */
     DROP_CARRIER, /* a probe by a carrier that is not used, under another peer's id, or by no trunk of its peer's */
     DROP_RELAY, /* in an envelope that is not from a relay and channel that we bound, or in a second one */
+    DROP_RELAY_RATE, /* of a pair that we relay for: over its share, its source's rate or that of all */
     DROP_COUNT
 };
 
