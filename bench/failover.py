@@ -30,7 +30,7 @@ def measured(name, fault, runs):
     for _ in range(runs):
         lab = Lab(name, echo=lambda line: None)
         try:
-            outcomes.append(failover.outcome_of(failover.Pair(lab), fault))
+            outcomes.append(failover.outcome_of(fault.begin(lab), fault))
         finally:
             lab.close()
     return outcomes

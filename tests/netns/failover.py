@@ -6,6 +6,7 @@
                            server: backbone
 
 The straight path carries, and the ways by the backbone, its relay and over TCP, are warm. Each fault is a change at the internet's router.
+Where a relay fails, the sites are those of relay_lab.py: two nodes relay for them, and nothing else carries.
 test_failover.py runs each once, bench/failover.py many times.
 """
 
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 
 import lab as labs
 from lab import A_OVERLAY, B_OVERLAY
+from relay_lab import Relayed
 
 EVERY = 0.1    # s: of iperf3's intervals
 LOOK_S = 6     # the stream goes on so long behind the fault
@@ -38,11 +40,31 @@ def shrink(pair):
     pair.inet.ip("rule", "add", "to", "198.51.100.0/23", "from", "198.51.100.0/23", "lookup", "100")
 
 
+def settled(lab):
+    """The reference scenario, as Pair has it."""
+    return Pair(lab)
+
+
+def relayed(lab):
+    """Two nodes relay, and both ways are proven."""
+    sites = Relayed(lab)
+    sites.b.host.wait_ping(A_OVERLAY, 20)
+    sites.wait_warm(2)
+    return sites
+
+
+def kill_relay(sites):
+    """The one by which the stream goes."""
+    used = sites.a.peer(sites.b)["path"]["remote"]
+    next(node for node in sites.nodes if sites.address_of(node) == used).kill()
+
+
 @dataclass(frozen=True)
 class Fault:
     happens: object
     limit: float           # s that pings, and the stream, may stand still
     carries: str = "relay"  # what carries then; None: any
+    begin: object = settled
 
 
 FAULTS = {
@@ -53,6 +75,7 @@ FAULTS = {
     "the backbone is killed": Fault(lambda pair: pair.backbone.kill(), 0.0, "direct"),
     # Probes have 548, 1200 or all the bytes that pass, their answers less than 100.
     "probes pass and data does not": Fault(drop(f"{BETWEEN} udp length 100-500 drop;"), 3.0),
+    "the node that relays is killed": Fault(kill_relay, 1.0, begin=relayed),
 }
 
 
@@ -77,10 +100,11 @@ class Pair:
         kinds = {path["kind"] for path in peer["paths"] if path["state"] == "proven"}
         return peer["path"]["kind"] == "direct" and peer["path"]["mtu"] > 1440 and {"tcp", "relay"} <= kinds
 
-    def kind(self):
-        """How both ends send; None while they do not agree."""
-        a, b = (node.peer(other)["path"]["kind"] for node, other in ((self.a, self.b), (self.b, self.a)))
-        return a if a == b else None
+
+def kind_of(pair):
+    """How both ends send; None while they do not agree."""
+    a, b = (node.peer(other)["path"]["kind"] for node, other in ((pair.a, pair.b), (pair.b, pair.a)))
+    return a if a == b else None
 
 
 def longest_silence(report):
@@ -106,6 +130,6 @@ def outcome_of(pair, fault):
     finally:
         stream.join()
     labs.wait_for(lambda: pings.last() > at + 100, 20, "pings answered behind the fault")
-    kind = labs.wait_for(pair.kind, 40, "both ends send the same way")
+    kind = labs.wait_for(lambda: kind_of(pair), 40, "both ends send the same way")
     pings.stop()
     return Outcome(pings.longest_gap(after=at - 10), longest_silence(reports[0]), kind)
