@@ -141,7 +141,8 @@ static bool channel_round(struct worker *w, unsigned channel)
 static uint64_t bytes_carried(const struct worker *w)
 {
     return atomic_load_explicit(&w->counters.tap_rx_bytes, memory_order_relaxed) +
-           atomic_load_explicit(&w->counters.tap_tx_bytes, memory_order_relaxed);
+           atomic_load_explicit(&w->counters.tap_tx_bytes, memory_order_relaxed) +
+           atomic_load_explicit(&w->counters.relayed_bytes, memory_order_relaxed);
 }
 
 /* False when it is time to stop. */
