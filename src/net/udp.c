@@ -381,6 +381,21 @@ int udp_send(struct udp_socket *s, const struct udp_remote *to, const uint8_t *d
     return err;
 }
 
+int udp_send_near(struct udp_socket *s, const struct udp_remote *to, const uint8_t *data, size_t len,
+                  uint8_t hops)
+{
+    UNINITIALIZED struct control c;
+    int limit = hops;
+    assert(len > 0 && hops > 0 && len <= UDP_LEN_MAX);
+    c.len = to->source_len;
+    memcpy(c.bytes, to->source, c.len);
+    if (remote_is_v4(to))
+        control_add(&c, IPPROTO_IP, IP_TTL, &limit, sizeof(limit));
+    else
+        control_add(&c, IPPROTO_IPV6, IPV6_HOPLIMIT, &limit, sizeof(limit));
+    return send_each(s->fd, to, &c, data, len, len);
+}
+
 size_t udp_unsent(const struct udp_socket *s)
 {
     int unsent = 0;

@@ -62,6 +62,10 @@ void udp_remote_init(const struct udp_socket *s, const struct addr *local, const
 int udp_send(struct udp_socket *s, const struct udp_remote *to, const uint8_t *data, size_t len,
              size_t segment, uint8_t ecn) must_check;
 
+/* Sends one datagram that is to go no further than so many hops (1–255). Errors as udp_send. */
+int udp_send_near(struct udp_socket *s, const struct udp_remote *to, const uint8_t *data, size_t len,
+                  uint8_t hops) must_check;
+
 /* Bytes that wait in the socket, or below it for its interface, with the kernel's bookkeeping (SIOCOUTQ). */
 size_t udp_unsent(const struct udp_socket *s);
 

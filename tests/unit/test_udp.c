@@ -404,6 +404,29 @@ static void dont_fragment_and_ecn_leave_on_the_wire(void **state)
     pair_close(&p);
 }
 
+static void what_is_to_stay_near_leaves_with_so_many_hops(void **state)
+{
+    static uint8_t frame[66000];
+    struct pair p;
+    struct tap t;
+    (void)state;
+    pair_open(&p);
+    make_wire(&t);
+    for (uint8_t hops = 2; hops < 6; hops++) {
+        struct udp_remote to = wire_remote(&p.a, false);
+        assert_int_equal(udp_send_near(&p.a, &to, data, 76, hops), 0);
+        assert_int_equal(next_datagram(&t, frame, sizeof(frame))[8], hops);
+        to = wire_remote(&p.a, true);
+        assert_int_equal(udp_send_near(&p.a, &to, data, 76, hops), 0);
+        assert_int_equal(next_datagram(&t, frame, sizeof(frame))[7], hops);
+    }
+    struct udp_remote to = wire_remote(&p.a, false);
+    assert_int_equal(udp_send(&p.a, &to, data, 76, 76, 0), 0);
+    assert_int_equal(next_datagram(&t, frame, sizeof(frame))[8], 64);
+    tap_close(&t);
+    pair_close(&p);
+}
+
 static void unreachable_port_does_not_break_receiving(void **state)
 {
     struct pair p;
@@ -636,6 +659,7 @@ int main(void)
         cmocka_unit_test(vanished_local_address_does_not_end_segmentation),
         cmocka_unit_test(datagram_beyond_the_interface_is_refused_and_segmentation_kept),
         cmocka_unit_test(dont_fragment_and_ecn_leave_on_the_wire),
+        cmocka_unit_test(what_is_to_stay_near_leaves_with_so_many_hops),
         cmocka_unit_test(unreachable_port_does_not_break_receiving),
         cmocka_unit_test(nothing_to_read_is_no_error),
         cmocka_unit_test(empty_datagrams_are_passed_over),

@@ -87,6 +87,16 @@ struct carrier_ports carrier_ports_of(struct udp_socket *udp)
     return ports;
 }
 
+int carrier_send_near(const struct carrier_ports *ports, const struct endpoint *to, const uint8_t *datagram,
+                      size_t len, uint8_t hops)
+{
+    struct carrier_remote remote;
+    if (to->carrier != CARRIER_UDP)
+        return ERR_UNSUPPORTED;
+    int err = carrier_remote_init(ports->udp, to, &remote);
+    return err ? err : udp_send_near(ports->udp, &remote.udp, datagram, len, hops);
+}
+
 struct endpoint carrier_source(const struct udp_message *m, uint32_t channel)
 {
     return (struct endpoint){.carrier = channel ? CARRIER_RELAY : CARRIER_UDP,

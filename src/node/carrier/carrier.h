@@ -55,6 +55,10 @@ int carrier_send(const struct carrier_ports *ports, const struct carrier_remote 
 int carrier_send_one(const struct carrier_ports *ports, const struct endpoint *to, uint8_t *datagram,
                      size_t len) must_check;
 
+/* As carrier_send_one, straight over UDP alone, and no further than so many hops (1–255). */
+int carrier_send_near(const struct carrier_ports *ports, const struct endpoint *to, const uint8_t *datagram,
+                      size_t len, uint8_t hops) must_check;
+
 /* Where what was received came from, and to. channel: of the envelope that it came in; 0: in none. */
 struct endpoint carrier_source(const struct udp_message *m, uint32_t channel);
 
