@@ -44,6 +44,19 @@ static void add_peer(const struct cli_options *options, struct table *t, const j
     free(path);
 }
 
+/* Why there is no direct path, under its peer. */
+static void add_not_direct(struct table *t, const json_t *peer)
+{
+    const char *why = nodes_text(peer, "not_direct");
+    char text[160];
+    if (!why[0])
+        return;
+    snprintf(text, sizeof(text), "  not direct: %.120s", why);
+    char *clean = format_clean(text);
+    table_add(t, (const char *const[]){"", "", "", clean, "", "", "", "", "", "", "", ""});
+    free(clean);
+}
+
 /* What carries control, under its peer. Nodes of earlier versions do not tell. */
 static void add_control(struct table *t, const json_t *peer)
 {
@@ -95,6 +108,7 @@ static void print_node(const struct cli_options *options, json_t *node, bool tit
         table_add_note(t, peer_text_error(peer));
         if (options->whole) {
             add_paths(t, peer);
+            add_not_direct(t, peer);
             add_control(t, peer);
         }
     }

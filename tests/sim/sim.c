@@ -24,7 +24,8 @@ static bool is_ours(const void *context, const struct addr *a)
     return addr_same_host(&((const struct sim_node *)context)->addr, a);
 }
 
-static void send_datagram(struct sim_node *n, const struct endpoint *to, const uint8_t *data, size_t len)
+static void send_datagram(struct sim_node *n, const struct endpoint *to, unsigned hops, const uint8_t *data,
+                          size_t len)
 {
     struct sim *sim = n->sim;
     if (to->carrier == CARRIER_UPLINK) {
@@ -42,14 +43,14 @@ static void send_datagram(struct sim_node *n, const struct endpoint *to, const u
     if (to->local.family && !is_ours(n, &to->local))
         return;
     if (to->carrier != CARRIER_RELAY) {
-        sim_send(sim, &n->addr, &to->remote, data, len);
+        sim_leave(n, &to->remote, hops, data, len);
         return;
     }
     uint8_t enveloped[ENVELOPE_LEN + WIRE_DATAGRAM_MAX];
     const struct envelope e = {ENVELOPE_DATAGRAM, to->channel};
     envelope_encode(&e, enveloped);
     memcpy(enveloped + ENVELOPE_LEN, data, len);
-    sim_send(sim, &n->addr, &to->remote, enveloped, ENVELOPE_LEN + len);
+    sim_leave(n, &to->remote, hops, enveloped, ENVELOPE_LEN + len);
 }
 
 static uint64_t extra_us(struct sim *sim, const struct addr *a)
@@ -310,7 +311,10 @@ static void do_one(struct sim_node *n, const struct mesh_output *o)
     case MESH_OUTPUT_DATAGRAM:
         publish(n);
         if (!n->mute || o->payload[0] != WIRE_CONTROL)
-            send_datagram(n, &o->endpoint, o->payload, o->len);
+            send_datagram(n, &o->endpoint, o->hops, o->payload, o->len);
+        break;
+    case MESH_OUTPUT_LOOK:
+        sim_look(n, o->slot);
         break;
     case MESH_OUTPUT_WORK:
         n->stranger_works += o->stranger;
@@ -406,8 +410,8 @@ static void start(struct sim_node *n, bool is_public, uint64_t ratchet_us, uint6
                                        .desk = n->desk,
                                        .features_off = n->features_off,
                                        .control_idle_us = n->control_idle_us,
-                                        .quiet_us = n->quiet_us,
-                                        .filter = {usable, in_scope, is_ours, n},
+                                       .quiet_us = n->quiet_us,
+                                       .filter = {usable, in_scope, is_ours, n},
                                        .random = {.fill = fill}};
     int err = mesh_new(&config, &n->mesh);
     assert(err == 0);
@@ -601,7 +605,7 @@ bool sim_send_frame(struct sim_node *a, const struct sim_node *b, size_t len)
             return false;
         a->frames_sent++;
         tell_lanes(a, a->out[i].tx);
-        send_datagram(a, &a->out[i].endpoint, datagram, (size_t)n);
+        send_datagram(a, &a->out[i].endpoint, 0, datagram, (size_t)n);
         return true;
     }
     return false;
@@ -622,7 +626,7 @@ void sim_say(struct sim_node *a, const struct sim_node *b, const struct message 
             continue;
         int n = session_seal(a->out[i].tx, WIRE_CONTROL, WIRE_LANE_CONTROL, pieces, 2, datagram);
         assert(n > 0);
-        send_datagram(a, &a->out[i].endpoint, datagram, (size_t)n);
+        send_datagram(a, &a->out[i].endpoint, 0, datagram, (size_t)n);
     }
 }
 
@@ -684,19 +688,19 @@ static void arrive_relayed(struct sim_node *n, const struct event *e)
 
 static void deliver_datagram(struct sim *sim, struct event *e)
 {
-    struct sim_node *n = sim_node_at(sim, &e->to);
     if (sim_at_relay(sim, e))
         return;
+    struct sim_node *n = sim_enter(sim, &e->from, &e->to);
     bool relayed = wire_classify(e->data, e->len) == WIRE_CLASS_RELAY;
     const struct sim_node *sender = sim_node_at(sim, &e->from);
-    if (!n || (sender && sim->severed[sender->number][n->number]) || !addr_equal(&n->addr, &e->to) ||
-        (n->behind_nat && !n->mapped) || (n->shut && !relayed))
+    if (!n || (sender && sim->severed[sender->number][n->number]) || (n->behind_nat && !n->mapped) ||
+        (n->shut && !relayed))
         return;
     if (relayed) {
         arrive_relayed(n, e);
         return;
     }
-    struct endpoint from = {.carrier = CARRIER_UDP, .local = e->to, .remote = e->from};
+    struct endpoint from = {.carrier = CARRIER_UDP, .local = n->addr, .remote = e->from};
     from.local.port = 0;
     sim_arrive(n, &from, e->data, e->len);
 }
@@ -779,6 +783,8 @@ static void deliver_stream(struct sim *sim, struct event *e)
     case EVENT_PAIRED:
     case EVENT_RELAY:
     case EVENT_RELAYED:
+    case EVENT_TOLD:
+    case EVENT_SEEN:
         break;
     }
     sim_do_outputs(n);
@@ -788,6 +794,7 @@ static void tick_all(struct sim *sim)
 {
     for (unsigned i = 0; i < sim->node_count; i++) {
         struct sim_node *n = &sim->nodes[i];
+        sim_ask_address(n);
         while (n->mesh && mesh_next_deadline(n->mesh, sim->now_us) <= sim->now_us) {
             mesh_tick(n->mesh, sim->now_us);
             n->ticks++;
@@ -807,6 +814,8 @@ void sim_run(struct sim *sim, uint64_t duration_us, void (*every_10ms)(void *con
             sim->now_us = e.at_us > sim->now_us ? e.at_us : sim->now_us;
             if (e.kind == EVENT_DATAGRAM)
                 deliver_datagram(sim, &e);
+            else if (e.kind >= EVENT_TOLD)
+                sim_on_told(&sim->nodes[e.node], &e);
             else if (e.kind >= EVENT_UPLINKED)
                 sim_at_backbone(sim, &e);
             else
@@ -850,6 +859,7 @@ void sim_free(struct sim *sim)
     while (sim->event_count)
         free(sim_pop(sim).data);
     relay_free(sim->relay);
+    sim_free_nats(sim);
     free(sim->events);
     free(sim->pipes);
     free(sim);

@@ -16,6 +16,9 @@
 #define SIM_WORK_MAX  64
 #define SIM_IN_MAX    512
 
+struct nat_model;
+struct nat_kind;
+
 struct sim_weather {
     uint64_t delay_us, jitter_us;
     double loss, duplicate; /* of datagrams; streams are reliable */
@@ -44,10 +47,14 @@ struct sim_node {
     struct addr out_of_scope; /* a host that is another machine where this node is */
     bool behind_nat;          /* datagrams reach it only once it has sent one … */
     bool mapped;              /* … since the NAT forgot: set to false to make it forget */
-    bool shut;   /* nothing comes in from outside: no connection, no datagram but from the relay */
-    bool deaf;   /* no connection comes in */
-    bool mute;   /* no CONTROL datagram of its mesh leaves: what sim_say says does */
-    bool uplink; /* to the backbone; sim_uplink sets it */
+    bool shut;             /* nothing comes in from outside: no connection, no datagram but from the relay */
+    bool deaf;             /* no connection comes in */
+    bool mute;             /* no CONTROL datagram of its mesh leaves: what sim_say says does */
+    bool uplink;           /* to the backbone; sim_uplink sets it */
+    struct nat_model *nat; /* it is behind; NULL: none. sim_put_behind sets it */
+    struct addr seen;      /* how the backbone sees it, as it was last told; without family: not yet */
+    uint64_t ask_us;       /* when it asks again */
+    uint16_t fresh;        /* the last port of a socket that was made for a look */
     uint64_t uplink_ready_us; /* nothing overtakes on it */
     uint64_t far_us;          /* that each datagram from and to it takes longer */
     bool relays;              /* for its peers, from its next start on: sim_start_anew */
@@ -90,8 +97,10 @@ struct sim_node {
     unsigned aborted, closed; /* streams */
     uint64_t last_frame_us;
     uint32_t pong_us;
-    uint64_t stream_bytes;                             /* sent */
-    uint64_t datagrams;                                /* likewise */
+    uint64_t stream_bytes; /* sent */
+    uint64_t datagrams;    /* likewise … */
+    struct addr watched;   /* … and of them to that one */
+    uint64_t watched_datagrams;
     uint8_t opening[TRUNK_HEAD_LEN + TRUNK_FIRST_MAX]; /* the first batch of its last trunk */
     size_t opening_len;
     uint8_t probe[TRUNK_HEAD_LEN + TRUNK_FIRST_MAX]; /* its last one over UDP that was lost, as a batch */
@@ -121,6 +130,11 @@ struct sim_node *sim_add_copy(struct sim_node *n);
 /* Stops a node without a word (kill -9: its streams end), and starts it again with the same key. */
 void sim_kill(struct sim_node *n);
 void sim_restart(struct sim_node *n);
+/* Puts n behind a NAT of its own, which lives as long as the simulation, or behind another node's. It asks the backbone how it
+ * is seen from now on, each 20 s. */
+void sim_put_behind(struct sim_node *n, const struct nat_kind *kind);
+void sim_put_beside(struct sim_node *n, struct sim_node *other);
+
 /* Gives the node another address: what was sent to the old one is lost, its streams are cut. */
 void sim_move(struct sim_node *n);
 

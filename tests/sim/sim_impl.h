@@ -17,6 +17,8 @@ enum event_kind {
     EVENT_PAIRED,   /* from it */
     EVENT_RELAY,    /* at the backbone: a channel is asked for */
     EVENT_RELAYED,  /* from it: one is given; data: the token */
+    EVENT_TOLD,     /* from it: how a node is seen (from) */
+    EVENT_SEEN,     /* what a look at the NAT found; channel: the slot, data: struct punch_seen */
 };
 
 struct event {
@@ -59,6 +61,8 @@ struct sim {
     struct pipe_ends *pipes;
     unsigned pipe_count;
     struct relay *relay; /* the backbone's books of it */
+    struct nat_model *nats[SIM_NODES_MAX];
+    unsigned nat_count;
 };
 
 uint64_t sim_next_random(struct sim *sim);
@@ -87,6 +91,15 @@ void sim_start_relaying(struct sim_node *n); /* where it does */
 void sim_stop_relaying(struct sim_node *n);
 /* What is in an envelope arrives at n. True when it was n's to pass on. */
 bool sim_pass_on(struct sim_node *n, const struct event *e, uint32_t channel);
+/* sim_nat.c */
+/* Puts a datagram on the network, behind its NAT if it has one; hops: how far it goes, 0: far enough. */
+void sim_leave(struct sim_node *n, const struct addr *to, unsigned hops, const uint8_t *data, size_t len);
+/* Who gets what was sent to that address; NULL: nobody. */
+struct sim_node *sim_enter(struct sim *sim, const struct addr *from, const struct addr *to);
+void sim_look(struct sim_node *n, uint32_t slot);
+void sim_ask_address(struct sim_node *n); /* when it is due */
+void sim_on_told(struct sim_node *n, const struct event *e);
+void sim_free_nats(struct sim *sim);
 
 /* sim_trunk.c */
 void sim_send_by_trunk(struct sim_node *n, uint64_t conn, const uint8_t *data, size_t len);

@@ -36,9 +36,10 @@ ROOMS = {
         "portmap": set(),
         "relay": {"wire", "admission"},
         "stream": {"wire", "message"},
+        "punch": {"wire", "message", "nat"},
         "link": {"wire", "session", "message"},
-        "peer": {"wire", "nat", "session", "message", "path", "relay", "stream", "link"},
-        "mesh": {"wire", "nat", "session", "message", "path", "admission", "relay", "stream", "link", "peer"},
+        "peer": {"wire", "nat", "session", "message", "path", "relay", "stream", "punch", "link"},
+        "mesh": {"wire", "nat", "session", "message", "path", "admission", "relay", "stream", "punch", "link", "peer"},
     },
     "node": {
         "config": set(),

@@ -127,6 +127,14 @@ static void every_message_round_trips(void **state)
     assert_round_trip(&m);
     m = (struct message){.type = MESSAGE_RELAY_CHANNEL, .relay = {.id = {{1}}, .channel = 7, .token = {9}}};
     assert_round_trip(&m);
+    m = (struct message){.type = MESSAGE_PUNCH, .punch = {.round = 1}};
+    assert_round_trip(&m);
+    m.punch = (struct punch_offer){.round = UINT32_MAX, .answer = 1, .ports = 2, .first = 1024, .count = 15};
+    m.punch.candidates.count = 1;
+    m.punch.candidates.list[0] = candidate(CANDIDATE_REFLEXIVE, 1);
+    assert_round_trip(&m);
+    m = (struct message){.type = MESSAGE_PUNCH_GO, .punch_go = {7}};
+    assert_round_trip(&m);
 }
 
 static void hello_with_empty_lists_round_trips(void **state)

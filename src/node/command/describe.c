@@ -80,6 +80,8 @@ json_t *describe_peer(const struct mesh_peer *peer, const struct config *config,
         age_s(peer->handshake_us, now_us), "ratchet_age_s", age_s(peer->ratchet_us, now_us), "handshakes",
         (int)peer->handshakes, "ratchets", (int)peer->ratchets, "suite", peer->suite, "fresh_root",
         peer->fresh_root, "control", mesh_control_name(peer->control));
+    if (peer->crooked[0] && o)
+        json_object_set_new(o, "not_direct", json_string(peer->crooked));
     if (peer->error[0] && o)
         json_object_set_new(o, "error", json_string(peer->error));
     return o;

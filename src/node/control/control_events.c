@@ -187,6 +187,11 @@ void control_events_wake(void *context)
 
 /* ---- the machine ---- */
 
+void control_events_seen(void *context, uint32_t slot, const struct punch_seen *seen)
+{
+    mesh_on_seen(((struct node *)context)->mesh, slot, seen, clock_monotonic_us());
+}
+
 void control_events_resumed(void *context)
 {
     mesh_rekey_all(((struct node *)context)->mesh, clock_monotonic_us());

@@ -7,6 +7,7 @@
 
 struct link_work;
 struct node;
+struct punch_seen;
 
 /* Streams' events go into the mesh. */
 struct streams_events control_events_of_streams(struct node *n);
@@ -28,6 +29,9 @@ void control_events_of_workers(struct node *n);
 
 /* Where the STUN server i of -stun is. context is the node. */
 void control_events_stun_found(void *context, unsigned i, const struct addr *list, unsigned count);
+
+/* What a look at our NAT found. context is the node. */
+void control_events_seen(void *context, uint32_t slot, const struct punch_seen *seen);
 
 /* The machine was resumed from a snapshot. context is the node. */
 void control_events_resumed(void *context);

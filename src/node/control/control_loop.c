@@ -50,6 +50,7 @@ static void on_underlay_changed(struct node *n)
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
     mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
     addresses_on_change(&n->addresses, clock_monotonic_us());
+    survey_forget(n->survey);
     hosts_forget_failures(&n->hosts);
     stun_hosts_forget(&n->stun_hosts);
     streams_drop_homeless(n->streams);

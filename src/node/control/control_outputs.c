@@ -32,7 +32,10 @@ static void send_datagram(struct node *n, const struct mesh_output *o)
         ports.channels[i] = n->helpers.uplinks[i].workers[0];
     if (n->trunks)
         ports.channels[CARRIER_TRUNKS] = trunks_channel(n->trunks);
-    (void)!carrier_send_one(&ports, &o->endpoint, o->payload, o->len);
+    if (o->hops)
+        (void)!carrier_send_near(&ports, &o->endpoint, o->payload, o->len, o->hops);
+    else
+        (void)!carrier_send_one(&ports, &o->endpoint, o->payload, o->len);
 }
 
 /* The workers can open what comes by it before it is read. */
@@ -140,6 +143,9 @@ static void do_one(struct node *n, const struct mesh_output *o)
         break;
     case MESH_OUTPUT_RELAY: /* likewise */
         backbones_relay(n->backbones, o->pair.backbone, &o->id);
+        break;
+    case MESH_OUTPUT_LOOK:
+        survey_look(n->survey, o->slot);
         break;
     case MESH_OUTPUT_PONG:
         pings_pong(&n->pings, o->token, o->rtt_us);

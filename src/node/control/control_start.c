@@ -304,6 +304,15 @@ static void init_parts(struct node *n)
     tables_init(&n->tables, &(struct tables_config){n->mesh, n->workers.fwd, n->workers.sw, &n->sockets[0]});
 }
 
+static bool start_survey(struct node *n)
+{
+    const struct survey_config config = {&n->loop, &n->addresses, control_events_seen, n};
+    int err = survey_new(&config, &n->survey);
+    if (err)
+        log_error("cannot watch the sockets that look at our NAT: %s", err_str(err));
+    return err == 0;
+}
+
 static void tell_addresses(struct node *n)
 {
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
@@ -331,7 +340,7 @@ bool control_start(struct node *n)
         return false;
     init_parts(n);
     tell_addresses(n);
-    if (!open_helpers(n) || !start_backbones(n) || !add_hosts(n) || !keep_key(n))
+    if (!start_survey(n) || !open_helpers(n) || !start_backbones(n) || !add_hosts(n) || !keep_key(n))
         return false;
     stun_hosts_init(&n->stun_hosts, n->config, n->name_client, control_events_stun_found, n);
     init_commands(n);

@@ -34,6 +34,7 @@
 #include "node/underlay/filter.h"
 #include "node/underlay/hosts.h"
 #include "node/underlay/stun_hosts.h"
+#include "node/underlay/survey.h"
 #include "proto/mesh/mesh.h"
 #include <uv.h>
 
@@ -63,6 +64,7 @@ struct node {
     struct trunks *trunks; /* NULL with -carrier udp */
     struct handshake_pool *handshakes;
     struct addresses addresses;
+    struct survey *survey; /* of the NAT in front of us */
     struct hosts hosts;
     struct stun_hosts stun_hosts;
     struct backbones *backbones; /* NULL without -backbone */

@@ -34,6 +34,7 @@ void control_stop(struct node *n, int code)
     trunks_close(n->trunks); /* the last words are in its channels, too; workers read those until they stop */
     helpers_close(&n->helpers);
     snapshot_unwatch(&n->snapshot);
+    survey_close(n->survey);
     control_loop_run_out(n);
     mesh_free(n->mesh);
     tables_fini(&n->tables);

@@ -286,6 +286,8 @@ static enum link_event on_message(struct link *l, uint64_t now_us)
     case MESSAGE_RELAY_FOUND:
     case MESSAGE_RELAY_ASK:
     case MESSAGE_RELAY_CHANNEL:
+    case MESSAGE_PUNCH:
+    case MESSAGE_PUNCH_GO:
         return out_of_turn(l);
     }
     return out_of_turn(l);

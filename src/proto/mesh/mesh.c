@@ -144,6 +144,7 @@ void mesh_network_changed(struct mesh *m, uint16_t local_max, uint64_t now_us)
         path_wake(p->paths, local_max, now_us);
         mesh_hurry_relays(p, now_us);
         mesh_look_at_held_back(m, p, now_us);
+        punch_hurry(&p->punch, now_us);
         mesh_publish(m, p); /* nothing leaves from an address that is gone */
         peer_dial_soon(p, now_us);
     }

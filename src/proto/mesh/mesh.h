@@ -28,6 +28,7 @@
     60000000ull /* without data: then paths are left alone, where another can wake both ends */
 
 struct mesh;
+struct punch_seen;
 struct relay_desk;
 
 /* Whether an address and port that others name may be dialled and probed: false for one that leads through the tunnel, to
@@ -145,6 +146,9 @@ void mesh_on_closed(struct mesh *m, uint64_t conn, const char *reason, uint64_t 
 /* A CONTROL or PROBE datagram of the peer in slot that a worker opened in place (session_open). */
 enum drop mesh_on_opened(struct mesh *m, uint32_t slot, const struct endpoint *from, const uint8_t *data,
                          size_t len, uint64_t now_us);
+/* A MESH_OUTPUT_LOOK comes back, or never: what a look at our NAT found. */
+void mesh_on_seen(struct mesh *m, uint32_t slot, const struct punch_seen *seen, uint64_t now_us);
+
 /* Workers saw an authenticated datagram of peer slot from an address that is not its path, or its path's size
  * refused. */
 void mesh_on_source(struct mesh *m, uint32_t slot, const struct endpoint *from, uint64_t now_us);
@@ -217,6 +221,8 @@ struct mesh_peer {
     unsigned address_count;
     struct addr_prefix addresses[MESSAGE_ADDRS_MAX];
     struct path path; /* carrier CARRIER_NONE when there is none */
+    const char
+        *crooked; /* borrowed: the end of "no straight path, since …"; empty where there is nothing to say */
     size_t path_count;
     struct path paths[PATHS_MAX];
     uint64_t rx_bytes, tx_bytes;

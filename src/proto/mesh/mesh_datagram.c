@@ -7,6 +7,7 @@
 #include "proto/mesh/mesh_bye.h"
 #include "proto/mesh/mesh_news.h"
 #include "proto/mesh/mesh_outputs.h"
+#include "proto/mesh/mesh_punch.h"
 #include "proto/mesh/mesh_reach.h"
 #include "proto/mesh/mesh_relay_nodes.h"
 #include "proto/mesh/mesh_relay_serve.h"
@@ -182,6 +183,7 @@ static enum drop on_probe(struct mesh *m, struct peer *p, const uint8_t *body, s
     } else if (!answers_ping(m, probe.token, now_us) && path_on_answer(p->paths, &probe, from, now_us)) {
         on_path_changed(m, p, now_us);
     }
+    mesh_poll_punch(m, p, now_us);
     mesh_poll_paths(m, p, now_us);
     return DROP_NONE;
 }
@@ -224,6 +226,11 @@ static enum drop take_message(struct mesh *m, const struct mesh_receiver *r, con
     case MESSAGE_RELAY_CHANNEL:
         return link_both_can(r->link, HELLO_FEATURE_RELAY_NODES) ? on_relay_word(m, r->link, message, now_us)
                                                                  : DROP_INNER;
+    case MESSAGE_PUNCH:
+    case MESSAGE_PUNCH_GO:
+        return link_both_can(r->link, HELLO_FEATURE_PUNCH)
+                   ? mesh_on_punch(m, link_owner(r->link), message, now_us)
+                   : DROP_INNER;
     case MESSAGE_RATCHET_OFFER:
     case MESSAGE_RATCHET_ANSWER:
     case MESSAGE_RATCHET_DONE:

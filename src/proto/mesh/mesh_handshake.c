@@ -39,6 +39,8 @@ static void say_hello(struct mesh *m, struct link *l)
         h.features |= HELLO_FEATURE_RELAYS;
     if (carrier_in(CARRIER_TCP, m->config.carriers))
         h.features |= HELLO_FEATURE_TRUNK;
+    if (m->config.carriers == CARRIERS_AUTO)
+        h.features |= HELLO_FEATURE_PUNCH;
     h.features &= ~m->config.features_off;
     h.lanes = m->config.lanes;
     h.mtu = m->config.mtu;
@@ -187,6 +189,7 @@ void mesh_on_live(struct mesh *m, struct link *l, uint64_t now_us)
     peer_on_live(p, l, wins);
     if (loser)
         replace(m, loser, l, now_us);
+    punch_begin(&p->punch);
     learn_addresses(m, p, l, now_us);
     relay_places_seek_anew(&p->places);
     mesh_update_relaying(m, p);

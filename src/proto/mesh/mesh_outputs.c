@@ -126,6 +126,19 @@ void mesh_ask_relay(struct mesh *m, const struct node_id *id, unsigned backbone)
     (void)!outputs_put(&m->outputs, &o, NULL, 0);
 }
 
+/* Lost for want of memory, the round goes on without. */
+void mesh_ask_look(struct mesh *m, const struct peer *p)
+{
+    const struct mesh_output o = {.kind = MESH_OUTPUT_LOOK, .slot = p->slot};
+    (void)!outputs_put(&m->outputs, &o, NULL, 0);
+}
+
+void mesh_send_near(struct mesh *m, const struct addr *to, uint8_t hops, const uint8_t *data, size_t len)
+{
+    const struct mesh_output o = {.kind = MESH_OUTPUT_DATAGRAM, .hops = hops, .endpoint = endpoint_udp(to)};
+    (void)!outputs_put(&m->outputs, &o, data, len);
+}
+
 void mesh_note_id(struct mesh *m, enum mesh_notice what, const struct node_id *id, const char *name,
                   const char *text)
 {

@@ -5,6 +5,7 @@
 
 #include "proto/mesh/mesh_accept.h"
 #include "proto/mesh/mesh_outputs.h"
+#include "proto/mesh/mesh_punch.h"
 #include "proto/mesh/mesh_relay.h"
 #include "proto/mesh/mesh_scope.h"
 #include "proto/mesh/mesh_state.h"
@@ -74,10 +75,20 @@ void mesh_set_given_addresses(struct mesh *m, const struct node_id *id, const st
     mesh_tick(m, now_us);
 }
 
-/* What others name must be able to be another machine's; what a person gives or a packet came from need not. */
-static bool may_be_named(const struct mesh *m, const struct addr *a)
+bool mesh_may_be_named(const struct mesh *m, const struct addr *a)
 {
     return addr_is_routable(a) && mesh_usable(m, a);
+}
+
+/* Those as which it is seen by others wait for a round of punching. Returns how many are left. */
+static unsigned hold_back(struct peer *p, struct candidate *list, unsigned count)
+{
+    unsigned kept = 0;
+    mesh_punch_hold(p, list, count);
+    for (unsigned i = 0; i < count; i++)
+        if (list[i].kind != CANDIDATE_REFLEXIVE)
+            list[kept++] = list[i];
+    return kept;
 }
 
 void mesh_learn_candidates(struct mesh *m, struct peer *p, const struct candidate *said, unsigned said_count,
@@ -91,13 +102,15 @@ void mesh_learn_candidates(struct mesh *m, struct peer *p, const struct candidat
     for (unsigned i = 0; i < count; i++) {
         struct addr control = list[i].addr;
         control.port = list[i].control_port;
-        if (may_be_named(m, &list[i].addr))
+        if (mesh_may_be_named(m, &list[i].addr))
             usable[kept++] = list[i];
-        if (control.port && may_be_named(m, &control))
+        if (control.port && mesh_may_be_named(m, &control))
             targets[dialled++] = target_tcp(&control);
     }
     mesh_touch(m, p);
     peer_set_targets(p, targets, dialled, false);
+    if (mesh_punches(p))
+        kept = hold_back(p, usable, kept);
     if (p->current)
         path_announced(p->paths, usable, kept, now_us);
 }

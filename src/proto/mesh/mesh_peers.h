@@ -3,8 +3,10 @@
 /* The peers of a mesh: found, added, forgotten, and what others say of where they are. */
 
 #include "base/err.h"
+#include <stdbool.h>
 #include <stdint.h>
 
+struct addr;
 struct candidate;
 struct mesh;
 struct node_id;
@@ -17,6 +19,9 @@ int mesh_add_peer(struct mesh *m, const struct node_id *id, struct peer **out) m
 
 /* Frees p. */
 void mesh_forget_peer(struct mesh *m, struct peer *p);
+
+/* What others name must be able to be another machine's; what a person gives or a packet came from need not. */
+bool mesh_may_be_named(const struct mesh *m, const struct addr *a);
 
 /* What a peer says of where it is. */
 void mesh_learn_candidates(struct mesh *m, struct peer *p, const struct candidate *list, unsigned count,

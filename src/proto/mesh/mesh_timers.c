@@ -10,6 +10,7 @@
  *   its paths          probes, answers that are overdue (proto/path/path.h)
  *   its relays         a channel to be asked for, an address to be shown (proto/relay/relay_end.h); nodes that relay to be
  *                      sought (proto/peer/relay_places.h)
+ *   its punching       a round, or a part of one (proto/punch/punch.h)
  *   its reach          a path that has not answered for too long (proto/peer/reach.h)
  *   its trunk          to be dialled, given up or closed (proto/peer/trunk_plan.h)
  *   dialling           the next target, the next round, the next handshake
@@ -28,6 +29,7 @@
 #include "proto/mesh/mesh_dial.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
+#include "proto/mesh/mesh_punch.h"
 #include "proto/mesh/mesh_reach.h"
 #include "proto/mesh/mesh_relay.h"
 #include "proto/mesh/mesh_relay_nodes.h"
@@ -74,6 +76,8 @@ uint64_t mesh_peer_deadline(const struct peer *p, uint64_t now_us)
     at = earlier(at, mesh_session_deadline(p));
     at = earlier(at, trunk_next(&p->trunk));
     at = earlier(at, mesh_relay_deadline(p));
+    if (p->current && mesh_punches(p))
+        at = earlier(at, punch_next(&p->punch));
     if (p->current)
         at = earlier(at, p->stats.look_at_us);
     for (unsigned i = 0; i < p->link_count; i++)
@@ -129,6 +133,7 @@ static void tick_peer(struct mesh *m, struct peer *p, uint64_t now_us)
     mesh_poll_relays(m, p, now_us);
     mesh_update_reach(m, p, now_us);
     tick_dialling(m, p, now_us);
+    mesh_poll_punch(m, p, now_us);
     mesh_poll_paths(m, p, now_us);
     mesh_poll_session(m, p, now_us);
     mesh_tick_trunk(m, p, now_us);

@@ -3,6 +3,7 @@
 
 #include "proto/mesh/mesh_dial.h"
 #include "proto/mesh/mesh_peers.h"
+#include "proto/mesh/mesh_punch.h"
 #include "proto/mesh/mesh_reach.h"
 #include "proto/mesh/mesh_state.h"
 #include <assert.h>
@@ -167,6 +168,7 @@ void mesh_peers(const struct mesh *m, void (*visit)(void *context, const struct 
         for (unsigned j = 0; j < p->link_count; j++)
             if (link_keychain(p->links[j]))
                 view.ratchets += keychain_steps(link_keychain(p->links[j]));
+        view.crooked = mesh_describe_punch(p);
         view_session(p, &view);
         visit(context, &view);
     }

@@ -59,12 +59,14 @@ enum mesh_output_kind {
                                * the payload was the first that it brought. Answered by mesh_on_closed at its end */
     MESH_OUTPUT_PAIR,  /* tell the backbone that we exchange datagrams with id by it, or no longer */
     MESH_OUTPUT_RELAY, /* ask it for a channel of its relay to id */
+    MESH_OUTPUT_LOOK, /* how our NAT numbers ports is to be found out for the peer in slot; answered by mesh_on_seen */
 };
 
 struct mesh_output {
     enum mesh_output_kind kind;
     union {
-        uint32_t slot;           /* PUBLISH, OVERLAY, GONE */
+        uint32_t slot;           /* PUBLISH, OVERLAY, GONE, LOOK */
+        uint8_t hops;            /* DATAGRAM: how many it may go; 0: as many as usual */
         bool stranger;           /* STREAM_ABORT, WORK: who it is for has not proved its id … */
         uint32_t rtt_us;         /* PONG */
         enum mesh_notice notice; /* NOTICE */

@@ -37,6 +37,7 @@ enum hello_feature {
     HELLO_FEATURE_RELAY = 1u << 2,      /* I take a channel of a backbone's relay (§17) */
     HELLO_FEATURE_TRUNK = 1u << 3, /* datagrams may come, and go, on TCP connections of their own (§18) */
     HELLO_FEATURE_RELAY_NODES = 1u << 4, /* I take a channel of a node that relays (§17) */
+    HELLO_FEATURE_PUNCH = 1u << 6,       /* holes are punched together (§19) */
     HELLO_FEATURE_RELAYS = 1u << 8,      /* I relay for my peers (§17) */
 };
 
@@ -60,6 +61,8 @@ enum message_type {
     MESSAGE_RELAY_FOUND = 23,   /* so I would, or not */
     MESSAGE_RELAY_ASK = 24,     /* then do, or no longer */
     MESSAGE_RELAY_CHANNEL = 25, /* here is your end of a channel */
+    MESSAGE_PUNCH = 27,         /* let us punch: here is where I am seen */
+    MESSAGE_PUNCH_GO = 28,      /* begin */
 };
 
 enum refuse_code {
@@ -129,6 +132,16 @@ struct segment_answer {
     uint64_t received; /* [3?] all bytes before it have */
 };
 
+/* What one side of a round of punching says of itself. */
+struct punch_offer {
+    uint32_t round;                       /* [1] of the side that asks */
+    uint8_t answer;                       /* [2?] 1: to the other side's */
+    struct message_candidates candidates; /* [3?] where it is seen */
+    uint8_t ports;                        /* [4?] enum nat_ports (proto/nat/nat.h), or a later one */
+    uint16_t first;                       /* [5?] of the ports that its next mappings will have … */
+    uint8_t count; /* [6?] … and how many those may be; at the first candidate's host */
+};
+
 struct message {
     enum message_type type;
     union {
@@ -163,6 +176,10 @@ struct message {
             uint32_t channel;                 /* CHANNEL: [2] */
             uint8_t token[MESSAGE_TOKEN_LEN]; /* CHANNEL: [3] what its end shares with the relay */
         } relay;                              /* RELAY_SEEK, FOUND, ASK and CHANNEL */
+        struct punch_offer punch;             /* PUNCH */
+        struct {
+            uint32_t round; /* [1] */
+        } punch_go;         /* PUNCH_GO */
     };
 };
 

@@ -360,6 +360,16 @@ static const struct message_field relay_channel[] = {
     {3, REQUIRED, AT(relay.token), &bytes_kind},
 };
 
+static const struct message_field punch[] = {
+    {1, REQUIRED, AT(punch.round), &uint_kind},
+    {2, OPTIONAL, AT(punch.answer), &uint_kind},
+    {3, OPTIONAL, AT(punch.candidates), &candidates_kind},
+    {4, OPTIONAL, AT(punch.ports), &uint_kind},
+    {5, OPTIONAL, AT(punch.first), &uint_kind},
+    {6, OPTIONAL, AT(punch.count), &uint_kind},
+};
+static const struct message_field punch_go[] = {{1, REQUIRED, AT(punch_go.round), &uint_kind}};
+
 static const struct message_format formats[] = {
     [MESSAGE_HELLO] = FIELDS(hello),
     [MESSAGE_READY] = FIELDS(ready),
@@ -378,6 +388,8 @@ static const struct message_format formats[] = {
     [MESSAGE_RELAY_FOUND] = FIELDS(relay_found),
     [MESSAGE_RELAY_ASK] = FIELDS(relay_ask),
     [MESSAGE_RELAY_CHANNEL] = FIELDS(relay_channel),
+    [MESSAGE_PUNCH] = FIELDS(punch),
+    [MESSAGE_PUNCH_GO] = FIELDS(punch_go),
 };
 
 const struct message_format *message_format(uint64_t type)

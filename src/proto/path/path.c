@@ -171,6 +171,39 @@ void path_announced(struct path_set *set, const struct candidate *list, unsigned
     }
 }
 
+/* It rests, or is asked whether it still does. */
+static bool answered_of_late(const struct path_entry *e)
+{
+    return e->path.state == PATH_STATE_PROVEN || e->path.state == PATH_STATE_QUIET || e->waking;
+}
+
+void path_drop(struct path_set *set, const struct addr *remote)
+{
+    const struct endpoint to = endpoint_udp(remote);
+    struct path_entry *e = find(set, &to);
+    if (e && !e->announced && !path_entry_live(e) && !answered_of_late(e) && e != set->best)
+        path_set_remove(set, e);
+}
+
+void path_drop_quiet(struct path_set *set)
+{
+    struct path_entry *e = path_set_next(set, NULL), *next;
+    for (; e; e = next) {
+        next = path_set_next(set, e);
+        if (e->path.endpoint.carrier == CARRIER_UDP && e->path.state == PATH_STATE_QUIET && !e->announced &&
+            e != set->best)
+            path_set_remove(set, e);
+    }
+}
+
+bool path_straight_answers(const struct path_set *set)
+{
+    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e))
+        if (e->path.endpoint.carrier == CARRIER_UDP && answered_of_late(e))
+            return true;
+    return false;
+}
+
 /* NULL when there is no memory. */
 static struct path_entry *learn(struct path_set *set, const struct endpoint *from, uint64_t now_us)
 {

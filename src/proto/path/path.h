@@ -159,6 +159,16 @@ bool path_relay_carries(const struct path_set *set, unsigned relay);
 /* Forgets candidates of the other side's last announcement that are not in this one and not proven. */
 void path_announced(struct path_set *set, const struct candidate *list, unsigned count, uint64_t now_us);
 
+/* Forgets an address that does not answer, unless the peer's last announcement has it. */
+void path_drop(struct path_set *set, const struct addr *remote);
+
+/* Forgets straight ones that went quiet, unless the peer's last announcement has them: a NAT on the way forgets them, too, and
+ * what is then asked of it comes unasked. */
+void path_drop_quiet(struct path_set *set);
+
+/* One that goes straight answers, or did before it went quiet and has not failed since. */
+bool path_straight_answers(const struct path_set *set);
+
 /* Our own addresses changed: paths forget those that are no longer ours, and leave from where the kernel likes. */
 void path_forget_locals(struct path_set *set, bool (*is_ours)(const void *context, const struct addr *a),
                         const void *context);

@@ -13,6 +13,7 @@
 #include "proto/peer/trunk_plan.h"
 #include "proto/link/link.h"
 #include "proto/path/path.h"
+#include "proto/punch/punch.h"
 #include "proto/relay/relay_end.h"
 #include "proto/session/session.h"
 #include "proto/stream/stream_set.h"
@@ -61,6 +62,7 @@ struct peer {
     struct relay_places places;          /* … and the nodes whose the last ones are */
     bool relays_for_us;                  /* it is one that may … */
     bool served;                         /* … and we relay for it */
+    struct punch punch;                  /* the way to a straight path */
     struct reach reach;                  /* whether data can flow */
     struct trunk_plan trunk;             /* the TCP connection for its datagrams */
     struct candidate *held_back; /* its candidates, if some lead to others in this network; NULL: none does */

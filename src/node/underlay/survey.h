@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* How the NAT in front of us numbers ports: two fresh sockets, one after the other, ask a STUN server how it sees them, and are
+ * closed. docs/PROTOCOL.md §19. Control thread. */
+
+#include "base/err.h"
+#include "proto/punch/punch.h"
+#include <uv.h>
+
+struct addresses;
+
+#define SURVEY_TRY_US  200000ull   /* for an answer, three times */
+#define SURVEY_KEEP_US 60000000ull /* a NAT that keeps ports, or draws them, still does so */
+
+struct survey_config {
+    uv_loop_t *loop;
+    const struct addresses *addresses; /* know a server */
+    void (*seen)(void *context, uint32_t slot, const struct punch_seen *seen);
+    void *context;
+};
+
+struct survey;
+int survey_new(const struct survey_config *config, struct survey **out) must_check;
+
+/* seen is called for slot, now or soon, also when nothing could be found out. */
+void survey_look(struct survey *s, uint32_t slot);
+
+/* What was found may hold no longer. */
+void survey_forget(struct survey *s);
+
+/* seen is not called any more; the memory goes once the loop has closed its handles. NULL is allowed. */
+void survey_close(struct survey *s);

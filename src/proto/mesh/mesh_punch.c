@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a round of punching (proto/punch) says, sends and adds to the paths. docs/PROTOCOL.md §19. Control thread. */
+
+#include "proto/mesh/mesh_punch.h"
+
+#include "proto/mesh/mesh_datagram.h"
+#include "proto/mesh/mesh_outputs.h"
+#include "proto/mesh/mesh_peers.h"
+#include "proto/mesh/mesh_sealed.h"
+#include "proto/mesh/mesh_state.h"
+#include "proto/punch/punch_targets.h"
+
+bool mesh_punches(const struct peer *p)
+{
+    return p->current && link_both_can(p->current, HELLO_FEATURE_PUNCH);
+}
+
+void mesh_punch_hold(struct peer *p, const struct candidate *list, unsigned count)
+{
+    struct addr held[CANDIDATES_MAX];
+    unsigned kept = 0;
+    for (unsigned i = 0; i < count; i++)
+        if (list[i].kind == CANDIDATE_REFLEXIVE)
+            held[kept++] = list[i].addr;
+    punch_hold(&p->punch, held, kept);
+}
+
+/* A public address of ours needs nobody to tell how we are seen. */
+static bool is_named(const struct mesh *m)
+{
+    for (unsigned i = 0; i < m->candidate_count; i++)
+        if (m->candidates[i].kind == CANDIDATE_REFLEXIVE || !addr_is_private(&m->candidates[i].addr))
+            return true;
+    return false;
+}
+
+static struct punch_way way_to(struct mesh *m, const struct peer *p)
+{
+    const struct path *best = path_best(p->paths);
+    bool straight = path_straight_answers(p->paths) || path_is_quiet(p->paths);
+    return (struct punch_way){.straight = straight,
+                              .carries = !straight && best && best->state == PATH_STATE_PROVEN,
+                              .lower = id_compare(identity_id(m->config.me), &p->id) < 0,
+                              .named = is_named(m),
+                              .rtt_us = best ? best->rtt_us : 0,
+                              .turns = &m->punches};
+}
+
+/* As small as can be, and not remembered: whatever answers comes from an address that is looked into then. */
+static void send_small(struct mesh *m, struct session *s, const struct addr *to, uint8_t hops)
+{
+    uint8_t head[WIRE_INNER_LEN], body[PATH_PROBE_LEN], datagram[WIRE_OVERHEAD + PATH_PROBE_LEN];
+    struct path_probe probe = {.kind = PATH_PROBE_REQUEST};
+    random_fill(&m->config.random, &probe.token, sizeof(probe.token));
+    wire_inner_encode(&(struct wire_inner){0}, head);
+    path_probe_encode(&probe, body);
+    const struct slice pieces[] = {{head, sizeof(head)}, {body, sizeof(body)}};
+    int len = session_seal(s, WIRE_PROBE, WIRE_LANE_CONTROL, pieces, 2, datagram);
+    if (len > 0)
+        mesh_send_near(m, to, hops, datagram, (size_t)len);
+}
+
+/* In the order that both ends keep. What waits from a round before would go too far. */
+static void open_ways(struct mesh *m, struct peer *p, struct session *s)
+{
+    struct addr targets[PUNCH_TARGETS_MAX];
+    unsigned guessed, count = punch_targets(&p->punch, targets, &guessed);
+    for (unsigned i = 0; i < count; i++) {
+        path_drop(p->paths, &targets[i]);
+        send_small(m, s, &targets[i], punch_hops(&p->punch));
+    }
+}
+
+static void probe_ways(struct mesh *m, struct peer *p, struct session *s, uint64_t now_us)
+{
+    struct addr targets[PUNCH_TARGETS_MAX];
+    unsigned guessed, count = punch_targets(&p->punch, targets, &guessed);
+    for (unsigned i = 0; i < guessed; i++)
+        send_small(m, s, &targets[i], 0);
+    for (unsigned i = guessed; i < count; i++)
+        path_add(p->paths, &targets[i], CANDIDATE_REFLEXIVE, now_us);
+}
+
+static void end_round(struct peer *p)
+{
+    struct addr targets[PUNCH_TARGETS_MAX];
+    unsigned guessed, count = punch_targets(&p->punch, targets, &guessed);
+    for (unsigned i = guessed; i < count; i++)
+        path_drop(p->paths, &targets[i]);
+    for (unsigned i = 0; i < p->punch.theirs.held_count; i++)
+        path_drop(p->paths, &p->punch.theirs.held[i]);
+}
+
+static void release(struct peer *p, uint64_t now_us)
+{
+    for (unsigned i = 0; i < p->punch.theirs.held_count; i++)
+        path_add(p->paths, &p->punch.theirs.held[i], CANDIDATE_REFLEXIVE, now_us);
+}
+
+static void say_offer(const struct mesh *m, const struct peer *p)
+{
+    struct message said = {.type = MESSAGE_PUNCH};
+    punch_offer_make(&p->punch, m->candidates, m->candidate_count, &said.punch);
+    mesh_say_sealed(p->current, &said);
+}
+
+static void say_go(const struct peer *p)
+{
+    const struct message said = {.type = MESSAGE_PUNCH_GO, .punch_go = {p->punch.round}};
+    mesh_say_sealed(p->current, &said);
+}
+
+static void act(struct mesh *m, struct peer *p, struct session *s, enum punch_step step, uint64_t now_us)
+{
+    switch (step) {
+    case PUNCH_STEP_NONE:
+        break;
+    case PUNCH_STEP_RELEASE:
+        release(p, now_us);
+        break;
+    case PUNCH_STEP_LOOK:
+        mesh_ask_look(m, p);
+        break;
+    case PUNCH_STEP_ASK:
+    case PUNCH_STEP_ANSWER:
+        say_offer(m, p);
+        break;
+    case PUNCH_STEP_GO:
+        say_go(p);
+        break;
+    case PUNCH_STEP_OPEN:
+        open_ways(m, p, s);
+        break;
+    case PUNCH_STEP_PROBE:
+        probe_ways(m, p, s, now_us);
+        break;
+    case PUNCH_STEP_END:
+        end_round(p);
+        break;
+    }
+}
+
+void mesh_poll_punch(struct mesh *m, struct peer *p, uint64_t now_us)
+{
+    struct session *s = peer_send_session(p);
+    if (!s || !mesh_punches(p))
+        return;
+    /* What nothing flows by is punched again when something does. */
+    if (path_is_quiet(p->paths) && p->punch.theirs.held_count)
+        path_drop_quiet(p->paths);
+    const struct punch_way way = way_to(m, p);
+    enum punch_step step;
+    while ((step = punch_step(&p->punch, &way, now_us)) != PUNCH_STEP_NONE)
+        act(m, p, s, step, now_us);
+}
+
+void mesh_on_seen(struct mesh *m, uint32_t slot, const struct punch_seen *seen, uint64_t now_us)
+{
+    struct peer *p = slot < m->slot_end ? m->peers[slot] : NULL;
+    if (!p)
+        return;
+    mesh_touch(m, p);
+    punch_on_seen(&p->punch, seen, now_us);
+    mesh_poll_punch(m, p, now_us);
+}
+
+/* Without those that nobody may make us send to, or that we have no way to. */
+static void keep_usable(const struct mesh *m, struct punch_offer *o)
+{
+    const struct mesh_filter *f = &m->config.filter;
+    struct message_candidates kept = {0};
+    unsigned families = 0;
+    for (unsigned i = 0; i < m->candidate_count; i++)
+        families |= 1u << m->candidates[i].addr.family;
+    for (unsigned i = 0; i < o->candidates.count; i++) {
+        const struct candidate *c = &o->candidates.list[i];
+        if (mesh_may_be_named(m, &c->addr) && families & 1u << c->addr.family &&
+            f->in_scope(f->context, &c->addr, o->candidates.list, o->candidates.count))
+            kept.list[kept.count++] = *c;
+        else if (i == 0)
+            o->count = 0;
+    }
+    o->candidates = kept;
+}
+
+enum drop mesh_on_punch(struct mesh *m, struct peer *p, const struct message *message, uint64_t now_us)
+{
+    bool lower = id_compare(identity_id(m->config.me), &p->id) < 0;
+    if (!allowance_take(&p->allowance, ALLOWANCE_MESSAGE, 1, now_us))
+        return DROP_CONTROL_RATE;
+    if (message->type == MESSAGE_PUNCH_GO) {
+        punch_on_go(&p->punch, message->punch_go.round, now_us);
+    } else {
+        struct punch_offer offer = message->punch;
+        keep_usable(m, &offer);
+        punch_on_offer(&p->punch, &offer, lower, now_us);
+    }
+    mesh_poll_punch(m, p, now_us);
+    mesh_poll_paths(m, p, now_us);
+    return DROP_NONE;
+}
+
+const char *mesh_describe_punch(const struct peer *p)
+{
+    if (!p->current || path_straight_answers(p->paths))
+        return "";
+    return mesh_punches(p) ? punch_why_text(&p->punch) : "";
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Straight paths through NATs, agreed upon by what carries already. */
+
+#include "proto/wire/drop.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct candidate;
+struct mesh;
+struct message;
+struct peer;
+
+/* Both of us punch: addresses as which the peer is seen wait for a round. */
+bool mesh_punches(const struct peer *p);
+
+/* Of all that the peer has named. */
+void mesh_punch_hold(struct peer *p, const struct candidate *list, unsigned count);
+
+/* Does what is due with p, before its paths are polled. */
+void mesh_poll_punch(struct mesh *m, struct peer *p, uint64_t now_us);
+
+/* PUNCH or PUNCH_GO. */
+enum drop mesh_on_punch(struct mesh *m, struct peer *p, const struct message *message, uint64_t now_us);
+
+/* Why there is no straight path: the end of a sentence, empty where there is nothing to say. */
+const char *mesh_describe_punch(const struct peer *p);

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Nodes behind NATs. Between two NATs lies one router more: what may go two hops passes its own NAT and no further, and what may
+ * go three reaches the other one. */
+
+#include "sim_impl.h"
+
+#include "base/clock.h"
+#include "nat.h"
+#include "proto/punch/punch.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HOPS_OUT    2 /* to have passed the own NAT … */
+#define HOPS_ACROSS 3 /* … and to come to another */
+#define ASK_US      (20 * USEC_PER_SEC)
+#define FRESH_FIRST 50000
+
+static bool is_inside(const struct addr *a)
+{
+    return a->ip[0] == 172;
+}
+
+static struct addr outer_address(struct sim *sim)
+{
+    const struct addr a = {.family = 4, .ip = {198, 51, 100, (uint8_t)(sim->nat_count + 1)}};
+    return a;
+}
+
+static void tell_candidates(struct sim_node *n)
+{
+    const struct candidate list[] = {{CANDIDATE_HOST, n->addr, 0}, {CANDIDATE_REFLEXIVE, n->seen, 0}};
+    mesh_set_candidates(n->mesh, list, n->seen.family ? 2 : 1, n->sim->now_us);
+    sim_do_outputs(n);
+}
+
+static void move_in(struct sim_node *n, struct nat_model *nat)
+{
+    n->nat = nat;
+    n->deaf = true;
+    n->addr = (struct addr){
+        .family = 4, .port = 9443, .ip = {172, 16, (uint8_t)(nat->outer.ip[3]), (uint8_t)(n->number + 2)}};
+    n->fresh = FRESH_FIRST;
+    tell_candidates(n);
+}
+
+void sim_put_behind(struct sim_node *n, const struct nat_kind *kind)
+{
+    struct sim *sim = n->sim;
+    struct nat_model *nat = malloc(sizeof(*nat));
+    assert(nat && sim->nat_count < SIM_NODES_MAX);
+    const struct addr outer = outer_address(sim);
+    nat_init(nat, kind, &outer, sim_next_random(sim));
+    sim->nats[sim->nat_count++] = nat;
+    move_in(n, nat);
+}
+
+void sim_put_beside(struct sim_node *n, struct sim_node *other)
+{
+    move_in(n, other->nat);
+}
+
+void sim_free_nats(struct sim *sim)
+{
+    for (unsigned i = 0; i < sim->nat_count; i++)
+        free(sim->nats[i]);
+}
+
+static bool in_same_house(const struct sim_node *n, const struct addr *to)
+{
+    const struct sim_node *other = sim_node_at(n->sim, to);
+    return other && other->nat == n->nat;
+}
+
+void sim_leave(struct sim_node *n, const struct addr *to, unsigned hops, const uint8_t *data, size_t len)
+{
+    struct sim *sim = n->sim;
+    struct addr from = n->addr;
+    bool near = n->nat && is_inside(to) && in_same_house(n, to);
+    bool arrives = hops == 0 || hops >= HOPS_ACROSS || near;
+    if (is_inside(to) && !near)
+        return;
+    if (n->nat && !near && (hops == 0 || hops >= HOPS_OUT))
+        from = nat_out(n->nat, &n->addr, to, sim->now_us);
+    n->watched_datagrams += addr_same_host(to, &n->watched);
+    if (arrives && (!n->nat || near || !addr_same_host(to, &n->nat->outer) || n->nat->kind->hairpin))
+        sim_send(sim, &from, to, data, len);
+}
+
+static struct nat_model *nat_at(struct sim *sim, const struct addr *to)
+{
+    for (unsigned i = 0; i < sim->nat_count; i++)
+        if (addr_same_host(&sim->nats[i]->outer, to))
+            return sim->nats[i];
+    return NULL;
+}
+
+struct sim_node *sim_enter(struct sim *sim, const struct addr *from, const struct addr *to)
+{
+    struct addr inner = *to;
+    struct nat_model *nat = nat_at(sim, to);
+    if (nat && !nat_in(nat, from, to->port, sim->now_us, &inner))
+        return NULL;
+    struct sim_node *n = sim_node_at(sim, &inner);
+    return n && addr_equal(&n->addr, &inner) ? n : NULL;
+}
+
+/* ---- how it is seen ---- */
+
+void sim_ask_address(struct sim_node *n)
+{
+    struct sim *sim = n->sim;
+    if (!n->nat || !n->mesh || sim->weather.no_udp || n->ask_us > sim->now_us)
+        return;
+    n->ask_us = sim->now_us + ASK_US;
+    sim_push(sim, (struct event){.at_us = sim->now_us + 2 * sim_travel(sim),
+                                 .kind = EVENT_TOLD,
+                                 .node = n->number,
+                                 .from = nat_out(n->nat, &n->addr, &sim_relay_addr, sim->now_us)});
+}
+
+/* Two fresh sockets ask one after the other, at a port of the backbone's of its own, so that they are all that is new. */
+void sim_look(struct sim_node *n, uint32_t slot)
+{
+    struct sim *sim = n->sim;
+    struct punch_seen seen = {.ports = NAT_PORTS_KEPT, .last = n->addr};
+    if (n->nat) {
+        struct addr inner = n->addr, first;
+        inner.port = ++n->fresh;
+        first = nat_out(n->nat, &inner, &sim_relay_addr, sim->now_us);
+        bool kept = first.port == inner.port;
+        inner.port = ++n->fresh;
+        seen.last = nat_out(n->nat, &inner, &sim_relay_addr, sim->now_us);
+        seen.step = (int32_t)seen.last.port - first.port;
+        seen.ports = kept ? NAT_PORTS_KEPT : abs(seen.step) <= 15 ? NAT_PORTS_SEQUENTIAL : NAT_PORTS_RANDOM;
+    }
+    sim_push(sim, (struct event){.at_us = sim->now_us + 4 * sim_travel(sim),
+                                 .kind = EVENT_SEEN,
+                                 .node = n->number,
+                                 .channel = slot,
+                                 .data = sim_copy((const uint8_t *)&seen, sizeof(seen)),
+                                 .len = sizeof(seen)});
+}
+
+void sim_on_told(struct sim_node *n, const struct event *e)
+{
+    struct punch_seen seen;
+    if (!n->mesh)
+        return;
+    if (e->kind == EVENT_SEEN) {
+        memcpy(&seen, e->data, sizeof(seen));
+        mesh_on_seen(n->mesh, e->channel, &seen, n->sim->now_us);
+        sim_do_outputs(n);
+    } else if (!addr_equal(&n->seen, &e->from)) {
+        n->seen = e->from;
+        tell_candidates(n);
+    }
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Nodes behind NATs of every kind, and a backbone with a relay. Whether they can have a straight path follows from the model's
+ * rules (nat.h); whether they get one, and what it costs others, is what is asked here. Times are virtual. */
+
+#include "base/clock.h"
+#include "nat.h"
+#include "pair.h"
+#include "proto/punch/punch.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define SECOND    USEC_PER_SEC
+#define DIRECT_US (15 * SECOND)
+#define FORGET_US (30 * SECOND)
+
+static const struct nat_kind kinds[] = {
+    {.name = "full cone", .expiry_us = FORGET_US},
+    {.name = "address-restricted", .filter = NAT_BY_ADDRESS, .expiry_us = FORGET_US},
+    {.name = "port-restricted", .filter = NAT_BY_PORT, .expiry_us = FORGET_US},
+    {.name = "port-restricted, unguarded", .filter = NAT_BY_PORT, .unguarded = true, .expiry_us = FORGET_US},
+    {.name = "port-restricted, random", .filter = NAT_BY_PORT, .numbers = NAT_RANDOM, .expiry_us = FORGET_US},
+    {.name = "symmetric, sequential",
+     .mapping = NAT_BY_PORT,
+     .filter = NAT_BY_PORT,
+     .numbers = NAT_SEQUENCE,
+     .expiry_us = FORGET_US},
+    {.name = "symmetric, sequential, unguarded",
+     .mapping = NAT_BY_PORT,
+     .filter = NAT_BY_PORT,
+     .numbers = NAT_SEQUENCE,
+     .unguarded = true,
+     .expiry_us = FORGET_US},
+    {.name = "by address, sequential",
+     .mapping = NAT_BY_ADDRESS,
+     .filter = NAT_BY_ADDRESS,
+     .numbers = NAT_SEQUENCE,
+     .expiry_us = FORGET_US},
+    {.name = "by address, random",
+     .mapping = NAT_BY_ADDRESS,
+     .filter = NAT_BY_PORT,
+     .numbers = NAT_RANDOM,
+     .expiry_us = FORGET_US},
+    {.name = "symmetric, random",
+     .mapping = NAT_BY_PORT,
+     .filter = NAT_BY_PORT,
+     .numbers = NAT_RANDOM,
+     .expiry_us = FORGET_US},
+    {.name = "symmetric, random, open",
+     .mapping = NAT_BY_PORT,
+     .numbers = NAT_RANDOM,
+     .expiry_us = FORGET_US},
+};
+#define KINDS      (sizeof(kinds) / sizeof(*kinds))
+#define GUARDED    2
+#define UNGUARDED  3
+#define SEQUENTIAL 5
+#define RANDOM     9
+
+static const struct sim_weather weather = {.delay_us = 15000, .jitter_us = 5000, .uplink_us = 40000};
+
+static struct pair open_lab(uint64_t seed, const struct nat_kind *a, const struct nat_kind *b)
+{
+    struct pair lab = {.sim = sim_new(seed, &weather)};
+    sim_backbone(lab.sim)->relays = true;
+    lab.a = sim_add(lab.sim, true, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    lab.b = sim_add(lab.sim, false, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    sim_put_behind(lab.a, a);
+    sim_put_behind(lab.b, b);
+    sim_run(lab.sim, SECOND, NULL, NULL);
+    sim_uplink(lab.a, true);
+    sim_uplink(lab.b, true);
+    sim_want(lab.b, lab.a);
+    return lab;
+}
+
+/* What was sent after something carried, and what of it arrived. */
+static void exchange_until(struct pair *lab, uint64_t most_us, bool stop_when_direct)
+{
+    uint64_t begin = sim_now(lab->sim);
+    while (sim_now(lab->sim) - begin < most_us && !(stop_when_direct && pair_both_by(lab, CARRIER_UDP))) {
+        sim_run(lab->sim, SECOND / 20, NULL, NULL);
+        pair_exchange(lab);
+    }
+}
+
+static void assert_nothing_was_lost(struct pair *lab)
+{
+    sim_run(lab->sim, SECOND, NULL, NULL); /* what is on its way */
+    assert_int_equal(lab->a->frames_sent, lab->b->frames_received);
+    assert_int_equal(lab->b->frames_sent, lab->a->frames_received);
+}
+
+static void judge(uint64_t seed, const struct nat_kind *a, const struct nat_kind *b)
+{
+    struct pair lab = open_lab(seed, a, b);
+    bool possible = nat_straight_is_possible(a, b);
+    exchange_until(&lab, DIRECT_US, possible);
+    if (pair_both_by(&lab, CARRIER_UDP) != possible)
+        fail_msg("seed %u: %s and %s: %s", (unsigned)seed, a->name, b->name,
+                 possible ? "no straight path, though one is possible"
+                          : "straight, though it is not possible");
+    exchange_until(&lab, 2 * SECOND, false);
+    assert_nothing_was_lost(&lab);
+    sim_free(lab.sim);
+}
+
+static void a_pair_is_straight_within_15_seconds_where_its_nats_allow_it(void **state)
+{
+    (void)state;
+    uint64_t seed = 1;
+    for (size_t a = 0; a < KINDS; a++)
+        for (size_t b = a; b < KINDS; b++, seed++)
+            judge(seed, &kinds[seed % 2 ? a : b], &kinds[seed % 2 ? b : a]);
+}
+
+/* Enough that no path is left alone. */
+static void now_and_then(void *context)
+{
+    const struct pair *lab = context;
+    if (sim_now(lab->sim) % (10 * SECOND) == 0)
+        pair_exchange(context);
+}
+
+static void a_straight_path_lasts(void **state)
+{
+    (void)state;
+    struct pair lab = open_lab(2, &kinds[UNGUARDED], &kinds[SEQUENTIAL]);
+    exchange_until(&lab, DIRECT_US, true);
+    sim_run(lab.sim, 600 * SECOND, now_and_then, &lab);
+    assert_true(pair_both_by(&lab, CARRIER_UDP));
+    sim_free(lab.sim);
+}
+
+/* The NATs have forgotten all by then, and would remember what comes unasked. */
+static void what_went_quiet_is_punched_again_once_data_flows(void **state)
+{
+    (void)state;
+    struct pair lab = open_lab(10, &kinds[UNGUARDED], &kinds[UNGUARDED]);
+    exchange_until(&lab, DIRECT_US, true);
+    sim_run(lab.sim, 600 * SECOND, NULL, NULL);
+    assert_false(pair_both_by(&lab, CARRIER_UDP));
+    pair_time_to(&lab, CARRIER_UDP, 3 * SECOND);
+    assert_nothing_was_lost(&lab);
+    sim_free(lab.sim);
+}
+
+/* What a NAT that forgets all leaves behind is punched anew. */
+static void a_nat_that_starts_anew_is_punched_again(void **state)
+{
+    (void)state;
+    struct pair lab = open_lab(3, &kinds[GUARDED], &kinds[GUARDED]);
+    exchange_until(&lab, DIRECT_US, true);
+    assert_true(pair_both_by(&lab, CARRIER_UDP));
+    nat_reset(lab.a->nat);
+    nat_reset(lab.b->nat);
+    exchange_until(&lab, 10 * SECOND, false);
+    assert_true(pair_both_by(&lab, CARRIER_UDP));
+    sim_free(lab.sim);
+}
+
+/* Three rounds, and then ever longer pauses. */
+static void what_cannot_be_punched_costs_little(void **state)
+{
+    (void)state;
+    struct pair lab = open_lab(4, &kinds[RANDOM], &kinds[RANDOM]);
+    lab.a->watched = lab.b->nat->outer;
+    sim_run(lab.sim, 20 * SECOND, now_and_then, &lab);
+    uint64_t first = lab.a->watched_datagrams;
+    assert_true(first > 0 && first <= PUNCH_ROUNDS * (PUNCH_ADDRESSES_MAX * 4));
+    sim_run(lab.sim, 3600 * SECOND, now_and_then, &lab);
+    assert_true(lab.a->watched_datagrams - first <= 6 * PUNCH_ROUNDS * (PUNCH_ADDRESSES_MAX * 4));
+    assert_true(pair_both_by(&lab, CARRIER_RELAY));
+    sim_free(lab.sim);
+}
+
+static struct mesh_peer view(const struct sim_node *n, const struct sim_node *other)
+{
+    struct mesh_peer peer;
+    assert_true(sim_peer(n, other, &peer));
+    return peer;
+}
+
+static void a_pair_that_stays_relayed_says_why(void **state)
+{
+    (void)state;
+    struct pair lab = open_lab(5, &kinds[GUARDED], &kinds[RANDOM]);
+    sim_run(lab.sim, 20 * SECOND, NULL, NULL);
+    assert_string_equal(view(lab.a, lab.b).crooked,
+                        "the peer's NAT draws ports at random, and ours lets in only what we have sent to");
+    assert_string_equal(view(lab.b, lab.a).crooked,
+                        "our NAT draws ports at random, and the peer's lets in only what it has sent to");
+    sim_free(lab.sim);
+    lab = open_lab(6, &kinds[GUARDED], &kinds[GUARDED]);
+    exchange_until(&lab, DIRECT_US, true);
+    assert_string_equal(view(lab.a, lab.b).crooked, "");
+    sim_free(lab.sim);
+}
+
+/* An earlier version knows no rounds: its addresses are tried as ever, and so are ours by it. */
+static void an_earlier_version_is_probed_at_once(void **state)
+{
+    (void)state;
+    struct pair lab = {.sim = sim_new(7, &weather)};
+    sim_backbone(lab.sim)->relays = true;
+    lab.a = sim_add(lab.sim, true, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    lab.b = sim_add(lab.sim, false, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    lab.a->features_off = HELLO_FEATURE_PUNCH;
+    sim_start_anew(lab.a);
+    sim_put_behind(lab.a, &kinds[GUARDED]);
+    sim_put_behind(lab.b, &kinds[GUARDED]);
+    sim_run(lab.sim, SECOND, NULL, NULL);
+    sim_uplink(lab.a, true);
+    sim_uplink(lab.b, true);
+    sim_want(lab.b, lab.a);
+    pair_time_to(&lab, CARRIER_UDP, DIRECT_US);
+    sim_free(lab.sim);
+}
+
+/* A NAT that lets nobody in again at its outer address is no hindrance to who is behind it, too. */
+static void two_behind_one_nat_meet_inside(void **state)
+{
+    (void)state;
+    struct pair lab = {.sim = sim_new(8, &weather)};
+    sim_backbone(lab.sim)->relays = true;
+    lab.a = sim_add(lab.sim, true, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    lab.b = sim_add(lab.sim, false, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    sim_put_behind(lab.a, &kinds[RANDOM]);
+    sim_put_beside(lab.b, lab.a);
+    sim_run(lab.sim, SECOND, NULL, NULL);
+    sim_uplink(lab.a, true);
+    sim_uplink(lab.b, true);
+    sim_want(lab.b, lab.a);
+    pair_time_to(&lab, CARRIER_UDP, DIRECT_US);
+    sim_free(lab.sim);
+}
+
+/* Ten of them name one address, and ports there, as theirs, and ask as often as they like. */
+static void liars_make_nobody_send_more_than_the_budget_to_a_victim(void **state)
+{
+    (void)state;
+    enum { LIARS = 10, MINUTES = 10 };
+    const struct addr victim = {.family = 4, .port = 5000, .ip = {198, 51, 100, 200}};
+    struct sim *sim = sim_new(9, &weather);
+    struct sim_node *node = sim_add(sim, true, MESH_RATCHET_US, MESH_REHANDSHAKE_US), *liars[LIARS];
+    sim_backbone(sim)->relays = true;
+    sim_put_behind(node, &kinds[GUARDED]);
+    sim_run(sim, SECOND, NULL, NULL);
+    sim_uplink(node, true);
+    for (unsigned i = 0; i < LIARS; i++) {
+        liars[i] = sim_add(sim, false, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+        liars[i]->shut = liars[i]->deaf = true;
+        sim_uplink(liars[i], true);
+        sim_want(liars[i], node);
+    }
+    sim_run(sim, 5 * SECOND, NULL, NULL);
+    node->watched = victim;
+    for (unsigned round = 1; round < MINUTES * 600; round++) {
+        struct message lie = {.type = MESSAGE_PUNCH,
+                              .punch = {.round = 1000 + round, .first = 6000, .count = 200}};
+        lie.punch.candidates = (struct message_candidates){1, {{CANDIDATE_REFLEXIVE, victim, 0}}};
+        for (unsigned i = 0; i < LIARS; i++)
+            sim_say(liars[i], node, &lie);
+        sim_run(sim, SECOND / 10, NULL, NULL);
+    }
+    uint64_t rounds = LIARS * (PUNCH_ROUNDS + 1 + MINUTES * 60 * SECOND / PUNCH_BUDGET_US);
+    uint64_t sent = node->watched_datagrams, most = rounds * PUNCH_SENT_MAX;
+    assert_true(sent > rounds); /* it does try */
+    assert_true(sent <= most);
+    sim_free(sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_pair_is_straight_within_15_seconds_where_its_nats_allow_it),
+        cmocka_unit_test(a_straight_path_lasts),
+        cmocka_unit_test(what_went_quiet_is_punched_again_once_data_flows),
+        cmocka_unit_test(a_nat_that_starts_anew_is_punched_again),
+        cmocka_unit_test(what_cannot_be_punched_costs_little),
+        cmocka_unit_test(a_pair_that_stays_relayed_says_why),
+        cmocka_unit_test(an_earlier_version_is_probed_at_once),
+        cmocka_unit_test(two_behind_one_nat_meet_inside),
+        cmocka_unit_test(liars_make_nobody_send_more_than_the_budget_to_a_victim),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
+#include "proto/punch/punch_targets.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define START  (1000 * USEC_PER_SEC)
+#define SECOND USEC_PER_SEC
+#define RTT_US 40000u
+
+static struct bucket turns;
+
+static struct punch_way relayed(bool lower)
+{
+    turns = (struct bucket){0};
+    return (struct punch_way){
+        .carries = true, .lower = lower, .named = true, .rtt_us = RTT_US, .turns = &turns};
+}
+
+static struct candidate seen_at(uint16_t port)
+{
+    return (struct candidate){.kind = CANDIDATE_REFLEXIVE,
+                              .addr = {.family = 4, .port = port, .ip = {198, 51, 100, 7}}};
+}
+
+static struct punch_offer offer(uint32_t round, bool answer)
+{
+    struct punch_offer o = {.round = round, .answer = answer};
+    o.candidates.list[o.candidates.count++] = seen_at(9443);
+    return o;
+}
+
+/* Steps until step comes, at most until; returns when that was, and what came before it. */
+static uint64_t until(struct punch *p, const struct punch_way *w, enum punch_step step, uint64_t now_us,
+                      uint64_t most_us)
+{
+    while (now_us <= most_us) {
+        enum punch_step s;
+        while ((s = punch_step(p, w, now_us)) != PUNCH_STEP_NONE) {
+            if (s == step)
+                return now_us;
+            if (s == PUNCH_STEP_LOOK)
+                punch_on_seen(p, &(struct punch_seen){NAT_PORTS_KEPT, seen_at(1).addr, 0}, now_us);
+        }
+        uint64_t next = punch_next(p);
+        assert_true(next != TIME_NEVER);
+        now_us = next > now_us ? next : now_us + 1;
+    }
+    fail_msg("step %d did not come", (int)step);
+    return 0;
+}
+
+static void who_is_asked_probes_once_the_other_has_opened_and_that_one_behind_it(void **state)
+{
+    (void)state;
+    struct punch a = {0}, b = {0};
+    struct punch_way wa = relayed(true), wb = relayed(false);
+    punch_begin(&a);
+    punch_begin(&b);
+    assert_int_equal(punch_step(&b, &wb, START), PUNCH_STEP_NONE);
+    uint64_t asked = until(&a, &wa, PUNCH_STEP_ASK, START, START + SECOND);
+    struct punch_offer o = offer(1, false);
+    punch_on_offer(&b, &o, false, asked + RTT_US / 2);
+    uint64_t answered = until(&b, &wb, PUNCH_STEP_ANSWER, asked + RTT_US / 2, START + SECOND);
+    o.answer = 1;
+    uint64_t now = answered + RTT_US / 2;
+    punch_on_offer(&a, &o, true, now);
+    assert_int_equal(punch_step(&a, &wa, now), PUNCH_STEP_OPEN);
+    assert_int_equal(punch_step(&a, &wa, now), PUNCH_STEP_GO);
+    assert_int_equal(punch_step(&a, &wa, now), PUNCH_STEP_NONE);
+    now += RTT_US / 2;
+    punch_on_go(&b, 1, now);
+    assert_int_equal(punch_step(&b, &wb, now), PUNCH_STEP_OPEN);
+    assert_int_equal(punch_step(&b, &wb, now), PUNCH_STEP_GO);
+    assert_int_equal(punch_step(&b, &wb, now), PUNCH_STEP_PROBE);
+    assert_int_equal(punch_step(&a, &wa, now), PUNCH_STEP_NONE);
+    now += RTT_US / 2;
+    punch_on_go(&a, 1, now);
+    assert_int_equal(punch_step(&a, &wa, now), PUNCH_STEP_PROBE);
+    wa.straight = true;
+    assert_int_equal(punch_step(&a, &wa, now + 200000), PUNCH_STEP_END);
+    assert_int_equal(punch_next(&a), TIME_NEVER);
+}
+
+static void words_that_are_lost_end_in_time(void **state)
+{
+    (void)state;
+    struct punch a = {0}, b = {0};
+    struct punch_way wa = relayed(true), wb = relayed(false);
+    struct punch_offer o = offer(1, false);
+    punch_begin(&a);
+    punch_begin(&b);
+    (void)punch_step(&b, &wb, START);
+    punch_on_offer(&b, &o, false, START);
+    uint64_t answered = until(&b, &wb, PUNCH_STEP_ANSWER, START, START + SECOND);
+    punch_on_offer(&b, &o, false, answered + SECOND); /* the answer was lost */
+    answered = until(&b, &wb, PUNCH_STEP_ANSWER, answered + SECOND, answered + SECOND);
+    uint64_t opened = until(&b, &wb, PUNCH_STEP_OPEN, answered, answered + 2 * SECOND);
+    assert_true(opened > answered + SECOND);
+    punch_on_go(&b, 1, opened); /* too late */
+    assert_int_equal(until(&b, &wb, PUNCH_STEP_PROBE, opened, opened + SECOND), opened);
+    uint64_t asked = until(&a, &wa, PUNCH_STEP_ASK, START, START + SECOND);
+    asked = until(&a, &wa, PUNCH_STEP_ASK, asked, asked + SECOND);
+    o.answer = 1;
+    punch_on_offer(&a, &o, true, asked + RTT_US);
+    opened = until(&a, &wa, PUNCH_STEP_OPEN, asked + RTT_US, asked + RTT_US);
+    assert_in_range(until(&a, &wa, PUNCH_STEP_PROBE, opened, opened + SECOND), opened + 2 * RTT_US,
+                    opened + SECOND);
+}
+
+static void pauses_follow_three_rounds_and_grow(void **state)
+{
+    (void)state;
+    struct punch p = {0};
+    struct punch_way w = relayed(true);
+    uint64_t now = START, before = 0;
+    unsigned rounds = 0;
+    punch_begin(&p);
+    for (unsigned cycle = 0; cycle < 5; cycle++) {
+        for (unsigned i = 0; i < PUNCH_ROUNDS; i++) {
+            now = until(&p, &w, PUNCH_STEP_ASK, now, now + 2 * PUNCH_PAUSE_MAX_US);
+            uint64_t wait = PUNCH_PAUSE_US << (cycle - 1);
+            if (cycle && i == 0)
+                assert_in_range(now - before, wait < PUNCH_PAUSE_MAX_US ? wait : PUNCH_PAUSE_MAX_US,
+                                UINT64_MAX);
+            assert_int_equal(punch_hops(&p), PUNCH_HOPS_MIN + cycle % 4);
+            struct punch_offer o = offer(++rounds, true);
+            punch_on_offer(&p, &o, true, now);
+            now = until(&p, &w, PUNCH_STEP_END, now, now + 10 * SECOND);
+            before = now;
+        }
+        assert_string_equal(punch_why_text(&p), "nothing came through the NATs in three rounds");
+    }
+    punch_hurry(&p, now);
+    assert_true(punch_next(&p) <= now + SECOND);
+}
+
+/* Whoever asks without end. */
+static void rounds_that_the_peer_asks_for_have_a_budget(void **state)
+{
+    (void)state;
+    struct punch p = {0};
+    struct punch_way w = relayed(false);
+    unsigned opened = 0;
+    uint64_t end = START + 600 * SECOND;
+    punch_begin(&p);
+    for (uint64_t now = START; now < end; now += 100000) {
+        struct punch_offer o = offer((uint32_t)((now - START) / 100000 + 1), false);
+        punch_on_offer(&p, &o, false, now);
+        enum punch_step s;
+        while ((s = punch_step(&p, &w, now)) != PUNCH_STEP_NONE)
+            opened += s == PUNCH_STEP_OPEN;
+    }
+    assert_in_range(opened, 10, PUNCH_ROUNDS + (end - START) / PUNCH_BUDGET_US + 1);
+}
+
+static void old_rounds_are_not_answered(void **state)
+{
+    (void)state;
+    struct punch p = {0};
+    struct punch_way w = relayed(false);
+    struct punch_offer o = offer(7, false);
+    punch_begin(&p);
+    (void)punch_step(&p, &w, START);
+    punch_on_offer(&p, &o, false, START);
+    (void)until(&p, &w, PUNCH_STEP_END, START, START + 5 * SECOND);
+    punch_on_offer(&p, &o, false, START + 5 * SECOND);
+    o.round = 6;
+    punch_on_offer(&p, &o, false, START + 5 * SECOND);
+    assert_int_equal(p.state, PUNCH_DUE);
+}
+
+static void of_two_that_ask_the_lower_id_stands(void **state)
+{
+    (void)state;
+    for (unsigned lower = 0; lower < 2; lower++) {
+        struct punch p = {0};
+        struct punch_way w = relayed(lower);
+        struct punch_offer o = offer(1, false);
+        punch_begin(&p);
+        uint64_t now = until(&p, &w, PUNCH_STEP_ASK, START, START + 5 * SECOND);
+        punch_on_offer(&p, &o, lower, now);
+        assert_int_equal(p.asker, lower);
+    }
+}
+
+static void held_addresses_are_let_go_where_nothing_carries(void **state)
+{
+    (void)state;
+    struct punch p = {0};
+    struct punch_way w = relayed(true);
+    w.carries = false;
+    punch_begin(&p);
+    assert_int_equal(punch_step(&p, &w, START), PUNCH_STEP_NONE);
+    assert_int_equal(until(&p, &w, PUNCH_STEP_RELEASE, START, START + 2 * SECOND), START + SECOND);
+    assert_int_equal(punch_step(&p, &w, START + 5 * SECOND), PUNCH_STEP_NONE);
+    assert_int_equal(punch_next(&p), TIME_NEVER);
+}
+
+static void the_next_ports_of_a_sequence_are_told_and_sent_to_first(void **state)
+{
+    (void)state;
+    const struct candidate ours[] = {
+        {CANDIDATE_HOST, {.family = 4, .port = 9443, .ip = {192, 168, 1, 2}}, 8443}, seen_at(30000)};
+    struct punch us = {.asker = true, .round = 3, .seen = {NAT_PORTS_SEQUENTIAL, seen_at(30007).addr, 1}},
+                 them = {0};
+    struct punch_way w = relayed(false);
+    struct punch_offer o;
+    struct addr targets[PUNCH_TARGETS_MAX];
+    unsigned guessed;
+    punch_offer_make(&us, ours, 2, &o);
+    assert_int_equal(o.round, 3);
+    assert_int_equal(o.first, 30008);
+    assert_int_equal(o.count, PUNCH_PORTS_MAX);
+    assert_true(addr_equal(&o.candidates.list[0].addr, &ours[1].addr));
+    punch_begin(&them);
+    (void)punch_step(&them, &w, START);
+    punch_on_offer(&them, &o, false, START);
+    assert_int_equal(punch_targets(&them, targets, &guessed), PUNCH_PORTS_MAX + 1);
+    assert_int_equal(guessed, PUNCH_PORTS_MAX);
+    assert_int_equal(targets[0].port, 30008);
+    assert_int_equal(targets[14].port, 30022);
+    us.seen.step = -1;
+    punch_offer_make(&us, ours, 2, &o);
+    assert_int_equal(o.first, 29992);
+    us.seen.ports = NAT_PORTS_RANDOM;
+    punch_offer_make(&us, ours, 2, &o);
+    assert_int_equal(o.count, 0);
+}
+
+/* More than there may be, ports of services, and ports that there are none of. */
+static void ports_beyond_bounds_are_not_sent_to(void **state)
+{
+    (void)state;
+    const struct {
+        uint16_t first;
+        uint8_t count;
+        unsigned guessed;
+    } cases[] = {
+        {5000, 255, PUNCH_PORTS_MAX}, {5000, 3, 3}, {53, 15, 0}, {1023, 15, 0}, {65530, 15, 0}, {0, 0, 0}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct punch p = {0};
+        struct punch_way w = relayed(false);
+        struct punch_offer o = offer(1, false);
+        struct addr targets[PUNCH_TARGETS_MAX];
+        unsigned guessed;
+        o.first = cases[i].first;
+        o.count = cases[i].count;
+        for (; o.candidates.count < CANDIDATES_MAX; o.candidates.count++)
+            o.candidates.list[o.candidates.count] = seen_at((uint16_t)(2000 + o.candidates.count));
+        punch_begin(&p);
+        (void)punch_step(&p, &w, START);
+        punch_on_offer(&p, &o, false, START);
+        assert_int_equal(punch_targets(&p, targets, &guessed), cases[i].guessed + PUNCH_ADDRESSES_MAX);
+        assert_int_equal(guessed, cases[i].guessed);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_is_asked_probes_once_the_other_has_opened_and_that_one_behind_it),
+        cmocka_unit_test(words_that_are_lost_end_in_time),
+        cmocka_unit_test(pauses_follow_three_rounds_and_grow),
+        cmocka_unit_test(rounds_that_the_peer_asks_for_have_a_budget),
+        cmocka_unit_test(old_rounds_are_not_answered),
+        cmocka_unit_test(of_two_that_ask_the_lower_id_stands),
+        cmocka_unit_test(held_addresses_are_let_go_where_nothing_carries),
+        cmocka_unit_test(the_next_ports_of_a_sequence_are_told_and_sent_to_first),
+        cmocka_unit_test(ports_beyond_bounds_are_not_sent_to),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
