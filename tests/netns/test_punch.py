@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two sites behind NATs get a straight path though neither can be reached by itself: they punch together (PROTOCOL §19).
+
+    site-a ──── router of a kind ──┬── inet ──┬── router of a kind ──── site-b
+                                 server: backbone
+
+    site-a ──── router ──┐
+                         carrier ──── inet ──── server: backbone        (one NAT around both, which leads back inside)
+    site-b ──── router ──┘
+
+Whether a pair can be straight follows from what the routers' rules do (routers.py), not from what a node says.
+"""
+
+import time
+
+import lab as labs
+import pytest
+import routers
+from lab import A_OVERLAY, B_OVERLAY
+from routers import KINDS
+
+DIRECT_SECONDS = 15
+GUARDED, UNGUARDED, SEQUENTIAL, RANDOM = ("port-restricted", "port-restricted, unguarded", "symmetric, sequential",
+                                         "symmetric, random")
+# A full cone with its map for both sides inside, and back again for who sends to its outer address from inside.
+CARRIER = """
+table ip nat {{
+    map inside {{ type inet_service : ipv4_addr . inet_service; flags dynamic, timeout; timeout 5m; size 4096; }}
+    chain out {{ type nat hook postrouting priority 100;
+                 oifname "eth0" meta l4proto udp update @inside {{ udp sport : ip saddr . udp sport }} snat to {wan} ;
+                 oifname "eth0" snat to {wan} ;
+                 ct status dnat snat to {wan} ; }}
+    chain in {{ type nat hook prerouting priority -100; ip daddr {wan} meta l4proto udp dnat to udp dport map @inside ; }}
+}}"""
+
+
+def start(site, server, overlay, *flags, port=9443):
+    return site.host.node("-backbone", routers.backbone_url("IPv4", server), "-port", port, "-tap-ip", overlay, "-tap-netmask", 24,
+                          *site.flags, *flags)
+
+
+def two_sites(lab, kind_a, kind_b, slow=False):
+    inet, server = routers.internet(lab)
+    sites = [routers.Site(lab, inet, f"site-{name}", KINDS[kind], net=net, subnet=f"192.168.{net + 1}", slow=slow)
+             for net, (name, kind) in enumerate((("a", kind_a), ("b", kind_b)))]
+    server.backbone()
+    return (*sites, server)
+
+
+def nodes(a_site, b_site, server, port_b=9443):
+    a = start(a_site, server, A_OVERLAY, "-public")
+    b = start(b_site, server, B_OVERLAY, "-connect", a.id, port=port_b)
+    return a, b
+
+
+def kinds_of(a, b):
+    return [(one.peer(other).get("path") or {}).get("kind") for one, other in ((a, b), (b, a))]
+
+
+def seconds_until_direct(a, b, most=DIRECT_SECONDS):
+    begin = time.monotonic()
+    labs.wait_for(lambda: kinds_of(a, b) == ["direct"] * 2, most, f"a straight path: {kinds_of(a, b)}", every=0.2)
+    return time.monotonic() - begin
+
+
+@pytest.mark.parametrize("kind_a, kind_b, slow", [
+    (UNGUARDED, UNGUARDED, False),
+    (UNGUARDED, UNGUARDED, True),
+    (SEQUENTIAL, GUARDED, False),
+    (GUARDED, SEQUENTIAL, True),
+    (SEQUENTIAL, UNGUARDED, False),
+    (SEQUENTIAL, SEQUENTIAL, False),
+    ("double NAT", SEQUENTIAL, False),
+    ("double NAT", UNGUARDED, False),
+    ("address-restricted", RANDOM, False),
+])
+def test_pair_becomes_direct(lab, kind_a, kind_b, slow, figure):
+    a_site, b_site, server = two_sites(lab, kind_a, kind_b, slow)
+    a, b = nodes(a_site, b_site, server)
+    first = b.host.wait_ping(A_OVERLAY, 5)
+    seconds = seconds_until_direct(a, b)
+    b.host.wait_ping(A_OVERLAY, 5)
+    figure(f"{kind_a} and {kind_b}{', 30 ms and loss' if slow else ''}: pings after {first:.1f} s, "
+           f"straight {seconds:.1f} s later")
+
+
+def test_two_sites_behind_one_nat_meet_at_it(lab, figure):
+    inet, server = routers.internet(lab)
+    server.backbone()
+    carrier = lab.router("provider")
+    lab.attach(carrier, inet, "198.51.100")
+    sites = []
+    for number, name in enumerate(("a", "b")):
+        router, host = lab.router(f"router-{name}"), lab.host(f"site-{name}")
+        lab.attach(router, carrier, f"100.64.{number}")
+        lab.attach(host, router, "192.168.1")
+        router.nft(KINDS[GUARDED].rules4(router.address))
+        sites.append(host)
+    carrier.nft(CARRIER.format(wan=carrier.address))
+    url = routers.backbone_url("IPv4", server)
+    a = sites[0].node("-backbone", url, "-tap-ip", A_OVERLAY, "-tap-netmask", 24, "-public")
+    b = sites[1].node("-backbone", url, "-tap-ip", B_OVERLAY, "-tap-netmask", 24, "-connect", a.id, "-port", 9444)
+    b.host.wait_ping(A_OVERLAY, 5)
+    seconds = seconds_until_direct(a, b)
+    assert a.peer(b)["path"]["remote"] == f"{carrier.address}:9444"
+    figure(f"behind one NAT that leads back inside: straight after {seconds:.1f} s")
+
+
+def test_pair_that_stays_relayed_says_why(lab):
+    a_site, b_site, server = two_sites(lab, GUARDED, RANDOM)
+    a, b = nodes(a_site, b_site, server)
+    b.host.wait_ping(A_OVERLAY, 5)
+    why = "the peer's NAT draws ports at random, and ours lets in only what we have sent to"
+    labs.wait_for(lambda: a.peer(b).get("not_direct") == why, 30, "the reason")
+    shown = a.host.run(labs.program("shadowmesh"), "peers", "-l", "-run", a.run_dir).stdout
+    assert f"not direct: {why}" in shown
+    assert kinds_of(a, b) == ["relay"] * 2
