@@ -222,6 +222,23 @@ static unsigned links(struct rogue *r)
     return rogue_dial(r);
 }
 
+/* Rounds without end, at an address that is not its own, and at ports there. */
+static unsigned punches(struct rogue *r)
+{
+    static uint32_t round;
+    struct message m = {.type = MESSAGE_PUNCH,
+                        .punch = {.round = ++round, .ports = 2, .first = 6000, .count = 255}};
+    for (unsigned i = 0; i < CANDIDATES_MAX; i++) {
+        m.punch.candidates.list[i] = (struct candidate){CANDIDATE_REFLEXIVE, r->bystander, 0};
+        m.punch.candidates.list[i].addr.port = (uint16_t)(r->bystander.port + i);
+    }
+    m.punch.candidates.count = CANDIDATES_MAX;
+    puppet_control(&r->puppet, &m);
+    const struct message go = {.type = MESSAGE_PUNCH_GO, .punch_go = {round}};
+    puppet_control(&r->puppet, &go);
+    return 1;
+}
+
 /* HELLOs that contradict themselves, earlier ones, or the order of things. */
 static unsigned hellos(struct rogue *r)
 {
@@ -322,27 +339,28 @@ static unsigned nothing(struct rogue *r)
 }
 
 static const struct lie lies[] = {
-    {"nothing", "stays connected", false, nothing},
-    {"probes", "asks for answers to small probes", false, small_probes},
-    {"full-probes", "asks for answers to full-size probes", false, full_probes},
-    {"unasked-answers", "answers probes that nobody sent", false, unasked_answers},
-    {"garbage", "seals noise as CONTROL", false, garbage},
-    {"fragments", "begins messages and never ends them", false, fragments},
-    {"wrong-offers", "offers ratchet steps with impossible keys", false, wrong_offers},
-    {"wrong-answers", "answers ratchet steps that nobody offered", false, wrong_answers},
-    {"same-step", "offers one ratchet step again and again", false, same_step},
-    {"steps", "takes ratchet steps as fast as it is let", false, steps},
-    {"streams", "opens streams over its session for ever", false, streams},
-    {"late-streams", "opens streams of which the beginning never comes", false, late_streams},
-    {"wrong-segments", "forges offsets, answers and resets of streams", false, wrong_segments},
-    {"candidates", "announces other addresses all the time", true, candidates},
-    {"wakes", "asks for probes all the time", true, wakes},
-    {"unknown-messages", "says what no version knows", true, unknown_messages},
-    {"links", "connects again and again", false, links},
-    {"hellos", "connects with contradictory HELLOs", false, hellos},
-    {"trunks", "opens trunks again and again", false, trunks},
-    {"trunk-frames", "sends frames over TCP, and reads nothing", false, trunk_frames},
-    {"frames", "sends frames of 64 bytes in -lanes, from -source to -destination", false, frames},
+    {"nothing", "stays connected", false, false, nothing},
+    {"probes", "asks for answers to small probes", false, false, small_probes},
+    {"full-probes", "asks for answers to full-size probes", false, false, full_probes},
+    {"unasked-answers", "answers probes that nobody sent", false, false, unasked_answers},
+    {"garbage", "seals noise as CONTROL", false, false, garbage},
+    {"fragments", "begins messages and never ends them", false, false, fragments},
+    {"wrong-offers", "offers ratchet steps with impossible keys", false, false, wrong_offers},
+    {"wrong-answers", "answers ratchet steps that nobody offered", false, false, wrong_answers},
+    {"same-step", "offers one ratchet step again and again", false, false, same_step},
+    {"steps", "takes ratchet steps as fast as it is let", false, false, steps},
+    {"streams", "opens streams over its session for ever", false, false, streams},
+    {"late-streams", "opens streams of which the beginning never comes", false, false, late_streams},
+    {"wrong-segments", "forges offsets, answers and resets of streams", false, false, wrong_segments},
+    {"candidates", "announces other addresses all the time", true, false, candidates},
+    {"wakes", "asks for probes all the time", true, false, wakes},
+    {"unknown-messages", "says what no version knows", true, false, unknown_messages},
+    {"punches", "names -bystander as the place where it is to be punched", false, true, punches},
+    {"links", "connects again and again", false, false, links},
+    {"hellos", "connects with contradictory HELLOs", false, false, hellos},
+    {"trunks", "opens trunks again and again", false, false, trunks},
+    {"trunk-frames", "sends frames over TCP, and reads nothing", false, false, trunk_frames},
+    {"frames", "sends frames of 64 bytes in -lanes, from -source to -destination", false, false, frames},
 };
 
 const struct lie *lie_find(const char *name)

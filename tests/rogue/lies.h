@@ -9,6 +9,7 @@ struct rogue {
     struct hello hello;      /* what it says of itself at each connection */
     uint8_t source[6];       /* whose frames it sends */
     uint8_t destination[6];  /* to whom */
+    struct addr bystander;   /* whom it names as itself */
     uint64_t random;         /* a cheap generator's state: payloads differ, that is all */
     unsigned dials, refused; /* connections that were made, and that the node did not go along with */
     char refusal[MESSAGE_TEXT_MAX + 1];
@@ -17,6 +18,7 @@ struct rogue {
 struct lie {
     const char *name, *help;
     bool redials; /* it lives by its connections: a closed one is made anew before each */
+    bool is_deaf; /* it takes nothing that comes: no path to it answers */
     /* Tells the lie once, or a batch of it; returns how many messages, frames or connections that was. */
     unsigned (*tell)(struct rogue *r);
 };

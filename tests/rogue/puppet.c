@@ -222,7 +222,7 @@ void puppet_hello(struct puppet *p, struct hello *out)
 {
     *out = (struct hello){.version_min = MESSAGE_VERSION,
                           .version_max = MESSAGE_VERSION,
-                          .features = HELLO_FEATURE_SESSION | HELLO_FEATURE_TRUNK,
+                          .features = HELLO_FEATURE_SESSION | HELLO_FEATURE_TRUNK | HELLO_FEATURE_PUNCH,
                           .aead_count = 1,
                           .aeads = {AEAD_AES_256_GCM},
                           .lanes = 1,

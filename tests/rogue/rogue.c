@@ -88,6 +88,8 @@ static void parse(int argc, char **argv, struct options *o, struct rogue *r)
             parse_mac(value, r->source);
         else if (strcmp(flag, "-destination") == 0)
             parse_mac(value, r->destination);
+        else if (strcmp(flag, "-bystander") == 0 && addr_parse(value, 0, &r->bystander) == 0)
+            continue;
         else if (strcmp(flag, "-claim-mac") == 0)
             parse_mac(value, r->hello.macs[0]);
         else if (strcmp(flag, "-claim-address") == 0)
@@ -105,7 +107,8 @@ static uint64_t live(struct rogue *r, const struct options *o)
 {
     uint64_t begin = clock_monotonic_us(), now = begin, told = 0;
     while (now - begin < o->seconds * USEC_PER_SEC) {
-        puppet_serve(&r->puppet);
+        if (!o->lie->is_deaf)
+            puppet_serve(&r->puppet);
         if (o->lie->redials && !puppet_connected(&r->puppet) && !rogue_dial(r))
             usleep(REDIAL_US);
         uint64_t due = o->rate ? (now - begin) * o->rate / USEC_PER_SEC + 1 : told + TURN_MESSAGES;

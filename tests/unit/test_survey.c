@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* node/underlay/survey: a server of this test's own stands for a NAT, by what it says of the sockets that ask. */
+
+#include "node/underlay/survey.h"
+
+#include "net/udp.h"
+#include "node/underlay/addresses.h"
+#include "proto/message/stun.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define SLOT  7
+#define FIRST 30000
+
+enum manner { KEEPS, COUNTS_UP, COUNTS_DOWN, DRAWS, IS_SILENT, LOSES_ONE };
+
+static uv_loop_t loop;
+static uv_poll_t poll;
+static struct udp_socket server;
+static struct addresses addresses;
+static struct survey *survey;
+static enum manner manner;
+static unsigned asked, told;
+static struct punch_seen seen;
+
+static uint16_t port_of(const struct addr *from)
+{
+    switch (manner) {
+    case KEEPS:
+        return from->port;
+    case COUNTS_UP:
+    case LOSES_ONE:
+        return (uint16_t)(FIRST + 3 * asked);
+    case COUNTS_DOWN:
+        return (uint16_t)(FIRST - asked);
+    case DRAWS:
+        return (uint16_t)(FIRST + 1000 * asked);
+    case IS_SILENT:
+        break;
+    }
+    return 0;
+}
+
+static void on_request(uv_poll_t *handle, int status, int events)
+{
+    (void)handle, (void)status, (void)events;
+    uint8_t data[256], answer[STUN_MESSAGE_MAX], transaction[STUN_TRANSACTION_LEN];
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof(sa);
+    ssize_t n = recvfrom(server.fd, data, sizeof(data), MSG_DONTWAIT, (struct sockaddr *)&sa, &len);
+    if (n < 0)
+        return;
+    struct addr mapped;
+    assert_int_equal(addr_from_sockaddr((struct sockaddr *)&sa, &mapped), 0);
+    assert_int_equal(stun_request_decode(data, (size_t)n, transaction), 0);
+    mapped.port = port_of(&mapped);
+    asked++;
+    if (manner == IS_SILENT || (manner == LOSES_ONE && asked == 1))
+        return;
+    size_t answer_len = stun_response_encode(transaction, &mapped, answer);
+    assert_int_equal(sendto(server.fd, answer, answer_len, 0, (struct sockaddr *)&sa, len), answer_len);
+}
+
+static void on_seen(void *context, uint32_t slot, const struct punch_seen *found)
+{
+    assert_ptr_equal(context, &loop);
+    assert_true(slot == SLOT || slot == SLOT + 1);
+    seen = *found;
+    told++;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    uv_loop_init(&loop);
+    assert_int_equal(udp_open(0, 1, &server), 0);
+    uv_poll_init(&loop, &poll, server.fd);
+    uv_poll_start(&poll, UV_READABLE, on_request);
+    struct addr at = {.family = 4, .port = server.port, .ip = {127, 0, 0, 1}};
+    addresses = (struct addresses){0};
+    (void)observers_set(&addresses.observers, 0, &at, 1);
+    addresses.observers.list[0][0].mapped = at; /* it has answered */
+    addresses.observers.list[0][0].doubtful = false;
+    const struct survey_config config = {&loop, &addresses, on_seen, &loop};
+    assert_int_equal(survey_new(&config, &survey), 0);
+    asked = told = 0;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    survey_close(survey);
+    uv_close((uv_handle_t *)&poll, NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    udp_close(&server, 1);
+    return 0;
+}
+
+static void look(unsigned most_told)
+{
+    while (told < most_told)
+        uv_run(&loop, UV_RUN_ONCE);
+}
+
+static void one_socket_is_enough_where_ports_are_kept(void **state)
+{
+    (void)state;
+    manner = KEEPS;
+    survey_look(survey, SLOT);
+    survey_look(survey, SLOT + 1); /* while it runs */
+    look(2);
+    assert_int_equal(seen.ports, NAT_PORTS_KEPT);
+    assert_int_equal(asked, 1);
+    survey_look(survey, SLOT); /* that holds for a while … */
+    assert_int_equal(told, 3);
+    survey_forget(survey); /* … unless the network changes */
+    survey_look(survey, SLOT);
+    look(4);
+    assert_int_equal(asked, 2);
+}
+
+static void assert_found(enum manner how, enum nat_ports ports, int32_t step)
+{
+    manner = how;
+    asked = told = 0;
+    survey_forget(survey);
+    survey_look(survey, SLOT);
+    look(1);
+    assert_int_equal(seen.ports, ports);
+    assert_int_equal(seen.step, step);
+}
+
+static void two_sockets_tell_a_sequence_from_chance(void **state)
+{
+    (void)state;
+    assert_found(COUNTS_UP, NAT_PORTS_SEQUENTIAL, 3);
+    assert_int_equal(seen.last.port, FIRST + 3);
+    assert_found(COUNTS_DOWN, NAT_PORTS_SEQUENTIAL, -1);
+    assert_found(DRAWS, NAT_PORTS_RANDOM, 1000);
+    assert_found(LOSES_ONE, NAT_PORTS_SEQUENTIAL, 3);
+    assert_int_equal(asked, 3);
+}
+
+/* Others may come between: it is looked at anew each time. */
+static void a_sequence_is_not_remembered(void **state)
+{
+    (void)state;
+    assert_found(COUNTS_UP, NAT_PORTS_SEQUENTIAL, 3);
+    survey_look(survey, SLOT);
+    look(2);
+    assert_int_equal(asked, 4);
+    assert_int_equal(seen.last.port, FIRST + 9);
+}
+
+static void nothing_is_known_where_no_server_is_or_answers(void **state)
+{
+    (void)state;
+    assert_found(IS_SILENT, NAT_PORTS_UNKNOWN, 0);
+    assert_int_equal(asked, 3);
+    addresses.observers.list[0][0].mapped = (struct addr){0};
+    assert_found(KEEPS, NAT_PORTS_UNKNOWN, 0);
+    assert_int_equal(asked, 0);
+}
+
+/* At an exit in the middle of it. */
+static void what_is_closed_tells_nobody(void **state)
+{
+    (void)state;
+    manner = IS_SILENT;
+    survey_look(survey, SLOT);
+    assert_int_equal(told, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(one_socket_is_enough_where_ports_are_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(two_sockets_tell_a_sequence_from_chance, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_sequence_is_not_remembered, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_is_known_where_no_server_is_or_answers, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_closed_tells_nobody, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
