@@ -378,38 +378,6 @@ int rtnl_route_del(struct rtnl *r, unsigned index, const struct addr *destinatio
     return route_request(r, RTM_DELROUTE, 0, index, destination, NULL);
 }
 
-static int on_way(const struct nlmsghdr *h, void *context)
-{
-    const struct rtmsg *route = mnl_nlmsg_get_payload(h);
-    struct rtnl_address *out = context;
-    const struct nlattr *a;
-    if (h->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(h) < sizeof(*route))
-        return MNL_CB_OK;
-    mnl_attr_for_each(a, h, sizeof(*route))
-    {
-        size_t len = mnl_attr_get_payload_len(a);
-        if (mnl_attr_get_type(a) == RTA_OIF && len == sizeof(uint32_t))
-            out->index = mnl_attr_get_u32(a);
-        else if (mnl_attr_get_type(a) == RTA_GATEWAY && len == ip_len(&out->prefix.addr))
-            memcpy(out->prefix.addr.ip, mnl_attr_get_payload(a), len);
-    }
-    return MNL_CB_OK;
-}
-
-int rtnl_way(struct rtnl *r, const struct addr *destination, struct rtnl_address *out)
-{
-    union request q;
-    if (destination->family != 4 && destination->family != 6)
-        return ERR_ARGUMENT;
-    struct rtmsg *route = request_init(&q, RTM_GETROUTE, NLM_F_ACK, sizeof(*route));
-    route->rtm_family = kernel_family(destination);
-    route->rtm_dst_len = (uint8_t)(ip_len(destination) * 8);
-    mnl_attr_put(&q.header, RTA_DST, ip_len(destination), destination->ip);
-    *out = (struct rtnl_address){.prefix = {*destination, route->rtm_dst_len}};
-    out->prefix.addr.port = 0;
-    return talk(r, &q, on_way, out);
-}
-
 /* True when h shows a host route of ours through the interface. */
 static bool read_route(const struct nlmsghdr *h, unsigned index, struct addr *out)
 {
@@ -465,4 +433,16 @@ int rtnl_routes_flush(struct rtnl *r, unsigned index)
         }
     } while (removed > before);
     return removed;
+}
+
+int rtnl_ask_route(struct rtnl *r, const struct addr *to, mnl_cb_t handler, void *context)
+{
+    union request q;
+    if (to->family != 4 && to->family != 6)
+        return ERR_ARGUMENT;
+    struct rtmsg *route = request_init(&q, RTM_GETROUTE, NLM_F_ACK, sizeof(*route));
+    route->rtm_family = kernel_family(to);
+    route->rtm_dst_len = (uint8_t)(ip_len(to) * 8);
+    mnl_attr_put(&q.header, RTA_DST, ip_len(to), to->ip);
+    return talk(r, &q, handler, context);
 }

@@ -73,9 +73,14 @@ int rtnl_routes_flush(struct rtnl *r, unsigned index) must_check;
 int rtnl_next_hops(struct rtnl *r, struct rtnl_address *out, size_t cap) must_check;
 int rtnl_neighbours(struct rtnl *r, struct rtnl_address *out, size_t cap) must_check;
 
-/* Where the kernel sends what goes to an address: the next hop, or without one the address itself, with the interface. ERR_NOT_FOUND,
- * ERR_IO: nowhere. */
-int rtnl_way(struct rtnl *r, const struct addr *destination, struct rtnl_address *out) must_check;
+/* How a datagram to an address would leave: one look-up of the kernel's, however many routes there are. ERR_NOT_FOUND,
+ * ERR_IO: not at all. */
+struct rtnl_way {
+    unsigned index; /* of the interface */
+    struct addr source,
+        gateway; /* ours; the next hop, with its scope: family 0 where the address itself is it. Ports 0 */
+};
+int rtnl_way(struct rtnl *r, const struct addr *destination, struct rtnl_way *out) must_check;
 
 /* Interface and address changes. The descriptor becomes readable; rtnl_monitor_drain reads all that is
  * pending and returns true when an address or link changed. */

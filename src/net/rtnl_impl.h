@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* How a table of the kernel is read, shared by rtnl.c and rtnl_around.c; nobody else includes this. */
+/* How a table of the kernel is read, shared by rtnl.c and rtnl_*.c; nobody else includes this. */
 
 #include "net/rtnl.h"
 #include <libmnl/libmnl.h>
@@ -16,3 +16,6 @@ struct rtnl_list {
  * of the table's own header. Returns list->count, or an error. */
 int rtnl_dump(struct rtnl *r, uint16_t type, size_t extra, mnl_cb_t handler,
               struct rtnl_list *list) must_check;
+
+/* Calls handler with the route that a datagram to this address would take. ERR_NOT_FOUND, ERR_IO. */
+int rtnl_ask_route(struct rtnl *r, const struct addr *to, mnl_cb_t handler, void *context) must_check;

@@ -49,7 +49,7 @@ def test_helper_processes_are_caged_and_nobodys(lab):
     node = host.node("-tap-ip", A_OVERLAY, "-backbone", backbone.url)
     node.process.wait_log("registered")
     helpers = labs.helpers(node.process)
-    assert sorted(helpers) == ["shadowmesh-l2: backbone", "shadowmesh-l2: helpers", "shadowmesh-l2: names"]
+    assert sorted(helpers) == ["shadowmesh-l2: backbone", "shadowmesh-l2: helpers", "shadowmesh-l2: names", "shadowmesh-l2: portmap"]
     nobody = ["65534"] * 4
     for title, pid in helpers.items():
         for name, status in threads_of(pid).items():

@@ -136,6 +136,12 @@ bool device_tick(struct device *d, uint64_t now_us)
     return false;
 }
 
+bool device_way_out(struct device *d, uint8_t family, struct rtnl_way *out)
+{
+    (void)d, (void)family, (void)out;
+    return false;
+}
+
 int device_monitor_fd(const struct device *d)
 {
     return d->shared->monitor;

@@ -245,6 +245,18 @@ static void mtu_is_bounded(void **state)
     assert_refused("576 to 9000", "-tap-mtu", "9001");
 }
 
+static void router_is_asked_for_ports_unless_that_is_off(void **state)
+{
+    (void)state;
+    assert_taken("-name", "x");
+    assert_true(config.portmap);
+    assert_taken("-portmap", "off");
+    assert_false(config.portmap);
+    assert_taken("-portmap=auto");
+    assert_true(config.portmap);
+    assert_refused("auto or off", "-portmap", "on");
+}
+
 static void carriers_are_chosen_by_name(void **state)
 {
     (void)state;
@@ -513,7 +525,7 @@ static void help_names_every_flag_but_the_hidden(void **state)
         "keydir", "generate-keys", "backbone", "ip",      "port",    "udp-port", "control-port",   "tap",
         "tap-ip", "tap-netmask",   "tap-mtu",  "public",  "connect", "allow",    "profile",        "v",
         "name",   "run",           "help",     "version", "workers", "sandbox",  "cipher-library", "carrier",
-        "relay",  "relay-rate"};
+        "relay",  "relay-rate",    "portmap"};
     (void)state;
     const char *const words[] = {"shadowmesh-l2", "--help", NULL};
     assert_int_equal(parse_words(stdout, words), FLAGS_EXIT_OK);
@@ -553,6 +565,7 @@ int main(void)
         cmocka_unit_test(mtu_is_bounded),
         cmocka_unit_test(carriers_are_chosen_by_name),
         cmocka_unit_test(a_node_relays_when_told_at_a_rate),
+        cmocka_unit_test(router_is_asked_for_ports_unless_that_is_off),
         cmocka_unit_test(the_cipher_library_is_chosen_by_name),
         cmocka_unit_test(the_sandbox_is_on_unless_told),
         cmocka_unit_test(workers_are_counted_by_the_machine_unless_told),

@@ -99,6 +99,20 @@ static void messages_about_the_uplink_carry_what_is_theirs(void **state)
     }
 }
 
+static void messages_about_port_mappings_carry_what_is_theirs(void **state)
+{
+    (void)state;
+    for (enum helper_kind kind = HELPER_PORTMAP_ASK; kind <= HELPER_PORTMAP; kind++) {
+        struct helper_message m = longest(), out;
+        m.kind = kind;
+        assert_int_equal(decode(&m, &out), 0);
+        assert_int_equal(out.address_count, HELPER_ADDRESSES_MAX);
+        assert_int_equal(out.number == m.number, kind == HELPER_PORTMAP);
+        assert_int_equal(out.text[0] != '\0' && out.data.len > 0, kind == HELPER_PORTMAP);
+        assert_true(out.signature.len == 0 && out.date_s == 0);
+    }
+}
+
 static void cut_or_prolonged_message_is_refused(void **state)
 {
     const struct helper_message m = longest();
@@ -120,7 +134,7 @@ static void kinds_and_verdicts_that_do_not_exist_are_refused(void **state)
     assert_int_equal(helper_message_decode(bytes, 5, &out), 0);
     bytes[0] = 0;
     assert_int_equal(helper_message_decode(bytes, 5, &out), ERR_FORMAT);
-    bytes[0] = HELPER_UPLINK_LEAVE + 1;
+    bytes[0] = HELPER_PORTMAP + 1;
     assert_int_equal(helper_message_decode(bytes, sizeof(bytes), &out), ERR_FORMAT);
     bytes[0] = HELPER_BACKBONE;
     const size_t empty = 5 + 17 + 2 + 1 + 2 + 2;
@@ -243,6 +257,7 @@ int main(void)
         cmocka_unit_test(longest_message_comes_back_as_it_was),
         cmocka_unit_test(fields_of_other_kinds_are_not_sent),
         cmocka_unit_test(messages_about_the_uplink_carry_what_is_theirs),
+        cmocka_unit_test(messages_about_port_mappings_carry_what_is_theirs),
         cmocka_unit_test(cut_or_prolonged_message_is_refused),
         cmocka_unit_test(kinds_and_verdicts_that_do_not_exist_are_refused),
         cmocka_unit_test(text_that_a_terminal_obeys_is_refused_both_ways),

@@ -320,19 +320,43 @@ static void the_way_to_an_address_is_its_next_hop_or_itself(void **state)
 {
     (void)state;
     enter();
-    struct rtnl_address way;
+    struct rtnl_way way;
     const struct addr beyond = prefix("10.9.0.5", 32).addr, next = prefix("192.0.2.9", 32).addr,
                       gate = prefix("192.0.2.1", 32).addr, nowhere = prefix("198.51.100.1", 32).addr;
     lab_run("ip link set tap0 up; ip addr add 192.0.2.7/24 dev tap0; ip route add 10.9.0.0/16 via 192.0.2.1");
     assert_int_equal(rtnl_way(r, &beyond, &way), 0);
-    assert_true(addr_same_host(&way.prefix.addr, &gate));
+    assert_true(addr_same_host(&way.gateway, &gate));
     assert_int_equal(way.index, tap.ifindex);
     assert_int_equal(rtnl_way(r, &next, &way), 0);
-    assert_true(addr_same_host(&way.prefix.addr, &next));
+    assert_int_equal(way.gateway.family, 0);
     assert_true(rtnl_way(r, &nowhere, &way) < 0);
     lab_run("ip route add unreachable 10.8.0.0/16");
     const struct addr refused = prefix("10.8.0.1", 32).addr;
     assert_true(rtnl_way(r, &refused, &way) < 0);
+    leave();
+}
+
+static void way_to_an_address_has_its_router_and_our_source(void **state)
+{
+    const struct addr to = prefix("198.41.0.4", 32).addr, to6 = prefix("2001:503:ba3e::2:30", 128).addr,
+                      router = prefix("10.10.10.1", 32).addr;
+    struct addr_prefix own = prefix("10.10.10.3", 24), own6 = prefix("fd09::3", 64);
+    struct rtnl_link_change up = {.up = true};
+    struct rtnl_way way;
+    (void)state;
+    enter();
+    assert_int_equal(rtnl_link_set(r, tap.ifindex, &up), 0);
+    assert_int_equal(rtnl_address_add(r, tap.ifindex, &own), 0);
+    assert_int_equal(rtnl_address_add(r, tap.ifindex, &own6), 0);
+    assert_int_not_equal(rtnl_way(r, &to, &way), 0);
+    lab_run("ip route add default via 10.10.10.1 && ip -6 route add default via fe80::9 dev tap0");
+    assert_int_equal(rtnl_way(r, &to, &way), 0);
+    assert_true(way.index == tap.ifindex && addr_same_host(&way.source, &own.addr));
+    assert_true(addr_equal(&way.gateway, &router));
+    assert_int_equal(rtnl_way(r, &to6, &way), 0);
+    assert_true(addr_same_host(&way.source, &own6.addr) && way.gateway.scope == tap.ifindex);
+    assert_true(addr_is_link_local(&way.gateway) && way.gateway.ip[15] == 9);
+    assert_int_equal(rtnl_way(r, &(struct addr){0}, &way), ERR_ARGUMENT);
     leave();
 }
 
@@ -350,6 +374,7 @@ int main(void)
         cmocka_unit_test(monitor_that_overflows_tells_of_a_change),
         cmocka_unit_test(sysctls_are_read_and_written),
         cmocka_unit_test(without_rights_everything_is_refused_as_such),
+        cmocka_unit_test(way_to_an_address_has_its_router_and_our_source),
         cmocka_unit_test(next_hops_are_listed_once_and_neighbours_with_their_interface),
         cmocka_unit_test(the_way_to_an_address_is_its_next_hop_or_itself),
     };

@@ -17,6 +17,7 @@
 #include "node/report/overlay.h"
 #include "node/report/warnings.h"
 #include "node/underlay/addresses.h"
+#include "node/underlay/portmap.h"
 #include "proto/mesh/mesh.h"
 #include "proto/relay/relay_desk.h"
 
@@ -140,6 +141,29 @@ static json_t *describe_nats(const struct addresses *a)
                      nat_json(addresses_nat(a, 6)));
 }
 
+static json_t *describe_mapping(const struct portmap_view *v)
+{
+    const char *key = v->external.family ? "protocol" : "error";
+    json_t *o = json_pack("{s:o, s:o, s:o, s:b, s:I}", "gateway", describe_addr(&v->gateway), "external",
+                          describe_addr(&v->external), "control", describe_addr(&v->control), "announced",
+                          v->announced, "lifetime_s", (json_int_t)v->lifetime_s);
+    if (o && v->text[0])
+        json_object_set_new(o, key, json_string(v->text));
+    return o;
+}
+
+/* null: off. Without a router to ask the list is empty. */
+static json_t *describe_mappings(const struct portmap *p)
+{
+    json_t *list = p ? json_array() : json_null();
+    for (unsigned i = 0; p && i < PORTMAP_FAMILIES; i++) {
+        const struct portmap_view v = portmap_view(p, i);
+        if (v.gateway.family)
+            json_array_append_new(list, describe_mapping(&v));
+    }
+    return list;
+}
+
 static void add_warning(void *context, const char *text)
 {
     json_array_append_new(context, json_string(text));
@@ -163,7 +187,7 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
     unsigned overlay_count = device_addresses(s->device, overlay, MESSAGE_ADDRS_MAX);
     enum aead_suite suite = aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305;
     return json_pack("{s:o, s:s, s:s, s:i, s:o, s:i, s:s, s:s, s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:o, s:o, "
-                     "s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o}",
+                     "s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}",
                      "id", describe_id(identity_id(s->identity)), "name", s->config->name, "device",
                      device_tap(s->device)->name, "mtu", (int)device_mtu(s->device), "addresses",
                      prefixes(overlay, overlay_count), "workers", (int)s->workers->count, "aead",
@@ -176,5 +200,6 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
                      describe_frames(s->workers), "key_memory", describe_key_memory(), "sandbox",
                      describe_sandbox(s->sandbox), "warnings", describe_warnings(s, now_us), "device_up",
                      device_up(s->device), "nat", describe_nats(s->addresses), "backbones",
-                     describe_backbones(s->backbones, now_us), "relay", describe_relaying(s));
+                     describe_backbones(s->backbones, now_us), "relay", describe_relaying(s), "port_mappings",
+                     describe_mappings(s->portmap));
 }

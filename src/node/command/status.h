@@ -13,6 +13,7 @@ struct device;
 struct identity;
 struct mesh;
 struct overlay;
+struct portmap;
 struct relay_desk;
 struct sandbox;
 struct warnings;
@@ -29,6 +30,7 @@ struct status {
     const uint64_t *drops;             /* DROP_COUNT: of datagrams that the control thread took */
     const struct backbones *backbones; /* NULL without -backbone */
     const struct addresses *addresses;
+    const struct portmap *portmap; /* NULL with -portmap off */
     const struct sandbox *sandbox;
     const struct warnings *warnings;
     struct overlay *overlay;

@@ -219,6 +219,13 @@ static const char *read_carrier(void *context, const char *text)
     return "is unknown: give auto, udp or tcp";
 }
 
+static const char *read_portmap(void *context, const char *text)
+{
+    struct parse *p = context;
+    p->config->portmap = strcmp(text, "auto") == 0;
+    return p->config->portmap || strcmp(text, "off") == 0 ? NULL : "is unknown: give auto or off";
+}
+
 static const char *read_relay(void *context, const char *text)
 {
     struct parse *p = context;
@@ -352,6 +359,10 @@ static const struct flag flags[] = {
      "how frames travel: auto, udp (only straight to the peer), or tcp "
      "(only over TCP: to the peer's control port or by the backbone) (default auto)",
      read_carrier},
+    {"portmap", "auto|off",
+     "auto (the default): behind a home's router, ask it by PCP, NAT-PMP or UPnP to lead "
+     "an outer port here; off: never",
+     read_portmap},
 
     {"relay", NULL,
      "pass datagrams on between peers of -connect and -allow that "
@@ -491,6 +502,7 @@ static void set_defaults(struct config *c)
                          .control_port = CONFIG_PORT_CONTROL,
                          .tap_mtu = CONFIG_MTU_DEFAULT,
                          .run_dir = "/run/shadowmesh",
+                         .portmap = true,
                          .sandbox = SANDBOX_DEFAULT};
     char host[256] = "";
     if (gethostname(host, sizeof(host) - 1) != 0)

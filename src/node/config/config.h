@@ -64,6 +64,7 @@ struct config {
     enum aead_choice cipher_library;
     enum carriers carriers; /* -carrier */
     unsigned relay_mbit;    /* -relay, -relay-rate; 0: it relays for nobody */
+    bool portmap;           /* -portmap auto: the router is asked to map our ports */
     bool sandbox;           /* -sandbox */
     char run_dir[256];      /* of the API socket */
     unsigned connect_count;

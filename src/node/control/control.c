@@ -40,6 +40,9 @@ static bool start_helpers(struct node *n)
 {
     struct helpers_config config = {.caged = n->config->sandbox,
                                     .count = n->config->backbone_count,
+                                    .portmap = n->config->portmap,
+                                    .port = n->config->port,
+                                    .control_port = n->config->control_port,
                                     .workers = resources_workers(n->config)};
     for (unsigned i = 0; i < config.count; i++) {
         config.backbones[i].url = n->config->backbones[i];

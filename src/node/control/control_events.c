@@ -121,6 +121,19 @@ struct backbones_events control_events_of_backbones(struct node *n)
                                      .context = n};
 }
 
+/* ---- the router ---- */
+
+static void on_mapped(void *context)
+{
+    addresses_announce(&((struct node *)context)->addresses, clock_monotonic_us());
+}
+
+void control_events_of_portmap(struct node *n, struct portmap_config *out)
+{
+    out->changed = on_mapped;
+    out->context = n;
+}
+
 /* ---- workers ---- */
 
 /* Every worker notices it. */

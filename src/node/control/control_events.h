@@ -7,6 +7,7 @@
 
 struct link_work;
 struct node;
+struct portmap_config;
 struct punch_seen;
 
 /* Streams' events go into the mesh. */
@@ -20,6 +21,9 @@ struct backbones_events control_events_of_backbones(struct node *n);
 
 /* A handshake's work is done. context is the node. */
 void control_events_worked(void *context, struct link_work *work);
+
+/* What the router maps is another address now: fills the callback. */
+void control_events_of_portmap(struct node *n, struct portmap_config *out);
 
 /* A worker has events: for any thread; context is the node. */
 void control_events_wake(void *context);

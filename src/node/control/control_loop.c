@@ -72,6 +72,8 @@ static void on_slow(uv_timer_t *timer)
     uint64_t now_us = clock_monotonic_us();
     workers_tick(&n->workers, device_mac(n->device), now_us);
     addresses_tick(&n->addresses, now_us);
+    if (n->portmap)
+        portmap_tick(n->portmap, now_us);
     pings_tick(&n->pings, now_us);
     hosts_tick(&n->hosts);
     stun_hosts_tick(&n->stun_hosts, now_us);

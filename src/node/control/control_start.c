@@ -247,6 +247,21 @@ static bool start_backbones(struct node *n)
     return true;
 }
 
+static bool start_portmap(struct node *n)
+{
+    if (n->helpers.portmap < 0)
+        return true;
+    int fd = n->helpers.portmap;
+    n->helpers.portmap = -1;
+    struct portmap_config config = {.loop = &n->loop, .config = n->config, .device = n->device};
+    control_events_of_portmap(n, &config);
+    int err = portmap_new(&config, fd, &n->portmap);
+    if (err)
+        log_error("cannot start the client of the helper for port mappings: %s", err_str(err));
+    addresses_map_by(&n->addresses, n->portmap);
+    return err == 0;
+}
+
 static bool add_hosts(struct node *n)
 {
     const struct config *c = n->config;
@@ -281,6 +296,7 @@ static void init_commands(struct node *n)
                                                .drops = n->drops,
                                                .backbones = n->backbones,
                                                .addresses = &n->addresses,
+                                               .portmap = n->portmap,
                                                .sandbox = &n->sandbox,
                                                .warnings = &n->warnings,
                                                .overlay = &n->overlay,
@@ -340,7 +356,8 @@ bool control_start(struct node *n)
         return false;
     init_parts(n);
     tell_addresses(n);
-    if (!start_survey(n) || !open_helpers(n) || !start_backbones(n) || !add_hosts(n) || !keep_key(n))
+    if (!start_survey(n) || !open_helpers(n) || !start_backbones(n) || !start_portmap(n) || !add_hosts(n) ||
+        !keep_key(n))
         return false;
     stun_hosts_init(&n->stun_hosts, n->config, n->name_client, control_events_stun_found, n);
     init_commands(n);

@@ -33,6 +33,7 @@
 #include "node/underlay/addresses.h"
 #include "node/underlay/filter.h"
 #include "node/underlay/hosts.h"
+#include "node/underlay/portmap.h"
 #include "node/underlay/stun_hosts.h"
 #include "node/underlay/survey.h"
 #include "proto/mesh/mesh.h"
@@ -64,7 +65,8 @@ struct node {
     struct trunks *trunks; /* NULL with -carrier udp */
     struct handshake_pool *handshakes;
     struct addresses addresses;
-    struct survey *survey; /* of the NAT in front of us */
+    struct survey *survey;   /* of the NAT in front of us */
+    struct portmap *portmap; /* NULL with -portmap off */
     struct hosts hosts;
     struct stun_hosts stun_hosts;
     struct backbones *backbones; /* NULL without -backbone */

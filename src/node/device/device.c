@@ -210,10 +210,12 @@ bool device_is_local(const struct device *d, const struct addr *a)
 
 bool device_leads_apart(const struct device *d, const struct addr *a, const struct addr *b)
 {
-    struct rtnl_address to_a, to_b;
+    struct rtnl_way to_a, to_b;
     if (rtnl_way(d->rtnl, a, &to_a) || rtnl_way(d->rtnl, b, &to_b))
         return false;
-    return to_a.index != to_b.index || !addr_same_host(&to_a.prefix.addr, &to_b.prefix.addr);
+    const struct addr *hop_a = to_a.gateway.family ? &to_a.gateway : a;
+    const struct addr *hop_b = to_b.gateway.family ? &to_b.gateway : b;
+    return to_a.index != to_b.index || !addr_same_host(hop_a, hop_b);
 }
 
 unsigned device_host_candidates(struct device *d, uint16_t port, uint16_t control_port, struct candidate *out,
@@ -228,6 +230,16 @@ unsigned device_host_candidates(struct device *d, uint16_t port, uint16_t contro
         out[count++].addr.port = port;
     }
     return count;
+}
+
+/* Root servers of the DNS stand for the internet; nothing is sent there. */
+bool device_way_out(struct device *d, uint8_t family, struct rtnl_way *out)
+{
+    static const struct addr somewhere4 = {.family = 4, .ip = {198, 41, 0, 4}};
+    static const struct addr somewhere6 = {.family = 6,
+                                           .ip = {0x20, 0x01, 0x05, 0x03, 0xba, 0x3e, [13] = 2, [15] = 0x30}};
+    return rtnl_way(d->rtnl, family == 4 ? &somewhere4 : &somewhere6, out) == 0 && out->source.family &&
+           out->gateway.family && out->index != d->tap.ifindex && !device_is_overlay(d, &out->gateway);
 }
 
 uint16_t device_underlay_max(struct device *d)

@@ -67,6 +67,9 @@ bool device_is_local(const struct device *d, const struct addr *a);
  * of them. Asks the kernel. */
 bool device_leads_apart(const struct device *d, const struct addr *a, const struct addr *b);
 
+/* How datagrams to the internet leave this machine, by a router of the underlay: false when they do not. */
+bool device_way_out(struct device *d, uint8_t family, struct rtnl_way *out);
+
 /* The largest UDP payload that any underlay interface carries: WIRE_LEAST_SIZE up to what the largest frame
  * needs. */
 uint16_t device_underlay_max(struct device *d);

@@ -35,6 +35,14 @@ static const struct syscall_rule internet_calls[] = {
     {NULL},
 };
 
+/* The names' own rows have these, too. */
+static const struct syscall_rule portmap_calls[] = {
+    {"bind"},
+    {"alarm"},
+    {"setitimer"},
+    {NULL},
+};
+
 static const struct syscall_rule name_calls[] = {
     {"mmap", 1, {{2, PROT_WRITE | PROT_EXEC, PROT_EXEC}}}, /* the C library's look-up modules */
     {"socket", 1, {SYSCALL_INT(0, AF_UNIX)}},              /* name services of the machine */
@@ -84,12 +92,15 @@ static const struct landlock_path backbone_paths[] = {
     {NULL},
 };
 
+static const struct landlock_path no_paths[] = {{NULL}};
+
 static const struct sandbox_config cages[] = {
     [HELPER_CAGE_KEEPER] = {.nobody = true,
                             .paths = keeper_paths,
                             .calls = {fork_calls, internet_calls, name_calls, keeper_calls}},
     [HELPER_CAGE_NAMES] = {.paths = name_paths, .calls = {fork_calls, internet_calls, name_calls}},
     [HELPER_CAGE_BACKBONE] = {.paths = backbone_paths, .calls = {internet_calls}},
+    [HELPER_CAGE_PORTMAP] = {.paths = no_paths, .calls = {fork_calls, internet_calls, portmap_calls}},
 };
 
 int helper_cage_enter(enum helper_cage which, char *failed, size_t size)

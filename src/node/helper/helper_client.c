@@ -126,6 +126,10 @@ static void on_message(struct helper_client *c, const struct helper_message *m)
     case HELPER_UPLINK_LEAVE:
         give_up(c, "speaks of the uplink on another channel than its own");
         return;
+    case HELPER_PORTMAP_ASK:
+    case HELPER_PORTMAP:
+        give_up(c, "speaks of port mappings on another channel than its own");
+        return;
     }
 }
 

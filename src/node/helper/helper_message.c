@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LAST_KIND    HELPER_UPLINK_LEAVE
+#define LAST_KIND    HELPER_PORTMAP
 #define LAST_VERDICT BACKBONE_FORGED
 
 enum field {
@@ -37,6 +37,8 @@ static const uint8_t fields_of[] = {
     [HELPER_UPLINK_CONNECT] = NUMBER | ADDRESSES,
     [HELPER_UPLINK_CHECK] = 0,
     [HELPER_UPLINK_LEAVE] = NUMBER,
+    [HELPER_PORTMAP_ASK] = ADDRESSES,
+    [HELPER_PORTMAP] = NUMBER | TEXT | ADDRESSES | DATA,
 };
 
 static void put_slice(struct writer *w, struct slice s)

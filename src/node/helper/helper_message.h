@@ -40,6 +40,12 @@ enum helper_kind {
     HELPER_UPLINK_CONNECT, /* addresses; number: of workers that take datagrams */
     HELPER_UPLINK_CHECK,   /* the network has changed: is the backbone still there? */
     HELPER_UPLINK_LEAVE,   /* number: with which code. CLOSED follows, unless it has just been said */
+    /* on the channel of the helper for port mappings (portmap_helper.h); node to helper */
+    HELPER_PORTMAP_ASK, /* addresses: ours and the router's, in pairs, of one family each; of other families none is asked */
+    /* helper to node, and to that one from the process that speaks UPnP */
+    HELPER_PORTMAP, /* addresses: the router's, then outer ones of our UDP port, and of our TCP port if it has one;
+                     * number: for how many seconds; text: by which protocol, or without outer addresses why, as the
+                     * end of "the router …". data: what the helper alone has to know */
 };
 
 enum backbone_verdict {

@@ -6,15 +6,18 @@
 #include "node/helper/helper_channel.h"
 #include "node/helper/helper_keeper.h"
 #include "node/helper/name_helper.h"
+#include "node/helper/portmap_helper.h"
 #include "node/helper/uplink_channel.h"
 
 #include "base/clock.h"
 #include <poll.h>
 #include <stdio.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #define START_US (30 * USEC_PER_SEC)
 #define ENDS_MAX (UPLINKS_MAX * (1 + UPLINK_WORKERS_MAX))
+#define JOBS_MAX 3
 
 static int open_uplink(unsigned workers, struct uplink_ends *node, struct uplink_ends *helper)
 {
@@ -48,42 +51,81 @@ static int open_backbone(const struct helpers_config *config, unsigned i, struct
     return open_uplink(config->workers, &node->uplinks[i], &helper->ends);
 }
 
+/* Returns how many there are: names, backbones, port mappings. */
+static unsigned list_jobs(struct helper_job *jobs, const struct name_helper_config *names,
+                          const struct backbone_helper_config *backbone, const int *more,
+                          const struct portmap_helper_config *portmap)
+{
+    unsigned count = 0;
+    jobs[count++] = (struct helper_job){
+        .title = "shadowmesh-l2: names", .name = "names", .fd = -1, .run = name_helper_run, .context = names};
+    if (backbone)
+        jobs[count++] = (struct helper_job){.title = "shadowmesh-l2: backbone",
+                                            .name = "backbone",
+                                            .fd = -1,
+                                            .more = more,
+                                            .run = backbone_helper_run,
+                                            .context = backbone};
+    if (portmap)
+        jobs[count++] = (struct helper_job){.title = "shadowmesh-l2: portmap",
+                                            .name = "portmap",
+                                            .fd = -1,
+                                            .run = portmap_helper_run,
+                                            .context = portmap};
+    return count;
+}
+
+static int open_channels(struct helpers *out, struct helper_job *jobs, unsigned count, bool has_backbone)
+{
+    int *const ends[JOBS_MAX] = {&out->names, has_backbone ? &out->backbone : &out->portmap, &out->portmap};
+    int err = 0;
+    for (unsigned i = 0; !err && i < count; i++)
+        err = helper_channel_open(ends[i], &jobs[i].fd);
+    return err;
+}
+
+static unsigned list_node(const struct helpers *h, int *out)
+{
+    const int own[] = {h->names, h->backbone, h->portmap};
+    unsigned count = 0;
+    for (unsigned i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+        if (own[i] >= 0)
+            out[count++] = own[i];
+    for (unsigned i = 0; i < h->uplink_count; i++)
+        count += list_ends(&h->uplinks[i], out + count);
+    return count;
+}
+
+/* Of the system, not of OpenSSL: nothing of that is to be made before the fork. */
+static struct portmap_helper_config portmap_config(const struct helpers_config *config)
+{
+    struct portmap_helper_config out = {
+        .caged = config->caged, .port = config->port, .control_port = config->control_port};
+    (void)!getrandom(out.nonce, sizeof(out.nonce), 0); /* 12 bytes come whole */
+    return out;
+}
+
 int helpers_start(const struct helpers_config *config, struct helpers *out)
 {
     const struct name_helper_config names = {config->caged, NAME_HELPER_PATIENCE_S, name_helper_look_up};
     struct backbone_helper_config backbone = {.caged = config->caged, .count = config->count};
-    int more[ENDS_MAX], node[2 + ENDS_MAX];
-    struct helper_job jobs[] = {
-        {.title = "shadowmesh-l2: names",
-         .name = "names",
-         .fd = -1,
-         .run = name_helper_run,
-         .context = &names},
-        {.title = "shadowmesh-l2: backbone",
-         .name = "backbone",
-         .fd = -1,
-         .more = more,
-         .run = backbone_helper_run,
-         .context = &backbone},
-    };
-    unsigned count = config->count ? 2 : 1, more_count = 0, node_count = count;
+    const struct portmap_helper_config portmap = portmap_config(config);
+    int more[ENDS_MAX], node[JOBS_MAX + ENDS_MAX];
+    struct helper_job jobs[JOBS_MAX];
+    unsigned more_count = 0, count = list_jobs(jobs, &names, config->count ? &backbone : NULL, more,
+                                               config->portmap ? &portmap : NULL);
     *out = HELPERS_NONE;
     for (unsigned i = 0; i < config->count; i++)
         backbone.places[i].ends.control = -1;
-    int err = helper_channel_open(&out->names, &jobs[0].fd);
-    if (!err && count == 2)
-        err = helper_channel_open(&out->backbone, &jobs[1].fd);
+    int err = open_channels(out, jobs, count, config->count > 0);
     for (unsigned i = 0; !err && i < config->count; i++)
         err = open_backbone(config, i, out, &backbone.places[i]);
     for (unsigned i = 0; i < config->count; i++)
         more_count += list_ends(&backbone.places[i].ends, more + more_count);
-    jobs[1].more_count = more_count;
-    node[0] = out->names;
-    node[1] = out->backbone;
-    for (unsigned i = 0; i < out->uplink_count; i++)
-        node_count += list_ends(&out->uplinks[i], node + node_count);
+    if (config->count)
+        jobs[1].more_count = more_count;
     if (!err)
-        err = helper_keeper_start(jobs, count, node, node_count, config->caged);
+        err = helper_keeper_start(jobs, count, node, list_node(out, node), config->caged);
     for (unsigned i = 0; i < config->count; i++)
         proxy_forget_words(&backbone.places[i].proxy); /* the helpers have their own */
     if (err)
@@ -135,6 +177,7 @@ void helpers_close(struct helpers *h)
 {
     close_one(&h->names);
     close_one(&h->backbone);
+    close_one(&h->portmap);
     for (unsigned i = 0; i < h->uplink_count; i++) {
         close_one(&h->uplinks[i].control);
         for (unsigned j = 0; j < h->uplinks[i].worker_count; j++)

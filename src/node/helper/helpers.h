@@ -11,16 +11,17 @@
 /* What they do, for the log. */
 #define HELPERS_NAMES    "name look-ups"
 #define HELPERS_BACKBONE "backbone"
+#define HELPERS_PORTMAP  "port mappings"
 
 #define HELPERS_NONE                                                                                         \
     (struct helpers)                                                                                         \
     {                                                                                                        \
-        .names = -1, .backbone = -1                                                                          \
+        .names = -1, .backbone = -1, .portmap = -1                                                           \
     }
 
 /* The node's ends of their channels; -1 where there is none. */
 struct helpers {
-    int names, backbone; /* the latter for all backbones */
+    int names, backbone, portmap; /* the second for all backbones */
     unsigned uplink_count;
     struct uplink_ends uplinks[UPLINKS_MAX]; /* of each backbone's */
 };
@@ -32,6 +33,8 @@ struct helpers_config {
         const char *url;
         const struct proxy *proxy; /* by which it is reached; NULL, or with an empty URL: none */
     } backbones[UPLINKS_MAX];
+    bool portmap; /* the router is asked to map these ports */
+    uint16_t port, control_port;
     unsigned workers; /* that uplinks bring datagrams to, UPLINK_WORKERS_MAX at most */
 };
 
@@ -39,7 +42,7 @@ struct helpers_config {
  * set: then none runs. */
 int helpers_start(const struct helpers_config *config, struct helpers *out) must_check;
 
-/* Waits until all have started, for half a minute at most, and no longer than until the descriptor stop is readable (-1:
+/* Waits until those for names and the backbone have started, for half a minute at most, and no longer than until the descriptor stop is readable (-1:
  * none). Else title is what the one does that has not, and why says the cause, for people. Any error of
  * helper_channel_receive. Before their channels have clients. */
 int helpers_wait(const struct helpers *h, int stop, const char **title, char why[HELPER_TEXT_MAX]) must_check;

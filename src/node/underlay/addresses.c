@@ -9,6 +9,7 @@
 #include "node/carrier/carrier.h"
 #include "node/config/config.h"
 #include "node/device/device.h"
+#include "node/underlay/portmap.h"
 #include "proto/mesh/mesh.h"
 #include "proto/message/record.h"
 #include <stdio.h>
@@ -37,7 +38,8 @@ static unsigned describe_candidates(const struct addresses *a, struct candidate 
         out[count++].addr.port = c->port;
     }
     count += device_host_candidates(a->config.device, c->port, c->control_port, out + count,
-                                    CANDIDATES_MAX - a->seen_count - count);
+                                    CANDIDATES_MAX - PORTMAP_FAMILIES - a->seen_count - count);
+    count += portmap_candidates(a->portmap, out + count);
     for (unsigned i = 0; i < a->seen_count; i++)
         out[count++] = (struct candidate){CANDIDATE_REFLEXIVE, a->seen[i], c->control_port};
     return keep_distinct(out, count);
@@ -53,6 +55,11 @@ void addresses_register_by(struct addresses *a, struct backbones *b)
     a->backbones = b;
 }
 
+void addresses_map_by(struct addresses *a, struct portmap *p)
+{
+    a->portmap = p;
+}
+
 void addresses_announce(struct addresses *a, uint64_t now_us)
 {
     struct candidate list[CANDIDATES_MAX];
@@ -65,6 +72,8 @@ void addresses_on_change(struct addresses *a, uint64_t now_us)
 {
     observers_restart(&a->observers);
     addresses_tick(a, now_us);
+    if (a->portmap)
+        portmap_on_change(a->portmap);
     addresses_announce(a, now_us);
 }
 

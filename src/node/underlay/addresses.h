@@ -10,6 +10,7 @@ struct backbones;
 struct config;
 struct device;
 struct mesh;
+struct portmap;
 struct record;
 struct udp_socket;
 
@@ -24,6 +25,7 @@ struct addresses_config {
 struct addresses {
     struct addresses_config config;
     struct backbones *backbones; /* NULL: there is none that would register us */
+    struct portmap *portmap;     /* NULL: no router is asked */
     struct observers observers;
     struct addr seen[2 * OBSERVERS_SEEN_MAX]; /* by them, as it was announced */
     unsigned seen_count;
@@ -34,6 +36,9 @@ void addresses_init(struct addresses *a, const struct addresses_config *config);
 
 /* From here on our record follows our candidates. Borrowed. */
 void addresses_register_by(struct addresses *a, struct backbones *b);
+
+/* From here on what the router maps is among our candidates. Borrowed; NULL ends it. */
+void addresses_map_by(struct addresses *a, struct portmap *p);
 
 /* Candidates may be other ones now: peers and the backbone are told. */
 void addresses_announce(struct addresses *a, uint64_t now_us);
