@@ -16,6 +16,13 @@
 #define DESCRIPTORS 64         /* the helper has fewer */
 #define MEMORY_MAX  (16 << 20) /* of data: a router's description has some kB */
 
+/* The library complains to the standard error, which is the log's. A sanitizer needs it. */
+static void silence(void)
+{
+    if (SANDBOX_DEFAULT)
+        (void)!dup3(STDIN_FILENO, STDERR_FILENO, 0); /* /dev/null */
+}
+
 /* A sanitizer's memory is no measure. */
 static void limit_memory(void)
 {
@@ -32,6 +39,7 @@ static _Noreturn void run(int fd, const struct upnp_request *request, pid_t pare
     for (int other = STDERR_FILENO + 1; other < DESCRIPTORS; other++)
         if (other != fd)
             close(other);
+    silence();
     limit_memory();
     alarm(request->release ? UPNP_JOB_LAST_S : UPNP_JOB_PATIENCE_S);
     upnp_gateway_ask(request, &answer);
