@@ -4,15 +4,12 @@
 #include "backbone/redis_target.h"
 
 #include "backbone/redis_line.h"
+#include "base/private_file.h"
 #include "crypto/secret.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define FORM "give redis://[USER@]HOST[:PORT][/DB] or unix:///PATH"
 
@@ -117,40 +114,16 @@ const char *redis_target_read(struct redis_target *t, const char *text)
     return "no URL of a store: " FORM;
 }
 
-static const char *judge_file(int fd)
-{
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) != 0)
-        return strerror(errno);
-    if (!S_ISREG(st.st_mode))
-        return "it is no file";
-    if (st.st_mode & (S_IRWXG | S_IRWXO))
-        return "others can read it: chmod 600";
-    return st.st_uid == geteuid() || st.st_uid == 0 ? NULL : "it is another user's";
-}
-
-static const char *take_password(struct redis_target *t, char *text)
-{
-    text[strcspn(text, "\r\n")] = '\0';
-    if (!text[0])
-        return "its first line is empty";
-    if (strlen(text) >= sizeof(t->password))
-        return "its first line is too long";
-    strcpy(t->password, text);
-    return NULL;
-}
-
 const char *redis_target_read_password(struct redis_target *t, const char *path)
 {
-    char text[REDIS_PASSWORD_MAX + 2] = "";
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    const char *wrong = judge_file(fd);
-    if (!wrong && read(fd, text, sizeof(text) - 1) < 0)
-        wrong = strerror(errno);
-    if (fd >= 0)
-        close(fd);
+    char text[REDIS_PASSWORD_MAX + 1];
+    const char *wrong = private_file_read_line(path, text, sizeof(text));
+    if (!wrong && !text[0])
+        wrong = "its first line is empty";
+    else if (!wrong && strlen(text) >= sizeof(t->password))
+        wrong = "its first line is too long";
     if (!wrong)
-        wrong = take_password(t, text);
+        strcpy(t->password, text);
     secret_wipe(text, sizeof(text));
     return wrong;
 }

@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,6 +22,7 @@ from backbone_client import Identity, encode_record, stun_mapped_address, stun_r
 from lab import A_OVERLAY, PATIENCE
 from store import SERVER, Liar, Redis
 from test_backbone import Backbone, expect_error
+from test_uplink import NO_UDP, NOTHING_IN
 from test_uplinks import DATAGRAM, figures
 from uplink_client import Uplink, couple
 
@@ -345,6 +347,44 @@ def test_store_that_cannot_be_is_one_line(tmp_path):
 
 
 # ---- nodes
+
+
+NAME = "backbone.test"
+
+
+def uplinks_at(backbone):
+    return int(re.search(r"^shadowmesh_backbone_uplinks (\d+)", backbone.get("/metrics")[1], re.MULTILINE)[1])
+
+
+def test_nodes_of_a_killed_backbone_move_to_another_of_its_name(lab, figure):
+    """Nobody can be dialled and no UDP passes: what the nodes say goes by the backbone alone. One name has both instances'
+    addresses."""
+    a_host, b_host, second, server, inet = lab.internet(sites=("site-a", "site-b", "second"))
+    for host in (a_host, b_host):
+        host.nft(NOTHING_IN)
+        (host.dir / "hosts").write_text(f"127.0.0.1 localhost\n{server.address} {NAME}\n{second.address} {NAME}\n")
+    inet.nft(NO_UDP)
+    redis = Redis(lab.dir / "redis").start()
+    lab.closers.append(redis.kill)
+    backbones = [host.backbone(flags=("-store", redis.url, "-advertise", f"http://{host.address}:8080")) for host in (server, second)]
+    named = SimpleNamespace(url=f"http://{NAME}:8080")
+    a = labs.receiver(a_host, named, start=False).start(mounts=[(a_host.dir / "hosts", "/etc/hosts")])
+    labs.sender(b_host, named, a, start=False).start(mounts=[(b_host.dir / "hosts", "/etc/hosts")])
+    b_host.wait_ping(A_OVERLAY, 15)
+    gaps = []
+    for _ in range(2):
+        here = next(one for one in backbones if uplinks_at(one) == 2)
+        other = next(one for one in backbones if one is not here)
+        stream = b_host.ping_stream(A_OVERLAY, interval=0.05)
+        stream.wait_replies(20, 10)
+        here.kill()
+        labs.wait_for(lambda other=other: uplinks_at(other) == 2, 10, "both are at the other one")
+        stream.wait_replies(20, 10)
+        gaps.append(stream.longest_gap())
+        stream.stop()
+        here.start()
+    figure(f"the backbone of two nodes killed, over its uplinks again by the other: {', '.join(f'{gap:.1f} s' for gap in gaps)}")
+    assert max(gaps) < 3 * PATIENCE
 
 
 def test_sessions_outlive_each_backbone_and_the_store(lab, tmp_path, figure):

@@ -3,39 +3,23 @@
 #include "node/config/proxy.h"
 
 #include "base/addr.h"
+#include "base/private_file.h"
 #include "node/config/config.h"
 #include "node/config/config_value.h"
 
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define BLANKS ", \t"
 
 /* ---- a file with name and password ---- */
 
-static const char *judge_file(int fd)
-{
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) != 0)
-        return strerror(errno);
-    if (!S_ISREG(st.st_mode))
-        return "it is no file";
-    if (st.st_mode & (S_IRWXG | S_IRWXO))
-        return "others can read it: chmod 600";
-    return st.st_uid == geteuid() || st.st_uid == 0 ? NULL : "it is another user's";
-}
-
-/* "USER:PASSWORD", up to the first line's end. */
+/* "USER:PASSWORD". */
 static const char *split(char *text, struct proxy *out)
 {
-    text[strcspn(text, "\r\n")] = '\0';
     char *colon = strchr(text, ':');
     if (!colon || colon == text)
         return "its first line is not USER:PASSWORD";
@@ -49,13 +33,8 @@ static const char *split(char *text, struct proxy *out)
 
 static const char *read_file(const char *path, struct proxy *out)
 {
-    char text[2 * PROXY_WORD_MAX + 2] = "";
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    const char *wrong = judge_file(fd);
-    if (!wrong && read(fd, text, sizeof(text) - 1) < 0)
-        wrong = strerror(errno);
-    if (fd >= 0)
-        close(fd);
+    char text[2 * PROXY_WORD_MAX + 2];
+    const char *wrong = private_file_read_line(path, text, sizeof(text));
     if (!wrong)
         wrong = split(text, out);
     explicit_bzero(text, sizeof(text));
