@@ -38,10 +38,13 @@ static const struct syscall_rule store_calls[] = {
 
 int cage_enter(const char *data_dir, bool connects)
 {
-    const struct landlock_path paths[] = {
-        {data_dir, LANDLOCK_MANAGE},     {"/sys/devices/system/cpu", LANDLOCK_READ},
-        {"/dev/urandom", LANDLOCK_READ}, {"/usr", LANDLOCK_READ},
-        {"/lib", LANDLOCK_READ},         {NULL, LANDLOCK_READ}};
+    const struct landlock_path paths[] = {{data_dir, LANDLOCK_MANAGE},
+                                          {"/sys/devices/system/cpu", LANDLOCK_READ},
+                                          {"/dev/urandom", LANDLOCK_READ},
+                                          {"/usr", LANDLOCK_READ},
+                                          {"/lib", LANDLOCK_READ},
+                                          {connects ? "/etc/ssl" : NULL, LANDLOCK_READ},
+                                          {NULL, LANDLOCK_READ}};
     const struct sandbox_config config = {
         .keep = 0, .paths = paths, .calls = {calls, connects ? store_calls : NULL}};
     struct sandbox held;

@@ -4,6 +4,7 @@
 #include "backbone/redis_line.h"
 
 #include "backbone/redis_reply.h"
+#include "backbone/redis_tls.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include <errno.h>
@@ -19,9 +20,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-#ifdef HAVE_HIREDIS_SSL
-#include <hiredis/hiredis_ssl.h>
-#endif
 
 #define READS_MAX   16 /* of 16 KB in one turn */
 #define CAUSE_MAX   160
@@ -50,9 +48,7 @@ struct redis_line {
     char cause[CAUSE_MAX]; /* why the connection is to be given up; empty: it is not */
     unsigned first, count; /* of the ring */
     struct waiting ring[REDIS_PIPELINE_MAX];
-#ifdef HAVE_HIREDIS_SSL
-    redisSSLContext *ssl;
-#endif
+    struct ssl_ctx_st *tls; /* NULL: none */
 };
 
 /* ---- answers are made within bounds ---- */
@@ -63,10 +59,21 @@ typedef size_t element_count;
 typedef int element_count;
 #endif
 
+/* Answers are freed by recursion. */
+static bool is_deep(const redisReadTask *task)
+{
+    unsigned depth = 0;
+    while (task && depth <= REDIS_DEPTH_MAX) {
+        task = task->parent;
+        depth++;
+    }
+    return depth > REDIS_DEPTH_MAX;
+}
+
 static void *create_array(const redisReadTask *task, element_count elements)
 {
     const redisReplyObjectFunctions *unbounded = task->privdata;
-    return elements > REDIS_ELEMENTS_MAX ? NULL : unbounded->createArray(task, elements);
+    return elements > REDIS_ELEMENTS_MAX || is_deep(task) ? NULL : unbounded->createArray(task, elements);
 }
 
 static void set_bounds(struct redis_line *l)
@@ -255,31 +262,6 @@ static int open_socket(const struct redis_line *l, struct sockaddr_storage *sa, 
     return socket(sa->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
-#ifdef HAVE_HIREDIS_SSL
-static int secure(struct redis_line *l)
-{
-    if (!l->config.target->tls)
-        return REDIS_OK;
-    return l->ssl ? redisInitiateSSLWithContext(l->redis, l->ssl) : REDIS_ERR;
-}
-
-bool redis_line_has_tls(void)
-{
-    return true;
-}
-#else
-static int secure(struct redis_line *l)
-{
-    (void)l;
-    return REDIS_OK;
-}
-
-bool redis_line_has_tls(void)
-{
-    return false;
-}
-#endif
-
 /* Takes fd. */
 static void begin(struct redis_line *l, int fd, uint64_t now_us)
 {
@@ -327,7 +309,7 @@ static void look_at_connecting(struct redis_line *l, uint64_t now_us)
         return;
     if (getsockopt(p.fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error)
         go_down(l, strerror(error ? error : errno), now_us);
-    else if (secure(l) != REDIS_OK)
+    else if (l->tls && redis_tls_begin(l->tls, l->redis, l->config.target->host) != 0)
         go_down(l, l->redis->err ? l->redis->errstr : "TLS cannot be begun", now_us);
     else
         greet(l, now_us);
@@ -420,7 +402,9 @@ struct store_watch redis_line_watch(const struct redis_line *l)
     if (l->state == STATE_DOWN)
         return w;
     w.fd = l->redis->fd;
-    w.events = (short)(l->state == STATE_CONNECTING ? POLLOUT : l->unsent ? POLLIN | POLLOUT : POLLIN);
+    /* In a handshake what is unsent waits for what comes. */
+    bool writes = l->unsent && !(l->tls && l->state == STATE_GREETING);
+    w.events = (short)(l->state == STATE_CONNECTING ? POLLOUT : writes ? POLLIN | POLLOUT : POLLIN);
     w.at_us = UINT64_MAX;
     if (l->state != STATE_UP)
         w.at_us = l->since_us + REDIS_TIMEOUT_US + 1;
@@ -437,15 +421,12 @@ int redis_line_new(const struct redis_line_config *config, struct redis_line **o
     if (!l)
         return ERR_NOMEM;
     l->config = *config;
-#ifdef HAVE_HIREDIS_SSL
-    redisSSLContextError err = REDIS_SSL_CTX_NONE;
-    if (config->target->tls) {
-        redisInitOpenSSL();
-        l->ssl = redisCreateSSLContext(NULL, "/etc/ssl/certs", NULL, NULL, config->target->host, &err);
-    }
-#endif
-    *out = l;
-    return 0;
+    int err = config->target->tls ? redis_tls_new(&l->tls) : 0;
+    if (err)
+        free(l);
+    else
+        *out = l;
+    return err;
 }
 
 void redis_line_free(struct redis_line *l)
@@ -457,9 +438,6 @@ void redis_line_free(struct redis_line *l)
     l->redis = NULL;
     l->state = STATE_DOWN;
     answer_none(l);
-#ifdef HAVE_HIREDIS_SSL
-    if (l->ssl)
-        redisFreeSSLContext(l->ssl);
-#endif
+    redis_tls_free(l->tls);
     free(l);
 }

@@ -21,13 +21,11 @@
 #define REDIS_RETRY_MAX_US  (2 * USEC_PER_SEC) /* … up to this */
 #define REDIS_ANSWER_MAX    (4u << 20)         /* bytes of one answer */
 #define REDIS_ELEMENTS_MAX  2048               /* of one array in it */
+#define REDIS_DEPTH_MAX     6                  /* of arrays in arrays */
 #define REDIS_ARGUMENTS_MAX 16
 
 struct redisReply;
 struct redis_line;
-
-/* Whether rediss:// can be spoken. */
-bool redis_line_has_tls(void);
 
 /* NULL: there is no answer. It is borrowed. */
 typedef void redis_line_done(void *context, const struct redisReply *answer);
@@ -49,7 +47,7 @@ struct redis_line_config {
     char (*digests)[41];
 };
 
-/* It connects at its first turn. ERR_NOMEM. */
+/* It connects at its first turn. ERR_NOMEM, and those of redis_tls_new. */
 int redis_line_new(const struct redis_line_config *config, struct redis_line **out) must_check;
 /* For tests: over a socket that is connected, which it takes. */
 void redis_line_adopt(struct redis_line *l, int fd);

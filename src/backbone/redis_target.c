@@ -3,7 +3,7 @@
 
 #include "backbone/redis_target.h"
 
-#include "backbone/redis_line.h"
+#include "backbone/redis_tls.h"
 #include "base/private_file.h"
 #include "crypto/secret.h"
 #include <netdb.h>
@@ -106,7 +106,7 @@ const char *redis_target_read(struct redis_target *t, const char *text)
     if (strncmp(text, "unix://", 7) == 0)
         return read_path(t, text + 7);
     t->tls = strncmp(text, "rediss://", 9) == 0;
-    if (t->tls && !redis_line_has_tls())
+    if (t->tls && !redis_tls_is_here())
         return "rediss://, which needs hiredis 1.0 or later with its SSL part: give redis:// or unix:// to a "
                "tunnel, such as stunnel's";
     if (t->tls || strncmp(text, "redis://", 8) == 0)
