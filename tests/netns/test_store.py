@@ -122,6 +122,10 @@ def test_node_registered_at_one_is_found_at_the_other(two, people):
     assert expect_error(one.client.register(people[0], 6), 409)[1]["seq"] == 6
     assert one.info()["instance"] == other.info()["instance"]
     assert sorted(one.info()["backbones"]) == sorted([one.url, other.url])
+    text = one.client.get("/metrics")[1]
+    check = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
+    assert check.returncode == 0 and not check.stderr and not check.stdout, check
+    assert "\nshadowmesh_backbone_store_up 1\n" in text and "\nshadowmesh_backbone_store_instances 2\n" in text
 
 
 def test_challenge_of_one_serves_at_the_other(two, people):
@@ -258,6 +262,24 @@ def test_links_outlive_the_store_and_requests_are_answered_503(two, redis, peopl
         linked = f"shadowmesh:1:linked:{a.id.hex()}"
         labs.wait_for(lambda: redis.say("exists", linked) == "1", 10, "who is linked is told anew", every=0.2)
         assert one.client.register(people[0], 2)[0] == 201 and look_up(other, people[0])[0] == 200
+
+
+def test_backbone_ends_at_once_while_a_request_waits_for_the_store(two, redis, people):
+    one, _ = two
+    redis.send_signal(signal.SIGSTOP)
+    try:
+        request = f"GET /v1/nodes/{people[0].hex} HTTP/1.1\r\nHost: b\r\n\r\n".encode()
+        with labs.socket.create_connection(("127.0.0.1", one.port)) as waits, labs.socket.create_connection(("127.0.0.1", one.port)) as leaves:
+            for asking in (waits, leaves):
+                asking.sendall(request)
+            leaves.close()  # before its answer
+            assert one.client.get("/health")[0] == 200  # it has both
+            start = time.monotonic()
+            assert one.stop() == 0
+            assert time.monotonic() - start < 1.9 * PATIENCE  # before the store's time is over
+    finally:
+        redis.send_signal(signal.SIGCONT)
+    one.start().wait_up()
 
 
 def test_store_that_answers_garbage_is_counted_and_left(tmp_path, people):
