@@ -2,6 +2,7 @@
 """What backbones share: a real redis-server of a lab's own, and a program in its place that says anything."""
 
 import contextlib
+import random
 import socket
 import subprocess
 import threading
@@ -9,6 +10,16 @@ import threading
 import lab as labs
 
 SERVER = "redis-server"
+
+
+def free_port():
+    """One of loopback that no connection is given by chance, and that nobody has now."""
+    while True:
+        port = random.randrange(20000, 30000)
+        with contextlib.suppress(OSError), socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            for one in (tcp, udp):
+                one.bind(("127.0.0.1", port))
+            return port
 
 
 class Redis:

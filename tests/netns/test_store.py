@@ -20,7 +20,7 @@ import pytest
 import lab as labs
 from backbone_client import Identity, encode_record, stun_mapped_address, stun_request
 from lab import A_OVERLAY, PATIENCE
-from store import SERVER, Liar, Redis
+from store import SERVER, Liar, Redis, free_port
 from test_backbone import Backbone, expect_error
 from test_uplink import NO_UDP, NOTHING_IN
 from test_uplinks import DATAGRAM, figures
@@ -37,10 +37,7 @@ class Instance(Backbone):
 
     def __init__(self, folder, url, *flags):
         folder.mkdir()
-        free = labs.socket.socket()
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
+        port = free_port()
         super().__init__(folder, "-v", "-store", url, "-advertise", f"http://127.0.0.1:{port}", *flags, listen=f"127.0.0.1:{port}")
 
     def start(self):
@@ -325,11 +322,7 @@ def test_store_that_others_write_to_makes_no_answer_wrong(two, redis, people):
 
 
 def test_password_of_a_file_opens_the_store_and_is_shown_nowhere(tmp_path, people):
-    free = labs.socket.socket()
-    free.bind(("127.0.0.1", 0))
-    port = free.getsockname()[1]
-    free.close()
-    redis = Redis(tmp_path / "redis", password="s3cret-word", port=port).start()
+    redis = Redis(tmp_path / "redis", password="s3cret-word", port=free_port()).start()
     secret = tmp_path / "password"
     secret.write_text("s3cret-word\n")
     secret.chmod(0o600)

@@ -91,6 +91,36 @@ static void newer_connection_with_a_key_replaces_the_older(void **state)
     assert_int_equal(metrics.proven, 1);
 }
 
+/* "+" came, "-" has gone, in order. */
+static char presences[16];
+
+static void note_presence(void *context, const struct node_id *id, bool on)
+{
+    const struct node_id *expected = context;
+    assert_true(expected->bytes[0] == 0 || id_compare(expected, id) == 0);
+    strcat(presences, on ? "+" : "-");
+}
+
+static void who_comes_and_goes_is_told_and_stays_when_it_is_replaced(void **state)
+{
+    (void)state;
+    static struct node_id whose;
+    presences[0] = '\0';
+    whose = (struct node_id){{0}};
+    config.present = note_presence;
+    config.present_context = &whose;
+    struct node *unproven = lab_connect("192.0.2.9");
+    struct node *older = lab_join("192.0.2.1"), *newer = lab_connect("198.51.100.1");
+    assert_string_equal(presences, "+");
+    whose = older->id;
+    prove_with(newer, older->me, LAB_HOST);
+    assert_string_equal(presences, "+-+"); /* last it is here */
+    uplink_lose(unproven->uplink);
+    uplink_lose(newer->uplink);
+    lab_settle();
+    assert_string_equal(presences, "+-+-");
+}
+
 static void source_has_64_places_and_keeps_those_that_it_has(void **state)
 {
     (void)state;
@@ -209,6 +239,7 @@ int main(void)
         with_lab(nothing_but_a_proof_is_taken_before_it),
         with_lab(slow_proof_is_none),
         with_lab(newer_connection_with_a_key_replaces_the_older),
+        with_lab(who_comes_and_goes_is_told_and_stays_when_it_is_replaced),
         with_lab(source_has_64_places_and_keeps_those_that_it_has),
         with_lab(unproven_connections_of_a_source_push_each_other_out),
         with_lab(silent_node_is_cut_and_one_that_pings_stays),
