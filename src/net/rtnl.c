@@ -19,7 +19,6 @@
 #define LINK_GSO_IPV4_MAX_SIZE 63
 
 #define BUFFER_LEN  32768
-#define REQUEST_LEN 512
 #define ANSWER_SECS 5
 #define DUMP_TRIES  4
 #define FLUSH_ROUND 64
@@ -28,11 +27,6 @@ struct rtnl {
     struct mnl_socket *socket;
     uint32_t seq;
     _Alignas(struct nlmsghdr) uint8_t buffer[BUFFER_LEN];
-};
-
-union request {
-    struct nlmsghdr header;
-    uint8_t bytes[REQUEST_LEN];
 };
 
 int rtnl_open(struct rtnl **out)
@@ -67,9 +61,8 @@ void rtnl_close(struct rtnl *r)
 
 /* ---- one request, all its answers ---- */
 
-/* NLM_F_ACK or NLM_F_DUMP makes the last answer recognisable. An answer to an earlier request that was given
- * up is passed over. */
-static int talk(struct rtnl *r, union request *q, mnl_cb_t handler, void *context)
+/* An answer to an earlier request that was given up is passed over. */
+int rtnl_talk(struct rtnl *r, union rtnl_request *q, mnl_cb_t handler, void *context)
 {
     unsigned port = mnl_socket_get_portid(r->socket);
     int err = MNL_CB_OK;
@@ -89,7 +82,7 @@ static int talk(struct rtnl *r, union request *q, mnl_cb_t handler, void *contex
     return err < 0 ? err_from_errno(errno) : 0;
 }
 
-static void *request_init(union request *q, uint16_t type, uint16_t flags, size_t extra)
+void *rtnl_request_init(union rtnl_request *q, uint16_t type, uint16_t flags, size_t extra)
 {
     memset(q, 0, sizeof(*q));
     mnl_nlmsg_put_header(q);
@@ -102,11 +95,11 @@ int rtnl_dump(struct rtnl *r, uint16_t type, size_t extra, mnl_cb_t handler, str
 {
     int err = ERR_IO;
     for (int i = 0; i < DUMP_TRIES; i++) {
-        union request q;
-        request_init(&q, type, NLM_F_DUMP, extra);
+        union rtnl_request q;
+        rtnl_request_init(&q, type, NLM_F_DUMP, extra);
         list->count = 0;
         errno = 0;
-        err = talk(r, &q, handler, list);
+        err = rtnl_talk(r, &q, handler, list);
         if (!err || errno != EINTR)
             break;
     }
@@ -185,12 +178,12 @@ static int on_link(const struct nlmsghdr *h, void *context)
 int rtnl_link_find(struct rtnl *r, const char *name, struct rtnl_link *out)
 {
     struct rtnl_list list = {.out = out, .cap = 1};
-    union request q;
+    union rtnl_request q;
     if (strlen(name) == 0 || strlen(name) >= IFNAMSIZ)
         return ERR_NOT_FOUND;
-    request_init(&q, RTM_GETLINK, NLM_F_ACK, sizeof(struct ifinfomsg));
+    rtnl_request_init(&q, RTM_GETLINK, NLM_F_ACK, sizeof(struct ifinfomsg));
     mnl_attr_put_strz(&q.header, IFLA_IFNAME, name);
-    int err = talk(r, &q, on_link, &list);
+    int err = rtnl_talk(r, &q, on_link, &list);
     if (err)
         return err;
     return list.count ? 0 : ERR_NOT_FOUND;
@@ -202,31 +195,31 @@ int rtnl_links(struct rtnl *r, struct rtnl_link *out, size_t cap)
     return rtnl_dump(r, RTM_GETLINK, sizeof(struct ifinfomsg), on_link, &list);
 }
 
-static struct ifinfomsg *link_request(union request *q, unsigned index)
+static struct ifinfomsg *link_request(union rtnl_request *q, unsigned index)
 {
-    struct ifinfomsg *info = request_init(q, RTM_NEWLINK, NLM_F_ACK, sizeof(*info));
+    struct ifinfomsg *info = rtnl_request_init(q, RTM_NEWLINK, NLM_F_ACK, sizeof(*info));
     info->ifi_index = (int)index;
     return info;
 }
 
 static int set_gso_max(struct rtnl *r, unsigned index, uint32_t size)
 {
-    union request q;
+    union rtnl_request q;
     link_request(&q, index);
     mnl_attr_put_u32(&q.header, IFLA_GSO_MAX_SIZE, size);
-    int err = talk(r, &q, NULL, NULL);
+    int err = rtnl_talk(r, &q, NULL, NULL);
     if (err)
         return err == ERR_IO ? 0 : err;
     /* Kernels before 6.3 have one limit for both families and refuse the second. */
     link_request(&q, index);
     mnl_attr_put_u32(&q.header, LINK_GSO_IPV4_MAX_SIZE, size);
-    err = talk(r, &q, NULL, NULL);
+    err = rtnl_talk(r, &q, NULL, NULL);
     return err == ERR_IO ? 0 : err;
 }
 
 int rtnl_link_set(struct rtnl *r, unsigned index, const struct rtnl_link_change *change)
 {
-    union request q;
+    union rtnl_request q;
     if (change->gso_max) {
         int err = set_gso_max(r, index, change->gso_max);
         if (err)
@@ -241,7 +234,7 @@ int rtnl_link_set(struct rtnl *r, unsigned index, const struct rtnl_link_change 
         mnl_attr_put_u32(&q.header, IFLA_TXQLEN, change->txqueuelen);
     if (change->mac)
         mnl_attr_put(&q.header, IFLA_ADDRESS, MAC_LEN, change->mac);
-    return talk(r, &q, NULL, NULL);
+    return rtnl_talk(r, &q, NULL, NULL);
 }
 
 /* ---- addresses ---- */
@@ -316,7 +309,7 @@ bool rtnl_addresses_edge(const struct rtnl_address *list, size_t count, const st
     return false;
 }
 
-static void put_broadcast(union request *q, const struct addr_prefix *p)
+static void put_broadcast(union rtnl_request *q, const struct addr_prefix *p)
 {
     uint8_t ip[4];
     memcpy(ip, p->addr.ip, sizeof(ip));
@@ -327,12 +320,12 @@ static void put_broadcast(union request *q, const struct addr_prefix *p)
 
 int rtnl_address_add(struct rtnl *r, unsigned index, const struct addr_prefix *address)
 {
-    union request q;
+    union rtnl_request q;
     if ((address->addr.family != 4 && address->addr.family != 6) ||
         address->bits > ip_len(&address->addr) * 8)
         return ERR_ARGUMENT;
     struct ifaddrmsg *info =
-        request_init(&q, RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, sizeof(*info));
+        rtnl_request_init(&q, RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, sizeof(*info));
     info->ifa_family = kernel_family(&address->addr);
     info->ifa_prefixlen = address->bits;
     info->ifa_index = index;
@@ -343,7 +336,7 @@ int rtnl_address_add(struct rtnl *r, unsigned index, const struct addr_prefix *a
     mnl_attr_put(&q.header, IFA_ADDRESS, ip_len(&address->addr), address->addr.ip);
     if (address->addr.family == 4 && address->bits < 31)
         put_broadcast(&q, address);
-    return talk(r, &q, NULL, NULL);
+    return rtnl_talk(r, &q, NULL, NULL);
 }
 
 /* ---- host routes ---- */
@@ -351,10 +344,10 @@ int rtnl_address_add(struct rtnl *r, unsigned index, const struct addr_prefix *a
 static int route_request(struct rtnl *r, uint16_t type, uint16_t flags, unsigned index,
                          const struct addr *destination, const struct addr *source)
 {
-    union request q;
+    union rtnl_request q;
     if (destination->family != 4 && destination->family != 6)
         return ERR_ARGUMENT;
-    struct rtmsg *route = request_init(&q, type, NLM_F_ACK | flags, sizeof(*route));
+    struct rtmsg *route = rtnl_request_init(&q, type, NLM_F_ACK | flags, sizeof(*route));
     route->rtm_family = kernel_family(destination);
     route->rtm_dst_len = (uint8_t)(ip_len(destination) * 8);
     route->rtm_table = RT_TABLE_MAIN;
@@ -365,7 +358,7 @@ static int route_request(struct rtnl *r, uint16_t type, uint16_t flags, unsigned
     mnl_attr_put_u32(&q.header, RTA_OIF, index);
     if (source && source->family == destination->family)
         mnl_attr_put(&q.header, RTA_PREFSRC, ip_len(source), source->ip);
-    return talk(r, &q, NULL, NULL);
+    return rtnl_talk(r, &q, NULL, NULL);
 }
 
 int rtnl_route_add(struct rtnl *r, unsigned index, const struct addr *destination, const struct addr *source)
@@ -437,12 +430,12 @@ int rtnl_routes_flush(struct rtnl *r, unsigned index)
 
 int rtnl_ask_route(struct rtnl *r, const struct addr *to, mnl_cb_t handler, void *context)
 {
-    union request q;
+    union rtnl_request q;
     if (to->family != 4 && to->family != 6)
         return ERR_ARGUMENT;
-    struct rtmsg *route = request_init(&q, RTM_GETROUTE, NLM_F_ACK, sizeof(*route));
+    struct rtmsg *route = rtnl_request_init(&q, RTM_GETROUTE, NLM_F_ACK, sizeof(*route));
     route->rtm_family = kernel_family(to);
     route->rtm_dst_len = (uint8_t)(ip_len(to) * 8);
     mnl_attr_put(&q.header, RTA_DST, ip_len(to), to->ip);
-    return talk(r, &q, handler, context);
+    return rtnl_talk(r, &q, handler, context);
 }

@@ -82,8 +82,12 @@ struct rtnl_way {
 };
 int rtnl_way(struct rtnl *r, const struct addr *destination, struct rtnl_way *out) must_check;
 
-/* Interface and address changes. The descriptor becomes readable; rtnl_monitor_drain reads all that is
- * pending and returns true when an address or link changed. */
+/* The interface of the main table's default route for that family (4 or 6), if it is where the kernel would send what goes far
+ * away: by itself, or with through, by that interface alone. ERR_NOT_FOUND and others: it would not. */
+int rtnl_default_route(struct rtnl *r, unsigned family, unsigned through, unsigned *index) must_check;
+
+/* Interface, address and default route changes. The descriptor becomes readable; rtnl_monitor_drain reads all that is
+ * pending and returns true when one of them changed. */
 int rtnl_monitor_open(int *fd) must_check;
 bool rtnl_monitor_drain(int fd);
 

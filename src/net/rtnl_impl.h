@@ -1,9 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* How a table of the kernel is read, shared by rtnl.c and rtnl_*.c; nobody else includes this. */
+/* How the kernel is asked, and a table of it read, shared by rtnl.c and rtnl_*.c; nobody else includes this. */
 
 #include "net/rtnl.h"
 #include <libmnl/libmnl.h>
+
+#define RTNL_REQUEST_LEN 512
+
+union rtnl_request {
+    struct nlmsghdr header;
+    uint8_t bytes[RTNL_REQUEST_LEN];
+};
+
+/* A request of that type, with room for the table's own header of size extra, which is returned. */
+void *rtnl_request_init(union rtnl_request *q, uint16_t type, uint16_t flags, size_t extra);
+
+/* Calls handler with each answer. The flags have NLM_F_ACK or NLM_F_DUMP, which makes the last one recognisable. */
+int rtnl_talk(struct rtnl *r, union rtnl_request *q, mnl_cb_t handler, void *context) must_check;
 
 /* A list in the making: the caller's array, and how many entries there are, also beyond it. */
 struct rtnl_list {

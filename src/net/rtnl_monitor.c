@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Notices of interfaces and addresses that change (linux/rtnetlink.h). Control thread. */
+/* Notices of interfaces, addresses and default routes that change (linux/rtnetlink.h). Control thread. */
 
 #include "net/rtnl.h"
 
@@ -15,7 +15,8 @@
 int rtnl_monitor_open(int *fd)
 {
     struct sockaddr_nl sa = {.nl_family = AF_NETLINK,
-                             .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
+                             .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
+                                          RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE};
     int s = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
     if (s < 0)
         return ERR_IO;
@@ -29,11 +30,21 @@ int rtnl_monitor_open(int *fd)
     return 0;
 }
 
+/* A router may change its other ones without end. */
+static bool is_default_route(const struct nlmsghdr *h)
+{
+    const struct rtmsg *route = mnl_nlmsg_get_payload(h);
+    return (h->nlmsg_type == RTM_NEWROUTE || h->nlmsg_type == RTM_DELROUTE) &&
+           mnl_nlmsg_get_payload_len(h) >= sizeof(*route) && route->rtm_dst_len == 0 &&
+           route->rtm_table == RT_TABLE_MAIN;
+}
+
 static bool holds_change(const void *data, int len)
 {
     for (const struct nlmsghdr *h = data; mnl_nlmsg_ok(h, len); h = mnl_nlmsg_next(h, &len)) {
         uint16_t t = h->nlmsg_type;
-        if (t == RTM_NEWLINK || t == RTM_DELLINK || t == RTM_NEWADDR || t == RTM_DELADDR)
+        if (t == RTM_NEWLINK || t == RTM_DELLINK || t == RTM_NEWADDR || t == RTM_DELADDR ||
+            is_default_route(h))
             return true;
     }
     return false;

@@ -293,6 +293,30 @@ static bool remote_is_v4(const struct udp_remote *to)
     return to->sa.sin6_family == AF_INET || IN6_IS_ADDR_V4MAPPED(&to->sa.sin6_addr);
 }
 
+/* From whatever address the kernel likes. */
+static void set_any_source(const struct udp_socket *s, struct udp_remote *r)
+{
+    const struct addr any = {.family = remote_is_v4(r) ? 4 : 6};
+    struct sockaddr_storage sa;
+    (void)addr_to_sockaddr(&any, s->v6, &sa);
+    if (s->v6)
+        set_source6(r, (const struct sockaddr_in6 *)&sa);
+    else
+        set_source4(r, (const struct sockaddr_in *)&sa);
+}
+
+void udp_remote_leave_by(const struct udp_socket *s, uint32_t interface, struct udp_remote *r)
+{
+    /* Given both, the kernel takes any route of IPv6, and the source from the one given. */
+    if (!r->source_len || !remote_is_v4(r))
+        set_any_source(s, r);
+    void *info = CMSG_DATA((struct cmsghdr *)r->source);
+    if (s->v6)
+        ((struct in6_pktinfo *)info)->ipi6_ifindex = interface;
+    else
+        ((struct in_pktinfo *)info)->ipi_ifindex = (int)interface;
+}
+
 static void control_add_ecn(struct control *c, const struct udp_remote *to, uint8_t ecn)
 {
     int tos = ecn & ECN_MASK;

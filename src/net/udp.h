@@ -45,7 +45,7 @@ int udp_reduce(struct udp_socket *s, unsigned count, unsigned keep) must_check;
 struct udp_remote {
     struct sockaddr_in6 sa; /* or a sockaddr_in */
     socklen_t len;
-    uint8_t source_len; /* 0: the kernel chooses the source */
+    uint8_t source_len; /* 0: the kernel chooses the source, and the interface */
     _Alignas(struct cmsghdr) uint8_t source[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 };
 
@@ -53,6 +53,10 @@ struct udp_remote {
  * link-local address. */
 void udp_remote_init(const struct udp_socket *s, const struct addr *local, const struct addr *remote,
                      struct udp_remote *out);
+
+/* What goes there leaves by a route through that interface, if there is one: else it is not sent. IPv6 then leaves from
+ * whatever address of its the kernel likes. */
+void udp_remote_leave_by(const struct udp_socket *s, uint32_t interface, struct udp_remote *r);
 
 /* Sends data as datagrams of segment bytes each, the last possibly shorter (segment >= len: one datagram),
  * with ECN field ecn (0–3). At most UDP_SEGMENTS_MAX segments and 65,507 bytes, neither empty (asserted).

@@ -19,7 +19,7 @@
 
 #define FRAME_PATTERN 0x5a
 
-static bool is_ours(const void *context, const struct addr *a)
+static uint32_t interface_of(const void *context, const struct addr *a)
 {
     return addr_same_host(&((const struct sim_node *)context)->addr, a);
 }
@@ -40,7 +40,7 @@ static void send_datagram(struct sim_node *n, const struct endpoint *to, unsigne
         sim_keep_probe(n, data, len);
     n->mapped = true;
     n->datagrams++;
-    if (to->local.family && !is_ours(n, &to->local))
+    if (to->local.family && !interface_of(n, &to->local))
         return;
     if (to->carrier != CARRIER_RELAY) {
         sim_leave(n, &to->remote, hops, data, len);
@@ -411,7 +411,7 @@ static void start(struct sim_node *n, bool is_public, uint64_t ratchet_us, uint6
                                        .features_off = n->features_off,
                                        .control_idle_us = n->control_idle_us,
                                        .quiet_us = n->quiet_us,
-                                       .filter = {usable, in_scope, is_ours, n},
+                                       .filter = {usable, in_scope, interface_of, n},
                                        .random = {.fill = fill}};
     int err = mesh_new(&config, &n->mesh);
     assert(err == 0);

@@ -49,6 +49,7 @@ struct sim_node {
     bool mapped;              /* … since the NAT forgot: set to false to make it forget */
     bool shut;             /* nothing comes in from outside: no connection, no datagram but from the relay */
     bool deaf;             /* no connection comes in */
+    bool asleep;           /* with its machine: it does nothing, and nothing comes in */
     bool mute;             /* no CONTROL datagram of its mesh leaves: what sim_say says does */
     bool uplink;           /* to the backbone; sim_uplink sets it */
     struct nat_model *nat; /* it is behind; NULL: none. sim_put_behind sets it */

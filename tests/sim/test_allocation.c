@@ -120,7 +120,7 @@ static bool recovers(struct pair *p)
     return false;
 }
 
-enum way {
+enum route {
     STRAIGHT,
     BY_UPLINK,    /* joined by uplinks alone */
     OVER_SESSION, /* connected before, and then joined by nothing but that */
@@ -135,7 +135,7 @@ static void connect_before(struct pair *p)
 }
 
 /* One life of a pair in which the n-th allocation fails; how many there were, until then or in all. */
-static unsigned long live(enum memory_source source, enum way way, unsigned long n)
+static unsigned long live(enum memory_source source, enum route way, unsigned long n)
 {
     const struct sim_weather weather = {.delay_us = 5000, .uplink_us = 10000};
     struct pair p = {.sim = sim_new(n + 1, &weather)};
@@ -165,7 +165,7 @@ static unsigned long live(enum memory_source source, enum way way, unsigned long
 static void pair_outlives_any_allocation_of_ours_that_fails(void **state)
 {
     (void)state;
-    for (enum way way = STRAIGHT; way < WAYS; way++) {
+    for (enum route way = STRAIGHT; way < WAYS; way++) {
         unsigned long n = 0;
         do
             n++;

@@ -107,7 +107,7 @@ bool device_is_overlay(const struct device *d, const struct addr *a)
     return addr_in_prefix(a, &d->shared->address);
 }
 
-bool device_is_local(const struct device *d, const struct addr *a)
+uint32_t device_interface_of(const struct device *d, const struct addr *a)
 {
     return addr_same_host(a, &d->machine[0].prefix.addr);
 }
@@ -117,6 +117,19 @@ bool device_leads_apart(const struct device *d, const struct addr *a, const stru
 {
     (void)d, (void)a, (void)b;
     return false;
+}
+
+const struct ways *device_ways(const struct device *d)
+{
+    static const struct ways none;
+    (void)d;
+    return &none;
+}
+
+const char *device_interface_name(const struct device *d, uint32_t index)
+{
+    (void)d, (void)index;
+    return NULL;
 }
 
 const struct rtnl_address *device_machine_addresses(const struct device *d, size_t *count)

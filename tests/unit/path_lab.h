@@ -25,6 +25,7 @@ struct link {
     struct addr addr;   /* none: it is the uplink */
     uint64_t conn;      /* set: it is the trunk … */
     uint32_t channel;   /* … or a relay */
+    uint32_t interface; /* set: it leads there by a standby of ours */
     uint64_t delay_us;  /* one way */
     uint16_t max;       /* UDP payload that passes */
     unsigned loss;      /* of a thousand probes or answers, each way */
@@ -53,6 +54,7 @@ struct net {
     unsigned data_rate;      /* datagrams of data a second that we send; 0: none, and no receipts */
     uint64_t sent, received; /* so many, in thousandths */
     bool pressed;            /* the peer has no time for some of them … */
+    struct ways ways;        /* out of this machine */
     bool lies;               /* … or says that they did not arrive, or what comes to its mind */
     uint64_t trace;          /* hash of everything sent, with times */
 };
@@ -78,7 +80,8 @@ static inline struct net *net_new(uint64_t seed, uint16_t local_max)
     assert_non_null(net);
     net->random = seed;
     net->now = START;
-    struct path_set_config config = {.random = {fill_random, net}, .local_max = local_max};
+    struct path_set_config config = {
+        .random = {fill_random, net}, .local_max = local_max, .ways = &net->ways};
     assert_int_equal(path_set_new(&config, &net->set), 0);
     return net;
 }
@@ -141,13 +144,20 @@ static inline struct endpoint way_of(const struct link *link)
         return endpoint_relay(&link->addr, link->channel);
     if (link->conn)
         return endpoint_tcp(link->conn, &link->addr);
-    return link->addr.family ? endpoint_udp(&link->addr) : endpoint_uplink(0, &lab_peer);
+    struct endpoint e = link->addr.family ? endpoint_udp(&link->addr) : endpoint_uplink(0, &lab_peer);
+    e.interface = link->interface;
+    return e;
 }
 
-static inline struct link *link_of(struct net *net, const struct addr *addr)
+static inline bool leads_by(const struct endpoint *e, const struct link *link)
+{
+    return addr_equal(&link->addr, &e->remote) && link->interface == e->interface;
+}
+
+static inline struct link *link_of(struct net *net, const struct endpoint *to)
 {
     for (unsigned i = 0; i < net->link_count; i++) {
-        if (addr_equal(&net->links[i].addr, addr))
+        if (leads_by(to, &net->links[i]))
             return &net->links[i];
     }
     return NULL;
@@ -160,7 +170,7 @@ static inline bool lost(struct net *net, const struct link *link)
 
 static inline void carry(struct net *net, const struct path_probe *probe, const struct endpoint *to)
 {
-    struct link *link = link_of(net, &to->remote);
+    struct link *link = link_of(net, to);
     net->sent_bytes += probe->size;
     net->trace = (net->trace ^ net->now ^ probe->token ^ (uint64_t)probe->size << 48) * 0x9e3779b97f4a7c15ull;
     assert_int_equal(probe->kind, PATH_PROBE_REQUEST);
@@ -184,7 +194,7 @@ static inline void carry(struct net *net, const struct path_probe *probe, const 
 static inline void pass_to(struct net *net, uint64_t at)
 {
     const struct path *best = path_best(net->set);
-    const struct link *link = best ? link_of(net, &best->endpoint.remote) : NULL;
+    const struct link *link = best ? link_of(net, &best->endpoint) : NULL;
     uint64_t flown = link ? (at - net->now) * net->data_rate / MS : 0;
     net->sent += flown;
     if (link && !link->down && !link->mute)
@@ -271,7 +281,7 @@ static inline void run(struct net *net, uint64_t span_us)
 static inline bool best_is(struct net *net, const void *link)
 {
     const struct path *best = path_best(net->set);
-    return best && addr_equal(&best->endpoint.remote, &((const struct link *)link)->addr);
+    return best && leads_by(&best->endpoint, link);
 }
 
 static inline bool size_at_most(struct net *net, const void *max)
@@ -303,7 +313,7 @@ static inline enum path_state state_of(struct net *net, const struct link *link)
     struct path paths[PATHS_MAX];
     size_t count = path_list(net->set, paths, PATHS_MAX);
     for (size_t i = 0; i < count; i++) {
-        if (addr_equal(&paths[i].endpoint.remote, &link->addr))
+        if (leads_by(&paths[i].endpoint, link))
             return paths[i].state;
     }
     fail_msg("no such path");
@@ -315,7 +325,7 @@ static inline bool is_known(struct net *net, const struct link *link)
     struct path paths[PATHS_MAX];
     size_t count = path_list(net->set, paths, PATHS_MAX);
     for (size_t i = 0; i < count; i++) {
-        if (addr_equal(&paths[i].endpoint.remote, &link->addr))
+        if (leads_by(&paths[i].endpoint, link))
             return true;
     }
     return false;
@@ -337,7 +347,7 @@ static inline enum path_why why_of(struct net *net, const struct link *link)
     struct path paths[PATHS_MAX];
     size_t count = path_list(net->set, paths, PATHS_MAX);
     for (size_t i = 0; i < count; i++)
-        if (addr_equal(&paths[i].endpoint.remote, &link->addr))
+        if (leads_by(&paths[i].endpoint, link))
             return paths[i].why;
     fail_msg("no such path");
     return PATH_WHY_UNKNOWN;

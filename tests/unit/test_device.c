@@ -429,6 +429,69 @@ static void an_overlap_that_comes_later_is_noticed_and_its_end_too(void **state)
     device_close(d);
 }
 
+static enum way_role role_of(const struct device *d, const char *name, unsigned family)
+{
+    return ways_role(device_ways(d), if_nametoindex(name), family);
+}
+
+/* eth0 has the route that the kernel prefers, eth1 another one, eth2 none. */
+static struct device *with_two_ways_out(void)
+{
+    machine();
+    lab_run("sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0");
+    for (unsigned i = 1; i <= 2; i++) {
+        lab_run("ip link add eth%u type veth peer name cable%u", i, i);
+        lab_run("ip link set cable%u up && ip link set eth%u up", i, i);
+        lab_run("ip addr add 198.51.%u.7/24 dev eth%u", 100 + i, i);
+    }
+    lab_run("ip route add default via 192.0.2.1 metric 100");
+    lab_run("ip route add default via 198.51.101.1 metric 200");
+    lab_add_address6("2001:db8:1::7", 64, "eth1");
+    lab_run("ip -6 route add default dev eth1 metric 50");
+    return open_device(NULL, "10.10.10.3");
+}
+
+static void the_ways_out_are_interfaces_with_default_routes(void **state)
+{
+    (void)state;
+    struct device *d = with_two_ways_out();
+    assert_int_equal(role_of(d, "eth0", 4), WAY_CHOSEN);
+    assert_int_equal(role_of(d, "eth1", 4), WAY_STANDBY);
+    assert_int_equal(role_of(d, "eth2", 4), WAY_NONE);
+    assert_int_equal(role_of(d, "eth0", 6), WAY_NONE);
+    assert_int_equal(role_of(d, "eth1", 6), WAY_CHOSEN);
+    assert_string_equal(device_interface_name(d, if_nametoindex("eth1")), "eth1");
+    lab_run("ip route del default via 192.0.2.1"); /* that alone is a change of the underlay */
+    assert_true(on_change(d));
+    assert_int_equal(role_of(d, "eth0", 4), WAY_NONE);
+    assert_int_equal(role_of(d, "eth1", 4), WAY_CHOSEN);
+    lab_run("ip route add 203.0.113.0/24 via 192.0.2.1"); /* no way out */
+    assert_false(on_change(d));
+    lab_run("ip route add default via 192.0.2.1 metric 300");
+    assert_true(on_change(d));
+    assert_int_equal(role_of(d, "eth0", 4), WAY_STANDBY);
+    device_close(d);
+}
+
+/* As VPN clients that take all traffic set them up. */
+static void nothing_goes_around_a_tunnel_for_all_traffic(void **state)
+{
+    (void)state;
+    struct device *d = with_two_ways_out();
+    lab_run("ip route add 0.0.0.0/1 dev eth2 && ip route add 128.0.0.0/1 dev eth2");
+    lab_run("ip link set cable mtu 1400");
+    (void)on_change(d);
+    assert_int_equal(role_of(d, "eth1", 4), WAY_NONE);
+    lab_run("ip route del 0.0.0.0/1 dev eth2 && ip link set cable mtu 1500");
+    (void)on_change(d);
+    assert_int_equal(role_of(d, "eth1", 4), WAY_STANDBY);
+    lab_run("ip route add default dev eth2 table 51820 && ip rule add pref 100 table 51820");
+    lab_run("ip link set cable mtu 1400");
+    (void)on_change(d);
+    assert_int_equal(role_of(d, "eth1", 4), WAY_NONE);
+    device_close(d);
+}
+
 /* Interfaces change every 10 ms for a second, and addresses at its end. */
 static void a_storm_of_changes_has_few_looks_and_its_last_state_is_known_within_a_second(void **state)
 {
@@ -802,6 +865,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_route_goes_when_its_address_becomes_a_gateway_and_comes_back,
                                         listen_in, listen_no_more),
         cmocka_unit_test_setup_teardown(an_overlap_that_comes_later_is_noticed_and_its_end_too, listen_in,
+                                        listen_no_more),
+        cmocka_unit_test_setup_teardown(the_ways_out_are_interfaces_with_default_routes, listen_in,
+                                        listen_no_more),
+        cmocka_unit_test_setup_teardown(nothing_goes_around_a_tunnel_for_all_traffic, listen_in,
                                         listen_no_more),
         cmocka_unit_test_setup_teardown(
             a_storm_of_changes_has_few_looks_and_its_last_state_is_known_within_a_second, listen_in,

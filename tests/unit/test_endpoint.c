@@ -62,6 +62,31 @@ static void where_it_leaves_from_makes_no_other_way(void **state)
             assert_int_equal(endpoint_same_way(&list[i], &list[j]), i == j || (i < 2 && j < 2));
 }
 
+/* Two interfaces may have one address, and lead to different networks. */
+static void the_interface_by_which_it_leaves_makes_another_path_and_no_other_way(void **state)
+{
+    (void)state;
+    struct endpoint chosen = udp("192.0.2.1:1", NULL), standby = chosen;
+    standby.interface = 3;
+    assert_true(endpoint_same_way(&chosen, &standby));
+    assert_false(endpoint_same_path(&chosen, &standby) || endpoint_same(&chosen, &standby));
+    struct endpoint from_elsewhere = standby;
+    from_elsewhere.local = address("198.51.100.1");
+    assert_true(endpoint_same_path(&standby, &from_elsewhere));
+    assert_false(endpoint_same(&standby, &from_elsewhere));
+}
+
+static void a_standby_stands_behind_all_that_the_kernel_chooses(void **state)
+{
+    (void)state;
+    struct endpoint udp_standby = udp("192.0.2.1:1", NULL),
+                    relay_standby = endpoint_relay(&udp_standby.remote, 1);
+    const struct endpoint uplink = by_uplink(0, 1);
+    udp_standby.interface = relay_standby.interface = 3;
+    assert_true(endpoint_tier(&uplink) < endpoint_tier(&udp_standby));
+    assert_true(endpoint_tier(&udp_standby) < endpoint_tier(&relay_standby));
+}
+
 static void an_endpoint_reads_as_its_way_and_its_addresses(void **state)
 {
     (void)state;
@@ -74,6 +99,10 @@ static void an_endpoint_reads_as_its_way_and_its_addresses(void **state)
     assert_string_equal(endpoint_format(&long_one, text),
                         "direct [2001:db8:1111:2222:3333:4444:5555:6666]:65535 from "
                         "2001:db8:1111:2222:3333:4444:5555:6667");
+    struct endpoint standby = bound;
+    standby.interface = 3;
+    assert_string_equal(endpoint_format(&standby, text),
+                        "direct 192.0.2.1:9443 from 198.51.100.2 by interface 3");
     const struct endpoint uplink = by_uplink(0, 1), second = by_uplink(1, 1);
     assert_string_equal(endpoint_format(&uplink, text), "tcp by the backbone");
     assert_string_equal(endpoint_format(&second, text), "tcp by backbone 2");
@@ -123,6 +152,8 @@ int main(void)
         cmocka_unit_test(endpoints_are_the_same_in_every_part_or_not_at_all),
         cmocka_unit_test(where_it_leaves_from_makes_no_other_way),
         cmocka_unit_test(a_node_uses_the_carriers_that_it_was_told_to),
+        cmocka_unit_test(the_interface_by_which_it_leaves_makes_another_path_and_no_other_way),
+        cmocka_unit_test(a_standby_stands_behind_all_that_the_kernel_chooses),
         cmocka_unit_test(an_endpoint_reads_as_its_way_and_its_addresses),
         cmocka_unit_test(a_trunk_is_known_by_its_number_alone),
         cmocka_unit_test(only_a_relay_reaches_a_relayed_candidate),

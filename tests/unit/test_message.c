@@ -101,6 +101,8 @@ static void every_message_round_trips(void **state)
     m.candidates.list[0] = candidate(CANDIDATE_REFLEXIVE, 1);
     m.candidates.list[1] = candidate(CANDIDATE_STATIC, 2);
     assert_round_trip(&m);
+    m.type = MESSAGE_STANDBY;
+    assert_round_trip(&m);
     m = (struct message){.type = MESSAGE_RATCHET_OFFER, .ratchet = {.step = 1, .receiver_index = 9}};
     memset(m.ratchet.key, 0x5a, sizeof(m.ratchet.key));
     assert_round_trip(&m);

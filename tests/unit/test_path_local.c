@@ -161,7 +161,7 @@ static void a_path_that_failed_belongs_to_no_local_address(void **state)
     net_free(net);
 }
 
-static bool is_first(const void *context, const struct addr *a)
+static uint32_t first_alone(const void *context, const struct addr *a)
 {
     (void)context;
     return addr_same_host(a, &first);
@@ -171,14 +171,14 @@ static void a_local_address_that_vanished_is_forgotten(void **state)
 {
     (void)state;
     struct net *net = proven_at(&first);
-    path_forget_locals(net->set, is_first, NULL);
+    path_forget_locals(net->set, first_alone, NULL);
     assert_path(net, PATH_STATE_PROVEN, &first);
     net_free(net);
 
     net = proven_at(&second);
     while (!quiet(net))
         continue;
-    path_forget_locals(net->set, is_first, NULL);
+    path_forget_locals(net->set, first_alone, NULL);
     path_wake(net->set, ETHERNET, net->now += SECOND);
     struct path_probe probe;
     struct endpoint to, expected = at(&none);

@@ -320,6 +320,74 @@ static void vanished_local_address_does_not_end_segmentation(void **state)
     pair_close(&p);
 }
 
+/* As libc reads it: sysfs may show another namespace's devices. */
+static unsigned sent_by(const char *device)
+{
+    char line[512], name[32] = "";
+    unsigned count = 0;
+    FILE *f = fopen("/proc/net/dev", "r");
+    assert_non_null(f);
+    while (strcmp(name, device) != 0 && fgets(line, sizeof(line), f))
+        if (sscanf(line, " %31[^:]: %*u %*u %*u %*u %*u %*u %*u %*u %*u %u", name, &count) != 2)
+            name[0] = '\0';
+    fclose(f);
+    assert_string_equal(name, device);
+    return count;
+}
+
+/* The default route by the first interface is better than that by the other. */
+static void make_two_ways(void)
+{
+    lab_run("sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.router_solicitations=0");
+    for (unsigned i = 1; i <= 2; i++) {
+        lab_run("ip link add way%u type veth peer name far%u", i, i);
+        lab_run("ip link set way%u up && ip link set far%u up", i, i);
+        lab_run("ip addr add 10.9.%u.1/24 dev way%u", i, i);
+        lab_add_address6(i == 1 ? "fd09:1::1" : "fd09:2::1", 64, i == 1 ? "way1" : "way2");
+        lab_run("ip neigh add 10.9.%u.2 lladdr 02:00:00:00:00:02 dev way%u", i, i);
+        lab_run("ip neigh add fd09:%u::2 lladdr 02:00:00:00:00:02 dev way%u", i, i);
+        lab_run("ip route add default via 10.9.%u.2 metric %u", i, i);
+        lab_run("ip -6 route add default via fd09:%u::2 metric %u", i, i);
+    }
+    lab_wait("[ $(ip link | grep -c 'way.*state UP') = 4 ]"); /* what is sent before is dropped */
+}
+
+/* A train to far away leaves by the interface named; through: 0, or its index. */
+static void assert_leaves_by(struct pair *p, const char *to, const char *from, unsigned through,
+                             const char *device)
+{
+    struct addr remote = address(to, 9443), local = {0};
+    struct udp_remote r;
+    if (from)
+        local = address(from, 0);
+    udp_remote_init(&p->a, &local, &remote, &r);
+    if (through)
+        udp_remote_leave_by(&p->a, through, &r);
+    unsigned before = sent_by(device);
+    assert_int_equal(udp_send(&p->a, &r, data, BURST, SEGMENT, 0), 0);
+    assert_true(sent_by(device) > before);
+}
+
+static void datagrams_leave_by_the_interface_given(void **state)
+{
+    (void)state;
+    for (int v4_alone = 0; v4_alone < 2; v4_alone++) {
+        struct pair p;
+        without_ipv6 = v4_alone;
+        pair_open(&p);
+        without_ipv6 = false;
+        make_two_ways();
+        unsigned second = if_nametoindex("way2");
+        assert_leaves_by(&p, "203.0.113.9", NULL, 0, "way1");
+        assert_leaves_by(&p, "203.0.113.9", NULL, second, "way2");
+        assert_leaves_by(&p, "203.0.113.9", "10.9.2.1", second, "way2");
+        for (unsigned i = 0; i < 3 && !v4_alone; i++)
+            assert_leaves_by(&p, "2001:db8::9", i == 2 ? "fd09:2::1" : NULL, i ? second : 0,
+                             i ? "way2" : "way1");
+        pair_close(&p);
+    }
+}
+
 static void make_wire(struct tap *t)
 {
     lab_run("sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.router_solicitations=0");
@@ -656,6 +724,7 @@ int main(void)
         cmocka_unit_test(datagrams_leave_from_the_address_given_and_tell_where_they_arrived),
         cmocka_unit_test(a_machine_without_ipv6_keeps_local_addresses_apart_too),
         cmocka_unit_test(link_local_address_keeps_its_interface),
+        cmocka_unit_test(datagrams_leave_by_the_interface_given),
         cmocka_unit_test(vanished_local_address_does_not_end_segmentation),
         cmocka_unit_test(datagram_beyond_the_interface_is_refused_and_segmentation_kept),
         cmocka_unit_test(dont_fragment_and_ecn_leave_on_the_wire),

@@ -8,6 +8,13 @@
 #include "node/helper/uplink_channel.h"
 #include <string.h>
 
+static void init_udp(const struct udp_socket *s, const struct endpoint *e, struct udp_remote *out)
+{
+    udp_remote_init(s, &e->local, &e->remote, out);
+    if (e->interface)
+        udp_remote_leave_by(s, e->interface, out);
+}
+
 int carrier_remote_init(const struct udp_socket *s, const struct endpoint *e, struct carrier_remote *out)
 {
     out->carrier = e->carrier;
@@ -16,7 +23,7 @@ int carrier_remote_init(const struct udp_socket *s, const struct endpoint *e, st
     case CARRIER_NONE:
         return ERR_UNSUPPORTED;
     case CARRIER_UDP:
-        udp_remote_init(s, &e->local, &e->remote, &out->udp);
+        init_udp(s, e, &out->udp);
         return 0;
     case CARRIER_TCP:
         out->channel = CARRIER_TRUNKS;
@@ -24,7 +31,7 @@ int carrier_remote_init(const struct udp_socket *s, const struct endpoint *e, st
         trunk_name(e->conn, out->batch + UPLINK_BATCH_ID_AT);
         return 0;
     case CARRIER_RELAY:
-        udp_remote_init(s, &e->local, &e->remote, &out->udp);
+        init_udp(s, e, &out->udp);
         out->envelope = ENVELOPE_LEN;
         envelope_encode(&(struct envelope){ENVELOPE_DATAGRAM, e->channel}, out->head);
         return 0;

@@ -54,10 +54,11 @@ json_t *describe_path(const struct path *path, const struct config *config)
         return json_null();
     json_t *remote = e->carrier == CARRIER_UPLINK ? json_string(config->backbones[e->backbone])
                                                   : describe_addr(&e->remote);
-    return json_pack("{s:s, s:o, s:o, s:i, s:s, s:i, s:s}", "kind", carrier_name(e->carrier), "local",
-                     describe_addr(&e->local), "remote", remote, "mtu", (int)path->size, "state",
-                     path_state_name(path->state), "rtt_us", (int)path->rtt_us, "why",
-                     path_why_text(path->why));
+    json_t *interface = e->interface ? json_integer(e->interface) : json_null();
+    return json_pack("{s:s, s:o, s:o, s:o, s:i, s:s, s:i, s:s}", "kind", carrier_name(e->carrier), "local",
+                     describe_addr(&e->local), "interface", interface, "remote", remote, "mtu",
+                     (int)path->size, "state", path_state_name(path->state), "rtt_us", (int)path->rtt_us,
+                     "why", path_why_text(path->why));
 }
 
 static json_t *age_s(uint64_t since_us, uint64_t now_us)

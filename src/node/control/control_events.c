@@ -145,12 +145,19 @@ static void on_device_gone(struct node *n)
     uv_stop(&n->loop);
 }
 
+static enum drop on_stun(struct node *n, const struct worker_event *e, uint64_t now_us)
+{
+    if (standbys_on_stun(&n->standbys, &e->from.remote, e->data, e->len, now_us))
+        return DROP_NONE;
+    return addresses_on_stun(&n->addresses, &e->from.remote, e->data, e->len, now_us);
+}
+
 static enum drop on_datagram(struct node *n, const struct worker_event *e, uint64_t now_us)
 {
     if (e->slot == WORKER_NO_PEER && wire_classify(e->data, e->len) == WIRE_CLASS_RELAY)
         return mesh_on_relay_message(n->mesh, &e->from, e->data, e->len, now_us);
     if (e->slot == WORKER_NO_PEER)
-        return addresses_on_stun(&n->addresses, &e->from.remote, e->data, e->len, now_us);
+        return on_stun(n, e, now_us);
     return mesh_on_opened(n->mesh, e->slot, &e->from, e->data, e->len, now_us);
 }
 

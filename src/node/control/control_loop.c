@@ -49,6 +49,7 @@ static void on_underlay_changed(struct node *n)
 {
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
     mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
+    standbys_on_change(&n->standbys, clock_monotonic_us());
     addresses_on_change(&n->addresses, clock_monotonic_us());
     survey_forget(n->survey);
     hosts_forget_failures(&n->hosts);
@@ -74,6 +75,7 @@ static void on_slow(uv_timer_t *timer)
     addresses_tick(&n->addresses, now_us);
     if (n->portmap)
         portmap_tick(n->portmap, now_us);
+    standbys_tick(&n->standbys, addresses_stun_server(&n->addresses), now_us);
     pings_tick(&n->pings, now_us);
     hosts_tick(&n->hosts);
     stun_hosts_tick(&n->stun_hosts, now_us);

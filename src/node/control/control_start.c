@@ -315,6 +315,7 @@ static void init_commands(struct node *n)
 static void init_parts(struct node *n)
 {
     addresses_init(&n->addresses, &(struct addresses_config){n->config, n->device, n->mesh, &n->sockets[0]});
+    standbys_init(&n->standbys, &(struct standbys_config){n->device, n->mesh, &n->sockets[0]});
     report_init(&n->report, n->mesh, &n->warnings);
     overlay_init(&n->overlay, n->mesh, n->device);
     tables_init(&n->tables, &(struct tables_config){n->mesh, n->workers.fwd, n->workers.sw, &n->sockets[0]});
@@ -333,6 +334,7 @@ static void tell_addresses(struct node *n)
 {
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
     mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
+    standbys_on_change(&n->standbys, clock_monotonic_us());
     addresses_announce(&n->addresses, clock_monotonic_us());
 }
 

@@ -34,6 +34,7 @@
 #include "node/underlay/filter.h"
 #include "node/underlay/hosts.h"
 #include "node/underlay/portmap.h"
+#include "node/underlay/standbys.h"
 #include "node/underlay/stun_hosts.h"
 #include "node/underlay/survey.h"
 #include "proto/mesh/mesh.h"
@@ -67,6 +68,7 @@ struct node {
     struct addresses addresses;
     struct survey *survey;   /* of the NAT in front of us */
     struct portmap *portmap; /* NULL with -portmap off */
+    struct standbys standbys;
     struct hosts hosts;
     struct stun_hosts stun_hosts;
     struct backbones *backbones; /* NULL without -backbone */

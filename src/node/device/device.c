@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "node/device/device_impl.h"
 #include "node/device/device_overlap.h"
+#include "node/device/device_ways.h"
 #include "proto/wire/wire.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -90,7 +91,7 @@ static bool is_outside(const struct device *d, const struct rtnl_address *a)
 }
 
 /* Where there is nothing else, IPv6 link-local addresses are the underlay. */
-static bool is_underlay(const struct device *d, const struct rtnl_address *a)
+bool device_is_underlay(const struct device *d, const struct rtnl_address *a)
 {
     const struct addr *addr = &a->prefix.addr;
     return is_outside(d, a) && (!addr_is_link_local(addr) || (addr->family == 6 && d->link_local_alone));
@@ -117,12 +118,17 @@ uint64_t device_underlay_hash(const struct device *d)
     uint64_t hash = 0xcbf29ce484222325ull;
     for (size_t i = 0; i < d->all_count; i++) {
         const struct rtnl_address *a = &d->all[i];
-        if (!is_underlay(d, a))
+        if (!device_is_underlay(d, a))
             continue;
         hash = mix(hash, &a->index, sizeof(a->index));
         hash = mix(hash, a->prefix.addr.ip, sizeof(a->prefix.addr.ip));
         hash = mix(hash, &a->prefix.bits, sizeof(a->prefix.bits));
         hash = mix(hash, &device_link_at(d, a->index)->mtu, sizeof(uint32_t));
+    }
+    for (unsigned i = 0; i < d->ways.count; i++) {
+        const struct way *way = &d->ways.list[i];
+        const uint32_t facts[] = {way->interface, way->v4, way->v6};
+        hash = mix(hash, facts, sizeof(facts));
     }
     return hash;
 }
@@ -149,6 +155,7 @@ int device_refresh(struct device *d)
     take_link(d, device_link_at(d, d->tap.ifindex));
     pick_own_addresses(d);
     d->link_local_alone = has_link_local_alone(d);
+    device_ways_refresh(d);
     device_overlap_refresh(d);
     return 0;
 }
@@ -198,14 +205,14 @@ const struct rtnl_address *device_machine_addresses(const struct device *d, size
     return d->all;
 }
 
-bool device_is_local(const struct device *d, const struct addr *a)
+uint32_t device_interface_of(const struct device *d, const struct addr *a)
 {
     for (size_t i = 0; i < d->all_count; i++) {
         const struct rtnl_link *link = device_link_at(d, d->all[i].index);
         if (link && link->up && link->index != d->tap.ifindex && addr_same_host(a, &d->all[i].prefix.addr))
-            return true;
+            return link->index;
     }
-    return false;
+    return 0;
 }
 
 bool device_leads_apart(const struct device *d, const struct addr *a, const struct addr *b)
@@ -223,7 +230,7 @@ unsigned device_host_candidates(struct device *d, uint16_t port, uint16_t contro
 {
     unsigned count = 0;
     for (size_t i = 0; i < d->all_count && count < cap; i++) {
-        if (!is_underlay(d, &d->all[i]))
+        if (!device_is_underlay(d, &d->all[i]))
             continue;
         out[count] = (struct candidate){
             .kind = CANDIDATE_HOST, .addr = d->all[i].prefix.addr, .control_port = control_port};
@@ -246,7 +253,7 @@ uint16_t device_underlay_max(struct device *d)
 {
     uint32_t most = WIRE_LEAST_SIZE, bound = WIRE_FRAME_MAX + WIRE_OVERHEAD;
     for (size_t i = 0; i < d->all_count; i++) {
-        if (!is_underlay(d, &d->all[i]))
+        if (!device_is_underlay(d, &d->all[i]))
             continue;
         uint32_t mtu = device_link_at(d, d->all[i].index)->mtu;
         if (mtu > most + UDP4_OVERHEAD)

@@ -8,6 +8,7 @@
 #include "net/rtnl.h"
 #include "net/tap.h"
 #include "node/config/config.h"
+#include "proto/path/ways.h"
 #include "proto/wire/candidate.h"
 #include <stdbool.h>
 
@@ -60,8 +61,14 @@ bool device_is_overlay(const struct device *d, const struct addr *a);
 /* The addresses of this machine, whatever their interface: valid until device_on_change or device_tick. */
 const struct rtnl_address *device_machine_addresses(const struct device *d, size_t *count);
 
-/* True for an address of an interface that is up and is not the device: datagrams may leave from it. */
-bool device_is_local(const struct device *d, const struct addr *a);
+/* The interface that has an address, if it is up and is not the device: datagrams may leave from there. 0: none. */
+uint32_t device_interface_of(const struct device *d, const struct addr *a);
+
+/* The ways out of this machine by other interfaces than the device, as of the last look. */
+const struct ways *device_ways(const struct device *d);
+
+/* An interface's name; NULL when there is none of that index. Valid until device_on_change or device_tick. */
+const char *device_interface_name(const struct device *d, uint32_t index);
 
 /* True when what goes to a takes another next hop, or another interface, than what goes to b. False where nothing leads to one
  * of them. Asks the kernel. */

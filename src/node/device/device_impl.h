@@ -65,7 +65,8 @@ struct device {
     struct rtnl_address *all;
     size_t link_count, all_count;
     bool link_local_alone; /* the underlay has no other addresses */
-    uint64_t underlay;     /* a hash over the underlay's addresses and sizes */
+    struct ways ways;
+    uint64_t underlay; /* a hash over the underlay's addresses, sizes and ways */
 
     unsigned overlap_count;
     struct device_overlap overlaps[DEVICE_OVERLAPS_MAX];
@@ -83,8 +84,11 @@ bool device_may_look(struct device *d, uint64_t now_us);
 /* Reads the machine's interfaces and addresses anew. */
 int device_refresh(struct device *d) must_check;
 
-/* Changes when an underlay address comes, goes or moves, or its interface carries another size. */
+/* Changes when an underlay address comes, goes or moves, or its interface carries another size, and with the ways out. */
 uint64_t device_underlay_hash(const struct device *d);
+
+/* At which another machine may reach us. */
+bool device_is_underlay(const struct device *d, const struct rtnl_address *a);
 
 /* Why it failed, for a person; errno is still of it. */
 const char *device_reason(int err);

@@ -88,7 +88,7 @@ void addresses_set_server(struct addresses *a, unsigned number, const struct add
 
 static bool is_ours(const void *context, const struct addr *a)
 {
-    return device_is_local(context, a);
+    return device_interface_of(context, a);
 }
 
 /* Not while an answer is missing: one server may have seen a new mapping that the others have yet to see. */

@@ -35,13 +35,13 @@ static bool is_in_scope(const void *context, const struct addr *a, const struct 
            (server->family == a->family && device_leads_apart(f->device, a, server));
 }
 
-static bool is_ours(const void *context, const struct addr *a)
+static uint32_t interface_of(const void *context, const struct addr *a)
 {
     const struct filter *f = context;
-    return device_is_local(f->device, a);
+    return device_interface_of(f->device, a);
 }
 
 struct mesh_filter filter_of(const struct filter *f)
 {
-    return (struct mesh_filter){is_usable, is_in_scope, is_ours, f};
+    return (struct mesh_filter){is_usable, is_in_scope, interface_of, f};
 }

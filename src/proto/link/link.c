@@ -288,6 +288,7 @@ static enum link_event on_message(struct link *l, uint64_t now_us)
     case MESSAGE_RELAY_CHANNEL:
     case MESSAGE_PUNCH:
     case MESSAGE_PUNCH_GO:
+    case MESSAGE_STANDBY:
         return out_of_turn(l);
     }
     return out_of_turn(l);

@@ -140,7 +140,7 @@ void mesh_network_changed(struct mesh *m, uint16_t local_max, uint64_t now_us)
         if (!p)
             continue;
         mesh_touch(m, p);
-        path_forget_locals(p->paths, m->config.filter.is_ours, m->config.filter.context);
+        path_forget_locals(p->paths, m->config.filter.interface_of, m->config.filter.context);
         path_wake(p->paths, local_max, now_us);
         mesh_hurry_relays(p, now_us);
         mesh_look_at_held_back(m, p, now_us);

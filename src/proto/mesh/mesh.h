@@ -38,7 +38,8 @@ struct mesh_filter {
     /* Whether an address is the peer's from here, too, which names it among these candidates: false for a private one of
      * another network. Those are held back until the network, or where we are seen, has changed. */
     bool (*in_scope)(const void *context, const struct addr *a, const struct candidate *list, unsigned count);
-    bool (*is_ours)(const void *context, const struct addr *a); /* an address that datagrams may leave from */
+    /* That which has an address from which datagrams may leave; 0: it is not ours. */
+    uint32_t (*interface_of)(const void *context, const struct addr *a);
     const void *context;
 };
 
@@ -108,7 +109,11 @@ void mesh_set_missing(struct mesh *m, const struct node_id *id, const char *why)
  * most every 2 s, of the newest alone, and a few peers at a time. */
 void mesh_set_candidates(struct mesh *m, const struct candidate *list, unsigned count, uint64_t now_us);
 void mesh_set_overlay(struct mesh *m, const struct addr_prefix *list, unsigned count);
-/* Local interfaces changed: all paths are measured anew. */
+/* The ways out of this machine, from now on; and where peers reach us by standbys of them, when that becomes known: they are
+ * asked to send there when a path by one is tried. */
+void mesh_set_ways(struct mesh *m, const struct ways *ways);
+void mesh_set_standbys(struct mesh *m, const struct addr *list, unsigned count, uint64_t now_us);
+/* Local interfaces or ways changed: all paths are measured anew. */
 void mesh_network_changed(struct mesh *m, uint16_t local_max, uint64_t now_us);
 
 /* This process may run twice from here on, with the same keys and counters: a virtual machine was resumed from a

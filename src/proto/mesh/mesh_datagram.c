@@ -13,6 +13,7 @@
 #include "proto/mesh/mesh_relay_serve.h"
 #include "proto/mesh/mesh_sealed.h"
 #include "proto/mesh/mesh_session.h"
+#include "proto/mesh/mesh_standby.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_trunk.h"
 #include "proto/wire/wire.h"
@@ -57,7 +58,7 @@ static void on_path_changed(struct mesh *m, struct peer *p, uint64_t now_us)
     const struct path *best = path_best(p->paths);
     if (best && best->state == PATH_STATE_SUSPECT && p->current)
         mesh_tell_to_wake(m, p->current);
-    if (!best || path_is_quiet(p->paths) || endpoint_same_way(&best->endpoint, &p->path_told))
+    if (!best || path_is_quiet(p->paths) || endpoint_same_path(&best->endpoint, &p->path_told))
         return;
     peer_path_told(p, &best->endpoint);
     if (best->endpoint.carrier == CARRIER_UDP)
@@ -85,6 +86,7 @@ void mesh_poll_paths(struct mesh *m, struct peer *p, uint64_t now_us)
         probe.kind = request_by(to.carrier);
         send_probe(p, s, &probe, probe.size, &to);
     }
+    mesh_call_standbys(m, p);
     if (changed)
         on_path_changed(m, p, now_us);
     mesh_update_trunk(m, p, now_us);
@@ -231,6 +233,8 @@ static enum drop take_message(struct mesh *m, const struct mesh_receiver *r, con
         return link_both_can(r->link, HELLO_FEATURE_PUNCH)
                    ? mesh_on_punch(m, link_owner(r->link), message, now_us)
                    : DROP_INNER;
+    case MESSAGE_STANDBY:
+        return mesh_on_standby(m, link_owner(r->link), message, now_us);
     case MESSAGE_RATCHET_OFFER:
     case MESSAGE_RATCHET_ANSWER:
     case MESSAGE_RATCHET_DONE:
@@ -268,12 +272,18 @@ static enum drop on_control(struct mesh *m, const struct mesh_receiver *r, const
     return take_message(m, r, &message, now_us);
 }
 
-/* Where a datagram was sent to may be a group's address, from which nothing leaves. */
+/* Where a datagram was sent to may be a group's address, from which nothing leaves. What comes by a standby is answered by
+ * it. */
 static struct endpoint arrival(const struct mesh *m, const struct endpoint *from)
 {
     struct endpoint at = *from;
-    if (at.local.family && !m->config.filter.is_ours(m->config.filter.context, &at.local))
+    if (!at.local.family)
+        return at;
+    uint32_t interface = m->config.filter.interface_of(m->config.filter.context, &at.local);
+    if (!interface)
         at.local = (struct addr){0};
+    else if (ways_role(&m->ways, interface, at.local.family) == WAY_STANDBY)
+        at.interface = interface;
     return at;
 }
 
@@ -314,7 +324,7 @@ void mesh_on_source(struct mesh *m, uint32_t slot, const struct endpoint *from, 
         return;
     const struct endpoint at = arrival(m, from);
     mesh_touch(m, p);
-    path_on_source(p->paths, &at, now_us);
+    path_on_data(p->paths, &at, now_us);
     mesh_poll_paths(m, p, now_us);
 }
 

@@ -24,7 +24,8 @@ int mesh_add_peer(struct mesh *m, const struct node_id *id, struct peer **out)
     const struct path_set_config paths = {.random = m->config.random,
                                           .local_max = m->config.local_max,
                                           .carriers = m->config.carriers,
-                                          .quiet_us = m->config.quiet_us};
+                                          .quiet_us = m->config.quiet_us,
+                                          .ways = &m->ways};
     if (heap_reserve(&m->due) || outputs_promise(&m->outputs, 1))
         return ERR_NOMEM;
     struct peer *p;

@@ -74,6 +74,9 @@ struct mesh {
     } announce;
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
     unsigned overlay_count;
+    struct ways ways;                       /* all path sets look at them */
+    struct addr standbys[2 * STANDBYS_MAX]; /* where they are reached from outside, … */
+    unsigned standby_count;                 /* … as far as that is known */
 
     struct peer *peers[MESH_PEERS_MAX];         /* by slot; NULL: free */
     unsigned slot_end;                          /* no peer was ever at or above */

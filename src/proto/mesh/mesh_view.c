@@ -115,7 +115,7 @@ static void view_session(const struct peer *p, struct mesh_peer *out)
     const struct path *best = path_best(p->paths);
     out->path_count = path_list(p->paths, out->paths, PATHS_MAX);
     for (size_t i = 0; best && i < out->path_count; i++)
-        if (endpoint_same_way(&out->paths[i].endpoint, &best->endpoint))
+        if (endpoint_same_path(&out->paths[i].endpoint, &best->endpoint))
             out->path = out->paths[i];
 }
 

@@ -63,6 +63,7 @@ enum message_type {
     MESSAGE_RELAY_CHANNEL = 25, /* here is your end of a channel */
     MESSAGE_PUNCH = 27,         /* let us punch: here is where I am seen */
     MESSAGE_PUNCH_GO = 28,      /* begin */
+    MESSAGE_STANDBY = 32,       /* where my standbys are reached: probe them now */
 };
 
 enum refuse_code {
@@ -158,7 +159,7 @@ struct message {
             uint8_t code;                    /* [1] enum bye_code, or a later one */
             char text[MESSAGE_TEXT_MAX + 1]; /* [2?] text_ok: of REPLACED, where another process was let in */
         } bye;
-        struct message_candidates candidates; /* [1?] */
+        struct message_candidates candidates; /* CANDIDATES, STANDBY: [1?] */
         struct {
             uint32_t step;                  /* [1] counts the ratchet steps of a session, from 1 */
             uint32_t receiver_index;        /* [2] for the new keys */

@@ -390,6 +390,7 @@ static const struct message_format formats[] = {
     [MESSAGE_RELAY_CHANNEL] = FIELDS(relay_channel),
     [MESSAGE_PUNCH] = FIELDS(punch),
     [MESSAGE_PUNCH_GO] = FIELDS(punch_go),
+    [MESSAGE_STANDBY] = FIELDS(candidates),
 };
 
 const struct message_format *message_format(uint64_t type)

@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+#define STANDBY_TIER 3 /* behind all that the kernel chooses */
+
 const char *carrier_name(enum carrier carrier)
 {
     switch (carrier) {
@@ -75,6 +77,11 @@ unsigned carrier_tier(enum carrier carrier)
     return 0;
 }
 
+unsigned endpoint_tier(const struct endpoint *e)
+{
+    return carrier_tier(e->carrier) + (e->interface ? STANDBY_TIER : 0);
+}
+
 struct endpoint endpoint_tcp(uint64_t conn, const struct addr *remote)
 {
     return (struct endpoint){.carrier = CARRIER_TCP, .conn = conn, .remote = *remote};
@@ -95,9 +102,14 @@ bool endpoint_same_way(const struct endpoint *a, const struct endpoint *b)
            id_compare(&a->peer, &b->peer) == 0;
 }
 
+bool endpoint_same_path(const struct endpoint *a, const struct endpoint *b)
+{
+    return endpoint_same_way(a, b) && a->interface == b->interface;
+}
+
 bool endpoint_same(const struct endpoint *a, const struct endpoint *b)
 {
-    return endpoint_same_way(a, b) && addr_same_host(&a->local, &b->local);
+    return endpoint_same_path(a, b) && addr_same_host(&a->local, &b->local);
 }
 
 static char *format_uplink(const struct endpoint *e, char out[ENDPOINT_TEXT_MAX])
@@ -116,6 +128,9 @@ char *endpoint_format(const struct endpoint *e, char out[ENDPOINT_TEXT_MAX])
     int len =
         snprintf(out, ENDPOINT_TEXT_MAX, "%s %s", carrier_name(e->carrier), addr_format(&e->remote, remote));
     if (e->local.family)
-        snprintf(out + len, ENDPOINT_TEXT_MAX - (size_t)len, " from %s", addr_format(&e->local, local));
+        len +=
+            snprintf(out + len, ENDPOINT_TEXT_MAX - (size_t)len, " from %s", addr_format(&e->local, local));
+    if (e->interface)
+        snprintf(out + len, ENDPOINT_TEXT_MAX - (size_t)len, " by interface %u", e->interface);
     return out;
 }

@@ -37,6 +37,8 @@ struct endpoint {
     enum carrier carrier;
     struct addr local; /* leaves from there; without family: where the kernel likes. Its port is 0 */
     struct addr remote;
+    uint32_t
+        interface; /* UDP, RELAY: leaves by that one, a standby (proto/path/ways.h); 0: by the kernel's choice */
     uint64_t conn;       /* TCP: the connection, by its number; the remote address is for people */
     uint32_t channel;    /* RELAY: by its number */
     uint8_t backbone;    /* UPLINK: by its number; the addresses are empty … */
@@ -48,8 +50,10 @@ const char *carrier_name(enum carrier carrier);
 bool carrier_in(enum carrier carrier, enum carriers which);
 
 /* Of two paths that answer, one of the lower tier carries: what goes straight, then what goes over UDP by a relay, then what goes
- * over TCP. */
+ * over TCP … */
 unsigned carrier_tier(enum carrier carrier);
+/* … and behind them all, in the same order, what leaves by a standby. */
+unsigned endpoint_tier(const struct endpoint *e);
 
 /* What carries to a candidate of this kind. */
 enum carrier carrier_for(enum candidate_kind kind);
@@ -67,10 +71,14 @@ struct endpoint endpoint_uplink(unsigned backbone, const struct node_id *peer);
 
 bool endpoint_same(const struct endpoint *a, const struct endpoint *b);
 
-/* As endpoint_same, wherever at our side it leaves from: what tells paths apart. */
+/* As endpoint_same, from whatever address of ours it leaves: what tells paths apart. */
+bool endpoint_same_path(const struct endpoint *a, const struct endpoint *b);
+
+/* As endpoint_same_path, by whatever interface: the same at the other side. */
 bool endpoint_same_way(const struct endpoint *a, const struct endpoint *b);
 
-/* "direct 192.0.2.1:9443", "direct 192.0.2.1:9443 from 198.51.100.2", "relay 203.0.113.2:8080", "tcp 192.0.2.1:8443", "tcp by
+/* "direct 192.0.2.1:9443", "direct 192.0.2.1:9443 from 198.51.100.2 by interface 3",
+ * "relay 203.0.113.2:8080", "tcp 192.0.2.1:8443", "tcp by
  * the backbone". Returns out. */
-#define ENDPOINT_TEXT_MAX (2 * ADDR_TEXT_MAX + 16)
+#define ENDPOINT_TEXT_MAX (2 * ADDR_TEXT_MAX + 48)
 char *endpoint_format(const struct endpoint *e, char out[ENDPOINT_TEXT_MAX]);

@@ -10,7 +10,9 @@
 #include "proto/path/path_choice.h"
 #include "proto/path/path_pace.h"
 #include "proto/path/path_quiet.h"
+#include "proto/path/path_room.h"
 #include "proto/path/path_set.h"
+#include "proto/path/path_standby.h"
 #include "proto/wire/wire.h"
 #include <stdlib.h>
 
@@ -45,15 +47,6 @@ void path_set_free(struct path_set *set)
     free(set);
 }
 
-static struct path_entry *find(struct path_set *set, const struct endpoint *to)
-{
-    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
-        if (endpoint_same_way(&e->path.endpoint, to))
-            return e;
-    }
-    return NULL;
-}
-
 static bool is_group(const struct addr *a)
 {
     return a->family == 4 ? a->ip[0] >= 224 : a->ip[0] == 0xff;
@@ -64,62 +57,17 @@ static bool usable(const struct addr *a)
     return (a->family == 4 || a->family == 6) && a->port && !addr_is_unspecified(a) && !is_group(a);
 }
 
-/* How readily an entry makes room: 0 never. */
-static unsigned eviction_rank(const struct path_set *set, const struct path_entry *e, bool for_source)
-{
-    if (e == set->best)
-        return 0;
-    switch (e->path.state) {
-    case PATH_STATE_FAILED:
-        return e->learned ? 5 : 4;
-    case PATH_STATE_UNTRIED:
-    case PATH_STATE_PROBING:
-        return for_source ? 3 : 0;
-    case PATH_STATE_SUSPECT:
-        return for_source ? 2 : 0;
-    case PATH_STATE_PROVEN:
-    case PATH_STATE_QUIET:
-        return for_source ? 1 : 0;
-    }
-    return 0;
-}
-
-/* Whether there is room for a candidate: a full set gives up what is worth least, and of those what answered longest ago. */
-static bool make_room(struct path_set *set, bool for_source)
-{
-    struct path_entry *victim = NULL;
-    unsigned count = 0, highest = 0;
-    for (struct path_entry *e = set->first; e && e->place == PATH_PLACE_CANDIDATE; e = e->next, count++) {
-        unsigned rank = eviction_rank(set, e, for_source);
-        if (rank < highest || rank == 0 || (rank == highest && e->answer_us >= victim->answer_us))
-            continue;
-        victim = e;
-        highest = rank;
-    }
-    if (count < CANDIDATES_MAX)
-        return true;
-    if (victim)
-        path_set_remove(set, victim);
-    return victim != NULL;
-}
-
-static struct path_entry *put_candidate(struct path_set *set, const struct endpoint *to, bool for_source,
-                                        uint64_t now_us)
-{
-    return make_room(set, for_source) ? path_set_put(set, PATH_PLACE_CANDIDATE, to, now_us) : NULL;
-}
-
 /* NULL when there is no room, or no way. */
 static struct path_entry *add(struct path_set *set, const struct endpoint *to, uint64_t now_us)
 {
     if (!carrier_in(to->carrier, set->config.carriers) || !usable(&to->remote))
         return NULL;
-    struct path_entry *e = find(set, to);
+    struct path_entry *e = path_set_find(set, to);
     if (e) {
         path_set_retry(e, now_us);
         return e;
     }
-    return put_candidate(set, to, false, now_us);
+    return path_room_put(set, to, false, now_us);
 }
 
 void path_add(struct path_set *set, const struct addr *remote, enum candidate_kind kind, uint64_t now_us)
@@ -140,6 +88,15 @@ void path_add_observed(struct path_set *set, const struct addr *remote, uint64_t
     struct path_entry *e = add(set, &to, now_us);
     if (e)
         e->learned = false;
+}
+
+void path_add_standby(struct path_set *set, const struct addr *remote, uint64_t now_us)
+{
+    path_set_heard(set, now_us);
+    const struct endpoint to = endpoint_udp(remote);
+    struct path_entry *e = add(set, &to, now_us);
+    if (e && e->added_us == now_us)
+        e->learned = true; /* it is forgotten if it does not answer: the peer says so again */
 }
 
 static bool listed(const struct path_entry *e, const struct candidate *list, unsigned count)
@@ -165,7 +122,7 @@ void path_announced(struct path_set *set, const struct candidate *list, unsigned
     for (unsigned i = 0; i < count; i++) {
         const struct endpoint to = endpoint_udp(&list[i].addr);
         path_add(set, &list[i].addr, list[i].kind, now_us);
-        struct path_entry *e = find(set, &to);
+        struct path_entry *e = path_set_find(set, &to);
         if (e)
             e->announced = true;
     }
@@ -180,7 +137,7 @@ static bool answered_of_late(const struct path_entry *e)
 void path_drop(struct path_set *set, const struct addr *remote)
 {
     const struct endpoint to = endpoint_udp(remote);
-    struct path_entry *e = find(set, &to);
+    struct path_entry *e = path_set_find(set, &to);
     if (e && !e->announced && !path_entry_live(e) && !answered_of_late(e) && e != set->best)
         path_set_remove(set, e);
 }
@@ -207,8 +164,8 @@ bool path_straight_answers(const struct path_set *set)
 /* NULL when there is no memory. */
 static struct path_entry *learn(struct path_set *set, const struct endpoint *from, uint64_t now_us)
 {
-    struct path_entry *e = find(set, from);
-    if (!e && (e = put_candidate(set, from, true, now_us)))
+    struct path_entry *e = path_set_find(set, from);
+    if (!e && (e = path_room_put(set, from, true, now_us)))
         e->learned = true;
     return e;
 }
@@ -242,22 +199,12 @@ static bool asks_from_elsewhere(const struct path_entry *e, const struct addr *l
            !addr_same_host(&e->path.endpoint.local, local);
 }
 
-void path_on_source(struct path_set *set, const struct endpoint *from, uint64_t now_us)
+static void ask_about(struct path_set *set, const struct endpoint *from, uint64_t now_us)
 {
-    path_set_heard(set, now_us);
-    if (from->carrier != CARRIER_UDP || !carrier_in(CARRIER_UDP, set->config.carriers))
-        return;
-    struct path_entry *e = find(set, from);
-    bool elsewhere = e && asks_from_elsewhere(e, &from->local);
-    if (!usable(&from->remote) || (e && e == set->best && !elsewhere))
-        return;
-    if (!(elsewhere || worth_asking(set, e, now_us)) ||
-        !bucket_take(&set->challenges, &challenge_rate, 1, now_us))
-        return;
-    e = learn(set, from, now_us);
+    struct path_entry *e = learn(set, from, now_us);
     if (!e)
         return;
-    if (elsewhere)
+    if (asks_from_elsewhere(e, &from->local))
         e->path.endpoint.local = from->local;
     e->roaming = true;
     e->challenged_us = now_us;
@@ -270,11 +217,51 @@ void path_on_source(struct path_set *set, const struct endpoint *from, uint64_t 
         set->best->challenge_us = now_us;
 }
 
+/* began: it had not, of late. */
+static void on_source(struct path_set *set, const struct endpoint *from, bool began, uint64_t now_us)
+{
+    path_set_heard(set, now_us);
+    if (from->carrier != CARRIER_UDP || !carrier_in(CARRIER_UDP, set->config.carriers))
+        return;
+    struct path_entry *e = path_set_find(set, from);
+    bool elsewhere = e && asks_from_elsewhere(e, &from->local);
+    if (!usable(&from->remote) || (e && e == set->best && !elsewhere))
+        return;
+    if ((elsewhere || began || worth_asking(set, e, now_us)) &&
+        bucket_take(&set->challenges, &challenge_rate, 1, now_us))
+        ask_about(set, from, now_us);
+}
+
+void path_on_source(struct path_set *set, const struct endpoint *from, uint64_t now_us)
+{
+    on_source(set, from, false, now_us);
+}
+
+void path_on_data(struct path_set *set, const struct endpoint *from, uint64_t now_us)
+{
+    struct path_entry *e = path_set_find(set, from);
+    bool began = e && now_us - e->data_us >= PATH_DATA_GAP_US;
+    if (e)
+        e->data_us = now_us;
+    on_source(set, from, began, now_us);
+}
+
 /* The answer is to a question that left from another address of ours than we ask from now. */
 static bool asked_from_elsewhere(const struct path_entry *e, const struct endpoint *from)
 {
     const struct addr *local = &e->path.endpoint.local;
     return local->family && !addr_same_host(local, &from->local);
+}
+
+/* What was asked there, by whichever interface: the kernel may have taken another for its choice since then. NULL: nothing was. */
+static struct path_entry *find_asked(struct path_set *set, const struct endpoint *from, uint64_t token,
+                                     struct path_sent **sent)
+{
+    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
+        if (endpoint_same_way(&e->path.endpoint, from) && (*sent = path_entry_find(e, token)))
+            return e;
+    }
+    return NULL;
 }
 
 /* The best path has answered. What is lost of a stream's data is lost in queues of ours, and tells nothing of the way. */
@@ -294,10 +281,10 @@ bool path_on_answer(struct path_set *set, const struct path_probe *answer, const
     path_set_heard(set, now_us);
     if (answer->kind != PATH_PROBE_ANSWER)
         return false;
-    struct path_entry *e = find(set, from);
-    struct path_sent *sent = e ? path_entry_find(e, answer->token) : NULL;
+    struct path_sent *sent;
+    struct path_entry *e = find_asked(set, from, answer->token, &sent);
     /* An answer from another address than was asked proves nothing about either. */
-    if (!sent) {
+    if (!e) {
         path_on_source(set, from, now_us);
         return false;
     }
@@ -348,6 +335,7 @@ void path_on_silence(struct path_set *set, uint64_t now_us)
         return;
     e->unanswered = 1;
     e->round_us = 0;
+    path_standby_check(set, now_us);
 }
 
 void path_on_too_big(struct path_set *set, uint64_t now_us)
@@ -371,12 +359,13 @@ static void take_local_max(struct path_set *set, uint16_t local_max, uint64_t no
     }
 }
 
-void path_forget_locals(struct path_set *set, bool (*is_ours)(const void *context, const struct addr *a),
+void path_forget_locals(struct path_set *set,
+                        uint32_t (*interface_of)(const void *context, const struct addr *a),
                         const void *context)
 {
     for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
         struct addr *local = &e->path.endpoint.local;
-        if (local->family && !is_ours(context, local))
+        if (local->family && !interface_of(context, local))
             *local = (struct addr){0};
     }
 }

@@ -22,13 +22,16 @@
 #include "base/random.h"
 #include "proto/path/endpoint.h"
 #include "proto/path/path_receipt.h"
+#include "proto/path/ways.h"
 #include "proto/wire/candidate.h"
 #include "proto/wire/wire.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define PATHS_MAX (CANDIDATES_MAX + 1 + UPLINKS_MAX + RELAYS_MAX) /* of them one trunk */
+#define PATH_STANDBYS_MAX                                                                                    \
+    (2 * STANDBYS_MAX) /* while the peer moves, by each standby where it was and where it is */
+#define PATHS_MAX (CANDIDATES_MAX + PATH_STANDBYS_MAX + 1 + UPLINKS_MAX + RELAYS_MAX) /* of them one trunk */
 #define PATH_STREAM_SIZE_MAX                                                                                 \
     (WIRE_FRAME_MAX +                                                                                        \
      WIRE_OVERHEAD) /* over TCP: what the largest frame of a device needs, as no packet's size bounds it */
@@ -91,6 +94,8 @@ enum path_why {
     PATH_WHY_UPLINK,     /* … than this one, by a backbone */
     PATH_WHY_QUIET,      /* nothing flows … */
     PATH_WHY_WAKES,      /* … and this one carries what comes first */
+    PATH_WHY_STANDBY,    /* it leaves by a standby, and something answers by the kernel's choice … */
+    PATH_WHY_TAKEN_OVER, /* … and it carries, as nothing did */
 };
 
 struct path {
@@ -110,6 +115,8 @@ struct path_set_config {
     uint16_t local_max;
     enum carriers carriers; /* paths of others are not taken in */
     uint64_t quiet_us;      /* without data until paths that can be woken are left alone; 0: never */
+    const struct ways *
+        ways; /* out of this machine, as they are now; borrowed while the set lives. NULL: the kernel's choice */
 };
 int path_set_new(const struct path_set_config *config, struct path_set **out) must_check;
 void path_set_free(struct path_set *set);
@@ -156,6 +163,17 @@ bool path_relay_answers(const struct path_set *set, unsigned relay);
 bool path_relay_failed(const struct path_set *set, unsigned relay);
 bool path_relay_carries(const struct path_set *set, unsigned relay);
 
+/* As path_add_observed, for where the peer says that it is reached by a standby of its own: it may have to be sent to, lest
+ * its probes do not come in. */
+void path_add_standby(struct path_set *set, const struct addr *remote, uint64_t now_us);
+
+/* True when the peer is to be asked to probe where our standbys are reached: they are about to be tried. Once for each
+ * time. */
+bool path_take_standby_call(struct path_set *set);
+
+/* It is known anew where our standbys are reached: those that did not answer are tried again. True when there are any. */
+bool path_retry_standbys(struct path_set *set, uint64_t now_us);
+
 /* Forgets candidates of the other side's last announcement that are not in this one and not proven. */
 void path_announced(struct path_set *set, const struct candidate *list, unsigned count, uint64_t now_us);
 
@@ -170,7 +188,8 @@ void path_drop_quiet(struct path_set *set);
 bool path_straight_answers(const struct path_set *set);
 
 /* Our own addresses changed: paths forget those that are no longer ours, and leave from where the kernel likes. */
-void path_forget_locals(struct path_set *set, bool (*is_ours)(const void *context, const struct addr *a),
+void path_forget_locals(struct path_set *set,
+                        uint32_t (*interface_of)(const void *context, const struct addr *a),
                         const void *context);
 
 /* A datagram of this peer that authenticated came from there: when that is not the best path, both are asked
@@ -180,6 +199,11 @@ void path_forget_locals(struct path_set *set, bool (*is_ours)(const void *contex
  * from the local address at which the datagram arrived, and belongs to it from then on, until it fails. May be called for every such datagram; cheap when there is
  * nothing to do, as for what came by an uplink. */
 void path_on_source(struct path_set *set, const struct endpoint *from, uint64_t now_us);
+
+/* As path_on_source, for data that arrives elsewhere than by the best path; told at least every PATH_DATA_GAP_US while it does.
+ * Where it begins, the peer may have left the best path: both are asked whatever was asked of late. */
+#define PATH_DATA_GAP_US 1000000ull
+void path_on_data(struct path_set *set, const struct endpoint *from, uint64_t now_us);
 
 /* An authenticated answer from there. Returns true when the best path, its size or its state changed. One
  * from another address than was asked proves nothing and counts as path_on_source. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which of the paths carries. Pure; control thread. docs/PROTOCOL.md §9.
  *
- *   best suspect or failed         any proven one takes over, provisionally until it answers; of the lowest tier first
+ *   best suspect or failed         any proven one takes over, provisionally until it answers: one that has answered since
+ *                                  best did, and of the lowest tier first
  *   another is of a lower tier     at its full size; after a failure once it has answered for 10 s
  *   another of the tier is faster  by a quarter and 2 ms, measured since the last change, at its full size; only
  *                                  one that the peer or a person named: whoever sends our datagrams on from an
@@ -15,6 +16,7 @@
 
 #include "base/clock.h"
 #include "proto/path/path_set.h"
+#include "proto/path/path_standby.h"
 
 #define BETTER_US      2000u
 #define ROAM_SPREAD_US 10000u
@@ -22,7 +24,7 @@
 
 unsigned path_tier(const struct path_entry *e)
 {
-    return carrier_tier(e->path.endpoint.carrier);
+    return endpoint_tier(&e->path.endpoint);
 }
 
 static bool answers_faster(const struct path_entry *a, const struct path_entry *b)
@@ -88,6 +90,8 @@ static bool goes_before(const struct path_set *set, const struct path_entry *a, 
 {
     if (path_doubted(set, a) != path_doubted(set, b))
         return path_doubted(set, b);
+    if (path_standby_outlives(set, a) != path_standby_outlives(set, b))
+        return path_standby_outlives(set, a);
     if (path_tier(a) != path_tier(b))
         return path_tier(a) < path_tier(b);
     return a->path.rtt_us < b->path.rtt_us;
@@ -129,7 +133,7 @@ static void choose(struct path_set *set, uint64_t now_us)
     if (hopeful && e->path.state == PATH_STATE_SUSPECT)
         return;
     if (e != b)
-        set_best(set, e, hopeful, now_us);
+        set_best(set, e, hopeful && !path_standby_outlives(set, e), now_us);
 }
 
 /* What would carry in its place: something of a higher tier, or another relay. */

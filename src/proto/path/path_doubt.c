@@ -38,7 +38,7 @@ static bool has_other(const struct path_set *set, uint64_t since_us)
 static bool has_faster(const struct path_set *set)
 {
     for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
-        if (is_clean(set, e) && path_far_slower(set->best, e))
+        if (is_clean(set, e) && !e->path.endpoint.interface && path_far_slower(set->best, e))
             return true;
     }
     return false;

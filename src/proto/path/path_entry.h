@@ -64,6 +64,7 @@ struct path_entry {
     uint64_t base_proof_us; /* when the newest answered probe of the base size was sent */
     uint64_t full_lost_us;  /* when the first of the lost full-size probes was sent */
     uint64_t challenged_us; /* when its source last made us ask */
+    uint64_t data_us;       /* when data last came from there, that was told of */
     uint64_t distrust_us;   /* until then it is not preferred for its round trip; 0: it never failed */
     struct path_doubt doubt;
     struct path_size size;

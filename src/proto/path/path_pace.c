@@ -29,6 +29,8 @@ static uint64_t interval_of_other(const struct path_set *set, const struct path_
         return set->now_us < set->alert_us ? PATH_HURRIED_US : UNHURRIED_US;
     if (e->path.endpoint.carrier == CARRIER_UPLINK || e->path.endpoint.carrier == CARRIER_TCP)
         return IDLE_BEST_US;
+    if (e->path.endpoint.interface)
+        return set->active ? IDLE_BEST_US : PATH_IDLE_OTHER_US;
     if (set->best && path_tier(e) < path_tier(set->best))
         return set->active ? RETURNING_US : IDLE_BEST_US;
     return set->active ? PATH_ACTIVE_OTHER_US : PATH_IDLE_OTHER_US;

@@ -8,6 +8,7 @@
 #include "proto/path/path_pace.h"
 #include "proto/path/path_quiet.h"
 #include "proto/path/path_set.h"
+#include "proto/path/path_standby.h"
 #include "proto/wire/wire.h"
 
 #define RETRY_US        30000000ull
@@ -59,7 +60,10 @@ static void advance(struct path_set *set, uint64_t now_us)
     for (struct path_entry *e = path_set_next(set, NULL), *next; e; e = next) {
         next = path_set_next(set, e);
         enum path_state before = e->path.state;
+        bool sound = !e->unanswered;
         path_entry_expire(e, path_set_limit(set, e), now_us);
+        if (e == set->best && sound && e->unanswered)
+            path_standby_check(set, now_us);
         if (e == set->best && before == PATH_STATE_PROVEN && e->path.state == PATH_STATE_SUSPECT)
             path_set_ask_all(set, now_us);
         if (path_entry_exhausted(e, now_us))
@@ -70,6 +74,7 @@ static void advance(struct path_set *set, uint64_t now_us)
             path_decide_roam(set, e, now_us);
     }
     path_quiet_update(set, now_us);
+    path_standby_update(set, now_us);
     path_choose(set, now_us);
 }
 
@@ -84,8 +89,10 @@ static bool due_try(struct path_set *set, struct path_entry *e, uint64_t now_us,
         e->try_us = now_us + try_rate.interval_us;
         return false;
     }
-    if (e->path.state != PATH_STATE_PROBING)
+    if (e->path.state != PATH_STATE_PROBING) {
         e->tries = 0;
+        set->standby_call |= e->path.endpoint.interface != 0;
+    }
     e->charged = false;
     e->path.state = PATH_STATE_PROBING;
     e->try_us = now_us + (PATH_TRY_US << e->tries++);

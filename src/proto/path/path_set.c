@@ -48,6 +48,15 @@ void path_set_remove(struct path_set *set, struct path_entry *e)
     free(e);
 }
 
+struct path_entry *path_set_find(const struct path_set *set, const struct endpoint *to)
+{
+    for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
+        if (endpoint_same_path(&e->path.endpoint, to))
+            return e;
+    }
+    return NULL;
+}
+
 /* ---- what is so of them ---- */
 
 bool path_set_by_stream(const struct path_entry *e)

@@ -10,8 +10,9 @@
 /* Where an entry stands. Candidates share the first place, which has room for CANDIDATES_MAX; there is one trunk at most, one
  * uplink of each backbone, and one relay of each number. */
 #define PATH_PLACE_CANDIDATE 0
-#define PATH_PLACE_TRUNK     1
-#define PATH_PLACE_UPLINK    2
+#define PATH_PLACE_STANDBY   1 /* has room for PATH_STANDBYS_MAX */
+#define PATH_PLACE_TRUNK     2
+#define PATH_PLACE_UPLINK    3
 #define PATH_PLACE_RELAY     (PATH_PLACE_UPLINK + UPLINKS_MAX)
 
 struct path_set {
@@ -21,6 +22,8 @@ struct path_set {
     bool backed; /* one of a higher tier, or another relay, would take over from best */
     bool active;
     bool quiet;         /* proto/path/path_quiet.h */
+    bool standby_call;  /* path_take_standby_call */
+    uint64_t active_us; /* when it last was */
     bool dirty;         /* a change that the owner has not been told */
     bool provisional;   /* best took over from one that failed, and has not answered since */
     uint64_t chosen_us; /* when best was */
@@ -39,6 +42,9 @@ struct path_entry *path_set_next(const struct path_set *set, const struct path_e
 
 /* The first in that place, or NULL. */
 struct path_entry *path_set_at(const struct path_set *set, uint8_t place);
+
+/* The path that leads there, or NULL. */
+struct path_entry *path_set_find(const struct path_set *set, const struct endpoint *to);
 
 /* A new path, untried and due at once, behind those of its place. NULL when there is no memory: as if it was not there. */
 struct path_entry *path_set_put(struct path_set *set, uint8_t place, const struct endpoint *to,

@@ -25,6 +25,8 @@ static enum path_why reason_of_best(const struct path_set *set)
         round |= path_goes_round(e, set->best);
         behind |= path_tier(e) <= path_tier(set->best) && !path_goes_round(e, set->best);
     }
+    if (set->best->path.endpoint.interface)
+        return PATH_WHY_TAKEN_OVER;
     if (alone || behind)
         return alone ? PATH_WHY_ONLY : PATH_WHY_BEST;
     if (round)
@@ -42,6 +44,8 @@ static enum path_why reason_of(const struct path_set *set, const struct path_ent
         return e->once_proven ? PATH_WHY_SILENT : PATH_WHY_UNKNOWN;
     if (path_doubted(set, e))
         return e->doubt.why;
+    if (set->best && e->path.endpoint.interface && path_tier(set->best) < path_tier(e))
+        return PATH_WHY_STANDBY;
     if (set->best && path_tier(set->best) < path_tier(e))
         return set->best->path.endpoint.carrier == CARRIER_RELAY ? PATH_WHY_RELAYED : PATH_WHY_BEHIND;
     if (set->best && path_goes_round(e, set->best))
@@ -107,6 +111,10 @@ const char *path_why_text(enum path_why why)
         return "nothing flows: it is asked again, and carries again, when something does";
     case PATH_WHY_WAKES:
         return "nothing flows, and better ones are left alone: it carries what comes first";
+    case PATH_WHY_STANDBY:
+        return "it is a standby: one by the interface that the system prefers carries";
+    case PATH_WHY_TAKEN_OVER:
+        return "it is a standby, and none by the interface that the system prefers answers";
     }
     return "unknown";
 }

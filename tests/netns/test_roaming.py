@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A laptop with two ways out, each behind a router of its own that lets in answers alone. The kernel prefers the first.
+
+    laptop wifi 192.168.1.2 ──── home   198.51.101.2 ──┐
+           cell 192.168.2.2 ──── mobile 198.51.102.2 ──┤ inet ──── office 198.51.100.2 ──── site-a 192.168.3.2
+                                                       └────────── server 203.0.113.2
+"""
+
+import time
+
+import lab as labs
+import pytest
+from lab import A_OVERLAY, B_OVERLAY, PATIENCE
+from routers import KINDS
+
+GAP_S = 1.0
+METRICS = {"wifi": 100, "cell": 200}
+GATEWAYS = {"wifi": "192.168.1.1", "cell": "192.168.2.1"}
+SITES = ("office", "home", "mobile")
+
+
+def put_up(laptop, device):
+    """As a network manager does, once it has a lease."""
+    net = GATEWAYS[device].rpartition(".")[0]
+    laptop.ip("link", "set", device, "up")
+    laptop.ip("addr", "replace", f"{net}.2/24", "dev", device)
+    laptop.ip("route", "replace", "default", "via", GATEWAYS[device], "dev", device, "metric", METRICS[device])
+
+
+def take_down(laptop, device):
+    laptop.ip("addr", "flush", "dev", device)
+    laptop.ip("link", "set", device, "down")
+
+
+@pytest.fixture(params=["behind a router", "public"])
+def roaming(lab, request):
+    """(A, the laptop's node, the routers by name)"""
+    *sites, server, inet = lab.internet(sites=SITES)
+    routers = dict(zip(SITES, sites))
+    for router in sites:
+        router.sysctl("net.ipv4.ip_forward", 1)
+        router.nft(KINDS["port-restricted"].rules4(router.address))
+    a_host, laptop = routers["office"], lab.host("laptop")
+    if request.param == "behind a router":
+        a_host = lab.host("site-a")
+        lab.attach(a_host, routers["office"], "192.168.3")
+    else:
+        a_host.run("nft", "flush", "ruleset")
+    for device, router in (("wifi", "home"), ("cell", "mobile")):
+        lab.link(laptop, device, routers[router], "inside")
+        routers[router].ip("addr", "add", f"{GATEWAYS[device]}/24", "dev", "inside")
+        put_up(laptop, device)
+    backbone = server.backbone()
+    a = a_host.node("-backbone", backbone.url, "-tap-ip", A_OVERLAY, "-tap-netmask", 24, "-public")
+    b = laptop.node("-backbone", backbone.url, "-tap-ip", B_OVERLAY, "-tap-netmask", 24, "-connect", a.id)
+    laptop.wait_ping(A_OVERLAY, 5)
+    labs.wait_for(lambda: b.peer(a)["path"]["kind"] == "direct", 15, "the path becomes direct")
+    return a, b, routers
+
+
+def standby(b, a):
+    """The state of the path by the way out that the kernel does not choose, or None."""
+    return next((path["state"] for path in b.peer(a)["paths"] if path["interface"]), None)
+
+
+def moves(b, stream, count, every):
+    """The laptop leaves the network that it uses for the other one, so often; the longest gaps, one for each move."""
+    gaps, device = [], "wifi"
+    for _ in range(count):
+        at = stream.last()
+        other = "cell" if device == "wifi" else "wifi"
+        take_down(b.host, device)
+        put_up(b.host, other)
+        time.sleep(every)  # the laptop stays for so long
+        gaps.append(stream.longest_gap(after=at - 5))
+        device = other
+    return gaps
+
+
+@pytest.mark.alone
+def test_laptop_that_roams_every_5_seconds_for_a_minute_has_no_gap_over_1_second(roaming, figure):
+    a, b, _ = roaming
+    take_down(b.host, "cell")
+    stream = b.host.ping_stream(A_OVERLAY, interval=0.02)
+    stream.wait_replies(50, 10)
+    gaps = moves(b, stream, 12, 5)
+    stream.wait_replies(50, 10)
+    stream.stop()
+    figure(f"12 moves, gaps: median {labs.median(gaps):.2f}, worst {max(gaps):.2f} s")
+    assert max(gaps) < GAP_S * PATIENCE
+
+
+@pytest.mark.alone
+def test_standby_takes_over_within_1_second_when_the_network_in_use_dies_in_silence(roaming, figure):
+    a, b, routers = roaming
+    stream = b.host.ping_stream(A_OVERLAY, interval=0.02)
+    labs.wait_for(lambda: standby(b, a) == "proven", 10, "the standby answers")
+    assert not b.peer(a)["path"]["interface"]
+    at = stream.last()
+    routers["home"].ip("link", "set", "eth0", "down")
+    stream.wait_sequence(at + 250, 20)
+    gap = stream.longest_gap(after=at - 5)
+    assert b.peer(a)["path"]["interface"]
+    routers["home"].ip("link", "set", "eth0", "up")
+    routers["home"].ip("route", "replace", "default", "via", "198.51.101.1")
+    labs.wait_for(lambda: not b.peer(a)["path"]["interface"], 30, "the network that is preferred carries again")
+    stream.stop()
+    figure(f"the network in use dies in silence: {gap:.2f} s without an answer, none when it is back: "
+           f"{stream.longest_gap(after=at + 150):.2f} s")
+    assert gap < GAP_S * PATIENCE
