@@ -9,7 +9,8 @@
 #define USEC_PER_MSEC 1000ull
 #define TIME_NEVER    UINT64_MAX
 
-/* Microseconds of CLOCK_MONOTONIC: every `now` in this program. */
+/* Microseconds of CLOCK_BOOTTIME, which never steps, and counts the time in which the machine sleeps, as peers do: every `now`
+ * in this program. */
 uint64_t clock_monotonic_us(void);
 
 /* Nanoseconds of CPU that the calling thread has used: what a computation costs whatever else runs. */

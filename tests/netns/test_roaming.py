@@ -108,3 +108,42 @@ def test_standby_takes_over_within_1_second_when_the_network_in_use_dies_in_sile
     figure(f"the network in use dies in silence: {gap:.2f} s without an answer, none when it is back: "
            f"{stream.longest_gap(after=at + 150):.2f} s")
     assert gap < GAP_S * PATIENCE
+
+
+def session(a):
+    """Whether A has one with its only peer."""
+    return any(peer["suite"] for peer in a.status()["peers"])
+
+
+def everyone(node):
+    """The node's processes: itself, and its helpers."""
+    return [node.process.pid, *labs.helpers(node.process).values()]
+
+
+@pytest.mark.alone
+def test_laptop_that_slept_until_its_session_was_ended_is_back_within_3_seconds(lab, figure):
+    a_host, home, server, _ = lab.internet(sites=("site-a", "home"))
+    home.sysctl("net.ipv4.ip_forward", 1)
+    home.nft(KINDS["port-restricted"].rules4(home.address))
+    laptop = lab.host("laptop")
+    lab.attach(laptop, home, "192.168.1")
+    backbone = server.backbone()
+    hasty = ("-backbone", backbone.url, "-tap-netmask", 24, "-test-rehandshake-seconds", 6)
+    a = a_host.node(*hasty, "-tap-ip", A_OVERLAY, "-public")
+    b = laptop.node(*hasty, "-tap-ip", B_OVERLAY, "-connect", a.id)
+    laptop.wait_ping(A_OVERLAY, 5)
+    asleep = everyone(b)
+    for pid in asleep:
+        laptop.run("kill", "-STOP", pid)
+    home.ip("link", "set", "laptop", "down")
+    labs.wait_for(lambda: not session(a), 60, "A has ended the session")
+    labs.flush_conntrack(home)
+    home.ip("link", "set", "laptop", "up")
+    for pid in asleep:
+        laptop.run("kill", "-CONT", pid)
+    began = time.monotonic()
+    laptop.wait_ping(A_OVERLAY, 20)
+    back = time.monotonic() - began
+    b.process.wait_log("this machine slept")
+    figure(f"a laptop that slept until its peer had ended the session: back after {back:.2f} s")
+    assert back < 3 * PATIENCE

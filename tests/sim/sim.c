@@ -691,6 +691,8 @@ static void deliver_datagram(struct sim *sim, struct event *e)
     if (sim_at_relay(sim, e))
         return;
     struct sim_node *n = sim_enter(sim, &e->from, &e->to);
+    if (n && n->asleep)
+        return;
     bool relayed = wire_classify(e->data, e->len) == WIRE_CLASS_RELAY;
     const struct sim_node *sender = sim_node_at(sim, &e->from);
     if (!n || (sender && sim->severed[sender->number][n->number]) || (n->behind_nat && !n->mapped) ||
@@ -740,6 +742,8 @@ static void deliver_stream(struct sim *sim, struct event *e)
     struct pipe_ends *p = &sim->pipes[e->pipe];
     struct pipe_end *end = e->to_dialler ? &p->dialler : &p->listener;
     struct sim_node *n = end->node;
+    if (n && n->asleep)
+        return;
     if (e->kind == EVENT_ACCEPT && !p->dialler.node)
         return; /* it was cut before it arrived */
     if (!n || !n->mesh || !p->open) {
@@ -795,7 +799,7 @@ static void tick_all(struct sim *sim)
     for (unsigned i = 0; i < sim->node_count; i++) {
         struct sim_node *n = &sim->nodes[i];
         sim_ask_address(n);
-        while (n->mesh && mesh_next_deadline(n->mesh, sim->now_us) <= sim->now_us) {
+        while (n->mesh && !n->asleep && mesh_next_deadline(n->mesh, sim->now_us) <= sim->now_us) {
             mesh_tick(n->mesh, sim->now_us);
             n->ticks++;
         }

@@ -640,6 +640,30 @@ static void a_nat_that_forgot_an_idle_node_is_opened_from_inside(void **state)
     sim_free(p.sim);
 }
 
+/* Its clock counts the time, and its peer has ended the session by then. */
+static void a_node_whose_machine_slept_is_back_within_three_seconds(void **state)
+{
+    static const unsigned minutes[] = {1, 70};
+    (void)state;
+    for (unsigned i = 0; i < sizeof(minutes) / sizeof(minutes[0]); i++) {
+        struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+        p.b->behind_nat = true;
+        sim_connect(p.b, p.a, NULL);
+        sim_run(p.sim, 5 * SECOND, exchange, &p);
+        p.b->asleep = true;
+        p.b->mapped = false;
+        sim_run(p.sim, minutes[i] * 60 * SECOND, NULL, NULL);
+        p.b->asleep = false;
+        mesh_network_changed(p.b->mesh, 1472, sim_now(p.sim));
+        sim_do_outputs(p.b);
+        uint64_t received = p.b->frames_received;
+        sim_run(p.sim, 3 * SECOND, exchange, &p);
+        assert_true(p.b->frames_received > received);
+        assert_true(sim_connected(p.a, p.b) && sim_connected(p.b, p.a));
+        sim_free(p.sim);
+    }
+}
+
 static void overlay_addresses_are_never_used_as_underlay(void **state)
 {
     (void)state;
@@ -1347,6 +1371,7 @@ int main(void)
         cmocka_unit_test(a_killed_peer_is_soon_not_connected_and_its_return_is_told),
         cmocka_unit_test(a_moved_node_is_back_within_two_seconds),
         cmocka_unit_test(a_nat_that_forgot_an_idle_node_is_opened_from_inside),
+        cmocka_unit_test(a_node_whose_machine_slept_is_back_within_three_seconds),
         cmocka_unit_test(overlay_addresses_are_never_used_as_underlay),
         cmocka_unit_test(addresses_of_no_other_machine_are_neither_probed_nor_dialled),
         cmocka_unit_test(addresses_that_change_often_are_dialled_at_a_bounded_rate),

@@ -15,14 +15,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define SLOW_MS 1000
-#define STOP_MS 1300 /* for what waits for others, at the end */
-#define TRIM_US (5 * USEC_PER_SEC)
-
-static void on_timer(uv_timer_t *timer)
-{
-    mesh_tick(((struct node *)timer->data)->mesh, clock_monotonic_us());
-}
+#define SLOW_MS  1000
+#define STOP_MS  1300 /* for what waits for others, at the end */
+#define TRIM_US  (5 * USEC_PER_SEC)
+#define SLEPT_US (5 * USEC_PER_SEC) /* between two looks at the clock, of which there is one a second */
 
 /* Most of the resident pages after a start are libraries' code that ran once: self-tests, handshakes. */
 static void trim_once(struct node *n, uint64_t now_us)
@@ -59,6 +55,26 @@ static void on_underlay_changed(struct node *n)
     mesh_network_changed(n->mesh, device_underlay_max(n->device), clock_monotonic_us());
 }
 
+/* Meanwhile NATs have forgotten us, peers have given us up, and connections are dead. */
+static void notice_sleep(struct node *n, uint64_t now_us)
+{
+    uint64_t away_us = now_us - n->looked_us;
+    n->looked_us = now_us;
+    if (away_us < SLEPT_US)
+        return;
+    log_info("this machine slept, or stopped this node, for %llu s: all peers are asked anew",
+             (unsigned long long)(away_us / USEC_PER_SEC));
+    on_underlay_changed(n);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct node *n = timer->data;
+    uint64_t now_us = clock_monotonic_us();
+    notice_sleep(n, now_us);
+    mesh_tick(n->mesh, now_us);
+}
+
 static void count_lost(struct node *n)
 {
     const struct trunks_lost lost = trunks_lost(n->trunks);
@@ -71,6 +87,7 @@ static void on_slow(uv_timer_t *timer)
 {
     struct node *n = timer->data;
     uint64_t now_us = clock_monotonic_us();
+    notice_sleep(n, now_us);
     workers_tick(&n->workers, device_mac(n->device), now_us);
     addresses_tick(&n->addresses, now_us);
     if (n->portmap)
@@ -179,6 +196,7 @@ bool control_loop_listen(struct node *n)
 
 void control_loop_begin(struct node *n)
 {
+    n->looked_us = clock_monotonic_us();
     uv_timer_start(&n->slow, on_slow, SLOW_MS, SLOW_MS);
     uv_prepare_start(&n->settle, on_settle);
     uv_poll_init(&n->loop, &n->monitor, device_monitor_fd(n->device));

@@ -94,6 +94,7 @@ struct node {
     /* The loop. */
     uv_loop_t loop;
     uv_timer_t timer;    /* the mesh's next deadline */
+    uint64_t looked_us;  /* when the clock was last looked at, for both timers */
     uv_timer_t slow;     /* once a second: STUN, profile, now and then ageing */
     uv_prepare_t settle; /* after every round of events: publish, set the timer */
     uv_async_t wake;     /* workers have events */

@@ -240,7 +240,8 @@ void path_on_source(struct path_set *set, const struct endpoint *from, uint64_t 
 void path_on_data(struct path_set *set, const struct endpoint *from, uint64_t now_us)
 {
     struct path_entry *e = path_set_find(set, from);
-    bool began = e && now_us - e->data_us >= PATH_DATA_GAP_US;
+    bool quiet = e && e->path.state == PATH_STATE_QUIET;
+    bool began = e && !quiet && now_us - e->data_us >= PATH_DATA_GAP_US;
     if (e)
         e->data_us = now_us;
     on_source(set, from, began, now_us);
