@@ -34,7 +34,7 @@ def test_every_thread_is_caged_while_frames_pass(lab):
     stream = b.host.ping_stream(A_OVERLAY)
     stream.wait_replies(20, 10)
     assert len(threads(a.process)) >= 3  # log, pool, workers
-    assert len(threads(backbone.process)) == 7  # its main one, log, arrivals, HTTP, STUN, relay, uplinks
+    assert len(threads(backbone.process)) == 8  # its main one, log, arrivals, HTTP, the directory's, STUN, relay, uplinks
     for node in (a, b):
         assert_caged(node.process, CAP_NET_ADMIN | CAP_SYS_NICE)
         assert int(threads(node.process)[str(node.process.pid)]["CapEff"], 16) & CAP_NET_ADMIN
