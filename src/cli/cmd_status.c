@@ -65,18 +65,21 @@ static char *backbone_text(const json_t *backbone, const char *seen)
     return out;
 }
 
-/* "endpoint-independent mapping, ports kept"; nothing while too few servers answer. */
+/* "endpoint-independent mapping, ports kept, filtering address-dependent"; nothing while too few servers answer. */
 static char *nat_text(const json_t *node)
 {
     const json_t *nat = json_object_get(json_object_get(node, "nat"), "ipv4");
-    const char *mapping = nodes_text(nat, "mapping"), *ports = nodes_text(nat, "ports");
+    const char *mapping = nodes_text(nat, "mapping"), *ports = nodes_text(nat, "ports"),
+               *filtering = nodes_text(nat, "filtering");
+    bool none = strcmp(mapping, "none") == 0;
     char *out = NULL;
     if (!mapping[0] || strcmp(mapping, "unknown") == 0)
         return NULL;
-    if (strcmp(mapping, "none") == 0)
-        return strdup("none: addresses are not translated");
-    if (asprintf(&out, "%s mapping%s%s", mapping, strcmp(ports, "unknown") ? ", ports " : "",
-                 strcmp(ports, "unknown") ? ports : "") < 0)
+    if (asprintf(&out, "%s%s%s%s%s%s", none ? "none: addresses are not translated" : mapping,
+                 none ? "" : " mapping", none || strcmp(ports, "unknown") == 0 ? "" : ", ports ",
+                 none || strcmp(ports, "unknown") == 0 ? "" : ports,
+                 strcmp(filtering, "unknown") == 0 || !filtering[0] ? "" : ", filtering ",
+                 strcmp(filtering, "unknown") == 0 ? "" : filtering) < 0)
         abort();
     return out;
 }

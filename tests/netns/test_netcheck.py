@@ -62,12 +62,14 @@ def test_verdict_is_right_for_each_kind_of_router(lab, kind, mapping, ports, fil
     assert (nat["mapping"], nat["ports"], nat["filtering"], nat["hairpin"]) == (mapping, ports, filtering, hairpin)
     assert result["udp"] and result["ipv4"]["path_size"] == 1472 and not result["ipv6"]["address"]
     assert took < 5
-    # The node comes to the same by its own port; it asks nobody for filtering.
+    # The node comes to the same by its own port; some seconds later it knows the filtering, too.
     node = stun_only_node(site.host)
     labs.wait_for(lambda: nat_of(node)["mapping"] != "unknown", 10, "the node knows its NAT")
     dependent = "address-dependent or address-and-port-dependent"
     assert nat_of(node)["mapping"] == (dependent if mapping == BY_PORT else mapping)
     assert nat_of(node)["ports"] == ports
+    labs.wait_for(lambda: nat_of(node)["filtering"] == filtering and nat_of(node)["hairpin"] == hairpin, 20,
+                  "the node knows whom its NAT lets in")
     text = site.host.run(labs.program("shadowmesh"), "status", "-run", node.run_dir).stdout
     assert re.search(r"NAT +(none: addresses are not translated|\S+-(in)?dependent.* mapping, ports " + ports + ")", text)
 

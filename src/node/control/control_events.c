@@ -90,6 +90,21 @@ void control_events_stun_found(void *context, unsigned i, const struct addr *lis
                          clock_monotonic_us());
 }
 
+static unsigned on_servers(void *context, struct addr out[2 * NAT_CHECK_SERVERS_MAX])
+{
+    return addresses_stun_servers(&((struct node *)context)->addresses, out, 2 * NAT_CHECK_SERVERS_MAX);
+}
+
+static void on_nat(void *context, unsigned family, const struct nat *nat)
+{
+    addresses_learn_nat(&((struct node *)context)->addresses, family, nat);
+}
+
+void control_events_of_nat_watch(struct node *n, struct nat_watch_config *out)
+{
+    *out = (struct nat_watch_config){.loop = &n->loop, .servers = on_servers, .found = on_nat, .context = n};
+}
+
 static void on_paired(void *context, unsigned number, const struct node_id *id, bool on)
 {
     mesh_on_paired(((struct node *)context)->mesh, number, id, on, clock_monotonic_us());

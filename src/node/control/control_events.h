@@ -6,6 +6,7 @@
 #include "node/carrier/streams.h"
 
 struct link_work;
+struct nat_watch_config;
 struct node;
 struct portmap_config;
 struct punch_seen;
@@ -36,6 +37,8 @@ void control_events_stun_found(void *context, unsigned i, const struct addr *lis
 
 /* What a look at our NAT found. context is the node. */
 void control_events_seen(void *context, uint32_t slot, const struct punch_seen *seen);
+/* What watches the NATs asks our STUN servers, and tells addresses. */
+void control_events_of_nat_watch(struct node *n, struct nat_watch_config *out);
 
 /* The machine was resumed from a snapshot. context is the node. */
 void control_events_resumed(void *context);

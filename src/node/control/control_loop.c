@@ -50,6 +50,7 @@ static void on_underlay_changed(struct node *n)
     survey_forget(n->survey);
     hosts_forget_failures(&n->hosts);
     stun_hosts_forget(&n->stun_hosts);
+    nat_watch_changed(&n->nat_watch, clock_monotonic_us());
     streams_drop_homeless(n->streams);
     backbones_network_changed(n->backbones);
     mesh_network_changed(n->mesh, device_underlay_max(n->device), clock_monotonic_us());
@@ -96,6 +97,7 @@ static void on_slow(uv_timer_t *timer)
     pings_tick(&n->pings, now_us);
     hosts_tick(&n->hosts);
     stun_hosts_tick(&n->stun_hosts, now_us);
+    nat_watch_tick(&n->nat_watch, now_us);
     if (n->trunks)
         count_lost(n);
     if (device_tick(n->device, now_us))

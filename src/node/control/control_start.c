@@ -361,6 +361,9 @@ bool control_start(struct node *n)
     if (!start_survey(n) || !open_helpers(n) || !start_backbones(n) || !start_portmap(n) || !add_hosts(n) ||
         !keep_key(n))
         return false;
+    struct nat_watch_config watch;
+    control_events_of_nat_watch(n, &watch);
+    nat_watch_init(&n->nat_watch, &watch, clock_monotonic_us());
     stun_hosts_init(&n->stun_hosts, n->config, n->name_client, control_events_stun_found, n);
     init_commands(n);
     control_loop_begin(n);

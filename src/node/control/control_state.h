@@ -26,6 +26,7 @@
 #include "node/helper/helper_client.h"
 #include "node/helper/helpers.h"
 #include "node/helper/name_client.h"
+#include "node/netcheck/nat_watch.h"
 #include "node/report/frame_log.h"
 #include "node/report/overlay.h"
 #include "node/report/report.h"
@@ -71,6 +72,7 @@ struct node {
     struct standbys standbys;
     struct hosts hosts;
     struct stun_hosts stun_hosts;
+    struct nat_watch nat_watch;
     struct backbones *backbones; /* NULL without -backbone */
     uint64_t drops[DROP_COUNT];  /* of datagrams that the control thread took */
 

@@ -16,6 +16,7 @@ void control_stop(struct node *n, int code)
     portmap_close(n->portmap); /* its helper ends the mappings while all else stops */
     backbones_leave_directories(n->backbones);
     checks_end(&n->checks);
+    nat_watch_close(&n->nat_watch);
     name_client_free(n->name_client);
     helper_client_close(n->name_helper);
     if (n->mesh) {

@@ -175,6 +175,22 @@ const struct addr *addresses_stun_server(const struct addresses *a)
     return &none;
 }
 
+unsigned addresses_stun_servers(const struct addresses *a, struct addr *out, unsigned cap)
+{
+    const struct reflexive *all = &a->observers.list[0][0];
+    unsigned count = 0;
+    for (unsigned i = 0; i < 2 * OBSERVERS_MAX && count < cap; i++)
+        if (reflexive_is_current(&all[i]))
+            out[count++] = all[i].server;
+    return count;
+}
+
+void addresses_learn_nat(struct addresses *a, unsigned family, const struct nat *found)
+{
+    a->nats[family == 6].filtering = found->filtering;
+    a->nats[family == 6].hairpin = found->hairpin;
+}
+
 const struct nat *addresses_nat(const struct addresses *a, unsigned family)
 {
     return &a->nats[family == 6];

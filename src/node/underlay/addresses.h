@@ -67,6 +67,12 @@ unsigned addresses_seen(const struct addresses *a, const struct addr **out);
 /* A STUN server that answers, IPv4 before IPv6; family 0: none does. Borrowed. */
 const struct addr *addresses_stun_server(const struct addresses *a);
 
+/* Those that answer; returns how many were copied. */
+unsigned addresses_stun_servers(const struct addresses *a, struct addr *out, unsigned cap);
+
+/* What else was found out about the NATs of a family: filtering and hairpin. */
+void addresses_learn_nat(struct addresses *a, unsigned family, const struct nat *found);
+
 /* What they tell of the NATs on the way of a family: 4 or 6. Borrowed. */
 const struct nat *addresses_nat(const struct addresses *a, unsigned family);
 
