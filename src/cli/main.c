@@ -31,7 +31,7 @@ static const struct verb verbs[] = {
     {"disallow", "ID...", "neither admit nor dial them; their sessions end", cmd_disallow},
     {"connect", "ID[@HOST]...", "dial these nodes and stay connected", cmd_connect},
     {"disconnect", "ID...", "dial them no more; their sessions end", cmd_disconnect},
-    {"netcheck", NULL, "how this machine reaches the internet: UDP, NAT, backbones", cmd_netcheck},
+    {"netcheck", NULL, "how this machine reaches the internet: UDP, NAT", cmd_netcheck},
     {"id", NULL, "the ids of the nodes that run here, for -connect", cmd_id},
     {"version", NULL, "the version of this program", cmd_version},
 };
