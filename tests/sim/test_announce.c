@@ -48,7 +48,7 @@ static struct addr other_address(uint16_t port)
 static void hub_finds(const struct star *s, uint16_t port)
 {
     const struct candidate list[] = {{CANDIDATE_HOST, s->hub->addr, 8443},
-                                     {CANDIDATE_REFLEXIVE, other_address(port), 8443}};
+                                     {CANDIDATE_STATIC, other_address(port), 8443}};
     mesh_set_candidates(s->hub->mesh, list, 2, sim_now(s->sim));
 }
 
@@ -155,7 +155,7 @@ static void an_address_of_another_network_waits_for_the_network_to_change(void *
         s.peers[0]->out_of_scope = (struct addr){0};
         sim_run(s.sim, 5 * SECOND, NULL, NULL);
         assert_false(knows(&s, 0, 10000));
-        const struct candidate elsewhere = {CANDIDATE_REFLEXIVE, other_address(20000), 8443};
+        const struct candidate elsewhere = {CANDIDATE_STATIC, other_address(20000), 8443};
         if (change)
             mesh_set_candidates(s.peers[0]->mesh, &elsewhere, 1, sim_now(s.sim));
         else
