@@ -185,6 +185,18 @@ static void a_channel_that_idles_for_an_hour_is_still_there(void **state)
     sim_free(lab.sim);
 }
 
+/* Its path is left alone, which is no silence. */
+static void an_idle_channel_costs_a_message_a_minute(void **state)
+{
+    (void)state;
+    struct pair lab = relayed_lab(14);
+    sim_run(lab.sim, 200 * SECOND, NULL, NULL);
+    uint64_t before = lab.a->datagrams;
+    sim_run(lab.sim, 600 * SECOND, NULL, NULL);
+    assert_in_range(lab.a->datagrams - before, 5, 60);
+    sim_free(lab.sim);
+}
+
 static void a_peer_that_comes_back_gets_a_channel_again(void **state)
 {
     (void)state;
@@ -303,6 +315,7 @@ int main(void)
         cmocka_unit_test(the_relay_carries_on_without_the_uplinks),
         cmocka_unit_test(who_moves_shows_his_new_address_to_the_relay),
         cmocka_unit_test(a_channel_that_idles_for_an_hour_is_still_there),
+        cmocka_unit_test(an_idle_channel_costs_a_message_a_minute),
         cmocka_unit_test(a_peer_that_comes_back_gets_a_channel_again),
         cmocka_unit_test(a_backbone_without_a_relay_is_asked_ever_more_rarely),
         cmocka_unit_test(words_of_a_false_relay_move_nothing),

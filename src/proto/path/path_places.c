@@ -110,7 +110,7 @@ static const struct path_entry *relay_of(const struct path_set *set, unsigned re
 bool path_relay_answers(const struct path_set *set, unsigned relay)
 {
     const struct path_entry *e = relay_of(set, relay);
-    return e && e->path.state == PATH_STATE_PROVEN;
+    return e && (e->path.state == PATH_STATE_PROVEN || e->path.state == PATH_STATE_QUIET);
 }
 
 bool path_relay_failed(const struct path_set *set, unsigned relay)
