@@ -42,7 +42,7 @@ class Stage:
         self.keys = rogue.node(start=False, label="rogue")
         self.friend, self.newcomer = friend.node(start=False), newcomer.node(start=False)
         admitted = [flag for node in (self.friend, self.newcomer, self.keys) for flag in ("-allow", node.id)]
-        self.victim = victim.node("-tap-ip", VICTIM, "-tap-netmask", 24, *admitted, "-workers", 2)
+        self.victim = victim.node("-tap-ip", VICTIM, "-tap-netmask", 24, *admitted, "-workers", 2, "-relay")
         for node, address in ((self.friend, FRIEND), (self.newcomer, NEWCOMER)):
             node.flags = ["-tap-ip", address, "-tap-netmask", "24", "-connect", f"{self.victim.id}@{victim.address}"]
         self.friend.start()
@@ -139,7 +139,7 @@ def streams_carried(stage):
 
 
 @pytest.mark.parametrize("lie", ["probes", "full-probes", "unasked-answers", "garbage", "fragments", "wrong-offers",
-                                 "wrong-answers", "same-step", "steps", "streams", "late-streams", "wrong-segments"])
+                                 "wrong-answers", "same-step", "steps", "streams", "late-streams", "wrong-segments", "relay-words"])
 def test_others_are_served_while_a_peer_floods_control_datagrams(lab, figure, lie):
     drops = others_are_served(Stage(lab), figure, lie)
     if lie != "steps":

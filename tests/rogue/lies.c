@@ -177,6 +177,22 @@ static unsigned wrong_segments(struct rogue *r)
     return MESSAGES_ONCE;
 }
 
+/* Asks for channels to whomever, and gives some that nobody asked for. */
+static unsigned relay_words(struct rogue *r)
+{
+    for (unsigned i = 0; i < MESSAGES_ONCE; i++) {
+        struct message m = {.type = (enum message_type)(MESSAGE_RELAY_SEEK + i % 4)};
+        for (unsigned j = 0; j < ID_LEN; j++)
+            m.relay.id.bytes[j] = (uint8_t)next_random(r);
+        if (m.type == MESSAGE_RELAY_FOUND)
+            m.relay.rtt_us = 1;
+        if (m.type == MESSAGE_RELAY_CHANNEL)
+            m.relay.channel = (uint32_t)next_random(r) | 1;
+        puppet_control(&r->puppet, &m);
+    }
+    return MESSAGES_ONCE;
+}
+
 /* ---- the control channel ---- */
 
 static unsigned candidates(struct rogue *r)
@@ -350,6 +366,7 @@ static const struct lie lies[] = {
     {"same-step", "offers one ratchet step again and again", false, false, same_step},
     {"steps", "takes ratchet steps as fast as it is let", false, false, steps},
     {"streams", "opens streams over its session for ever", false, false, streams},
+    {"relay-words", "asks for channels of a relay, and gives some out", false, false, relay_words},
     {"late-streams", "opens streams of which the beginning never comes", false, false, late_streams},
     {"wrong-segments", "forges offsets, answers and resets of streams", false, false, wrong_segments},
     {"candidates", "announces other addresses all the time", true, false, candidates},

@@ -222,7 +222,8 @@ void puppet_hello(struct puppet *p, struct hello *out)
 {
     *out = (struct hello){.version_min = MESSAGE_VERSION,
                           .version_max = MESSAGE_VERSION,
-                          .features = HELLO_FEATURE_SESSION | HELLO_FEATURE_TRUNK | HELLO_FEATURE_PUNCH,
+                          .features = HELLO_FEATURE_SESSION | HELLO_FEATURE_TRUNK | HELLO_FEATURE_PUNCH |
+                                      HELLO_FEATURE_RELAY_NODES | HELLO_FEATURE_RELAYS,
                           .aead_count = 1,
                           .aeads = {AEAD_AES_256_GCM},
                           .lanes = 1,
