@@ -340,6 +340,5 @@ void mesh_on_too_big(struct mesh *m, uint32_t slot, uint64_t now_us)
         return;
     mesh_touch(m, p);
     path_on_too_big(p->paths, now_us);
-    on_path_changed(m, p, now_us);
     mesh_poll_paths(m, p, now_us);
 }

@@ -7,6 +7,7 @@
 #include "proto/mesh/mesh_accept.h"
 #include "proto/mesh/mesh_announce.h"
 #include "proto/mesh/mesh_datagram.h"
+#include "proto/mesh/mesh_keychain.h"
 #include "proto/mesh/mesh_sealed.h"
 #include "proto/mesh/mesh_dial.h"
 #include "proto/mesh/mesh_link.h"

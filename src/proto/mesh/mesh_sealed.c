@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sessions, and what is said under them in CONTROL datagrams. docs/PROTOCOL.md §12 and §16. Control thread. */
+/* What is said under sessions in CONTROL datagrams. docs/PROTOCOL.md §12 and §16. Control thread. */
 
 #include "proto/mesh/mesh_sealed.h"
 
 #include "base/uninitialized.h"
 #include "crypto/secret.h"
-#include "proto/mesh/mesh_lanes.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/wire/wire.h"
 #include <stdio.h>
-#include <stdlib.h>
 
 #define BYE_TIMES      3  /* nobody answers it, and each may be lost */
 #define SEGMENT_AROUND 32 /* at most, of a message around a segment's data */
@@ -24,67 +22,6 @@ static size_t control_room(const struct path *path)
 static struct peer *peer_of(const struct link *l)
 {
     return link_owner(l);
-}
-
-/* Random but for its last byte, by which workers share the peers among them (node/data/spread.h). What is promised to
- * a peer is taken: two promises of one index would become two sessions with one index. */
-uint32_t mesh_reserve_index(const struct peer *p)
-{
-    uint32_t index;
-    do
-        index = (mesh_random(p->mesh) & ~0xffu) | (p->slot & 0xff);
-    while (index == 0 || table_get(p->mesh->receivers, index));
-    struct mesh_receiver *r = calloc(1, sizeof(*r));
-    if (r && table_put(p->mesh->receivers, index, r) == 0)
-        return index;
-    free(r);
-    return 0;
-}
-
-void mesh_release_index(struct mesh *m, uint32_t index)
-{
-    const struct mesh_receiver *r = table_get(m->receivers, index);
-    if (r && !r->session)
-        free(table_remove(m->receivers, index));
-}
-
-static uint32_t reserve_index(void *context)
-{
-    return mesh_reserve_index(peer_of(context));
-}
-
-static void release_index(void *context, uint32_t index)
-{
-    mesh_release_index(peer_of(context)->mesh, index);
-}
-
-static int session_added(void *context, struct session *s)
-{
-    struct link *l = context;
-    struct mesh *m = peer_of(l)->mesh;
-    struct mesh_receiver *r = table_get(m->receivers, session_rx_index(s));
-    if (!r || r->session)
-        return ERR_EXISTS;
-    int err = outputs_promise(&m->outputs, 1);
-    if (err)
-        return err;
-    *r = (struct mesh_receiver){s, l};
-    mesh_publish(m, peer_of(l));
-    return 0;
-}
-
-static void session_dropped(void *context, struct session *s)
-{
-    struct peer *p = peer_of(context);
-    free(table_remove(p->mesh->receivers, session_rx_index(s)));
-    peer_account(p, s);
-    mesh_publish(p->mesh, p);
-    mesh_retire(p->mesh, s);
-}
-
-static void send_changed(void *context)
-{
-    mesh_publish(peer_of(context)->mesh, peer_of(context));
 }
 
 void mesh_send_sealed(struct peer *p, struct session *s, enum wire_type type, const struct slice *pieces,
@@ -124,9 +61,9 @@ static void send_by(struct peer *p, struct session *s, const struct message *mes
     secret_wipe(encoded, sizeof(encoded));
 }
 
-static void send_control(void *context, struct session *s, const struct message *message)
+void mesh_say_under(struct link *l, struct session *s, const struct message *message)
 {
-    struct peer *p = peer_of(context);
+    struct peer *p = peer_of(l);
     const struct path *best = path_best(p->paths);
     if (best)
         send_by(p, s, message, best);
@@ -141,7 +78,7 @@ void mesh_say_sealed(struct link *l, const struct message *message)
 {
     struct session *s = session_of(l);
     if (s)
-        send_control(l, s, message);
+        mesh_say_under(l, s, message);
 }
 
 void mesh_say_everywhere(struct link *l, const struct message *message)
@@ -171,16 +108,4 @@ bool mesh_needs_datagrams(const struct link *l)
 size_t mesh_segment_room(const struct path *path)
 {
     return control_room(path) - SEGMENT_AROUND;
-}
-
-struct keychain_ops mesh_keychain_ops(struct link *l)
-{
-    return (struct keychain_ops){.reserve_index = reserve_index,
-                                 .release_index = release_index,
-                                 .session_added = session_added,
-                                 .session_dropped = session_dropped,
-                                 .cool = mesh_cool_lanes,
-                                 .send_changed = send_changed,
-                                 .send_control = send_control,
-                                 .context = l};
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Sessions: their receiver indices, and what is said under them in CONTROL datagrams. */
+/* What is said under sessions in CONTROL datagrams. */
 
-#include "proto/link/keychain.h"
 #include "proto/message/message.h"
 #include "proto/wire/wire.h"
 #include <stdbool.h>
@@ -11,16 +10,13 @@
 
 struct endpoint;
 struct link;
-struct mesh;
 struct path;
 struct peer;
+struct session;
 struct slice;
 
-struct keychain_ops mesh_keychain_ops(struct link *l);
-
-/* 0 when out of memory. */
-uint32_t mesh_reserve_index(const struct peer *p);
-void mesh_release_index(struct mesh *m, uint32_t index);
+/* In datagrams under s, a session of l's, on the path that carries. */
+void mesh_say_under(struct link *l, struct session *s, const struct message *message);
 
 /* In datagrams under l's keys, on the path that carries; or on every one that has not failed. */
 void mesh_say_sealed(struct link *l, const struct message *message);
