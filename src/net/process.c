@@ -125,8 +125,13 @@ static int unmap_object(struct dl_phdr_info *object, size_t size, void *context)
     return 0;
 }
 
+void process_give_back(void)
+{
+    (void)malloc_trim(0);
+}
+
 void process_trim(void)
 {
     (void)dl_iterate_phdr(unmap_object, NULL);
-    (void)malloc_trim(0);
+    process_give_back();
 }

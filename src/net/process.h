@@ -40,3 +40,6 @@ void process_title(const char *title, const char *name);
  * allocator holds unused: what is needed again is mapped again at its first use, from the page cache. Any
  * thread; the others go on. */
 void process_trim(void);
+
+/* The latter alone. Some milliseconds, where much lies about in pieces. */
+void process_give_back(void);

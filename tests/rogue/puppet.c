@@ -28,10 +28,16 @@
 int puppet_open(struct puppet *p, const char *keydir, const struct node_id *id, const struct addr *control,
                 const struct addr *data)
 {
-    *p = (struct puppet){.id = *id, .control = *control, .tcp = -1};
-    int err = identity_load(keydir, &p->me);
-    if (!err)
-        err = tls_context_new(p->me, &p->context);
+    struct identity *me;
+    int err = identity_load(keydir, &me);
+    return err ? err : puppet_open_as(p, me, id, control, data);
+}
+
+int puppet_open_as(struct puppet *p, struct identity *me, const struct node_id *id,
+                   const struct addr *control, const struct addr *data)
+{
+    *p = (struct puppet){.me = me, .id = *id, .control = *control, .tcp = -1};
+    int err = tls_context_new(p->me, &p->context);
     if (!err)
         err = udp_open(0, 1, &p->udp);
     if (!err)
@@ -167,12 +173,19 @@ bool puppet_say(struct puppet *p, const struct message *m)
     return puppet_say_bytes(p, body, writer_len(&w));
 }
 
+static bool leaves_from(int tcp, const struct addr *source)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = source->family ? addr_to_sockaddr(source, false, &sa) : 0;
+    return len == 0 || bind(tcp, (struct sockaddr *)&sa, len) == 0;
+}
+
 static bool secure(struct puppet *p)
 {
     struct sockaddr_storage sa;
     socklen_t len = addr_to_sockaddr(&p->control, false, &sa);
     p->tcp = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (p->tcp < 0 || connect(p->tcp, (struct sockaddr *)&sa, len) ||
+    if (p->tcp < 0 || !leaves_from(p->tcp, &p->source) || connect(p->tcp, (struct sockaddr *)&sa, len) ||
         tls_new(p->context, false, &p->id, &p->tls) || tls_feed(p->tls, NULL, 0) || !push(p))
         return false;
     while (!tls_established(p->tls))

@@ -21,6 +21,7 @@ struct puppet {
     struct identity *me;
     struct tls_context *context;
     struct node_id id;      /* of the node */
+    struct addr source;     /* of connections; none: the kernel chooses */
     struct addr control;    /* the node's TCP port … */
     struct udp_remote data; /* … and its UDP port */
     struct udp_socket udp;
@@ -50,6 +51,9 @@ struct puppet {
 /* Loads the key in keydir and opens a UDP socket. 0 or an error. */
 int puppet_open(struct puppet *p, const char *keydir, const struct node_id *id, const struct addr *control,
                 const struct addr *data) must_check;
+/* As puppet_open, with a key that it takes. */
+int puppet_open_as(struct puppet *p, struct identity *me, const struct node_id *id,
+                   const struct addr *control, const struct addr *data) must_check;
 void puppet_close(struct puppet *p);
 
 /* A HELLO as an honest node of one worker would say it. */

@@ -93,8 +93,11 @@ static void an_idle_connection_ends_at_both_sides_and_nothing_with_it(void **sta
     struct pair p = connected_pair(1, &fair);
     assert_control(&p, MESH_CONTROL_TCP);
     unsigned dialled = sim_dialled(p.sim);
+    (void)mesh_streams_ended(p.a->mesh);
     sim_run(p.sim, IDLE + 2 * SECOND, exchange, &p);
     assert_control(&p, MESH_CONTROL_IDLE);
+    assert_true(mesh_streams_ended(p.a->mesh));
+    assert_false(mesh_streams_ended(p.a->mesh));
     assert_int_equal(p.a->closed + p.b->closed, 2);
     sim_run(p.sim, 30 * SECOND, exchange, &p);
     sim_run(p.sim, SECOND, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,6 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -263,6 +265,40 @@ static void a_trimmed_process_runs_on_with_less(void **state)
     assert_true(resident_code() > 0); /* this very function, at least */
 }
 
+#define PIECES 4000
+#define PIECE  5000 /* bytes, which the allocator does not map apart */
+#define KEPT   10   /* one in so many */
+
+static size_t resident_bytes(void)
+{
+    unsigned long all, pages;
+    FILE *f = fopen("/proc/self/statm", "r");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%lu %lu", &all, &pages), 2);
+    fclose(f);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void what_was_freed_between_things_that_are_kept_is_given_back(void **state)
+{
+    (void)state;
+    static void *pieces[PIECES];
+    if (mallinfo2().uordblks == 0)
+        skip(); /* the allocator is a sanitizer's */
+    for (unsigned i = 0; i < PIECES; i++)
+        assert_non_null(pieces[i] = memset(malloc(PIECE), 1, PIECE));
+    for (unsigned i = 0; i < PIECES; i++)
+        if (i % KEPT)
+            free(pieces[i]);
+    size_t before = resident_bytes();
+    process_give_back();
+    size_t after = resident_bytes();
+    if (after + (size_t)PIECES * PIECE / 2 > before)
+        fail_msg("%zu bytes of %zu are left", after, before);
+    for (unsigned i = 0; i < PIECES; i += KEPT)
+        free(pieces[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +309,7 @@ int main(void)
         cmocka_unit_test(root_becomes_nobody_and_stays_hardened),
         cmocka_unit_test(files_are_raised_as_far_as_the_hard_limit_goes),
         cmocka_unit_test(a_trimmed_process_runs_on_with_less),
+        cmocka_unit_test(what_was_freed_between_things_that_are_kept_is_given_back),
     };
     return cmocka_run_group_tests_name("process", tests, NULL, NULL);
 }

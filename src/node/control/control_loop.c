@@ -15,10 +15,11 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define SLOW_MS  1000
-#define STOP_MS  1300 /* for what waits for others, at the end */
-#define TRIM_US  (5 * USEC_PER_SEC)
-#define SLEPT_US (5 * USEC_PER_SEC) /* between two looks at the clock, of which there is one a second */
+#define SLOW_MS      1000
+#define STOP_MS      1300 /* for what waits for others, at the end */
+#define TRIM_US      (5 * USEC_PER_SEC)
+#define SLEPT_US     (5 * USEC_PER_SEC) /* between two looks at the clock, of which there is one a second */
+#define GIVE_BACK_US (10 * USEC_PER_SEC)
 
 /* Most of the resident pages after a start are libraries' code that ran once: self-tests, handshakes. */
 static void trim_once(struct node *n, uint64_t now_us)
@@ -27,6 +28,16 @@ static void trim_once(struct node *n, uint64_t now_us)
         return;
     n->trimmed = true;
     process_trim();
+}
+
+/* Handshakes need much for a moment, and connections as long as they last. */
+static void give_back(struct node *n, uint64_t now_us)
+{
+    if (now_us - n->gave_back_us < GIVE_BACK_US)
+        return;
+    n->gave_back_us = now_us;
+    if (mesh_streams_ended(n->mesh))
+        process_give_back();
 }
 
 static void tell_unlocked(struct node *n)
@@ -103,6 +114,7 @@ static void on_slow(uv_timer_t *timer)
     if (device_tick(n->device, now_us))
         on_underlay_changed(n);
     trim_once(n, now_us);
+    give_back(n, now_us);
     tell_unlocked(n);
     if (n->config->profile)
         workers_profile_log(&n->workers);

@@ -108,7 +108,8 @@ struct node {
     struct snapshot snapshot;
 
     /* What has been done, and the log has told. */
-    bool trimmed; /* of what only starting needed */
+    bool trimmed;          /* of what only starting needed */
+    uint64_t gave_back_us; /* when it last looked for memory that is unused */
     bool unlocked_told;
     bool device_gone;
     bool overdue; /* the stop: its time has run out */

@@ -166,6 +166,9 @@ void mesh_set_pressed(struct mesh *m, bool pressed);
 /* Workers used lanes of the peer in slot that have no cipher of their own yet. */
 void mesh_on_lanes(struct mesh *m, uint32_t slot, uint64_t now_us);
 
+/* Whether a stream has ended since the last call. */
+bool mesh_streams_ended(struct mesh *m);
+
 /* Timers: what is due is done, of so many peers at once that events get their turn. The next deadline may have passed
  * already; TIME_NEVER: none. */
 void mesh_tick(struct mesh *m, uint64_t now_us);

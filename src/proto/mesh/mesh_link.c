@@ -4,6 +4,7 @@
 #include "proto/mesh/mesh_link.h"
 
 #include "proto/mesh/mesh_accept.h"
+#include "proto/mesh/mesh_keychain.h"
 #include "proto/mesh/mesh_sealed.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_reach.h"
@@ -26,6 +27,14 @@ static void leave_stream(struct mesh *m, struct link *l, enum mesh_output_kind k
             outputs_give_back(&m->outputs, 1);
     }
     link_detach(l);
+    m->streams_ended = true;
+}
+
+bool mesh_streams_ended(struct mesh *m)
+{
+    bool ended = m->streams_ended;
+    m->streams_ended = false;
+    return ended;
 }
 
 static int send_on(struct mesh *m, const struct link *l, const uint8_t *data, size_t len)

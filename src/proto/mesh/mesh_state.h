@@ -90,6 +90,7 @@ struct mesh {
     struct table *trunks;                       /* conn → struct peer */
     struct table *receivers;                    /* receiver index → struct mesh_receiver */
     struct table *session_streams;              /* conn → struct peer over whose session it is */
+    bool streams_ended;                         /* some did, since that was asked for */
     unsigned session_guests;                    /* how many of those were opened by peers */
     struct table *channels;                     /* of relays: backbone and channel → struct peer */
     unsigned works;                             /* of links, that are out */
