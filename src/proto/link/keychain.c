@@ -23,7 +23,8 @@ enum keychain_state { KEYCHAIN_IDLE, KEYCHAIN_OFFERED, KEYCHAIN_ANSWERED };
 
 /* Of a step that is not over. */
 struct exchange {
-    struct message last;              /* the offer or answer to repeat */
+    enum message_type type;           /* of the offer or answer to repeat … */
+    struct message_ratchet last;      /* … and what it says */
     uint8_t offer[RATCHET_OFFER_LEN]; /* ANSWERED: what is answered */
 };
 
@@ -185,22 +186,23 @@ static void repeat_from(struct keychain *k, uint64_t now_us)
 
 static void send_last(struct keychain *k)
 {
-    k->ops.send_control(k->ops.context, k->current.session, &k->exchange->last);
+    const struct message m = {.type = k->exchange->type, .ratchet = k->exchange->last};
+    k->ops.send_control(k->ops.context, k->current.session, &m);
 }
 
 static void make_offer(struct keychain *k, uint64_t now_us)
 {
     struct exchange *x = k->exchange = calloc(1, sizeof(*x));
     k->offer_index = x ? k->ops.reserve_index(k->ops.context) : 0;
-    if (!k->offer_index || ratchet_offer_new(&k->offer, x->last.ratchet.key)) {
+    if (!k->offer_index || ratchet_offer_new(&k->offer, x->last.key)) {
         /* Out of memory or randomness: the key is good for a while yet, so try again later. */
         end_step(k);
         k->repeat_at_us = now_us + REPEAT_MAX_US;
         return;
     }
-    x->last.type = MESSAGE_RATCHET_OFFER;
-    x->last.ratchet.step = k->step + 1;
-    x->last.ratchet.receiver_index = k->offer_index;
+    x->type = MESSAGE_RATCHET_OFFER;
+    x->last.step = k->step + 1;
+    x->last.receiver_index = k->offer_index;
     k->state = KEYCHAIN_OFFERED;
     repeat_from(k, now_us);
     send_last(k);
@@ -229,16 +231,16 @@ static void on_offer(struct keychain *k, const struct message *m, uint64_t now_u
     }
     struct exchange *x = calloc(1, sizeof(*x));
     uint32_t index = x ? k->ops.reserve_index(k->ops.context) : 0;
-    if (!index || ratchet_answer(m->ratchet.key, k->root, x->last.ratchet.key, k->next_root) ||
+    if (!index || ratchet_answer(m->ratchet.key, k->root, x->last.key, k->next_root) ||
         make_session(k, k->next_root, index, m->ratchet.receiver_index, now_us, &k->next)) {
         if (index)
             k->ops.release_index(k->ops.context, index);
         free(x);
         return;
     }
-    x->last.type = MESSAGE_RATCHET_ANSWER;
-    x->last.ratchet.step = m->ratchet.step;
-    x->last.ratchet.receiver_index = index;
+    x->type = MESSAGE_RATCHET_ANSWER;
+    x->last.step = m->ratchet.step;
+    x->last.receiver_index = index;
     memcpy(x->offer, m->ratchet.key, RATCHET_OFFER_LEN);
     k->exchange = x;
     k->state = KEYCHAIN_ANSWERED;

@@ -112,6 +112,12 @@ struct message_share {
 
 static_assert(RATCHET_OFFER_LEN == RATCHET_ANSWER_LEN, "one kind of share");
 
+struct message_ratchet {
+    uint32_t step;                  /* [1] counts the ratchet steps of a session, from 1 */
+    uint32_t receiver_index;        /* [2] for the new keys */
+    uint8_t key[RATCHET_OFFER_LEN]; /* [3] */
+};
+
 #define MESSAGE_SEGMENT_MAX 1104 /* bytes: with seal and message around them they fit WIRE_BASE_SIZE */
 
 enum segment_flags {
@@ -160,13 +166,9 @@ struct message {
             char text[MESSAGE_TEXT_MAX + 1]; /* [2?] text_ok: of REPLACED, where another process was let in */
         } bye;
         struct message_candidates candidates; /* CANDIDATES, STANDBY: [1?] */
-        struct {
-            uint32_t step;                  /* [1] counts the ratchet steps of a session, from 1 */
-            uint32_t receiver_index;        /* [2] for the new keys */
-            uint8_t key[RATCHET_OFFER_LEN]; /* [3] */
-        } ratchet;                          /* offer and answer; DONE has only step */
-        struct segment segment;             /* STREAM */
-        struct segment_answer answered;     /* STREAM_ANSWER */
+        struct message_ratchet ratchet;       /* offer and answer; DONE has only step */
+        struct segment segment;               /* STREAM */
+        struct segment_answer answered;       /* STREAM_ANSWER */
         struct {
             uint32_t stream; /* [1] */
         } reset;             /* STREAM_RESET */
