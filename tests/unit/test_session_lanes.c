@@ -245,6 +245,11 @@ static void next_session_has_what_the_last_one_had(void **state)
     assert_true(session_asks(next));
     session_warm_as(narrower, a);
     assert_false(session_is_warm(narrower));
+    struct session *idle = make(true, LANES);
+    assert_null(session_cool(a)); /* the look since which nothing was used */
+    session_warm_as(idle, a);
+    assert_false(session_is_warm(idle));
+    session_free(idle);
     session_free(narrower);
     session_free(next);
 }

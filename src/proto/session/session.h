@@ -87,7 +87,7 @@ void session_ask_again(struct session *s);
  * thread, as all of these. */
 void session_warm(struct session *s);
 
-/* So do those that before has. */
+/* So do those that before has, and that were used since its lanes were last looked at. */
 void session_warm_as(struct session *s, const struct session *before);
 
 /* Whether any data lane has. */

@@ -100,9 +100,22 @@ static uint32_t warm_lanes(const struct session *s)
     return lanes;
 }
 
+/* Warm ones that were used since the last look, if there was one. */
+static uint32_t used_lanes(const struct session *s)
+{
+    uint32_t lanes = warm_lanes(s);
+    for (unsigned i = 0; i < s->tx_lanes; i++)
+        if (counter_get(&s->tx[i].next) == s->tx[i].looked)
+            lanes &= ~(1u << i);
+    for (unsigned i = 0; i < s->rx_lanes; i++)
+        if (s->rx[i].opener && counter_get(&s->rx[i].opener->replay.received) == s->rx[i].looked)
+            lanes &= ~(1u << (WANTED_RX_SHIFT + i));
+    return lanes;
+}
+
 void session_warm_as(struct session *s, const struct session *before)
 {
-    warm(s, warm_lanes(before));
+    warm(s, used_lanes(before));
 }
 
 bool session_is_warm(const struct session *s)
