@@ -44,27 +44,13 @@ static void add_peer(const struct cli_options *options, struct table *t, const j
     free(path);
 }
 
-/* Why there is no direct path, under its peer. */
-static void add_not_direct(struct table *t, const json_t *peer)
+/* What else is known of a peer, under it. Nodes of earlier versions do not tell. */
+static void add_line(struct table *t, const char *title, const char *value)
 {
-    const char *why = nodes_text(peer, "not_direct");
     char text[160];
-    if (!why[0])
+    if (!value[0])
         return;
-    snprintf(text, sizeof(text), "  not direct: %.120s", why);
-    char *clean = format_clean(text);
-    table_add(t, (const char *const[]){"", "", "", clean, "", "", "", "", "", "", "", ""});
-    free(clean);
-}
-
-/* What carries control, under its peer. Nodes of earlier versions do not tell. */
-static void add_control(struct table *t, const json_t *peer)
-{
-    const char *control = nodes_text(peer, "control");
-    char text[64];
-    if (!control[0])
-        return;
-    snprintf(text, sizeof(text), "  control: %.40s", control);
+    snprintf(text, sizeof(text), "  %s: %.120s", title, value);
     char *clean = format_clean(text);
     table_add(t, (const char *const[]){"", "", "", clean, "", "", "", "", "", "", "", ""});
     free(clean);
@@ -108,8 +94,8 @@ static void print_node(const struct cli_options *options, json_t *node, bool tit
         table_add_note(t, peer_text_error(peer));
         if (options->whole) {
             add_paths(t, peer);
-            add_not_direct(t, peer);
-            add_control(t, peer);
+            add_line(t, "not direct", nodes_text(peer, "not_direct"));
+            add_line(t, "control", nodes_text(peer, "control"));
         }
     }
     if (index == 0)
