@@ -232,6 +232,49 @@ static void the_next_ports_of_a_sequence_are_told_and_sent_to_first(void **state
     assert_int_equal(o.count, 0);
 }
 
+/* What the first round made is there, wherever the NAT has gone on to. */
+static void the_ports_of_a_round_hold_until_the_pause(void **state)
+{
+    (void)state;
+    const struct candidate ours[] = {seen_at(30000)};
+    struct punch p = {0};
+    struct punch_way w = relayed(true);
+    uint64_t now = START;
+    unsigned looks = 0;
+    punch_begin(&p);
+    for (unsigned round = 1; round <= PUNCH_ROUNDS + 1; round++) {
+        enum punch_step s = PUNCH_STEP_NONE;
+        for (; s != PUNCH_STEP_ASK; now += 1000)
+            if ((s = punch_step(&p, &w, now)) == PUNCH_STEP_LOOK) {
+                const struct punch_seen seen = {NAT_PORTS_SEQUENTIAL,
+                                                seen_at((uint16_t)(30000 + 100 * looks++)).addr, 1};
+                punch_on_seen(&p, &seen, now);
+            }
+        struct punch_offer o;
+        punch_offer_make(&p, ours, 1, &o);
+        assert_int_equal(o.first, round <= PUNCH_ROUNDS ? 30001 : 30101);
+        struct punch_offer theirs = offer(round, true);
+        punch_on_offer(&p, &theirs, true, now);
+        now = until(&p, &w, PUNCH_STEP_END, now, now + 10 * SECOND);
+    }
+    assert_int_equal(looks, 2);
+}
+
+static void who_does_not_know_how_it_is_seen_lets_the_other_ask_again(void **state)
+{
+    (void)state;
+    struct punch p = {0};
+    struct punch_way w = relayed(false);
+    struct punch_offer o = offer(1, false);
+    w.named = false;
+    punch_begin(&p);
+    for (unsigned i = 0; i < 3; i++) {
+        (void)punch_step(&p, &w, START + i * SECOND / 10);
+        punch_on_offer(&p, &o, false, START + i * SECOND / 10);
+        assert_int_equal(p.state == PUNCH_ASKED, i == 2);
+    }
+}
+
 /* More than there may be, ports of services, and ports that there are none of. */
 static void ports_beyond_bounds_are_not_sent_to(void **state)
 {
@@ -271,6 +314,8 @@ int main(void)
         cmocka_unit_test(of_two_that_ask_the_lower_id_stands),
         cmocka_unit_test(held_addresses_are_let_go_where_nothing_carries),
         cmocka_unit_test(the_next_ports_of_a_sequence_are_told_and_sent_to_first),
+        cmocka_unit_test(the_ports_of_a_round_hold_until_the_pause),
+        cmocka_unit_test(who_does_not_know_how_it_is_seen_lets_the_other_ask_again),
         cmocka_unit_test(ports_beyond_bounds_are_not_sent_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

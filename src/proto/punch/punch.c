@@ -38,7 +38,8 @@ void punch_begin(struct punch *p)
     p->rounds = p->cycles = 0;
     p->heard = 0;
     p->bare_us = 0;
-    p->released = false;
+    p->released = p->opened = false;
+    p->put_off = 0;
 }
 
 void punch_hold(struct punch *p, const struct addr *list, unsigned count)
@@ -55,7 +56,7 @@ static enum punch_step rest(struct punch *p)
     p->why = PUNCH_WHY_NONE;
     p->rounds = p->cycles = 0;
     p->bare_us = 0;
-    p->released = false;
+    p->released = p->opened = false;
     return rested ? PUNCH_STEP_NONE : PUNCH_STEP_END;
 }
 
@@ -88,6 +89,7 @@ static void fail(struct punch *p, enum punch_why why, bool lower, uint64_t now_u
     if (++p->rounds >= PUNCH_ROUNDS) {
         wait_us = pause_us(p);
         p->rounds = 0;
+        p->opened = false;
         p->cycles += p->cycles < UINT8_MAX;
         p->why = why;
     }
@@ -131,6 +133,16 @@ static enum punch_step ask(struct punch *p, const struct punch_way *w, uint64_t 
     return PUNCH_STEP_ASK;
 }
 
+/* The mapping that a round before has made is still there, while the next ones lie further on. */
+static enum punch_step look(struct punch *p, uint64_t now_us)
+{
+    enter(p, PUNCH_LOOKING, p->opened ? now_us : now_us + LOOK_US);
+    if (p->opened)
+        return PUNCH_STEP_NONE;
+    p->seen = (struct punch_seen){0};
+    return PUNCH_STEP_LOOK;
+}
+
 static enum punch_step on_looked(struct punch *p, const struct punch_way *w, uint64_t now_us)
 {
     p->asks = 0;
@@ -144,6 +156,7 @@ static enum punch_step on_looked(struct punch *p, const struct punch_way *w, uin
 static enum punch_step open_ways(struct punch *p, uint64_t now_us)
 {
     p->probes = 0;
+    p->opened = p->seen.ports == NAT_PORTS_SEQUENTIAL;
     p->say = PUNCH_STEP_GO;
     enter(p, PUNCH_OPENED, p->asker ? now_us + GO_US + 2ull * p->rtt_us : now_us);
     return PUNCH_STEP_OPEN;
@@ -168,9 +181,7 @@ static enum punch_step due(struct punch *p, const struct punch_way *w, uint64_t 
     case PUNCH_DUE:
         return begin_round(p, w, now_us);
     case PUNCH_ASKED:
-        p->seen = (struct punch_seen){0};
-        enter(p, PUNCH_LOOKING, now_us + LOOK_US);
-        return PUNCH_STEP_LOOK;
+        return look(p, now_us);
     case PUNCH_LOOKING:
         return on_looked(p, w, now_us);
     case PUNCH_ASKING:
@@ -188,6 +199,7 @@ static enum punch_step due(struct punch *p, const struct punch_way *w, uint64_t 
 enum punch_step punch_step(struct punch *p, const struct punch_way *w, uint64_t now_us)
 {
     p->rtt_us = w->rtt_us;
+    p->named = w->named;
     if (w->straight)
         return rest(p);
     if (is_bare(p, w->carries, now_us))
@@ -257,6 +269,11 @@ static void on_ask(struct punch *p, const struct punch_offer *o, bool lower, uin
 {
     if (p->state == PUNCH_ANSWERED && o->round == p->round && !p->asker)
         enter(p, PUNCH_LOOKING, now_us); /* our answer was lost: it is said again */
+    /* It is said again, and by then we may know how we are seen. */
+    if (!p->named && p->put_off < ASKS - 1) {
+        p->put_off++;
+        return;
+    }
     if (is_idle_talk(p, o, lower) || !bucket_take(&p->budget, &budget_rate, 1, now_us))
         return;
     take(p, o);
@@ -288,6 +305,7 @@ void punch_on_go(struct punch *p, uint32_t round, uint64_t now_us)
 void punch_hurry(struct punch *p, uint64_t now_us)
 {
     p->cycles = p->rounds = 0;
+    p->opened = false;
     if (p->state == PUNCH_DUE && p->at_us > now_us + BARE_US)
         p->at_us = now_us + BARE_US;
 }

@@ -80,9 +80,11 @@ struct punch {
     enum punch_step say;
     enum punch_why why;
     bool asker;    /* of the round that runs */
+    bool named;    /* as in punch_way, as was last heard */
+    bool opened;   /* a mapping in sequence was made: where it is holds for the rounds until the pause */
     bool carried;  /* another path does, as was last heard … */
     bool released; /* … or the held addresses are tried as they are */
-    uint8_t asks, probes, rounds, cycles;
+    uint8_t asks, probes, rounds, cycles, put_off;
     uint32_t mine, round,
         heard;       /* the last that we asked for, the one that runs, the last that the peer asked for */
     uint32_t rtt_us; /* of the path that carries */
