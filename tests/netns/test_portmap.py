@@ -185,6 +185,19 @@ def test_router_that_restarts_is_asked_again_at_once(lab, protocol):
     assert "lost" not in second.log()
 
 
+def test_upnp_router_that_forgot_is_asked_again_when_the_network_changes(lab):
+    """By UPnP no router says that it restarted; its web server is at another port then, too."""
+    _, b, server = two_sites(lab)
+    router = Upnpd(b, "UPnP")
+    second = node_at(b, server.backbone(), B_OVERLAY)
+    wait_mapped(second)
+    router.restart()
+    assert not router.rules()
+    b.host.ip("addr", "add", "192.168.2.3/24", "dev", "eth0")
+    wait_for(lambda: router.rules() == PORTS, 30, "the mappings are there again")
+    assert "lost" not in second.log()
+
+
 def test_helper_that_is_killed_is_followed_by_one_that_has_the_same_mapping(lab):
     _, b, server = two_sites(lab)
     router = Upnpd(b, "PCP")
