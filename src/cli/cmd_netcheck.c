@@ -6,6 +6,7 @@
 #include "cli/api_client.h"
 #include "cli/cli.h"
 #include "cli/format.h"
+#include "cli/mapping_text.h"
 #include "cli/nodes.h"
 #include "cli/table.h"
 
@@ -158,6 +159,7 @@ static void print_result(const struct cli_options *options, const json_t *result
         add_fact(facts, "NAT", nat_text(part(v4, "nat")));
     if (is_true(result, "udp"))
         add_fact(facts, "path size", size_text(is_true(v4, "udp") ? v4 : v6));
+    mapping_text_add(facts, json_object_get(result, "port_mapping"));
     add_fact(facts, "proxy", strdup(proxy[0] ? proxy : "none"));
     add_hosts(facts, result);
     add_fact(facts, "means", strdup(meaning(result)));

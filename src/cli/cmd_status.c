@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "cli/format.h"
+#include "cli/mapping_text.h"
 #include "cli/nodes.h"
 #include "cli/peer_text.h"
 #include "cli/table.h"
@@ -94,36 +95,6 @@ static void add_backbones(struct table *facts, const json_t *node)
         add_fact(facts, "backbone", backbone_text(json_object_get(node, "backbone"), seen));
     json_array_foreach(list, index, backbone)
         add_fact(facts, "backbone", backbone_text(backbone, index ? "" : seen));
-}
-
-/* "198.51.100.7:9443 and for TCP 198.51.100.7:8443, by PCP of 192.168.1.1 for 1200 s". */
-static char *mapping_text(const json_t *mapping)
-{
-    const char *gateway = nodes_text(mapping, "gateway"), *external = nodes_text(mapping, "external"),
-               *control = nodes_text(mapping, "control"), *error = nodes_text(mapping, "error");
-    bool announced = json_is_true(json_object_get(mapping, "announced"));
-    char *out = NULL;
-    int len =
-        external[0]
-            ? asprintf(&out, "%s%s%s, by %s of %s for %.0f s%s", external, control[0] ? " and for TCP " : "",
-                       control, nodes_text(mapping, "protocol"), gateway, nodes_number(mapping, "lifetime_s"),
-                       announced ? "" : ": no public address, another NAT is beyond")
-            : asprintf(&out, "none: the router %s %s", gateway, error[0] ? error : "is being asked");
-    if (len < 0)
-        abort();
-    return out;
-}
-
-static void add_mappings(struct table *t, const json_t *node)
-{
-    size_t index;
-    json_t *mapping;
-    json_array_foreach(json_object_get(node, "port_mappings"), index, mapping)
-    {
-        char *text = mapping_text(mapping);
-        add_fact(t, "mapping", format_clean(text));
-        free(text);
-    }
 }
 
 /* "caps net_admin, no new privileges, seccomp, landlock 6"; nothing of a node that knows no sandbox. */
@@ -244,7 +215,7 @@ static void print_node(const struct cli_options *options, json_t *node, bool tit
     add_fact(facts, "device", device_text(node));
     add_backbones(facts, node);
     add_fact(facts, "NAT", nat_text(node));
-    add_mappings(facts, node);
+    mapping_text_add(facts, json_object_get(node, "port_mappings"));
     add_fact(facts, "frames", frames_text(node));
     add_fact(facts, "relays", relay_text(node));
     add_fact(facts, "drops", drops_text(node));

@@ -153,6 +153,9 @@ def test_two_random_symmetric_nats_connect_straight_by_a_mapping_that_goes_with_
     figure(f"two random symmetric NATs, one maps by {protocol}: straight after {time.monotonic() - begun:.1f} s")
     a.host.ping(B_OVERLAY, count=5)
     assert len(re.findall(r"port mapping: ", second.log())) == 1
+    shown = [b.host.run(labs.program("shadowmesh"), verb, "-run", second.run_dir, check=False).stdout for verb in ("status", "netcheck")]
+    assert all(re.search(rf"^  mapping +{WAN}:9443 and for TCP {WAN}:8443, by {protocol} of 192\.168\.2\.1 for ", text, re.MULTILINE)
+               for text in shown), shown
     assert router.rules() == PORTS
     begun = time.monotonic()
     second.stop()

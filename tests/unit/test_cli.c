@@ -26,6 +26,25 @@ static void status_shows_node_and_peers(void **state)
     assert_string_equal(err, "");
 }
 
+static void status_shows_what_routers_map_or_why_they_do_not(void **state)
+{
+    (void)state;
+    add_node(ID_A,
+             OK(NODE_WITH(
+                 ID_A, "site-a", SILENT,
+                 ",\"port_mappings\":[{\"gateway\":\"10.0.0.1\",\"external\":\"198.51.100.9:9443\","
+                 "\"control\":null,\"announced\":true,\"lifetime_s\":1200,\"protocol\":\"PCP\"},"
+                 "{\"gateway\":\"10.0.0.2\",\"external\":\"100.64.0.9:9443\",\"control\":null,"
+                 "\"announced\":false,\"lifetime_s\":60,\"protocol\":\"UPnP\"},"
+                 "{\"gateway\":\"fe80::1%2\",\"external\":null,\"error\":\"does not \\u001b[31manswer\"}]")),
+             NULL, NULL);
+    assert_run("status", CLI_OK);
+    assert_has(out, "  mapping   198.51.100.9:9443, by PCP of 10.0.0.1 for 1200 s\n");
+    assert_has(out, "  mapping   100.64.0.9:9443, by UPnP of 10.0.0.2 for 60 s: no public address, another "
+                    "NAT is beyond\n");
+    assert_has(out, "  mapping   none: the router fe80::1%2 does not ?[31manswer\n");
+}
+
 static void json_is_what_the_nodes_say(void **state)
 {
     (void)state;
@@ -307,6 +326,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(status_shows_node_and_peers),
+        TEST(status_shows_what_routers_map_or_why_they_do_not),
         TEST(json_is_what_the_nodes_say),
         TEST(peers_are_sorted_and_whole_with_l),
         TEST(node_is_picked_by_name_or_id),

@@ -4,11 +4,14 @@
 #include "node/command/checks.h"
 
 #include "node/api/api.h"
+#include "node/command/describe.h"
 
 static void on_done(void *context, json_t *result)
 {
     struct checks *c = context;
     c->running = NULL;
+    if (result)
+        json_object_set_new(result, "port_mapping", describe_mappings(c->portmap));
     for (unsigned i = 0; i < c->count; i++)
         api_reply(c->calls[i], json_incref(result));
     c->count = 0;

@@ -5,12 +5,14 @@
 #include "node/netcheck/netcheck.h"
 
 struct api_call;
+struct portmap;
 
 #define CHECKS_MAX 16 /* callers that wait for one check */
 
 struct checks {
     struct netcheck_config config;
-    struct netcheck *running; /* NULL: none */
+    const struct portmap *portmap; /* whose state is part of the answer; NULL with -portmap off */
+    struct netcheck *running;      /* NULL: none */
     unsigned count;
     struct api_call *calls[CHECKS_MAX];
 };

@@ -4,6 +4,7 @@
 #include "node/command/describe.h"
 
 #include "base/clock.h"
+#include "node/underlay/portmap.h"
 #include "node/config/config.h"
 #include "proto/mesh/mesh.h"
 
@@ -86,4 +87,26 @@ json_t *describe_peer(const struct mesh_peer *peer, const struct config *config,
     if (peer->error[0] && o)
         json_object_set_new(o, "error", json_string(peer->error));
     return o;
+}
+
+static json_t *describe_mapping(const struct portmap_view *v)
+{
+    const char *key = v->external.family ? "protocol" : "error";
+    json_t *o = json_pack("{s:o, s:o, s:o, s:b, s:I}", "gateway", describe_addr(&v->gateway), "external",
+                          describe_addr(&v->external), "control", describe_addr(&v->control), "announced",
+                          v->announced, "lifetime_s", (json_int_t)v->lifetime_s);
+    if (o && v->text[0])
+        json_object_set_new(o, key, json_string(v->text));
+    return o;
+}
+
+json_t *describe_mappings(const struct portmap *p)
+{
+    json_t *list = p ? json_array() : json_null();
+    for (unsigned i = 0; p && i < PORTMAP_FAMILIES; i++) {
+        const struct portmap_view v = portmap_view(p, i);
+        if (v.gateway.family)
+            json_array_append_new(list, describe_mapping(&v));
+    }
+    return list;
 }

@@ -17,7 +17,6 @@
 #include "node/report/overlay.h"
 #include "node/report/warnings.h"
 #include "node/underlay/addresses.h"
-#include "node/underlay/portmap.h"
 #include "proto/mesh/mesh.h"
 #include "proto/relay/relay_desk.h"
 
@@ -139,29 +138,6 @@ static json_t *describe_nats(const struct addresses *a)
 {
     return json_pack("{s:o, s:o}", "ipv4", nat_json(addresses_nat(a, 4)), "ipv6",
                      nat_json(addresses_nat(a, 6)));
-}
-
-static json_t *describe_mapping(const struct portmap_view *v)
-{
-    const char *key = v->external.family ? "protocol" : "error";
-    json_t *o = json_pack("{s:o, s:o, s:o, s:b, s:I}", "gateway", describe_addr(&v->gateway), "external",
-                          describe_addr(&v->external), "control", describe_addr(&v->control), "announced",
-                          v->announced, "lifetime_s", (json_int_t)v->lifetime_s);
-    if (o && v->text[0])
-        json_object_set_new(o, key, json_string(v->text));
-    return o;
-}
-
-/* null: off. Without a router to ask the list is empty. */
-static json_t *describe_mappings(const struct portmap *p)
-{
-    json_t *list = p ? json_array() : json_null();
-    for (unsigned i = 0; p && i < PORTMAP_FAMILIES; i++) {
-        const struct portmap_view v = portmap_view(p, i);
-        if (v.gateway.family)
-            json_array_append_new(list, describe_mapping(&v));
-    }
-    return list;
 }
 
 static void add_warning(void *context, const char *text)

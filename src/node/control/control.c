@@ -40,7 +40,7 @@ static bool start_helpers(struct node *n)
 {
     struct helpers_config config = {.caged = n->config->sandbox,
                                     .count = n->config->backbone_count,
-                                    .portmap = n->config->portmap,
+                                    .portmap = n->config->portmap && !n->config->netcheck,
                                     .port = n->config->port,
                                     .control_port = n->config->control_port,
                                     .workers = resources_workers(n->config)};

@@ -286,7 +286,8 @@ static void init_commands(struct node *n)
                                            .config = n->config,
                                            .proxies = n->proxies,
                                            .names = n->name_client,
-                                           .backbones = n->backbone_helper}};
+                                           .backbones = n->backbone_helper},
+                                .portmap = n->portmap};
     n->commands = (struct commands){.status = {.config = n->config,
                                                .identity = n->identity,
                                                .device = n->device,
