@@ -94,6 +94,7 @@ struct sim_node {
     unsigned trunks;          /* that it opened or took */
     unsigned opened, pairs;   /* streams by the uplink; PAIR, on and off */
     unsigned asks;            /* for a channel */
+    unsigned verified, kept;  /* records that peers passed on; of them newer than what it knew */
     unsigned refused;         /* streams that it did not accept */
     unsigned aborted, closed; /* streams */
     uint64_t last_frame_us;
@@ -138,6 +139,9 @@ void sim_put_beside(struct sim_node *n, struct sim_node *other);
 
 /* Gives the node another address: what was sent to the old one is lost, its streams are cut. */
 void sim_move(struct sim_node *n);
+
+/* n has a record of its own, which says where it is. */
+void sim_sign(struct sim_node *n, uint64_t seq);
 
 /* n's uplink to the backbone comes, or is cut with all that it carries. */
 void sim_uplink(struct sim_node *n, bool up);

@@ -137,6 +137,46 @@ static void every_message_round_trips(void **state)
     assert_round_trip(&m);
     m = (struct message){.type = MESSAGE_PUNCH_GO, .punch_go = {7}};
     assert_round_trip(&m);
+    m = (struct message){.type = MESSAGE_SEEK, .seek.count = MESSAGE_SOUGHT_MAX};
+    for (unsigned i = 0; i < MESSAGE_SOUGHT_MAX; i++)
+        m.seek.list[i] = (struct message_sought){{{(uint8_t)i}}, i ? UINT64_MAX : 0};
+    assert_round_trip(&m);
+}
+
+static struct message record_message(size_t data_len, size_t signature_len)
+{
+    static const uint8_t bytes[MESSAGE_MAX] = {1, 2, 3};
+    return (struct message){.type = MESSAGE_RECORD, .record = {{bytes, data_len}, {bytes, signature_len}}};
+}
+
+static void record_fits_a_message_and_is_borrowed_from_it(void **state)
+{
+    (void)state;
+    struct message m = record_message(MESSAGE_RECORD_MAX, IDENTITY_SIGNATURE_LEN), out;
+    struct buffer b = encode(&m);
+    assert_int_equal(message_decode(b.data, b.len, &out), 0);
+    assert_int_equal(out.record.data.len, MESSAGE_RECORD_MAX);
+    assert_int_equal(out.record.signature.len, IDENTITY_SIGNATURE_LEN);
+    assert_true(out.record.data.data > b.data && out.record.data.data < b.data + b.len);
+    assert_memory_equal(out.record.data.data, m.record.data.data, MESSAGE_RECORD_MAX);
+}
+
+static void record_of_a_wrong_size_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t data, signature;
+    } wrong[] = {{MESSAGE_RECORD_MAX + 1, 100},
+                 {MESSAGE_RECORD_MAX + 1, IDENTITY_SIGNATURE_LEN - 30},
+                 {100, IDENTITY_SIGNATURE_LEN - 1},
+                 {100, IDENTITY_SIGNATURE_LEN + 1},
+                 {100, 0}};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        struct message m = record_message(wrong[i].data, wrong[i].signature), out;
+        struct buffer b = encode(&m);
+        assert_int_equal(message_decode(b.data, b.len, &out), ERR_FORMAT);
+        assert_null(out.record.data.data);
+    }
 }
 
 static void hello_with_empty_lists_round_trips(void **state)
@@ -407,6 +447,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_message_round_trips),
+        cmocka_unit_test(record_fits_a_message_and_is_borrowed_from_it),
+        cmocka_unit_test(record_of_a_wrong_size_is_refused),
         cmocka_unit_test(hello_with_empty_lists_round_trips),
         cmocka_unit_test(largest_hello_fits),
         cmocka_unit_test(bytes_of_a_small_message_are_fixed),

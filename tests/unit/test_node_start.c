@@ -2,6 +2,7 @@
 /* What a start leaves in its key folder: one that fails, however late, nothing; one that succeeds its key, by the time it
  * has said its id. Whole nodes, of which one part fails to start. */
 
+#include "node/records/record_cache.h"
 #include "node_pair.h"
 
 #include "base/clock.h"
@@ -80,6 +81,7 @@ static void set_fault(void *context)
 
 /* ---- folders ---- */
 
+/* But for the folder of records, which may be empty. */
 static unsigned count_files(const char *dir)
 {
     unsigned count = 0;
@@ -87,7 +89,8 @@ static unsigned count_files(const char *dir)
     if (!d)
         return 0;
     for (const struct dirent *e; (e = readdir(d));)
-        count += e->d_name[0] != '.' || strncmp(e->d_name, ".node", 5) == 0;
+        count += strcmp(e->d_name, RECORD_CACHE_FOLDER) != 0 &&
+                 (e->d_name[0] != '.' || strncmp(e->d_name, ".node", 5) == 0);
     closedir(d);
     return count;
 }

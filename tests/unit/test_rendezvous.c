@@ -275,8 +275,9 @@ static void describe(void *context, struct record *record)
     record->is_public = true;
 }
 
-static void on_found(void *context, const struct record *record)
+static void on_found(void *context, const struct record *record, const struct record_bytes *bytes)
 {
+    assert_true(bytes->data.len > 0 && bytes->signature.len == IDENTITY_SIGNATURE_LEN);
     struct fixture *f = context;
     f->found++;
     f->record = *record;

@@ -38,10 +38,10 @@ static void on_describe(void *context, struct record *record)
     e->describe(e->context, record);
 }
 
-static void on_found(void *context, const struct record *record)
+static void on_found(void *context, const struct record *record, const struct record_bytes *bytes)
 {
     const struct backbones_events *e = &((struct backbone *)context)->all->config.events;
-    e->found(e->context, record);
+    e->found(e->context, record, bytes);
 }
 
 static bool is_reachable(void *context)

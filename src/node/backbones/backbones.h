@@ -18,12 +18,13 @@ struct name_client;
 struct node_id;
 struct proxy;
 struct record;
+struct record_bytes;
 struct streams;
 
 struct backbones_events {
     /* As rendezvous_config's. */
     void (*describe)(void *context, struct record *record);
-    void (*found)(void *context, const struct record *record);
+    void (*found)(void *context, const struct record *record, const struct record_bytes *bytes);
     void (*missing)(void *context, const struct node_id *id, const char *why);
     void (*clock)(void *context, int64_t ahead_s);
     /* The backbone of that number answers, and is asked by STUN at one of these; count 0: nowhere that is known. */

@@ -32,14 +32,17 @@ static const struct syscall_rule calls[] = {
     {"ioctl", 1, {SYSCALL_INT(1, TUNSETOFFLOAD)}},
     {"sched_setattr", 1, {SYSCALL_INT(0, 0)}},
     {"getpriority"},
+    {"fsync"},
     {"rename"},
     {"renameat"},
     {"renameat2"},
     {NULL},
 };
 
-static void list_paths(const struct config *c, struct landlock_path *out)
+static void list_paths(const struct config *c, const char *cache_folder, struct landlock_path *out)
 {
+    if (cache_folder[0])
+        *out++ = (struct landlock_path){cache_folder, LANDLOCK_MANAGE};
     *out++ = (struct landlock_path){c->run_dir, LANDLOCK_MANAGE};
     *out++ = (struct landlock_path){"/proc/sys/net/ipv4/conf", LANDLOCK_CHANGE};
     *out++ = (struct landlock_path){"/proc/sys/kernel/random/boot_id", LANDLOCK_READ};
@@ -52,7 +55,7 @@ static void list_paths(const struct config *c, struct landlock_path *out)
     *out = (struct landlock_path){NULL, LANDLOCK_READ};
 }
 
-int cage_enter(const struct config *config, struct sandbox *out)
+int cage_enter(const struct config *config, const char *cache_folder, struct sandbox *out)
 {
     struct landlock_path paths[16];
     const char *failed;
@@ -61,7 +64,7 @@ int cage_enter(const struct config *config, struct sandbox *out)
         log_warn("no sandbox: the node keeps the rights with which it was started");
         return 0;
     }
-    list_paths(config, paths);
+    list_paths(config, cache_folder, paths);
     const struct sandbox_config sandbox = {
         .keep = 1ull << CAP_NET_ADMIN | 1ull << CAP_SYS_NICE, .paths = paths, .calls = {calls}};
     int err = sandbox_enter(&sandbox, out, &failed);

@@ -51,16 +51,19 @@ void control_events_worked(void *context, struct link_work *work)
 
 /* ---- backbones ---- */
 
-static void on_describe(void *context, struct record *record)
+void control_events_describe(void *context, struct record *record)
 {
     addresses_describe(&((struct node *)context)->addresses, record);
 }
 
-static void on_record(void *context, const struct record *record)
+static void on_record(void *context, const struct record *record, const struct record_bytes *bytes)
 {
-    struct node *n = context;
-    mesh_set_record(n->mesh, &record->id, record->name, record->candidates, record->candidate_count,
-                    clock_monotonic_us());
+    records_take(((struct node *)context)->records, record, bytes);
+}
+
+void control_events_refused(void *context)
+{
+    ((struct node *)context)->drops[DROP_RECORD]++;
 }
 
 static void on_missing(void *context, const struct node_id *id, const char *why)
@@ -124,7 +127,7 @@ static void on_dropped(void *context, uint64_t datagrams)
 
 struct backbones_events control_events_of_backbones(struct node *n)
 {
-    return (struct backbones_events){.describe = on_describe,
+    return (struct backbones_events){.describe = control_events_describe,
                                      .found = on_record,
                                      .missing = on_missing,
                                      .clock = on_clock,

@@ -10,6 +10,7 @@ struct nat_watch_config;
 struct node;
 struct portmap_config;
 struct punch_seen;
+struct record;
 
 /* Streams' events go into the mesh. */
 struct streams_events control_events_of_streams(struct node *n);
@@ -19,6 +20,10 @@ void control_events_trunk_closed(void *context, uint64_t conn, const char *reaso
 
 /* Those of backbones, too. */
 struct backbones_events control_events_of_backbones(struct node *n);
+
+/* What our record says. A record that was not to be believed. context is the node. */
+void control_events_describe(void *context, struct record *record);
+void control_events_refused(void *context);
 
 /* A handshake's work is done. context is the node. */
 void control_events_worked(void *context, struct link_work *work);

@@ -77,7 +77,7 @@ int control_netcheck(struct node *n)
         log_error("%s: its process does not start: %s", title, why);
         return EXIT_FAILURE;
     }
-    if (cage_enter(n->config, &n->sandbox))
+    if (cage_enter(n->config, "", &n->sandbox))
         return EXIT_FAILURE;
     uv_loop_init(&n->loop);
     int err = start(&c);

@@ -147,6 +147,9 @@ static void do_one(struct node *n, const struct mesh_output *o)
     case MESH_OUTPUT_LOOK:
         survey_look(n->survey, o->slot);
         break;
+    case MESH_OUTPUT_VERIFY:
+        records_verify(n->records, o->payload, o->len);
+        break;
     case MESH_OUTPUT_PONG:
         pings_pong(&n->pings, o->token, o->rtt_us);
         break;

@@ -262,6 +262,22 @@ static bool start_portmap(struct node *n)
     return err == 0;
 }
 
+static bool start_records(struct node *n)
+{
+    const struct records_config config = {.loop = &n->loop,
+                                          .me = n->identity,
+                                          .mesh = n->mesh,
+                                          .folder = n->cache_folder[0] ? n->cache_folder : NULL,
+                                          .describe = control_events_describe,
+                                          .refused = control_events_refused,
+                                          .context = n};
+    int err = records_new(&config, &n->records);
+    if (err)
+        log_error("cannot start what keeps records: %s", err_str(err));
+    addresses_tell(&n->addresses, n->records);
+    return err == 0;
+}
+
 static bool add_hosts(struct node *n)
 {
     const struct config *c = n->config;
@@ -350,17 +366,25 @@ static bool keep_key(struct node *n)
     return true;
 }
 
+/* A node can do without records on disk. */
+static bool enter_cage(struct node *n)
+{
+    if (!record_cache_prepare(n->config->keydir, n->cache_folder, sizeof(n->cache_folder)))
+        n->cache_folder[0] = '\0';
+    return cage_enter(n->config, n->cache_folder, &n->sandbox) == 0;
+}
+
 bool control_start(struct node *n)
 {
     snapshot_watch(&n->snapshot, &n->loop, control_events_resumed, n);
     if (!open_api(n) || !open_sockets(n) || !open_device(n) || !open_mesh(n) || !list_peers(n) ||
         !wait_for_helpers(n) || (n->key_made && keydir_draft(n->identity, n->config->keydir, &n->key)) ||
-        cage_enter(n->config, &n->sandbox) || log_start_writer() || !start_trunks(n) || !start_workers(n))
+        !enter_cage(n) || log_start_writer() || !start_trunks(n) || !start_workers(n))
         return false;
     init_parts(n);
     tell_addresses(n);
-    if (!start_survey(n) || !open_helpers(n) || !start_backbones(n) || !start_portmap(n) || !add_hosts(n) ||
-        !keep_key(n))
+    if (!start_survey(n) || !open_helpers(n) || !start_records(n) || !start_backbones(n) ||
+        !start_portmap(n) || !add_hosts(n) || !keep_key(n))
         return false;
     struct nat_watch_config watch;
     control_events_of_nat_watch(n, &watch);

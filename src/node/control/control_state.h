@@ -27,6 +27,8 @@
 #include "node/helper/helpers.h"
 #include "node/helper/name_client.h"
 #include "node/netcheck/nat_watch.h"
+#include "node/records/record_cache.h"
+#include "node/records/records.h"
 #include "node/report/frame_log.h"
 #include "node/report/overlay.h"
 #include "node/report/report.h"
@@ -74,7 +76,9 @@ struct node {
     struct stun_hosts stun_hosts;
     struct nat_watch nat_watch;
     struct backbones *backbones; /* NULL without -backbone */
-    uint64_t drops[DROP_COUNT];  /* of datagrams that the control thread took */
+    struct records *records;
+    char cache_folder[sizeof(((struct config *)0)->keydir) + 16]; /* empty: records are not kept on disk */
+    uint64_t drops[DROP_COUNT]; /* of datagrams that the control thread took */
 
     /* Helper processes. */
     struct proxy proxies[UPLINKS_MAX]; /* of each backbone's, without names and passwords */

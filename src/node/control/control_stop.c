@@ -17,6 +17,8 @@ void control_stop(struct node *n, int code)
     backbones_leave_directories(n->backbones);
     checks_end(&n->checks);
     nat_watch_close(&n->nat_watch);
+    records_close(n->records); /* while the mesh has them */
+    n->records = NULL;
     name_client_free(n->name_client);
     helper_client_close(n->name_helper);
     if (n->mesh) {

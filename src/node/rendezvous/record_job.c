@@ -2,7 +2,10 @@
 /* Records are believed here and nowhere else. docs/PROTOCOL.md §8. Threads of libuv's pool. */
 #include "node/rendezvous/record_job.h"
 
+#include "base/clock.h"
+
 #include <string.h>
+#include <time.h>
 
 static void judge(struct record_job *job, enum backbone_verdict verdict, const char *cause)
 {
@@ -31,4 +34,12 @@ void record_job_verify(uv_work_t *work)
     else if (err)
         judge(job, BACKBONE_FORGED,
               err == ERR_CRYPTO ? "its signature does not verify" : "the record is malformed");
+}
+
+uint64_t record_job_seq(uint64_t last)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    uint64_t now = (uint64_t)t.tv_sec * USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
+    return now > last ? now : last + 1;
 }

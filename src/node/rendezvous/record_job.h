@@ -24,3 +24,7 @@ struct record_job {
  * record. */
 void record_job_sign(uv_work_t *work);
 void record_job_verify(uv_work_t *work);
+
+/* For our next record: microseconds of the wall clock, which grow over restarts of ours, and above last even when it was set
+ * back. */
+uint64_t record_job_seq(uint64_t last);

@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define NAME_PATIENCE_MS 3000
 #define NAME_FRESH_US    (60 * USEC_PER_SEC)
@@ -136,15 +135,6 @@ static bool knows_address(const struct registration *r)
 
 /* ---- our record ---- */
 
-/* Microseconds of the wall clock grow over restarts of ours; above the last one even when it was set back. */
-static uint64_t next_seq(const struct registration *r)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    uint64_t now = (uint64_t)t.tv_sec * USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
-    return now > r->last_seq ? now : r->last_seq + 1;
-}
-
 static void send_record(struct registration *r)
 {
     struct helper_message m = {.kind = HELPER_ASK_REGISTER,
@@ -172,7 +162,7 @@ static void sign(struct registration *r, const struct helper_message *challenge)
         return;
     }
     memcpy(record->challenge, challenge->data.data, sizeof(record->challenge));
-    record->seq = r->last_seq = next_seq(r);
+    record->seq = r->last_seq = record_job_seq(r->last_seq);
     record->expiry_s = clock_unix_s() + REGISTRATION_LIFETIME_S;
     r->step = STEP_SIGN;
     if (uv_queue_work(r->config.loop, &r->job.work, record_job_sign, on_signed) != 0)

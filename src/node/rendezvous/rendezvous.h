@@ -27,8 +27,8 @@ struct rendezvous_config {
     const struct identity *me;    /* borrowed until the loop has closed our handles */
     /* Fills candidates, name, network and is_public of our record; the rest is set by rendezvous. */
     void (*describe)(void *context, struct record *record);
-    /* A verified record of an id that was asked for. */
-    void (*found)(void *context, const struct record *record);
+    /* A verified record of an id that was asked for, and its bytes. */
+    void (*found)(void *context, const struct record *record, const struct record_bytes *bytes);
     /* There is no record of an id that was asked for, or no answer; why is the end of a sentence, told when it changes
      * and at each look-up. */
     void (*missing)(void *context, const struct node_id *id, const char *why);

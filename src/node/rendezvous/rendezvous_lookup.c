@@ -48,7 +48,8 @@ static void on_record(struct rendezvous *r, struct want *want)
     if (record->seq < want->seq)
         return;
     want->seq = record->seq;
-    r->config.found(r->config.context, record);
+    const struct record_bytes bytes = {{r->job.data, r->job.len}, {r->job.signature, r->job.signature_len}};
+    r->config.found(r->config.context, record, &bytes);
 }
 
 /* The record is in the job when it was found and verified. */

@@ -9,6 +9,7 @@
 #include "node/carrier/carrier.h"
 #include "node/config/config.h"
 #include "node/device/device.h"
+#include "node/records/records.h"
 #include "node/underlay/portmap.h"
 #include "proto/mesh/mesh.h"
 #include "proto/message/record.h"
@@ -60,12 +61,18 @@ void addresses_map_by(struct addresses *a, struct portmap *p)
     a->portmap = p;
 }
 
+void addresses_tell(struct addresses *a, struct records *r)
+{
+    a->records = r;
+}
+
 void addresses_announce(struct addresses *a, uint64_t now_us)
 {
     struct candidate list[CANDIDATES_MAX];
     unsigned count = describe_candidates(a, list);
     mesh_set_candidates(a->config.mesh, list, count, now_us);
     backbones_changed(a->backbones);
+    records_changed(a->records);
 }
 
 void addresses_on_change(struct addresses *a, uint64_t now_us)

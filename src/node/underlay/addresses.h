@@ -12,6 +12,7 @@ struct device;
 struct mesh;
 struct portmap;
 struct record;
+struct records;
 struct udp_socket;
 
 /* All borrowed. */
@@ -26,6 +27,7 @@ struct addresses {
     struct addresses_config config;
     struct backbones *backbones; /* NULL: there is none that would register us */
     struct portmap *portmap;     /* NULL: no router is asked */
+    struct records *records;     /* likewise for peers */
     struct observers observers;
     struct addr seen[2 * OBSERVERS_SEEN_MAX]; /* by them, as it was announced */
     unsigned seen_count;
@@ -39,6 +41,9 @@ void addresses_register_by(struct addresses *a, struct backbones *b);
 
 /* From here on what the router maps is among our candidates. Borrowed; NULL ends it. */
 void addresses_map_by(struct addresses *a, struct portmap *p);
+
+/* And so does the one for peers. Borrowed. */
+void addresses_tell(struct addresses *a, struct records *r);
 
 /* Candidates may be other ones now: peers and the backbone are told. */
 void addresses_announce(struct addresses *a, uint64_t now_us);

@@ -289,6 +289,8 @@ static enum link_event on_message(struct link *l, uint64_t now_us)
     case MESSAGE_PUNCH:
     case MESSAGE_PUNCH_GO:
     case MESSAGE_STANDBY:
+    case MESSAGE_SEEK:
+    case MESSAGE_RECORD:
         return out_of_turn(l);
     }
     return out_of_turn(l);

@@ -36,6 +36,7 @@ int mesh_new(const struct mesh_config *config, struct mesh **out)
     static const struct bucket_rate words = {MESH_RELAY_WORD_INTERVAL_US, MESH_RELAY_WORD_BURST};
     m->relay_asks.rate = &asks; /* a hub has thousands of peers, and a backbone takes 500 messages a second */
     m->relay_words.rate = &words;
+    m->gossip.at_us = TIME_NEVER;
     snprintf(m->name, sizeof(m->name), "%s", config->name);
     const struct random_source *random = &m->config.random;
     random_fill(random, m->boot, sizeof(m->boot));
@@ -95,6 +96,7 @@ void mesh_free(struct mesh *m)
         if (p)
             peer_free(p);
     }
+    mesh_gossip_fini(m);
     fragment_table_free(m->fragments);
     crowd_free(m->half_open_crowd);
     lobby_free(m->lobby);

@@ -13,6 +13,7 @@
 #include "proto/wire/drop.h"
 #include "proto/mesh/outputs.h"
 #include "proto/message/message.h"
+#include "proto/message/record.h"
 #include "proto/path/path.h"
 #include "proto/session/session.h"
 #include <stdbool.h>
@@ -101,6 +102,21 @@ void mesh_set_given_addresses(struct mesh *m, const struct node_id *id, const st
 /* What a verified record says. */
 void mesh_set_record(struct mesh *m, const struct node_id *id, const char *name, const struct candidate *list,
                      unsigned count, uint64_t now_us);
+
+/* A verified record, and its bytes. */
+struct mesh_record {
+    const struct record *record;
+    struct record_bytes bytes;
+};
+/* One of a peer, wherever it came from: it says where to dial it, and is kept to be passed on, unless a newer one is known.
+ * True when it is newer than the one before. */
+bool mesh_on_record(struct mesh *m, const struct mesh_record *record, uint64_t now_us);
+/* Ours, for peers that ask for it. ERR_NOMEM. */
+int mesh_set_own_record(struct mesh *m, const struct mesh_record *record) must_check;
+/* Calls visit for each that is kept of a peer on our lists. */
+void mesh_records(const struct mesh *m,
+                  void (*visit)(void *context, uint64_t expiry_s, const struct record_bytes *bytes),
+                  void *context);
 
 /* Nobody knows an address of a wanted peer; why is the end of a sentence. It holds until one is known. */
 void mesh_set_missing(struct mesh *m, const struct node_id *id, const char *why);

@@ -205,6 +205,14 @@ static enum drop on_relay_word(struct mesh *m, const struct link *l, const struc
     return mesh_on_relay_channel(m, p, message, now_us);
 }
 
+static enum drop on_gossip(struct mesh *m, struct link *l, const struct message *message, uint64_t now_us)
+{
+    if (!link_both_can(l, HELLO_FEATURE_GOSSIP))
+        return DROP_INNER;
+    return message->type == MESSAGE_SEEK ? mesh_on_seek(m, l, message, now_us)
+                                         : mesh_on_passed(m, l, message, now_us);
+}
+
 /* Who was told of no such bit says none of what needs it. */
 static enum drop take_message(struct mesh *m, const struct mesh_receiver *r, const struct message *message,
                               uint64_t now_us)
@@ -240,6 +248,9 @@ static enum drop take_message(struct mesh *m, const struct mesh_receiver *r, con
     case MESSAGE_RATCHET_DONE:
         keychain_on_message(link_keychain(r->link), r->session, message, now_us);
         return DROP_NONE;
+    case MESSAGE_SEEK:
+    case MESSAGE_RECORD:
+        return on_gossip(m, r->link, message, now_us);
     case MESSAGE_HELLO:
     case MESSAGE_READY:
     case MESSAGE_REFUSE:

@@ -33,7 +33,7 @@ static void say_hello(struct mesh *m, struct link *l)
         h.aead_count = 1;
     }
 #endif
-    h.features = HELLO_FEATURE_FRESH_ROOT | HELLO_FEATURE_SESSION;
+    h.features = HELLO_FEATURE_FRESH_ROOT | HELLO_FEATURE_SESSION | HELLO_FEATURE_GOSSIP;
     if (carrier_in(CARRIER_RELAY, m->config.carriers))
         h.features |= HELLO_FEATURE_RELAY | HELLO_FEATURE_RELAY_NODES;
     if (m->config.desk)
@@ -201,5 +201,6 @@ void mesh_on_live(struct mesh *m, struct link *l, uint64_t now_us)
     mesh_publish(m, p);
     tell_handshake(m, p, first, unheard);
     mesh_update_reach(m, p, now_us);
+    mesh_gossip_on_moved(m, p, now_us); /* of a peer that stays connected, too, the record is renewed */
     mesh_poll_paths(m, p, now_us);
 }

@@ -72,10 +72,16 @@ static void on_wake(struct mesh *m, struct peer *p, uint64_t now_us)
     mesh_poll_paths(m, p, now_us);
 }
 
+static void on_candidates(struct mesh *m, struct peer *p, const struct message *news, uint64_t now_us)
+{
+    mesh_learn_candidates(m, p, news->candidates.list, news->candidates.count, now_us);
+    mesh_gossip_on_moved(m, p, now_us);
+}
+
 void mesh_on_news(struct mesh *m, struct link *l, const struct message *news, uint64_t now_us)
 {
     if (news->type == MESSAGE_CANDIDATES)
-        mesh_learn_candidates(m, link_owner(l), news->candidates.list, news->candidates.count, now_us);
+        on_candidates(m, link_owner(l), news, now_us);
     else if (news->type == MESSAGE_WAKE)
         on_wake(m, link_owner(l), now_us);
     else

@@ -62,6 +62,8 @@ void mesh_want(struct mesh *m, const struct node_id *id, bool wanted)
 {
     struct mesh_output o = {.kind = wanted ? MESH_OUTPUT_WANT : MESH_OUTPUT_FORGET, .id = *id};
     (void)!outputs_put(&m->outputs, &o, NULL, 0);
+    if (wanted)
+        mesh_gossip_on_want(m);
 }
 
 int mesh_promise_overlay(struct mesh *m, struct peer *p)
@@ -156,4 +158,13 @@ void mesh_note_id(struct mesh *m, enum mesh_notice what, const struct node_id *i
 void mesh_note(struct mesh *m, enum mesh_notice what, const struct peer *p, const char *text)
 {
     mesh_note_id(m, what, &p->id, p->name, text);
+}
+
+int mesh_verify(struct mesh *m, const struct record_bytes *bytes)
+{
+    uint8_t whole[MESSAGE_RECORD_MAX + IDENTITY_SIGNATURE_LEN];
+    const struct mesh_output o = {.kind = MESH_OUTPUT_VERIFY};
+    memcpy(whole, bytes->data.data, bytes->data.len);
+    memcpy(whole + bytes->data.len, bytes->signature.data, bytes->signature.len);
+    return outputs_put(&m->outputs, &o, whole, bytes->data.len + bytes->signature.len);
 }

@@ -15,6 +15,7 @@ struct link_work;
 struct mesh;
 struct node_id;
 struct peer;
+struct record_bytes;
 struct session;
 
 void mesh_stream_end(struct mesh *m, uint64_t conn, enum mesh_output_kind kind); /* CLOSE or ABORT */
@@ -31,6 +32,9 @@ void mesh_tell_pong(struct mesh *m, uint64_t token, uint32_t rtt_us);
 int mesh_give_out(struct mesh *m, struct link_work *work, bool stranger) must_check;
 /* False when out of memory: it is not told. */
 bool mesh_tell_pair(struct mesh *m, const struct node_id *id, unsigned backbone, bool on);
+/* A record that a peer passed on is to be verified. ERR_NOMEM. */
+int mesh_verify(struct mesh *m, const struct record_bytes *bytes) must_check;
+
 void mesh_ask_relay(struct mesh *m, const struct node_id *id, unsigned backbone);
 void mesh_ask_look(struct mesh *m, const struct peer *p); /* at our NAT */
 /* Straight over UDP, and no further than so many hops; 0: as far as it takes. */

@@ -52,6 +52,7 @@ void mesh_forget_peer(struct mesh *m, struct peer *p)
     mesh_end_trunk(m, p, "", p->ticked_us);
     mesh_tell_gone(m, p);
     mesh_drop_relays(m, p);
+    mesh_gossip_forget(m, p);
     outputs_give_back(&m->outputs, p->promised);
     heap_remove(&m->due, &p->due);
     peer_index_remove(&m->by_id, p);

@@ -14,6 +14,7 @@
 #include "proto/link/link.h"
 #include "proto/admission/lobby.h"
 #include "proto/mesh/mesh.h"
+#include "proto/mesh/mesh_gossip.h"
 #include "proto/peer/peer.h"
 #include "proto/peer/peer_index.h"
 
@@ -106,7 +107,8 @@ struct mesh {
     struct mesh_turns relay_words;              /* questions for nodes that relay, … */
     struct node_id relay_nodes[MESH_RELAY_NODES_MAX]; /* … which are these, */
     unsigned relay_node_count;                        /* … so many */
-    uint64_t expired_us; /* when we last looked for channels of ours that nobody uses */
+    uint64_t expired_us;       /* when we last looked for channels of ours that nobody uses */
+    struct mesh_gossip gossip; /* records that are passed on */
     uint64_t last_conn;
     uint64_t ticked_us;               /* when mesh_tick last ran */
     struct fragment_table *fragments; /* of CONTROL datagrams */

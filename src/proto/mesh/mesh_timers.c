@@ -5,6 +5,7 @@
  *   lobby, half-open   who waits for a handshake, and whose handshake takes too long (mesh_accept.c)
  *   announcement       our new candidates, to a few peers at a time (mesh_announce.c)
  *   expiry             channels of ours that nobody uses, where we relay (mesh_relay_serve.c)
+ *   gossip             the next question for records (mesh_gossip.c)
  * Timers of a peer, of which the heap holds the earliest:
  *   its links          a handshake or a drain that has taken too long; the ratchet (proto/link/keychain.h)
  *   its paths          probes, answers that are overdue (proto/path/path.h)
@@ -149,6 +150,7 @@ void mesh_tick(struct mesh *m, uint64_t now_us)
     unsigned ticked = 0;
     m->ticked_us = now_us;
     mesh_announce(m, now_us);
+    mesh_gossip_tick(m, now_us);
     mesh_tick_accepted(m, now_us);
     mesh_expire_channels(m, now_us);
     while ((p = first_due(m, now_us)) && p->due.at_us <= now_us && ticked++ < TICK_PEERS)
@@ -162,6 +164,7 @@ uint64_t mesh_next_deadline(struct mesh *m, uint64_t now_us)
     const struct peer *p = first_due(m, now_us);
     uint64_t at = earlier(mesh_accepted_deadline(m, now_us), mesh_announcement_due(m));
     at = earlier(at, mesh_expiry_due(m));
+    at = earlier(at, mesh_gossip_due(m));
     at = earlier(at, p ? p->due.at_us : TIME_NEVER);
     return m->behind ? at : later(at, m->ticked_us + TICK_MIN_US);
 }

@@ -60,6 +60,7 @@ enum mesh_output_kind {
     MESH_OUTPUT_PAIR,  /* tell the backbone that we exchange datagrams with id by it, or no longer */
     MESH_OUTPUT_RELAY, /* ask it for a channel of its relay to id */
     MESH_OUTPUT_LOOK, /* how our NAT numbers ports is to be found out for the peer in slot; answered by mesh_on_seen */
+    MESH_OUTPUT_VERIFY, /* payload: a record that a peer passed on, and its signature: verified, mesh_on_record */
 };
 
 struct mesh_output {

@@ -4,7 +4,7 @@
  * (docs/PROTOCOL.md §7). On the control channel each is preceded by its length in 2 bytes; in CONTROL
  * datagrams it is the payload behind the inner header. Unknown keys and candidate kinds are skipped, so that
  * messages can grow; wrong types, values out of range, excess items, missing required keys and bytes left
- * over are ERR_FORMAT. Pure; a decoded message owns no memory.
+ * over are ERR_FORMAT. Pure; a decoded message owns no memory, and a RECORD borrows what it was decoded from.
  *
  * Key 0 of every message is its type. "[key]" behind a field is its key; those with a "?" are optional,
  * absent when empty or zero, and empty or zero when absent. An address is a byte string of 4 or 16 bytes; a
@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "crypto/ratchet.h"
+#include "proto/message/record.h"
 #include "proto/wire/candidate.h"
 #include <assert.h>
 #include <stdbool.h>
@@ -35,6 +36,7 @@ enum hello_feature {
     HELLO_FEATURE_FRESH_ROOT = 1u << 0, /* the opener's HELLO has an offer, the acceptor's READY its answer */
     HELLO_FEATURE_SESSION = 1u << 1,    /* sessions carry control, and connections may end (§16) */
     HELLO_FEATURE_RELAY = 1u << 2,      /* I take a channel of a backbone's relay (§17) */
+    HELLO_FEATURE_GOSSIP = 1u << 7,     /* I pass records on (§20) */
     HELLO_FEATURE_TRUNK = 1u << 3, /* datagrams may come, and go, on TCP connections of their own (§18) */
     HELLO_FEATURE_RELAY_NODES = 1u << 4, /* I take a channel of a node that relays (§17) */
     HELLO_FEATURE_PUNCH = 1u << 6,       /* holes are punched together (§19) */
@@ -64,6 +66,8 @@ enum message_type {
     MESSAGE_PUNCH = 27,         /* let us punch: here is where I am seen */
     MESSAGE_PUNCH_GO = 28,      /* begin */
     MESSAGE_STANDBY = 32,       /* where my standbys are reached: probe them now */
+    MESSAGE_SEEK = 29,          /* tell me these nodes' records, if you have newer ones */
+    MESSAGE_RECORD = 30,        /* one of them */
 };
 
 enum refuse_code {
@@ -149,6 +153,16 @@ struct punch_offer {
     uint8_t count; /* [6?] … and how many those may be; at the first candidate's host */
 };
 
+#define MESSAGE_SOUGHT_MAX 16 /* ids in a SEEK */
+#define MESSAGE_RECORD_MAX                                                                                   \
+    3520 /* bytes of a record that is passed on: with its signature it fits MESSAGE_MAX */
+
+/* One that is sought. */
+struct message_sought {
+    struct node_id id;
+    uint64_t seq; /* of the record that the asker has; 0: none */
+};
+
 struct message {
     enum message_type type;
     union {
@@ -183,6 +197,11 @@ struct message {
         struct {
             uint32_t round; /* [1] */
         } punch_go;         /* PUNCH_GO */
+        struct {
+            unsigned count;
+            struct message_sought list[MESSAGE_SOUGHT_MAX];
+        } seek;                     /* [1] of [id, seq] */
+        struct record_bytes record; /* [1] at most MESSAGE_RECORD_MAX, [2] its signature; in the message */
     };
 };
 

@@ -10,6 +10,9 @@
 /* An overlay address is [address, prefix bits]; later versions may append to it. */
 #define ADDRESS_ITEMS     2
 #define ADDRESS_ITEMS_MAX 16
+/* So is one that is sought: [id, seq]. */
+#define SOUGHT_ITEMS     2
+#define SOUGHT_ITEMS_MAX 16
 
 /* ---- integers of 1, 2, 4 and 8 bytes ---- */
 
@@ -291,6 +294,64 @@ static void take_segment(struct reader *r, void *value, size_t size)
 
 static const struct message_kind segment_kind = {empty_segment, put_segment, take_segment};
 
+/* ---- records that are sought, and passed on ---- */
+
+static void put_seek(struct writer *w, const void *value, size_t size)
+{
+    (void)size;
+    const struct message *m = value;
+    cbor_put_array(w, m->seek.count);
+    for (unsigned i = 0; i < m->seek.count; i++) {
+        const struct message_sought *s = &m->seek.list[i];
+        cbor_put_array(w, SOUGHT_ITEMS);
+        cbor_put_bytes(w, s->id.bytes, sizeof(s->id.bytes));
+        cbor_put_uint(w, s->seq);
+    }
+}
+
+static void take_seek(struct reader *r, void *value, size_t size)
+{
+    (void)size;
+    struct message *m = value;
+    m->seek.count = (unsigned)cbor_take_array(r, MESSAGE_SOUGHT_MAX);
+    for (unsigned i = 0; i < m->seek.count && !r->bad; i++) {
+        struct message_sought *s = &m->seek.list[i];
+        size_t items = cbor_take_array(r, SOUGHT_ITEMS_MAX);
+        r->bad |= items < SOUGHT_ITEMS;
+        cbor_take_exact(r, s->id.bytes, sizeof(s->id.bytes));
+        s->seq = cbor_take_uint(r, UINT64_MAX);
+        for (size_t more = SOUGHT_ITEMS; more < items && !r->bad; more++)
+            cbor_skip(r);
+    }
+}
+
+static const struct message_kind seek_kind = {NULL, put_seek, take_seek};
+
+static void put_slice(struct writer *w, const void *value, size_t size)
+{
+    (void)size;
+    const struct slice *s = value;
+    cbor_put_bytes(w, s->data, s->len);
+}
+
+static void take_record(struct reader *r, void *value, size_t size)
+{
+    (void)size;
+    struct slice *s = value;
+    s->data = cbor_take_bytes(r, MESSAGE_RECORD_MAX, &s->len);
+}
+
+static void take_signature(struct reader *r, void *value, size_t size)
+{
+    (void)size;
+    struct slice *s = value;
+    s->data = cbor_take_bytes(r, IDENTITY_SIGNATURE_LEN, &s->len);
+    r->bad |= s->len != IDENTITY_SIGNATURE_LEN;
+}
+
+static const struct message_kind record_kind = {NULL, put_slice, take_record};
+static const struct message_kind signature_kind = {NULL, put_slice, take_signature};
+
 /* ---- the messages ---- */
 
 #define AT(member) offsetof(struct message, member), sizeof(((struct message *)0)->member)
@@ -359,6 +420,11 @@ static const struct message_field relay_channel[] = {
     {2, REQUIRED, AT(relay.channel), &uint_kind},
     {3, REQUIRED, AT(relay.token), &bytes_kind},
 };
+static const struct message_field seek[] = {{1, REQUIRED, 0, sizeof(struct message), &seek_kind}};
+static const struct message_field record[] = {
+    {1, REQUIRED, AT(record.data), &record_kind},
+    {2, REQUIRED, AT(record.signature), &signature_kind},
+};
 
 static const struct message_field punch[] = {
     {1, REQUIRED, AT(punch.round), &uint_kind},
@@ -391,6 +457,8 @@ static const struct message_format formats[] = {
     [MESSAGE_PUNCH] = FIELDS(punch),
     [MESSAGE_PUNCH_GO] = FIELDS(punch_go),
     [MESSAGE_STANDBY] = FIELDS(candidates),
+    [MESSAGE_SEEK] = FIELDS(seek),
+    [MESSAGE_RECORD] = FIELDS(record),
 };
 
 const struct message_format *message_format(uint64_t type)

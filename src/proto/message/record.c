@@ -155,6 +155,14 @@ static int check(const uint8_t *data, size_t len, const uint8_t *signature, size
     return identity_verify(r->spki, sizeof(r->spki), SIGNATURE_CONTEXT, data, len, signature, signature_len);
 }
 
+int record_peek(const uint8_t *data, size_t len, struct node_id *id)
+{
+    struct record record = {0};
+    int err = decode(data, len, &record);
+    *id = record.id;
+    return err;
+}
+
 int record_verify(const uint8_t *data, size_t len, const uint8_t *signature, size_t signature_len,
                   struct record *out)
 {

@@ -31,6 +31,11 @@ struct record {
     struct candidate candidates[CANDIDATES_MAX]; /* [9?] as in messages */
 };
 
+/* A signed record as it was encoded. Borrowed. */
+struct record_bytes {
+    struct slice data, signature;
+};
+
 /* Encodes and signs. *len is the encoded length, at most RECORD_MAX. Equal records give equal bytes.
  * ERR_ARGUMENT when name or network is not text_ok, ERR_SPACE. */
 int record_sign(const struct record *r, const struct identity *me, uint8_t *out, size_t cap, size_t *len,
@@ -40,3 +45,6 @@ int record_sign(const struct record *r, const struct identity *me, uint8_t *out,
  * (key and id), ERR_CRYPTO (signature). Does not look at the clock: the caller compares seq and expiry. */
 int record_verify(const uint8_t *data, size_t len, const uint8_t *signature, size_t signature_len,
                   struct record *out) must_check;
+
+/* Whose it says that it is, of one that is not verified. ERR_FORMAT. */
+int record_peek(const uint8_t *data, size_t len, struct node_id *id) must_check;

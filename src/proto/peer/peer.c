@@ -38,6 +38,7 @@ void peer_free(struct peer *p)
     path_set_free(p->paths);
     stream_set_free(p->streams);
     free(p->held_back);
+    free(p->record);
     free(p);
 }
 
@@ -99,6 +100,12 @@ uint64_t peer_wanted_since(struct peer *p, uint64_t now_us)
 void peer_set_name(struct peer *p, const char *name)
 {
     snprintf(p->name, sizeof(p->name), "%s", name);
+}
+
+void peer_keep_record(struct peer *p, struct kept_record *record)
+{
+    free(p->record);
+    p->record = record;
 }
 
 void peer_set_boot_before(struct peer *p, const uint8_t boot[MESSAGE_BOOT_LEN])

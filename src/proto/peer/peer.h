@@ -24,6 +24,7 @@
 #define PEER_TARGETS_MAX 12
 #define PEER_LOSS_SLOTS  8
 
+struct kept_record;
 struct mesh;
 
 /* Read by the mesh, written in this room alone. */
@@ -51,6 +52,8 @@ struct peer {
     unsigned promised; /* places in the queue of outputs that are its */
 
     struct allowance allowance; /* what it may ask of us */
+
+    struct kept_record *record; /* the newest of it, kept to be passed on; NULL: there is none */
 
     struct stream_set *streams; /* control streams over its session; NULL: there was none yet */
 
@@ -119,6 +122,7 @@ void peer_bar(struct peer *p);
 uint64_t peer_wanted_since(struct peer *p, uint64_t now_us);
 
 void peer_set_name(struct peer *p, const char *name);
+void peer_keep_record(struct peer *p, struct kept_record *record); /* takes it, in the place of another one */
 void peer_set_boot_before(struct peer *p, const uint8_t boot[MESSAGE_BOOT_LEN]);
 void peer_promise(struct peer *p, unsigned places); /* so many in the queue of outputs are its */
 void peer_path_told(struct peer *p, const struct endpoint *best);

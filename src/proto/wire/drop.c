@@ -42,6 +42,7 @@ static const char *const names[DROP_COUNT] = {
     [DROP_CARRIER] = "carrier",
     [DROP_RELAY] = "relay",
     [DROP_RELAY_RATE] = "relay_rate",
+    [DROP_RECORD] = "record",
 };
 
 const char *drop_name(enum drop drop)

@@ -44,6 +44,7 @@ enum drop {
     DROP_CARRIER, /* a probe by a carrier that is not used, under another peer's id, or by no trunk of its peer's */
     DROP_RELAY, /* in an envelope that is not from a relay and channel that we bound, or in a second one */
     DROP_RELAY_RATE, /* of a pair that we relay for: over its share, its source's rate or that of all */
+    DROP_RECORD,     /* a record that was not asked for, or that does not verify */
     DROP_COUNT
 };
 
