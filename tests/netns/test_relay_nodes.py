@@ -98,11 +98,11 @@ def test_public_node_is_no_open_relay(lab):
 
 
 def test_strangers_at_a_node_that_relays_get_nothing(lab):
-    """Forged channels, a forged source, an envelope in an envelope, a bind that was heard: nothing is answered, or passed on."""
-    relayed = Relayed(lab, names=("near", "far"))
+    """Forged channels, a forged source, an envelope in an envelope, messages under no token: nothing is answered, or passed on."""
+    relayed = Relayed(lab, names=("near",))
     node = relayed.nodes[0]
     relayed.b.host.wait_ping(A_OVERLAY, 20)
-    relayed.wait_warm(2)
+    relayed.wait_carried_by(node)
     capture = node.host.capture("eth0", "udp", "port", "9443")
     relayed.b.host.ping(A_OVERLAY, count=20)
     heard = [frame[42:] for frame in capture.stop()]
@@ -115,7 +115,8 @@ def test_strangers_at_a_node_that_relays_get_nothing(lab):
             envelope(MESSAGE, channel) + bytes(44), envelope(MESSAGE, channel ^ 1) + b"\1" + bytes(43)]
     for lie in lies * 100:
         liar.sendto(lie, ("198.51.102.2", 9443))
-    labs.wait_for(lambda: node.drops()["relay"] >= before + 300, 10, "lies are dropped and counted")
+    # Of messages, which the control thread judges, it takes as many as a part of its queue holds.
+    labs.wait_for(lambda: node.drops()["relay"] >= before + 200, 10, "lies are dropped and counted")
     liar.setblocking(False)
     with pytest.raises(BlockingIOError):
         liar.recv(2048)
