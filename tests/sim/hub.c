@@ -19,6 +19,12 @@ static bool usable(const void *context, const struct addr *a)
     return true;
 }
 
+static uint32_t interface_of(const void *context, const struct addr *a)
+{
+    (void)context, (void)a;
+    return 1;
+}
+
 static bool in_scope(const void *context, const struct addr *a, const struct candidate *list, unsigned count)
 {
     (void)context, (void)a, (void)list, (void)count;
@@ -36,7 +42,7 @@ struct mesh *hub_start(const struct identity *me, uint8_t lanes)
                                        .ratchet_us = MESH_RATCHET_US,
                                        .rehandshake_us = MESH_REHANDSHAKE_US,
                                        .local_max = 1472,
-                                       .filter = {usable, in_scope, usable, NULL},
+                                       .filter = {usable, in_scope, interface_of, NULL},
                                        .random = secret_source};
     int err = mesh_new(&config, &m);
     assert(err == 0);

@@ -126,12 +126,6 @@ const struct ways *device_ways(const struct device *d)
     return &none;
 }
 
-const char *device_interface_name(const struct device *d, uint32_t index)
-{
-    (void)d, (void)index;
-    return NULL;
-}
-
 const struct rtnl_address *device_machine_addresses(const struct device *d, size_t *count)
 {
     *count = 2;

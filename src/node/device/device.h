@@ -67,9 +67,6 @@ uint32_t device_interface_of(const struct device *d, const struct addr *a);
 /* The ways out of this machine by other interfaces than the device, as of the last look. */
 const struct ways *device_ways(const struct device *d);
 
-/* An interface's name; NULL when there is none of that index. Valid until device_on_change or device_tick. */
-const char *device_interface_name(const struct device *d, uint32_t index);
-
 /* True when what goes to a takes another next hop, or another interface, than what goes to b. False where nothing leads to one
  * of them. Asks the kernel. */
 bool device_leads_apart(const struct device *d, const struct addr *a, const struct addr *b);

@@ -47,9 +47,3 @@ const struct ways *device_ways(const struct device *d)
 {
     return &d->ways;
 }
-
-const char *device_interface_name(const struct device *d, uint32_t index)
-{
-    const struct rtnl_link *link = device_link_at(d, index);
-    return link ? link->name : NULL;
-}
