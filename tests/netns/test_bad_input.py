@@ -231,7 +231,7 @@ def test_a_start_that_may_make_too_few_processes_or_threads_leaves_no_key(host):
     base.mkdir()
     os.chown(base, user, user)
     said = ""
-    for limit in range(1, 12):
+    for limit in range(1, 20):
         labs.wait_for(lambda: host.run("pgrep", "-u", user, check=False, echo=False).returncode == 1, 10, "all of the last start ended")
         node = host.start("prlimit", f"--nproc={limit}", "setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups",
                           f"--bounding-set={rights}", f"--inh-caps={rights}", f"--ambient-caps={rights}",

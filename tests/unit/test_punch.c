@@ -123,7 +123,7 @@ static void pauses_follow_three_rounds_and_grow(void **state)
     for (unsigned cycle = 0; cycle < 5; cycle++) {
         for (unsigned i = 0; i < PUNCH_ROUNDS; i++) {
             now = until(&p, &w, PUNCH_STEP_ASK, now, now + 2 * PUNCH_PAUSE_MAX_US);
-            uint64_t wait = PUNCH_PAUSE_US << (cycle - 1);
+            uint64_t wait = PUNCH_PAUSE_US << cycle >> 1;
             if (cycle && i == 0)
                 assert_in_range(now - before, wait < PUNCH_PAUSE_MAX_US ? wait : PUNCH_PAUSE_MAX_US,
                                 UINT64_MAX);
