@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 #include "node/data/worker.h"
+#include "proto/mesh/mesh.h"
+#include "proto/mesh/mesh_outputs.h"
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -283,6 +285,47 @@ static void node_that_ends_is_gone_for_its_peer_at_once(void **state)
     twin_fini(&p.b);
 }
 
+/* ---- a record that comes in the node's last round ---- */
+
+static bool record_comes_last; /* in a node's process alone */
+
+void __real_mesh_shutdown(struct mesh *m, uint64_t now_us);
+void __wrap_mesh_shutdown(struct mesh *m, uint64_t now_us);
+
+void __wrap_mesh_shutdown(struct mesh *m, uint64_t now_us)
+{
+    static const uint8_t data[100], signature[IDENTITY_SIGNATURE_LEN];
+    const struct record_bytes record = {{data, sizeof(data)}, {signature, sizeof(signature)}};
+    if (record_comes_last && mesh_verify(m, &record))
+        abort();
+    __real_mesh_shutdown(m, now_us);
+}
+
+static void let_record_come_last(void *context)
+{
+    record_comes_last = *(const bool *)context;
+}
+
+static void node_that_stops_with_a_record_to_verify_still_says_goodbye(void **state)
+{
+    char at[ID_TEXT_MAX + 32];
+    bool last = true;
+    struct pair p;
+    (void)state;
+    twin_init(&p.a, "site-a", 1);
+    twin_init(&p.b, "site-b", 2);
+    twin_start(&p.b, FLAGS("-allow", p.a.id), NULL, NULL);
+    twin_wait_log(&p.b, "are sealed with");
+    twin_start(&p.a, FLAGS("-connect", twin_at(&p.b, at, sizeof(at))), let_record_come_last, &last);
+    wait_connected(&p.a, &p.b);
+    wait_connected(&p.b, &p.a);
+    assert_int_equal(twin_end(&p.a, SIGTERM), 0);
+    twin_wait_log(&p.b, "disconnected");
+    assert_int_equal(twin_end(&p.b, SIGTERM), 0);
+    twin_fini(&p.a);
+    twin_fini(&p.b);
+}
+
 static void node_that_comes_back_is_connected_again(void **state)
 {
     struct pair p;
@@ -525,6 +568,7 @@ int main(void)
         cmocka_unit_test(peer_has_hosts_enough_and_not_more),
         cmocka_unit_test(ping_of_a_peer_that_froze_is_told_after_two_seconds),
         cmocka_unit_test(node_that_ends_is_gone_for_its_peer_at_once),
+        cmocka_unit_test(node_that_stops_with_a_record_to_verify_still_says_goodbye),
         cmocka_unit_test(node_that_comes_back_is_connected_again),
         cmocka_unit_test(stranger_is_refused_and_both_sides_say_so),
         cmocka_unit_test(keys_are_renewed_while_frames_pass),

@@ -13,6 +13,8 @@ void control_stop(struct node *n, int code)
 {
     key_draft_drop(&n->key);
     addresses_map_by(&n->addresses, NULL);
+    addresses_register_by(&n->addresses, NULL);
+    addresses_tell(&n->addresses, NULL);
     portmap_close(n->portmap); /* its helper ends the mappings while all else stops */
     backbones_leave_directories(n->backbones);
     checks_end(&n->checks);

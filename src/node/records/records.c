@@ -69,7 +69,7 @@ void records_verify(struct records *r, const uint8_t *whole, size_t len)
 {
     size_t data_len = len - IDENTITY_SIGNATURE_LEN;
     const struct record_bytes bytes = {{whole, data_len}, {whole + data_len, IDENTITY_SIGNATURE_LEN}};
-    if (record_checker_add(r->checker, &bytes))
+    if (r && record_checker_add(r->checker, &bytes))
         on_refused(r);
 }
 

@@ -28,7 +28,7 @@ int records_new(const struct records_config *config, struct records **out) must_
 /* A verified one. */
 void records_take(struct records *r, const struct record *record, const struct record_bytes *bytes);
 
-/* One that is not: record and signature, as MESH_OUTPUT_VERIFY has them. */
+/* One that is not: record and signature, as MESH_OUTPUT_VERIFY has them. NULL, of a node that stops, is allowed. */
 void records_verify(struct records *r, const uint8_t *whole, size_t len);
 
 /* Our description changed. NULL is allowed. */
