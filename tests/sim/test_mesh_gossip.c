@@ -2,6 +2,7 @@
 /* Records that are passed on between peers: who finds whom by them, and what a liar gets out of it. docs/PROTOCOL.md §20. */
 
 #include "base/clock.h"
+#include "proto/mesh/mesh_gossip.h"
 #include "proto/peer/kept_record.h"
 #include "sim.h"
 #include <setjmp.h>
@@ -120,6 +121,70 @@ static void newest_record_wins_and_an_older_one_is_not_taken(void **state)
     sim_free(t.sim);
 }
 
+/* ---- who is sought beside many ---- */
+
+/* So many of n's peers are nowhere. */
+static void add_absent(struct sim_node *n, unsigned count,
+                       int (*list)(struct mesh *m, const struct node_id *id))
+{
+    for (unsigned i = 1; i <= count; i++) {
+        struct node_id id = {0};
+        memcpy(&id, &i, sizeof(i));
+        assert_int_equal(list(n->mesh, &id), 0);
+    }
+}
+
+static void who_is_sought_anew_does_not_wait_for_one_that_is_never_found(void **state)
+{
+    (void)state;
+    struct trio t = make_trio(&fair);
+    add_absent(t.a, 1, mesh_connect);
+    join(&t);
+    sim_run(t.sim, 200 * SECOND, NULL, NULL);
+    sim_want(t.a, t.b);
+    sim_run(t.sim, 3 * SECOND, NULL, NULL);
+    assert_true(sim_connected(t.a, t.b));
+    sim_free(t.sim);
+}
+
+static void one_that_is_sought_is_found_among_many_that_are_not(void **state)
+{
+    (void)state;
+    struct trio t = make_trio(&fair);
+    add_absent(t.a, 500, mesh_allow);
+    join(&t);
+    sim_want(t.a, t.b);
+    sim_run(t.sim, 3 * SECOND, NULL, NULL);
+    assert_true(sim_connected(t.a, t.b));
+    sim_free(t.sim);
+}
+
+static void all_that_are_sought_have_a_turn_before_questions_grow_rarer(void **state)
+{
+    (void)state;
+    struct trio t = make_trio(&fair);
+    add_absent(t.a, 200, mesh_connect);
+    join(&t);
+    sim_run(t.sim, 30 * SECOND, NULL, NULL);
+    sim_want(t.a, t.b);
+    sim_run(t.sim, 6 * SECOND, NULL, NULL); /* 13 questions */
+    assert_true(sim_connected(t.a, t.b));
+    sim_free(t.sim);
+}
+
+static void addresses_of_a_stranger_do_not_make_questions_frequent_again(void **state)
+{
+    (void)state;
+    struct trio t = make_trio(&fair);
+    add_absent(t.hub, 1, mesh_connect);
+    join(&t);
+    sim_run(t.sim, 200 * SECOND, NULL, NULL);
+    mesh_set_candidates(t.a->mesh, &(struct candidate){CANDIDATE_STATIC, t.a->addr, 1}, 1, sim_now(t.sim));
+    sim_run(t.sim, 12 * SECOND, NULL, NULL); /* it has been asked for its own record */
+    assert_true(mesh_gossip_due(t.hub->mesh) > sim_now(t.sim) + 30 * SECOND);
+    sim_free(t.sim);
+}
+
 /* ---- an admitted liar ---- */
 
 static struct record_bytes forged(const struct sim_node *whom, uint8_t data[RECORD_MAX],
@@ -220,6 +285,10 @@ int main(void)
         cmocka_unit_test(records_come_through_loss),
         cmocka_unit_test(earlier_version_is_not_asked),
         cmocka_unit_test(newest_record_wins_and_an_older_one_is_not_taken),
+        cmocka_unit_test(who_is_sought_anew_does_not_wait_for_one_that_is_never_found),
+        cmocka_unit_test(one_that_is_sought_is_found_among_many_that_are_not),
+        cmocka_unit_test(all_that_are_sought_have_a_turn_before_questions_grow_rarer),
+        cmocka_unit_test(addresses_of_a_stranger_do_not_make_questions_frequent_again),
         cmocka_unit_test(record_that_was_not_asked_for_is_not_even_verified),
         cmocka_unit_test(forged_answers_cost_one_signature_for_each_question),
         cmocka_unit_test(greedy_asker_gets_four_records_a_second),

@@ -19,7 +19,7 @@
 #define VISIT_AGAIN_US  1000000ull
 #define MOVED_US        3000000ull /* its new record is made by then */
 #define ASK_US          5000000ull /* that an answer may take */
-#define SCAN_SLOTS      64         /* looked at in one turn */
+#define SCAN_SLOTS      64         /* looked at beside a visitor */
 #define KEPT_MAX        (8u << 20) /* bytes of all records; strangers' have half of it */
 
 /* Records that leave, whoever asks: 64 a second. */
@@ -54,15 +54,17 @@ static unsigned next_slot(const struct mesh *m, unsigned slot)
     return slot + 1 < m->slot_end ? slot + 1 : 0;
 }
 
-/* As many as fit, each in its turn. */
-static void add_sought(struct mesh *m, struct message *seek)
+/* As many of these slots as fit, each in its turn: how many were looked at. */
+static unsigned add_sought(struct mesh *m, struct message *seek, unsigned slots)
 {
     struct mesh_gossip *g = &m->gossip;
-    for (unsigned i = 0; i < SCAN_SLOTS && i < m->slot_end && seek->seek.count < MESSAGE_SOUGHT_MAX; i++) {
+    unsigned i;
+    for (i = 0; i < slots && i < m->slot_end && seek->seek.count < MESSAGE_SOUGHT_MAX; i++) {
         g->sought = next_slot(m, g->sought);
         if (is_sought(m->peers[g->sought]))
             add(seek, m->peers[g->sought]);
     }
+    return i;
 }
 
 static void ask(struct mesh *m, const struct peer *p, const struct message *seek, uint64_t now_us)
@@ -74,11 +76,11 @@ static void ask(struct mesh *m, const struct peer *p, const struct message *seek
     mesh_say_sealed(p->current, seek);
 }
 
-/* NULL when none of those that are looked at in one turn can be asked. */
+/* NULL when nobody can be asked. */
 static const struct peer *next_source(struct mesh *m)
 {
     struct mesh_gossip *g = &m->gossip;
-    for (unsigned i = 0; i < SCAN_SLOTS && i < m->slot_end; i++) {
+    for (unsigned i = 0; i < m->slot_end; i++) {
         g->source = next_slot(m, g->source);
         if (speaks(m->peers[g->source]))
             return m->peers[g->source];
@@ -86,16 +88,23 @@ static const struct peer *next_source(struct mesh *m)
     return NULL;
 }
 
+/* Questions grow rarer once all slots had their turn. */
 static void ask_about_sought(struct mesh *m, uint64_t now_us)
 {
     struct mesh_gossip *g = &m->gossip;
     struct message seek = {.type = MESSAGE_SEEK};
-    add_sought(m, &seek);
+    unsigned turn = g->sought;
+    g->seen += add_sought(m, &seek, m->slot_end);
     const struct peer *source = seek.seek.count ? next_source(m) : NULL;
     if (source)
         ask(m, source, &seek, now_us);
-    bool all_seen = m->slot_end <= SCAN_SLOTS;
-    g->at_us = seek.seek.count || !all_seen ? now_us + g->period_us : TIME_NEVER;
+    else
+        g->sought = turn;
+    g->sought_us = now_us;
+    g->at_us = seek.seek.count ? now_us + g->period_us : TIME_NEVER;
+    if (g->seen < m->slot_end)
+        return;
+    g->seen = 0;
     g->period_us = 2 * g->period_us < PERIOD_MAX_US ? 2 * g->period_us : PERIOD_MAX_US;
 }
 
@@ -109,7 +118,7 @@ static void ask_visitor(struct mesh *m, uint32_t slot, uint64_t now_us)
     if (!speaks(p) || !g->visits[slot])
         return;
     add(&seek, p);
-    add_sought(m, &seek);
+    (void)add_sought(m, &seek, SCAN_SLOTS);
     ask(m, p, &seek, now_us);
     g->at_us = now_us + (first ? PERIOD_FIRST_US : VISIT_AGAIN_US);
     if (--g->visits[slot])
@@ -135,10 +144,9 @@ uint64_t mesh_gossip_due(const struct mesh *m)
     return m->gossip.at_us;
 }
 
-static void ask_soon(struct mesh *m, uint64_t at_us)
+static void ask_by(struct mesh *m, uint64_t at_us)
 {
     struct mesh_gossip *g = &m->gossip;
-    g->period_us = PERIOD_FIRST_US;
     if (at_us < g->at_us)
         g->at_us = at_us;
 }
@@ -149,11 +157,12 @@ static void ask_itself(struct mesh *m, const struct peer *p, uint64_t at_us)
         return;
     m->gossip.visits[p->slot] = VISITS;
     slot_set_add(&m->gossip.visitors, p->slot);
-    ask_soon(m, at_us);
+    ask_by(m, at_us);
 }
 
 void mesh_gossip_on_open(struct mesh *m, const struct peer *p, uint64_t now_us)
 {
+    m->gossip.period_us = PERIOD_FIRST_US;
     ask_itself(m, p, now_us);
 }
 
@@ -162,11 +171,17 @@ void mesh_gossip_on_moved(struct mesh *m, const struct peer *p, uint64_t now_us)
     ask_itself(m, p, now_us + MOVED_US);
 }
 
-/* Who is sought already does not hurry. */
+/* However many come at once. */
 void mesh_gossip_on_want(struct mesh *m)
 {
+    m->gossip.period_us = PERIOD_FIRST_US;
+    ask_by(m, m->gossip.sought_us + PERIOD_FIRST_US);
+}
+
+void mesh_gossip_still_want(struct mesh *m)
+{
     if (m->gossip.at_us == TIME_NEVER)
-        ask_soon(m, 0);
+        mesh_gossip_on_want(m);
 }
 
 /* ---- answering ---- */

@@ -21,8 +21,10 @@ struct mesh_gossip {
     size_t kept;                  /* bytes of all that are kept */
     struct slot_set visitors;     /* peers to be asked for their own records, and for whom else we seek */
     uint8_t visits[SLOT_SET_MAX]; /* of each how often still: what asks, and what answers, may be lost */
-    unsigned source, sought;      /* slots: who is asked next, and for whom */
+    unsigned source, sought;      /* slots: who is asked next, and for whom; */
+    unsigned seen;                /* of this round so many had their turn */
     uint64_t at_us, period_us;    /* when; TIME_NEVER: nobody is sought */
+    uint64_t sought_us;           /* when we last looked for who is sought */
     struct bucket answers;        /* records that we may send */
     struct mesh_ask {             /* a question without an answer */
         struct node_id id;
@@ -38,8 +40,9 @@ void mesh_gossip_fini(struct mesh *m);
 void mesh_gossip_on_open(struct mesh *m, const struct peer *p, uint64_t now_us);
 void mesh_gossip_on_moved(struct mesh *m, const struct peer *p, uint64_t now_us);
 
-/* Somebody's addresses are needed. */
+/* Somebody's addresses are needed, who was not sought before; and who was. */
 void mesh_gossip_on_want(struct mesh *m);
+void mesh_gossip_still_want(struct mesh *m);
 
 /* SEEK and RECORD, sealed. */
 enum drop mesh_on_seek(struct mesh *m, struct link *l, const struct message *seek, uint64_t now_us);

@@ -97,8 +97,10 @@ void mesh_lose(struct mesh *m, struct peer *p, struct link *l, const char *why, 
         mesh_note(m, MESH_NOTICE_LOST, p, why);
     mesh_tell_gone(m, p);
     peer_dial_soon(p, now_us);
-    if (p->wanted)
-        mesh_want(m, &p->id, true);
+    if (!p->wanted)
+        return;
+    mesh_want(m, &p->id, true);
+    mesh_gossip_on_want(m);
 }
 
 void mesh_abandon_link(struct mesh *m, struct link *l)

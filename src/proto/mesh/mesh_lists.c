@@ -32,6 +32,7 @@ int mesh_connect(struct mesh *m, const struct node_id *id)
     peer_want(p);
     mesh_touch(m, p);
     mesh_want(m, id, true);
+    mesh_gossip_on_want(m);
     return 0;
 }
 

@@ -63,7 +63,7 @@ void mesh_want(struct mesh *m, const struct node_id *id, bool wanted)
     struct mesh_output o = {.kind = wanted ? MESH_OUTPUT_WANT : MESH_OUTPUT_FORGET, .id = *id};
     (void)!outputs_put(&m->outputs, &o, NULL, 0);
     if (wanted)
-        mesh_gossip_on_want(m);
+        mesh_gossip_still_want(m);
 }
 
 int mesh_promise_overlay(struct mesh *m, struct peer *p)
