@@ -262,6 +262,43 @@ static void greedy_asker_gets_four_records_a_second(void **state)
     sim_free(t.sim);
 }
 
+#define STRANGERS 24 /* 16 are enough for all that leaves in a second */
+
+struct crowd {
+    struct trio *t;
+    struct sim_node *strangers[STRANGERS];
+    const struct message *seek;
+};
+
+/* The peer on the hub's list asks last. */
+static void ask_all(void *context)
+{
+    const struct crowd *c = context;
+    for (unsigned i = 0; i < STRANGERS; i++)
+        sim_say(c->strangers[i], c->t->hub, c->seek);
+    sim_say(c->t->b, c->t->hub, c->seek);
+}
+
+static void strangers_leave_records_for_peers_of_the_list(void **state)
+{
+    (void)state;
+    struct trio t = make_trio(&fair);
+    struct message seek;
+    struct crowd crowd = {.t = &t, .seek = &seek};
+    assert_int_equal(mesh_allow(t.hub->mesh, identity_id(t.b->identity)), 0);
+    join(&t);
+    for (unsigned i = 0; i < STRANGERS; i++) {
+        crowd.strangers[i] = sim_add(t.sim, false, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+        sim_connect(crowd.strangers[i], t.hub, NULL);
+    }
+    sim_run(t.sim, 10 * SECOND, NULL, NULL);
+    (void)only(&seek, t.a, 0);
+    uint64_t before = t.b->drops[DROP_RECORD]; /* its mesh did not ask */
+    sim_run(t.sim, 10 * SECOND, ask_all, &crowd);
+    assert_in_range(t.b->drops[DROP_RECORD] - before, 35, 3 + 4 * 10);
+    sim_free(t.sim);
+}
+
 static void nothing_is_told_of_who_is_not_known(void **state)
 {
     (void)state;
@@ -292,6 +329,7 @@ int main(void)
         cmocka_unit_test(record_that_was_not_asked_for_is_not_even_verified),
         cmocka_unit_test(forged_answers_cost_one_signature_for_each_question),
         cmocka_unit_test(greedy_asker_gets_four_records_a_second),
+        cmocka_unit_test(strangers_leave_records_for_peers_of_the_list),
         cmocka_unit_test(nothing_is_told_of_who_is_not_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,13 +17,15 @@
 #define PERIOD_MAX_US   60000000ull /* … doubled while nobody new is met */
 #define VISITS          4
 #define VISIT_AGAIN_US  1000000ull
-#define MOVED_US        3000000ull /* its new record is made by then */
-#define ASK_US          5000000ull /* that an answer may take */
-#define SCAN_SLOTS      64         /* looked at beside a visitor */
-#define KEPT_MAX        (8u << 20) /* bytes of all records; strangers' have half of it */
+#define MOVED_US        3000000ull        /* its new record is made by then */
+#define ASK_US          5000000ull        /* that an answer may take */
+#define SCAN_SLOTS      64                /* looked at beside a visitor */
+#define KEPT_MAX        (8u << 20)        /* bytes of all records; strangers' have half of it */
+#define ANSWERS         64                /* records that leave in a second, and at once … */
+#define STRANGER_COST   (1 + ANSWERS / 2) /* … of which so many have to be there for one to a stranger */
 
-/* Records that leave, whoever asks: 64 a second. */
-static const struct bucket_rate answer_rate = {USEC_PER_SEC / 64, 64};
+/* Records that leave, whoever asks. */
+static const struct bucket_rate answer_rate = {USEC_PER_SEC / ANSWERS, ANSWERS};
 
 static bool speaks(const struct peer *p)
 {
@@ -202,7 +204,7 @@ static bool pass_on(struct mesh *m, struct link *l, const struct kept_record *k,
     struct message record = {.type = MESSAGE_RECORD, .record = kept_record_bytes(k)};
     if (k->data_len > MESSAGE_RECORD_MAX)
         return true;
-    if (bucket_wait(&m->gossip.answers, &answer_rate, 1, now_us) ||
+    if (bucket_wait(&m->gossip.answers, &answer_rate, is_listed(p) ? 1 : STRANGER_COST, now_us) ||
         !allowance_take(&p->allowance, ALLOWANCE_RECORD, 1, now_us))
         return false;
     bucket_spend(&m->gossip.answers, &answer_rate, 1, now_us);
