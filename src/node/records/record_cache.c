@@ -24,10 +24,11 @@ struct record_cache {
     uv_timer_t timer;
     uv_work_t work;
     bool changed, busy, closing, told;
-    unsigned handles; /* a timer not closed and a job not done; the last one frees us */
-    struct writer w;  /* the file's bytes; the pool's while it is busy */
-    unsigned count;
-    int failure; /* of the last write: errno; 0: none */
+    unsigned handles;      /* a timer not closed and a job not done; the last one frees us */
+    struct writer w;       /* what is to be written; NULL: nothing … */
+    unsigned count;        /* … and of how many records */
+    struct writer written; /* the pool's while it is busy */
+    int failure;           /* of the last write: errno; 0: none */
 };
 
 /* ---- the folder, and reading ---- */
@@ -129,7 +130,7 @@ static void write_file(uv_work_t *work)
     (void)unlink(fresh);
     c->failure = 0;
     int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
-    if (fd < 0 || write_all(fd, &c->w) || rename(fresh, path) != 0)
+    if (fd < 0 || write_all(fd, &c->written) || rename(fresh, path) != 0)
         c->failure = errno;
     if (fd >= 0)
         close(fd);
@@ -140,6 +141,7 @@ static void release(struct record_cache *c)
     if (--c->handles > 0)
         return;
     free(c->w.begin);
+    free(c->written.begin);
     free(c);
 }
 
@@ -152,6 +154,13 @@ static void tell_failure(struct record_cache *c)
 }
 
 static void on_timer(uv_timer_t *timer);
+static void hand_over(struct record_cache *c);
+
+static void drop(struct writer *w)
+{
+    free(w->begin);
+    *w = (struct writer){0};
+}
 
 static void on_written(uv_work_t *work, int status)
 {
@@ -159,6 +168,9 @@ static void on_written(uv_work_t *work, int status)
     (void)status;
     c->busy = false;
     tell_failure(c);
+    drop(&c->written);
+    if (c->closing && c->w.begin)
+        hand_over(c);
     if (c->changed && !c->closing)
         uv_timer_start(&c->timer, on_timer, SOON_MS, 0);
     release(c);
@@ -186,27 +198,45 @@ static void add(void *to, uint64_t expiry_s, const struct record_bytes *bytes)
     c->count++;
 }
 
-static void save(struct record_cache *c)
+/* The file's bytes. Without memory for them nothing is to be written. */
+static void list(struct record_cache *c)
 {
-    c->w.at = c->w.begin;
-    c->w.bad = false;
     c->count = 0;
-    c->changed = false;
     if (!make_room(&c->w, RECORD_MAX))
         return;
     record_file_begin(&c->w);
     c->config.list(c->config.context, add, c);
-    if (c->w.bad || uv_queue_work(c->config.loop, &c->work, write_file, on_written) != 0)
-        return;
-    c->busy = true;
-    c->handles++;
+    if (c->w.bad)
+        drop(&c->w);
+}
+
+static void hand_over(struct record_cache *c)
+{
+    c->written = c->w;
+    c->w = (struct writer){0};
+    c->busy = uv_queue_work(c->config.loop, &c->work, write_file, on_written) == 0;
+    c->handles += c->busy;
+    if (!c->busy)
+        drop(&c->written);
+}
+
+/* What could not be is done the next time. */
+static void save(struct record_cache *c)
+{
+    list(c);
+    if (c->w.begin && !c->busy)
+        hand_over(c);
+    c->changed = !c->busy;
 }
 
 static void on_timer(uv_timer_t *timer)
 {
     struct record_cache *c = timer->data;
-    if (!c->busy)
-        save(c);
+    if (c->busy)
+        return;
+    save(c);
+    if (c->changed)
+        uv_timer_start(timer, on_timer, SOON_MS, 0);
 }
 
 void record_cache_changed(struct record_cache *c)
@@ -243,7 +273,7 @@ void record_cache_close(struct record_cache *c)
 {
     if (!c)
         return;
-    if (c->changed && !c->busy)
+    if (c->changed)
         save(c);
     c->closing = true;
     uv_close((uv_handle_t *)&c->timer, on_closed);
