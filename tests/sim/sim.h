@@ -94,7 +94,7 @@ struct sim_node {
     unsigned trunks;          /* that it opened or took */
     unsigned opened, pairs;   /* streams by the uplink; PAIR, on and off */
     unsigned asks;            /* for a channel */
-    unsigned verified, kept;  /* records that peers passed on; of them newer than what it knew */
+    unsigned verified, kept;  /* records that peers passed on; of them kept of peers on its lists */
     unsigned refused;         /* streams that it did not accept */
     unsigned aborted, closed; /* streams */
     uint64_t last_frame_us;

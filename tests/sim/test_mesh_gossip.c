@@ -107,6 +107,8 @@ static void newest_record_wins_and_an_older_one_is_not_taken(void **state)
 {
     (void)state;
     struct trio t = make_trio(&fair);
+    assert_int_equal(mesh_allow(t.hub->mesh, identity_id(t.a->identity)), 0);
+    assert_int_equal(mesh_allow(t.hub->mesh, identity_id(t.b->identity)), 0);
     join(&t);
     unsigned kept = t.hub->kept;
     assert_int_equal(kept, 2); /* of both peers, from themselves */
@@ -118,6 +120,25 @@ static void newest_record_wins_and_an_older_one_is_not_taken(void **state)
     mesh_set_candidates(t.a->mesh, &(struct candidate){CANDIDATE_STATIC, t.a->addr, 1}, 1, sim_now(t.sim));
     sim_run(t.sim, 10 * SECOND, NULL, NULL);
     assert_int_equal(t.hub->kept, kept + 1);
+    sim_free(t.sim);
+}
+
+static void records_of_strangers_are_no_change_of_what_is_kept_for_the_next_start(void **state)
+{
+    (void)state;
+    struct trio t = make_trio(&fair);
+    assert_int_equal(mesh_allow(t.hub->mesh, identity_id(t.b->identity)), 0);
+    join(&t);
+    assert_int_equal(t.hub->verified, 2);
+    assert_int_equal(t.hub->kept, 1);
+    for (uint64_t seq = 3000; seq < 3010; seq++) {
+        sim_sign(t.a, seq);
+        const struct candidate here = {CANDIDATE_STATIC, t.a->addr, (uint16_t)seq};
+        mesh_set_candidates(t.a->mesh, &here, 1, sim_now(t.sim));
+        sim_run(t.sim, 10 * SECOND, NULL, NULL);
+    }
+    assert_true(t.hub->verified > 5);
+    assert_int_equal(t.hub->kept, 1);
     sim_free(t.sim);
 }
 
@@ -322,6 +343,7 @@ int main(void)
         cmocka_unit_test(records_come_through_loss),
         cmocka_unit_test(earlier_version_is_not_asked),
         cmocka_unit_test(newest_record_wins_and_an_older_one_is_not_taken),
+        cmocka_unit_test(records_of_strangers_are_no_change_of_what_is_kept_for_the_next_start),
         cmocka_unit_test(who_is_sought_anew_does_not_wait_for_one_that_is_never_found),
         cmocka_unit_test(one_that_is_sought_is_found_among_many_that_are_not),
         cmocka_unit_test(all_that_are_sought_have_a_turn_before_questions_grow_rarer),

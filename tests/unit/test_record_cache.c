@@ -13,12 +13,19 @@
 
 static uv_timer_t *timer;
 static uv_timer_cb fire; /* NULL: it is not armed */
-static uint64_t wait_ms;
+static uint64_t now_ms, wait_ms;
 static bool pool_refuses;
 
+uint64_t __wrap_uv_now(const uv_loop_t *of);
 int __wrap_uv_timer_start(uv_timer_t *handle, uv_timer_cb cb, uint64_t timeout_ms, uint64_t repeat_ms);
 int __real_uv_queue_work(uv_loop_t *on, uv_work_t *work, uv_work_cb cb, uv_after_work_cb after);
 int __wrap_uv_queue_work(uv_loop_t *on, uv_work_t *work, uv_work_cb cb, uv_after_work_cb after);
+
+uint64_t __wrap_uv_now(const uv_loop_t *of)
+{
+    (void)of;
+    return now_ms;
+}
 
 int __wrap_uv_timer_start(uv_timer_t *handle, uv_timer_cb cb, uint64_t timeout_ms, uint64_t repeat_ms)
 {
@@ -85,6 +92,7 @@ static void pass(void)
     const uv_timer_cb cb = fire;
     assert_non_null(cb);
     fire = NULL;
+    now_ms += wait_ms;
     cb(timer);
 }
 
@@ -125,6 +133,23 @@ static void change_is_written_soon_and_once(void **state)
     run();
     assert_true(is_on_disk("first"));
     assert_null(fire);
+    close_all();
+}
+
+static void records_that_change_all_the_time_are_written_once_a_minute(void **state)
+{
+    (void)state;
+    uint64_t begin_ms = now_ms;
+    for (unsigned i = 0; i < 10; i++) {
+        change(i % 2 ? "odd" : "even");
+        pass();
+        run();
+        assert_true(is_on_disk(i % 2 ? "odd" : "even"));
+        assert_int_equal(now_ms - begin_ms, 2000 + 60000ull * i);
+    }
+    now_ms += 3600000;
+    change("after a long time");
+    assert_int_equal(wait_ms, 2000);
     close_all();
 }
 
@@ -190,6 +215,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(change_is_written_soon_and_once),
+        TEST(records_that_change_all_the_time_are_written_once_a_minute),
         TEST(change_before_the_end_is_written),
         TEST(change_while_the_pool_writes_is_written_at_the_end),
         TEST(change_while_the_pool_writes_is_written_afterwards),

@@ -18,6 +18,7 @@
 #define NAME     "records"
 #define NAME_NEW "records.new"
 #define SOON_MS  2000
+#define PAUSE_MS 60000 /* between two writes, but for that at the end: each is of all, and an fsync */
 
 struct record_cache {
     struct record_cache_config config;
@@ -29,6 +30,7 @@ struct record_cache {
     unsigned count;        /* … and of how many records */
     struct writer written; /* the pool's while it is busy */
     int failure;           /* of the last write: errno; 0: none */
+    uint64_t again_ms;     /* the next one is not before */
 };
 
 /* ---- the folder, and reading ---- */
@@ -156,6 +158,14 @@ static void tell_failure(struct record_cache *c)
 static void on_timer(uv_timer_t *timer);
 static void hand_over(struct record_cache *c);
 
+static void save_later(struct record_cache *c)
+{
+    uint64_t now_ms = uv_now(c->config.loop), at_ms = now_ms + SOON_MS;
+    if (at_ms < c->again_ms)
+        at_ms = c->again_ms;
+    uv_timer_start(&c->timer, on_timer, at_ms - now_ms, 0);
+}
+
 static void drop(struct writer *w)
 {
     free(w->begin);
@@ -172,7 +182,7 @@ static void on_written(uv_work_t *work, int status)
     if (c->closing && c->w.begin)
         hand_over(c);
     if (c->changed && !c->closing)
-        uv_timer_start(&c->timer, on_timer, SOON_MS, 0);
+        save_later(c);
     release(c);
 }
 
@@ -223,6 +233,7 @@ static void hand_over(struct record_cache *c)
 /* What could not be is done the next time. */
 static void save(struct record_cache *c)
 {
+    c->again_ms = uv_now(c->config.loop) + PAUSE_MS;
     list(c);
     if (c->w.begin && !c->busy)
         hand_over(c);
@@ -236,7 +247,7 @@ static void on_timer(uv_timer_t *timer)
         return;
     save(c);
     if (c->changed)
-        uv_timer_start(timer, on_timer, SOON_MS, 0);
+        save_later(c);
 }
 
 void record_cache_changed(struct record_cache *c)
@@ -245,7 +256,7 @@ void record_cache_changed(struct record_cache *c)
         return;
     c->changed = true;
     if (!c->busy)
-        uv_timer_start(&c->timer, on_timer, SOON_MS, 0);
+        save_later(c);
 }
 
 /* ---- life ---- */

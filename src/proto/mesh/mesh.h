@@ -109,7 +109,7 @@ struct mesh_record {
     struct record_bytes bytes;
 };
 /* One of a peer, wherever it came from: it says where to dial it, and is kept to be passed on, unless a newer one is known.
- * True when it is newer than the one before. */
+ * True when what mesh_records lists has changed by it. */
 bool mesh_on_record(struct mesh *m, const struct mesh_record *record, uint64_t now_us);
 /* Ours, for peers that ask for it. ERR_NOMEM. */
 int mesh_set_own_record(struct mesh *m, const struct mesh_record *record) must_check;

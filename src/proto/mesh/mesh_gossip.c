@@ -257,17 +257,19 @@ static bool has_room(const struct mesh *m, const struct peer *p, size_t size)
     return m->gossip.kept - before + size <= (is_listed(p) ? KEPT_MAX : KEPT_MAX / 2);
 }
 
-static void keep(struct mesh *m, struct peer *p, const struct mesh_record *r)
+/* False: there is no room for it. */
+static bool keep(struct mesh *m, struct peer *p, const struct mesh_record *r)
 {
     struct kept_record *k = kept_record_new(r->record->seq, r->record->expiry_s, &r->bytes);
     if (!k || !has_room(m, p, kept_record_size(k))) {
         free(k);
-        return;
+        return false;
     }
     m->gossip.visits[p->slot] = 0;
     mesh_gossip_forget(m, p);
     m->gossip.kept += kept_record_size(k);
     peer_keep_record(p, k);
+    return true;
 }
 
 bool mesh_on_record(struct mesh *m, const struct mesh_record *r, uint64_t now_us)
@@ -277,11 +279,10 @@ bool mesh_on_record(struct mesh *m, const struct mesh_record *r, uint64_t now_us
     uint64_t before = p && p->record ? p->record->seq : 0;
     if (!p || record->seq < before)
         return false;
-    if (record->seq > before)
-        keep(m, p, r);
+    bool changed = record->seq > before && keep(m, p, r) && is_listed(p);
     if (!peer_path_answers(p)) /* else it is where it is */
         mesh_set_record(m, &record->id, record->name, record->candidates, record->candidate_count, now_us);
-    return record->seq > before;
+    return changed;
 }
 
 int mesh_set_own_record(struct mesh *m, const struct mesh_record *r)
