@@ -30,7 +30,8 @@ struct numbered {
 static void run(void *context)
 {
     struct numbered *n = context;
-    n->in_order = atomic_fetch_add(&done, 1) == n->number;
+    n->in_order = atomic_load(&done) == n->number;
+    atomic_fetch_add(&done, 1);
 }
 
 static void hold(void *context)
