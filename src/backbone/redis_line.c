@@ -40,6 +40,7 @@ struct redis_line {
     redisContext *redis;                          /* NULL while DOWN */
     redisReplyObjectFunctions unbounded, bounded; /* that make answers */
     bool unsent;
+    size_t unfinished; /* bytes that came after the last whole answer, those that are parsed among them */
     unsigned greetings, scripts_loaded; /* greetings: answers that are still to come */
     unsigned address;                   /* the one that is tried */
     unsigned failures;
@@ -127,6 +128,7 @@ static void go_down(struct redis_line *l, const char *why, uint64_t now_us)
     l->redis = NULL;
     l->state = STATE_DOWN;
     l->unsent = false;
+    l->unfinished = 0;
     l->cause[0] = '\0';
     l->lost_us = was_up ? now_us : l->lost_us;
     l->retry_us = now_us + wait_of(l->failures++);
@@ -339,9 +341,19 @@ static void take_answers(struct redis_line *l)
         on_answer(l, answer);
         freeReplyObject(answer);
         answer = NULL;
+        l->unfinished = l->redis->reader->len - l->redis->reader->pos;
     }
     if (!l->cause[0] && ret != REDIS_OK)
         on_malformed(l, "it answers in no form of Redis's");
+}
+
+/* Elements that are parsed are no longer in the reader's buffer, but in memory all the same. */
+static void look_at_unfinished(struct redis_line *l)
+{
+    if (l->unfinished > REDIS_ANSWER_MAX)
+        on_malformed(l, "an answer is too long");
+    else if (l->unfinished && !l->count)
+        on_malformed(l, "it answers what nobody asked");
 }
 
 static void read_some(struct redis_line *l)
@@ -355,9 +367,10 @@ static void read_some(struct redis_line *l)
         }
         if (reader->len == before)
             return;
+        l->unfinished += reader->len - before;
         take_answers(l);
-        if (reader->len - reader->pos > REDIS_ANSWER_MAX)
-            on_malformed(l, "an answer is too long");
+        if (!l->cause[0])
+            look_at_unfinished(l);
     }
 }
 

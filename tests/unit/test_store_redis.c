@@ -420,6 +420,43 @@ static void answer_without_an_end_ends_the_connection(void **state)
     drop(&p);
 }
 
+/* Of elements that are small and whole, none of which waits in a buffer. */
+static void answer_of_too_many_elements_ends_the_connection(void **state)
+{
+    (void)state;
+    static char block[8 + 5 * REDIS_ELEMENTS_MAX + 1];
+    struct puppet p = puppet();
+    struct store_lab_answer a = {0};
+    size_t said = 0;
+    strcpy(block, "*2048\r\n");
+    for (unsigned i = 0; i < REDIS_ELEMENTS_MAX; i++)
+        strcat(block + 5 * i, "$-1\r\n");
+    store_count(p.store, NOW, store_lab_note, &a);
+    say(&p, "*2048\r\n");
+    for (; said <= REDIS_ANSWER_MAX && lab.metrics.up; said += strlen(block))
+        say(&p, block);
+    assert_int_equal(lab.metrics.up, 0);
+    assert_in_range(said, REDIS_ANSWER_MAX - strlen(block), REDIS_ANSWER_MAX + strlen(block));
+    assert_int_equal(a.err, ERR_IO);
+    drop(&p);
+}
+
+static void beginning_of_an_answer_that_nobody_asked_for_ends_the_connection(void **state)
+{
+    (void)state;
+    struct puppet p = puppet();
+    struct store_lab_answer a = {0};
+    say(&p, "*2\r\n:1\r\n");
+    assert_int_equal(lab.metrics.up, 0);
+    drop(&p);
+    p = puppet();
+    store_count(p.store, NOW, store_lab_note, &a);
+    say(&p, ":7\r\n*2\r\n:1\r\n"); /* behind one that was asked for */
+    assert_int_equal(a.number, 7);
+    assert_int_equal(lab.metrics.up, 0);
+    drop(&p);
+}
+
 static void silent_server_is_given_up_after_its_time(void **state)
 {
     (void)state;
@@ -529,6 +566,8 @@ int main(void)
         cmocka_unit_test(what_is_no_answer_ends_the_connection),
         cmocka_unit_test(answer_that_nobody_asked_for_ends_the_connection),
         cmocka_unit_test(answer_without_an_end_ends_the_connection),
+        cmocka_unit_test(answer_of_too_many_elements_ends_the_connection),
+        cmocka_unit_test(beginning_of_an_answer_that_nobody_asked_for_ends_the_connection),
         cmocka_unit_test(silent_server_is_given_up_after_its_time),
         cmocka_unit_test(slow_server_is_asked_nothing_more_but_hears_that_we_live),
         cmocka_unit_test(more_than_the_pipeline_holds_is_refused_at_once),
