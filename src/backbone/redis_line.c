@@ -222,12 +222,33 @@ static void on_greeting(void *context, const struct redisReply *answer)
         on_malformed(l, "it takes no scripts");
 }
 
-static void greet_by(struct redis_line *l, int count, const char *a, const char *b, const char *c)
+/* The first word of an error at most is told of: servers and proxies cite what they do not understand. */
+static void on_auth(void *context, const struct redisReply *answer)
+{
+    static const char *const words[] = {"WRONGPASS", "NOAUTH", "NOPERM", "ERR"};
+    struct redis_line *l = context;
+    const char *word = "an error";
+    char why[CAUSE_MAX];
+    if (!answer || answer->type != REDIS_REPLY_ERROR) {
+        on_greeting(context, answer);
+        return;
+    }
+    size_t len = strcspn(answer->str, " ");
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+        if (strlen(words[i]) == len && memcmp(answer->str, words[i], len) == 0)
+            word = words[i];
+    }
+    snprintf(why, sizeof(why), "%s in answer to AUTH: look at -store's user and password", word);
+    redis_line_give_up(l, why);
+}
+
+static void greet_by(struct redis_line *l, redis_line_done *done, int count, const char *a, const char *b,
+                     const char *c)
 {
     struct redis_request r = {.count = count, .parts = {a, b, c}};
     for (int i = 0; i < count; i++)
         r.lengths[i] = strlen(r.parts[i]);
-    if (append(l, &r, on_greeting, l))
+    if (append(l, &r, done, l))
         l->greetings++;
     else
         redis_line_give_up(l, "no memory");
@@ -241,11 +262,11 @@ static void greet(struct redis_line *l, uint64_t now_us)
     l->since_us = now_us;
     l->greetings = l->scripts_loaded = 0;
     if (t->password[0])
-        greet_by(l, t->user[0] ? 3 : 2, "AUTH", t->user[0] ? t->user : t->password, t->password);
+        greet_by(l, on_auth, t->user[0] ? 3 : 2, "AUTH", t->user[0] ? t->user : t->password, t->password);
     snprintf(database, sizeof(database), "%u", t->database);
-    greet_by(l, 2, "SELECT", database, NULL);
+    greet_by(l, on_greeting, 2, "SELECT", database, NULL);
     for (unsigned i = 0; i < l->config.script_count; i++)
-        greet_by(l, 3, "SCRIPT", "LOAD", l->config.scripts[i]);
+        greet_by(l, on_greeting, 3, "SCRIPT", "LOAD", l->config.scripts[i]);
 }
 
 /* ---- connecting ---- */

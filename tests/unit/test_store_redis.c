@@ -4,6 +4,7 @@
 
 #include "backbone/redis_line.h"
 #include "store_lab.h"
+#include "log_lab.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -291,17 +292,31 @@ static void say(struct puppet *p, const char *text)
     store_turn(p->store, clock_monotonic_us());
 }
 
+static const struct redis_target nowhere = {.path = "/nonexistent/redis.sock"};
+
+/* Over a new pair of sockets. */
+static void connect_puppet(struct puppet *p)
+{
+    int ends[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    store_redis_adopt(p->store, ends[0]);
+    p->fd = ends[1];
+    store_turn(p->store, clock_monotonic_us());
+}
+
+/* Has not greeted yet. */
+static struct puppet stranger(const struct redis_target *target)
+{
+    struct puppet p;
+    lab.metrics = (struct store_metrics){0};
+    assert_int_equal(store_redis_open(target, &lab.metrics, MAX, &p.store), 0);
+    connect_puppet(&p);
+    return p;
+}
+
 static struct puppet puppet(void)
 {
-    static const struct redis_target nowhere = {.path = "/nonexistent/redis.sock"};
-    struct puppet p;
-    int ends[2];
-    lab.metrics = (struct store_metrics){0};
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-    assert_int_equal(store_redis_open(&nowhere, &lab.metrics, MAX, &p.store), 0);
-    store_redis_adopt(p.store, ends[0]);
-    p.fd = ends[1];
-    store_turn(p.store, clock_monotonic_us());
+    struct puppet p = stranger(&nowhere);
     say(&p, HELLO);
     assert_int_equal(lab.metrics.up, 1);
     return p;
@@ -520,19 +535,36 @@ static void server_that_greets_wrongly_is_left(void **state)
     (void)state;
     static const char *const greetings[] = {"-NOAUTH Authentication required.\r\n", ":1\r\n",
                                             OK OK OK OK OK OK OK, "*0\r\n"};
-    static const struct redis_target nowhere = {.path = "/nonexistent/redis.sock"};
     for (size_t i = 0; i < sizeof(greetings) / sizeof(*greetings); i++) {
-        struct puppet p;
-        int ends[2];
-        lab.metrics = (struct store_metrics){0};
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-        assert_int_equal(store_redis_open(&nowhere, &lab.metrics, MAX, &p.store), 0);
-        store_redis_adopt(p.store, ends[0]);
-        p.fd = ends[1];
-        store_turn(p.store, clock_monotonic_us());
+        struct puppet p = stranger(&nowhere);
         say(&p, greetings[i]);
         assert_int_equal(store_watch(p.store).fd, -1);
         assert_int_equal(lab.metrics.up, 0);
+        drop(&p);
+    }
+}
+
+/* ---- what is logged ---- */
+
+static void refused_password_is_not_logged_however_the_server_cites_it(void **state)
+{
+    (void)state;
+    static const char *const refusals[][2] = {
+        {"-ERR unknown command 'AUTH', with args beginning with: 'bee' 's3cret'\r\n",
+         "(ERR in answer to AUTH"},
+        {"-WRONGPASS invalid username-password pair\r\n", "(WRONGPASS in answer to AUTH"},
+        {"-s3cret\r\n", "(an error in answer to AUTH"},
+        {"-\r\n", "(an error in answer to AUTH"},
+    };
+    static const struct redis_target target = {
+        .path = "/nonexistent/redis.sock", .user = "bee", .password = "s3cret"};
+    log_set_level(LOG_LEVEL_INFO);
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
+        struct puppet p = stranger(&target);
+        say(&p, refusals[i][0]);
+        const char *logged = captured();
+        assert_null(strstr(logged, "s3cret"));
+        assert_non_null(strstr(logged, refusals[i][1]));
         drop(&p);
     }
 }
@@ -573,6 +605,10 @@ int main(void)
         cmocka_unit_test(more_than_the_pipeline_holds_is_refused_at_once),
         cmocka_unit_test(server_that_greets_wrongly_is_left),
     };
+    const struct CMUnitTest logged[] = {
+        cmocka_unit_test_setup_teardown(refused_password_is_not_logged_however_the_server_cites_it, capture,
+                                        release),
+    };
     const struct CMUnitTest served[] = {
         cmocka_unit_test(instances_agree_on_keys_and_know_each_other),
         cmocka_unit_test(of_many_instances_each_hears_of_others),
@@ -584,7 +620,7 @@ int main(void)
         cmocka_unit_test(foreign_values_are_refused_and_counted),
         cmocka_unit_test(list_of_who_is_gone_mends_itself),
     };
-    int failed = cmocka_run_group_tests(alone, silence, NULL);
+    int failed = cmocka_run_group_tests(alone, silence, NULL) + cmocka_run_group_tests(logged, NULL, NULL);
     if (!store_lab_has_redis())
         return failed;
     return failed + cmocka_run_group_tests(served, open_redis, close_redis);
