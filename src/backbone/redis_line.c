@@ -27,6 +27,7 @@
 #define GREETINGS   (2 + SCRIPTS_MAX)
 
 enum state { STATE_DOWN, STATE_CONNECTING, STATE_GREETING, STATE_UP };
+enum said { SAID_NOTHING, SAID_LOST, SAID_UP }; /* of the connection, in the log */
 
 struct waiting {
     redis_line_done *done;
@@ -44,10 +45,11 @@ struct redis_line {
     unsigned greetings, scripts_loaded; /* greetings: answers that are still to come */
     unsigned address;                   /* the one that is tried */
     unsigned failures;
-    bool told; /* the log knows that it is down */
-    uint64_t since_us, retry_us, lost_us;
-    char cause[CAUSE_MAX]; /* why the connection is to be given up; empty: it is not */
-    unsigned first, count; /* of the ring */
+    enum said said;
+    struct log_limit lost_limit;
+    uint64_t since_us, retry_us; /* since_us: in this state, but DOWN */
+    char cause[CAUSE_MAX];       /* why the connection is to be given up; empty: it is not */
+    unsigned first, count;       /* of the ring */
     struct waiting ring[REDIS_PIPELINE_MAX];
     struct ssl_ctx_st *tls; /* NULL: none */
 };
@@ -89,12 +91,14 @@ static void set_bounds(struct redis_line *l)
 
 /* ---- the end of a connection ---- */
 
-static void tell_down(struct redis_line *l, const char *why)
+/* A loss that the limit withholds is told at a later try, if it lasts. */
+static void tell_lost(struct redis_line *l, const char *why, uint64_t now_us)
 {
     char shown[CAUSE_MAX];
-    if (l->told)
+    uint64_t suppressed;
+    if (l->said == SAID_LOST || !log_limit_pass(&l->lost_limit, now_us, REDIS_LOG_US, &suppressed))
         return;
-    l->told = true;
+    l->said = SAID_LOST;
     redis_reply_clean(why, strlen(why), shown, sizeof(shown));
     log_warn(
         "the store %s is not to be reached (%s): registrations and look-ups are answered 503 until it is; "
@@ -122,7 +126,9 @@ static void answer_none(struct redis_line *l)
 static void go_down(struct redis_line *l, const char *why, uint64_t now_us)
 {
     bool was_up = l->state == STATE_UP;
-    tell_down(l, why);
+    tell_lost(l, why, now_us);
+    if (was_up && now_us > l->since_us + REDIS_STEADY_US)
+        l->failures = 0;
     if (l->redis)
         redisFree(l->redis);
     l->redis = NULL;
@@ -130,7 +136,6 @@ static void go_down(struct redis_line *l, const char *why, uint64_t now_us)
     l->unsent = false;
     l->unfinished = 0;
     l->cause[0] = '\0';
-    l->lost_us = was_up ? now_us : l->lost_us;
     l->retry_us = now_us + wait_of(l->failures++);
     l->address++;
     if (was_up) {
@@ -186,16 +191,21 @@ bool redis_line_ask(struct redis_line *l, const struct redis_request *r, bool ur
 
 /* ---- entering ---- */
 
+static void tell_up(struct redis_line *l)
+{
+    if (l->said == SAID_LOST)
+        log_info("the store %s is back", l->config.target->shown);
+    else if (l->said == SAID_NOTHING)
+        log_info("the store %s is there", l->config.target->shown);
+    l->said = SAID_UP;
+}
+
 static void go_up(struct redis_line *l)
 {
     l->state = STATE_UP;
-    l->failures = 0;
+    l->since_us = clock_monotonic_us();
     atomic_store_explicit(&l->config.metrics->up, 1, memory_order_relaxed);
-    if (l->told)
-        log_info("the store %s is back", l->config.target->shown);
-    else
-        log_info("the store %s is there", l->config.target->shown);
-    l->told = false;
+    tell_up(l);
 }
 
 static void on_greeting(void *context, const struct redisReply *answer)

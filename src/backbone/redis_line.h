@@ -17,11 +17,13 @@
 #define REDIS_TIMEOUT_US   (2 * USEC_PER_SEC) /* for an answer, and to connect and enter */
 #define REDIS_SLOW_US                                                                                        \
     (USEC_PER_SEC / 2) /* while one has waited so long, others are refused: else all would be late */
-#define REDIS_RETRY_US      (USEC_PER_SEC / 4) /* after the first failure, doubled … */
-#define REDIS_RETRY_MAX_US  (2 * USEC_PER_SEC) /* … up to this */
-#define REDIS_ANSWER_MAX    (4u << 20)         /* bytes of one answer */
-#define REDIS_ELEMENTS_MAX  2048               /* of one array in it */
-#define REDIS_DEPTH_MAX     6                  /* of arrays in arrays */
+#define REDIS_RETRY_US      (USEC_PER_SEC / 4)  /* after the first failure, doubled … */
+#define REDIS_RETRY_MAX_US  (2 * USEC_PER_SEC)  /* … up to this */
+#define REDIS_STEADY_US     (10 * USEC_PER_SEC) /* … until it was up for so long */
+#define REDIS_LOG_US        (60 * USEC_PER_SEC) /* between two lines that it is lost */
+#define REDIS_ANSWER_MAX    (4u << 20)          /* bytes of one answer */
+#define REDIS_ELEMENTS_MAX  2048                /* of one array in it */
+#define REDIS_DEPTH_MAX     6                   /* of arrays in arrays */
 #define REDIS_ARGUMENTS_MAX 16
 
 struct redisReply;

@@ -569,6 +569,66 @@ static void refused_password_is_not_logged_however_the_server_cites_it(void **st
     }
 }
 
+static unsigned count_of(const char *text, const char *what)
+{
+    unsigned count = 0;
+    for (; (text = strstr(text, what)); text++)
+        count++;
+    return count;
+}
+
+/* Ends it as its server would; returns for how long it waits then. */
+static uint64_t lose(struct puppet *p, uint64_t now_us)
+{
+    close(p->fd);
+    store_turn(p->store, now_us);
+    assert_int_equal(lab.metrics.up, 0);
+    return store_watch(p->store).at_us - now_us;
+}
+
+static void greet_again(struct puppet *p)
+{
+    connect_puppet(p);
+    say(p, HELLO);
+    assert_int_equal(lab.metrics.up, 1);
+}
+
+static void server_that_greets_and_leaves_is_tried_more_rarely_and_logged_once(void **state)
+{
+    (void)state;
+    log_set_level(LOG_LEVEL_INFO);
+    struct puppet p = puppet();
+    assert_int_equal(lose(&p, clock_monotonic_us()), REDIS_RETRY_US);
+    for (unsigned i = 0; i < 10; i++) {
+        greet_again(&p);
+        assert_true(lose(&p, clock_monotonic_us()) > REDIS_RETRY_US);
+    }
+    const char *logged = captured();
+    assert_int_equal(count_of(logged, "is there"), 1);
+    assert_int_equal(count_of(logged, "is not to be reached"), 1);
+    assert_int_equal(count_of(logged, "is back"), 1);
+    store_close(p.store);
+}
+
+static void loss_after_a_steady_time_is_tried_soon_and_a_lasting_one_is_logged(void **state)
+{
+    (void)state;
+    log_set_level(LOG_LEVEL_INFO);
+    struct puppet p = puppet();
+    for (unsigned i = 0; i < 4; i++) {
+        (void)lose(&p, clock_monotonic_us());
+        greet_again(&p);
+    }
+    uint64_t now_us = clock_monotonic_us() + REDIS_STEADY_US + USEC_PER_MSEC;
+    assert_int_equal(lose(&p, now_us), REDIS_RETRY_US);
+    assert_int_equal(count_of(captured(), "is not to be reached"), 1);
+    store_turn(p.store, now_us + REDIS_LOG_US); /* in vain */
+    assert_int_equal(count_of(captured(), "is not to be reached"), 1);
+    greet_again(&p);
+    assert_int_equal(count_of(captured(), "is back"), 1);
+    drop(&p);
+}
+
 static int open_redis(void **state)
 {
     (void)state;
@@ -605,9 +665,11 @@ int main(void)
         cmocka_unit_test(more_than_the_pipeline_holds_is_refused_at_once),
         cmocka_unit_test(server_that_greets_wrongly_is_left),
     };
+#define LOGGED(f) cmocka_unit_test_setup_teardown(f, capture, release)
     const struct CMUnitTest logged[] = {
-        cmocka_unit_test_setup_teardown(refused_password_is_not_logged_however_the_server_cites_it, capture,
-                                        release),
+        LOGGED(refused_password_is_not_logged_however_the_server_cites_it),
+        LOGGED(server_that_greets_and_leaves_is_tried_more_rarely_and_logged_once),
+        LOGGED(loss_after_a_steady_time_is_tried_soon_and_a_lasting_one_is_logged),
     };
     const struct CMUnitTest served[] = {
         cmocka_unit_test(instances_agree_on_keys_and_know_each_other),
