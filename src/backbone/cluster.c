@@ -30,7 +30,8 @@ struct cluster {
     bool uncertain;   /* news did not reach the store */
     unsigned telling; /* news under way */
     struct bucket pace;
-    uint64_t beat_us; /* when the next one is due */
+    uint64_t beat_us;            /* when the next one is due */
+    uint64_t asked_us, heard_us; /* when the last one was said, and the last one that was answered */
 };
 
 static void name(char out[STORE_INSTANCE_LEN + 1])
@@ -69,6 +70,7 @@ static void on_beat(void *context, int err, const struct store_heard *heard)
         presence_repeat(c->config.presence);
     c->uncertain = false;
     c->heard = *heard;
+    c->heard_us = c->asked_us;
     atomic_store_explicit(&c->config.metrics->instances, heard->count, memory_order_relaxed);
     struct challenge_keys *keys = c->config.keys;
     if (keys->hour == heard->hour)
@@ -77,13 +79,14 @@ static void on_beat(void *context, int err, const struct store_heard *heard)
 
 /* Keys that we have are proposed: so what a store has lost comes back to it. A generation is not, for its loss is what it
  * tells. */
-static void beat(struct cluster *c, uint64_t now_s)
+static void beat(struct cluster *c, uint64_t now_us, uint64_t now_s)
 {
     challenge_keys_turn(c->config.keys, now_s);
     name(c->mine.generation);
     c->mine.hour = c->config.keys->hour;
     memcpy(c->mine.keys, c->config.keys->keys, sizeof(c->mine.keys));
     c->beating = true;
+    c->asked_us = now_us;
     store_beat(c->config.store, &c->mine, on_beat, c);
 }
 
@@ -133,12 +136,22 @@ static void tell(struct cluster *c, uint64_t now_us)
     }
 }
 
+/* That they live we have on the store's word alone, which is too old. Its generation is what it was, as far as we know. */
+static void know_nobody(struct cluster *c)
+{
+    c->heard.count = 1;
+    snprintf(c->heard.urls[0], sizeof(c->heard.urls[0]), "%s", c->config.url);
+    atomic_store_explicit(&c->config.metrics->instances, 1, memory_order_relaxed);
+}
+
 uint64_t cluster_turn(struct cluster *c, uint64_t now_us, uint64_t now_s)
 {
     if (now_us >= c->beat_us && !c->beating) {
         c->beat_us = now_us + CLUSTER_BEAT_US;
-        beat(c, now_s);
+        beat(c, now_us, now_s);
     }
+    if (c->heard.count && now_us > c->heard_us + STORE_BEAT_TTL_S * USEC_PER_SEC)
+        know_nobody(c);
     if (c->heard.count)
         tell(c, now_us);
     uint64_t news_us = next_news(c, now_us);

@@ -31,7 +31,7 @@ void cluster_free(struct cluster *c);
 /* Says what is due. Returns when it is to be called again, at the latest. */
 uint64_t cluster_turn(struct cluster *c, uint64_t now_us, uint64_t now_s);
 
-/* What was last heard; count 0: nothing yet. */
+/* What was last heard; count 0: nothing yet. Of instances ours alone, when that is older than STORE_BEAT_TTL_S. */
 const struct store_heard *cluster_heard(const struct cluster *c);
 
 /* Takes us out of the list, and with us all that are linked here. */

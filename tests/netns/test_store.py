@@ -240,6 +240,8 @@ def test_links_outlive_the_store_and_requests_are_answered_503(two, redis, peopl
     assert one.client.get("/health")[0] == one.client.get("/v1/info")[0] == 200 and reflects(one)
     assert figures(one)["store_up"] == 0
     exchange(a, b)
+    labs.wait_for(lambda: one.info()["backbones"] == [one.url], 15, "it vouches for itself alone", every=0.3)
+    assert one.info()["instance"] == generation
     newcomer = Uplink(one.port)  # a link needs no store
     couple(newcomer, b)
     exchange(newcomer, b)

@@ -218,6 +218,26 @@ static void news_on_their_way_are_bounded(void **state)
     assert_int_equal(fake.links, CLUSTER_NEWS + 10);
 }
 
+static void others_are_forgotten_when_the_store_has_been_away_for_as_long_as_they_may_be_silent(void **state)
+{
+    (void)state;
+    const uint64_t silent_us = STORE_BEAT_TTL_S * USEC_PER_SEC;
+    (void)cluster_turn(cluster, NOW_US, NOW_S);
+    hear("g1", 7);
+    (void)cluster_turn(cluster, NOW_US + silent_us, NOW_S);
+    fail_to_hear();
+    assert_int_equal(cluster_heard(cluster)->count, 2);
+    (void)cluster_turn(cluster, NOW_US + silent_us + 1, NOW_S);
+    assert_int_equal(cluster_heard(cluster)->count, 1);
+    assert_string_equal(cluster_heard(cluster)->urls[0], "https://b1.example");
+    assert_string_equal(cluster_heard(cluster)->generation, "g1"); /* nodes need not register anew */
+    assert_int_equal(metrics.instances, 1);
+    if (!fake.heard)
+        (void)cluster_turn(cluster, NOW_US + clock_monotonic_us() + USEC_PER_SEC, NOW_S);
+    hear("g1", 7);
+    assert_int_equal(cluster_heard(cluster)->count, 2);
+}
+
 static void who_leaves_says_so(void **state)
 {
     (void)state;
@@ -238,6 +258,7 @@ int main(void)
         TEST(what_fails_waits_for_the_next_beat_that_does_not),
         TEST(store_that_lost_what_it_held_is_told_all_anew),
         TEST(news_on_their_way_are_bounded),
+        TEST(others_are_forgotten_when_the_store_has_been_away_for_as_long_as_they_may_be_silent),
         TEST(who_leaves_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
