@@ -21,7 +21,8 @@ struct directory {
     uint64_t count, counted_at_s, asked_at_s; /* counted_at_s 0: not since something went away */
 };
 
-_Static_assert(STORE_GRACE_S >= CHALLENGE_MEMORY_S, "seq is remembered while a challenge may be seen again");
+_Static_assert(STORE_GRACE_S > STORE_SETTLE_S && STORE_SETTLE_S >= CHALLENGE_MEMORY_S,
+               "seq is remembered while a challenge may be seen again");
 
 int directory_new(struct store *store, struct directory **out)
 {

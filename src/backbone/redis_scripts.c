@@ -53,16 +53,17 @@ const char *const redis_scripts[REDIS_SCRIPTS] = {
     "  end\n"
     "  if #ids<most then return out end\n"
     "end\n",
-    [REDIS_SCRIPT_PRUNE] =
-        HEAD "local ids=call('ZRANGEBYSCORE',P..'expiry','-inf','('..ARGV[1],'LIMIT',0,ARGV[2])\n"
-             "for _,id in ipairs(ids) do\n"
-             "  local r=call('HMGET',P..'record:'..id,'public','network')\n"
-             "  if r[1]=='1' then call('ZREM',P..'public',id) end\n"
-             "  if r[2] and r[2]~='' then call('ZREM',P..'network:'..r[2],id) end\n"
-             "  call('DEL',P..'record:'..id)\n"
-             "  call('ZREM',P..'expiry',id)\n"
-             "end\n"
-             "return #ids\n",
+    [REDIS_SCRIPT_PRUNE] = HEAD
+    "local before=math.min(tonumber(ARGV[1]),tonumber(call('TIME')[1])-tonumber(ARGV[3]))\n"
+    "local ids=call('ZRANGEBYSCORE',P..'expiry','-inf',string.format('(%.0f',before),'LIMIT',0,ARGV[2])\n"
+    "for _,id in ipairs(ids) do\n"
+    "  local r=call('HMGET',P..'record:'..id,'public','network')\n"
+    "  if r[1]=='1' then call('ZREM',P..'public',id) end\n"
+    "  if r[2] and r[2]~='' then call('ZREM',P..'network:'..r[2],id) end\n"
+    "  call('DEL',P..'record:'..id)\n"
+    "  call('ZREM',P..'expiry',id)\n"
+    "end\n"
+    "return #ids\n",
     /* Of many instances each one hears of those that follow it in the order of names, so that nodes of one that dies go to
      * others than those of another. */
     [REDIS_SCRIPT_BEAT] =

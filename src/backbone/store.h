@@ -15,7 +15,8 @@
 #include <stdint.h>
 
 #define STORE_NUMBER_MAX   INT64_MAX /* of seq and expiry_s: what stores and JSON numbers hold */
-#define STORE_GRACE_S      600  /* for which one of its own accord forgets no seq after an entry expired */
+#define STORE_GRACE_S      600 /* for which one of its own accord forgets no seq after an entry expired */
+#define STORE_SETTLE_S     300 /* for which a shared one prunes none after it expired by the server's own clock */
 #define STORE_PRUNE_MAX    1000 /* entries that one call of prune forgets */
 #define STORE_BEAT_TTL_S   10   /* for which an instance counts as alive after its last word */
 #define STORE_URL_MAX      256  /* of an instance, with its NUL */
@@ -130,7 +131,8 @@ static inline void store_count(struct store *s, uint64_t now_s, store_done *done
     s->ops->count(s, now_s, done, context);
 }
 
-/* Forgets entries that expired before before_s, at most STORE_PRUNE_MAX; the number is how many. */
+/* Forgets entries that expired before before_s, at most STORE_PRUNE_MAX; the number is how many. A shared one asks its
+ * server's clock, too: a fast one of a single instance must not cost the others what they hold. */
 static inline void store_prune(struct store *s, uint64_t before_s, store_done *done, void *context)
 {
     s->ops->prune(s, before_s, done, context);

@@ -283,9 +283,10 @@ static void redis_prune(struct store *store, uint64_t before_s, store_done *done
     struct store_redis *s = redis_of(store);
     const struct question q = {.store = s, .done = done, .context = context};
     struct redis_request r = script_of(s, REDIS_SCRIPT_PRUNE);
-    char before[NUMBER_MAX], most[NUMBER_MAX];
+    char before[NUMBER_MAX], most[NUMBER_MAX], settle[NUMBER_MAX];
     add_text(&r, digits(before_s, before));
     add_text(&r, digits(STORE_PRUNE_MAX, most));
+    add_text(&r, digits(STORE_SETTLE_S, settle));
     ask(&q, &r, on_number);
 }
 

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #define MAX    1000
 #define OK     "+OK\r\n"
@@ -168,6 +169,24 @@ static void what_expires_leaves_the_server_by_itself(void **state)
     beat(s, "a", "http://a.example", 1);
     left = store_lab_say(&lab, "PTTL " STORE_REDIS_PREFIX "instance:a");
     assert_in_range(left, 1, STORE_BEAT_TTL_S * 1000);
+    store_close(s);
+}
+
+/* On the real clock, which the server's own is. */
+static void instance_whose_clock_is_fast_deletes_nothing_that_lives(void **state)
+{
+    (void)state;
+    struct store *s = store_lab_fresh(&lab, MAX);
+    const uint64_t now_s = (uint64_t)time(NULL);
+    struct test_entry t;
+    uint64_t stored, count;
+    assert_int_equal(store_lab_put(s, test_entry_init(&t, 1, 5, now_s + 1), now_s, &stored), 0);
+    assert_int_equal(store_lab_put(s, test_entry_init(&t, 2, 5, now_s - STORE_SETTLE_S - 1), now_s, &stored),
+                     0);
+    assert_int_equal(store_lab_prune(s, now_s + 86400), 0);
+    assert_int_equal(store_lab_count(s, 0, &count), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(store_lab_put(s, test_entry_init(&t, 1, 4, now_s + 1), now_s, &stored), ERR_EXISTS);
     store_close(s);
 }
 
@@ -676,6 +695,7 @@ int main(void)
         cmocka_unit_test(of_many_instances_each_hears_of_others),
         cmocka_unit_test(node_is_shown_where_it_has_its_uplink),
         cmocka_unit_test(what_expires_leaves_the_server_by_itself),
+        cmocka_unit_test(instance_whose_clock_is_fast_deletes_nothing_that_lives),
         cmocka_unit_test(dead_server_is_answered_at_once_and_comes_back),
         cmocka_unit_test(scripts_that_the_server_forgot_are_loaded_again),
         cmocka_unit_test(password_is_asked_for_and_given),
