@@ -343,7 +343,7 @@ static void look_at_connecting(struct redis_line *l, uint64_t now_us)
     if (getsockopt(p.fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error)
         go_down(l, strerror(error ? error : errno), now_us);
     else if (l->tls && redis_tls_begin(l->tls, l->redis, l->config.target->host) != 0)
-        go_down(l, l->redis->err ? l->redis->errstr : "TLS cannot be begun", now_us);
+        go_down(l, redis_tls_cause(l->redis->err ? l->redis->errstr : "TLS cannot be begun"), now_us);
     else
         greet(l, now_us);
 }
@@ -387,13 +387,19 @@ static void look_at_unfinished(struct redis_line *l)
         on_malformed(l, "it answers what nobody asked");
 }
 
+/* Of reading or writing. */
+static const char *failure_of(const struct redis_line *l)
+{
+    return l->tls ? redis_tls_cause(l->redis->errstr) : l->redis->errstr;
+}
+
 static void read_some(struct redis_line *l)
 {
     const redisReader *reader = l->redis->reader;
     for (int i = 0; i < READS_MAX && !l->cause[0]; i++) {
         size_t before = reader->len;
         if (redisBufferRead(l->redis) != REDIS_OK) {
-            redis_line_give_up(l, l->redis->errstr);
+            redis_line_give_up(l, failure_of(l));
             return;
         }
         if (reader->len == before)
@@ -411,7 +417,7 @@ static void write_some(struct redis_line *l)
     if (!l->unsent || l->cause[0])
         return;
     if (redisBufferWrite(l->redis, &done) != REDIS_OK)
-        redis_line_give_up(l, l->redis->errstr);
+        redis_line_give_up(l, failure_of(l));
     l->unsent = !done;
 }
 

@@ -8,6 +8,7 @@
 #include "base/addr.h"
 #include <hiredis/hiredis.h>
 #include <hiredis/hiredis_ssl.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -52,7 +53,17 @@ int redis_tls_begin(struct ssl_ctx_st *tls, struct redisContext *redis, const ch
         SSL_free(ssl);
         return ERR_CRYPTO;
     }
-    return redisInitiateSSL(redis, ssl) == REDIS_OK ? 0 : ERR_CRYPTO;
+    if (redisInitiateSSL(redis, ssl) == REDIS_OK)
+        return 0;
+    SSL_free(ssl); /* hiredis keeps what it has begun alone */
+    return ERR_CRYPTO;
+}
+
+const char *redis_tls_cause(const char *otherwise)
+{
+    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+    ERR_clear_error();
+    return reason ? reason : otherwise;
 }
 
 #else
@@ -79,6 +90,11 @@ int redis_tls_begin(struct ssl_ctx_st *tls, struct redisContext *redis, const ch
 {
     (void)tls, (void)redis, (void)host;
     return ERR_UNSUPPORTED;
+}
+
+const char *redis_tls_cause(const char *otherwise)
+{
+    return otherwise;
 }
 
 #endif

@@ -18,3 +18,7 @@ void redis_tls_free(struct ssl_ctx_st *tls);
 
 /* Begins a handshake with host on a connected socket; reading and writing go on with it. ERR_CRYPTO. */
 int redis_tls_begin(struct ssl_ctx_st *tls, struct redisContext *redis, const char *host) must_check;
+
+/* Why a call of TLS just failed in this thread, such as "certificate verify failed"; hiredis tells of errno alone.
+ * Otherwise when TLS knows of nothing. It lives for ever, or as long as otherwise. */
+const char *redis_tls_cause(const char *otherwise);
