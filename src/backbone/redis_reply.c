@@ -107,6 +107,11 @@ int redis_reply_entry(const struct redisReply *r, bool is_whole, struct store_en
                : take_string(redis_reply_at(r, FIELD_SIGNATURE), IDENTITY_SIGNATURE_LEN, &out->signature);
 }
 
+int redis_reply_cursor(const struct redisReply *r, struct node_id *out)
+{
+    return r->type == REDIS_REPLY_ARRAY && r->elements == 1 ? take_id(r->element[0], out) : ERR_FORMAT;
+}
+
 int redis_reply_url(const struct redisReply *r, char out[STORE_URL_MAX])
 {
     if (redis_reply_text(r, out, STORE_URL_MAX) != 0)

@@ -22,6 +22,9 @@ int redis_reply_bytes(const struct redisReply *r, void *out, size_t len) must_ch
  * whole, record and signature, which are borrowed. ERR_FORMAT. */
 int redis_reply_entry(const struct redisReply *r, bool is_whole, struct store_entry *out) must_check;
 
+/* Where a listing goes on: an array of an id alone. ERR_FORMAT. */
+int redis_reply_cursor(const struct redisReply *r, struct node_id *out) must_check;
+
 /* A URL of http or https. ERR_FORMAT. */
 int redis_reply_url(const struct redisReply *r, char out[STORE_URL_MAX]) must_check;
 /* Generation, keys, URLs. hour is the one asked for. ERR_FORMAT. */

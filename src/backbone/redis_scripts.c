@@ -33,13 +33,14 @@ const char *const redis_scripts[REDIS_SCRIPTS] = {
              "local at=call('GET',P..'linked:'..id)\n"
              "local url=at and call('GET',P..'instance:'..at) or ''\n"
              "return {id,r[1],r[2],r[3],r[4],r[5],r[6],r[7],url}\n",
-    /* A member whose record is gone, or is another network's now, is taken out of the list in passing. */
+    /* A member whose record is gone, or is another network's now, is taken out of the list in passing. While a script runs
+     * the server serves nobody else: it looks at 2,560 members, and tells then where to go on. */
     [REDIS_SCRIPT_LIST] = HEAD
     "local key,after,most,now,whole,room=P..ARGV[1],ARGV[2],tonumber(ARGV[3]),tonumber(ARGV[4]),\n"
     "  ARGV[5]=='1',tonumber(ARGV[6])\n"
     "local out={}\n"
-    "while true do\n"
-    "  local ids=call('ZRANGEBYLEX',key,after=='' and '-' or '('..after,'+','LIMIT',0,most)\n"
+    "for round=1,20 do\n"
+    "  local ids=call('ZRANGEBYLEX',key,after=='' and '-' or '('..after,'+','LIMIT',0,128)\n"
     "  for _,id in ipairs(ids) do\n"
     "    local r=whole and call('HMGET',P..'record:'..id,'seq','expiry','public','name','network',\n"
     "      'record','signature') or call('HMGET',P..'record:'..id,'seq','expiry','public','name','network')\n"
@@ -51,8 +52,10 @@ const char *const redis_scripts[REDIS_SCRIPTS] = {
     "    end\n"
     "    after=id\n"
     "  end\n"
-    "  if #ids<most then return out end\n"
-    "end\n",
+    "  if #ids<128 then return out end\n"
+    "end\n"
+    "out[#out+1]={after}\n"
+    "return out\n",
     [REDIS_SCRIPT_PRUNE] = HEAD
     "local before=math.min(tonumber(ARGV[1]),tonumber(call('TIME')[1])-tonumber(ARGV[3]))\n"
     "local ids=call('ZRANGEBYSCORE',P..'expiry','-inf',string.format('(%.0f',before),'LIMIT',0,ARGV[2])\n"

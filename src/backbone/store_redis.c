@@ -18,6 +18,7 @@
 #define NUMBER_MAX      24      /* digits and NUL */
 #define KEY_S           "14400" /* for which a challenge's key is kept: longer than it is of use */
 #define WHOLE_MAX       REDIS_ANSWER_MAX
+#define LIST_PARTS_MAX  64 /* requests of one listing, of 2,560 members each */
 
 _Static_assert(STORE_KEYS == 3, "the script knows three keys");
 
@@ -30,10 +31,20 @@ struct store_redis {
     char digests[REDIS_SCRIPTS][41];
 };
 
+/* What is still to be listed. */
+struct list {
+    char key[16 + RECORD_NETWORK_MAX];
+    char after[ID_TEXT_MAX];
+    bool is_whole;
+    unsigned limit, parts;
+    size_t bytes;
+    uint64_t now_s;
+};
+
 /* A question that waits for its answer. */
 struct question {
     struct store_redis *store;
-    bool is_whole; /* of a list */
+    struct list list;
     uint64_t hour;
     store_visit *visit;
     store_done *done;
@@ -126,19 +137,30 @@ static void on_get(void *context, const struct redisReply *answer)
     q.done(q.context, err, 0);
 }
 
+static void ask_list(struct question *q);
+
 static void on_list(void *context, const struct redisReply *answer)
 {
     struct question q = finish(context);
     struct store_entry e;
+    struct node_id after;
     int err = judge(q.store, answer);
     if (!err && answer->type != REDIS_REPLY_ARRAY)
         err = malformed(q.store);
-    bool more = !err;
-    for (size_t i = 0; more && i < answer->elements; i++) {
-        err = redis_reply_entry(answer->element[i], q.is_whole, &e) != 0 ? malformed(q.store) : 0;
+    size_t count = err ? 0 : answer->elements;
+    bool more = !err, goes_on = count && redis_reply_cursor(answer->element[count - 1], &after) == 0;
+    count -= goes_on;
+    for (size_t i = 0; more && i < count; i++) {
+        err = redis_reply_entry(answer->element[i], q.list.is_whole, &e) != 0 ? malformed(q.store) : 0;
         more = !err && q.visit(q.context, &e);
     }
-    q.done(q.context, err, 0);
+    if (more && goes_on && count < q.list.limit) {
+        q.list.limit -= (unsigned)count;
+        id_format(&after, q.list.after);
+        ask_list(&q);
+    } else {
+        q.done(q.context, err, 0);
+    }
 }
 
 static void on_number(void *context, const struct redisReply *answer)
@@ -244,25 +266,39 @@ static void redis_get(struct store *store, const struct node_id *id, uint64_t no
     ask(&q, &r, on_get);
 }
 
+/* Many that expired in a row are a fast clock's, or a flood's. */
+static void ask_list(struct question *q)
+{
+    struct redis_request r = script_of(q->store, REDIS_SCRIPT_LIST);
+    const struct list *l = &q->list;
+    char most[NUMBER_MAX], now[NUMBER_MAX], room[NUMBER_MAX];
+    uint64_t suppressed;
+    if (q->list.parts++ == LIST_PARTS_MAX) {
+        if (log_limit_pass(&q->store->log_limit, clock_monotonic_us(), LOG_INTERVAL_US, &suppressed))
+            log_error("a listing finds little but expired records in the store: look whether this machine's "
+                      "clock is right");
+        q->done(q->context, ERR_IO, 0);
+        return;
+    }
+    add_text(&r, l->key);
+    add_text(&r, l->after);
+    add_text(&r, digits(l->limit, most));
+    add_text(&r, digits(l->now_s, now));
+    add_text(&r, l->is_whole ? "1" : "0");
+    add_text(&r, digits(l->bytes, room));
+    ask(q, &r, on_list);
+}
+
 static void redis_list(struct store *store, const struct store_query *query, store_visit *visit,
                        store_done *done, void *context)
 {
-    struct store_redis *s = redis_of(store);
-    const struct question q = {
-        .store = s, .is_whole = query->network != NULL, .visit = visit, .done = done, .context = context};
-    struct redis_request r = script_of(s, REDIS_SCRIPT_LIST);
-    char key[16 + RECORD_NETWORK_MAX], after[ID_TEXT_MAX] = "", most[NUMBER_MAX], now[NUMBER_MAX],
-                                       room[NUMBER_MAX];
-    snprintf(key, sizeof(key), query->network ? "network:%s" : "public", query->network);
+    struct question q = {.store = redis_of(store), .visit = visit, .done = done, .context = context};
+    q.list = (struct list){.is_whole = query->network != NULL, .limit = query->limit, .now_s = query->now_s};
+    q.list.bytes = query->bytes ? query->bytes : WHOLE_MAX / 2;
+    snprintf(q.list.key, sizeof(q.list.key), query->network ? "network:%s" : "public", query->network);
     if (query->after)
-        id_format(query->after, after);
-    add_text(&r, key);
-    add_text(&r, after);
-    add_text(&r, digits(query->limit, most));
-    add_text(&r, digits(query->now_s, now));
-    add_text(&r, q.is_whole ? "1" : "0");
-    add_text(&r, digits(query->bytes ? query->bytes : WHOLE_MAX / 2, room));
-    ask(&q, &r, on_list);
+        id_format(query->after, q.list.after);
+    ask_list(&q);
 }
 
 static void redis_count(struct store *store, uint64_t now_s, store_done *done, void *context)

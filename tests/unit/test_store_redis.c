@@ -298,6 +298,30 @@ static void list_of_who_is_gone_mends_itself(void **state)
     store_close(s);
 }
 
+/* Ids 1 to 6000, all of which expired long ago. */
+static const char expired[] =
+    "for i=1,6000 do local id=string.format('%04x',i)..string.rep('0',36)\n"
+    "redis.call('HSET','" STORE_REDIS_PREFIX "record:'..id,'seq','1','expiry','1')\n"
+    "redis.call('ZADD','" STORE_REDIS_PREFIX "public',0,id) end return 1";
+
+static void listing_past_many_that_expired_goes_in_parts(void **state)
+{
+    (void)state;
+    struct store *s = store_lab_fresh(&lab, MAX);
+    struct store_query q = {.limit = 10, .now_s = NOW};
+    struct test_entry t;
+    unsigned seen = 0;
+    uint64_t stored;
+    assert_int_equal(store_lab_say(&lab, "EVAL %s 0", expired), 1);
+    test_entry_init(&t, 7000, 1, NOW + 10)->is_public = true;
+    assert_int_equal(store_lab_put(s, &t.entry, NOW, &stored), 0);
+    uint64_t before = lab.metrics.requests[STORE_REQUEST_ANSWERED];
+    assert_int_equal(store_lab_list(s, &q, count_entry, &seen), 0);
+    assert_int_equal(seen, 1);
+    assert_int_equal(lab.metrics.requests[STORE_REQUEST_ANSWERED] - before, 3);
+    store_close(s);
+}
+
 /* ---- a server that the test speaks for ---- */
 
 struct puppet {
@@ -472,6 +496,22 @@ static void answer_of_too_many_elements_ends_the_connection(void **state)
     assert_int_equal(lab.metrics.up, 0);
     assert_in_range(said, REDIS_ANSWER_MAX - strlen(block), REDIS_ANSWER_MAX + strlen(block));
     assert_int_equal(a.err, ERR_IO);
+    drop(&p);
+}
+
+static void listing_that_always_goes_on_ends(void **state)
+{
+    (void)state;
+    struct puppet p = puppet();
+    struct store_query q = {.limit = 10, .now_s = NOW};
+    struct store_lab_visit v = {.visit = count_entry};
+    unsigned parts = 0;
+    store_list(p.store, &q, store_lab_see, store_lab_note, &v);
+    for (; parts < 1000 && !v.answer.came; parts++)
+        say(&p, "*1\r\n*1\r\n$40\r\n0001000000000000000000000000000000000000\r\n");
+    assert_int_equal(parts, 64);
+    assert_int_equal(v.answer.err, ERR_IO);
+    assert_int_equal(lab.metrics.up, 1);
     drop(&p);
 }
 
@@ -679,6 +719,7 @@ int main(void)
         cmocka_unit_test(answer_without_an_end_ends_the_connection),
         cmocka_unit_test(answer_of_too_many_elements_ends_the_connection),
         cmocka_unit_test(beginning_of_an_answer_that_nobody_asked_for_ends_the_connection),
+        cmocka_unit_test(listing_that_always_goes_on_ends),
         cmocka_unit_test(silent_server_is_given_up_after_its_time),
         cmocka_unit_test(slow_server_is_asked_nothing_more_but_hears_that_we_live),
         cmocka_unit_test(more_than_the_pipeline_holds_is_refused_at_once),
@@ -701,6 +742,7 @@ int main(void)
         cmocka_unit_test(password_is_asked_for_and_given),
         cmocka_unit_test(foreign_values_are_refused_and_counted),
         cmocka_unit_test(list_of_who_is_gone_mends_itself),
+        cmocka_unit_test(listing_past_many_that_expired_goes_in_parts),
     };
     int failed = cmocka_run_group_tests(alone, silence, NULL) + cmocka_run_group_tests(logged, NULL, NULL);
     if (!store_lab_has_redis())
