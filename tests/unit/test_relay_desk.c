@@ -122,6 +122,25 @@ static void pairs_that_all_want_more_share_evenly(void **state)
     lab_close(&lab);
 }
 
+/* UDP over IPv6 carries 20 bytes more than one call to the kernel sends. */
+static void a_datagram_that_is_larger_than_one_call_sends_is_dropped(void **state)
+{
+    (void)state;
+    enum { LARGEST = 65527 };
+    static uint8_t data[LARGEST];
+    struct lab lab = lab_open(100, 100);
+    const struct pair p = pair_open(&lab, 1);
+    struct relay_train out;
+    envelope_encode(&(struct envelope){ENVELOPE_DATAGRAM, p.channel}, data);
+    data[ENVELOPE_LEN] = WIRE_DATA;
+    for (size_t len = RELAY_TRAIN_BYTES; len <= LARGEST; len += LARGEST - RELAY_TRAIN_BYTES) {
+        enum relay_verdict verdict = relay_desk_pass(lab.desk, &p.from, data, len, len, lab.now_us, &out);
+        assert_int_equal(verdict, len == LARGEST ? RELAY_MALFORMED : RELAY_PASS);
+        assert_int_equal(out.len, len);
+    }
+    lab_close(&lab);
+}
+
 /* Whoever knows a channel's number could want many HMACs. */
 static void messages_of_one_source_are_bounded(void **state)
 {
@@ -142,6 +161,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pair_that_floods_leaves_another_nine_tenths),
         cmocka_unit_test(pairs_that_all_want_more_share_evenly),
+        cmocka_unit_test(a_datagram_that_is_larger_than_one_call_sends_is_dropped),
         cmocka_unit_test(messages_of_one_source_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

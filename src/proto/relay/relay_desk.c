@@ -171,6 +171,8 @@ enum relay_verdict relay_desk_pass(struct relay_desk *d, const struct addr *from
 {
     size_t first = segment < left ? segment : left;
     out->len = relay_train_len(data, left, segment);
+    if (out->len > RELAY_TRAIN_BYTES)
+        return RELAY_MALFORMED; /* over IPv6 a little more comes in than one call sends */
     pthread_mutex_lock(&d->lock);
     enum relay_verdict verdict = relay_pass(d->books, from, data, first, out->len, now_us, &out->to);
     pthread_mutex_unlock(&d->lock);

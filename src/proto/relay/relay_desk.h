@@ -41,10 +41,11 @@ struct relay_train {
 };
 
 /* How many bytes from data on go one way: left are there, in datagrams of segment bytes but for the last. The kernel joins them by
- * address and size, whatever their channel. */
+ * address and size, whatever their channel. More than RELAY_TRAIN_BYTES only where the first datagram is. */
 size_t relay_train_len(const uint8_t *data, size_t left, size_t segment);
 
-/* As relay_pass, for the train at data, within the rates. out->len is written in any case. */
+/* As relay_pass, for the train at data, within the rates. out->len is written in any case. RELAY_MALFORMED, too, for a datagram of more
+ * than RELAY_TRAIN_BYTES. */
 enum relay_verdict relay_desk_pass(struct relay_desk *d, const struct addr *from, const uint8_t *data,
                                    size_t left, size_t segment, uint64_t now_us,
                                    struct relay_train *out) must_check;
