@@ -122,6 +122,24 @@ static void pairs_that_all_want_more_share_evenly(void **state)
     lab_close(&lab);
 }
 
+/* Each worker tells the time at which its batch came. */
+static void threads_whose_times_differ_share_the_books(void **state)
+{
+    (void)state;
+    enum { BEHIND_US = 50 };
+    struct lab lab = lab_open(100, 100);
+    struct pair flooding = pair_open(&lab, 1), modest = pair_open(&lab, 3);
+    for (unsigned i = 0; i < 5000; i++, lab.now_us += STEP_US) {
+        offer(&lab, &flooding, 40);
+        lab.now_us -= BEHIND_US;
+        offer(&lab, &modest, 1);
+        lab.now_us += BEHIND_US;
+        assert_true(i || modest.passed == 1); /* its other end was heard later than that */
+    }
+    assert_true(modest.passed * 10 >= modest.sent * 9);
+    lab_close(&lab);
+}
+
 /* UDP over IPv6 carries 20 bytes more than one call to the kernel sends. */
 static void a_datagram_that_is_larger_than_one_call_sends_is_dropped(void **state)
 {
@@ -161,6 +179,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pair_that_floods_leaves_another_nine_tenths),
         cmocka_unit_test(pairs_that_all_want_more_share_evenly),
+        cmocka_unit_test(threads_whose_times_differ_share_the_books),
         cmocka_unit_test(a_datagram_that_is_larger_than_one_call_sends_is_dropped),
         cmocka_unit_test(messages_of_one_source_are_bounded),
     };

@@ -21,8 +21,18 @@ struct relay_desk {
     struct relay *books;
     struct limits *binds;
     struct bucket all_binds;
+    uint64_t now_us; /* the latest that a thread has told */
     struct byte_rates *rates;
 };
+
+/* Each thread looks at the clock by itself, and may wait for the lock since then: what is done with the books goes forward in time
+ * all the same. */
+static uint64_t lock_at(struct relay_desk *d, uint64_t now_us)
+{
+    pthread_mutex_lock(&d->lock);
+    d->now_us = now_us > d->now_us ? now_us : d->now_us;
+    return d->now_us;
+}
 
 int relay_desk_new(const struct relay_desk_config *config, struct relay_desk **out)
 {
@@ -54,7 +64,7 @@ void relay_desk_free(struct relay_desk *d)
 int relay_desk_open(struct relay_desk *d, const struct node_id ends[2], uint64_t now_us,
                     struct relay_grant *out)
 {
-    pthread_mutex_lock(&d->lock);
+    now_us = lock_at(d, now_us);
     int err = relay_open(d->books, ends, now_us, out);
     pthread_mutex_unlock(&d->lock);
     return err;
@@ -62,7 +72,7 @@ int relay_desk_open(struct relay_desk *d, const struct node_id ends[2], uint64_t
 
 void relay_desk_close(struct relay_desk *d, const struct node_id ends[2], uint64_t now_us)
 {
-    pthread_mutex_lock(&d->lock);
+    now_us = lock_at(d, now_us);
     relay_close(d->books, ends, now_us);
     pthread_mutex_unlock(&d->lock);
 }
@@ -76,7 +86,7 @@ void relay_desk_serve(struct relay_desk *d, const struct node_id *id, bool on)
 
 bool relay_desk_expire(struct relay_desk *d, uint64_t now_us, struct node_id ends[2])
 {
-    pthread_mutex_lock(&d->lock);
+    now_us = lock_at(d, now_us);
     bool ended = relay_expire(d->books, now_us, ends);
     pthread_mutex_unlock(&d->lock);
     return ended;
@@ -123,7 +133,7 @@ enum relay_verdict relay_desk_bind(struct relay_desk *d, const struct relay_hop 
 {
     enum relay_verdict verdict = RELAY_BIND_RATE;
     *out = (struct relay_binding){0};
-    pthread_mutex_lock(&d->lock);
+    now_us = lock_at(d, now_us);
     if (may_bind(d, &from->remote, data, len, now_us))
         verdict = relay_bind(d->books, from, data, len, now_us, answer, out);
     pthread_mutex_unlock(&d->lock);
@@ -173,7 +183,7 @@ enum relay_verdict relay_desk_pass(struct relay_desk *d, const struct addr *from
     out->len = relay_train_len(data, left, segment);
     if (out->len > RELAY_TRAIN_BYTES)
         return RELAY_MALFORMED; /* over IPv6 a little more comes in than one call sends */
-    pthread_mutex_lock(&d->lock);
+    now_us = lock_at(d, now_us);
     enum relay_verdict verdict = relay_pass(d->books, from, data, first, out->len, now_us, &out->to);
     pthread_mutex_unlock(&d->lock);
     return verdict == RELAY_PASS ? charge(d, from, out->len, is_urgent(data), now_us) : verdict;

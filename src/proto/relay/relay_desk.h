@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* Where threads share a relay's books (proto/relay/relay.h): a lock that is held for a look-up, and the rates that hold for all
- * of them. A backbone has one, and so has a node that relays. Any thread; time comes in. docs/PROTOCOL.md §17. */
+ * of them. A backbone has one, and so has a node that relays. Any thread; time comes in, of each thread by its own clock: the latest
+ * holds. docs/PROTOCOL.md §17. */
 
 #include "proto/relay/relay.h"
 
