@@ -4,6 +4,8 @@
 
 #include "base/clock.h"
 #include "pair.h"
+#include "proto/mesh/mesh_relay.h"
+#include "proto/mesh/mesh_state.h"
 #include "proto/relay/relay_desk.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -163,6 +165,31 @@ static void a_node_that_comes_later_and_is_nearer_takes_over(void **state)
     assert_int_equal(relay_paths(lab.pair.a, lab.pair.b), 2);
     assert_int_equal(relay_desk_count(far->desk) + relay_desk_count(farther->desk),
                      1); /* the other was told */
+    close_lab(&lab);
+}
+
+/* Of all that n may say of relays, for far longer than this test. */
+static void book_turns(const struct sim_node *n, unsigned count)
+{
+    struct mesh *m = n->mesh;
+    uint64_t at_us, now_us = sim_now(n->sim);
+    uint64_t peers_us = (m->slot_end + 1) * MESH_RELAY_NODES_MAX * MESH_RELAY_WORD_INTERVAL_US;
+    for (unsigned i = 0; i < count; i++)
+        if (!mesh_has_turn(m, &m->relay_words, MESH_RELAY_NODES_MAX, now_us, &at_us))
+            assert_in_range(at_us, now_us + 1, now_us + peers_us);
+}
+
+/* Nodes came and went, and each time every peer waited for its turn anew. */
+static void turns_that_nobody_takes_put_off_nobody(void **state)
+{
+    (void)state;
+    struct lab lab = open_lab(17, 0);
+    struct sim_node *n = add_node(&lab, 0);
+    run(&lab, 5 * SECOND);
+    book_turns(lab.pair.a, 10000);
+    book_turns(lab.pair.b, 10000);
+    connect_to(&lab, n);
+    pair_time_to(&lab.pair, CARRIER_RELAY, 15 * SECOND);
     close_lab(&lab);
 }
 
@@ -392,6 +419,7 @@ int main(void)
         cmocka_unit_test(of_several_nodes_the_nearest_carries_and_one_is_warm),
         cmocka_unit_test(the_warm_one_takes_over_within_a_second),
         cmocka_unit_test(a_node_that_comes_later_and_is_nearer_takes_over),
+        cmocka_unit_test(turns_that_nobody_takes_put_off_nobody),
         cmocka_unit_test(a_node_that_is_started_again_relays_again),
         cmocka_unit_test(an_end_that_is_started_again_is_relayed_again),
         cmocka_unit_test(a_node_behind_a_nat_relays),

@@ -70,15 +70,20 @@ static void say(struct mesh *m, struct relay_end *e)
         mesh_send_datagram(m, &to, message, sizeof(message));
 }
 
-bool mesh_has_turn(struct mesh_turns *t, unsigned words, uint64_t now_us, uint64_t *at_us)
+/* Whoever asks again before its turn leaves a turn behind that nobody takes: no more wait than there are peers. */
+bool mesh_has_turn(const struct mesh *m, struct mesh_turns *t, unsigned words, uint64_t now_us,
+                   uint64_t *at_us)
 {
-    uint64_t wait_us = bucket_wait(&t->bucket, t->rate, words, now_us);
+    uint64_t wait_us = bucket_wait(&t->bucket, t->rate, words, now_us),
+             each_us = words * t->rate->interval_us;
+    uint64_t first_us = now_us + wait_us, last_us = first_us + (m->slot_end - m->free_count) * each_us;
     if (!wait_us) {
         bucket_spend(&t->bucket, t->rate, words, now_us);
         return true;
     }
-    *at_us = now_us + wait_us > t->next_us ? now_us + wait_us : t->next_us;
-    t->next_us = *at_us + words * t->rate->interval_us;
+    t->next_us = t->next_us < last_us ? t->next_us : last_us;
+    *at_us = first_us > t->next_us ? first_us : t->next_us;
+    t->next_us = *at_us + each_us;
     return false;
 }
 
@@ -87,7 +92,7 @@ static bool has_turn(struct mesh *m, struct relay_end *e, unsigned relay, uint64
 {
     struct mesh_turns *turns = relay < UPLINKS_MAX ? &m->relay_asks : &m->relay_words;
     uint64_t at_us;
-    if (!relay_end_would_ask(e, now_us) || mesh_has_turn(turns, 1, now_us, &at_us))
+    if (!relay_end_would_ask(e, now_us) || mesh_has_turn(m, turns, 1, now_us, &at_us))
         return true;
     relay_end_put_off(e, at_us);
     return false;

@@ -35,5 +35,6 @@ void mesh_drop_relay(struct mesh *m, struct peer *p, unsigned relay);
 void mesh_drop_relays(struct mesh *m, struct peer *p);
 
 /* Whether so many words may be said now, of those for which the bucket is. Else *at_us is when their turn comes: who waits has one of
- * his own. */
-bool mesh_has_turn(struct mesh_turns *t, unsigned words, uint64_t now_us, uint64_t *at_us);
+ * his own, and it is no later than after one of each peer. */
+bool mesh_has_turn(const struct mesh *m, struct mesh_turns *t, unsigned words, uint64_t now_us,
+                   uint64_t *at_us);

@@ -24,9 +24,10 @@ static bool is_node(const struct mesh *m, const struct peer *p)
            link_theirs(p->current)->features & HELLO_FEATURE_RELAYS;
 }
 
-/* Each peer may have a better one now. */
+/* Each peer may have a better one now. What turns they waited for is void. */
 static void seek_anew(struct mesh *m)
 {
+    m->relay_words.next_us = 0;
     for (unsigned i = 0; i < m->slot_end; i++) {
         if (!m->peers[i])
             continue;
@@ -62,7 +63,8 @@ void mesh_update_relay_node(struct mesh *m, struct peer *p)
     if (!is)
         remove_node(m, p);
     peer_relays(p, is);
-    seek_anew(m);
+    if (is)
+        seek_anew(m);
 }
 
 /* Where it relays, if it can be asked now: straight to it, or datagrams would go in two envelopes. */
@@ -92,7 +94,7 @@ void mesh_seek_relays(struct mesh *m, struct peer *p, uint64_t now_us)
     uint64_t at_us;
     if (mesh_seek_deadline(p) > now_us)
         return;
-    if (!mesh_has_turn(&m->relay_words, m->relay_node_count, now_us, &at_us)) {
+    if (!mesh_has_turn(m, &m->relay_words, m->relay_node_count, now_us, &at_us)) {
         relay_places_put_off(&p->places, at_us);
         return;
     }
