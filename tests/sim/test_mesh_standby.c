@@ -76,6 +76,24 @@ static void a_peer_probes_a_standby_when_data_flows_and_not_before(void **state)
     sim_free(p.sim);
 }
 
+/* Here that address is another machine's. */
+static void a_standby_in_another_network_is_not_probed(void **state)
+{
+    (void)state;
+    struct pair p = connected_pair();
+    const struct addr private = {.family = 4, .port = 9443, .ip = {192, 168, 1, 77}};
+    p.a->out_of_scope = private;
+    p.a->watched = private;
+    have_standby(p.b, &private);
+    sim_run(p.sim, 3 * SECOND, exchange, &p);
+    assert_int_equal(p.a->watched_datagrams, 0);
+    p.a->out_of_scope = (struct addr){0};
+    sim_run(p.sim, 120 * SECOND, NULL, NULL);
+    sim_run(p.sim, 3 * SECOND, exchange, &p);
+    assert_true(p.a->watched_datagrams > 0); /* it does say so */
+    sim_free(p.sim);
+}
+
 /* Whoever is admitted says that its standbys are where a victim is, and others, all the time. */
 static void a_liar_makes_nobody_probe_more_than_the_budget(void **state)
 {
@@ -103,6 +121,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_peer_probes_a_standby_when_data_flows_and_not_before),
+        cmocka_unit_test(a_standby_in_another_network_is_not_probed),
         cmocka_unit_test(a_liar_makes_nobody_probe_more_than_the_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,10 +50,12 @@ void mesh_call_standbys(struct mesh *m, struct peer *p)
 enum drop mesh_on_standby(struct mesh *m, struct peer *p, const struct message *message, uint64_t now_us)
 {
     const struct message_candidates *named = &message->candidates;
+    const struct mesh_filter *f = &m->config.filter;
     if (!allowance_take(&p->allowance, ALLOWANCE_MESSAGE, 1, now_us))
         return DROP_CONTROL_RATE;
     for (unsigned i = 0; i < named->count && i < 2 * STANDBYS_MAX; i++)
-        if (mesh_may_be_named(m, &named->list[i].addr))
+        if (mesh_may_be_named(m, &named->list[i].addr) &&
+            f->in_scope(f->context, &named->list[i].addr, named->list, named->count))
             path_add_standby(p->paths, &named->list[i].addr, now_us);
     mesh_touch(m, p);
     mesh_poll_paths(m, p, now_us);
