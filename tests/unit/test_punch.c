@@ -64,11 +64,11 @@ static void who_is_asked_probes_once_the_other_has_opened_and_that_one_behind_it
     assert_int_equal(punch_step(&b, &wb, START), PUNCH_STEP_NONE);
     uint64_t asked = until(&a, &wa, PUNCH_STEP_ASK, START, START + SECOND);
     struct punch_offer o = offer(1, false);
-    punch_on_offer(&b, &o, false, asked + RTT_US / 2);
+    punch_on_offer(&b, &o, &wb, asked + RTT_US / 2);
     uint64_t answered = until(&b, &wb, PUNCH_STEP_ANSWER, asked + RTT_US / 2, START + SECOND);
     o.answer = 1;
     uint64_t now = answered + RTT_US / 2;
-    punch_on_offer(&a, &o, true, now);
+    punch_on_offer(&a, &o, &wa, now);
     assert_int_equal(punch_step(&a, &wa, now), PUNCH_STEP_OPEN);
     assert_int_equal(punch_step(&a, &wa, now), PUNCH_STEP_GO);
     assert_int_equal(punch_step(&a, &wa, now), PUNCH_STEP_NONE);
@@ -95,9 +95,9 @@ static void words_that_are_lost_end_in_time(void **state)
     punch_begin(&a);
     punch_begin(&b);
     (void)punch_step(&b, &wb, START);
-    punch_on_offer(&b, &o, false, START);
+    punch_on_offer(&b, &o, &wb, START);
     uint64_t answered = until(&b, &wb, PUNCH_STEP_ANSWER, START, START + SECOND);
-    punch_on_offer(&b, &o, false, answered + SECOND); /* the answer was lost */
+    punch_on_offer(&b, &o, &wb, answered + SECOND); /* the answer was lost */
     answered = until(&b, &wb, PUNCH_STEP_ANSWER, answered + SECOND, answered + SECOND);
     uint64_t opened = until(&b, &wb, PUNCH_STEP_OPEN, answered, answered + 2 * SECOND);
     assert_true(opened > answered + SECOND);
@@ -106,7 +106,7 @@ static void words_that_are_lost_end_in_time(void **state)
     uint64_t asked = until(&a, &wa, PUNCH_STEP_ASK, START, START + SECOND);
     asked = until(&a, &wa, PUNCH_STEP_ASK, asked, asked + SECOND);
     o.answer = 1;
-    punch_on_offer(&a, &o, true, asked + RTT_US);
+    punch_on_offer(&a, &o, &wa, asked + RTT_US);
     opened = until(&a, &wa, PUNCH_STEP_OPEN, asked + RTT_US, asked + RTT_US);
     assert_in_range(until(&a, &wa, PUNCH_STEP_PROBE, opened, opened + SECOND), opened + 2 * RTT_US,
                     opened + SECOND);
@@ -129,7 +129,7 @@ static void pauses_follow_three_rounds_and_grow(void **state)
                                 UINT64_MAX);
             assert_int_equal(punch_hops(&p), PUNCH_HOPS_MIN + cycle % 4);
             struct punch_offer o = offer(++rounds, true);
-            punch_on_offer(&p, &o, true, now);
+            punch_on_offer(&p, &o, &w, now);
             now = until(&p, &w, PUNCH_STEP_END, now, now + 10 * SECOND);
             before = now;
         }
@@ -150,12 +150,32 @@ static void rounds_that_the_peer_asks_for_have_a_budget(void **state)
     punch_begin(&p);
     for (uint64_t now = START; now < end; now += 100000) {
         struct punch_offer o = offer((uint32_t)((now - START) / 100000 + 1), false);
-        punch_on_offer(&p, &o, false, now);
+        punch_on_offer(&p, &o, &w, now);
         enum punch_step s;
         while ((s = punch_step(&p, &w, now)) != PUNCH_STEP_NONE)
             opened += s == PUNCH_STEP_OPEN;
     }
     assert_in_range(opened, 10, PUNCH_ROUNDS + (end - START) / PUNCH_BUDGET_US + 1);
+}
+
+/* Each within what the two have. */
+static void rounds_that_many_peers_ask_for_have_a_bound_together(void **state)
+{
+    (void)state;
+    enum { PEERS = 1000, AT_ONCE = 64 };
+    static struct punch peers[PEERS];
+    struct punch_way w = relayed(false);
+    const struct punch_offer o = offer(1, false);
+    unsigned taken = 0;
+    for (unsigned i = 0; i < PEERS; i++) {
+        punch_begin(&peers[i]);
+        (void)punch_step(&peers[i], &w, START);
+        punch_on_offer(&peers[i], &o, &w, START);
+        taken += peers[i].state == PUNCH_ASKED;
+    }
+    assert_int_equal(taken, AT_ONCE);
+    punch_on_offer(&peers[PEERS - 1], &o, &w, START + SECOND); /* it asks again */
+    assert_int_equal(peers[PEERS - 1].state, PUNCH_ASKED);
 }
 
 static void old_rounds_are_not_answered(void **state)
@@ -166,11 +186,11 @@ static void old_rounds_are_not_answered(void **state)
     struct punch_offer o = offer(7, false);
     punch_begin(&p);
     (void)punch_step(&p, &w, START);
-    punch_on_offer(&p, &o, false, START);
+    punch_on_offer(&p, &o, &w, START);
     (void)until(&p, &w, PUNCH_STEP_END, START, START + 5 * SECOND);
-    punch_on_offer(&p, &o, false, START + 5 * SECOND);
+    punch_on_offer(&p, &o, &w, START + 5 * SECOND);
     o.round = 6;
-    punch_on_offer(&p, &o, false, START + 5 * SECOND);
+    punch_on_offer(&p, &o, &w, START + 5 * SECOND);
     assert_int_equal(p.state, PUNCH_DUE);
 }
 
@@ -183,7 +203,7 @@ static void of_two_that_ask_the_lower_id_stands(void **state)
         struct punch_offer o = offer(1, false);
         punch_begin(&p);
         uint64_t now = until(&p, &w, PUNCH_STEP_ASK, START, START + 5 * SECOND);
-        punch_on_offer(&p, &o, lower, now);
+        punch_on_offer(&p, &o, &w, now);
         assert_int_equal(p.asker, lower);
     }
 }
@@ -219,7 +239,7 @@ static void the_next_ports_of_a_sequence_are_told_and_sent_to_first(void **state
     assert_true(addr_equal(&o.candidates.list[0].addr, &ours[1].addr));
     punch_begin(&them);
     (void)punch_step(&them, &w, START);
-    punch_on_offer(&them, &o, false, START);
+    punch_on_offer(&them, &o, &w, START);
     assert_int_equal(punch_targets(&them, targets, &guessed), PUNCH_PORTS_MAX + 1);
     assert_int_equal(guessed, PUNCH_PORTS_MAX);
     assert_int_equal(targets[0].port, 30008);
@@ -254,7 +274,7 @@ static void the_ports_of_a_round_hold_until_the_pause(void **state)
         punch_offer_make(&p, ours, 1, &o);
         assert_int_equal(o.first, round <= PUNCH_ROUNDS ? 30001 : 30101);
         struct punch_offer theirs = offer(round, true);
-        punch_on_offer(&p, &theirs, true, now);
+        punch_on_offer(&p, &theirs, &w, now);
         now = until(&p, &w, PUNCH_STEP_END, now, now + 10 * SECOND);
     }
     assert_int_equal(looks, 2);
@@ -270,7 +290,7 @@ static void who_does_not_know_how_it_is_seen_lets_the_other_ask_again(void **sta
     punch_begin(&p);
     for (unsigned i = 0; i < 3; i++) {
         (void)punch_step(&p, &w, START + i * SECOND / 10);
-        punch_on_offer(&p, &o, false, START + i * SECOND / 10);
+        punch_on_offer(&p, &o, &w, START + i * SECOND / 10);
         assert_int_equal(p.state == PUNCH_ASKED, i == 2);
     }
 }
@@ -297,7 +317,7 @@ static void ports_beyond_bounds_are_not_sent_to(void **state)
             o.candidates.list[o.candidates.count] = seen_at((uint16_t)(2000 + o.candidates.count));
         punch_begin(&p);
         (void)punch_step(&p, &w, START);
-        punch_on_offer(&p, &o, false, START);
+        punch_on_offer(&p, &o, &w, START);
         assert_int_equal(punch_targets(&p, targets, &guessed), cases[i].guessed + PUNCH_ADDRESSES_MAX);
         assert_int_equal(guessed, cases[i].guessed);
     }
@@ -310,6 +330,7 @@ int main(void)
         cmocka_unit_test(words_that_are_lost_end_in_time),
         cmocka_unit_test(pauses_follow_three_rounds_and_grow),
         cmocka_unit_test(rounds_that_the_peer_asks_for_have_a_budget),
+        cmocka_unit_test(rounds_that_many_peers_ask_for_have_a_bound_together),
         cmocka_unit_test(old_rounds_are_not_answered),
         cmocka_unit_test(of_two_that_ask_the_lower_id_stands),
         cmocka_unit_test(held_addresses_are_let_go_where_nothing_carries),

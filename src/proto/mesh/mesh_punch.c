@@ -185,15 +185,15 @@ static void keep_usable(const struct mesh *m, struct punch_offer *o)
 
 enum drop mesh_on_punch(struct mesh *m, struct peer *p, const struct message *message, uint64_t now_us)
 {
-    bool lower = id_compare(identity_id(m->config.me), &p->id) < 0;
     if (!allowance_take(&p->allowance, ALLOWANCE_MESSAGE, 1, now_us))
         return DROP_CONTROL_RATE;
     if (message->type == MESSAGE_PUNCH_GO) {
         punch_on_go(&p->punch, message->punch_go.round, now_us);
     } else {
         struct punch_offer offer = message->punch;
+        const struct punch_way way = way_to(m, p);
         keep_usable(m, &offer);
-        punch_on_offer(&p->punch, &offer, lower, now_us);
+        punch_on_offer(&p->punch, &offer, &way, now_us);
     }
     mesh_poll_punch(m, p, now_us);
     mesh_poll_paths(m, p, now_us);

@@ -103,7 +103,7 @@ struct mesh {
     uint8_t uplinks;                            /* a bit for each backbone to which our uplink is up */
     struct bucket openings;                     /* streams that we may open by them … */
     struct mesh_turns relay_asks;               /* … and channels of their relays that we may ask for */
-    struct bucket punches;                      /* rounds of punching that we may begin */
+    struct bucket punches;                      /* rounds of punching that we may take part in */
     struct mesh_turns relay_words;              /* questions for nodes that relay, … */
     struct node_id relay_nodes[MESH_RELAY_NODES_MAX]; /* … which are these, */
     unsigned relay_node_count;                        /* … so many */

@@ -265,7 +265,15 @@ static bool is_idle_talk(const struct punch *p, const struct punch_offer *o, boo
     return (ours && lower) || o->round <= p->heard || p->state == PUNCH_SET || p->state == PUNCH_OPENED;
 }
 
-static void on_ask(struct punch *p, const struct punch_offer *o, bool lower, uint64_t now_us)
+static bool spend_round(struct punch *p, struct bucket *turns, uint64_t now_us)
+{
+    if (bucket_wait(turns, &turns_rate, 1, now_us) || !bucket_take(&p->budget, &budget_rate, 1, now_us))
+        return false;
+    bucket_spend(turns, &turns_rate, 1, now_us);
+    return true;
+}
+
+static void on_ask(struct punch *p, const struct punch_offer *o, const struct punch_way *w, uint64_t now_us)
 {
     if (p->state == PUNCH_ANSWERED && o->round == p->round && !p->asker)
         enter(p, PUNCH_LOOKING, now_us); /* our answer was lost: it is said again */
@@ -274,7 +282,7 @@ static void on_ask(struct punch *p, const struct punch_offer *o, bool lower, uin
         p->put_off++;
         return;
     }
-    if (is_idle_talk(p, o, lower) || !bucket_take(&p->budget, &budget_rate, 1, now_us))
+    if (is_idle_talk(p, o, w->lower) || !spend_round(p, w->turns, now_us))
         return;
     take(p, o);
     p->heard = p->round = o->round;
@@ -284,12 +292,12 @@ static void on_ask(struct punch *p, const struct punch_offer *o, bool lower, uin
     enter(p, PUNCH_ASKED, now_us);
 }
 
-void punch_on_offer(struct punch *p, const struct punch_offer *o, bool lower, uint64_t now_us)
+void punch_on_offer(struct punch *p, const struct punch_offer *o, const struct punch_way *w, uint64_t now_us)
 {
     if (o->answer)
         on_answer(p, o, now_us);
     else
-        on_ask(p, o, lower, now_us);
+        on_ask(p, o, w, now_us);
 }
 
 void punch_on_go(struct punch *p, uint32_t round, uint64_t now_us)

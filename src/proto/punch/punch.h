@@ -109,7 +109,7 @@ struct punch_way {
     bool lower;           /* our id is */
     bool named;           /* we know how we are seen, or have an address that others may reach */
     uint32_t rtt_us;      /* of the path that carries */
-    struct bucket *turns; /* rounds that we begin, with whomever */
+    struct bucket *turns; /* rounds that we take part in, with whomever */
 };
 
 /* A session began: nothing is known of what the peer asked before. */
@@ -124,8 +124,9 @@ enum punch_step punch_step(struct punch *p, const struct punch_way *way, uint64_
 uint64_t punch_next(const struct punch *p);
 
 void punch_on_seen(struct punch *p, const struct punch_seen *seen, uint64_t now_us);
-/* Of the candidates only those that may be sent to. lower: our id is. */
-void punch_on_offer(struct punch *p, const struct punch_offer *offer, bool lower, uint64_t now_us);
+/* Of the candidates only those that may be sent to. */
+void punch_on_offer(struct punch *p, const struct punch_offer *offer, const struct punch_way *way,
+                    uint64_t now_us);
 void punch_on_go(struct punch *p, uint32_t round, uint64_t now_us);
 
 /* Our network changed: what failed may succeed. */
