@@ -238,6 +238,40 @@ static void two_behind_one_nat_meet_inside(void **state)
     sim_free(lab.sim);
 }
 
+static bool knows(const struct sim_node *n, const struct sim_node *other, const struct addr *a)
+{
+    struct mesh_peer peer;
+    bool known = false;
+    assert_true(sim_peer(n, other, &peer));
+    for (size_t i = 0; i < peer.path_count; i++)
+        known |= addr_equal(&peer.paths[i].endpoint.remote, a);
+    return known;
+}
+
+static void a_handshake_in_the_middle_of_a_round_leaves_none_of_its_addresses(void **state)
+{
+    (void)state;
+    const struct addr elsewhere = {.family = 4, .port = 5000, .ip = {198, 51, 100, 200}};
+    struct pair lab = open_lab(11, &kinds[GUARDED], &kinds[RANDOM]);
+    sim_run(lab.sim, 20 * SECOND, NULL, NULL);
+    struct message said = {.type = MESSAGE_PUNCH, .punch = {.round = 1000}};
+    said.punch.candidates = (struct message_candidates){1, {{CANDIDATE_REFLEXIVE, elsewhere, 0}}};
+    for (unsigned i = 0; i < 600 && !knows(lab.a, lab.b, &elsewhere); i++) {
+        said.punch.round += i % 20 == 0;
+        sim_say(lab.b, lab.a, &said);
+        sim_run(lab.sim, SECOND / 10, now_and_then, &lab);
+    }
+    assert_true(knows(lab.a, lab.b, &elsewhere));
+    sim_kill(lab.b);
+    sim_restart(lab.b);
+    sim_uplink(lab.b, true);
+    sim_want(lab.b, lab.a);
+    sim_run(lab.sim, 10 * SECOND, NULL, NULL);
+    assert_true(sim_connected(lab.a, lab.b));
+    assert_false(knows(lab.a, lab.b, &elsewhere));
+    sim_free(lab.sim);
+}
+
 /* Ten of them name one address, and ports there, as theirs, and ask as often as they like. */
 static void liars_make_nobody_send_more_than_the_budget_to_a_victim(void **state)
 {
@@ -284,6 +318,7 @@ int main(void)
         cmocka_unit_test(a_pair_that_stays_relayed_says_why),
         cmocka_unit_test(an_earlier_version_is_probed_at_once),
         cmocka_unit_test(two_behind_one_nat_meet_inside),
+        cmocka_unit_test(a_handshake_in_the_middle_of_a_round_leaves_none_of_its_addresses),
         cmocka_unit_test(liars_make_nobody_send_more_than_the_budget_to_a_victim),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #include "proto/mesh/mesh_lists.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
+#include "proto/mesh/mesh_punch.h"
 #include "proto/mesh/mesh_reach.h"
 #include "proto/mesh/mesh_relay.h"
 #include "proto/mesh/mesh_state.h"
@@ -190,7 +191,7 @@ void mesh_on_live(struct mesh *m, struct link *l, uint64_t now_us)
     peer_on_live(p, l, wins);
     if (loser)
         replace(m, loser, l, now_us);
-    punch_begin(&p->punch);
+    mesh_punch_begin(p);
     learn_addresses(m, p, l, now_us);
     relay_places_seek_anew(&p->places);
     mesh_update_relaying(m, p);

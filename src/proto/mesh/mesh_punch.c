@@ -91,6 +91,13 @@ static void end_round(struct peer *p)
         path_drop(p->paths, &p->punch.theirs.held[i]);
 }
 
+void mesh_punch_begin(struct peer *p)
+{
+    if (p->punch.state != PUNCH_RESTING)
+        end_round(p);
+    punch_begin(&p->punch);
+}
+
 static void release(struct peer *p, uint64_t now_us)
 {
     for (unsigned i = 0; i < p->punch.theirs.held_count; i++)

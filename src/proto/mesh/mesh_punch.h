@@ -14,6 +14,9 @@ struct peer;
 /* Both of us punch: addresses as which the peer is seen wait for a round. */
 bool mesh_punches(const struct peer *p);
 
+/* A session with it began: a round that runs ends. */
+void mesh_punch_begin(struct peer *p);
+
 /* Of all that the peer has named. */
 void mesh_punch_hold(struct peer *p, const struct candidate *list, unsigned count);
 
