@@ -8,6 +8,8 @@
 #include "base/clock.h"
 #include "crypto/library.h"
 #include "crypto/secret.h"
+#include "proto/mesh/mesh_peers.h"
+#include "proto/mesh/mesh_state.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -213,6 +215,52 @@ static void peer_whose_stream_ends_for_want_of_memory_is_no_stranger(void **stat
     sim_free(p.sim);
 }
 
+/* a and b meet at the backbone's relay alone. */
+static struct pair asking_pair(void)
+{
+    static const struct sim_weather weather = {.delay_us = 5000, .uplink_us = 10000};
+    struct pair p = {.sim = sim_new(1, &weather)};
+    sim_backbone(p.sim)->relays = true;
+    p.a = sim_add(p.sim, true, HOUR_US, HOUR_US);
+    p.b = sim_add(p.sim, true, HOUR_US, HOUR_US);
+    p.a->shut = p.b->shut = true;
+    sim_uplink(p.a, true);
+    sim_uplink(p.b, true);
+    sim_want(p.b, p.a);
+    return p;
+}
+
+static enum relay_end_state end_of(const struct sim_node *n, const struct sim_node *other)
+{
+    return mesh_find_peer(n->mesh, identity_id(other->identity))->relays[0].state;
+}
+
+static bool is_relayed(const struct sim_node *n, const struct sim_node *other)
+{
+    struct mesh_peer peer;
+    return sim_peer(n, other, &peer) && peer.path.endpoint.carrier == CARRIER_RELAY;
+}
+
+static void channel_that_is_bound_while_memory_is_short_becomes_a_path(void **state)
+{
+    bool failed = true;
+    (void)state;
+    for (unsigned long n = 1; failed; n++) {
+        struct pair p = asking_pair();
+        do
+            sim_run(p.sim, 1000, NULL, NULL);
+        while (end_of(p.b, p.a) != RELAY_END_BINDING);
+        memory_arm(&memory, MEMORY_OURS, n);
+        while (end_of(p.b, p.a) != RELAY_END_BOUND)
+            sim_run(p.sim, 1000, NULL, NULL);
+        failed = memory_disarm(&memory, MEMORY_OURS);
+        sim_run(p.sim, 20 * USEC_PER_SEC, NULL, NULL);
+        if (!is_relayed(p.b, p.a))
+            fail_msg("allocation %lu fails once, and nothing goes by the relay", n);
+        sim_free(p.sim);
+    }
+}
+
 /* A test that fails leaves memory as it was. */
 static int restore(void **state)
 {
@@ -226,6 +274,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(start_succeeds_or_says_that_memory_is_out, restore),
         cmocka_unit_test_teardown(peer_whose_stream_ends_for_want_of_memory_is_no_stranger, restore),
+        cmocka_unit_test_teardown(channel_that_is_bound_while_memory_is_short_becomes_a_path, restore),
         cmocka_unit_test_teardown(pair_outlives_any_allocation_of_ours_that_fails, restore),
         cmocka_unit_test_teardown(pair_outlives_allocations_of_the_library_that_fail, restore),
     };

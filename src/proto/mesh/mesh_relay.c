@@ -250,7 +250,9 @@ enum drop mesh_on_relay_message(struct mesh *m, const struct endpoint *from, con
         return mesh_on_bind(m, from, data, len, now_us);
     struct relay_end *end = &p->relays[relay];
     mesh_touch(m, p);
-    if (relay_end_on_answer(end, &from->remote, data, len, now_us)) {
+    bool news = relay_end_on_answer(end, &from->remote, data, len, now_us);
+    /* There may have been no memory for its path before. */
+    if (news || (end->state == RELAY_END_BOUND && !path_has_relay(p->paths, relay))) {
         path_add_relay(p->paths, relay, &end->relay, end->channel, now_us);
         mesh_publish(m, p);
     }

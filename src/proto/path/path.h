@@ -158,7 +158,8 @@ void path_remove_relay(struct path_set *set, unsigned relay);
 /* The relays' ends of all of them; returns how many. */
 size_t path_relays(const struct path_set *set, struct endpoint out[RELAYS_MAX]);
 
-/* That relay's answers, or is left alone; it does not any more, or never did; it is the one that carries. */
+/* There is one by that relay; its answers, or is left alone; it does not any more, or never did; it is the one that carries. */
+bool path_has_relay(const struct path_set *set, unsigned relay);
 bool path_relay_answers(const struct path_set *set, unsigned relay);
 bool path_relay_failed(const struct path_set *set, unsigned relay);
 bool path_relay_carries(const struct path_set *set, unsigned relay);

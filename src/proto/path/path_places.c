@@ -107,6 +107,11 @@ static const struct path_entry *relay_of(const struct path_set *set, unsigned re
     return path_set_at(set, (uint8_t)(PATH_PLACE_RELAY + relay));
 }
 
+bool path_has_relay(const struct path_set *set, unsigned relay)
+{
+    return relay_of(set, relay);
+}
+
 bool path_relay_answers(const struct path_set *set, unsigned relay)
 {
     const struct path_entry *e = relay_of(set, relay);
