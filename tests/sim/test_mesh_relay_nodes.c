@@ -168,6 +168,27 @@ static void a_node_that_comes_later_and_is_nearer_takes_over(void **state)
     close_lab(&lab);
 }
 
+/* Its session was there long before, by the backbone. */
+static void a_node_is_asked_as_soon_as_there_is_a_straight_path_to_it(void **state)
+{
+    (void)state;
+    struct lab lab = open_lab(18, 0);
+    struct sim_node *n = add_node(&lab, 0);
+    sim_sever(lab.pair.a, n, true);
+    sim_sever(lab.pair.b, n, true);
+    sim_uplink(n, true);
+    connect_to(&lab, n);
+    run(&lab, 120 * SECOND);
+    assert_true(sim_connected(lab.pair.a, n) && sim_connected(lab.pair.b, n));
+    assert_int_equal(lab.nodes[0]->passed, 0);
+    sim_sever(lab.pair.a, n, false);
+    sim_sever(lab.pair.b, n, false);
+    mesh_network_changed(n->mesh, 1472, sim_now(lab.pair.sim));
+    sim_do_outputs(n);
+    pair_time_to(&lab.pair, CARRIER_RELAY, 15 * SECOND);
+    close_lab(&lab);
+}
+
 /* Of all that n may say of relays, for far longer than this test. */
 static void book_turns(const struct sim_node *n, unsigned count)
 {
@@ -419,6 +440,7 @@ int main(void)
         cmocka_unit_test(of_several_nodes_the_nearest_carries_and_one_is_warm),
         cmocka_unit_test(the_warm_one_takes_over_within_a_second),
         cmocka_unit_test(a_node_that_comes_later_and_is_nearer_takes_over),
+        cmocka_unit_test(a_node_is_asked_as_soon_as_there_is_a_straight_path_to_it),
         cmocka_unit_test(turns_that_nobody_takes_put_off_nobody),
         cmocka_unit_test(a_node_that_is_started_again_relays_again),
         cmocka_unit_test(an_end_that_is_started_again_is_relayed_again),

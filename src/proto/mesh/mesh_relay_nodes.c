@@ -53,9 +53,18 @@ static void remove_node(struct mesh *m, const struct peer *p)
         }
 }
 
+/* Straight, or datagrams would go in two envelopes. NULL: it has no such path now. */
+static const struct addr *straight_to(const struct peer *p)
+{
+    const struct path *best = path_best(p->paths);
+    bool straight = best && best->endpoint.carrier == CARRIER_UDP && best->state == PATH_STATE_PROVEN;
+    return straight ? &best->endpoint.remote : NULL;
+}
+
+/* From when it can be asked on. A path that is silent for a while changes nothing of that. */
 void mesh_update_relay_node(struct mesh *m, struct peer *p)
 {
-    bool is = is_node(m, p);
+    bool is = is_node(m, p) && (p->relays_for_us || straight_to(p));
     if (is == p->relays_for_us)
         return;
     if (is && !add_node(m, p))
@@ -67,12 +76,10 @@ void mesh_update_relay_node(struct mesh *m, struct peer *p)
         seek_anew(m);
 }
 
-/* Where it relays, if it can be asked now: straight to it, or datagrams would go in two envelopes. */
+/* Where it relays, if it can be asked now. */
 static const struct addr *address_of(const struct peer *node)
 {
-    const struct path *best = node && node->relays_for_us ? path_best(node->paths) : NULL;
-    bool straight = best && best->endpoint.carrier == CARRIER_UDP && best->state == PATH_STATE_PROVEN;
-    return straight ? &best->endpoint.remote : NULL;
+    return node && node->relays_for_us ? straight_to(node) : NULL;
 }
 
 /* ---- seeking ---- */
@@ -88,23 +95,33 @@ uint64_t mesh_seek_deadline(const struct peer *p)
     return mesh_chooses_nodes(p) && p->mesh->relay_node_count ? p->places.seek_us : TIME_NEVER;
 }
 
+/* Those that can be asked now about p. */
+static unsigned askable(const struct mesh *m, const struct peer *p, struct peer *out[MESH_RELAY_NODES_MAX])
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < m->relay_node_count; i++) {
+        struct peer *node = mesh_find_peer(m, &m->relay_nodes[i]);
+        if (node != p && address_of(node))
+            out[count++] = node;
+    }
+    return count;
+}
+
 void mesh_seek_relays(struct mesh *m, struct peer *p, uint64_t now_us)
 {
-    struct message seek = {.type = MESSAGE_RELAY_SEEK};
+    const struct message seek = {.type = MESSAGE_RELAY_SEEK, .relay.id = p->id};
+    struct peer *nodes[MESH_RELAY_NODES_MAX];
     uint64_t at_us;
     if (mesh_seek_deadline(p) > now_us)
         return;
-    if (!mesh_has_turn(m, &m->relay_words, m->relay_node_count, now_us, &at_us)) {
+    unsigned count = askable(m, p, nodes);
+    if (count && !mesh_has_turn(m, &m->relay_words, count, now_us, &at_us)) {
         relay_places_put_off(&p->places, at_us);
         return;
     }
     relay_places_sought(&p->places, now_us);
-    seek.relay.id = p->id;
-    for (unsigned i = 0; i < m->relay_node_count; i++) {
-        const struct peer *node = mesh_find_peer(m, &m->relay_nodes[i]);
-        if (node != p && address_of(node))
-            mesh_say_sealed(node->current, &seek);
-    }
+    for (unsigned i = 0; i < count; i++)
+        mesh_say_sealed(nodes[i]->current, &seek);
 }
 
 /* ---- places ---- */
@@ -200,7 +217,9 @@ enum drop mesh_on_relay_channel(struct mesh *m, struct peer *node, const struct 
     return DROP_NONE;
 }
 
+/* One that would relay is awake until there is a straight path to it, too. */
 bool mesh_relay_needs(const struct peer *p)
 {
-    return p->relays_for_us || p->served;
+    const struct mesh *m = p->mesh;
+    return p->relays_for_us || p->served || (m->relay_node_count < MESH_RELAY_NODES_MAX && is_node(m, p));
 }
