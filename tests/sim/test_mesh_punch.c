@@ -272,6 +272,25 @@ static void a_handshake_in_the_middle_of_a_round_leaves_none_of_its_addresses(vo
     sim_free(lab.sim);
 }
 
+/* Where our datagrams come from it knows by them alone: that may be our standby. */
+static void who_asks_is_answered_though_it_is_heard_straight(void **state)
+{
+    (void)state;
+    const struct addr elsewhere = {.family = 4, .port = 5000, .ip = {198, 51, 100, 200}};
+    struct pair lab = open_lab(12, &kinds[0], &kinds[RANDOM]);
+    exchange_until(&lab, DIRECT_US, true);
+    assert_true(pair_both_by(&lab, CARRIER_UDP));
+    exchange_until(&lab, 30 * SECOND, false);
+    struct message said = {.type = MESSAGE_PUNCH, .punch = {.round = 1000}};
+    said.punch.candidates = (struct message_candidates){1, {{CANDIDATE_REFLEXIVE, elsewhere, 0}}};
+    lab.a->watched = elsewhere;
+    sim_say(lab.b, lab.a, &said);
+    exchange_until(&lab, 10 * SECOND, false);
+    assert_true(lab.a->watched_datagrams > 0);
+    assert_true(pair_both_by(&lab, CARRIER_UDP));
+    sim_free(lab.sim);
+}
+
 /* Ten of them name one address, and ports there, as theirs, and ask as often as they like. */
 static void liars_make_nobody_send_more_than_the_budget_to_a_victim(void **state)
 {
@@ -319,6 +338,7 @@ int main(void)
         cmocka_unit_test(an_earlier_version_is_probed_at_once),
         cmocka_unit_test(two_behind_one_nat_meet_inside),
         cmocka_unit_test(a_handshake_in_the_middle_of_a_round_leaves_none_of_its_addresses),
+        cmocka_unit_test(who_asks_is_answered_though_it_is_heard_straight),
         cmocka_unit_test(liars_make_nobody_send_more_than_the_budget_to_a_victim),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -267,7 +267,36 @@ static void sources_at_a_standby_take_a_bounded_place(void **state)
     net_free(net);
 }
 
+/* Then it is worth while to punch. */
+static void a_standby_that_answers_is_no_straight_path_by_the_kernels_choice(void **state)
+{
+    struct link *choice, *standby;
+    (void)state;
+    struct net *net = with_standby(61, 30 * MS, &choice, &standby);
+    assert_true(path_straight_answers(net->set, true));
+    choice->down = true;
+    run(net, 3 * SECOND);
+    assert_true(best_is(net, standby));
+    assert_false(path_straight_answers(net->set, false));
+    net_free(net);
+}
+
 /* ---- the peer's ---- */
+
+static void the_peers_standby_is_no_straight_path_that_it_has_named(void **state)
+{
+    (void)state;
+    struct net *net = net_new(74, ETHERNET);
+    struct link *choice = settled(net, 20 * MS), *standby = add_link(net, 9, 20 * MS, ETHERNET);
+    path_add_standby(net->set, &standby->addr, net->now);
+    run(net, 10 * SECOND);
+    choice->down = true;
+    run(net, 10 * SECOND);
+    assert_true(best_is(net, standby));
+    assert_true(path_straight_answers(net->set, false));
+    assert_false(path_straight_answers(net->set, true));
+    net_free(net);
+}
 
 static void the_peers_standby_is_not_preferred_however_fast(void **state)
 {
@@ -348,6 +377,8 @@ int main(void)
         cmocka_unit_test(a_standby_that_becomes_the_kernels_choice_carries_on),
         cmocka_unit_test(an_answer_proves_the_way_that_was_asked),
         cmocka_unit_test(sources_at_a_standby_take_a_bounded_place),
+        cmocka_unit_test(a_standby_that_answers_is_no_straight_path_by_the_kernels_choice),
+        cmocka_unit_test(the_peers_standby_is_no_straight_path_that_it_has_named),
         cmocka_unit_test(the_peers_standby_is_not_preferred_however_fast),
         cmocka_unit_test(where_the_peers_standby_does_not_answer_is_forgotten),
         cmocka_unit_test(a_peer_whose_data_begins_to_come_by_its_standby_is_followed_at_once),

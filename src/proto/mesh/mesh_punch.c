@@ -34,10 +34,11 @@ static bool is_named(const struct mesh *m)
     return false;
 }
 
+/* Who asks for a round has no straight path but by its standby, if by any. */
 static struct punch_way way_to(struct mesh *m, const struct peer *p)
 {
     const struct path *best = path_best(p->paths);
-    bool straight = path_straight_answers(p->paths) || path_is_quiet(p->paths);
+    bool straight = path_straight_answers(p->paths, punch_is_asked(&p->punch)) || path_is_quiet(p->paths);
     return (struct punch_way){.straight = straight,
                               .carries = !straight && best && best->state == PATH_STATE_PROVEN,
                               .lower = id_compare(identity_id(m->config.me), &p->id) < 0,
@@ -209,7 +210,7 @@ enum drop mesh_on_punch(struct mesh *m, struct peer *p, const struct message *me
 
 const char *mesh_describe_punch(const struct peer *p)
 {
-    if (!p->current || path_straight_answers(p->paths))
+    if (!p->current || path_straight_answers(p->paths, false))
         return "";
     return mesh_punches(p) ? punch_why_text(&p->punch) : "";
 }

@@ -153,10 +153,11 @@ void path_drop_quiet(struct path_set *set)
     }
 }
 
-bool path_straight_answers(const struct path_set *set)
+bool path_straight_answers(const struct path_set *set, bool named)
 {
     for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e))
-        if (e->path.endpoint.carrier == CARRIER_UDP && answered_of_late(e))
+        if (e->path.endpoint.carrier == CARRIER_UDP && !e->path.endpoint.interface &&
+            !(named && e->learned) && answered_of_late(e))
             return true;
     return false;
 }

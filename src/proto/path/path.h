@@ -185,8 +185,9 @@ void path_drop(struct path_set *set, const struct addr *remote);
  * what is then asked of it comes unasked. */
 void path_drop_quiet(struct path_set *set);
 
-/* One that goes straight answers, or did before it went quiet and has not failed since. */
-bool path_straight_answers(const struct path_set *set);
+/* One that goes straight by the kernel's choice answers, or did before it went quiet and has not failed since. named: one whose
+ * address is not known by a datagram or a STANDBY alone, as where the peer is by its standby. */
+bool path_straight_answers(const struct path_set *set, bool named);
 
 /* Our own addresses changed: paths forget those that are no longer ours, and leave from where the kernel likes. */
 void path_forget_locals(struct path_set *set,

@@ -310,6 +310,11 @@ void punch_on_go(struct punch *p, uint32_t round, uint64_t now_us)
         p->at_us = now_us;
 }
 
+bool punch_is_asked(const struct punch *p)
+{
+    return p->state > PUNCH_DUE && !p->asker;
+}
+
 void punch_hurry(struct punch *p, uint64_t now_us)
 {
     p->cycles = p->rounds = 0;

@@ -129,6 +129,9 @@ void punch_on_offer(struct punch *p, const struct punch_offer *offer, const stru
                     uint64_t now_us);
 void punch_on_go(struct punch *p, uint32_t round, uint64_t now_us);
 
+/* A round runs that the peer asked for. */
+bool punch_is_asked(const struct punch *p);
+
 /* Our network changed: what failed may succeed. */
 void punch_hurry(struct punch *p, uint64_t now_us);
 
