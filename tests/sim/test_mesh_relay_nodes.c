@@ -397,6 +397,30 @@ static void a_node_that_lies_about_relaying_moves_nothing(void **state)
     close_lab(&lab);
 }
 
+/* However near it says that it is. */
+static void a_node_that_was_not_asked_pushes_nobody_out(void **state)
+{
+    (void)state;
+    struct lab lab = open_lab(19, 0);
+    struct sim_node *near = add_node(&lab, 10000), *next = add_node(&lab, 20000),
+                    *liar = add_node(&lab, 60000);
+    for (unsigned i = 0; i < lab.count; i++)
+        connect_to(&lab, lab.nodes[i]);
+    pair_time_to(&lab.pair, CARRIER_RELAY, 10 * SECOND);
+    run(&lab, 40 * SECOND);
+    assert_int_equal(relay_desk_count(near->desk) + relay_desk_count(next->desk), 2);
+    struct message found = relay_word(MESSAGE_RELAY_FOUND, lab.pair.b);
+    found.relay.rtt_us = 1;
+    sim_say(liar, lab.pair.a, &found);
+    found.relay.id = *identity_id(lab.pair.a->identity);
+    sim_say(liar, lab.pair.b, &found);
+    run(&lab, 2 * SECOND);
+    assert_int_equal(relay_desk_count(liar->desk), 0);
+    assert_int_equal(relay_desk_count(near->desk) + relay_desk_count(next->desk), 2);
+    assert_int_equal(lab.pair.a->drops[DROP_RELAY] + lab.pair.b->drops[DROP_RELAY], 2);
+    close_lab(&lab);
+}
+
 /* Each of two nodes relays for pairs of which the other is one: no datagram goes round. */
 static void two_nodes_that_relay_for_each_other_pass_nothing_round(void **state)
 {
@@ -452,6 +476,7 @@ int main(void)
         cmocka_unit_test(nobody_is_asked_where_no_node_relays),
         cmocka_unit_test(who_asks_for_ever_gets_a_channel_a_second_and_disturbs_nobody),
         cmocka_unit_test(a_node_that_lies_about_relaying_moves_nothing),
+        cmocka_unit_test(a_node_that_was_not_asked_pushes_nobody_out),
         cmocka_unit_test(two_nodes_that_relay_for_each_other_pass_nothing_round),
         cmocka_unit_test(loss_and_reordering_move_no_relay),
     };

@@ -89,6 +89,17 @@ static void relays_are_sought_ever_more_rarely(void **state)
     assert_int_equal(r.seek_us, now_us + RELAY_SEEK_US);
 }
 
+static void answers_are_expected_for_a_while_after_a_question(void **state)
+{
+    (void)state;
+    struct relay_places r = {0};
+    assert_false(relay_places_expects(&r, T0));
+    relay_places_sought(&r, T0);
+    relay_places_seek_anew(&r);
+    assert_true(relay_places_expects(&r, T0) && relay_places_expects(&r, T0 + RELAY_FOUND_US - 1));
+    assert_false(relay_places_expects(&r, T0 + RELAY_FOUND_US));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -97,6 +108,7 @@ int main(void)
         cmocka_unit_test(the_one_that_carries_stays),
         cmocka_unit_test(one_by_which_nothing_answers_has_its_time_and_makes_way),
         cmocka_unit_test(relays_are_sought_ever_more_rarely),
+        cmocka_unit_test(answers_are_expected_for_a_while_after_a_question),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -173,7 +173,8 @@ bool mesh_ask_node(struct mesh *m, struct peer *p, unsigned place)
 enum drop mesh_on_relay_found(struct mesh *m, struct peer *node, const struct message *found, uint64_t now_us)
 {
     struct peer *p = mesh_find_peer(m, &found->relay.id);
-    if (!p || p == node || !mesh_chooses_nodes(p) || !address_of(node))
+    if (!p || p == node || !mesh_chooses_nodes(p) || !address_of(node) ||
+        !relay_places_expects(&p->places, now_us))
         return DROP_RELAY;
     if (!found->relay.rtt_us || relay_places_find(&p->places, &node->id) >= 0)
         return DROP_NONE;

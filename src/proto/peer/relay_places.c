@@ -58,6 +58,12 @@ void relay_places_sought(struct relay_places *r, uint64_t now_us)
     r->wait_us = r->wait_us ? r->wait_us * RELAY_SEEK_FACTOR : RELAY_SEEK_US;
     r->wait_us = r->wait_us < RELAY_SEEK_MAX_US ? r->wait_us : RELAY_SEEK_MAX_US;
     r->seek_us = now_us + r->wait_us;
+    r->sought_us = now_us;
+}
+
+bool relay_places_expects(const struct relay_places *r, uint64_t now_us)
+{
+    return r->sought_us && now_us - r->sought_us < RELAY_FOUND_US;
 }
 
 void relay_places_put_off(struct relay_places *r, uint64_t at_us)

@@ -11,6 +11,7 @@
 #define RELAY_SEEK_US     5000000ull   /* relays are sought again after so long, … */
 #define RELAY_SEEK_FACTOR 4            /* … so many times as long the next time, … */
 #define RELAY_SEEK_MAX_US 600000000ull /* … and so long at most */
+#define RELAY_FOUND_US    5000000ull   /* an answer comes within so long */
 #define RELAY_AFTER_US    60000000ull  /* one that carries no more is sought again by then */
 #define RELAY_PLACE_US    10000000ull  /* by then one that was chosen carries, if it ever does */
 
@@ -26,6 +27,7 @@ struct relay_places {
     struct relay_place list[RELAY_NODES_MAX];
     uint64_t seek_us; /* 0: at once, where any are wanted */
     uint64_t wait_us;
+    uint64_t sought_us; /* when they last were; 0: never */
 };
 
 /* Place of a node, or -1. */
@@ -42,6 +44,8 @@ void relay_places_clear(struct relay_places *r, int place);
 
 /* They are being sought now: when they are the next time. */
 void relay_places_sought(struct relay_places *r, uint64_t now_us);
+/* Whether an answer may still come. */
+bool relay_places_expects(const struct relay_places *r, uint64_t now_us);
 /* No sooner than then; no later. */
 void relay_places_put_off(struct relay_places *r, uint64_t at_us);
 void relay_places_seek_by(struct relay_places *r, uint64_t at_us);
