@@ -61,6 +61,15 @@ static void hear(struct life *l, const uint8_t *data, size_t len, bool genuine)
     check(err == 0 || err == ERR_FORMAT || err == ERR_UNSUPPORTED);
 }
 
+/* What is said to everybody, under its name: nothing is had or lost by it. */
+static void overhear(struct life *l, const uint8_t *data, size_t len)
+{
+    bool held = mapper_holds(&l->m);
+    int err = mapper_heard(&l->m, data, len, l->now_us);
+    check(err == 0 || err == ERR_FORMAT || err == ERR_UNSUPPORTED);
+    check(held == mapper_holds(&l->m));
+}
+
 static void happen(struct life *l, uint8_t what, const uint8_t *data, size_t len)
 {
     switch (what % 8) {
@@ -74,6 +83,8 @@ static void happen(struct life *l, uint8_t what, const uint8_t *data, size_t len
         l->now_us += 3600 * USEC_PER_SEC;
         break;
     case 3:
+        overhear(l, data, len);
+        break;
     case 4:
         hear(l, data, len, false);
         break;

@@ -280,7 +280,7 @@ static void router_that_announces_its_restart_is_asked_again_at_once(void **stat
     talk(&lab);
     assert_int_equal(lab.r.asked, 2); /* nothing was forgotten */
     lab.r.epoch_s = 0;
-    assert_int_equal(mapper_input(&lab.m, said, announce(0, said), lab.now_us), 0);
+    assert_int_equal(mapper_heard(&lab.m, said, announce(0, said), lab.now_us), 0);
     talk(&lab);
     assert_int_equal(lab.r.asked, 4);
     assert_held(&lab, MAPPER_UDP, UDP_PORT);
@@ -296,7 +296,7 @@ static void older_router_announces_its_restart_and_another_address(void **state)
     run(&lab, 100 * USEC_PER_SEC);
     unsigned asked = lab.r.asked;
     lab.r.outer[3] = 99;
-    assert_int_equal(mapper_input(&lab.m, said, answer_natpmp(&lab.r, about, 2, said), lab.now_us), 0);
+    assert_int_equal(mapper_heard(&lab.m, said, answer_natpmp(&lab.r, about, 2, said), lab.now_us), 0);
     talk(&lab);
     assert_int_equal(lab.r.asked, asked + 3);
     assert_held(&lab, MAPPER_UDP, UDP_PORT);
@@ -351,6 +351,47 @@ static void answer_that_nobody_asked_for_counts_for_nothing(void **state)
     (void)answer_pcp(&lab.r, ask, answer);
     assert_int_equal(mapper_input(&lab.m, answer, sizeof(answer), lab.now_us), 0);
     assert_int_equal(mapper_input(&lab.m, answer, sizeof(answer), lab.now_us), ERR_UNSUPPORTED);
+}
+
+/* Whoever forges the router's address can say it without having seen the question. */
+static void answer_said_to_everybody_counts_for_nothing(void **state)
+{
+    (void)state;
+    static const struct router kinds[] = {{.pcp = true}, {.natpmp = true}};
+    uint8_t ask[PCP_MAP_LEN], answer[PCP_MAP_LEN];
+    size_t len;
+    for (unsigned i = 0; i < 2; i++) {
+        struct lab lab = begin_lab(kinds[i]);
+        while ((len = mapper_poll(&lab.m, lab.now_us, ask)) > 0) {
+            len = ask[0] == PCP_VERSION && lab.r.pcp ? answer_pcp(&lab.r, ask, answer)
+                                                     : answer_natpmp(&lab.r, ask, len, answer);
+            assert_int_equal(mapper_heard(&lab.m, answer, len, lab.now_us), ERR_UNSUPPORTED);
+        }
+        assert_true(!mapper_holds(&lab.m) && lab.m.protocol == MAPPER_PCP && lab.m.tries == 1);
+    }
+    struct lab lab = begin_lab(kinds[1]);
+    lab.m.protocol = MAPPER_NATPMP;
+    lab.m.step = MAPPER_ASKS_ADDRESS;
+    len = mapper_poll(&lab.m, lab.now_us, ask);
+    len = answer_natpmp(&lab.r, ask, len, answer);
+    assert_int_equal(mapper_heard(&lab.m, answer, len, lab.now_us), ERR_UNSUPPORTED);
+    assert_true(lab.m.step == MAPPER_ASKS_ADDRESS && !lab.m.outer.family);
+    assert_int_equal(mapper_heard(&lab.m, answer, 3, lab.now_us), ERR_FORMAT);
+    assert_int_equal(lab.m.malformed, 1);
+}
+
+static void router_whose_pcp_has_mapped_is_not_believed_to_know_none(void **state)
+{
+    (void)state;
+    static const uint8_t no_pcp[8] = {NATPMP_VERSION, 0x80, 0, NATPMP_UNSUPP_VERSION};
+    struct lab lab = begin_lab((struct router){.pcp = true});
+    uint8_t ask[PCP_MAP_LEN];
+    talk(&lab);
+    run(&lab, 100 * USEC_PER_SEC);
+    mapper_restart(&lab.m, lab.now_us);
+    assert_int_equal(mapper_poll(&lab.m, lab.now_us, ask), PCP_MAP_LEN);
+    assert_int_equal(mapper_input(&lab.m, no_pcp, sizeof(no_pcp), lab.now_us), ERR_UNSUPPORTED);
+    assert_true(mapper_holds(&lab.m) && lab.m.protocol == MAPPER_PCP);
 }
 
 static void mapping_to_nowhere_or_for_no_time_is_none(void **state)
@@ -449,6 +490,8 @@ int main(void)
         cmocka_unit_test(router_whose_epoch_jumps_each_time_is_asked_once_a_second_at_most),
         cmocka_unit_test(answer_under_another_nonce_counts_for_nothing),
         cmocka_unit_test(answer_that_nobody_asked_for_counts_for_nothing),
+        cmocka_unit_test(answer_said_to_everybody_counts_for_nothing),
+        cmocka_unit_test(router_whose_pcp_has_mapped_is_not_believed_to_know_none),
         cmocka_unit_test(mapping_to_nowhere_or_for_no_time_is_none),
         cmocka_unit_test(garbage_is_counted_and_named),
         cmocka_unit_test(what_is_held_is_ended),

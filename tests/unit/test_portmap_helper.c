@@ -34,7 +34,7 @@ enum { NODE, PCP, SSDP, HTTP, SOCKETS };
 /* A router as the test wants it, and what it was asked. */
 struct fixture {
     int fds[SOCKETS];
-    bool pcp;
+    bool pcp, forged; /* forged: the first question has an answer that is said to everybody, and no other */
     const char *location, *control; /* of the description, and what that says; location NULL: no UPnP */
     int taken;                      /* so many first AddPortMapping meet a port that is taken */
     bool permanent_only;            /* leases */
@@ -48,6 +48,16 @@ static const struct addr ours = {.family = 4, .ip = {192, 168, 77, 2}},
 
 /* ---- the router: PCP ---- */
 
+/* That the router knows no PCP. */
+static void forge_answer(int fd)
+{
+    static const uint8_t no_pcp[8] = {NATPMP_VERSION, 0x80 | PCP_MAP, 0, NATPMP_UNSUPP_VERSION};
+    struct sockaddr_in everybody = {.sin_family = AF_INET, .sin_port = htons(PCP_ANNOUNCE_PORT)};
+    inet_pton(AF_INET, "224.0.0.1", &everybody.sin_addr);
+    ssize_t n = sendto(fd, no_pcp, sizeof(no_pcp), 0, (struct sockaddr *)&everybody, sizeof(everybody));
+    assert_int_equal(n, sizeof(no_pcp));
+}
+
 static void on_pcp(struct fixture *f)
 {
     uint8_t m[PCP_MESSAGE_MAX];
@@ -59,7 +69,9 @@ static void on_pcp(struct fixture *f)
     f->pcp_ended += m[4] == 0 && m[5] == 0 && m[6] == 0 && m[7] == 0;
     m[1] |= 0x80;
     inet_pton(AF_INET, OUTER, m + 56);
-    if (f->pcp)
+    if (f->forged && f->pcp_asked == 1)
+        forge_answer(f->fds[PCP]);
+    else if (f->pcp)
         assert_int_equal(sendto(f->fds[PCP], m, (size_t)len, 0, (struct sockaddr *)&from, size), len);
 }
 
@@ -323,6 +335,15 @@ static void both_ports_are_mapped_by_pcp_and_ended_with_the_node(void **state)
     assert_int_equal(f->pcp_asked, 4);
 }
 
+static void answer_said_to_everybody_is_none(void **state)
+{
+    struct fixture *f = new_fixture(state);
+    f->pcp = f->forged = true;
+    ask(f);
+    assert_had(hear(f), "PCP");
+    assert_int_equal(f->pcp_asked, 3);
+}
+
 static void changed_network_has_the_router_asked_again(void **state)
 {
     struct fixture *f = new_fixture(state);
@@ -449,6 +470,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(both_ports_are_mapped_by_pcp_and_ended_with_the_node),
+        TEST(answer_said_to_everybody_is_none),
         TEST(changed_network_has_the_router_asked_again),
         TEST(router_that_is_no_more_ours_is_not_asked),
         TEST(helper_that_is_asked_nonsense_ends),

@@ -206,6 +206,14 @@ uint64_t portmap_side_next_us(const struct portmap_side *s)
     return upnp_has_turn(s) ? s->upnp.again_us : mapper_next_us(&s->mapper);
 }
 
+static void take_datagram(struct portmap_side *s, int fd, const uint8_t *data, size_t len, uint64_t now_us)
+{
+    if (fd == s->fd)
+        (void)!mapper_input(&s->mapper, data, len, now_us); /* it counts what is malformed */
+    else if (mapper_heard(&s->mapper, data, len, now_us) == 0)
+        hurry_upnp(s, now_us);
+}
+
 static void hear(struct portmap_side *s, int fd, uint64_t now_us)
 {
     uint8_t datagram[PCP_MESSAGE_MAX + 1];
@@ -215,8 +223,8 @@ static void hear(struct portmap_side *s, int fd, uint64_t now_us)
             mapper_refused(&s->mapper, now_us);
         else if (n < 0 && errno != EINTR)
             return;
-        else if (n >= 0 && mapper_input(&s->mapper, datagram, (size_t)n, now_us) == 0 && fd == s->heard_fd)
-            hurry_upnp(s, now_us);
+        else if (n >= 0)
+            take_datagram(s, fd, datagram, (size_t)n, now_us);
     }
 }
 

@@ -280,7 +280,8 @@ static int take_natpmp(struct mapper *m, const uint8_t *data, size_t len, uint64
     struct natpmp_answer a;
     if (natpmp_answer_decode(data, len, &a))
         return ERR_FORMAT;
-    if (a.result == NATPMP_UNSUPP_VERSION && m->protocol == MAPPER_PCP && m->step != MAPPER_REST) {
+    if (a.result == NATPMP_UNSUPP_VERSION && m->protocol == MAPPER_PCP && m->step != MAPPER_REST &&
+        !mapper_holds(m)) {
         deny(m, "knows no PCP", now_us); /* its way to say so: RFC 6887 §9 */
         return 0;
     }
@@ -382,6 +383,24 @@ int mapper_input(struct mapper *m, const uint8_t *data, size_t len, uint64_t now
         m->garbled = true;
     }
     return err;
+}
+
+int mapper_heard(struct mapper *m, const uint8_t *data, size_t len, uint64_t now_us)
+{
+    struct pcp_answer pcp;
+    struct natpmp_answer natpmp;
+    forget_expired(m, now_us);
+    bool is_pcp = len && data[0] == PCP_VERSION;
+    if (is_pcp ? pcp_answer_decode(data, len, &pcp) : natpmp_answer_decode(data, len, &natpmp)) {
+        m->malformed++;
+        return ERR_FORMAT;
+    }
+    if (!is_pcp)
+        return take_announced(m, &natpmp, now_us);
+    if (pcp.opcode != PCP_ANNOUNCE)
+        return ERR_UNSUPPORTED;
+    take_epoch(m, pcp.epoch_s, now_us);
+    return 0;
 }
 
 void mapper_refused(struct mapper *m, uint64_t now_us)

@@ -77,9 +77,13 @@ uint64_t mapper_next_us(const struct mapper *m);
 /* The next datagram to the router that is due, or 0. */
 size_t mapper_poll(struct mapper *m, uint64_t now_us, uint8_t out[PCP_MAP_LEN]);
 
-/* A datagram from the router's port, also an announcement of its. ERR_UNSUPPORTED when it was not asked for, ERR_FORMAT when
- * it is none of either protocol's. */
+/* A datagram from the router's port to ours, also an announcement. ERR_UNSUPPORTED when it was not asked for, ERR_FORMAT
+ * when it is none of either protocol's. */
 int mapper_input(struct mapper *m, const uint8_t *data, size_t len, uint64_t now_us) must_check;
+
+/* A datagram from the router's port to everybody: an announcement, and never an answer, since it may be forged blindly.
+ * Errors as above. */
+int mapper_heard(struct mapper *m, const uint8_t *data, size_t len, uint64_t now_us) must_check;
 
 /* Nobody listens at the router's port. */
 void mapper_refused(struct mapper *m, uint64_t now_us);
