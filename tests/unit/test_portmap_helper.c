@@ -2,6 +2,7 @@
 /* The helper for port mappings, really forked, between this test as a node and as a router: what is asked by PCP and by UPnP, what
  * of it reaches the node, and how it ends. Needs root for a network namespace. */
 
+#include "node/helper/helper_cage.h"
 #include "node/helper/helper_channel.h"
 #include "node/helper/helper_keeper.h"
 #include "net/sandbox.h"
@@ -11,10 +12,12 @@
 #include "net_lab.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -398,6 +401,71 @@ static void both_ports_are_mapped_by_upnp_and_ended_with_the_node(void **state)
     leave(f, &f->deleted);
 }
 
+static bool may_make_no_process(const char *pid)
+{
+    char path[300], line[200];
+    bool none = false;
+    snprintf(path, sizeof(path), "/proc/%s/limits", pid);
+    FILE *limits = fopen(path, "re");
+    while (limits && fgets(line, sizeof(line), limits)) {
+        unsigned long soft = 1, hard = 1;
+        none |= sscanf(line, "Max processes %lu %lu", &soft, &hard) == 2 && soft == 0 && hard == 0;
+    }
+    if (limits)
+        fclose(limits);
+    return none;
+}
+
+/* Processes in this test's network that may make no other. */
+static unsigned childless(void)
+{
+    char ours_ns[64] = "", path[300], ns[64];
+    unsigned count = 0;
+    DIR *proc = opendir("/proc");
+    assert_non_null(proc);
+    assert_true(readlink("/proc/self/ns/net", ours_ns, sizeof(ours_ns) - 1) > 0);
+    for (const struct dirent *d; (d = readdir(proc));) {
+        snprintf(path, sizeof(path), "/proc/%s/ns/net", d->d_name);
+        ssize_t len = readlink(path, ns, sizeof(ns) - 1);
+        ns[len > 0 ? len : 0] = '\0';
+        count += strcmp(ns, ours_ns) == 0 && may_make_no_process(d->d_name);
+    }
+    closedir(proc);
+    return count;
+}
+
+static void process_that_reads_what_a_router_writes_makes_no_other(void **state)
+{
+    struct fixture *f = begin_upnp(state);
+    struct pollfd http = {.fd = f->fds[HTTP], .events = POLLIN};
+    assert_int_equal(childless(), 0);
+    ask(f);
+    on_search(f);
+    assert_int_equal(poll(&http, 1, WAIT_MS), 1);
+    assert_int_equal(childless(), 1);
+    assert_had(hear(f), "UPnP");
+}
+
+/* Else one that was taken over would outlive the node. */
+static void nobody_in_the_cage_can_ask_to_outlive_its_parent(void **state)
+{
+    char failed[HELPER_TEXT_MAX];
+    int status;
+    *state = NULL;
+    if (!SANDBOX_DEFAULT)
+        skip();
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (helper_cage_enter(HELPER_CAGE_PORTMAP, failed, sizeof(failed)))
+            _exit(2);
+        bool dies = prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0;
+        _exit(dies && prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) != 0 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void port_that_is_taken_is_left_alone(void **state)
 {
     struct fixture *f = begin_upnp(state);
@@ -475,6 +543,8 @@ int main(void)
         TEST(router_that_is_no_more_ours_is_not_asked),
         TEST(helper_that_is_asked_nonsense_ends),
         TEST(both_ports_are_mapped_by_upnp_and_ended_with_the_node),
+        TEST(process_that_reads_what_a_router_writes_makes_no_other),
+        TEST(nobody_in_the_cage_can_ask_to_outlive_its_parent),
         TEST(port_that_is_taken_is_left_alone),
         TEST(router_with_no_port_to_give_refuses),
         TEST(router_that_knows_no_end_of_mappings_gets_one_without),

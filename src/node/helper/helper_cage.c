@@ -23,8 +23,12 @@
 #define FORK_MASK (0xffffffff & ~(uint64_t)(CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID))
 
 static const struct syscall_rule fork_calls[] = {
-    {"clone", 1, {{0, FORK_MASK, SIGCHLD}}},          {"wait4"}, {"getppid"}, {"dup3"},
-    {"prctl", 1, {SYSCALL_INT(0, PR_SET_PDEATHSIG)}}, {NULL},
+    {"clone", 1, {{0, FORK_MASK, SIGCHLD}}},
+    {"wait4"},
+    {"getppid"},
+    {"dup3"},
+    {"prctl", 2, {SYSCALL_INT(0, PR_SET_PDEATHSIG), SYSCALL_INT(1, SIGKILL)}},
+    {NULL},
 };
 
 static const struct syscall_rule internet_calls[] = {

@@ -23,12 +23,13 @@ static void silence(void)
         (void)!dup3(STDIN_FILENO, STDERR_FILENO, 0); /* /dev/null */
 }
 
-/* A sanitizer's memory is no measure. */
-static void limit_memory(void)
+/* It makes no process or thread: none would have the alarm. A sanitizer's memory is no measure. */
+static bool limit(void)
 {
-    const struct rlimit limit = {MEMORY_MAX, MEMORY_MAX};
+    const struct rlimit memory = {MEMORY_MAX, MEMORY_MAX}, none = {0, 0};
     if (SANDBOX_DEFAULT)
-        (void)!setrlimit(RLIMIT_DATA, &limit); /* without it the alarm bounds what it takes, too */
+        (void)!setrlimit(RLIMIT_DATA, &memory); /* without it the alarm bounds what it takes, too */
+    return setrlimit(RLIMIT_NPROC, &none) == 0;
 }
 
 static _Noreturn void run(int fd, const struct upnp_request *request, pid_t parent)
@@ -40,7 +41,8 @@ static _Noreturn void run(int fd, const struct upnp_request *request, pid_t pare
         if (other != fd)
             close(other);
     silence();
-    limit_memory();
+    if (!limit())
+        _exit(EXIT_FAILURE);
     alarm(request->release ? UPNP_JOB_LAST_S : UPNP_JOB_PATIENCE_S);
     upnp_gateway_ask(request, &answer);
     _exit(helper_channel_send(fd, &answer) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
