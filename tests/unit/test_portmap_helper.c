@@ -466,6 +466,48 @@ static void nobody_in_the_cage_can_ask_to_outlive_its_parent(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static void ask_nobody(struct fixture *f)
+{
+    const struct helper_message none = {.kind = HELPER_PORTMAP_ASK};
+    assert_int_equal(helper_channel_send(f->fds[NODE], &none), 0);
+}
+
+static void serve_until_ended(struct fixture *f)
+{
+    while (f->deleted < 2)
+        (void)!serve(f);
+    assert_int_equal(f->added, 2);
+}
+
+static void router_that_is_no_more_ours_gets_back_what_it_gave_by_upnp(void **state)
+{
+    struct fixture *f = begin_upnp(state);
+    ask(f);
+    assert_had(hear(f), "UPnP");
+    ask_nobody(f);
+    serve_until_ended(f);
+}
+
+static void router_that_is_left_while_it_is_asked_gets_back_what_it_then_gives(void **state)
+{
+    struct fixture *f = begin_upnp(state);
+    ask(f);
+    while (f->http_asked == 0)
+        (void)!serve(f);
+    ask_nobody(f);
+    serve_until_ended(f);
+}
+
+static void node_that_goes_while_the_router_is_asked_leaves_nothing(void **state)
+{
+    struct fixture *f = begin_upnp(state);
+    ask(f);
+    while (f->http_asked == 0)
+        (void)!serve(f);
+    leave(f, &f->deleted);
+    assert_int_equal(f->added, 2);
+}
+
 static void port_that_is_taken_is_left_alone(void **state)
 {
     struct fixture *f = begin_upnp(state);
@@ -545,6 +587,9 @@ int main(void)
         TEST(both_ports_are_mapped_by_upnp_and_ended_with_the_node),
         TEST(process_that_reads_what_a_router_writes_makes_no_other),
         TEST(nobody_in_the_cage_can_ask_to_outlive_its_parent),
+        TEST(router_that_is_no_more_ours_gets_back_what_it_gave_by_upnp),
+        TEST(router_that_is_left_while_it_is_asked_gets_back_what_it_then_gives),
+        TEST(node_that_goes_while_the_router_is_asked_leaves_nothing),
         TEST(port_that_is_taken_is_left_alone),
         TEST(router_with_no_port_to_give_refuses),
         TEST(router_that_knows_no_end_of_mappings_gets_one_without),

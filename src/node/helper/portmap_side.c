@@ -105,8 +105,6 @@ static void take_nothing(struct portmap_side *s, const char *why, uint64_t now_u
 
 static void take_upnp(struct portmap_side *s, const struct helper_message *m, uint64_t now_us)
 {
-    if (s->releasing)
-        return;
     unsigned outer = m->address_count ? m->address_count - 1 : 0; /* behind the router's own */
     if (outer == 0 || outer > MAPPER_PORTS || m->data.len >= sizeof(s->upnp.where)) {
         take_nothing(s, m->text, now_us);
@@ -120,10 +118,30 @@ static void take_upnp(struct portmap_side *s, const struct helper_message *m, ui
     s->upnp.again_us = now_us + MAPPER_AGAIN_US;
 }
 
+static void end_upnp(struct portmap_side *s, uint64_t now_us)
+{
+    start_upnp(s, true, now_us);
+    s->upnp.held = false;
+}
+
 static void finish_upnp(struct portmap_side *s, uint64_t now_us)
 {
     static struct helper_packet packet;
     take_upnp(s, upnp_job_finish(&s->upnp.job, &packet), now_us);
+    if (s->releasing && s->upnp.held)
+        end_upnp(s, now_us);
+}
+
+/* Another router's turn: what this one gave is given back, also by a job that is still asking it. */
+static void leave_upnp(struct portmap_side *s, uint64_t now_us)
+{
+    if (s->upnp.job.fd >= 0) {
+        upnp_job_hear_no_more(&s->upnp.job);
+        finish_upnp(s, now_us);
+    }
+    if (s->upnp.held)
+        end_upnp(s, now_us);
+    close_fd(&s->upnp.job.fd); /* its answer is nobody's */
 }
 
 static void hurry_upnp(struct portmap_side *s, uint64_t now_us)
@@ -142,11 +160,11 @@ void portmap_side_init(struct portmap_side *s, const struct mapper_config *confi
     s->config.client = (struct addr){0};
 }
 
-static void leave(struct portmap_side *s)
+static void leave(struct portmap_side *s, uint64_t now_us)
 {
     close_fd(&s->fd);
     close_fd(&s->heard_fd);
-    close_fd(&s->upnp.job.fd); /* its answer is nobody's */
+    leave_upnp(s, now_us);
     portmap_side_init(s, &s->config);
 }
 
@@ -158,7 +176,7 @@ void portmap_side_ask(struct portmap_side *s, const struct addr *client, const s
         hurry_upnp(s, now_us);
         return;
     }
-    leave(s);
+    leave(s, now_us);
     if (!client->family)
         return;
     s->config.client = *client;
@@ -174,9 +192,8 @@ void portmap_side_release(struct portmap_side *s, uint64_t now_us)
     if (!s->config.client.family)
         return;
     mapper_release(&s->mapper, now_us);
-    close_fd(&s->upnp.job.fd);
-    if (s->upnp.held)
-        start_upnp(s, true, now_us);
+    if (s->upnp.held && s->upnp.job.fd < 0)
+        end_upnp(s, now_us); /* after one that is asking */
 }
 
 bool portmap_side_released(const struct portmap_side *s)

@@ -191,3 +191,14 @@ void upnp_gateway_ask(const struct upnp_request *request, struct helper_message 
     else
         map_all(request, &control, answer);
 }
+
+void upnp_gateway_undo(const struct upnp_request *request, const struct helper_message *answer)
+{
+    struct upnp_request end = *request;
+    struct control control;
+    snprintf(end.where, sizeof(end.where), "%.*s", (int)answer->data.len, (const char *)answer->data.data);
+    for (unsigned i = 0; i < MAPPER_PORTS; i++)
+        end.wished[i] = i + 1 < answer->address_count ? answer->addresses[i + 1].port : 0;
+    if (recall(&end, &control))
+        unmap_all(&end, &control);
+}

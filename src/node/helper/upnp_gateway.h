@@ -19,3 +19,6 @@ struct upnp_request {
 
 /* Fills a HELPER_PORTMAP, with data (where) in memory of this file's. Nobody but the gateway is asked, whoever answers. */
 void upnp_gateway_ask(const struct upnp_request *request, struct helper_message *answer);
+
+/* Ends the mappings that the answer tells, which nobody wants any more. */
+void upnp_gateway_undo(const struct upnp_request *request, const struct helper_message *answer);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,7 +46,10 @@ static _Noreturn void run(int fd, const struct upnp_request *request, pid_t pare
         _exit(EXIT_FAILURE);
     alarm(request->release ? UPNP_JOB_LAST_S : UPNP_JOB_PATIENCE_S);
     upnp_gateway_ask(request, &answer);
-    _exit(helper_channel_send(fd, &answer) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+    if (helper_channel_send(fd, &answer) == 0)
+        _exit(EXIT_SUCCESS);
+    upnp_gateway_undo(request, &answer);
+    _exit(EXIT_FAILURE);
 }
 
 int upnp_job_start(struct upnp_job *job, const struct upnp_request *request)
@@ -65,6 +69,11 @@ int upnp_job_start(struct upnp_job *job, const struct upnp_request *request)
     close(job->fd);
     *job = UPNP_JOB_NONE;
     return ERR_IO;
+}
+
+void upnp_job_hear_no_more(const struct upnp_job *job)
+{
+    shutdown(job->fd, SHUT_RD);
 }
 
 const struct helper_message *upnp_job_finish(struct upnp_job *job, struct helper_packet *packet)

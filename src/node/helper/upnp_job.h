@@ -22,6 +22,9 @@ struct upnp_job {
 /* Forks it; before the process makes a thread. ERR_IO with errno set. */
 int upnp_job_start(struct upnp_job *job, const struct upnp_request *request) must_check;
 
+/* A job that has not answered yet ends what it then is given. It is readable. */
+void upnp_job_hear_no_more(const struct upnp_job *job);
+
 /* Once it is readable: the answer (upnp_gateway_ask), whose data lies in packet; one of a job that broke off says so.
  * No job runs then. */
 const struct helper_message *upnp_job_finish(struct upnp_job *job, struct helper_packet *packet);
