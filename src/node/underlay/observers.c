@@ -54,12 +54,12 @@ size_t observers_request(struct observers *o, uint64_t now_us, struct addr *to, 
 }
 
 /* One sees us elsewhere than before: what the others said may be as old. */
-static void hurry_others(struct observers *o, const struct reflexive *who)
+static void hurry_others(struct observers *o, const struct reflexive *who, uint64_t now_us)
 {
     for (unsigned i = 0; i < OBSERVERS_MAX; i++) {
         struct reflexive *r = &o->list[i][place_of(who->server.family)];
         if (r != who)
-            reflexive_hurry(r);
+            reflexive_hurry(r, now_us);
     }
 }
 
@@ -72,7 +72,7 @@ int observers_answer(struct observers *o, const struct addr *from, const uint8_t
         const struct addr before = all[i].mapped;
         int verdict = reflexive_answer(&all[i], from, data, len, now_us);
         if (!verdict && before.family && !addr_equal(&before, &all[i].mapped))
-            hurry_others(o, &all[i]);
+            hurry_others(o, &all[i], now_us);
         if (!verdict)
             return 0;
         if (verdict != ERR_UNSUPPORTED)

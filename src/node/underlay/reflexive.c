@@ -17,9 +17,9 @@ void reflexive_restart(struct reflexive *r, const struct addr *server)
         *r = (struct reflexive){0};
 }
 
-void reflexive_hurry(struct reflexive *r)
+void reflexive_hurry(struct reflexive *r, uint64_t now_us)
 {
-    if (!r->open)
+    if (!r->open && now_us - r->heard_us >= REFLEXIVE_FRESH_US)
         r->next_us = 0;
 }
 

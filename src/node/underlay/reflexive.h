@@ -10,6 +10,8 @@
 #define REFLEXIVE_ASK_US 20000000ull /* also keeps the mapping alive */
 #define REFLEXIVE_OPEN_US                                                                                    \
     1000000ull /* then a request is given up; the next one is due, and later each time */
+#define REFLEXIVE_FRESH_US                                                                                   \
+    5000000ull /* an answer is not asked for anew so soon: two that lie in turn would hurry each other */
 #define REFLEXIVE_PATIENCE                                                                                   \
     3 /* requests without an answer after which what a network before ours had is forgotten */
 
@@ -28,8 +30,8 @@ struct reflexive {
  * is believed until the answer, or REFLEXIVE_PATIENCE requests without one. Family 0: nobody is asked, and nothing known. */
 void reflexive_restart(struct reflexive *r, const struct addr *server);
 
-/* Asks anew soon: somebody else sees us elsewhere than before. What was said holds on. */
-void reflexive_hurry(struct reflexive *r);
+/* Asks anew soon, unless it has just answered: somebody else sees us elsewhere than before. What was said holds on. */
+void reflexive_hurry(struct reflexive *r, uint64_t now_us);
 
 /* Whether mapped is what the server sees now, as far as that can be known. */
 bool reflexive_is_current(const struct reflexive *r);
