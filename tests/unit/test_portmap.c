@@ -209,6 +209,40 @@ static void helper_that_comes_anew_is_told_again_and_nothing_is_lost_meanwhile(v
     assert_int_equal(lines_with("another one is started"), 1);
 }
 
+static void mapping_that_no_helper_renews_runs_out(void **state)
+{
+    (void)state;
+    struct candidate list[PORTMAP_FAMILIES];
+    begin();
+    say_mapped("198.51.100.7:9443", NULL);
+    say(&(struct helper_message){.kind = HELPER_ENDED, .text = "signal 9"});
+    clock_us += 600 * USEC_PER_SEC;
+    say(&(struct helper_message){.kind = HELPER_ENDED, .text = "signal 9"});
+    portmap_tick(portmap, clock_us);
+    assert_int_equal(portmap_candidates(portmap, list), 1);
+    clock_us += 600 * USEC_PER_SEC;
+    portmap_tick(portmap, clock_us);
+    assert_int_equal(portmap_candidates(portmap, list), 0);
+    assert_int_equal(portmap_view(portmap, 0).external.family, 0);
+    assert_int_equal(changes, 2);
+    assert_int_equal(lines_with("port mapping lost: the router 192.168.1.1 has not been asked in time"), 1);
+}
+
+static void mapping_that_is_renewed_after_a_helpers_end_goes_on(void **state)
+{
+    (void)state;
+    struct candidate list[PORTMAP_FAMILIES];
+    begin();
+    say_mapped("198.51.100.7:9443", NULL);
+    say(&(struct helper_message){.kind = HELPER_ENDED, .text = "signal 9"});
+    begin();
+    say_mapped("198.51.100.7:9443", NULL);
+    clock_us += 3600 * USEC_PER_SEC;
+    portmap_tick(portmap, clock_us);
+    assert_int_equal(portmap_candidates(portmap, list), 1);
+    assert_int_equal(changes, 1);
+}
+
 /* ---- what is believed ---- */
 
 static void mapping_is_a_candidate_with_its_control_port(void **state)
@@ -334,10 +368,14 @@ static void helper_that_sends_what_is_not_its_is_cut_off(void **state)
 static void helper_that_is_gone_for_good_is_told(void **state)
 {
     (void)state;
+    struct candidate list[PORTMAP_FAMILIES];
     begin();
+    say_mapped("198.51.100.7:9443", NULL);
     close(helper);
     uv_run(&loop, UV_RUN_NOWAIT);
     assert_int_equal(lines_with("restart the node"), 1);
+    assert_int_equal(portmap_candidates(portmap, list), 0); /* nobody would say when it ends */
+    assert_int_equal(changes, 2);
     helper = dup(STDIN_FILENO);
 }
 
@@ -350,6 +388,8 @@ int main(void)
         TEST(router_is_asked_only_where_an_address_is_won),
         TEST(another_router_is_noticed_though_no_address_changed),
         TEST(helper_that_comes_anew_is_told_again_and_nothing_is_lost_meanwhile),
+        TEST(mapping_that_no_helper_renews_runs_out),
+        TEST(mapping_that_is_renewed_after_a_helpers_end_goes_on),
         TEST(mapping_is_a_candidate_with_its_control_port),
         TEST(control_port_at_another_address_is_none),
         TEST(address_that_is_nobodys_or_behind_another_nat_is_shown_and_not_announced),

@@ -26,6 +26,7 @@ struct mapping {
     struct helper_message said;  /* the last of it, … */
     bool counts;                 /* … which has come to count */
     struct addr external, control;
+    uint64_t until_us;                                 /* TIME_NEVER while a helper renews it */
     char text[HELPER_TEXT_MAX], told[HELPER_TEXT_MAX]; /* told: the log has said it */
 };
 
@@ -140,8 +141,20 @@ static void tell(struct portmap *p, struct mapping *m, bool had)
 static void drop_mapping(struct mapping *m)
 {
     m->external = m->control = (struct addr){0};
+    m->until_us = TIME_NEVER;
     m->text[0] = '\0';
     m->counts = true;
+}
+
+/* True when there was one. */
+static bool lose(struct portmap *p, struct mapping *m, const char *why)
+{
+    bool had = m->external.family;
+    drop_mapping(m);
+    snprintf(m->text, sizeof(m->text), "%s", why);
+    if (had)
+        tell(p, m, had);
+    return had;
 }
 
 /* A helper that was taken over can say what it likes of the outer address, but not make it something else. */
@@ -150,7 +163,9 @@ static void count(struct portmap *p, struct mapping *m)
     const struct helper_message *said = &m->said;
     bool had = m->external.family;
     uint8_t family = m->gateway.family;
+    uint64_t until_us = m->until_us;
     drop_mapping(m);
+    m->until_us = until_us;
     snprintf(m->text, sizeof(m->text), "%s", said->text);
     if (said->address_count > 1 && said->addresses[1].family == family && said->addresses[1].port)
         m->external = said->addresses[1];
@@ -183,6 +198,7 @@ static void on_said(struct portmap *p, const struct helper_message *said)
             continue; /* it is not, or no more, our router */
         m->said = *said;
         m->said.data = (struct slice){0};
+        m->until_us = TIME_NEVER;
         m->counts = false;
     }
     count_due(p, clock_monotonic_us());
@@ -196,14 +212,24 @@ static void give_up(struct portmap *p, const char *why)
     uv_poll_stop(&p->poll);
     close(p->fd);
     p->fd = -1;
+    bool lost = false;
+    for (unsigned i = 0; i < PORTMAP_FAMILIES; i++)
+        lost |= lose(p, &p->mappings[i], "is asked no more");
+    if (lost)
+        p->config.changed(p->config.context);
 }
 
-/* The one after it renews what it asked for: nothing is lost by its end. */
+/* The one after it renews what it asked for, if it comes in time: else what was had runs out. */
 static void on_ended(struct portmap *p, const char *how)
 {
-    uint64_t withheld;
+    uint64_t withheld, now_us = clock_monotonic_us();
     p->ready = false;
-    if (log_limit_pass(&p->ended, clock_monotonic_us(), 60 * USEC_PER_SEC, &withheld))
+    for (unsigned i = 0; i < PORTMAP_FAMILIES; i++) {
+        struct mapping *m = &p->mappings[i];
+        if (m->said.number && m->until_us == TIME_NEVER)
+            m->until_us = now_us + (uint32_t)m->said.number * USEC_PER_SEC;
+    }
+    if (log_limit_pass(&p->ended, now_us, 60 * USEC_PER_SEC, &withheld))
         log_warn(HELPERS_PORTMAP ": its process ended (%s): another one is started", how);
 }
 
@@ -250,7 +276,7 @@ int portmap_new(const struct portmap_config *config, int fd, struct portmap **ou
     p->config = *config;
     p->fd = fd;
     for (unsigned i = 0; i < PORTMAP_FAMILIES; i++)
-        p->mappings[i].counts = true;
+        drop_mapping(&p->mappings[i]);
     look(p);
     uv_poll_init(config->loop, &p->poll, fd);
     p->poll.data = p;
@@ -281,13 +307,23 @@ void portmap_on_change(struct portmap *p)
     ask(p);
 }
 
+static bool forget_expired(struct portmap *p, uint64_t now_us)
+{
+    bool lost = false;
+    for (unsigned i = 0; i < PORTMAP_FAMILIES; i++)
+        if (now_us >= p->mappings[i].until_us)
+            lost |= lose(p, &p->mappings[i], "has not been asked in time");
+    return lost;
+}
+
 void portmap_tick(struct portmap *p, uint64_t now_us)
 {
     count_due(p, now_us);
+    bool lost = forget_expired(p, now_us);
     bool moved = now_us >= p->look_us && look_and_forget(p);
     if (moved || (p->ready && !p->knows))
         ask(p);
-    if (moved)
+    if (moved || lost)
         p->config.changed(p->config.context);
 }
 
