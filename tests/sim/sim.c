@@ -10,6 +10,7 @@
 #include "deadlines.h"
 #include "sim_random.h"
 #include "proto/link/link_work.h"
+#include "proto/mesh/mesh_state.h"
 #include "proto/relay/relay.h"
 #include "proto/wire/wire.h"
 #include <assert.h>
@@ -142,7 +143,7 @@ static bool sends(const struct sim_node *n, uint32_t slot, const struct mesh_for
 static void check_tables(const struct sim_node *n)
 {
     size_t in = 0, out = 0;
-    for (uint32_t slot = 0; slot < SIM_NODES_MAX; slot++) {
+    for (uint32_t slot = 0; slot < n->mesh->slot_end; slot++) {
         struct mesh_forward now;
         mesh_forward(n->mesh, slot, &now);
         assert(sends(n, slot, &now));

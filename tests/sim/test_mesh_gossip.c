@@ -133,7 +133,7 @@ static void records_of_strangers_are_no_change_of_what_is_kept_for_the_next_star
     assert_int_equal(t.hub->kept, 1);
     for (uint64_t seq = 3000; seq < 3010; seq++) {
         sim_sign(t.a, seq);
-        const struct candidate here = {CANDIDATE_STATIC, t.a->addr, (uint16_t)seq};
+        const struct candidate here = {seq % 2 ? CANDIDATE_HOST : CANDIDATE_STATIC, t.a->addr, 1};
         mesh_set_candidates(t.a->mesh, &here, 1, sim_now(t.sim));
         sim_run(t.sim, 10 * SECOND, NULL, NULL);
     }
