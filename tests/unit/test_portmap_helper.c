@@ -2,11 +2,13 @@
 /* The helper for port mappings, really forked, between this test as a node and as a router: what is asked by PCP and by UPnP, what
  * of it reaches the node, and how it ends. Needs root for a network namespace. */
 
+#include "base/clock.h"
 #include "node/helper/helper_cage.h"
 #include "node/helper/helper_channel.h"
 #include "node/helper/helper_keeper.h"
 #include "net/sandbox.h"
 #include "node/helper/portmap_helper.h"
+#include "node/helper/portmap_side.h"
 #include "proto/portmap/mapper.h"
 
 #include "net_lab.h"
@@ -508,6 +510,58 @@ static void node_that_goes_while_the_router_is_asked_leaves_nothing(void **state
     assert_int_equal(f->added, 2);
 }
 
+/* PCP is refused. True when UPnP is asked then. */
+static bool fails_over(struct portmap_side *s, uint64_t now_us)
+{
+    struct pollfd fds[PORTMAP_SIDE_FDS];
+    unsigned failures = s->mapper.failures;
+    for (unsigned i = 0; i < 3; i++) {
+        portmap_side_wants(s, fds);
+        (void)!poll(fds, PORTMAP_SIDE_FDS, 0);
+        portmap_side_turn(s, fds, now_us);
+    }
+    assert_int_equal(s->mapper.failures, failures + 1);
+    return s->upnp.job.fd >= 0;
+}
+
+static void finish(struct portmap_side *s, uint64_t now_us)
+{
+    struct pollfd fds[PORTMAP_SIDE_FDS];
+    portmap_side_wants(s, fds);
+    assert_true(poll(fds, PORTMAP_SIDE_FDS, WAIT_MS) > 0);
+    portmap_side_turn(s, fds, now_us);
+    assert_int_equal(s->upnp.job.fd, -1);
+}
+
+/* An announcement, which anybody may forge, begins a round. */
+static void forced_rounds_search_for_upnp_no_more_than_every_five_minutes(void **state)
+{
+    static const struct mapper_config config = {.ports = {UDP_PORT, TCP_PORT}};
+    const uint64_t start_us = 1000 * USEC_PER_SEC, soon_us = start_us + 299 * USEC_PER_SEC;
+    struct portmap_side s;
+    char why[HELPER_TEXT_MAX];
+    *state = NULL;
+    lab_enter();
+    lab_run("ip addr add " ROUTER "/24 dev lo; ip addr add 192.168.77.2/24 dev lo; "
+            "ip route add 224.0.0.0/4 dev lo");
+    portmap_side_init(&s, &config);
+    portmap_side_ask(&s, &ours, &router, start_us);
+    assert_true(fails_over(&s, start_us));
+    finish(&s, start_us);
+    snprintf(why, sizeof(why), "%s", s.why);
+    for (uint64_t at_us = start_us + 2 * USEC_PER_SEC; at_us < soon_us; at_us += 2 * USEC_PER_SEC) {
+        mapper_restart(&s.mapper, at_us);
+        assert_false(fails_over(&s, at_us));
+    }
+    assert_string_equal(s.why, why);
+    portmap_side_ask(&s, &ours, &router, soon_us); /* the network changed */
+    assert_true(fails_over(&s, soon_us));
+    finish(&s, soon_us);
+    mapper_restart(&s.mapper, soon_us + 300 * USEC_PER_SEC);
+    assert_true(fails_over(&s, soon_us + 300 * USEC_PER_SEC));
+    portmap_side_ask(&s, &(struct addr){0}, &(struct addr){0}, soon_us);
+}
+
 static void port_that_is_taken_is_left_alone(void **state)
 {
     struct fixture *f = begin_upnp(state);
@@ -590,6 +644,7 @@ int main(void)
         TEST(router_that_is_no_more_ours_gets_back_what_it_gave_by_upnp),
         TEST(router_that_is_left_while_it_is_asked_gets_back_what_it_then_gives),
         TEST(node_that_goes_while_the_router_is_asked_leaves_nothing),
+        TEST(forced_rounds_search_for_upnp_no_more_than_every_five_minutes),
         TEST(port_that_is_taken_is_left_alone),
         TEST(router_with_no_port_to_give_refuses),
         TEST(router_that_knows_no_end_of_mappings_gets_one_without),

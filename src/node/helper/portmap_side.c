@@ -14,6 +14,9 @@
 #define ROUND_DATAGRAMS 16                  /* before others have their turn */
 #define UPNP_PAUSE_US   (10 * USEC_PER_SEC) /* between two questions that an announcement asks for */
 
+#define UPNP_REST_US                                                                                         \
+    (300 * USEC_PER_SEC) /* between two searches: rounds of the other protocols may be forced */
+
 enum { FD_ASKED, FD_HEARD, FD_UPNP };
 
 /* ---- sockets ---- */
@@ -99,8 +102,10 @@ static void take_nothing(struct portmap_side *s, const char *why, uint64_t now_u
     s->upnp.again_us = TIME_NEVER;
     snprintf(s->why, sizeof(s->why), "%.100s, and %.100s", s->mapper.why ? s->mapper.why : "does not answer",
              why);
-    if (knew)
+    if (knew) {
         mapper_restart(&s->mapper, now_us);
+        s->upnp.asked_us = 0;
+    }
 }
 
 static void take_upnp(struct portmap_side *s, const struct helper_message *m, uint64_t now_us)
@@ -174,6 +179,8 @@ void portmap_side_ask(struct portmap_side *s, const struct addr *client, const s
     if (client->family && addr_same_host(client, &s->config.client) && addr_equal(gateway, &s->gateway)) {
         mapper_restart(&s->mapper, now_us);
         hurry_upnp(s, now_us);
+        if (!s->upnp.held)
+            s->upnp.asked_us = 0;
         return;
     }
     leave(s, now_us);
@@ -260,6 +267,8 @@ static void take_failure(struct portmap_side *s, uint64_t now_us)
     if (s->failures == s->mapper.failures || s->releasing)
         return;
     s->failures = s->mapper.failures;
+    if (s->upnp.asked_us && now_us - s->upnp.asked_us < UPNP_REST_US)
+        return;
     snprintf(s->why, sizeof(s->why), "%s", s->mapper.why);
     if (s->gateway.family == 4)
         start_upnp(s, false, now_us);

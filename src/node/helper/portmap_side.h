@@ -22,8 +22,8 @@ struct portmap_side {
         struct upnp_job job;
         bool held; /* external */
         struct addr external[MAPPER_PORTS];
-        uint64_t asked_us, again_us;
-        char where[UPNP_WHERE_MAX]; /* empty: not found yet */
+        uint64_t asked_us, again_us; /* 0: it may be asked at once */
+        char where[UPNP_WHERE_MAX];  /* empty: not found yet */
     } upnp;
     char why[HELPER_TEXT_MAX]; /* nothing is held, as the end of "the router …" */
 };
