@@ -160,6 +160,7 @@ static void an_address_that_no_peer_could_use_is_none(void **state)
     static const struct addr useless[] = {{.family = 4, .port = 9443, .ip = {127, 0, 0, 1}},
                                           {.family = 4, .port = 9443, .ip = {255, 255, 255, 255}},
                                           {.family = 4, .port = 0, .ip = {203, 0, 113, 9}},
+                                          {.family = 6, .port = 9443, .ip = {0x20, 1, 0xd, 0xb8, [15] = 1}},
                                           {.family = 6, .port = 9443, .ip = {0xff, 2, [15] = 1}}};
     for (size_t i = 0; i < sizeof(useless) / sizeof(*useless); i++) {
         struct ask a = asked(&useless[i]);
@@ -172,7 +173,8 @@ static void an_address_that_no_peer_could_use_is_none(void **state)
 static void a_private_address_is_believed_of_a_private_server_alone(void **state)
 {
     (void)state;
-    static const struct addr inside = {.family = 4, .port = 8080, .ip = {10, 0, 0, 1}};
+    static const struct addr inside4 = {.family = 4, .port = 8080, .ip = {10, 0, 0, 1}},
+                             inside6 = {.family = 6, .port = 8080, .ip = {0xfd, 9, [15] = 1}};
     static const struct addr private[] = {{.family = 4, .port = 9443, .ip = {10, 1, 2, 3}},
                                           {.family = 4, .port = 9443, .ip = {192, 168, 1, 2}},
                                           {.family = 4, .port = 9443, .ip = {172, 31, 1, 2}},
@@ -182,8 +184,9 @@ static void a_private_address_is_believed_of_a_private_server_alone(void **state
         struct ask a = asked(&private[i]);
         assert_true(believed(&a, &server, START));
         assert_int_equal(a.r.mapped.family, 0);
-        a = asked_of(&inside, &private[i]);
-        assert_true(believed(&a, &inside, START));
+        const struct addr *inside = private[i].family == 4 ? &inside4 : &inside6;
+        a = asked_of(inside, &private[i]);
+        assert_true(believed(&a, inside, START));
         assert_true(addr_equal(&a.r.mapped, &private[i]));
     }
 }

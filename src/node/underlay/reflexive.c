@@ -60,7 +60,8 @@ size_t reflexive_request(struct reflexive *r, uint64_t now_us, uint8_t out[STUN_
 
 static bool may_be_ours(const struct addr *mapped, const struct addr *server)
 {
-    return addr_is_routable(mapped) && mapped->port && (!addr_is_private(mapped) || addr_is_private(server));
+    return mapped->family == server->family && addr_is_routable(mapped) && mapped->port &&
+           (!addr_is_private(mapped) || addr_is_private(server));
 }
 
 int reflexive_answer(struct reflexive *r, const struct addr *from, const uint8_t *data, size_t len,
