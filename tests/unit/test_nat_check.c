@@ -30,9 +30,10 @@ struct world {
     bool translates, by_host, by_port; /* each host, resp. port, gets a mapping of its own */
     enum nat_filtering filtering;
     bool hairpins, silent;
-    size_t largest;      /* that gets out */
-    const char *other;   /* which other address servers tell; NULL: none */
-    bool ignores_change; /* they answer from where they were asked */
+    size_t largest;        /* that gets out */
+    const char *mapped[2]; /* where servers say that they see each socket; NULL: where it is */
+    const char *other;     /* which other address servers tell; NULL: none */
+    bool ignores_change;   /* they answer from where they were asked */
     struct nat_check check;
     uint64_t now_us;
     unsigned sent;
@@ -99,7 +100,8 @@ static void answer(struct world *w, const struct nat_check_datagram *d)
 {
     struct addr from = d->to;
     uint8_t out[STUN_RESPONSE_MAX];
-    const struct addr mapped = mapped_of(w, d->socket, &d->to);
+    const struct addr mapped =
+        w->mapped[d->socket] ? parse(w->mapped[d->socket]) : mapped_of(w, d->socket, &d->to);
     unsigned change = w->ignores_change ? 0 : change_of(d);
     if (change && w->other) {
         const struct addr other = parse(w->other);
@@ -287,6 +289,25 @@ static void a_lying_server_turns_little_on_others(void **state)
     }
 }
 
+static void what_turns_back_is_sent_to_one_host_and_no_systems_port(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *mapped[2];
+        bool sent;
+    } said[] = {{{"192.0.2.99:40000", "192.0.2.99:40001"}, true},
+                {{"192.0.2.99:53", "192.0.2.99:40001"}, false},
+                {{"192.0.2.99:40000", "192.0.2.99:1023"}, false},
+                {{"192.0.2.99:40000", "192.0.2.98:40001"}, false}};
+    for (size_t i = 0; i < sizeof(said) / sizeof(*said); i++) {
+        struct world w = {.translates = true, .filtering = NAT_FILTERING_ENDPOINT_INDEPENDENT};
+        memcpy(w.mapped, said[i].mapped, sizeof(w.mapped));
+        run(&w, 1, two);
+        unsigned sent = sent_to(&w, "192.0.2.99") + sent_to(&w, "192.0.2.98");
+        assert_true(said[i].sent ? sent > 0 && sent <= 2 * NAT_CHECK_TRIES : sent == 0);
+    }
+}
+
 static void answers_from_elsewhere_and_to_others_count_for_nothing(void **state)
 {
     (void)state;
@@ -339,6 +360,7 @@ int main(void)
         cmocka_unit_test(the_largest_size_that_passes_is_found),
         cmocka_unit_test(filtering_is_unknown_where_the_server_cannot_do_what_it_says),
         cmocka_unit_test(a_lying_server_turns_little_on_others),
+        cmocka_unit_test(what_turns_back_is_sent_to_one_host_and_no_systems_port),
         cmocka_unit_test(answers_from_elsewhere_and_to_others_count_for_nothing),
         cmocka_unit_test(servers_of_the_other_family_and_too_many_are_not_asked),
     };

@@ -7,7 +7,8 @@
 #include "base/clock.h"
 #include "crypto/secret.h"
 
-#define TRANSACTION_AT 8 /* in a STUN message */
+#define TRANSACTION_AT   8 /* in a STUN message */
+#define HAIRPIN_PORT_MIN 1024
 #define SECOND_US                                                                                            \
     400000ull /* how long the second socket waits for a server with another address, once one answers */
 
@@ -101,13 +102,19 @@ static bool may_be_ours(const struct addr *mapped, const struct addr *server)
            (!addr_is_private(mapped) || addr_is_private(server));
 }
 
+/* A server may lie: what it names gets datagrams at one host, and at no port of a system's service. */
+static bool may_be_hairpinned(const struct nat_question *q)
+{
+    return q->mapped.port >= HAIRPIN_PORT_MIN && may_be_ours(&q->mapped, &q->to);
+}
+
 /* Both at once: each opens its own way for the other. */
 static void ask_hairpin(struct nat_check *c, uint64_t now_us)
 {
     const struct nat_question *main = answered(c, NAT_QUESTION_SERVER),
                               *second = answered(c, NAT_QUESTION_SECOND);
-    if (!main || !second || find(c, NAT_QUESTION_HAIRPIN) || !may_be_ours(&main->mapped, &main->to) ||
-        !may_be_ours(&second->mapped, &second->to))
+    if (!main || !second || find(c, NAT_QUESTION_HAIRPIN) || !may_be_hairpinned(main) ||
+        !may_be_hairpinned(second) || !addr_same_host(&main->mapped, &second->mapped))
         return;
     const struct addr to_main = main->mapped, to_second = second->mapped;
     (void)ask(c, NAT_QUESTION_HAIRPIN, NAT_CHECK_SECOND, &to_main, now_us);
