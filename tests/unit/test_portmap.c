@@ -228,6 +228,16 @@ static void mapping_that_no_helper_renews_runs_out(void **state)
     assert_int_equal(lines_with("port mapping lost: the router 192.168.1.1 has not been asked in time"), 1);
 }
 
+static void helper_that_does_not_start_is_told_once_a_minute(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 100; i++) {
+        say(&(struct helper_message){.kind = HELPER_UNABLE, .text = "cannot enter its sandbox"});
+        clock_us += USEC_PER_SEC;
+    }
+    assert_int_equal(lines_with("does not start: cannot enter its sandbox"), 2);
+}
+
 static void mapping_that_is_renewed_after_a_helpers_end_goes_on(void **state)
 {
     (void)state;
@@ -389,6 +399,7 @@ int main(void)
         TEST(another_router_is_noticed_though_no_address_changed),
         TEST(helper_that_comes_anew_is_told_again_and_nothing_is_lost_meanwhile),
         TEST(mapping_that_no_helper_renews_runs_out),
+        TEST(helper_that_does_not_start_is_told_once_a_minute),
         TEST(mapping_that_is_renewed_after_a_helpers_end_goes_on),
         TEST(mapping_is_a_candidate_with_its_control_port),
         TEST(control_port_at_another_address_is_none),

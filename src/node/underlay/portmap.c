@@ -38,7 +38,7 @@ struct portmap {
     bool knows; /* … and knows the present routers */
     uint64_t look_us;
     struct bucket changes;
-    struct log_limit ended;
+    struct log_limit ended, unable;
     struct mapping mappings[PORTMAP_FAMILIES];
     struct helper_packet packet;
 };
@@ -233,13 +233,20 @@ static void on_ended(struct portmap *p, const char *how)
         log_warn(HELPERS_PORTMAP ": its process ended (%s): another one is started", how);
 }
 
+static void on_unable(struct portmap *p, const char *why)
+{
+    uint64_t withheld;
+    if (log_limit_pass(&p->unable, clock_monotonic_us(), 60 * USEC_PER_SEC, &withheld))
+        log_warn(HELPERS_PORTMAP ": its process does not start: %s", why);
+}
+
 static void on_message(struct portmap *p, const struct helper_message *m)
 {
     if (m->kind == HELPER_READY) {
         p->ready = true;
         ask(p);
     } else if (m->kind == HELPER_UNABLE) {
-        log_warn(HELPERS_PORTMAP ": its process does not start: %s", m->text);
+        on_unable(p, m->text);
     } else if (m->kind == HELPER_ENDED) {
         on_ended(p, m->text);
     } else if (m->kind == HELPER_PORTMAP) {
