@@ -41,6 +41,7 @@ struct fixture {
     int fds[SOCKETS];
     bool pcp, forged; /* forged: the first question has an answer that is said to everybody, and no other */
     const char *location, *control; /* of the description, and what that says; location NULL: no UPnP */
+    unsigned locations;             /* so many answer the search, if not one: "location?0" … */
     int taken;                      /* so many first AddPortMapping meet a port that is taken */
     bool permanent_only;            /* leases */
     unsigned pcp_asked, pcp_ended, http_asked;
@@ -91,13 +92,14 @@ static void on_search(struct fixture *f)
     assert_true(len > 0);
     text[len] = '\0';
     assert_non_null(strstr(text, "M-SEARCH * HTTP/1.1"));
-    if (!f->location)
-        return;
-    len = snprintf(text, sizeof(text),
-                   "HTTP/1.1 200 OK\r\nST: urn:schemas-upnp-org:device:InternetGatewayDevice:1\r\n"
-                   "USN: uuid:1::urn:schemas-upnp-org:device:InternetGatewayDevice:1\r\nLOCATION: %s\r\n\r\n",
-                   f->location);
-    assert_int_equal(sendto(f->fds[SSDP], text, (size_t)len, 0, (struct sockaddr *)&from, size), len);
+    for (unsigned i = 0; f->location && i < (f->locations ? f->locations : 1); i++) {
+        len = snprintf(
+            text, sizeof(text),
+            "HTTP/1.1 200 OK\r\nST: urn:schemas-upnp-org:device:InternetGatewayDevice:1\r\n"
+            "USN: uuid:%u::urn:schemas-upnp-org:device:InternetGatewayDevice:1\r\nLOCATION: %s?%u\r\n\r\n",
+            i, f->location, i);
+        assert_int_equal(sendto(f->fds[SSDP], text, (size_t)len, 0, (struct sockaddr *)&from, size), len);
+    }
 }
 
 static void take_value(const char *request, const char *name, char *out, size_t size)
@@ -618,6 +620,17 @@ static void nobody_but_the_router_is_asked(void **state)
     assert_int_equal(f->http_asked, 0);
 }
 
+static void router_is_asked_for_three_descriptions_however_many_are_named(void **state)
+{
+    struct fixture *f = begin_upnp(state);
+    f->locations = 10;
+    f->control = "http://" BESIDE ":5000/ctl";
+    ask(f);
+    assert_nothing_had(hear(f),
+                       "has neither PCP nor NAT-PMP, and describes no UPnP gateway that can be used");
+    assert_int_equal(f->http_asked, 3);
+}
+
 static void control_url_elsewhere_is_not_asked(void **state)
 {
     struct fixture *f = begin_upnp(state);
@@ -650,6 +663,7 @@ int main(void)
         TEST(router_that_knows_no_end_of_mappings_gets_one_without),
         TEST(router_without_anything_is_told_so),
         TEST(nobody_but_the_router_is_asked),
+        TEST(router_is_asked_for_three_descriptions_however_many_are_named),
         TEST(control_url_elsewhere_is_not_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@
 #define DESCRIPTION "ShadowMesh"
 #define NUMBER_MAX  12
 #define IP_MAX      40 /* as the library writes it */
+#define TRIED_MAX   3u /* descriptions: anybody can answer the search with URLs at the router */
 #define PORT_TRIES  4u
 #define PORT_LEAST  20000u
 #define PORT_RANGE  40000u
@@ -63,16 +64,17 @@ static const char *discover(const struct upnp_request *q, struct control *out)
 {
     char client[ADDR_TEXT_MAX];
     int error = 0;
-    bool found = false, ours = false;
+    bool found = false;
+    unsigned tried = 0;
     struct UPNPDev *all = upnpDiscoverDevice(SEARCH, SEARCH_MS, addr_format(&q->client, client), "",
                                              UPNP_LOCAL_PORT_ANY, 0, SEARCH_TTL, &error);
-    for (const struct UPNPDev *d = all; d && !found; d = d->pNext) {
+    for (const struct UPNPDev *d = all; d && !found && tried < TRIED_MAX; d = d->pNext) {
         bool is_its = is_of_gateway(d->descURL, &q->gateway);
-        ours |= is_its;
+        tried += is_its;
         found = is_its && take_description(d->descURL, &q->gateway, out);
     }
     freeUPNPDevlist(all);
-    return found ? NULL : ours ? "describes no UPnP gateway that can be used" : "offers no UPnP";
+    return found ? NULL : tried ? "describes no UPnP gateway that can be used" : "offers no UPnP";
 }
 
 static bool recall(const struct upnp_request *q, struct control *out)
