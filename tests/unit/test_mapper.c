@@ -167,6 +167,21 @@ static void silent_router_is_asked_three_times_by_each_protocol_and_again_after_
     assert_int_equal(lab.r.asked, 4 * MAPPER_TRIES);
 }
 
+static void router_that_never_says_a_word_is_asked_ever_more_rarely(void **state)
+{
+    (void)state;
+    struct lab lab = begin_lab((struct router){0});
+    unsigned a_day = 5 + 24 * 3600 / (MAPPER_AGAIN_US / USEC_PER_SEC << MAPPER_DOUBLINGS);
+    run(&lab, 24 * 3600 * USEC_PER_SEC);
+    assert_in_range(lab.m.failures, a_day - 1, a_day);
+    static const uint8_t garbage[4] = {0xff};
+    (void)!mapper_input(&lab.m, garbage, sizeof(garbage), lab.now_us);
+    mapper_restart(&lab.m, lab.now_us);
+    unsigned failures = lab.m.failures;
+    run(&lab, 2 * MAPPER_AGAIN_US - 20 * USEC_PER_SEC);
+    assert_int_equal(lab.m.failures, failures + 2);
+}
+
 static void ipv6_router_is_asked_by_pcp_alone(void **state)
 {
     (void)state;
@@ -476,6 +491,7 @@ int main(void)
         cmocka_unit_test(both_ports_are_mapped_by_pcp_in_two_questions),
         cmocka_unit_test(router_without_pcp_says_so_and_is_asked_by_natpmp_at_once),
         cmocka_unit_test(silent_router_is_asked_three_times_by_each_protocol_and_again_after_ten_minutes),
+        cmocka_unit_test(router_that_never_says_a_word_is_asked_ever_more_rarely),
         cmocka_unit_test(ipv6_router_is_asked_by_pcp_alone),
         cmocka_unit_test(tcp_that_is_refused_leaves_udp_mapped),
         cmocka_unit_test(refused_datagram_ends_the_round_at_once),

@@ -74,7 +74,9 @@ static void end_with_nothing(struct mapper *m, const char *why, uint64_t now_us)
 {
     m->failures++;
     m->why = m->garbled ? "answers what is neither PCP nor NAT-PMP" : why;
-    rest_until(m, now_us + MAPPER_AGAIN_US);
+    unsigned doublings = m->silent < MAPPER_DOUBLINGS ? m->silent : MAPPER_DOUBLINGS;
+    rest_until(m, now_us + (MAPPER_AGAIN_US << doublings));
+    m->silent++;
 }
 
 static void next_protocol(struct mapper *m, const char *why, uint64_t now_us)
@@ -376,6 +378,7 @@ size_t mapper_poll(struct mapper *m, uint64_t now_us, uint8_t out[PCP_MAP_LEN])
 int mapper_input(struct mapper *m, const uint8_t *data, size_t len, uint64_t now_us)
 {
     forget_expired(m, now_us);
+    m->silent = 0;
     int err =
         len && data[0] == PCP_VERSION ? take_pcp(m, data, len, now_us) : take_natpmp(m, data, len, now_us);
     if (err == ERR_FORMAT) {
@@ -408,6 +411,7 @@ void mapper_refused(struct mapper *m, uint64_t now_us)
     forget_expired(m, now_us);
     if (m->step == MAPPER_REST)
         return;
+    m->silent = 0;
     if (m->releasing)
         begin_step(m, MAPPER_REST, TIME_NEVER);
     else if (mapper_holds(m))

@@ -3,7 +3,7 @@
 /* Asks one router to lead its outer ports to ours, by PCP, or where it has none by NAT-PMP, and keeps what it gives.
  * The caller carries datagrams to and from that router alone. Time comes in; pure.
  *
- *      PCP ── no answer, refused, an error ──▶ NAT-PMP ── likewise ──▶ nothing ── 10 min, restart ──▶ PCP
+ *      PCP ── no answer, refused, an error ──▶ NAT-PMP ── likewise ──▶ nothing ── a pause, restart ──▶ PCP
  *       │                                         │
  *       └──── UDP, then TCP ────▶ held ◀──────────┘
  *                                 │  ▲ half of its life, 10 min at most; restart; the router forgot (its epoch)
@@ -17,6 +17,7 @@
 #define MAPPER_LIFETIME_S     1200u        /* that is asked for */
 #define MAPPER_LIFETIME_MIN_S 60u          /* a mapping for less is none */
 #define MAPPER_AGAIN_US       600000000ull /* until the next round, at most */
+#define MAPPER_DOUBLINGS      4u           /* of that, while a router never says a word */
 #define MAPPER_TRIES          3u           /* of a question: 0.25, 0.5 and 1 s apart */
 #define MAPPER_FIRST_US       250000ull
 #define MAPPER_RELEASE_US     150000ull  /* between them at the end */
@@ -43,6 +44,7 @@ struct mapper {
     bool releasing;
     unsigned tries;    /* of the present question */
     unsigned failures; /* rounds that ended with nothing */
+    unsigned silent;   /* of those the last ones, before which no datagram came */
     uint64_t next_us;  /* when the next question is due, or the next round */
     uint64_t asked_us;
     struct addr outer; /* the router's, by NAT-PMP */
