@@ -159,18 +159,41 @@ static void a_datagram_that_is_larger_than_one_call_sends_is_dropped(void **stat
     lab_close(&lab);
 }
 
-/* Whoever knows a channel's number could want many HMACs. */
+/* On channels that there are none of, too. */
 static void messages_of_one_source_are_bounded(void **state)
 {
     (void)state;
     struct lab lab = lab_open(100, 50);
-    struct pair p = pair_open(&lab, 1);
-    struct relay_grant forged = {.channel = p.channel};
+    const struct addr from = {.family = 4, .port = 9443, .ip = {10, 1, 0, 1}};
+    const struct relay_grant none = {.channel = 77};
     uint8_t cookie[RELAY_COOKIE_LEN] = {0};
     unsigned looked_at = 0;
     for (unsigned i = 0; i < 20000; i++)
-        looked_at += say(&lab, &forged, 0, &p.from, i, cookie) == RELAY_FORGED;
+        looked_at += say(&lab, &none, 0, &from, i, cookie) == RELAY_UNKNOWN;
     assert_in_range(looked_at, 1000, 8192);
+    lab_close(&lab);
+}
+
+/* Whoever knows a channel's number could want many HMACs, from everywhere. */
+static void messages_on_one_channel_leave_those_on_others(void **state)
+{
+    (void)state;
+    struct lab lab = lab_open(100, 50);
+    const struct pair p = pair_open(&lab, 1);
+    const struct relay_grant forged = {.channel = p.channel};
+    uint8_t cookie[RELAY_COOKIE_LEN] = {0};
+    unsigned looked_at = 0;
+    for (unsigned i = 0; i < 20000; i++) {
+        const struct addr from = {
+            .family = 4, .port = 1, .ip = {(uint8_t)(20 + i % 100), (uint8_t)(i / 100), 0, 1}};
+        looked_at += say(&lab, &forged, 0, &from, i, cookie) == RELAY_FORGED;
+    }
+    assert_in_range(looked_at, 1, RELAY_BINDS_BURST);
+    struct pair other = pair_open(&lab, 3);
+    offer(&lab, &other, 1);
+    assert_int_equal(other.passed, 1);
+    lab.now_us += USEC_PER_SEC;
+    assert_int_equal(say(&lab, &forged, 0, &p.from, 1, cookie), RELAY_FORGED);
     lab_close(&lab);
 }
 
@@ -182,6 +205,7 @@ int main(void)
         cmocka_unit_test(threads_whose_times_differ_share_the_books),
         cmocka_unit_test(a_datagram_that_is_larger_than_one_call_sends_is_dropped),
         cmocka_unit_test(messages_of_one_source_are_bounded),
+        cmocka_unit_test(messages_on_one_channel_leave_those_on_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,6 +24,8 @@
     120000000ull /* … and gets nothing after so long: it may be another's address by then */
 #define RELAY_COOKIE_US   60000000ull /* a cookie is good for one to two of these */
 #define RELAY_AGAIN_US    1000000ull  /* between two channels of a pair */
+#define RELAY_BINDS_US    100000ull   /* between two messages on a channel that are looked at … */
+#define RELAY_BINDS_BURST 32          /* … of which there may be so many at once */
 #define RELAY_PER_ID      4096        /* channels of one id; … */
 #define RELAY_PER_ID_MANY 64          /* … it has no more than these once half of all are given out */
 
@@ -86,6 +88,9 @@ void relay_serve(struct relay *r, const struct node_id *id, bool on);
  * bytes is how many it and those behind it have, which go the same way: they are charged. */
 enum relay_verdict relay_pass(struct relay *r, const struct addr *from, const uint8_t *head, size_t len,
                               size_t bytes, uint64_t now_us, struct relay_hop *out) must_check;
+
+/* Whether a message on that channel is looked at now: then it counts. False, too, where there is no such channel. */
+bool relay_may_bind(struct relay *r, uint32_t channel, uint64_t now_us);
 
 /* A message, whole, that was sent to local: RELAY_ANSWER and what to answer, or why not. */
 enum relay_verdict relay_bind(struct relay *r, const struct relay_hop *from, const uint8_t *data, size_t len,

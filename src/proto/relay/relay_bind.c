@@ -57,6 +57,13 @@ static enum relay_verdict answer_with(const struct relay_message *m, const struc
     return relay_message_encode(m, l->token, answer) ? RELAY_MALFORMED : RELAY_ANSWER;
 }
 
+bool relay_may_bind(struct relay *r, uint32_t channel, uint64_t now_us)
+{
+    static const struct bucket_rate rate = {RELAY_BINDS_US, RELAY_BINDS_BURST};
+    struct channel *c = table_get(r->channels, channel);
+    return c && bucket_take(&c->binds, &rate, 1, now_us);
+}
+
 enum relay_verdict relay_bind(struct relay *r, const struct relay_hop *from, const uint8_t *data, size_t len,
                               uint64_t now_us, uint8_t answer[RELAY_MESSAGE_LEN], struct relay_binding *out)
 {

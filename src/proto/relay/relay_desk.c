@@ -115,7 +115,7 @@ unsigned relay_desk_count(struct relay_desk *d)
     return count;
 }
 
-/* Each costs some HMACs, of which whoever knows a channel's number could want many. Called with the lock. */
+/* Each costs some HMACs, of which whoever knows a channel's number, as its ends do, could want many. Called with the lock. */
 static bool may_bind(struct relay_desk *d, const struct addr *from, const uint8_t *data, size_t len,
                      uint64_t now_us)
 {
@@ -124,7 +124,7 @@ static bool may_bind(struct relay_desk *d, const struct addr *from, const uint8_
     if (limits_take(d->binds, from, 1, now_us))
         return false;
     return envelope_decode(data, len, &e) || !relay_has(d->books, e.channel) ||
-           bucket_take(&d->all_binds, &all, 1, now_us);
+           (relay_may_bind(d->books, e.channel, now_us) && bucket_take(&d->all_binds, &all, 1, now_us));
 }
 
 enum relay_verdict relay_desk_bind(struct relay_desk *d, const struct relay_hop *from, const uint8_t *data,

@@ -3,6 +3,7 @@
 /* What the files of a relay's books share: relay.c has the channels and what passes, relay_bind.c who is where. Nobody else
  * includes this. */
 
+#include "base/bucket.h"
 #include "base/heap.h"
 #include "base/table.h"
 #include "proto/relay/relay.h"
@@ -30,6 +31,7 @@ struct channel {
     uint64_t made_us;
     struct heap_node deadline;
     struct relay_share share;
+    struct bucket binds; /* messages that are looked at */
 };
 
 struct relay {
