@@ -34,6 +34,7 @@ ROOMS = {
         "admission": {"wire"},
         "uplink": {"wire"},
         "portmap": set(),
+        "lan": set(),
         "relay": {"wire", "admission"},
         "stream": {"wire", "message"},
         "punch": {"wire", "message", "nat"},
