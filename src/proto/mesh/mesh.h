@@ -118,6 +118,19 @@ void mesh_records(const struct mesh *m,
                   void (*visit)(void *context, uint64_t expiry_s, const struct record_bytes *bytes),
                   void *context);
 
+/* A peer of our lists, for whoever looks for it on the local network. */
+struct mesh_listed_peer {
+    struct node_id id;
+    bool wanted; /* it is dialled; else it is only admitted */
+    bool placed; /* a person said where it is */
+    bool open;   /* data can flow */
+};
+/* Calls visit for each. */
+void mesh_listed(const struct mesh *m, void (*visit)(void *context, const struct mesh_listed_peer *peer),
+                 void *context);
+/* Somebody who knows its id and ours says that a wanted peer listens there: it is dialled, soon and before others. */
+void mesh_on_neighbour(struct mesh *m, const struct node_id *id, const struct addr *control, uint64_t now_us);
+
 /* Nobody knows an address of a wanted peer; why is the end of a sentence. It holds until one is known. */
 void mesh_set_missing(struct mesh *m, const struct node_id *id, const char *why);
 

@@ -158,6 +158,9 @@ void peer_set_targets(struct peer *p, const struct target *list, unsigned count,
 /* One more, learned from where its datagrams come from. */
 void peer_add_target(struct peer *p, const struct target *target);
 
+/* It is said to be here, close by: the round that runs goes there next, or a new one begins there. */
+void peer_dial_here(struct peer *p, const struct target *target, uint64_t now_us);
+
 /* Our uplink to a backbone is up: the peer may be dialled by it, after the first target; or it is lost, and what was asked
  * of that backbone with it. */
 void peer_set_uplink(struct peer *p, unsigned backbone, bool up, uint64_t now_us);

@@ -68,6 +68,37 @@ void peer_add_target(struct peer *p, const struct target *target)
     p->dial.targets[at] = *target;
 }
 
+/* The list without target, or without its last one where it is full of others. */
+static void take_out(struct peer *p, const struct target *target)
+{
+    unsigned at = p->dial.given;
+    while (at < p->dial.count && !target_same(&p->dial.targets[at], target))
+        at++;
+    if (at == p->dial.count && at < PEER_TARGETS_MAX)
+        return;
+    at = at == PEER_TARGETS_MAX ? at - 1 : at;
+    p->dial.count--;
+    p->dial.next -= p->dial.next > at;
+    memmove(&p->dial.targets[at], &p->dial.targets[at + 1],
+            (p->dial.count - at) * sizeof(p->dial.targets[0]));
+}
+
+void peer_dial_here(struct peer *p, const struct target *target, uint64_t now_us)
+{
+    for (unsigned i = 0; i < p->dial.given; i++)
+        if (target_same(&p->dial.targets[i], target))
+            return;
+    if (p->dial.given == PEER_TARGETS_MAX)
+        return;
+    take_out(p, target);
+    unsigned at = p->dial.running && p->dial.next > p->dial.given ? p->dial.next : p->dial.given;
+    memmove(&p->dial.targets[at + 1], &p->dial.targets[at],
+            (p->dial.count - at) * sizeof(p->dial.targets[0]));
+    p->dial.targets[at] = *target;
+    p->dial.count++;
+    peer_dial_soon(p, now_us);
+}
+
 /* From when on another link is of use. */
 static uint64_t wants_link_at(const struct peer *p, uint64_t now_us)
 {
