@@ -257,6 +257,18 @@ static void router_is_asked_for_ports_unless_that_is_off(void **state)
     assert_refused("auto or off", "-portmap", "on");
 }
 
+static void local_network_hears_of_whom_connect_seeks_unless_more_or_less_is_said(void **state)
+{
+    (void)state;
+    assert_taken("-name", "x");
+    assert_int_equal(config.lan, CONFIG_LAN_SOUGHT);
+    assert_taken("-lan");
+    assert_int_equal(config.lan, CONFIG_LAN_ALL);
+    assert_taken("-lan=false");
+    assert_int_equal(config.lan, CONFIG_LAN_OFF);
+    assert_refused("switch", "-lan=some");
+}
+
 static void carriers_are_chosen_by_name(void **state)
 {
     (void)state;
@@ -525,7 +537,7 @@ static void help_names_every_flag_but_the_hidden(void **state)
         "keydir", "generate-keys", "backbone", "ip",      "port",    "udp-port", "control-port",   "tap",
         "tap-ip", "tap-netmask",   "tap-mtu",  "public",  "connect", "allow",    "profile",        "v",
         "name",   "run",           "help",     "version", "workers", "sandbox",  "cipher-library", "carrier",
-        "relay",  "relay-rate",    "portmap"};
+        "relay",  "relay-rate",    "portmap",  "lan"};
     (void)state;
     const char *const words[] = {"shadowmesh-l2", "--help", NULL};
     assert_int_equal(parse_words(stdout, words), FLAGS_EXIT_OK);
@@ -563,6 +575,7 @@ int main(void)
         cmocka_unit_test(addresses_are_of_hosts),
         cmocka_unit_test(device_names_are_the_kernels),
         cmocka_unit_test(mtu_is_bounded),
+        cmocka_unit_test(local_network_hears_of_whom_connect_seeks_unless_more_or_less_is_said),
         cmocka_unit_test(carriers_are_chosen_by_name),
         cmocka_unit_test(a_node_relays_when_told_at_a_rate),
         cmocka_unit_test(router_is_asked_for_ports_unless_that_is_off),

@@ -226,6 +226,15 @@ static const char *read_portmap(void *context, const char *text)
     return p->config->portmap || strcmp(text, "off") == 0 ? NULL : "is unknown: give auto or off";
 }
 
+static const char *read_lan(void *context, const char *text)
+{
+    struct parse *p = context;
+    bool all;
+    const char *wrong = flags_read_switch(text, &all);
+    p->config->lan = all ? CONFIG_LAN_ALL : CONFIG_LAN_OFF;
+    return wrong;
+}
+
 static const char *read_relay(void *context, const char *text)
 {
     struct parse *p = context;
@@ -340,6 +349,10 @@ static const struct flag flags[] = {
      "port (default 8443) spare asking the backbone; may repeat",
      read_connect},
     {"allow", "ID", "accept this id without dialling it; may repeat", read_allow},
+    {"lan", NULL,
+     "tell peers of -allow, too, on the local network that this node is here; those of -connect "
+     "without @HOST are looked for there anyway, and nobody is with -lan=false",
+     read_lan},
     {"public", NULL,
      "be listed in the backbone's directory and accept every "
      "authenticated node, not only -connect and -allow",
@@ -489,9 +502,10 @@ static bool check_together(struct parse *p)
         return false;
     for (unsigned i = 0; i < c->connect_count; i++)
         if (c->backbone_count == 0 && c->connect[i].host[0] == '\0')
-            complain("warning: -connect %s: without -backbone only -connect ID@HOST can be dialled; waiting "
-                     "until this peer dials us",
-                     id_format(&c->connect[i].id, id));
+            complain("warning: -connect %s: without -backbone and @HOST %s", id_format(&c->connect[i].id, id),
+                     c->lan == CONFIG_LAN_OFF ? "it is not dialled unless a peer knows where it is"
+                                              : "it is found on the local network alone, or where a peer "
+                                                "knows it to be");
     return true;
 }
 

@@ -19,6 +19,7 @@
 #define CONFIG_PORT_STUN       3478 /* RFC 8489 §18.6 */
 #define CONFIG_PORT_DATA       9443
 #define CONFIG_PORT_CONTROL    8443
+#define CONFIG_PORT_LAN        9444
 #define CONFIG_MTU_DEFAULT     1500
 #define CONFIG_MTU_MIN         576
 #define CONFIG_MTU_MAX         9000
@@ -27,6 +28,13 @@
 #define CONFIG_URL_MAX         512
 #define CONFIG_RELAY_MBIT      100
 #define CONFIG_RELAY_MBIT_MAX  100000
+
+/* Who hears of us on the local network. */
+enum config_lan {
+    CONFIG_LAN_SOUGHT, /* those of -connect without a host */
+    CONFIG_LAN_ALL,    /* everybody of -connect and -allow */
+    CONFIG_LAN_OFF,
+};
 
 struct config_connect {
     struct node_id id;
@@ -65,6 +73,7 @@ struct config {
     enum carriers carriers; /* -carrier */
     unsigned relay_mbit;    /* -relay, -relay-rate; 0: it relays for nobody */
     bool portmap;           /* -portmap auto: the router is asked to map our ports */
+    enum config_lan lan;    /* -lan */
     bool sandbox;           /* -sandbox */
     char run_dir[256];      /* of the API socket */
     unsigned connect_count;

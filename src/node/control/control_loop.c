@@ -60,6 +60,7 @@ static void on_underlay_changed(struct node *n)
     addresses_on_change(&n->addresses, clock_monotonic_us());
     survey_forget(n->survey);
     hosts_forget_failures(&n->hosts);
+    neighbours_on_change(n->neighbours, clock_monotonic_us());
     stun_hosts_forget(&n->stun_hosts);
     nat_watch_changed(&n->nat_watch, clock_monotonic_us());
     streams_drop_homeless(n->streams);
@@ -107,6 +108,7 @@ static void on_slow(uv_timer_t *timer)
     standbys_tick(&n->standbys, addresses_stun_server(&n->addresses), now_us);
     pings_tick(&n->pings, now_us);
     hosts_tick(&n->hosts);
+    neighbours_tick(n->neighbours, now_us);
     stun_hosts_tick(&n->stun_hosts, now_us);
     nat_watch_tick(&n->nat_watch, now_us);
     if (n->trunks)

@@ -294,6 +294,20 @@ static bool add_hosts(struct node *n)
     return true;
 }
 
+static bool start_neighbours(struct node *n)
+{
+    const struct neighbours_config config = {.loop = &n->loop,
+                                             .config = n->config,
+                                             .me = n->identity,
+                                             .device = n->device,
+                                             .mesh = n->mesh,
+                                             .drops = n->drops};
+    int err = n->config->lan == CONFIG_LAN_OFF ? 0 : neighbours_new(&config, &n->neighbours);
+    if (err)
+        log_error("cannot look for peers on the local network: %s", err_str(err));
+    return err == 0;
+}
+
 /* Nobody is served before the loop runs. */
 static void init_commands(struct node *n)
 {
@@ -384,7 +398,7 @@ bool control_start(struct node *n)
     init_parts(n);
     tell_addresses(n);
     if (!start_survey(n) || !open_helpers(n) || !start_records(n) || !start_backbones(n) ||
-        !start_portmap(n) || !add_hosts(n) || !keep_key(n))
+        !start_portmap(n) || !add_hosts(n) || !start_neighbours(n) || !keep_key(n))
         return false;
     struct nat_watch_config watch;
     control_events_of_nat_watch(n, &watch);

@@ -36,6 +36,7 @@
 #include "node/underlay/addresses.h"
 #include "node/underlay/filter.h"
 #include "node/underlay/hosts.h"
+#include "node/underlay/neighbours.h"
 #include "node/underlay/portmap.h"
 #include "node/underlay/standbys.h"
 #include "node/underlay/stun_hosts.h"
@@ -73,6 +74,7 @@ struct node {
     struct portmap *portmap; /* NULL with -portmap off */
     struct standbys standbys;
     struct hosts hosts;
+    struct neighbours *neighbours; /* NULL with -lan=false */
     struct stun_hosts stun_hosts;
     struct nat_watch nat_watch;
     struct backbones *backbones; /* NULL without -backbone */

@@ -17,6 +17,7 @@ void control_stop(struct node *n, int code)
     addresses_tell(&n->addresses, NULL);
     portmap_close(n->portmap); /* its helper ends the mappings while all else stops */
     backbones_leave_directories(n->backbones);
+    neighbours_close(n->neighbours);
     checks_end(&n->checks);
     nat_watch_close(&n->nat_watch);
     records_close(n->records); /* while the mesh has them */

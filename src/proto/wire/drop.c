@@ -43,6 +43,7 @@ static const char *const names[DROP_COUNT] = {
     [DROP_RELAY] = "relay",
     [DROP_RELAY_RATE] = "relay_rate",
     [DROP_RECORD] = "record",
+    [DROP_BEACON] = "beacon",
 };
 
 const char *drop_name(enum drop drop)

@@ -45,6 +45,7 @@ enum drop {
     DROP_RELAY, /* in an envelope that is not from a relay and channel that we bound, or in a second one */
     DROP_RELAY_RATE, /* of a pair that we relay for: over its share, its source's rate or that of all */
     DROP_RECORD,     /* a record that was not asked for, or that does not verify */
+    DROP_BEACON,     /* of the local network, and none of a peer of ours, or an old one (PROTOCOL §20) */
     DROP_COUNT
 };
 
