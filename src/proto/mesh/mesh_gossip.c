@@ -17,14 +17,13 @@
 #define PERIOD_MAX_US   60000000ull /* … doubled while nobody new is met */
 #define VISITS          4
 #define VISIT_AGAIN_US  1000000ull
-#define MOVED_US        3000000ull        /* its new record is made by then */
-#define ASK_US          5000000ull        /* that an answer may take */
-#define SCAN_SLOTS      64                /* looked at beside a visitor */
-#define KEPT_MAX        (8u << 20)        /* bytes of all records; strangers' have half of it */
-#define ANSWERS         64                /* records that leave in a second, and at once … */
-#define STRANGER_COST   (1 + ANSWERS / 2) /* … of which so many have to be there for one to a stranger */
+#define MOVED_US        3000000ull /* its new record is made by then */
+#define ASK_US          5000000ull /* that an answer may take */
+#define SCAN_SLOTS      64         /* looked at beside a visitor */
+#define KEPT_MAX        (8u << 20) /* bytes of all records; strangers' have half of it */
+#define ANSWERS         64         /* records that leave in a second, and at once, whoever asks … */
+#define STRANGER_COST   33         /* … of which so many have to be there for one to a stranger */
 
-/* Records that leave, whoever asks. */
 static const struct bucket_rate answer_rate = {USEC_PER_SEC / ANSWERS, ANSWERS};
 
 static bool speaks(const struct peer *p)
