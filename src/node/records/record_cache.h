@@ -34,6 +34,6 @@ int record_cache_new(const struct record_cache_config *config, struct record_cac
 /* The list has changed: it is written soon, but at most once a minute, by the pool. NULL is allowed. */
 void record_cache_changed(struct record_cache *c);
 
-/* Writes what has changed, also while the pool still writes what was before: the list is asked for a last time in here. NULL is
- * allowed. */
+/* Writes what has changed, also while the pool still writes what was before; the list is asked for a last time in here. NULL
+ * is allowed. */
 void record_cache_close(struct record_cache *c);
