@@ -18,6 +18,7 @@ void control_stop(struct node *n, int code)
     portmap_close(n->portmap); /* its helper ends the mappings while all else stops */
     backbones_leave_directories(n->backbones);
     neighbours_close(n->neighbours);
+    n->neighbours = NULL;
     checks_end(&n->checks);
     nat_watch_close(&n->nat_watch);
     records_close(n->records); /* while the mesh has them */
