@@ -409,6 +409,7 @@ static void a_node_that_was_not_asked_pushes_nobody_out(void **state)
     pair_time_to(&lab.pair, CARRIER_RELAY, 10 * SECOND);
     run(&lab, 40 * SECOND);
     assert_int_equal(relay_desk_count(near->desk) + relay_desk_count(next->desk), 2);
+    uint64_t dropped = lab.pair.a->drops[DROP_RELAY] + lab.pair.b->drops[DROP_RELAY];
     struct message found = relay_word(MESSAGE_RELAY_FOUND, lab.pair.b);
     found.relay.rtt_us = 1;
     sim_say(liar, lab.pair.a, &found);
@@ -417,7 +418,7 @@ static void a_node_that_was_not_asked_pushes_nobody_out(void **state)
     run(&lab, 2 * SECOND);
     assert_int_equal(relay_desk_count(liar->desk), 0);
     assert_int_equal(relay_desk_count(near->desk) + relay_desk_count(next->desk), 2);
-    assert_int_equal(lab.pair.a->drops[DROP_RELAY] + lab.pair.b->drops[DROP_RELAY], 2);
+    assert_int_equal(lab.pair.a->drops[DROP_RELAY] + lab.pair.b->drops[DROP_RELAY], dropped + 2);
     close_lab(&lab);
 }
 
