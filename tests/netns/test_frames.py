@@ -183,8 +183,12 @@ def narrow_internet(lab, mtu, where):
     return a_host, b_host, server, r1, r2
 
 
-@pytest.mark.parametrize("mtu,where", [(1500, "middle"), (1400, "middle"), (1280, "middle"), (1000, "middle"), (576, "middle"),
-                                       (1400, "own"), (1280, "own"), (576, "own")])
+LONG = pytest.mark.long
+
+
+@pytest.mark.parametrize("mtu,where", [(1500, "middle"), (1400, "middle"), pytest.param(1280, "middle", marks=LONG),
+                                       pytest.param(1000, "middle", marks=LONG), (576, "middle"),
+                                       pytest.param(1400, "own", marks=LONG), (1280, "own"), pytest.param(576, "own", marks=LONG)])
 def test_full_frames_pass_a_narrow_path_without_icmp(lab, figure, mtu, where):
     a_host, b_host, server, _, _ = narrow_internet(lab, mtu, where)
     backbone = server.backbone()

@@ -41,7 +41,7 @@ def tcp_run(a, b, **how):
     return report["end"]["sum_received"]["bits_per_second"] / 1e6, after - before
 
 
-@pytest.mark.parametrize("workers", [(1, 2), (2, 1), (4, 2), (2, 2)], ids=lambda w: f"{w[0]}-{w[1]}")
+@pytest.mark.parametrize("workers", [(1, 2), *(pytest.param(w, marks=pytest.mark.long) for w in ((2, 1), (2, 2))), (4, 2)], ids=lambda w: f"{w[0]}-{w[1]}")
 def test_flows_keep_their_order_between_any_numbers_of_workers(lab, figure, workers):
     a, b = pair(lab, *workers)
     # The kernels spread a connection's first frames each by its own hash: a flow must have settled before its data comes.

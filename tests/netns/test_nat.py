@@ -65,7 +65,7 @@ def test_frames_pass_both_ways_through_a_nat(behind_nat, figure):
     figure(f"behind a NAT: {ping}; TCP {rates[0] / 1e6:.0f} and {rates[1] / 1e6:.0f} Mbit/s")
 
 
-@pytest.mark.parametrize("direction", ["from B", "from A"])
+@pytest.mark.parametrize("direction", ["from B", pytest.param("from A", marks=pytest.mark.long)])
 @pytest.mark.alone
 @pytest.mark.parametrize("change", ["forgets", "picks other ports", "gets another address"])
 def test_traffic_is_back_within_half_a_second_when_the_nat(behind_nat, figure, change, direction):

@@ -46,10 +46,10 @@ def nat_of(node, family="ipv4"):
 
 @pytest.mark.parametrize("kind, mapping, ports, filtering, hairpin", [
     ("none", "none", "kept", INDEPENDENT, None),
-    ("full cone", INDEPENDENT, "kept", INDEPENDENT, False),
-    ("address-restricted", INDEPENDENT, "kept", BY_ADDRESS, False),
+    pytest.param("full cone", INDEPENDENT, "kept", INDEPENDENT, False, marks=pytest.mark.long),
+    pytest.param("address-restricted", INDEPENDENT, "kept", BY_ADDRESS, False, marks=pytest.mark.long),
     ("port-restricted", INDEPENDENT, "kept", BY_PORT, False),
-    ("double NAT", INDEPENDENT, "kept", BY_PORT, False),
+    pytest.param("double NAT", INDEPENDENT, "kept", BY_PORT, False, marks=pytest.mark.long),
     ("symmetric, random", BY_PORT, "random", BY_PORT, False),
     ("symmetric, sequential", BY_PORT, "sequential", BY_PORT, False),
 ])

@@ -36,7 +36,7 @@ def test_busy_device_is_refused_at_once_and_its_owner_named(lab):
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("reverse_path", ["strict", "off"])
+@pytest.mark.parametrize("reverse_path", ["strict", pytest.param("off", marks=pytest.mark.long)])
 def test_overlapping_subnet_is_warned_of_and_works(lab, figure, reverse_path):
     a_host, b_host, server, _ = overlapped(lab, reverse_path == "strict")
     backbone = server.backbone()

@@ -52,7 +52,7 @@ def quiet(lab):
     return a, b, backbone, inet
 
 
-@pytest.mark.parametrize("from_a", [True, False], ids=["from the acceptor", "from the dialler"])
+@pytest.mark.parametrize("from_a", [pytest.param(True, marks=pytest.mark.long), False], ids=["from the acceptor", "from the dialler"])
 def test_first_ping_after_a_silence_is_answered_at_once_and_the_way_is_straight_again(quiet, figure, from_a):
     a, b, _, inet = quiet
     assert a.peer(b)["state"] == b.peer(a)["state"] == "connected"

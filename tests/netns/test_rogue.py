@@ -138,8 +138,11 @@ def streams_carried(stage):
     return [("UDP", 1 - udp["lost_percent"] / 100), ("TCP", tcp["bits_per_second"] / FLOWS / FLOW_BITS)]
 
 
-@pytest.mark.parametrize("lie", ["probes", "full-probes", "unasked-answers", "garbage", "fragments", "wrong-offers",
-                                 "wrong-answers", "same-step", "steps", "streams", "late-streams", "wrong-segments", "relay-words"])
+LONG_LIES = ("full-probes", "wrong-answers", "same-step", "late-streams", "wrong-offers")
+
+
+@pytest.mark.parametrize("lie", ["probes", "unasked-answers", "garbage", "fragments", "steps", "streams", "wrong-segments", "relay-words",
+                                 *(pytest.param(lie, marks=pytest.mark.long) for lie in LONG_LIES)])
 def test_others_are_served_while_a_peer_floods_control_datagrams(lab, figure, lie):
     drops = others_are_served(Stage(lab), figure, lie)
     if lie != "steps":

@@ -54,7 +54,7 @@ def start(host, backbone, address, *more):
     return host.node("-backbone", backbone.url, "-port", 9443, "-tap-ip", address, "-tap-netmask", 24, *more)
 
 
-@pytest.fixture(params=["one NAT", "two NATs"])
+@pytest.fixture(params=[pytest.param("one NAT", marks=pytest.mark.long), "two NATs"])
 def hidden(lab, request):
     """Two that can be dialled over TCP nowhere: (node A, node B, backbone)."""
     if request.param == "one NAT":
