@@ -17,6 +17,7 @@ enum cli_exit {
 
 struct cli_options {
     const char *run_dir;
+    bool run_given;   /* … by -run */
     const char *node; /* -n; NULL when not given */
     bool json;
     bool whole; /* -l: whole ids, every path */

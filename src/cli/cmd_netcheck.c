@@ -51,7 +51,7 @@ __attribute__((format(printf, 1, 2))) static char *text_of(const char *format, .
     return len < 0 ? NULL : out;
 }
 
-/* Where the newest observation has us. */
+/* Where the first observation has us. */
 static const char *seen_at(const json_t *family)
 {
     const json_t *observed = part(part(family, "nat"), "observed");
@@ -305,5 +305,10 @@ static enum cli_exit look_alone(const struct cli_options *options)
 
 int cmd_netcheck(const struct cli_options *options)
 {
+    if (options->check_count && (options->node || options->run_given)) {
+        cli_complain(
+            "netcheck asks either servers or nodes: with -backbone, -stun or -proxy leave -n and -run away");
+        return CLI_USAGE;
+    }
     return options->check_count ? look_alone(options) : ask_nodes(options);
 }

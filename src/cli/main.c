@@ -79,7 +79,9 @@ static const char *read_node(void *context, const char *text)
 
 static const char *read_run(void *context, const char *text)
 {
-    ((struct line *)context)->options.run_dir = text;
+    struct cli_options *o = &((struct line *)context)->options;
+    o->run_dir = text;
+    o->run_given = true;
     return text[0] ? NULL : "no folder: give the one that the node was started with";
 }
 

@@ -147,6 +147,12 @@ def test_without_node_or_server_the_remedy_is_told(lab):
     assert done.returncode == 2 and "-stun" in done.stderr
 
 
+@pytest.mark.parametrize("flags", [("-n", "alice"), ("-run", "/tmp")])
+def test_choice_of_a_node_beside_servers_is_refused(lab, flags):
+    done = lab.host("lonely").run(labs.program("shadowmesh"), "netcheck", "-stun", STUN, *flags, check=False)
+    assert done.returncode == 2 and "leave -n and -run away" in done.stderr
+
+
 @pytest.mark.parametrize("kind", ["full cone", "symmetric, random"])
 def test_coturns_own_program_comes_to_the_same_mapping(lab, kind):
     inet, server = routers.internet(lab)
