@@ -29,11 +29,6 @@ struct uplink_out {
 int uplink_out_add(struct uplink_out *o, enum websocket_frame frame, const uint8_t *bytes,
                    size_t len) must_check;
 
-static inline bool uplink_out_empty(const struct uplink_out *o)
-{
-    return !o->first && batch_queue_empty(&o->queue) && !o->current.frame && !o->current.batch;
-}
-
 /* Sends on fd, a stream socket, until nothing is left (0) or the socket takes no more (ERR_AGAIN). ERR_IO: the connection is lost. *sent counts
  * bytes of datagrams that are the kernel's now. */
 int uplink_out_flush(struct uplink_out *o, int fd, uint64_t now_us, uint64_t *sent) must_check;

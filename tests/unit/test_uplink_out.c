@@ -59,7 +59,7 @@ static void long_frame_goes_out_in_pieces_and_arrives_whole_before_the_next(void
     assert_memory_equal(in, "\x82\x7f\x00\x00\x00\x00\x00\x04\x93\xe0", 10);
     assert_memory_equal(in + 10, sent, sizeof(sent));
     assert_memory_equal(in + 10 + sizeof(sent), "\x8a\x00", 2);
-    assert_true(uplink_out_empty(&out));
+    assert_true(!out.first && batch_queue_empty(&out.queue) && !out.current.frame && !out.current.batch);
 }
 
 static void frame_to_a_node_that_is_gone_is_an_error(void **state)

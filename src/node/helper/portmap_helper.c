@@ -8,7 +8,6 @@
 #include "node/helper/portmap_side.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -69,8 +69,3 @@ static inline bool batch_queue_empty(const struct batch_queue *q)
 {
     return q->urgent.count + q->data.count == 0;
 }
-
-static inline size_t batch_queue_bytes(const struct batch_queue *q)
-{
-    return q->urgent.bytes + q->data.bytes;
-}
