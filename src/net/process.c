@@ -17,6 +17,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#define THREADS_TRIED_MAX 8
+
 void process_fill_streams(void)
 {
     int fd = open("/dev/null", O_RDWR);
@@ -60,6 +62,28 @@ size_t process_thread_bytes(void)
     (void)pthread_attr_getguardsize(&attributes, &guard);
     (void)pthread_attr_destroy(&attributes);
     return stack + guard;
+}
+
+static void *wait_for_others(void *gate)
+{
+    pthread_mutex_lock(gate);
+    pthread_mutex_unlock(gate);
+    return NULL;
+}
+
+bool process_may_start_threads(unsigned count)
+{
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    pthread_t threads[THREADS_TRIED_MAX];
+    unsigned started = 0;
+    pthread_mutex_lock(&gate); /* until the last one runs, none ends */
+    while (started < count && started < THREADS_TRIED_MAX &&
+           pthread_create(&threads[started], NULL, wait_for_others, &gate) == 0)
+        started++;
+    pthread_mutex_unlock(&gate);
+    for (unsigned i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    return started == count;
 }
 
 unsigned process_raise_files(unsigned wanted)

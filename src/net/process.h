@@ -24,6 +24,10 @@ void process_raise_locked(void);
 bool process_has_room(size_t bytes);
 size_t process_thread_bytes(void);
 
+/* Whether so many threads more can run at once, 8 at most (`ulimit -u`, a control group's limit): starts them, and waits for their
+ * end. */
+bool process_may_start_threads(unsigned count);
+
 /* Raises the soft limit on open files to wanted, or to the hard limit if that is less; never lowers it. Returns
  * what it is now. */
 unsigned process_raise_files(unsigned wanted);

@@ -244,7 +244,7 @@ def test_a_start_that_may_make_too_few_processes_or_threads_leaves_no_key(host):
         said += complaint(subprocess.CompletedProcess(node.argv, node.returncode, stderr=node.log())) + "\n"
         assert not (base / "keys").exists(), said
     assert (base / "keys" / "node.key").exists(), said
-    for part in ("the helper processes", "name look-ups", "backbone", "the process that keeps the key", "writes the log", "the data workers"):
+    for part in ("the helper processes", "name look-ups", "backbone", "the process that keeps the key", "writes the log", "the data workers", "handshakes"):
         assert part in said, (part, said)
 
 

@@ -176,6 +176,26 @@ static void files_are_raised_as_far_as_the_hard_limit_goes(void **state)
 }
 
 /* What ps(1) reads of pid. */
+/* In a process of a user who has no other: three, itself included. */
+static void threads_are_tried_all_at_once(void **state)
+{
+    (void)state;
+    if (mallinfo2().uordblks == 0)
+        skip(); /* a sanitizer has threads of its own */
+    pid_t pid = fork();
+    if (pid == 0) {
+        const struct rlimit three = {3, 3};
+        if (setresuid(64323, 64323, 64323) || setrlimit(RLIMIT_NPROC, &three))
+            _exit(2);
+        _exit(process_may_start_threads(2) && !process_may_start_threads(3) && process_may_start_threads(2)
+                  ? 0
+                  : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 static void read_shown(pid_t pid, const char *file, char out[4096])
 {
     char path[64];
@@ -308,6 +328,7 @@ int main(void)
         cmocka_unit_test(a_process_is_shown_by_its_title),
         cmocka_unit_test(root_becomes_nobody_and_stays_hardened),
         cmocka_unit_test(files_are_raised_as_far_as_the_hard_limit_goes),
+        cmocka_unit_test(threads_are_tried_all_at_once),
         cmocka_unit_test(a_trimmed_process_runs_on_with_less),
         cmocka_unit_test(what_was_freed_between_things_that_are_kept_is_given_back),
     };

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
-#define HANDSHAKE_POOL_THREADS 2 /* of libuv; made at the first work, behind the cage */
+#define HANDSHAKE_POOL_THREADS 2 /* of libuv; made behind the cage */
 
 struct handshake_pool;
 struct link_work;

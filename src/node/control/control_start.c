@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "crypto/aead.h"
 #include "crypto/secret.h"
+#include "net/process.h"
 #include "node/control/cage.h"
 #include "node/control/control_events.h"
 #include "node/control/control_loop.h"
@@ -165,6 +166,23 @@ static bool start_trunks(struct node *n)
     if (err)
         log_error("cannot start the thread for datagrams over TCP: %s", err_str(err));
     return err == 0;
+}
+
+static void nothing(uv_work_t *request)
+{
+    (void)request;
+}
+
+/* libuv aborts where it cannot make its threads. So they are made now, when there is room for them. */
+static bool start_pool(struct node *n)
+{
+    if (process_may_start_threads(HANDSHAKE_POOL_THREADS) &&
+        uv_queue_work(&n->loop, &n->pool_started, nothing, NULL) == 0)
+        return true;
+    log_error(
+        "cannot start the threads for handshakes: out of memory, or of threads (`ulimit -u`, TasksMax= of "
+        "the service)");
+    return false;
 }
 
 static bool start_workers(struct node *n)
@@ -393,7 +411,7 @@ bool control_start(struct node *n)
     snapshot_watch(&n->snapshot, &n->loop, control_events_resumed, n);
     if (!open_api(n) || !open_sockets(n) || !open_device(n) || !open_mesh(n) || !list_peers(n) ||
         !wait_for_helpers(n) || (n->key_made && keydir_draft(n->identity, n->config->keydir, &n->key)) ||
-        !enter_cage(n) || log_start_writer() || !start_trunks(n) || !start_workers(n))
+        !enter_cage(n) || log_start_writer() || !start_trunks(n) || !start_workers(n) || !start_pool(n))
         return false;
     init_parts(n);
     tell_addresses(n);

@@ -69,6 +69,7 @@ struct node {
     struct streams *streams;
     struct trunks *trunks; /* NULL with -carrier udp */
     struct handshake_pool *handshakes;
+    uv_work_t pool_started;
     struct addresses addresses;
     struct survey *survey;   /* of the NAT in front of us */
     struct portmap *portmap; /* NULL with -portmap off */
