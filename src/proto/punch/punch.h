@@ -18,8 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PUNCH_ADDRESSES_MAX 4  /* of a side that are sent to … */
-#define PUNCH_PORTS_MAX     15 /* … and ports that its next mappings may have */
+#define PUNCH_ADDRESSES_MAX 4                  /* of a side that are sent to … */
+#define PUNCH_PORTS_MAX     NAT_SEQUENTIAL_MAX /* … and ports that its next mappings may have */
 #define PUNCH_TARGETS_MAX   (PUNCH_ADDRESSES_MAX + PUNCH_PORTS_MAX)
 #define PUNCH_PROBES        2 /* to each port of those, besides the one that opens */
 /* In a round, of which the tries of a path are as many as §9 has them: what a peer can make us send. */
