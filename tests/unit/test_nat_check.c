@@ -137,10 +137,20 @@ static void carry(struct world *w, const struct nat_check_datagram *d)
         answer(w, d);
 }
 
-/* From the first datagram to the time when nothing is open. */
-static void run(struct world *w, unsigned count, const char *const *servers)
+/* Until nothing is open. */
+static void settle(struct world *w)
 {
     static struct nat_check_datagram d;
+    while (nat_check_deadline(&w->check, w->now_us) != TIME_NEVER) {
+        while (nat_check_next(&w->check, w->now_us, &d))
+            carry(w, &d);
+        w->now_us += 10000;
+        assert_true(w->now_us < START + 10 * USEC_PER_SEC);
+    }
+}
+
+static void run(struct world *w, unsigned count, const char *const *servers)
+{
     const struct random_source random = {count_up, &counter};
     w->now_us = START;
     w->largest = w->largest ? w->largest : 1500;
@@ -149,12 +159,7 @@ static void run(struct world *w, unsigned count, const char *const *servers)
         const struct addr server = parse(servers[i]);
         nat_check_add(&w->check, &server, w->now_us);
     }
-    while (nat_check_deadline(&w->check, w->now_us) != TIME_NEVER) {
-        while (nat_check_next(&w->check, w->now_us, &d))
-            carry(w, &d);
-        w->now_us += 10000;
-        assert_true(w->now_us < START + 10 * USEC_PER_SEC);
-    }
+    settle(w);
 }
 
 static bool is_host(const void *context, const struct addr *a)
@@ -350,6 +355,27 @@ static void servers_of_the_other_family_and_too_many_are_not_asked(void **state)
     assert_int_equal(c.count, NAT_CHECK_SERVERS_MAX);
 }
 
+/* What numbers ports would be disturbed by anything else that was sent. */
+static void a_look_asks_one_server_by_one_socket_and_nothing_else(void **state)
+{
+    (void)state;
+    struct world w = {.translates = true, .other = OTHER, .filtering = NAT_FILTERING_ENDPOINT_INDEPENDENT};
+    const struct addr server = parse(two[0]);
+    run(&w, 0, two);
+    assert_true(nat_check_look(&w.check, NAT_CHECK_MAIN, &server, START));
+    assert_false(nat_check_look(&w.check, NAT_CHECK_MAIN, &server, START));
+    settle(&w);
+    assert_int_equal(w.sent, 1);
+    assert_int_equal(nat_check_seen(&w.check, NAT_CHECK_MAIN)->port, MAPPED);
+    assert_null(nat_check_seen(&w.check, NAT_CHECK_SECOND));
+    w.silent = true;
+    assert_true(nat_check_look(&w.check, NAT_CHECK_SECOND, &server, w.now_us));
+    settle(&w);
+    assert_int_equal(w.sent, 4);
+    assert_null(nat_check_seen(&w.check, NAT_CHECK_SECOND));
+    assert_true(w.now_us < START + USEC_PER_SEC);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +389,7 @@ int main(void)
         cmocka_unit_test(what_turns_back_is_sent_to_one_host_and_no_systems_port),
         cmocka_unit_test(answers_from_elsewhere_and_to_others_count_for_nothing),
         cmocka_unit_test(servers_of_the_other_family_and_too_many_are_not_asked),
+        cmocka_unit_test(a_look_asks_one_server_by_one_socket_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

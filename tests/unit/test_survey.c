@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node/underlay/survey: a server of this test's own stands for a NAT, by what it says of the sockets that ask. */
+/* node/netcheck/survey: a server of this test's own stands for a NAT, by what it says of the sockets that ask. */
 
-#include "node/underlay/survey.h"
+#include "node/netcheck/survey.h"
 
 #include "net/udp.h"
-#include "node/underlay/addresses.h"
 #include "proto/message/stun.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +20,7 @@ enum manner { KEEPS, COUNTS_UP, COUNTS_DOWN, DRAWS, IS_SILENT, LOSES_ONE };
 static uv_loop_t loop;
 static uv_poll_t poll;
 static struct udp_socket server;
-static struct addresses addresses;
+static struct addr at; /* whom to ask; family 0: nobody */
 static struct survey *survey;
 static enum manner manner;
 static unsigned asked, told;
@@ -65,6 +64,12 @@ static void on_request(uv_poll_t *handle, int status, int events)
     assert_int_equal(sendto(server.fd, answer, answer_len, 0, (struct sockaddr *)&sa, len), answer_len);
 }
 
+static const struct addr *on_server(void *context)
+{
+    assert_ptr_equal(context, &loop);
+    return &at;
+}
+
 static void on_seen(void *context, uint32_t slot, const struct punch_seen *found)
 {
     assert_ptr_equal(context, &loop);
@@ -80,12 +85,8 @@ static int setup(void **state)
     assert_int_equal(udp_open(0, 1, &server), 0);
     uv_poll_init(&loop, &poll, server.fd);
     uv_poll_start(&poll, UV_READABLE, on_request);
-    struct addr at = {.family = 4, .port = server.port, .ip = {127, 0, 0, 1}};
-    addresses = (struct addresses){0};
-    (void)observers_set(&addresses.observers, 0, &at, 1);
-    addresses.observers.list[0][0].mapped = at; /* it has answered */
-    addresses.observers.list[0][0].doubtful = false;
-    const struct survey_config config = {&loop, &addresses, on_seen, &loop};
+    at = (struct addr){.family = 4, .port = server.port, .ip = {127, 0, 0, 1}};
+    const struct survey_config config = {&loop, on_server, on_seen, &loop};
     assert_int_equal(survey_new(&config, &survey), 0);
     asked = told = 0;
     return 0;
@@ -163,7 +164,7 @@ static void nothing_is_known_where_no_server_is_or_answers(void **state)
     (void)state;
     assert_found(IS_SILENT, NAT_PORTS_UNKNOWN, 0);
     assert_int_equal(asked, 3);
-    addresses.observers.list[0][0].mapped = (struct addr){0};
+    at = (struct addr){0};
     assert_found(KEEPS, NAT_PORTS_UNKNOWN, 0);
     assert_int_equal(asked, 0);
 }

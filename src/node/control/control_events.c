@@ -108,6 +108,21 @@ void control_events_of_nat_watch(struct node *n, struct nat_watch_config *out)
     *out = (struct nat_watch_config){.loop = &n->loop, .servers = on_servers, .found = on_nat, .context = n};
 }
 
+static const struct addr *on_server(void *context)
+{
+    return addresses_stun_server(&((struct node *)context)->addresses);
+}
+
+static void on_seen(void *context, uint32_t slot, const struct punch_seen *seen)
+{
+    mesh_on_seen(((struct node *)context)->mesh, slot, seen, clock_monotonic_us());
+}
+
+void control_events_of_survey(struct node *n, struct survey_config *out)
+{
+    *out = (struct survey_config){.loop = &n->loop, .server = on_server, .seen = on_seen, .context = n};
+}
+
 static void on_paired(void *context, unsigned number, const struct node_id *id, bool on)
 {
     mesh_on_paired(((struct node *)context)->mesh, number, id, on, clock_monotonic_us());
@@ -224,11 +239,6 @@ void control_events_wake(void *context)
 }
 
 /* ---- the machine ---- */
-
-void control_events_seen(void *context, uint32_t slot, const struct punch_seen *seen)
-{
-    mesh_on_seen(((struct node *)context)->mesh, slot, seen, clock_monotonic_us());
-}
 
 void control_events_resumed(void *context)
 {

@@ -9,8 +9,8 @@ struct link_work;
 struct nat_watch_config;
 struct node;
 struct portmap_config;
-struct punch_seen;
 struct record;
+struct survey_config;
 
 /* Streams' events go into the mesh. */
 struct streams_events control_events_of_streams(struct node *n);
@@ -40,8 +40,8 @@ void control_events_of_workers(struct node *n);
 /* Where the STUN server i of -stun is. context is the node. */
 void control_events_stun_found(void *context, unsigned i, const struct addr *list, unsigned count);
 
-/* What a look at our NAT found. context is the node. */
-void control_events_seen(void *context, uint32_t slot, const struct punch_seen *seen);
+/* What looks at our NAT asks a STUN server of ours, and tells the mesh. */
+void control_events_of_survey(struct node *n, struct survey_config *out);
 /* What watches the NATs asks our STUN servers, and tells addresses. */
 void control_events_of_nat_watch(struct node *n, struct nat_watch_config *out);
 

@@ -372,10 +372,11 @@ static void init_parts(struct node *n)
 
 static bool start_survey(struct node *n)
 {
-    const struct survey_config config = {&n->loop, &n->addresses, control_events_seen, n};
+    struct survey_config config;
+    control_events_of_survey(n, &config);
     int err = survey_new(&config, &n->survey);
     if (err)
-        log_error("cannot watch the sockets that look at our NAT: %s", err_str(err));
+        log_error("cannot prepare to look at our NAT: %s", err_str(err));
     return err == 0;
 }
 

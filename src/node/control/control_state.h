@@ -27,6 +27,7 @@
 #include "node/helper/helpers.h"
 #include "node/helper/name_client.h"
 #include "node/netcheck/nat_watch.h"
+#include "node/netcheck/survey.h"
 #include "node/records/record_cache.h"
 #include "node/records/records.h"
 #include "node/report/frame_log.h"
@@ -40,7 +41,6 @@
 #include "node/underlay/portmap.h"
 #include "node/underlay/standbys.h"
 #include "node/underlay/stun_hosts.h"
-#include "node/underlay/survey.h"
 #include "proto/mesh/mesh.h"
 #include <uv.h>
 

@@ -116,6 +116,21 @@ void netcheck_udp_add(struct netcheck_udp *u, const struct addr *server)
     uv_timer_start(&u->timer, on_timer, 0, 0);
 }
 
+bool netcheck_udp_look(struct netcheck_udp *u, enum nat_check_socket socket, const struct addr *server)
+{
+    struct nat_check *c = &u->checks[server->family == 6];
+    if (!nat_check_look(c, socket, server, clock_monotonic_us()))
+        return false;
+    uv_timer_start(&u->timer, on_timer, 0, 0);
+    return true;
+}
+
+const struct addr *netcheck_udp_seen(const struct netcheck_udp *u, enum nat_check_socket socket,
+                                     unsigned family)
+{
+    return nat_check_seen(&u->checks[family == 6], socket);
+}
+
 bool netcheck_udp_is_over(const struct netcheck_udp *u)
 {
     uint64_t now_us = clock_monotonic_us();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The UDP side of a network check: two fresh sockets, and an inquiry (proto/nat/nat_check.h) of each family on them. Control
- * thread. */
+/* Whoever asks STUN servers by sockets other than the data port's: two fresh ones, and an inquiry (proto/nat/nat_check.h) of
+ * each family on them. Control thread. */
 
 #include "base/err.h"
 #include "net/rtnl.h"
@@ -31,6 +31,13 @@ int netcheck_udp_open(struct netcheck_udp *u, uv_loop_t *loop, void (*progress)(
 
 /* Asks this server, too. */
 void netcheck_udp_add(struct netcheck_udp *u, const struct addr *server);
+
+/* Asks this server alone how it sees one of the sockets. False: the socket was asked before. */
+bool netcheck_udp_look(struct netcheck_udp *u, enum nat_check_socket socket, const struct addr *server);
+
+/* How it is seen by a server of that family; NULL: there is no answer. Borrowed. */
+const struct addr *netcheck_udp_seen(const struct netcheck_udp *u, enum nat_check_socket socket,
+                                     unsigned family);
 
 /* True when every question is answered or given up. */
 bool netcheck_udp_is_over(const struct netcheck_udp *u);

@@ -5,6 +5,7 @@
 #include "node/underlay/reflexive.h"
 
 #include "crypto/secret.h"
+#include "proto/nat/nat.h"
 
 void reflexive_restart(struct reflexive *r, const struct addr *server)
 {
@@ -58,12 +59,6 @@ size_t reflexive_request(struct reflexive *r, uint64_t now_us, uint8_t out[STUN_
     return stun_request_encode(r->transaction, out);
 }
 
-static bool may_be_ours(const struct addr *mapped, const struct addr *server)
-{
-    return mapped->family == server->family && addr_is_routable(mapped) && mapped->port &&
-           (!addr_is_private(mapped) || addr_is_private(server));
-}
-
 int reflexive_answer(struct reflexive *r, const struct addr *from, const uint8_t *data, size_t len,
                      uint64_t now_us)
 {
@@ -77,6 +72,6 @@ int reflexive_answer(struct reflexive *r, const struct addr *from, const uint8_t
     r->unanswered = 0;
     r->heard_us = now_us;
     r->next_us = now_us + REFLEXIVE_ASK_US;
-    r->mapped = may_be_ours(&mapped, &r->server) ? mapped : (struct addr){0};
+    r->mapped = nat_may_be_ours(&mapped, &r->server) ? mapped : (struct addr){0};
     return 0;
 }

@@ -47,7 +47,6 @@ size_t reflexive_request(struct reflexive *r, uint64_t now_us, uint8_t out[STUN_
 
 /* 0 when data is the answer that is waited for: mapped is what it says. ERR_UNSUPPORTED when nothing is open or from was
  * not asked, ERR_MISMATCH when it answers another request, ERR_FORMAT when it is no answer. An address at which no peer
- * could reach us is taken for none: one that is no other machine's (addr_is_routable), without port, of the other
- * family, or a private one by a server that has none itself. */
+ * could reach us (nat_may_be_ours) is taken for none. */
 int reflexive_answer(struct reflexive *r, const struct addr *from, const uint8_t *data, size_t len,
                      uint64_t now_us) must_check;

@@ -74,6 +74,12 @@ void nat_judge(struct nat *n, bool ours(const void *context, const struct addr *
     n->ports = ports_of(n, &p, port);
 }
 
+bool nat_may_be_ours(const struct addr *mapped, const struct addr *server)
+{
+    return mapped->family == server->family && mapped->port && addr_is_routable(mapped) &&
+           (!addr_is_private(mapped) || addr_is_private(server));
+}
+
 const char *nat_mapping_name(enum nat_mapping mapping)
 {
     switch (mapping) {

@@ -59,6 +59,10 @@ struct nat {
 void nat_judge(struct nat *n, bool ours(const void *context, const struct addr *a), const void *context,
                uint16_t port);
 
+/* Whether a peer could reach us where a server says that it sees us: not at an address that is no other machine's
+ * (addr_is_routable), without port, of the other family, or private unless the server's is, too. */
+bool nat_may_be_ours(const struct addr *mapped, const struct addr *server);
+
 /* For people and scripts: "endpoint-independent" … "unknown". */
 const char *nat_mapping_name(enum nat_mapping mapping);
 const char *nat_filtering_name(enum nat_filtering filtering);

@@ -12,6 +12,9 @@
 #define SECOND_US                                                                                            \
     400000ull /* how long the second socket waits for a server with another address, once one answers */
 
+#define LOOK_TRIES 3
+#define LOOK_US    200000ull /* of a look that somebody waits for, likewise */
+
 /* From one try to the next, and after the last. */
 static const uint64_t waits_us[NAT_CHECK_TRIES] = {300000, 600000, 800000, 800000};
 
@@ -51,6 +54,14 @@ static const struct nat_question *answered(const struct nat_check *c, enum nat_q
     return NULL;
 }
 
+static const struct nat_question *find_look(const struct nat_check *c, enum nat_check_socket socket)
+{
+    for (unsigned i = 0; i < c->count; i++)
+        if (c->questions[i].kind == NAT_QUESTION_LOOK && c->questions[i].socket == socket)
+            return &c->questions[i];
+    return NULL;
+}
+
 void nat_check_add(struct nat_check *c, const struct addr *server, uint64_t now_us)
 {
     unsigned servers = 0;
@@ -63,6 +74,12 @@ void nat_check_add(struct nat_check *c, const struct addr *server, uint64_t now_
     }
     if (server->family == c->family && servers < NAT_CHECK_SERVERS_MAX)
         (void)ask(c, NAT_QUESTION_SERVER, NAT_CHECK_MAIN, server, now_us);
+}
+
+bool nat_check_look(struct nat_check *c, enum nat_check_socket socket, const struct addr *server,
+                    uint64_t now_us)
+{
+    return !find_look(c, socket) && ask(c, NAT_QUESTION_LOOK, socket, server, now_us);
 }
 
 /* ---- what answers raise ---- */
@@ -96,16 +113,10 @@ static void ask_sizes(struct nat_check *c, const struct addr *server, uint64_t n
     }
 }
 
-static bool may_be_ours(const struct addr *mapped, const struct addr *server)
-{
-    return mapped->family == server->family && mapped->port && addr_is_routable(mapped) &&
-           (!addr_is_private(mapped) || addr_is_private(server));
-}
-
 /* A server may lie: what it names gets datagrams at one host, and at no port of a system's service. */
 static bool may_be_hairpinned(const struct nat_question *q)
 {
-    return q->mapped.port >= HAIRPIN_PORT_MIN && may_be_ours(&q->mapped, &q->to);
+    return q->mapped.port >= HAIRPIN_PORT_MIN && nat_may_be_ours(&q->mapped, &q->to);
 }
 
 /* Both at once: each opens its own way for the other. */
@@ -148,7 +159,14 @@ static void go_on(struct nat_check *c, const struct nat_question *q, uint64_t no
 
 static unsigned tries_of(enum nat_question_kind kind)
 {
+    if (kind == NAT_QUESTION_LOOK)
+        return LOOK_TRIES;
     return kind == NAT_QUESTION_SIZE ? 2 : NAT_CHECK_TRIES;
+}
+
+static uint64_t wait_us(const struct nat_question *q)
+{
+    return q->kind == NAT_QUESTION_LOOK ? LOOK_US : waits_us[q->tries];
 }
 
 static unsigned change_of(enum nat_question_kind kind)
@@ -171,7 +189,8 @@ bool nat_check_next(struct nat_check *c, uint64_t now_us, struct nat_check_datag
         if (is_over(q) || now_us < q->next_us)
             continue;
         q->asked_us = now_us;
-        q->next_us = now_us + waits_us[q->tries++];
+        q->next_us = now_us + wait_us(q);
+        q->tries++;
         out->socket = q->socket;
         out->to = q->to;
         out->len = stun_question_encode(q->transaction, change_of(q->kind), q->size, out->data);
@@ -208,6 +227,7 @@ static bool came_from_where_it_should(const struct nat_question *q, const struct
     case NAT_QUESTION_OTHER_HOST:
     case NAT_QUESTION_SIZE:
     case NAT_QUESTION_SECOND:
+    case NAT_QUESTION_LOOK:
         return addr_equal(from, &q->to);
     case NAT_QUESTION_HAIRPIN:
         return true;
@@ -264,7 +284,7 @@ static void collect_observations(const struct nat_check *c, struct nat *out)
         const struct nat_question *q = &c->questions[i];
         bool plain = q->kind == NAT_QUESTION_SERVER || q->kind == NAT_QUESTION_OTHER_PORT ||
                      q->kind == NAT_QUESTION_OTHER_HOST;
-        if (plain && q->answered && may_be_ours(&q->mapped, &q->to))
+        if (plain && q->answered && nat_may_be_ours(&q->mapped, &q->to))
             out->observed[out->observed_count++] =
                 (struct nat_observation){q->to, q->mapped, q->asked_us + q->rtt_us};
     }
@@ -322,4 +342,10 @@ const struct nat_question *nat_check_answer(const struct nat_check *c, const str
             return q;
     }
     return NULL;
+}
+
+const struct addr *nat_check_seen(const struct nat_check *c, enum nat_check_socket socket)
+{
+    const struct nat_question *q = find_look(c, socket);
+    return q && q->answered ? &q->mapped : NULL;
 }

@@ -32,6 +32,7 @@ enum nat_question_kind {
     NAT_QUESTION_CHANGE_BOTH,
     NAT_QUESTION_CHANGE_PORT,
     NAT_QUESTION_HAIRPIN,
+    NAT_QUESTION_LOOK, /* of nat_check_look */
 };
 
 struct nat_question {
@@ -70,6 +71,10 @@ void nat_check_init(struct nat_check *c, unsigned family, const struct random_so
  * NAT_CHECK_SERVERS_MAX. */
 void nat_check_add(struct nat_check *c, const struct addr *server, uint64_t now_us);
 
+/* Asks only how one server sees a socket; the answer raises no other question. False: that socket was asked before. */
+bool nat_check_look(struct nat_check *c, enum nat_check_socket socket, const struct addr *server,
+                    uint64_t now_us);
+
 /* False when nothing is to be sent now. */
 bool nat_check_next(struct nat_check *c, uint64_t now_us, struct nat_check_datagram *out);
 
@@ -90,3 +95,6 @@ size_t nat_check_size(const struct nat_check *c);
 
 /* The first answer of a server, or of that one alone; NULL: none. */
 const struct nat_question *nat_check_answer(const struct nat_check *c, const struct addr *server);
+
+/* How the socket of a nat_check_look was seen; NULL: there is no answer. */
+const struct addr *nat_check_seen(const struct nat_check *c, enum nat_check_socket socket);

@@ -7,14 +7,12 @@
 #include "proto/punch/punch.h"
 #include <uv.h>
 
-struct addresses;
-
-#define SURVEY_TRY_US  200000ull   /* for an answer, three times */
 #define SURVEY_KEEP_US 60000000ull /* a NAT that keeps ports, or draws them, still does so */
 
 struct survey_config {
     uv_loop_t *loop;
-    const struct addresses *addresses; /* know a server */
+    /* A STUN server that answers; family 0: none is known. Borrowed for the call. */
+    const struct addr *(*server)(void *context);
     void (*seen)(void *context, uint32_t slot, const struct punch_seen *seen);
     void *context;
 };
