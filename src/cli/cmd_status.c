@@ -149,6 +149,20 @@ static char *frames_text(const json_t *node)
     return out;
 }
 
+/* "198 of 199 members connected"; nothing of a node that is in no full mesh. */
+static char *mesh_text(const json_t *node)
+{
+    const json_t *mesh = json_object_get(node, "mesh");
+    double members = nodes_number(mesh, "members");
+    char *out = NULL;
+    if (!json_is_object(mesh))
+        return NULL;
+    if (asprintf(&out, "%.0f of %.0f member%s connected", nodes_number(mesh, "connected"), members,
+                 members == 1 ? "" : "s") < 0)
+        abort();
+    return out;
+}
+
 /* "2 pairs of peers, 1.2 GB so far, 100 Mbit/s at most"; nothing of a node that relays for nobody. */
 static char *relay_text(const json_t *node)
 {
@@ -217,6 +231,7 @@ static void print_node(const struct cli_options *options, json_t *node, bool tit
     add_fact(facts, "NAT", nat_text(node));
     mapping_text_add(facts, json_object_get(node, "port_mappings"));
     add_fact(facts, "frames", frames_text(node));
+    add_fact(facts, "mesh", mesh_text(node));
     add_fact(facts, "relays", relay_text(node));
     add_fact(facts, "drops", drops_text(node));
     add_fact(facts, "sandbox", sandbox_text(node));

@@ -64,6 +64,7 @@ struct sim_node {
     unsigned passed; /* datagrams that it relayed */
     enum carriers carriers;
     uint64_t features_off; /* of its next start */
+    bool full_mesh;        /* likewise */
     uint64_t control_idle_us, quiet_us;
     struct slot_set stale; /* what is to be made anew of … */
     /* … what the forwarding table would hold */

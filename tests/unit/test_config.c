@@ -269,6 +269,17 @@ static void local_network_hears_of_whom_connect_seeks_unless_more_or_less_is_sai
     assert_refused("switch", "-lan=some");
 }
 
+static void a_full_mesh_needs_its_members(void **state)
+{
+    (void)state;
+    assert_taken("-allow", ID_1);
+    assert_false(config.full_mesh);
+    assert_taken("-mesh", "-allow", ID_1, "-backbone", "http://a");
+    assert_true(config.full_mesh);
+    assert_refused("give -allow ID for each member", "-mesh");
+    assert_refused("give -allow ID for each member", "-mesh", "-connect", ID_1 "@a");
+}
+
 static void carriers_are_chosen_by_name(void **state)
 {
     (void)state;
@@ -576,6 +587,7 @@ int main(void)
         cmocka_unit_test(device_names_are_the_kernels),
         cmocka_unit_test(mtu_is_bounded),
         cmocka_unit_test(local_network_hears_of_whom_connect_seeks_unless_more_or_less_is_said),
+        cmocka_unit_test(a_full_mesh_needs_its_members),
         cmocka_unit_test(carriers_are_chosen_by_name),
         cmocka_unit_test(a_node_relays_when_told_at_a_rate),
         cmocka_unit_test(router_is_asked_for_ports_unless_that_is_off),

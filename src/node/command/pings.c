@@ -62,6 +62,14 @@ static struct ping *free_place(struct pings *p)
     return NULL;
 }
 
+/* Who asks may ask again soon: a member that waits for its turn has it now. */
+static void fail_apart(struct pings *p, const struct ping_search *s, struct api_call *call, uint64_t now_us)
+{
+    const char *why = s->peer.error;
+    api_fail(call, "%s is not connected%s%s", s->wanted, why[0] ? ": " : "", why);
+    mesh_on_demand(p->mesh, s->peer.slot, now_us);
+}
+
 void pings_start(struct pings *p, const json_t *request, struct api_call *call)
 {
     struct ping_search s = {.wanted = NULL};
@@ -72,7 +80,7 @@ void pings_start(struct pings *p, const json_t *request, struct api_call *call)
     if (!place)
         api_fail(call, "too many pings at once");
     else if (mesh_ping(p->mesh, s.peer.slot, token, now_us))
-        api_fail(call, "%s is not connected%s%s", s.wanted, s.peer.error[0] ? ": " : "", s.peer.error);
+        fail_apart(p, &s, call, now_us);
     else
         *place = (struct ping){call, s.peer.slot, token, now_us + PINGS_TIMEOUT_US};
 }

@@ -66,6 +66,16 @@ static json_t *describe_frames(const struct workers *workers)
                      "bytes_to_device", (json_int_t)f.bytes_to_device);
 }
 
+/* null: it is in no full mesh. */
+static json_t *describe_mesh(const struct status *s)
+{
+    unsigned members, connected;
+    if (!s->config->full_mesh)
+        return json_null();
+    mesh_members(s->mesh, &members, &connected);
+    return json_pack("{s:i, s:i}", "members", (int)members, "connected", (int)connected);
+}
+
 /* null: it does not. */
 static json_t *describe_relaying(const struct status *s)
 {
@@ -163,7 +173,7 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
     unsigned overlay_count = device_addresses(s->device, overlay, MESSAGE_ADDRS_MAX);
     enum aead_suite suite = aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305;
     return json_pack("{s:o, s:s, s:s, s:i, s:o, s:i, s:s, s:s, s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:o, s:o, "
-                     "s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}",
+                     "s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}",
                      "id", describe_id(identity_id(s->identity)), "name", s->config->name, "device",
                      device_tap(s->device)->name, "mtu", (int)device_mtu(s->device), "addresses",
                      prefixes(overlay, overlay_count), "workers", (int)s->workers->count, "aead",
@@ -177,5 +187,5 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
                      describe_sandbox(s->sandbox), "warnings", describe_warnings(s, now_us), "device_up",
                      device_up(s->device), "nat", describe_nats(s->addresses), "backbones",
                      describe_backbones(s->backbones, now_us), "relay", describe_relaying(s), "port_mappings",
-                     describe_mappings(s->portmap));
+                     describe_mappings(s->portmap), "mesh", describe_mesh(s));
 }

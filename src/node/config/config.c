@@ -192,6 +192,12 @@ static const char *read_allow(void *context, const char *text)
     return wrong;
 }
 
+static const char *read_mesh(void *context, const char *text)
+{
+    struct parse *p = context;
+    return flags_read_switch(text, &p->config->full_mesh);
+}
+
 static const char *read_run(void *context, const char *text)
 {
     struct parse *p = context;
@@ -349,6 +355,10 @@ static const struct flag flags[] = {
      "port (default 8443) spare asking the backbone; may repeat",
      read_connect},
     {"allow", "ID", "accept this id without dialling it; may repeat", read_allow},
+    {"mesh", NULL,
+     "connect to every id of -allow, each in its turn: of members that are all started with it, each has a "
+     "session with each",
+     read_mesh},
     {"lan", NULL,
      "tell peers of -allow, too, on the local network that this node is here; those of -connect "
      "without @HOST are looked for there anyway, and nobody is with -lan=false",
@@ -483,6 +493,20 @@ static bool settle_relay(struct parse *p)
     return true;
 }
 
+static bool settle_mesh(const struct config *c)
+{
+    if (!c->full_mesh)
+        return true;
+    if (c->allow_count == 0) {
+        complain("-mesh: there is nobody to connect to: give -allow ID for each member");
+        return false;
+    }
+    if (c->backbone_count == 0 && c->lan != CONFIG_LAN_ALL)
+        complain("warning: -mesh: without -backbone members are found only where a peer knows them to be, or "
+                 "with -lan on the local network");
+    return true;
+}
+
 /* Flags that are fine alone and contradict each other. */
 static bool check_together(struct parse *p)
 {
@@ -498,7 +522,7 @@ static bool check_together(struct parse *p)
         complain("-proxy and -proxy-auth are ways to a backbone, and there is none: give -backbone too");
         return false;
     }
-    if (!settle_relay(p))
+    if (!settle_relay(p) || !settle_mesh(c))
         return false;
     for (unsigned i = 0; i < c->connect_count; i++)
         if (c->backbone_count == 0 && c->connect[i].host[0] == '\0')

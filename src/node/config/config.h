@@ -69,6 +69,7 @@ struct config {
     unsigned workers;                                /* 0: one per CPU */
     char name[64];
     bool is_public, verbose, profile;
+    bool full_mesh; /* -mesh: those of -allow are dialled, too */
     enum aead_choice cipher_library;
     enum carriers carriers; /* -carrier */
     unsigned relay_mbit;    /* -relay, -relay-rate; 0: it relays for nobody */

@@ -101,6 +101,7 @@ static bool open_mesh(struct node *n)
     struct mesh_config config = {.me = n->identity,
                                  .name = c->name,
                                  .is_public = c->is_public,
+                                 .full_mesh = c->full_mesh,
                                  .lanes = (uint8_t)n->socket_count,
                                  .mtu = (uint16_t)device_mtu(n->device),
                                  .peers_max = n->peers_max,

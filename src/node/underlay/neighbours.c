@@ -186,7 +186,7 @@ struct listing {
 static void list_peer(void *context, const struct mesh_listed_peer *p)
 {
     struct listing *l = context;
-    bool sought = p->wanted && !p->placed;
+    bool sought = p->wanted && !p->placed && !p->member;
     if (l->count < LAN_PEERS_MAX && (sought || l->lan == CONFIG_LAN_ALL))
         l->list[l->count++] = (struct lan_peer){.id = p->id, .seeks = p->wanted, .connected = p->open};
 }

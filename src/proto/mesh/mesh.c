@@ -7,6 +7,7 @@
 #include "proto/mesh/mesh_sealed.h"
 #include "proto/mesh/mesh_accept.h"
 #include "proto/mesh/mesh_link.h"
+#include "proto/mesh/mesh_members.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_relay.h"
 #include "proto/mesh/mesh_scope.h"
@@ -110,6 +111,7 @@ void mesh_free(struct mesh *m)
     tls_context_free(m->tls);
     outputs_fini(&m->outputs);
     heap_fini(&m->due);
+    dial_turns_fini(&m->turns);
     free(m);
 }
 
@@ -149,6 +151,7 @@ void mesh_network_changed(struct mesh *m, uint16_t local_max, uint64_t now_us)
         punch_hurry(&p->punch, now_us);
         mesh_publish(m, p); /* nothing leaves from an address that is gone */
         peer_dial_soon(p, now_us);
+        mesh_member_hurry(m, p, now_us);
     }
     mesh_tick(m, now_us);
 }

@@ -48,6 +48,7 @@ struct mesh_config {
     const struct identity *me; /* borrowed while the mesh lives */
     const char *name;          /* copied */
     bool is_public;            /* accepts any authenticated node */
+    bool full_mesh;            /* dials those that it admits by mesh_allow, too, each in its turn */
     uint8_t lanes;             /* = workers */
     uint16_t mtu;              /* of the device */
     uint8_t mac[6];            /* of the device */
@@ -84,12 +85,17 @@ void mesh_free(struct mesh *m);
 /* Dial id and stay connected, at the given control addresses or where the directory says. ERR_EXISTS when id
  * is our own, ERR_SPACE when there are too many peers, ERR_NOMEM. */
 int mesh_connect(struct mesh *m, const struct node_id *id) must_check;
-/* Admit id though we are not public. Errors as above. Either takes a mesh_disallow back. */
+/* Admit id though we are not public; in a full mesh it is a member, and dialled. Errors as above. Either takes a mesh_disallow
+ * back. */
 int mesh_allow(struct mesh *m, const struct node_id *id) must_check;
 
 /* Dial id no more; its session ends at both sides. It may come by itself where it is admitted. ERR_NOT_FOUND when it was
  * not dialled. */
 int mesh_disconnect(struct mesh *m, const struct node_id *id, uint64_t now_us) must_check;
+/* A frame, or a person, is for the peer in slot. As a member without a session it is dialled before others. */
+void mesh_on_demand(struct mesh *m, uint32_t slot, uint64_t now_us);
+/* How many are on the list of those that we admit, and to how many of them data can flow. */
+void mesh_members(const struct mesh *m, unsigned *count, unsigned *connected);
 /* Neither dial nor admit id, even when we are public; its session ends at both sides. It is remembered in the place of a
  * peer. Errors as mesh_connect. */
 int mesh_disallow(struct mesh *m, const struct node_id *id, uint64_t now_us) must_check;
@@ -122,6 +128,7 @@ void mesh_records(const struct mesh *m,
 struct mesh_listed_peer {
     struct node_id id;
     bool wanted; /* it is dialled; else it is only admitted */
+    bool member; /* it is dialled as one of a full mesh */
     bool placed; /* a person said where it is */
     bool open;   /* data can flow */
 };

@@ -12,6 +12,7 @@
 #include "proto/mesh/mesh_dial.h"
 #include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_lists.h"
+#include "proto/mesh/mesh_members.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_punch.h"
@@ -197,6 +198,7 @@ void mesh_on_live(struct mesh *m, struct link *l, uint64_t now_us)
     mesh_update_relaying(m, p);
     peer_dial_succeeded(p, m->config.rehandshake_us, mesh_random(m), now_us);
     mesh_want(m, &p->id, false);
+    mesh_member_live(m, p, !link_is_opener(l), now_us);
     mesh_tell_overlay(m, p);
     mesh_announce_to(m, p);
     mesh_publish(m, p);

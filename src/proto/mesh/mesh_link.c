@@ -5,6 +5,7 @@
 
 #include "proto/mesh/mesh_accept.h"
 #include "proto/mesh/mesh_keychain.h"
+#include "proto/mesh/mesh_members.h"
 #include "proto/mesh/mesh_sealed.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_reach.h"
@@ -99,7 +100,10 @@ void mesh_lose(struct mesh *m, struct peer *p, struct link *l, const char *why, 
     peer_dial_soon(p, now_us);
     if (!p->wanted)
         return;
-    mesh_want(m, &p->id, true);
+    if (mesh_takes_turns(p))
+        mesh_member_lost(m, p, now_us);
+    else
+        mesh_want(m, &p->id, true);
     mesh_gossip_on_want(m);
 }
 

@@ -4,6 +4,7 @@
 #include "proto/mesh/mesh_lists.h"
 
 #include "proto/mesh/mesh_link.h"
+#include "proto/mesh/mesh_members.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_state.h"
@@ -29,6 +30,7 @@ int mesh_connect(struct mesh *m, const struct node_id *id)
     int err = get_peer(m, id, &p);
     if (err)
         return err;
+    mesh_member_leave(m, p);
     peer_want(p);
     mesh_touch(m, p);
     mesh_want(m, id, true);
@@ -44,7 +46,7 @@ int mesh_allow(struct mesh *m, const struct node_id *id)
         return err;
     peer_allow(p);
     mesh_touch(m, p);
-    return 0;
+    return mesh_member_join(m, p);
 }
 
 /* Nobody dials p any more, nor asks for its addresses. */
@@ -52,6 +54,7 @@ static void leave_alone(struct mesh *m, struct peer *p)
 {
     if (!p->wanted)
         return;
+    mesh_member_leave(m, p);
     peer_leave_alone(p);
     mesh_want(m, &p->id, false);
 }

@@ -4,6 +4,7 @@
 #include "proto/mesh/mesh_peers.h"
 
 #include "proto/mesh/mesh_accept.h"
+#include "proto/mesh/mesh_members.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_punch.h"
 #include "proto/mesh/mesh_relay.h"
@@ -50,6 +51,7 @@ int mesh_add_peer(struct mesh *m, const struct node_id *id, struct peer **out)
 void mesh_forget_peer(struct mesh *m, struct peer *p)
 {
     mesh_end_trunk(m, p, "", p->ticked_us);
+    mesh_member_leave(m, p);
     mesh_tell_gone(m, p);
     mesh_drop_relays(m, p);
     mesh_gossip_forget(m, p);
@@ -111,6 +113,7 @@ void mesh_learn_candidates(struct mesh *m, struct peer *p, const struct candidat
     }
     mesh_touch(m, p);
     peer_set_targets(p, targets, dialled, false);
+    mesh_member_news(m, p, now_us);
     if (mesh_punches(p))
         kept = hold_back(p, usable, kept);
     if (p->current)
@@ -136,4 +139,5 @@ void mesh_set_missing(struct mesh *m, const struct node_id *id, const char *why)
     if (!p)
         return;
     peer_dial_missing(p, why);
+    mesh_member_unknown(m, p);
 }

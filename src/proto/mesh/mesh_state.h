@@ -15,6 +15,7 @@
 #include "proto/admission/lobby.h"
 #include "proto/mesh/mesh.h"
 #include "proto/mesh/mesh_gossip.h"
+#include "proto/peer/dial_turns.h"
 #include "proto/peer/peer.h"
 #include "proto/peer/peer_index.h"
 
@@ -107,6 +108,9 @@ struct mesh {
     struct mesh_turns relay_words;              /* questions for nodes that relay, … */
     struct node_id relay_nodes[MESH_RELAY_NODES_MAX]; /* … which are these, */
     unsigned relay_node_count;                        /* … so many */
+    struct dial_turns turns;                          /* of the members of a full mesh, … */
+    struct bucket member_asks; /* … who are looked for in directories so often, … */
+    uint64_t member_came_us;   /* … and when one that was apart last dialled us */
     uint64_t expired_us;       /* when we last looked for channels of ours that nobody uses */
     struct mesh_gossip gossip; /* records that are passed on */
     uint64_t last_conn;

@@ -9,6 +9,7 @@
 #include "proto/mesh/mesh_datagram.h"
 #include "proto/mesh/mesh_handshake.h"
 #include "proto/mesh/mesh_link.h"
+#include "proto/mesh/mesh_members.h"
 #include "proto/mesh/mesh_news.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_session.h"
@@ -132,6 +133,8 @@ void mesh_on_connected(struct mesh *m, uint64_t conn, uint64_t now_us)
         return;
     }
     link_on_connected(l);
+    if (link_is_opener(l))
+        mesh_member_answered(m, link_owner(l), now_us);
     mesh_advance(m, l, now_us);
 }
 

@@ -6,6 +6,7 @@
  *   announcement       our new candidates, to a few peers at a time (mesh_announce.c)
  *   expiry             channels of ours that nobody uses, where we relay (mesh_relay_serve.c)
  *   gossip             the next question for records (mesh_gossip.c)
+ *   members            the next turn of one that is to be dialled (mesh_members.c)
  * Timers of a peer, of which the heap holds the earliest:
  *   its links          a handshake or a drain that has taken too long; the ratchet (proto/link/keychain.h)
  *   its paths          probes, answers that are overdue (proto/path/path.h)
@@ -28,6 +29,7 @@
 #include "proto/mesh/mesh_announce.h"
 #include "proto/mesh/mesh_datagram.h"
 #include "proto/mesh/mesh_dial.h"
+#include "proto/mesh/mesh_members.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_punch.h"
@@ -110,7 +112,10 @@ static void end_round(struct mesh *m, struct peer *p, uint64_t now_us)
                   p->dial.error);
     }
     peer_dial_round_failed(p, mesh_random(m), now_us);
-    mesh_want(m, &p->id, true);
+    if (mesh_takes_turns(p))
+        mesh_member_failed(m, p, now_us);
+    else
+        mesh_want(m, &p->id, true);
 }
 
 static void tick_dialling(struct mesh *m, struct peer *p, uint64_t now_us)
@@ -153,6 +158,7 @@ void mesh_tick(struct mesh *m, uint64_t now_us)
     mesh_gossip_tick(m, now_us);
     mesh_tick_accepted(m, now_us);
     mesh_expire_channels(m, now_us);
+    mesh_tick_members(m, now_us);
     while ((p = first_due(m, now_us)) && p->due.at_us <= now_us && ticked++ < TICK_PEERS)
         tick_peer(m, p, now_us);
     m->behind = p && p->due.at_us <= now_us;
@@ -165,6 +171,7 @@ uint64_t mesh_next_deadline(struct mesh *m, uint64_t now_us)
     uint64_t at = earlier(mesh_accepted_deadline(m, now_us), mesh_announcement_due(m));
     at = earlier(at, mesh_expiry_due(m));
     at = earlier(at, mesh_gossip_due(m));
+    at = earlier(at, dial_turns_deadline(&m->turns));
     at = earlier(at, p ? p->due.at_us : TIME_NEVER);
     return m->behind ? at : later(at, m->ticked_us + TICK_MIN_US);
 }

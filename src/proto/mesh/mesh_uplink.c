@@ -9,6 +9,7 @@
 #include "proto/mesh/mesh_accept.h"
 #include "proto/mesh/mesh_datagram.h"
 #include "proto/mesh/mesh_lists.h"
+#include "proto/mesh/mesh_members.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_relay.h"
@@ -61,10 +62,12 @@ void mesh_on_uplink(struct mesh *m, unsigned backbone, bool up, uint64_t now_us)
             continue;
         mesh_touch(m, p);
         peer_set_uplink(p, backbone, up, now_us);
-        if (up)
-            mesh_update_pairs(m, p);
-        else
+        if (!up) {
             lose_uplink(m, p, backbone, now_us);
+            continue;
+        }
+        mesh_update_pairs(m, p);
+        mesh_member_hurry(m, p, now_us);
     }
     mesh_tick(m, now_us);
 }

@@ -2,6 +2,7 @@
 /* What others may read of the mesh: the forwarding table's contents, and peers for people. Control thread. */
 
 #include "proto/mesh/mesh_dial.h"
+#include "proto/mesh/mesh_members.h"
 #include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_punch.h"
 #include "proto/mesh/mesh_reach.h"
@@ -157,7 +158,8 @@ void mesh_peers(const struct mesh *m, void (*visit)(void *context, const struct 
         if (view.state == MESH_PEER_NO_PATH)
             mesh_describe_dark(p, view.error);
         else
-            snprintf(view.error, sizeof(view.error), "%s", p->dial.error);
+            snprintf(view.error, sizeof(view.error), "%s",
+                     p->dial.error[0] ? p->dial.error : mesh_describe_turn(m, p));
         struct peer_totals totals;
         peer_totals(p, &totals);
         view.rx_bytes = totals.rx_bytes;

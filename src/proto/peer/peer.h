@@ -8,6 +8,7 @@
 #include "base/heap.h"
 #include "base/id.h"
 #include "proto/peer/allowance.h"
+#include "proto/peer/dial_turns.h"
 #include "proto/peer/reach.h"
 #include "proto/peer/relay_places.h"
 #include "proto/peer/trunk_plan.h"
@@ -35,10 +36,11 @@ struct peer {
     struct heap_node due;    /* when the mesh looks at it again … */
     uint64_t ticked_us;      /* … and when it last did */
     uint32_t slot;
-    bool wanted;        /* named in -connect: we dial it and keep it connected */
-    uint64_t wanted_us; /* since when */
-    bool allowed;       /* may connect to us though we are not public */
-    bool barred;        /* may not, even if we are */
+    bool wanted;           /* named in -connect, or a member: we dial it and keep it connected */
+    uint64_t wanted_us;    /* since when */
+    bool allowed;          /* may connect to us though we are not public */
+    bool barred;           /* may not, even if we are */
+    struct dial_turn turn; /* as a member of a full mesh it is dialled in its turn alone */
     char name[MESSAGE_NAME_MAX + 1];
 
     struct link *links[PEER_LINKS_MAX];
@@ -214,6 +216,9 @@ void peer_stream_broke(struct peer *p);
 
 /* That, or its paths did, or addresses changed: dial soon. */
 void peer_dial_soon(struct peer *p, uint64_t now_us);
+
+/* Its turn has come: whatever the last rounds had for it, it is dialled now. */
+void peer_dial_now(struct peer *p, uint64_t now_us);
 
 /* The best path answers. */
 bool peer_path_answers(const struct peer *p);

@@ -12,7 +12,8 @@
 #define DIAL_SESSION_US       2000000ull /* what the session is ahead of the others */
 #define DIAL_BACKOFF_MIN_US   250000ull
 #define DIAL_BACKOFF_MAX_US   15000000ull
-#define DIAL_BACKOFF_KNOWN_US 1000000ull /* for a peer that was connected lately */
+#define DIAL_BACKOFF_TURNS_US 120000000ull /* for a member of a full mesh, which dials us, too */
+#define DIAL_BACKOFF_KNOWN_US 1000000ull   /* for a peer that was connected lately */
 #define DIAL_KNOWN_US         60000000ull
 /* Two hosts with one key would throw each other out all the time. */
 #define USURPED_LEAST_US     30000000ull
@@ -99,9 +100,11 @@ void peer_dial_here(struct peer *p, const struct target *target, uint64_t now_us
     peer_dial_soon(p, now_us);
 }
 
-/* From when on another link is of use. */
+/* From when on another link is of use. A member without a session waits for its turn. */
 static uint64_t wants_link_at(const struct peer *p, uint64_t now_us)
 {
+    if (!dial_turn_has(&p->turn) && !peer_send_session(p))
+        return TIME_NEVER;
     const struct link *l = p->current;
     uint64_t at = p->dial.rehandshake_at_us, since_us = p->path_told.carrier ? p->reach.silent_us : 0;
     bool needed = p->dial.broke || !peer_carries_control(p);
@@ -221,7 +224,8 @@ void peer_dial_succeeded(struct peer *p, uint64_t rehandshake_us, uint32_t jitte
 void peer_dial_round_failed(struct peer *p, uint32_t jitter, uint64_t now_us)
 {
     bool known = p->current && now_us - link_live_us(p->current) < DIAL_KNOWN_US;
-    uint64_t most = known ? DIAL_BACKOFF_KNOWN_US : DIAL_BACKOFF_MAX_US;
+    uint64_t most = p->turn.state != DIAL_TURN_NONE ? DIAL_BACKOFF_TURNS_US : DIAL_BACKOFF_MAX_US;
+    most = known ? DIAL_BACKOFF_KNOWN_US : most;
     uint64_t wait = p->dial.backoff_us ? p->dial.backoff_us * 2 : DIAL_BACKOFF_MIN_US;
     p->dial.backoff_us = wait > most ? most : wait;
     p->dial.running = false;
@@ -314,6 +318,12 @@ void peer_stream_broke(struct peer *p)
 void peer_dial_soon(struct peer *p, uint64_t now_us)
 {
     p->dial.backoff_us = 0;
+    if (!p->dial.running)
+        p->dial.at_us = now_us;
+}
+
+void peer_dial_now(struct peer *p, uint64_t now_us)
+{
     if (!p->dial.running)
         p->dial.at_us = now_us;
 }
