@@ -12,6 +12,7 @@ import lab as labs
 import pytest
 from lab import A_OVERLAY, B_OVERLAY
 from test_session_control import FORGOTTEN_S, behind, start
+from wires import PacketSocket
 
 QUIET_S = 3  # for the minute without data
 ROUND_S = 8  # within which its end is seen
@@ -30,6 +31,24 @@ def carries(node, other):
 
 def straight_packets(inet):
     return int(inet.run("nft", "list", "counter", "inet", "count", "straight", echo=False).stdout.split("packets")[1].split()[0])
+
+
+def lldp(node, number):
+    mac = bytes.fromhex(node.host.mac("tap0").replace(":", ""))
+    return bytes.fromhex("0180c200000e") + mac + b"\x88\xcc" + b"%02d" % number + bytes(46 - 2)
+
+
+def say_to_everybody(nodes, seconds):
+    """As machines do that are left to themselves, for so long; each hears all of it, on the way that is left."""
+    sockets = [PacketSocket(node.host, "tap0") for node in nodes]
+    sent = [[], []]
+    for number in range(seconds // 2):
+        for node, at, frames in zip(nodes, sockets, sent):
+            frames.append(lldp(node, number))
+            at.send(frames[-1])
+        time.sleep(2)  # the pace that is being tested
+    for at, frames in zip(sockets, reversed(sent)):
+        assert at.receive_all(lambda f: f[12:14] == b"\x88\xcc", 0.3) == frames
 
 
 @pytest.fixture
@@ -60,7 +79,7 @@ def test_first_ping_after_a_silence_is_answered_at_once_and_the_way_is_straight_
     listing = b.host.run(labs.program("shadowmesh"), "peers", "-l", "-run", b.run_dir).stdout
     assert "quiet: nothing flows" in listing, listing
     before = straight_packets(inet)
-    time.sleep(SILENCE_S)  # the silence that is being tested
+    say_to_everybody((a, b), SILENCE_S)  # which is silence all the same
     assert straight_packets(inet) == before
     host, to = (a.host, B_OVERLAY) if from_a else (b.host, A_OVERLAY)
     took = host.ping(to, count=1).maximum_ms / 1000

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #define FRAME_PATTERN 0x5a
+#define FRAME_GROUP   0xff /* the first byte of one to everybody */
 
 static uint32_t interface_of(const void *context, const struct addr *a)
 {
@@ -427,6 +428,12 @@ static void fill(void *context, void *out, size_t len)
     secret_random(out, len);
 }
 
+static uint32_t count_floods(const void *context, uint32_t slot)
+{
+    const struct sim_node *n = context;
+    return n->floods[slot % SIM_NODES_MAX];
+}
+
 static void start(struct sim_node *n, bool is_public, uint64_t ratchet_us, uint64_t rehandshake_us)
 {
     char name[16];
@@ -447,6 +454,7 @@ static void start(struct sim_node *n, bool is_public, uint64_t ratchet_us, uint6
                                        .control_idle_us = n->control_idle_us,
                                        .quiet_us = n->quiet_us,
                                        .filter = {usable, in_scope, interface_of, n},
+                                       .floods = {count_floods, n},
                                        .random = {.fill = fill}};
     int err = mesh_new(&config, &n->mesh);
     assert(err == 0);
@@ -619,11 +627,12 @@ static void on_data(struct sim_node *n, uint8_t *data, size_t len)
         return;
     assert(plain[plain_len - 1] == FRAME_PATTERN);
     n->frames_received++;
+    n->floods[session_peer_slot(s) % SIM_NODES_MAX] += plain[WIRE_INNER_LEN] == FRAME_GROUP;
     n->last_frame_us = n->sim->now_us;
     tell_lanes(n, s);
 }
 
-bool sim_send_frame(struct sim_node *a, const struct sim_node *b, size_t len)
+static bool send_frame(struct sim_node *a, const struct sim_node *b, uint8_t first, size_t len)
 {
     struct mesh_peer peer;
     if (!a->mesh || !sim_peer(a, b, &peer))
@@ -633,17 +642,29 @@ bool sim_send_frame(struct sim_node *a, const struct sim_node *b, size_t len)
             continue;
         uint8_t inner[WIRE_INNER_LEN], frame[2048], datagram[4096];
         memset(frame, FRAME_PATTERN, sizeof(frame));
+        frame[0] = first;
         wire_inner_encode(&(struct wire_inner){0}, inner);
         const struct slice pieces[] = {{inner, sizeof(inner)}, {frame, len}};
         int n = session_seal(a->out[i].tx, WIRE_DATA, 0, pieces, 2, datagram);
         if (n < 0)
             return false;
         a->frames_sent++;
+        a->floods[peer.slot % SIM_NODES_MAX] += first == FRAME_GROUP;
         tell_lanes(a, a->out[i].tx);
         send_datagram(a, &a->out[i].endpoint, 0, datagram, (size_t)n);
         return true;
     }
     return false;
+}
+
+bool sim_send_frame(struct sim_node *a, const struct sim_node *b, size_t len)
+{
+    return send_frame(a, b, FRAME_PATTERN, len);
+}
+
+bool sim_flood_frame(struct sim_node *a, const struct sim_node *b, size_t len)
+{
+    return send_frame(a, b, FRAME_GROUP, len);
 }
 
 void sim_say(struct sim_node *a, const struct sim_node *b, const struct message *message)

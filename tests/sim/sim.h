@@ -91,6 +91,7 @@ struct sim_node {
     unsigned notes[MESH_NOTICE_STALE + 1];
     char last_note[SIM_NOTES_MAX][256];
     uint64_t frames_sent, frames_received, frames_duplicate;
+    uint32_t floods[SIM_NODES_MAX]; /* of them to everybody, by the peer's slot */
     uint64_t drops[DROP_COUNT];
     unsigned trunks;          /* that it opened or took */
     unsigned opened, pairs;   /* streams by the uplink; PAIR, on and off */
@@ -175,6 +176,9 @@ void sim_run(struct sim *sim, uint64_t duration_us, void (*every_10ms)(void *con
 
 /* Seals one numbered frame of len bytes from a to b and puts it on the network. False: no session or path. */
 bool sim_send_frame(struct sim_node *a, const struct sim_node *b, size_t len);
+
+/* As sim_send_frame, one that a sends to everybody, and so to b. */
+bool sim_flood_frame(struct sim_node *a, const struct sim_node *b, size_t len);
 
 /* Seals a control message from a to b, whatever a's mesh thinks of it, and puts it on the network. */
 void sim_say(struct sim_node *a, const struct sim_node *b, const struct message *message);

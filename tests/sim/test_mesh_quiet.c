@@ -117,6 +117,74 @@ static void end_of_the_backbone_opens_the_straight_way(void **state)
     }
 }
 
+/* So often, as LLDP and mDNS do: for so long. */
+static void flood_both_ways(struct pair *lab, uint64_t every_us, uint64_t for_us)
+{
+    for (uint64_t end = sim_now(lab->sim) + for_us; sim_now(lab->sim) < end;) {
+        assert_true(sim_flood_frame(lab->a, lab->b, 100));
+        assert_true(sim_flood_frame(lab->b, lab->a, 100));
+        sim_run(lab->sim, every_us, NULL, NULL);
+    }
+}
+
+static void what_is_said_to_everybody_now_and_then_wakes_nobody(void **state)
+{
+    (void)state;
+    struct pair lab = quiet_lab(8);
+    uint64_t before = lab.a->datagrams + lab.b->datagrams;
+    flood_both_ways(&lab, 10 * SECOND, LONG);
+    flood_both_ways(&lab, SECOND, LONG);
+    assert_int_equal(lab.a->datagrams + lab.b->datagrams, before);
+    assert_connected(&lab);
+    assert_nothing_lost(&lab);
+    assert_true(sim_send_frame(lab.a, lab.b, 100));
+    assert_in_range(pair_time_to(&lab, CARRIER_UDP, SECOND), 0, SECOND);
+    assert_nothing_lost(&lab);
+    sim_free(lab.sim);
+}
+
+static void what_is_said_to_everybody_now_and_then_keeps_nobody_awake(void **state)
+{
+    (void)state;
+    struct pair lab = busy_lab(9, 0);
+    flood_both_ways(&lab, 10 * SECOND, QUIET + 10 * SECOND);
+    assert_true(pair_both_by(&lab, CARRIER_UPLINK));
+    assert_nothing_lost(&lab);
+    sim_free(lab.sim);
+}
+
+/* Such as a film that is sent to a group. */
+static void a_stream_to_everybody_takes_the_straight_way(void **state)
+{
+    (void)state;
+    struct pair lab = quiet_lab(10);
+    flood_both_ways(&lab, SECOND / 10, 10 * SECOND);
+    assert_true(pair_both_by(&lab, CARRIER_UDP));
+    assert_nothing_lost(&lab);
+    sim_free(lab.sim);
+}
+
+/* An ARP request goes to all; its answer to one. */
+static void who_answers_what_was_said_to_everybody_is_alone_awake(void **state)
+{
+    (void)state;
+    struct pair lab = busy_lab(11, 0);
+    struct sim_node *c = sim_add(lab.sim, false, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    struct pair other = {.sim = lab.sim, .a = lab.a, .b = c};
+    sim_uplink(c, true);
+    sim_connect(c, lab.a, NULL);
+    pair_time_to(&other, CARRIER_UDP, 10 * SECOND);
+    sim_run(lab.sim, QUIET + 10 * SECOND, NULL, NULL);
+    assert_true(pair_both_by(&lab, CARRIER_UPLINK) && pair_both_by(&other, CARRIER_UPLINK));
+    assert_true(sim_flood_frame(lab.a, lab.b, 42) && sim_flood_frame(lab.a, c, 42));
+    sim_run(lab.sim, 100000, NULL, NULL);
+    assert_true(sim_send_frame(lab.b, lab.a, 42));
+    sim_run(lab.sim, 2 * SECOND, NULL, NULL);
+    assert_true(pair_both_by(&lab, CARRIER_UDP));
+    assert_true(pair_both_by(&other, CARRIER_UPLINK));
+    sim_free(lab.sim);
+}
+
 /* An earlier version, for one. */
 static void peer_that_never_goes_quiet_is_answered(void **state)
 {
@@ -157,6 +225,10 @@ int main(void)
         cmocka_unit_test(first_frame_after_minutes_arrives_and_the_way_is_straight_soon),
         cmocka_unit_test(nothing_goes_straight_meanwhile),
         cmocka_unit_test(end_of_the_backbone_opens_the_straight_way),
+        cmocka_unit_test(what_is_said_to_everybody_now_and_then_wakes_nobody),
+        cmocka_unit_test(what_is_said_to_everybody_now_and_then_keeps_nobody_awake),
+        cmocka_unit_test(a_stream_to_everybody_takes_the_straight_way),
+        cmocka_unit_test(who_answers_what_was_said_to_everybody_is_alone_awake),
         cmocka_unit_test(peer_that_never_goes_quiet_is_answered),
         cmocka_unit_test(peer_of_which_nothing_comes_is_missed_within_30_s),
     };

@@ -828,6 +828,23 @@ static void storm_teaches_no_addresses(void **state)
     assert_int_equal(count(x), before);
 }
 
+/* What keeps no path awake, whichever way it went and whether or not it was let in. */
+static void flooded_frames_are_counted_for_their_peer_alone(void **state)
+{
+    struct fixture *x = *state;
+
+    out(x, 0, BROADCAST);
+    uint32_t before = switch_floods(x->sw, 1), others = switch_floods(x->sw, 2);
+    passed(x, 1, BROADCAST, 3);
+    passed(x, 1, 4242, 2); /* unknown */
+    passed(x, 1, 0, 10);   /* our own side's */
+    switch_flooded(x->sw, 1);
+    assert_int_equal(switch_floods(x->sw, 1) - before, 6);
+    assert_int_equal(switch_floods(x->sw, 2), others);
+    switch_flooded(x->sw, SWITCH_PEERS_MAX);
+    assert_int_equal(switch_floods(x->sw, SWITCH_PEERS_MAX), 0);
+}
+
 static void forgotten_peers_slot_starts_with_a_whole_budget(void **state)
 {
     struct fixture *x = *state;
@@ -1032,6 +1049,7 @@ int main(void)
         switch_test(unknown_unicast_and_multicast_count_as_storm),
         switch_test(known_unicast_is_never_cut),
         switch_test(storm_teaches_no_addresses),
+        switch_test(flooded_frames_are_counted_for_their_peer_alone),
         switch_test(forgotten_peers_slot_starts_with_a_whole_budget),
         switch_test(workers_learn_while_control_forgets),
         switch_test(address_that_workers_meet_at_once_is_learned_once),

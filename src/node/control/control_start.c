@@ -89,6 +89,12 @@ static void choose_cipher(const struct config *c)
     log_info("frames are sealed with %s by %s", aead_suite_name(suite), aead_backend_name(suite));
 }
 
+static uint32_t count_floods(const void *context, uint32_t slot)
+{
+    const struct workers *w = context;
+    return w->sw ? switch_floods(w->sw, slot) : 0;
+}
+
 static bool open_mesh(struct node *n)
 {
     const struct config *c = n->config;
@@ -114,6 +120,7 @@ static bool open_mesh(struct node *n)
                                  .carriers = c->carriers,
                                  .desk = n->relaying.desk,
                                  .filter = filter_of(&n->filter),
+                                 .floods = {count_floods, &n->workers},
                                  .random = secret_source};
     choose_cipher(c);
 #ifdef SHADOWMESH_BENCH_NULL

@@ -245,8 +245,10 @@ static void send_flood(struct worker *w, const struct virtio_net_hdr *vnet, size
     const struct fwd_peer *peer = fwd_ready_first(w->config.fwd);
     if (!peer)
         worker_drop(w, DROP_NO_PEER, 1);
-    for (; peer; peer = fwd_ready_next(peer))
+    for (; peer; peer = fwd_ready_next(peer)) {
         send_to(w, peer, vnet, len);
+        switch_flooded(w->config.sw, peer->slot);
+    }
 }
 
 /* A route leads the tunnel into itself: sent on, each datagram would make a larger one, for ever. The receiver

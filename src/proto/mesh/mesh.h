@@ -44,6 +44,13 @@ struct mesh_filter {
     const void *context;
 };
 
+/* How many frames to groups or unknown addresses were exchanged with the peer in slot, both ways, so far, modulo 2^32: a few
+ * are no data that keeps paths awake. count NULL: none is known. */
+struct mesh_floods {
+    uint32_t (*count)(const void *context, uint32_t slot);
+    const void *context;
+};
+
 struct mesh_config {
     const struct identity *me; /* borrowed while the mesh lives */
     const char *name;          /* copied */
@@ -61,6 +68,7 @@ struct mesh_config {
     enum carriers carriers;   /* that datagrams may travel by */
     struct relay_desk *desk;  /* we relay for our peers by it; borrowed; NULL: we do not */
     struct mesh_filter filter;
+    struct mesh_floods floods;
     struct random_source random; /* of all but what OpenSSL makes keys from */
 #ifdef SHADOWMESH_BENCH_NULL
     bool null_cipher; /* offer no encryption, and nothing else */

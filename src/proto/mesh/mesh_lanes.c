@@ -8,6 +8,12 @@
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_state.h"
 
+uint32_t mesh_floods_of(const struct peer *p)
+{
+    const struct mesh_floods *floods = &p->mesh->config.floods;
+    return floods->count ? floods->count(floods->context, p->slot) : 0;
+}
+
 void mesh_on_lanes(struct mesh *m, uint32_t slot, uint64_t now_us)
 {
     struct peer *p = slot < m->slot_end ? m->peers[slot] : NULL;
@@ -17,7 +23,7 @@ void mesh_on_lanes(struct mesh *m, uint32_t slot, uint64_t now_us)
     for (unsigned i = 0; i < p->link_count; i++)
         if (link_keychain(p->links[i]))
             keychain_warm(link_keychain(p->links[i]), now_us);
-    path_set_active(p->paths, true, now_us);
+    peer_look_at_data(p, mesh_floods_of(p), now_us);
     mesh_poll_paths(m, p, now_us);
 }
 

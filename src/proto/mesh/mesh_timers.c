@@ -29,6 +29,7 @@
 #include "proto/mesh/mesh_announce.h"
 #include "proto/mesh/mesh_datagram.h"
 #include "proto/mesh/mesh_dial.h"
+#include "proto/mesh/mesh_lanes.h"
 #include "proto/mesh/mesh_members.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
@@ -131,7 +132,7 @@ static void tick_peer(struct mesh *m, struct peer *p, uint64_t now_us)
 {
     peer_on_tick(p, now_us);
     mesh_tick_links(m, p, now_us);
-    peer_look(p, now_us);
+    peer_look(p, mesh_floods_of(p), now_us);
     mesh_update_pairs(m, p);
     mesh_update_relaying(m, p);
     if (mesh_relay_needs(p))

@@ -286,30 +286,50 @@ uint64_t peer_received(const struct peer *p)
 
 /* Answers to what we send, and acknowledgements, come all the time while data flows: when they cease, the path may be
  * gone, and a stream's retransmissions need another before they back off. */
-static void look_for_silence(struct peer *p, uint64_t rx_datagrams, uint64_t now_us)
+static void look_for_silence(struct peer *p, uint64_t rx_datagrams, bool flowing, uint64_t now_us)
 {
     uint64_t came = rx_datagrams - p->stats.rx_seen, *before = p->stats.came;
-    if (came * CEASED_SHARE < (before[0] > before[1] ? before[0] : before[1]))
+    if (flowing && came * CEASED_SHARE < (before[0] > before[1] ? before[0] : before[1]))
         path_on_silence(p->paths, now_us);
     before[1] = before[0];
     before[0] = came;
     p->stats.rx_seen = rx_datagrams;
 }
 
-void peer_look(struct peer *p, uint64_t now_us)
+/* Each flooded frame accounts for one datagram. One that took several, or a burst, is data like any other; so is what was
+ * counted before the first look at a new peer. */
+static bool flows(struct peer *p, uint64_t datagrams, uint32_t floods, uint64_t now_us)
+{
+    static const struct bucket_rate rate = {PEER_FLOODS_US, PEER_FLOODS_BURST};
+    uint64_t came = datagrams - p->stats.data_seen;
+    uint32_t flooded = floods - p->stats.floods_seen;
+    p->stats.data_seen = datagrams;
+    p->stats.floods_seen = floods;
+    bool few = bucket_take(&p->stats.floods, &rate, flooded, now_us);
+    if (came > (few ? flooded : 0))
+        p->stats.active_until_us = now_us + ACTIVE_US;
+    return now_us < p->stats.active_until_us;
+}
+
+void peer_look_at_data(struct peer *p, uint32_t floods, uint64_t now_us)
+{
+    struct peer_totals totals;
+    uint64_t datagrams;
+    sum(p, &totals, &datagrams);
+    path_set_active(p->paths, flows(p, datagrams, floods, now_us), now_us);
+}
+
+void peer_look(struct peer *p, uint32_t floods, uint64_t now_us)
 {
     if (now_us < p->stats.look_at_us)
         return;
     struct peer_totals totals;
     uint64_t datagrams;
     sum(p, &totals, &datagrams);
-    if (datagrams != p->stats.data_seen)
-        p->stats.active_until_us = now_us + ACTIVE_US;
-    p->stats.data_seen = datagrams;
-    look_for_silence(p, totals.rx_datagrams, now_us);
+    bool active = flows(p, datagrams, floods, now_us);
+    look_for_silence(p, totals.rx_datagrams, active, now_us);
     if (peer_path_answers(p))
         p->dial.renew_wait_us = 0;
-    bool active = now_us < p->stats.active_until_us;
     path_set_active(p->paths, active, now_us);
     p->stats.look_at_us = now_us + (active && path_is_backed(p->paths) ? LOOK_OFTEN_US : LOOK_US);
     unsigned slot = (unsigned)(now_us / LOSS_SLOT_US % PEER_LOSS_SLOTS);

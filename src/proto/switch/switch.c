@@ -19,9 +19,10 @@
 
 static const struct bucket_rate storm_rate = {1000000ull / SWITCH_STORM_RATE, SWITCH_STORM_BURST};
 
-/* What one peer may flood; each in a cache line of its own, as several workers take from it. */
+/* What one peer may flood, and what was, both ways; each in a cache line of its own, as several workers take from it. */
 struct storm {
     alignas(64) struct bucket_shared bucket;
+    _Atomic uint32_t frames;
 };
 
 struct switch_table {
@@ -125,14 +126,28 @@ void switch_local(struct switch_table *sw, const uint8_t mac[6], uint64_t now_us
     (void)fdb_learn(sw->fdb, key, SWITCH_PORT_DEVICE, now_us);
 }
 
+void switch_flooded(struct switch_table *sw, uint32_t slot)
+{
+    if (slot < sw->peers)
+        atomic_fetch_add_explicit(&sw->storms[slot].frames, 1, memory_order_relaxed);
+}
+
+uint32_t switch_floods(const struct switch_table *sw, uint32_t slot)
+{
+    return slot < sw->peers ? atomic_load_explicit(&sw->storms[slot].frames, memory_order_relaxed) : 0;
+}
+
 /* Whether what is flooded here, and what is a bridge's own, may come in. */
 static enum drop admit(struct switch_table *sw, uint32_t slot, const struct switch_frame *f, uint64_t now_us)
 {
     if (f->dst[0] & GROUP_BIT) {
+        switch_flooded(sw, slot);
         if (is_bpdu(f->dst) && !sw->pass_bpdus)
             return DROP_BPDU;
     } else if (fdb_find(sw->fdb, fdb_key(f->dst, f->vlan)) == SWITCH_PORT_DEVICE) {
         return DROP_NONE;
+    } else {
+        switch_flooded(sw, slot);
     }
     return bucket_take_shared(&sw->storms[slot].bucket, &storm_rate, 1, now_us) ? DROP_NONE : DROP_STORM;
 }

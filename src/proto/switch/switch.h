@@ -67,6 +67,13 @@ void switch_local(struct switch_table *sw, const uint8_t mac[6], uint64_t now_us
 enum drop switch_from_peer(struct switch_table *sw, uint32_t slot, const struct switch_frame *f,
                            uint64_t now_us, enum drop *not_learned) must_check;
 
+/* A group or unknown frame was sent to the peer in slot. Any worker. */
+void switch_flooded(struct switch_table *sw, uint32_t slot);
+
+/* How many such frames were exchanged with the peer in slot, both ways, so far; modulo 2^32, and of earlier peers there,
+ * too. Any thread. */
+uint32_t switch_floods(const struct switch_table *sw, uint32_t slot);
+
 /* The port of an address: a slot, SWITCH_PORT_DEVICE or SWITCH_PORT_FLOOD. Any thread. */
 int switch_find(const struct switch_table *sw, const uint8_t mac[6], uint16_t vlan);
 
