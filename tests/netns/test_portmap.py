@@ -80,7 +80,6 @@ class Upnpd:
         self.start()
 
     def start(self):
-        self.started = time.monotonic()
         self.process = self.router.start("miniupnpd", "-d", "-f", self.config, "-P", self.router.dir / "miniupnpd.pid", name="miniupnpd")
         wait_for(lambda: ":5351" in self.sockets() or ":1900" in self.sockets(), 10, "miniupnpd listens")
 
@@ -93,9 +92,10 @@ class Upnpd:
         return sorted(map(int, re.findall(r" dport (\d+) dnat", text)))
 
     def restart(self):
-        """As a router that lost its power: the kernel's rules and the leases are gone, too. Whoever did not see it live for some
-        seconds cannot tell by its clock."""
-        wait_for(lambda: time.monotonic() > self.started + 4, 5, "the router's clock tells")
+        """As a router that lost its power: the kernel's rules and the leases are gone, too. Its clock tells of that only who saw
+        it live for some seconds after the last answer."""
+        answered = time.monotonic()
+        wait_for(lambda: time.monotonic() > answered + 5, 10, "the router's clock tells")
         self.process.kill()
         for chain in ("leased", "mapped", "masked"):
             self.router.run("nft", "flush", "chain", "inet", "miniupnpd", chain)
