@@ -202,7 +202,7 @@ static void a_frame_for_a_member_has_it_dialled_before_its_turn(void **state)
     sim_free(t.sim);
 }
 
-static void frames_for_a_member_that_is_not_there_make_few_dials(void **state)
+static void asking_for_a_member_that_is_not_there_makes_few_dials(void **state)
 {
     (void)state;
     struct members t = make(2, &fair);
@@ -294,7 +294,7 @@ int main(void)
         cmocka_unit_test(member_that_is_killed_comes_back),
         cmocka_unit_test(members_that_are_not_there_are_dialled_ever_more_rarely),
         cmocka_unit_test(a_frame_for_a_member_has_it_dialled_before_its_turn),
-        cmocka_unit_test(frames_for_a_member_that_is_not_there_make_few_dials),
+        cmocka_unit_test(asking_for_a_member_that_is_not_there_makes_few_dials),
         cmocka_unit_test(directory_is_asked_where_nothing_is_known_and_where_that_failed),
         cmocka_unit_test(lists_that_change_are_followed),
         cmocka_unit_test(peer_tells_why_it_is_not_connected),

@@ -100,7 +100,7 @@ int mesh_allow(struct mesh *m, const struct node_id *id) must_check;
 /* Dial id no more; its session ends at both sides. It may come by itself where it is admitted. ERR_NOT_FOUND when it was
  * not dialled. */
 int mesh_disconnect(struct mesh *m, const struct node_id *id, uint64_t now_us) must_check;
-/* A frame, or a person, is for the peer in slot. As a member without a session it is dialled before others. */
+/* Somebody waits for the peer in slot. As a member without a session it is dialled before others. */
 void mesh_on_demand(struct mesh *m, uint32_t slot, uint64_t now_us);
 /* How many are on the list of those that we admit, and to how many of them data can flow. */
 void mesh_members(const struct mesh *m, unsigned *count, unsigned *connected);

@@ -6,13 +6,8 @@
 
 #include "proto/mesh/mesh_datagram.h"
 #include "proto/mesh/mesh_outputs.h"
+#include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_state.h"
-
-uint32_t mesh_floods_of(const struct peer *p)
-{
-    const struct mesh_floods *floods = &p->mesh->config.floods;
-    return floods->count ? floods->count(floods->context, p->slot) : 0;
-}
 
 void mesh_on_lanes(struct mesh *m, uint32_t slot, uint64_t now_us)
 {

@@ -29,7 +29,6 @@
 #include "proto/mesh/mesh_announce.h"
 #include "proto/mesh/mesh_datagram.h"
 #include "proto/mesh/mesh_dial.h"
-#include "proto/mesh/mesh_lanes.h"
 #include "proto/mesh/mesh_members.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
