@@ -23,7 +23,17 @@
 
 static uint32_t interface_of(const void *context, const struct addr *a)
 {
-    return addr_same_host(&((const struct sim_node *)context)->addr, a);
+    const struct sim_node *n = context;
+    return addr_same_host(&n->standby, a) ? SIM_STANDBY : addr_same_host(&n->addr, a);
+}
+
+static void leave(struct sim_node *n, const struct endpoint *to, unsigned hops, const uint8_t *data,
+                  size_t len)
+{
+    if (to->interface && n->standby.family)
+        sim_send(n->sim, &n->standby, &to->remote, data, len);
+    else if (!n->cut)
+        sim_leave(n, &to->remote, hops, data, len);
 }
 
 static void send_datagram(struct sim_node *n, const struct endpoint *to, unsigned hops, const uint8_t *data,
@@ -45,14 +55,14 @@ static void send_datagram(struct sim_node *n, const struct endpoint *to, unsigne
     if (to->local.family && !interface_of(n, &to->local))
         return;
     if (to->carrier != CARRIER_RELAY) {
-        sim_leave(n, &to->remote, hops, data, len);
+        leave(n, to, hops, data, len);
         return;
     }
     uint8_t enveloped[ENVELOPE_LEN + WIRE_DATAGRAM_MAX];
     const struct envelope e = {ENVELOPE_DATAGRAM, to->channel};
     envelope_encode(&e, enveloped);
     memcpy(enveloped + ENVELOPE_LEN, data, len);
-    sim_leave(n, &to->remote, hops, enveloped, ENVELOPE_LEN + len);
+    leave(n, to, hops, enveloped, ENVELOPE_LEN + len);
 }
 
 static uint64_t extra_us(struct sim *sim, const struct addr *a)
@@ -82,7 +92,8 @@ void sim_send(struct sim *sim, const struct addr *from, const struct addr *to, c
 struct sim_node *sim_node_at(struct sim *sim, const struct addr *a)
 {
     for (unsigned i = 0; i < sim->node_count; i++)
-        if (sim->nodes[i].mesh && addr_same_host(&sim->nodes[i].addr, a))
+        if (sim->nodes[i].mesh &&
+            (addr_same_host(&sim->nodes[i].addr, a) || addr_same_host(&sim->nodes[i].standby, a)))
             return &sim->nodes[i];
     return NULL;
 }
@@ -731,8 +742,11 @@ static void arrive_relayed(struct sim_node *n, const struct event *e)
 {
     struct envelope envelope;
     enum drop drop = envelope_decode(e->data, e->len, &envelope);
-    const struct endpoint from = endpoint_relay(&e->from, envelope.channel),
-                          straight = endpoint_udp(&e->from);
+    const struct endpoint straight = endpoint_udp(&e->from);
+    struct endpoint from = endpoint_relay(&e->from, envelope.channel);
+    if (addr_equal(&e->to, &n->standby))
+        from.local = n->standby;
+    from.local.port = 0;
     if (drop)
         n->drops[drop]++;
     else if (envelope.kind == ENVELOPE_DATAGRAM && !sim_pass_on(n, e, envelope.channel))
@@ -747,7 +761,7 @@ static void deliver_datagram(struct sim *sim, struct event *e)
     if (sim_at_relay(sim, e))
         return;
     struct sim_node *n = sim_enter(sim, &e->from, &e->to);
-    if (n && n->asleep)
+    if (n && (n->asleep || (n->cut && addr_equal(&e->to, &n->addr))))
         return;
     bool relayed = wire_classify(e->data, e->len) == WIRE_CLASS_RELAY;
     const struct sim_node *sender = sim_node_at(sim, &e->from);

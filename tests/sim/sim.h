@@ -15,6 +15,7 @@
 #define SIM_NOTES_MAX 64
 #define SIM_WORK_MAX  64
 #define SIM_IN_MAX    512
+#define SIM_STANDBY   3 /* the interface of a node's standby */
 
 struct nat_model;
 struct nat_kind;
@@ -44,6 +45,8 @@ struct sim_node {
     bool is_copy;             /* the identity is another node's */
     struct mesh *mesh;        /* NULL: not running */
     struct addr addr;         /* UDP; the control port is addr.port - 1000 */
+    struct addr standby;      /* where it is by its standby; without family: it has none */
+    bool cut;                 /* nothing passes at addr any more, in silence */
     struct addr out_of_scope; /* a host that is another machine where this node is */
     bool behind_nat;          /* datagrams reach it only once it has sent one … */
     bool mapped;              /* … since the NAT forgot: set to false to make it forget */

@@ -102,7 +102,7 @@ struct sim_node *sim_enter(struct sim *sim, const struct addr *from, const struc
     if (nat && !nat_in(nat, from, to->port, sim->now_us, &inner))
         return NULL;
     struct sim_node *n = sim_node_at(sim, &inner);
-    return n && addr_equal(&n->addr, &inner) ? n : NULL;
+    return n && (addr_equal(&n->addr, &inner) || addr_equal(&n->standby, &inner)) ? n : NULL;
 }
 
 /* ---- how it is seen ---- */

@@ -104,6 +104,84 @@ static void the_warm_relay_takes_over_within_a_second_and_gives_back(void **stat
     }
 }
 
+/* By which n is bound at the relay, as it sends there. */
+static uint32_t relayed_by(const struct sim_node *n, const struct sim_node *other)
+{
+    return relay_path(n, other).endpoint.interface;
+}
+
+static struct pair lab_with_standby(uint64_t seed)
+{
+    struct pair lab = relayed_lab(seed);
+    struct ways ways = {0};
+    ways_add(&ways, 2, 4, WAY_CHOSEN);
+    ways_add(&ways, SIM_STANDBY, 4, WAY_STANDBY);
+    lab.b->standby = (struct addr){.family = 4, .port = 9443, .ip = {198, 51, 200, 2}};
+    mesh_set_ways(lab.b->mesh, &ways);
+    sim_run(lab.sim, 5 * SECOND, pair_exchange, &lab);
+    assert_int_equal(relayed_by(lab.b, lab.a), 0);
+    return lab;
+}
+
+/* The uplinks pass nothing on either, and say nothing of that. */
+static void network_dies(struct pair *lab, bool dead)
+{
+    lab->b->cut = dead;
+    sim_backbone(lab->sim)->stalls = dead;
+}
+
+/* At whatever moment. */
+static void a_standby_is_bound_within_a_second_when_the_network_in_use_dies_in_silence(void **state)
+{
+    (void)state;
+    for (uint64_t phase = 0; phase < 500000; phase += 50000) {
+        struct pair lab = lab_with_standby(20);
+        uint32_t channel = relay_path(lab.b, lab.a).endpoint.channel;
+        sim_run(lab.sim, phase, pair_exchange, &lab);
+        lab.silent_us = 0;
+        network_dies(&lab, true);
+        sim_run(lab.sim, 30 * SECOND, pair_exchange, &lab);
+        assert_in_range(lab.silent_us, 1, FAILOVER_US);
+        assert_true(pair_both_by(&lab, CARRIER_RELAY));
+        assert_int_equal(relayed_by(lab.b, lab.a), SIM_STANDBY);
+        assert_int_equal(relay_path(lab.b, lab.a).endpoint.channel, channel);
+        assert_int_equal(relay_path(lab.b, lab.a).why, PATH_WHY_TAKEN_OVER);
+        sim_free(lab.sim);
+    }
+}
+
+/* It has answered for as long as a path has to that failed. */
+static void the_network_in_use_is_bound_again_when_it_has_answered_for_10_seconds(void **state)
+{
+    (void)state;
+    struct pair lab = lab_with_standby(21);
+    network_dies(&lab, true);
+    sim_run(lab.sim, 20 * SECOND, pair_exchange, &lab);
+    assert_int_equal(relayed_by(lab.b, lab.a), SIM_STANDBY);
+    network_dies(&lab, false);
+    lab.silent_us = 0;
+    sim_run(lab.sim, 9 * SECOND, pair_exchange, &lab);
+    assert_int_equal(relayed_by(lab.b, lab.a), SIM_STANDBY);
+    sim_run(lab.sim, 11 * SECOND, pair_exchange, &lab);
+    assert_int_equal(relayed_by(lab.b, lab.a), 0);
+    assert_in_range(lab.silent_us, 0, 100000);
+    sim_free(lab.sim);
+}
+
+/* The relay answers by the kernel's choice, so nothing is to be had by another. */
+static void a_peer_that_is_gone_moves_nothing_to_a_standby(void **state)
+{
+    (void)state;
+    struct pair lab = lab_with_standby(22);
+    lab.a->cut = true;
+    sim_backbone(lab.sim)->stalls = true;
+    for (unsigned i = 0; i < 20; i++) {
+        sim_run(lab.sim, SECOND, pair_exchange, &lab);
+        assert_int_equal(relayed_by(lab.b, lab.a), 0);
+    }
+    sim_free(lab.sim);
+}
+
 static void block_udp(struct pair *lab, bool on)
 {
     sim_weather(lab->sim)->no_udp = on;
@@ -322,6 +400,9 @@ int main(void)
         cmocka_unit_test(channels_that_nobody_asked_for_are_not_taken),
         cmocka_unit_test(nodes_that_use_other_carriers_have_no_relay),
         cmocka_unit_test(loss_and_reordering_move_no_relay),
+        cmocka_unit_test(a_standby_is_bound_within_a_second_when_the_network_in_use_dies_in_silence),
+        cmocka_unit_test(the_network_in_use_is_bound_again_when_it_has_answered_for_10_seconds),
+        cmocka_unit_test(a_peer_that_is_gone_moves_nothing_to_a_standby),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,7 +35,7 @@ ROOMS = {
         "uplink": {"wire"},
         "portmap": set(),
         "lan": set(),
-        "relay": {"wire", "admission"},
+        "relay": {"wire", "admission", "path"},
         "stream": {"wire", "message"},
         "punch": {"wire", "message", "nat"},
         "link": {"wire", "session", "message"},

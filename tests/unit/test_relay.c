@@ -408,11 +408,13 @@ static void channels_of_one_node_are_bounded(void **state)
 
 /* ---- an end ---- */
 
+static const struct ways no_ways;
+
 static struct relay_message said_by(struct relay_end *e)
 {
     uint8_t bytes[RELAY_MESSAGE_LEN];
     struct relay_message m;
-    assert_int_equal(relay_end_message(e, bytes), 0);
+    assert_int_equal(relay_end_message(e, &no_ways, bytes), 0);
     assert_int_equal(relay_message_decode(bytes, sizeof(bytes), &m), 0);
     return m;
 }
@@ -543,6 +545,126 @@ static void channels_that_come_in_haste_are_not_taken(void **state)
     assert_true(relay_end_granted(&e, &relay, 78, token, T0 + SECOND));
 }
 
+/* ---- by another way out ---- */
+
+#define STANDBY 3 /* its interface */
+
+static struct ways ways_with_standby(void)
+{
+    struct ways ways = {0};
+    ways_add(&ways, 2, 4, WAY_CHOSEN);
+    ways_add(&ways, STANDBY, 4, WAY_STANDBY);
+    return ways;
+}
+
+/* What it says next by that way, when that is due; its number. */
+static uint64_t says_by(struct relay_end *e, const struct ways *ways, uint32_t interface, uint64_t *now_us)
+{
+    uint8_t bytes[RELAY_MESSAGE_LEN];
+    uint64_t at_us = relay_end_next(e, true);
+    *now_us = at_us > *now_us ? at_us : *now_us;
+    assert_int_equal(relay_end_poll(e, true, *now_us), RELAY_END_SAY);
+    assert_int_equal(relay_end_message(e, ways, bytes), 0);
+    assert_int_equal(e->interface, interface);
+    return e->number;
+}
+
+static bool answer_at(struct relay_end *e, enum relay_message_kind kind, uint64_t now_us)
+{
+    const struct relay_message m = {.kind = kind, .channel = 77, .number = e->number, .cookie = {1}};
+    struct relay_message bound = m;
+    uint8_t bytes[RELAY_MESSAGE_LEN];
+    memset(bound.cookie, 0, sizeof(bound.cookie));
+    assert_int_equal(relay_message_encode(kind == RELAY_MESSAGE_BOUND ? &bound : &m, e->token, bytes), 0);
+    return relay_end_on_answer(e, &e->relay, bytes, sizeof(bytes), now_us);
+}
+
+/* One that was bound by the kernel's choice, which has just ceased to answer. */
+static struct relay_end end_bound_by_standby(const struct ways *ways, uint64_t *now_us)
+{
+    const struct addr relay = at(9, 8080);
+    const uint8_t token[ENVELOPE_TOKEN_LEN] = {1};
+    struct relay_end e = granted_end(&relay, token);
+    (void)said_by(&e);
+    assert_true(answer_at(&e, RELAY_MESSAGE_BOUND, T0 + 20000));
+    *now_us = T0 + 2 * SECOND;
+    relay_end_hurry(&e, *now_us);
+    (void)says_by(&e, ways, 0, now_us);
+    (void)says_by(&e, ways, STANDBY, now_us);
+    assert_int_equal(*now_us, T0 + 2 * SECOND + RELAY_END_TURN_US);
+    assert_false(answer_at(&e, RELAY_MESSAGE_COOKIE, *now_us));
+    (void)says_by(&e, ways, STANDBY, now_us);
+    assert_true(answer_at(&e, RELAY_MESSAGE_BOUND, *now_us));
+    assert_int_equal(e.bound_by, STANDBY);
+    return e;
+}
+
+static void end_that_gets_no_answer_is_bound_by_a_standby(void **state)
+{
+    (void)state;
+    const struct ways ways = ways_with_standby();
+    uint64_t now_us;
+    struct relay_end e = end_bound_by_standby(&ways, &now_us);
+    e.test_us = TIME_NEVER;
+    (void)says_by(&e, &ways, STANDBY, &now_us); /* a minute later */
+    assert_false(answer_at(&e, RELAY_MESSAGE_BOUND, now_us));
+    assert_int_equal(e.bound_by, STANDBY);
+}
+
+static void end_returns_when_the_kernels_choice_has_answered_for_long_enough(void **state)
+{
+    (void)state;
+    const struct ways ways = ways_with_standby();
+    uint64_t now_us;
+    struct relay_end e = end_bound_by_standby(&ways, &now_us);
+    (void)says_by(&e, &ways, 0, &now_us);
+    assert_false(answer_at(&e, RELAY_MESSAGE_COOKIE, now_us));
+    (void)says_by(&e, &ways, 0, &now_us); /* unanswered: the time begins anew */
+    (void)says_by(&e, &ways, 0, &now_us);
+    uint64_t well_us = now_us;
+    for (; now_us < well_us + RELAY_END_RETURN_US; (void)says_by(&e, &ways, 0, &now_us)) {
+        assert_false(answer_at(&e, RELAY_MESSAGE_COOKIE, now_us));
+        assert_int_equal(e.bound_by, STANDBY);
+    }
+    assert_false(answer_at(&e, RELAY_MESSAGE_COOKIE, now_us));
+    uint64_t asked_us = now_us;
+    (void)says_by(&e, &ways, 0, &now_us);
+    assert_int_equal(now_us, asked_us);
+    assert_true(answer_at(&e, RELAY_MESSAGE_BOUND, now_us));
+    assert_int_equal(e.bound_by, 0);
+}
+
+/* A network may deliver it twice. */
+static void copy_of_an_answer_by_the_kernels_choice_binds_nothing(void **state)
+{
+    (void)state;
+    const struct ways ways = ways_with_standby();
+    uint64_t now_us;
+    struct relay_end e = end_bound_by_standby(&ways, &now_us);
+    const struct relay_message cookie = {
+        .kind = RELAY_MESSAGE_COOKIE, .channel = 77, .number = says_by(&e, &ways, 0, &now_us), .cookie = {1}};
+    uint8_t bytes[RELAY_MESSAGE_LEN];
+    assert_int_equal(relay_message_encode(&cookie, e.token, bytes), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_false(relay_end_on_answer(&e, &e.relay, bytes, sizeof(bytes), now_us));
+        assert_int_equal(relay_end_poll(&e, true, now_us), RELAY_END_WAIT);
+    }
+}
+
+/* It may be the kernel's choice by now. */
+static void end_asks_by_the_kernels_choice_when_its_standby_is_none_any_more(void **state)
+{
+    (void)state;
+    const struct ways ways = ways_with_standby();
+    uint64_t now_us;
+    struct relay_end e = end_bound_by_standby(&ways, &now_us);
+    now_us += 2 * SECOND;
+    relay_end_hurry(&e, now_us);
+    (void)says_by(&e, &no_ways, 0, &now_us);
+    assert_true(answer_at(&e, RELAY_MESSAGE_BOUND, now_us));
+    assert_int_equal(e.bound_by, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -570,6 +692,10 @@ int main(void)
         cmocka_unit_test(end_whose_relay_forgot_it_asks_at_once),
         cmocka_unit_test(end_that_is_put_off_asks_then),
         cmocka_unit_test(channels_that_come_in_haste_are_not_taken),
+        cmocka_unit_test(end_that_gets_no_answer_is_bound_by_a_standby),
+        cmocka_unit_test(end_returns_when_the_kernels_choice_has_answered_for_long_enough),
+        cmocka_unit_test(copy_of_an_answer_by_the_kernels_choice_binds_nothing),
+        cmocka_unit_test(end_asks_by_the_kernels_choice_when_its_standby_is_none_any_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,9 +65,11 @@ void mesh_drop_relays(struct mesh *m, struct peer *p)
 static void say(struct mesh *m, struct relay_end *e)
 {
     uint8_t message[RELAY_MESSAGE_LEN];
-    const struct endpoint to = endpoint_udp(&e->relay);
-    if (!relay_end_message(e, message))
-        mesh_send_datagram(m, &to, message, sizeof(message));
+    struct endpoint to = endpoint_udp(&e->relay);
+    if (relay_end_message(e, &m->ways, message))
+        return;
+    to.interface = e->interface;
+    mesh_send_datagram(m, &to, message, sizeof(message));
 }
 
 /* Whoever asks again before its turn leaves a turn behind that nobody takes: no more wait than there are peers. */
@@ -123,6 +125,14 @@ static bool has_failed(const struct peer *p, unsigned relay)
            path_relay_failed(p->paths, relay);
 }
 
+/* Our address there may be another now. With another way out at hand that is asked at the first miss already. */
+static bool is_doubtful(const struct mesh *m, const struct peer *p, unsigned relay)
+{
+    const struct relay_end *e = &p->relays[relay];
+    return !path_relay_answers(p->paths, relay) ||
+           (ways_standby(&m->ways, e->relay.family, 0) && !path_relay_sound(p->paths, relay));
+}
+
 static void poll_one(struct mesh *m, struct peer *p, unsigned relay, uint64_t now_us)
 {
     struct relay_end *e = &p->relays[relay];
@@ -130,7 +140,7 @@ static void poll_one(struct mesh *m, struct peer *p, unsigned relay, uint64_t no
         mesh_leave_node(m, p, relay - UPLINKS_MAX, now_us);
         return;
     }
-    if (e->state == RELAY_END_BOUND && !path_relay_answers(p->paths, relay))
+    if (e->state == RELAY_END_BOUND && is_doubtful(m, p, relay))
         relay_end_hurry(e, now_us);
     for (;;) {
         uint32_t channel = e->channel;
@@ -254,6 +264,7 @@ enum drop mesh_on_relay_message(struct mesh *m, const struct endpoint *from, con
     /* There may have been no memory for its path before. */
     if (news || (end->state == RELAY_END_BOUND && !path_has_relay(p->paths, relay))) {
         path_add_relay(p->paths, relay, &end->relay, end->channel, now_us);
+        path_move_relay(p->paths, relay, end->bound_by, now_us);
         mesh_publish(m, p);
     }
     mesh_poll_relays(m, p, now_us);

@@ -155,12 +155,17 @@ void path_add_relay(struct path_set *set, unsigned relay, const struct addr *at,
                     uint64_t now_us);
 void path_remove_relay(struct path_set *set, unsigned relay);
 
+/* It knows us at another way out of ours: datagrams leave by that standby, or by the kernel's choice (0), from now on. */
+void path_move_relay(struct path_set *set, unsigned relay, uint32_t interface, uint64_t now_us);
+
 /* The relays' ends of all of them; returns how many. */
 size_t path_relays(const struct path_set *set, struct endpoint out[RELAYS_MAX]);
 
-/* There is one by that relay; its answers, or is left alone; it does not any more, or never did; it is the one that carries. */
+/* There is one by that relay; it answers, or is left alone, and has missed nothing besides; it does not any more, or never did; it
+ * is the one that carries. */
 bool path_has_relay(const struct path_set *set, unsigned relay);
 bool path_relay_answers(const struct path_set *set, unsigned relay);
+bool path_relay_sound(const struct path_set *set, unsigned relay);
 bool path_relay_failed(const struct path_set *set, unsigned relay);
 bool path_relay_carries(const struct path_set *set, unsigned relay);
 

@@ -86,6 +86,12 @@ static void set_best(struct path_set *set, struct path_entry *e, bool provisiona
     e->round_us = 0;
 }
 
+void path_choice_moved(struct path_set *set, struct path_entry *e, uint64_t now_us)
+{
+    if (e == set->best)
+        set_best(set, e, false, now_us);
+}
+
 static bool goes_before(const struct path_set *set, const struct path_entry *a, const struct path_entry *b)
 {
     if (path_doubted(set, a) != path_doubted(set, b))
@@ -143,8 +149,18 @@ static bool backs(const struct path_entry *e, const struct path_entry *best)
     return path_tier(e) > path_tier(best) || (relays && e != best);
 }
 
+/* By another way out the relay takes us in, too. */
+static bool may_leave_by_standby(const struct path_set *set)
+{
+    const struct endpoint *e = &set->best->path.endpoint;
+    return e->carrier == CARRIER_RELAY && !e->interface && set->config.ways &&
+           ways_standby(set->config.ways, e->remote.family, 0);
+}
+
 static bool has_backing(const struct path_set *set)
 {
+    if (set->best && may_leave_by_standby(set))
+        return true;
     for (struct path_entry *e = path_set_next(set, NULL); set->best && e; e = path_set_next(set, e)) {
         if (e->path.state == PATH_STATE_PROVEN && backs(e, set->best))
             return true;

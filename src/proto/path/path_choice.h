@@ -10,6 +10,9 @@ struct path_entry;
 /* Makes the right path the best, now that states or round trips may have changed. */
 void path_choose(struct path_set *set, uint64_t now_us);
 
+/* e, which may carry, leaves by another interface from now on: what others did before says nothing against it. */
+void path_choice_moved(struct path_set *set, struct path_entry *e, uint64_t now_us);
+
 unsigned path_tier(const struct path_entry *e);
 
 /* e leads by a backbone to where the other leads by itself, both over TCP. */

@@ -93,6 +93,18 @@ void path_remove_relay(struct path_set *set, unsigned relay)
     clear(set, (uint8_t)(PATH_PLACE_RELAY + relay));
 }
 
+void path_move_relay(struct path_set *set, unsigned relay, uint32_t interface, uint64_t now_us)
+{
+    struct path_entry *e = path_set_at(set, (uint8_t)(PATH_PLACE_RELAY + relay));
+    if (!e || e->path.endpoint.interface == interface)
+        return;
+    e->path.endpoint.interface = interface;
+    e->unanswered = 0;
+    if (path_entry_live(e))
+        e->challenge_us = now_us;
+    path_choice_moved(set, e, now_us);
+}
+
 size_t path_relays(const struct path_set *set, struct endpoint out[RELAYS_MAX])
 {
     size_t count = 0;
@@ -116,6 +128,11 @@ bool path_relay_answers(const struct path_set *set, unsigned relay)
 {
     const struct path_entry *e = relay_of(set, relay);
     return e && (e->path.state == PATH_STATE_PROVEN || e->path.state == PATH_STATE_QUIET);
+}
+
+bool path_relay_sound(const struct path_set *set, unsigned relay)
+{
+    return path_relay_answers(set, relay) && !relay_of(set, relay)->unanswered;
 }
 
 bool path_relay_failed(const struct path_set *set, unsigned relay)

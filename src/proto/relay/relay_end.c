@@ -57,10 +57,27 @@ static enum relay_end_step lose(struct relay_end *e, uint64_t now_us)
     return RELAY_END_LOST;
 }
 
+/* Not while an answer is waited for that matters more. */
+static bool tests(const struct relay_end *e)
+{
+    return e->state == RELAY_END_BOUND && e->bound_by && e->tries == 0;
+}
+
+static enum relay_end_step test(struct relay_end *e, uint64_t now_us)
+{
+    if (!tests(e) || e->test_us > now_us)
+        return RELAY_END_WAIT;
+    if (e->testing)
+        e->well_us = 0;
+    e->testing = true;
+    e->test_us = now_us + RELAY_END_TEST_US;
+    return RELAY_END_SAY;
+}
+
 enum relay_end_step relay_end_poll(struct relay_end *e, bool may_ask, uint64_t now_us)
 {
     if (e->at_us > now_us)
-        return RELAY_END_WAIT;
+        return test(e, now_us);
     switch (e->state) {
     case RELAY_END_NONE:
         break;
@@ -73,6 +90,7 @@ enum relay_end_step relay_end_poll(struct relay_end *e, bool may_ask, uint64_t n
             return lose(e, now_us);
         e->at_us = now_us + (RELAY_END_RETRY_US << e->tries++);
         e->said_us = now_us;
+        e->testing = false;
         return RELAY_END_SAY;
     }
     return RELAY_END_WAIT;
@@ -80,7 +98,9 @@ enum relay_end_step relay_end_poll(struct relay_end *e, bool may_ask, uint64_t n
 
 uint64_t relay_end_next(const struct relay_end *e, bool may_ask)
 {
-    return e->state == RELAY_END_NONE || (asks(e) && !may_ask) ? TIME_NEVER : e->at_us;
+    if (e->state == RELAY_END_NONE || (asks(e) && !may_ask))
+        return TIME_NEVER;
+    return tests(e) && e->test_us < e->at_us ? e->test_us : e->at_us;
 }
 
 bool relay_end_would_ask(const struct relay_end *e, uint64_t now_us)
@@ -93,19 +113,56 @@ void relay_end_put_off(struct relay_end *e, uint64_t at_us)
     e->at_us = at_us;
 }
 
-int relay_end_message(struct relay_end *e, uint8_t out[RELAY_MESSAGE_LEN])
+/* The standby behind that one, first of all the first; behind the last comes the kernel's choice. */
+static uint32_t way_behind(const struct ways *ways, unsigned family, uint32_t interface)
+{
+    uint32_t next = 0;
+    bool found = interface == 0;
+    for (unsigned i = 0; (next = ways_standby(ways, family, i)) && !found; i++)
+        found = next == interface;
+    return next;
+}
+
+/* A way that was answered is taken again, and that by which we are bound is tried first. */
+static uint32_t way_of_next(const struct relay_end *e, const struct ways *ways)
+{
+    unsigned family = e->relay.family;
+    if (!e->heard && e->tries > 1)
+        return way_behind(ways, family, e->interface);
+    uint32_t same = e->heard ? e->interface : e->bound_by;
+    return ways_role(ways, same, family) == WAY_STANDBY ? same : 0;
+}
+
+/* Silence is soon long enough where another way may be tried. */
+static uint64_t patience_us(const struct relay_end *e)
+{
+    uint64_t us = 2 * e->rtt_us > RELAY_END_TURN_US ? 2 * e->rtt_us : RELAY_END_TURN_US;
+    return e->rtt_us && us < RELAY_END_RETRY_US ? us : RELAY_END_RETRY_US;
+}
+
+int relay_end_message(struct relay_end *e, const struct ways *ways, uint8_t out[RELAY_MESSAGE_LEN])
 {
     struct relay_message m = {.kind = RELAY_MESSAGE_BIND, .channel = e->channel, .number = ++e->number};
-    memcpy(m.cookie, e->cookie, sizeof(m.cookie));
+    e->interface = e->testing ? 0 : way_of_next(e, ways);
+    e->heard = false;
+    if (!e->testing) {
+        memcpy(m.cookie, e->cookie, sizeof(m.cookie));
+        if (e->tries == 1 && ways_standby(ways, e->relay.family, 0))
+            e->at_us = e->said_us + patience_us(e);
+    }
     return relay_message_encode(&m, e->token, out);
 }
 
 static bool on_bound(struct relay_end *e, uint64_t now_us)
 {
-    bool news = e->state != RELAY_END_BOUND;
+    bool news = e->state != RELAY_END_BOUND || e->bound_by != e->interface;
     e->state = RELAY_END_BOUND;
+    e->bound_by = e->interface;
+    e->test_us = now_us + RELAY_END_TEST_US;
+    e->well_us = 0;
     e->tries = 0;
-    e->excused = false;
+    e->excused = e->heard = false;
+    e->rtt_us = now_us - e->said_us;
     e->at_us = now_us + RELAY_END_RENEW_US;
     e->wait_us = RELAY_END_ASK_US;
     return news;
@@ -116,10 +173,23 @@ static void take_cookie(struct relay_end *e, const struct relay_message *m, uint
 {
     memcpy(e->cookie, m->cookie, sizeof(e->cookie));
     e->at_us = now_us;
+    e->heard = true;
     if (e->tries < RELAY_END_TRIES || e->excused)
         return;
     e->tries--;
     e->excused = true;
+}
+
+/* A question without a cookie has bound nothing. The cookie that answers it does, once it has done so for long enough. It
+ * answers once: a copy of it is the answer to nothing. */
+static void on_tested(struct relay_end *e, const struct relay_message *m, uint64_t now_us)
+{
+    e->testing = false;
+    e->number++;
+    if (!e->well_us)
+        e->well_us = now_us;
+    if (now_us - e->well_us >= RELAY_END_RETURN_US)
+        take_cookie(e, m, now_us);
 }
 
 bool relay_end_on_answer(struct relay_end *e, const struct addr *from, const uint8_t *data, size_t len,
@@ -129,7 +199,11 @@ bool relay_end_on_answer(struct relay_end *e, const struct addr *from, const uin
     if (e->state < RELAY_END_BINDING || !addr_equal(from, &e->relay) || relay_message_decode(data, len, &m) ||
         m.channel != e->channel || m.number != e->number || relay_message_verify(data, e->token))
         return false;
-    if (m.kind == RELAY_MESSAGE_BOUND)
+    if (m.kind == RELAY_MESSAGE_COOKIE && e->testing) {
+        on_tested(e, &m, now_us);
+        return false;
+    }
+    if (m.kind == RELAY_MESSAGE_BOUND && !e->testing)
         return on_bound(e, now_us);
     if (m.kind == RELAY_MESSAGE_COOKIE)
         take_cookie(e, &m, now_us);
