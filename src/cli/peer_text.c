@@ -21,7 +21,10 @@ char *peer_text_carrier(const json_t *path)
 {
     if (!json_is_object(path))
         return join("-", "", "");
-    return join(nodes_text(path, "kind"), " ", nodes_text(path, "remote"));
+    char *where = join(nodes_text(path, "kind"), " ", nodes_text(path, "remote"));
+    char *text = join(where, " by ", nodes_text(path, "interface"));
+    free(where);
+    return text;
 }
 
 static bool has_carrier(const json_t *peer)

@@ -101,7 +101,9 @@ def test_standby_takes_over_within_1_second_when_the_network_in_use_dies_in_sile
     routers["home"].ip("link", "set", "eth0", "down")
     stream.wait_sequence(at + 250, 20)
     gap = stream.longest_gap(after=at - 5)
-    assert b.peer(a)["path"]["interface"]
+    assert b.peer(a)["path"]["interface"] == "cell"
+    shown = b.host.run(labs.program("shadowmesh"), "peers", "-l", "-run", b.run_dir, echo=False).stdout
+    assert "by cell" in shown
     routers["home"].ip("link", "set", "eth0", "up")
     routers["home"].ip("route", "replace", "default", "via", "198.51.101.1")
     labs.wait_for(lambda: not b.peer(a)["path"]["interface"], 30, "the network that is preferred carries again")

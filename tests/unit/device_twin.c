@@ -119,6 +119,12 @@ bool device_leads_apart(const struct device *d, const struct addr *a, const stru
     return false;
 }
 
+const char *device_interface_name(const struct device *d, uint32_t index)
+{
+    (void)d, (void)index;
+    return "twin0";
+}
+
 const struct ways *device_ways(const struct device *d)
 {
     static const struct ways none;

@@ -72,7 +72,7 @@ static int prepare(void **state)
     (void)state;
     memset(calls, 0, sizeof(calls));
     sent = 0;
-    pings_init(&pings, NULL, &config);
+    pings_init(&pings, NULL, &config, NULL);
     return 0;
 }
 

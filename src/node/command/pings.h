@@ -7,6 +7,7 @@
 
 struct api_call;
 struct config;
+struct device;
 struct mesh;
 
 #define PINGS_MAX        16
@@ -14,7 +15,8 @@ struct mesh;
 
 struct pings {
     struct mesh *mesh;           /* sends them */
-    const struct config *config; /* names backbones */
+    const struct config *config; /* names backbones … */
+    const struct device *device; /* … and interfaces */
     struct ping {
         struct api_call *call; /* NULL: free */
         uint32_t slot;
@@ -23,8 +25,8 @@ struct pings {
     uint64_t last_token;
 };
 
-/* Borrows both. */
-void pings_init(struct pings *p, struct mesh *mesh, const struct config *config);
+/* Borrows all. */
+void pings_init(struct pings *p, struct mesh *mesh, const struct config *config, const struct device *device);
 
 /* Answers call when the peer does, or says why not. */
 void pings_start(struct pings *p, const json_t *request, struct api_call *call);

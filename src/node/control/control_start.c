@@ -337,7 +337,7 @@ static bool start_neighbours(struct node *n)
 /* Nobody is served before the loop runs. */
 static void init_commands(struct node *n)
 {
-    pings_init(&n->pings, n->mesh, n->config);
+    pings_init(&n->pings, n->mesh, n->config, n->device);
     n->checks = (struct checks){.config = {.loop = &n->loop,
                                            .config = n->config,
                                            .proxies = n->proxies,

@@ -215,6 +215,12 @@ uint32_t device_interface_of(const struct device *d, const struct addr *a)
     return 0;
 }
 
+const char *device_interface_name(const struct device *d, uint32_t index)
+{
+    const struct rtnl_link *link = device_link_at(d, index);
+    return link ? link->name : "gone";
+}
+
 bool device_leads_apart(const struct device *d, const struct addr *a, const struct addr *b)
 {
     struct rtnl_way to_a, to_b;

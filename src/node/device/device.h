@@ -64,6 +64,9 @@ const struct rtnl_address *device_machine_addresses(const struct device *d, size
 /* The interface that has an address, if it is up and is not the device: datagrams may leave from there. 0: none. */
 uint32_t device_interface_of(const struct device *d, const struct addr *a);
 
+/* The name of an interface, as of the last look; "gone" where there is none of that index any more. Borrowed likewise. */
+const char *device_interface_name(const struct device *d, uint32_t index);
+
 /* The ways out of this machine by other interfaces than the device, as of the last look. */
 const struct ways *device_ways(const struct device *d);
 
