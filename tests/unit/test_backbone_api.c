@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -62,6 +63,32 @@ static void backbone_whose_address_is_not_known_has_no_stun(void **state)
     assert_int_equal(m.address_count, 0);
 }
 
+static void instances_are_told_a_line_each(void **state)
+{
+    (void)state;
+    static const char body[] =
+        "{\"instance\":\"i\",\"backbones\":[\"http://b1\",7,\"\",\"two\\nlines\",\"http://b2\"]}";
+    struct helper_message m = told(HELPER_ASK_INFO, 200, body);
+    assert_int_equal(m.data.len, 20);
+    assert_memory_equal(m.data.data, "http://b1\nhttp://b2\n", 20);
+    assert_int_equal(told(HELPER_ASK_INFO, 200, "{\"backbones\":\"http://b1\"}").data.len, 0);
+}
+
+static void instances_beyond_the_sixteenth_are_not_told(void **state)
+{
+    (void)state;
+    char body[8192] = "{\"backbones\":[\"http://b\"", url[300] = "";
+    memset(url, 'u', HELPER_TEXT_MAX - 1);
+    for (int i = 0; i < 20; i++)
+        snprintf(body + strlen(body), sizeof(body) - strlen(body), ",\"%s\"", url);
+    strcat(body, "]}");
+    struct helper_message m = told(HELPER_ASK_INFO, 200, body);
+    assert_int_equal(m.data.len, strlen("http://b\n") + 15 * HELPER_TEXT_MAX);
+    url[HELPER_TEXT_MAX - 1] = 'u';
+    snprintf(body, sizeof(body), "{\"backbones\":[\"%s\"]}", url);
+    assert_int_equal(told(HELPER_ASK_INFO, 200, body).data.len, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -69,6 +96,8 @@ int main(void)
         cmocka_unit_test(a_refusal_without_words_is_no_backbones),
         cmocka_unit_test(a_backbone_that_fails_is_out_of_reach_whatever_it_says),
         cmocka_unit_test(backbone_whose_address_is_not_known_has_no_stun),
+        cmocka_unit_test(instances_are_told_a_line_each),
+        cmocka_unit_test(instances_beyond_the_sixteenth_are_not_told),
     };
     return cmocka_run_group_tests_name("backbone_api", tests, NULL, NULL);
 }

@@ -49,6 +49,8 @@ struct fixture {
     size_t bytes;
     uint8_t first;
     bool knows; /* where the backbone is */
+    unsigned failed, failed_code;
+    bool was_up; /* what failed last */
 };
 
 static const struct node_id other = {{7, 7, 7}};
@@ -66,6 +68,14 @@ static bool on_reachable(void *context)
 {
     (void)context;
     return true;
+}
+
+static void on_failed(void *context, bool was_up, unsigned code)
+{
+    struct fixture *f = context;
+    f->failed++;
+    f->was_up = was_up;
+    f->failed_code = code;
 }
 
 static void on_state(void *context, bool up)
@@ -243,6 +253,7 @@ static int setup_knowing(void **state, bool knows)
                                    .addresses = on_addresses,
                                    .reachable = on_reachable,
                                    .state = on_state,
+                                   .failed = on_failed,
                                    .paired = on_paired,
                                    .dropped = on_dropped,
                                    .context = f};
@@ -393,6 +404,46 @@ static void helper_that_was_started_anew_connects_at_once(void **state)
     run_until(f, &f->downs, 1);
     assert_int_equal(hear(f).kind, HELPER_UPLINK_CONNECT);
     go_up(f);
+}
+
+#define ANOTHER "http://b2.example:8080"
+
+static void loss_and_its_code_are_told_but_no_leave_of_ours(void **state)
+{
+    struct fixture *f = *state;
+    tell(f, HELPER_UPLINK_CLOSED, UPLINK_CLOSE_RESTARTING, "it restarts");
+    run_until(f, &f->failed, 1);
+    assert_true(f->was_up && f->failed_code == UPLINK_CLOSE_RESTARTING);
+    assert_int_equal(hear(f).kind, HELPER_UPLINK_CONNECT);
+    tell(f, HELPER_UPLINK_CLOSED, 0, "Connection refused");
+    run_until(f, &f->failed, 2);
+    assert_false(f->was_up);
+    uplink_move(f->uplink, ANOTHER);
+    assert_int_equal(hear(f).kind, HELPER_UPLINK_CONNECT);
+    uplink_move(f->uplink, "");
+    assert_int_equal(hear(f).kind, HELPER_UPLINK_LEAVE);
+    tell(f, HELPER_UPLINK_CLOSED, 0, "the node left it");
+    assert_int_equal(hear(f).kind, HELPER_UPLINK_CONNECT);
+    assert_int_equal(f->failed, 2);
+}
+
+static void uplink_goes_to_another_instance_without_a_wait(void **state)
+{
+    struct fixture *f = *state;
+    uplink_move(f->uplink, ANOTHER);
+    struct helper_message m = hear(f);
+    assert_true(m.kind == HELPER_UPLINK_LEAVE && m.number == UPLINK_CLOSE_NORMAL);
+    assert_int_equal(f->downs, 1);
+    uint64_t before = uv_now(&f->loop);
+    tell(f, HELPER_UPLINK_CLOSED, 0, "the node left it");
+    m = hear(f);
+    assert_true(m.kind == HELPER_UPLINK_CONNECT && uv_now(&f->loop) - before < 500);
+    assert_string_equal(m.text, ANOTHER);
+    challenge_it(f);
+    struct uplink_message proof = read_message(f);
+    assert_memory_equal(proof.host.data, "b2.example:8080", proof.host.len);
+    welcome(f);
+    assert_int_equal(f->ups, 2);
 }
 
 static void change_of_the_network_is_a_reason_to_check_and_no_wait_follows(void **state)
@@ -647,6 +698,8 @@ int main(void)
         WITH(setup, welcome_without_a_challenge_is_against_the_rules),
         WITH(setup_unknowing, name_that_is_not_looked_up_yet_is_waited_for),
         WITH(setup, failure_is_told_and_tried_again),
+        WITH(setup_up, loss_and_its_code_are_told_but_no_leave_of_ours),
+        WITH(setup_up, uplink_goes_to_another_instance_without_a_wait),
         WITH(setup, signature_that_comes_after_the_connection_is_for_nobody),
         WITH(setup_up, uplink_that_is_lost_is_made_anew),
         WITH(setup_up, helper_that_was_started_anew_connects_at_once),

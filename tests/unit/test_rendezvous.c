@@ -84,8 +84,9 @@ struct fixture {
     struct helper_client *helper, *name_helper;
     struct name_client *names;
     struct rendezvous *r;
-    unsigned found, reached, lost, clocks;
-    char missing[512]; /* why, of the last one */
+    unsigned found, reached, lost, clocks, tried, failed;
+    char instances[64]; /* as they were told */
+    char missing[512];  /* why, of the last one */
     int64_t ahead_s;
     const char *date; /* a header, or empty */
     struct record record;
@@ -185,7 +186,8 @@ static void serve(struct connection *c, const char *method, const char *path, co
     } else if (f->play == PLAY_NONSENSE) {
         reply(c, 200, "", "<html>");
     } else if (strcmp(path, "/v1/info") == 0) {
-        reply(c, 200, f->date, "{\"stun_port\":3478}");
+        reply(c, 200, f->date,
+              "{\"stun_port\":3478,\"instance\":\"i\",\"backbones\":[\"http://b1\",\"http://b2\"]}");
     } else if (strcmp(path, "/v1/challenge") == 0) {
         reply(c, 200, "",
               "{\"challenge\":\"0000000000000000000000000000000000000000000000000000000000"
@@ -305,6 +307,19 @@ static void on_state(void *context, bool reachable, const struct addr *udp)
     f->lost += !reachable;
 }
 
+static void on_tried(void *context, bool reachable)
+{
+    struct fixture *f = context;
+    f->tried++;
+    f->failed += !reachable;
+}
+
+static void on_instances(void *context, struct slice list)
+{
+    struct fixture *f = context;
+    snprintf(f->instances, sizeof(f->instances), "%.*s", (int)list.len, (const char *)list.data);
+}
+
 static void on_bound(uv_timer_t *timer)
 {
     struct fixture *f = timer->data;
@@ -373,6 +388,8 @@ static int setup_at(void **state, const char *host)
                                              .missing = on_missing,
                                              .clock = on_clock,
                                              .state = on_state,
+                                             .tried = on_tried,
+                                             .instances = on_instances,
                                              .context = f};
     assert_int_equal(rendezvous_new(&config, &f->r), 0);
     *state = f;
@@ -669,6 +686,62 @@ static void backbone_with_a_name_is_found(void **state)
     wait_for(f, f->found == 1);
 }
 
+static void instances_that_it_names_are_told(void **state)
+{
+    struct fixture *f = *state;
+    rendezvous_start(f->r);
+    wait_for(f, f->reached == 1);
+    assert_string_equal(f->instances, "http://b1\nhttp://b2\n");
+}
+
+/* It has our record by the store that they share, so it is only asked whether it is there. */
+static void another_instance_is_asked_at_once_and_by_its_own_name(void **state)
+{
+    struct fixture *f = *state;
+    char other_url[64];
+    rendezvous_start(f->r);
+    wait_for(f, f->reached == 1);
+    unsigned registrations = f->registrations;
+    snprintf(other_url, sizeof(other_url), "http://localhost:%u", f->port);
+    rendezvous_move(f->r, other_url);
+    assert_false(rendezvous_is_reachable(f->r));
+    wait_for(f, f->reached == 2);
+    assert_int_equal(f->registrations, registrations);
+    f->answer = make_answer(other, 5, clock_unix_s() + 60, false);
+    rendezvous_want(f->r, identity_id(other));
+    wait_for(f, f->found == 1);
+    rendezvous_move(f->r, "");
+    wait_for(f, f->reached == 3);
+}
+
+static void instance_that_is_not_there_is_told_as_tried(void **state)
+{
+    struct fixture *f = *state;
+    rendezvous_start(f->r);
+    wait_for(f, f->reached == 1);
+    assert_int_equal(f->failed, 0);
+    rendezvous_move(f->r, "http://127.0.0.1:1");
+    wait_for(f, f->failed == 1);
+    assert_int_equal(f->reached, 1);
+    rendezvous_move(f->r, "");
+    wait_for(f, f->reached == 2);
+}
+
+/* Whatever of the attempt is under way when the place is left. */
+static void attempt_at_a_place_that_was_left_is_nobodys(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned i = 0; i < 40; i++) {
+        rendezvous_move(f->r, i % 2 ? "" : "http://127.0.0.1:1");
+        for (unsigned j = 0; j < i / 2; j++)
+            uv_run(&f->loop, UV_RUN_NOWAIT);
+    }
+    unsigned reached = f->reached;
+    rendezvous_move(f->r, "");
+    wait_for(f, f->reached == reached + 1);
+    assert_true(rendezvous_is_reachable(f->r));
+}
+
 int main(void)
 {
 #define with_backbone(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -696,6 +769,10 @@ int main(void)
         with_backbone(redirect_is_not_followed),
         with_backbone(web_page_is_no_backbone),
         with_backbone(close_ends_a_request_that_hangs),
+        with_backbone(instances_that_it_names_are_told),
+        with_backbone(another_instance_is_asked_at_once_and_by_its_own_name),
+        with_backbone(instance_that_is_not_there_is_told_as_tried),
+        with_backbone(attempt_at_a_place_that_was_left_is_nobodys),
         cmocka_unit_test_setup_teardown(backbone_with_a_name_is_found, setup_by_name, teardown),
     };
     return cmocka_run_group_tests(tests, make_identities, free_identities);

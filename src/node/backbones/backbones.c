@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Each is one struct backbone, and knows nothing of the others. What people are told of a peer that nobody knows comes from
+/* Each is one struct backbone, and knows nothing of the others. One that dies is followed to another instance of its
+ * cluster (instances.h), directory and uplink together. What people are told of a peer that nobody knows comes from
  * one of them alone: the first that answers. */
 #include "node/backbones/backbones.h"
 
+#include "base/clock.h"
+#include "base/log.h"
+#include "crypto/secret.h"
+#include "node/backbones/instances.h"
 #include "node/carrier/streams.h"
 #include "node/config/proxy.h"
 #include "node/helper/helper_message.h"
 #include "node/rendezvous/rendezvous.h"
+#include "proto/uplink/uplink_message.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +23,9 @@
 struct backbone {
     struct backbones *all;
     unsigned number;
-    const char *url;
     const struct proxy *proxy;
+    struct instances instances;    /* where it is used */
+    bool up;                       /* our uplink is */
     struct rendezvous *rendezvous; /* NULL once it is closed */
     struct uplink *uplink;
     struct addr at; /* where its UDP was last reached; without family: not yet */
@@ -66,7 +73,7 @@ static void on_missing(void *context, const struct node_id *id, const char *why)
     char whole[WHY_MAX];
     if (speaker(b->all) != b)
         return;
-    snprintf(whole, sizeof(whole), "%s: %s", b->url, why);
+    snprintf(whole, sizeof(whole), "%s: %s", instances_at(&b->instances), why);
     e->missing(e->context, id, b->all->config.count > 1 ? whole : why);
 }
 
@@ -101,11 +108,54 @@ static void on_state(void *context, bool reachable, const struct addr *udp)
     uplink_hurry(b->uplink);
 }
 
+/* ---- which instance ---- */
+
+static void on_instances(void *context, struct slice list)
+{
+    (void)instances_learn(&((struct backbone *)context)->instances, list, false);
+}
+
+static uint32_t random_bits(void)
+{
+    uint32_t bits;
+    secret_random(&bits, sizeof(bits));
+    return bits;
+}
+
+/* Where it was used it is no more. */
+static void move_on(struct backbone *b)
+{
+    if (!b->rendezvous || !instances_move_on(&b->instances, random_bits(), clock_monotonic_us()))
+        return;
+    if (instances_is_away(&b->instances))
+        log_info("backbone %s: going on at %s, another instance of its cluster", b->instances.home,
+                 b->instances.away);
+    rendezvous_move(b->rendezvous, b->instances.away);
+    uplink_move(b->uplink, b->instances.away);
+}
+
+/* An uplink that is up proves more than a request that fails. */
+static void on_tried(void *context, bool reachable)
+{
+    struct backbone *b = context;
+    if (!reachable && !b->up)
+        move_on(b);
+}
+
+/* Where it was given, one that never came up may be a proxy's doing, which is the same everywhere. */
+static void on_failed(void *context, bool was_up, unsigned code)
+{
+    struct backbone *b = context;
+    bool moves = was_up || code == UPLINK_CLOSE_FULL || instances_is_away(&b->instances);
+    if (moves && code != UPLINK_CLOSE_REPLACED)
+        move_on(b);
+}
+
 static int open_rendezvous(struct backbone *b)
 {
     const struct backbones_config *c = &b->all->config;
     const struct rendezvous_config config = {.loop = c->loop,
-                                             .url = b->url,
+                                             .url = b->instances.home,
                                              .proxy = b->proxy->url[0] ? b->proxy->url : NULL,
                                              .helper = c->helper,
                                              .backbone = b->number,
@@ -116,6 +166,8 @@ static int open_rendezvous(struct backbone *b)
                                              .missing = on_missing,
                                              .clock = on_clock,
                                              .state = on_state,
+                                             .tried = on_tried,
+                                             .instances = on_instances,
                                              .context = b};
     return rendezvous_new(&config, &b->rendezvous);
 }
@@ -130,7 +182,10 @@ static unsigned on_addresses(void *context, const struct addr **out)
 
 static void on_uplink(void *context, bool up)
 {
-    const struct backbone *b = context;
+    struct backbone *b = context;
+    b->up = up;
+    if (up)
+        instances_answered(&b->instances);
     const struct backbones_events *e = &b->all->config.events;
     e->uplink(e->context, b->number, up);
 }
@@ -169,7 +224,7 @@ static int open_uplink(struct backbone *b, int fd)
 {
     const struct backbones_config *c = &b->all->config;
     const struct uplink_config config = {.loop = c->loop,
-                                         .url = b->url,
+                                         .url = b->instances.home,
                                          .proxy = b->proxy->url[0] ? b->proxy->url : NULL,
                                          .fd = fd,
                                          .backbone = b->number,
@@ -179,6 +234,7 @@ static int open_uplink(struct backbone *b, int fd)
                                          .addresses = on_addresses,
                                          .reachable = is_reachable,
                                          .state = on_uplink,
+                                         .failed = on_failed,
                                          .paired = on_paired,
                                          .relayed = on_relayed,
                                          .dropped = on_dropped,
@@ -194,7 +250,8 @@ static int open_uplink(struct backbone *b, int fd)
 static int open_one(struct backbones *all, const struct backbones_place *place)
 {
     struct backbone *b = &all->list[all->count];
-    *b = (struct backbone){.all = all, .number = all->count, .url = place->url, .proxy = place->proxy};
+    *b = (struct backbone){.all = all, .number = all->count, .proxy = place->proxy};
+    instances_init(&b->instances, place->url);
     int err = open_rendezvous(b);
     if (err) {
         close(place->uplink);
@@ -292,7 +349,8 @@ struct backbone_status backbones_status(const struct backbones *all, unsigned nu
     const struct backbone *b = &all->list[number];
     const char *why;
     bool registered = rendezvous_is_registered(b->rendezvous, &why);
-    return (struct backbone_status){.url = b->url,
+    return (struct backbone_status){.url = b->instances.home,
+                                    .instance = b->instances.away,
                                     .proxy = b->proxy->shown,
                                     .reachable = rendezvous_is_reachable(b->rendezvous),
                                     .registered = registered,

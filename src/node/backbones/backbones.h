@@ -83,7 +83,8 @@ void backbones_relay(struct backbones *b, unsigned number, const struct node_id 
 /* Of one of them, for people. Texts are borrowed until the next turn of the loop. */
 struct backbone_status {
     const char *url;
-    const char *proxy; /* empty: none */
+    const char *instance; /* the URL of another one that is used in its place; empty: none */
+    const char *proxy;    /* empty: none */
     bool reachable, registered;
     const char *error; /* why it is not registered; empty when it is, or while there is no cause yet */
     struct uplink_status uplink;

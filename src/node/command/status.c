@@ -109,6 +109,8 @@ static json_t *describe_backbone(const struct backbones *b, unsigned number, uin
     const struct backbone_status status = backbones_status(b, number);
     json_t *o = json_pack("{s:s, s:b, s:b, s:o}", "url", status.url, "reachable", status.reachable,
                           "registered", status.registered, "uplink", describe_uplink(&status.uplink, now_us));
+    if (status.instance[0] && o)
+        json_object_set_new(o, "instance", json_string(status.instance));
     if (status.proxy[0] && o)
         json_object_set_new(o, "proxy", json_string(status.proxy));
     if (status.error[0] && o)

@@ -76,7 +76,24 @@ static void read_failure(const struct http_answer *answer, const json_t *root, s
     fail(out, BACKBONE_UNREACHABLE, cause);
 }
 
-static void read_info(const struct http_answer *answer, const json_t *root, struct helper_message *out)
+/* A line each. What no line can be is left out. */
+static struct slice list_instances(const json_t *list, struct backbone_bytes *bytes)
+{
+    struct writer w = writer_init(bytes->data, BACKBONE_LIST_MAX);
+    for (size_t i = 0; i < json_array_size(list) && i < BACKBONE_INSTANCES_MAX; i++) {
+        const char *url = json_string_value(json_array_get(list, i));
+        size_t len = url ? strlen(url) : 0;
+        if (len == 0 || len >= HELPER_TEXT_MAX || strchr(url, '\n') ||
+            writer_len(&w) + len >= BACKBONE_LIST_MAX)
+            continue;
+        writer_put(&w, (const uint8_t *)url, len);
+        writer_u8(&w, '\n');
+    }
+    return (struct slice){bytes->data, writer_len(&w)};
+}
+
+static void read_info(const struct http_answer *answer, const json_t *root, struct helper_message *out,
+                      struct backbone_bytes *bytes)
 {
     const char *instance = json_string_value(json_object_get(root, "instance"));
     json_int_t port = json_integer_value(json_object_get(root, "stun_port"));
@@ -85,6 +102,7 @@ static void read_info(const struct http_answer *answer, const json_t *root, stru
     if (port > 0 && port < 65536)
         out->addresses[0].port = (uint16_t)port;
     helper_message_set_text(out, instance ? instance : "");
+    out->data = list_instances(json_object_get(root, "backbones"), bytes);
 }
 
 static void read_challenge(const json_t *root, struct helper_message *out, struct backbone_bytes *bytes)
@@ -118,7 +136,7 @@ static void read_success(enum helper_kind asked, const struct http_answer *answe
                          struct helper_message *out, struct backbone_bytes *bytes)
 {
     if (asked == HELPER_ASK_INFO)
-        read_info(answer, root, out);
+        read_info(answer, root, out, bytes);
     if (asked == HELPER_ASK_CHALLENGE)
         read_challenge(root, out, bytes);
     if (asked == HELPER_ASK_RECORD)

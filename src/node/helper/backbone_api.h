@@ -16,8 +16,12 @@ struct backbone_request {
 /* ask is one of HELPER_ASK_INFO to HELPER_ASK_RECORD. ERR_FORMAT for an id of a wrong length, ERR_NOMEM. */
 int backbone_api_request(const struct helper_message *ask, struct backbone_request *out) must_check;
 
+#define BACKBONE_INSTANCES_MAX 16   /* that are told of those that share a store … */
+#define BACKBONE_LIST_MAX      4096 /* … and bytes of their URLs */
+
 struct backbone_bytes {
-    uint8_t data[RECORD_MAX], signature[IDENTITY_SIGNATURE_LEN];
+    uint8_t data[RECORD_MAX > BACKBONE_LIST_MAX ? RECORD_MAX : BACKBONE_LIST_MAX];
+    uint8_t signature[IDENTITY_SIGNATURE_LEN];
 };
 
 /* The answer to what was asked; its data and signature lie in bytes. */

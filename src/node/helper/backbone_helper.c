@@ -36,7 +36,7 @@ static int start(struct backbone_helper *h, const struct helper_message *ask)
     int place = backbone_api_request(ask, &request);
     if (place)
         return place;
-    snprintf(url, sizeof(url), "%s%s", backbone->url, request.path);
+    snprintf(url, sizeof(url), "%s%s", ask->text[0] ? ask->text : backbone->url, request.path);
     const struct http_request http = {&backbone->proxy, url, request.json, ask->addresses,
                                       ask->address_count};
     place = http_client_start(h->http, &http);

@@ -23,8 +23,9 @@ enum helper_kind {
     HELPER_UNABLE,    /* text: why it cannot */
     HELPER_ENDED,     /* text: how it did; another one takes its place, what was asked is lost */
     /* node to helper, whose answer has the same token */
-    HELPER_ASK_NAME,      /* text: a host's name */
-    HELPER_ASK_INFO,      /* number: which backbone; addresses: of it, none when its URL has one */
+    HELPER_ASK_NAME, /* text: a host's name */
+    HELPER_ASK_INFO, /* number: which backbone; text: the URL of another instance that is asked in its place, or empty;
+                           * addresses: of whom is asked, none when its URL has one */
     HELPER_ASK_CHALLENGE, /* likewise */
     HELPER_ASK_REGISTER,  /* likewise, data and signature: our record */
     HELPER_ASK_RECORD,    /* likewise, data: an id */
@@ -37,7 +38,7 @@ enum helper_kind {
     HELPER_UPLINK_CLOSED, /* text: why; number: the backbone's close code, or 0. Until it is asked again, nothing passes */
     HELPER_UPLINK_DROPPED, /* number: so many more messages with datagrams were lost */
     /* node to helper */
-    HELPER_UPLINK_CONNECT, /* addresses; number: of workers that take datagrams */
+    HELPER_UPLINK_CONNECT, /* text and addresses as ASK_INFO's; number: of workers that take datagrams */
     HELPER_UPLINK_CHECK,   /* the network has changed: is the backbone still there? */
     HELPER_UPLINK_LEAVE,   /* number: with which code. CLOSED follows, unless it has just been said */
     /* on the channel of the helper for port mappings (portmap_helper.h); node to helper */
@@ -67,8 +68,10 @@ struct helper_message {
     char text[HELPER_TEXT_MAX]; /* text_ok; of BACKBONE_OK: the running process of the backbone, else why */
     unsigned address_count;
     struct addr addresses[HELPER_ADDRESSES_MAX]; /* ASK_INFO's answer: where STUN is served, if known */
-    struct slice data;                           /* ASK_CHALLENGE's: the challenge; ASK_RECORD's: a record */
-    struct slice signature;                      /* ASK_RECORD's: the record's */
+    struct slice
+        data; /* ASK_INFO's: instances that share its store, a URL and \n each; ASK_CHALLENGE's: the challenge;
+                        * ASK_RECORD's: a record */
+    struct slice signature; /* ASK_RECORD's: the record's */
 };
 
 /* Returns the length in out. ERR_ARGUMENT when the text is not text_ok, ERR_SPACE. */

@@ -86,7 +86,7 @@ static int connect_now(struct uplink_helper *h, const struct helper_message *ask
 {
     const struct uplink_socket_config config = {.curl = h->curl,
                                                 .proxy = h->proxy,
-                                                .url = h->url,
+                                                .url = ask->text[0] ? ask->text : h->url,
                                                 .addresses = ask->addresses,
                                                 .address_count = ask->address_count,
                                                 .opened = on_opened,

@@ -25,10 +25,12 @@ enum step { STEP_IDLE, STEP_NAME, STEP_INFO, STEP_CHALLENGE, STEP_SIGN, STEP_REC
 
 struct registration {
     struct registration_config config;
-    struct http_url at; /* what is connected to: the proxy, or the backbone */
+    const char *instance; /* the URL of another one that is used in the backbone's place; empty: none */
+    struct http_url at;   /* what is connected to: the proxy, or the backbone */
     enum step step;
     bool wanted;
     bool repeated; /* after a conflict */
+    bool given_up; /* while it is signed */
     bool closing;
     unsigned handles; /* a timer not closed and a job not done; the last one frees us */
     uv_timer_t patience;
@@ -41,7 +43,7 @@ struct registration {
     bool resolving;                   /* a look-up of its name is on the way */
     bool stale;                       /* the addresses have not helped */
     uint64_t resolved_us;             /* when they were found */
-    char instance[HELPER_TEXT_MAX];   /* the backbone's running process, when it tells it */
+    char process[HELPER_TEXT_MAX];    /* the backbone's running one, when it tells it */
     char registered[HELPER_TEXT_MAX]; /* the one that has our record */
     uint64_t last_seq;                /* of our record */
 };
@@ -67,6 +69,7 @@ static void ask(struct registration *r, enum step step, struct helper_message *m
 {
     r->step = step;
     m->number = r->config.backbone;
+    helper_message_set_text(m, r->instance);
     memcpy(m->addresses, r->addresses, sizeof(r->addresses));
     m->address_count = r->address_count;
     int err = helper_client_ask(r->config.helper, m, on_answer, r);
@@ -147,7 +150,8 @@ static void on_signed(uv_work_t *work, int status)
 {
     struct record_job *job = work->data;
     struct registration *r = job->owner;
-    if (!r->closing && status == 0 && job->verdict == BACKBONE_OK)
+    bool signed_well = status == 0 && job->verdict == BACKBONE_OK && !r->given_up;
+    if (!r->closing && signed_well)
         send_record(r);
     else if (!r->closing)
         finish(r, BACKBONE_REFUSED, "our record cannot be signed");
@@ -177,8 +181,10 @@ static void on_info(struct registration *r, const struct helper_message *info)
 {
     if (info->address_count)
         r->outcome.udp = info->addresses[0];
-    strcpy(r->instance, info->text);
-    if (r->wanted || strcmp(r->instance, r->registered) != 0)
+    if (info->data.len)
+        r->config.instances(r->config.context, info->data);
+    strcpy(r->process, info->text);
+    if (r->wanted || strcmp(r->process, r->registered) != 0)
         ask_plainly(r, STEP_CHALLENGE, HELPER_ASK_CHALLENGE);
     else
         finish(r, BACKBONE_OK, "");
@@ -186,7 +192,7 @@ static void on_info(struct registration *r, const struct helper_message *info)
 
 static void on_registered(struct registration *r)
 {
-    strcpy(r->registered, r->instance);
+    strcpy(r->registered, r->process);
     r->outcome.registered = true;
     finish(r, BACKBONE_OK, "");
 }
@@ -229,6 +235,7 @@ int registration_new(const struct registration_config *config, struct registrati
     if (!r)
         return ERR_NOMEM;
     r->config = *config;
+    r->instance = "";
     if (!http_url_parse(config->proxy ? config->proxy : config->url, &r->at)) {
         free(r);
         return ERR_SPACE;
@@ -247,12 +254,37 @@ void registration_start(struct registration *r, const struct record *record, boo
 {
     r->job.record = *record;
     r->wanted = wanted;
-    r->repeated = false;
+    r->repeated = r->given_up = false;
     r->outcome = (struct registration_outcome){.verdict = BACKBONE_OK};
     if (knows_address(r))
         ask_plainly(r, STEP_INFO, HELPER_ASK_INFO);
     else
         ask_for_name(r);
+}
+
+/* A signature is made within milliseconds, and its job is not to be given up. */
+bool registration_move(struct registration *r, const char *url)
+{
+    r->instance = url;
+    r->stale = true;
+    if (!r->config.proxy) {
+        r->address_count = 0;
+        r->resolving = false;
+        name_client_forget(r->config.names, r);
+        (void)!http_url_parse(url[0] ? url : r->config.url, &r->at); /* a host that is too long is nowhere */
+    }
+    r->given_up = r->step == STEP_SIGN;
+    if (r->given_up)
+        return false;
+    helper_client_forget(r->config.helper, r);
+    uv_timer_stop(&r->patience);
+    r->step = STEP_IDLE;
+    return true;
+}
+
+const char *registration_instance(const struct registration *r)
+{
+    return r->instance;
 }
 
 unsigned registration_addresses(const struct registration *r, const struct addr **out)

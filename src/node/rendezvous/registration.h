@@ -34,6 +34,8 @@ struct registration_config {
     struct name_client *names;
     const struct identity *me;
     void (*done)(void *context, const struct registration_outcome *outcome);
+    /* Of the instances that share its store it told these, as backbone_api's answer has them. */
+    void (*instances)(void *context, struct slice list);
     void *context;
 };
 
@@ -43,6 +45,14 @@ int registration_new(const struct registration_config *config, struct registrati
  * here. Where neither wanted nor is the backbone another process than the one that has our record, the record is not
  * sent. done may come in here. */
 void registration_start(struct registration *r, const struct record *record, bool wanted);
+
+/* The backbone is at that URL from now on, another instance's; empty: where it was given. Borrowed until the next. An attempt
+ * is given up without a word: true. One that cannot be given up now ends with done, which says nothing of the new place:
+ * false. */
+bool registration_move(struct registration *r, const char *url);
+
+/* That URL; empty: where it was given. */
+const char *registration_instance(const struct registration *r);
 
 /* Where the backbone, or the proxy, is, as far as its name was looked up. Returns how many; borrowed. */
 unsigned registration_addresses(const struct registration *r, const struct addr **out);

@@ -149,12 +149,24 @@ static void on_registration(void *context, const struct registration_outcome *ou
 {
     struct rendezvous *r = context;
     uint64_t now = clock_monotonic_us();
-    r->registering = r->doubted = false;
+    bool left = r->left;
+    r->registering = r->doubted = r->left = false;
+    if (left) {
+        rendezvous_schedule_register(r, 0);
+        return;
+    }
     if (outcome->date_s)
         r->config.clock(r->config.context, (int64_t)clock_unix_s() - (int64_t)outcome->date_s);
     on_verdict(r, outcome, now);
     rendezvous_schedule_register(r, after_registration(r, outcome->verdict, now));
     rendezvous_schedule_lookups(r);
+    r->config.tried(r->config.context, r->reachable);
+}
+
+static void on_instances(void *context, struct slice list)
+{
+    const struct rendezvous *r = context;
+    r->config.instances(r->config.context, list);
 }
 
 static void on_register_timer(uv_timer_t *timer)
@@ -178,15 +190,16 @@ int rendezvous_new(const struct rendezvous_config *config, struct rendezvous **o
     if (!r)
         return ERR_NOMEM;
     r->config = *config;
-    snprintf(r->url, sizeof(r->url), "%s", config->url);
+    r->url = config->url;
     const struct registration_config registration = {.loop = config->loop,
-                                                     .url = r->url,
+                                                     .url = config->url,
                                                      .proxy = config->proxy,
                                                      .helper = config->helper,
                                                      .backbone = config->backbone,
                                                      .names = config->names,
                                                      .me = config->me,
                                                      .done = on_registration,
+                                                     .instances = on_instances,
                                                      .context = r};
     int err = registration_new(&registration, &r->registration);
     if (err) {
@@ -213,6 +226,18 @@ void rendezvous_changed(struct rendezvous *r)
     if (!r->changed) /* further changes do not put it off */
         rendezvous_schedule_register(r, CHANGE_DELAY_US);
     r->changed = true;
+}
+
+/* What the log is told of from here on is the new place. */
+void rendezvous_move(struct rendezvous *r, const char *url)
+{
+    r->url = url[0] ? url : r->config.url;
+    r->left = !registration_move(r->registration, url) && r->registering;
+    r->registering = r->left;
+    r->reachable = false;
+    r->udp = (struct addr){0};
+    r->failures = 0;
+    rendezvous_schedule_register(r, 0);
 }
 
 bool rendezvous_is_reachable(const struct rendezvous *r)

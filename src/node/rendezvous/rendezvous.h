@@ -19,7 +19,7 @@ struct rendezvous;
 
 struct rendezvous_config {
     uv_loop_t *loop;
-    const char *url;              /* copied */
+    const char *url;              /* borrowed */
     const char *proxy;            /* as registration_config's; borrowed */
     struct helper_client *helper; /* that speaks with the backbone; borrowed until rendezvous_close … */
     unsigned backbone;            /* … and knows it by this number */
@@ -37,6 +37,10 @@ struct rendezvous_config {
     /* The backbone became reachable or went away, or moved. udp is the address for STUN requests (that at
      * which HTTP reached it, with the port that it names), family 0 when it is unreachable, or not known. */
     void (*state)(void *context, bool reachable, const struct addr *udp);
+    /* An attempt has ended: it answers, or is not reached. Later than what else is told of it. */
+    void (*tried)(void *context, bool reachable);
+    /* As registration_config's. */
+    void (*instances)(void *context, struct slice list);
     void *context;
 };
 
@@ -47,6 +51,10 @@ int rendezvous_new(const struct rendezvous_config *config, struct rendezvous **o
  * rendezvous_close. The memory is released once the loop has closed its handles. */
 void rendezvous_start(struct rendezvous *r);
 void rendezvous_close(struct rendezvous *r);
+
+/* It is at that URL from now on, another instance's; empty: where it was given. Asked at once. The URL is borrowed until the
+ * next. */
+void rendezvous_move(struct rendezvous *r, const char *url);
 
 /* Whether it answered when it was last asked. */
 bool rendezvous_is_reachable(const struct rendezvous *r);

@@ -14,13 +14,14 @@ enum rendezvous_state { STATE_UNKNOWN, STATE_UNREACHABLE, STATE_REFUSED, STATE_R
 
 struct rendezvous {
     struct rendezvous_config config;
-    char url[512];
+    const char *url; /* where it is now */
     bool closing;
     unsigned handles; /* timers not closed and jobs not done; the last one frees us */
 
     uv_timer_t register_timer;
     struct registration *registration;
     bool registering;
+    bool left;    /* … with a place that we have left */
     bool changed; /* since the last description */
     uint64_t refresh_us;
     unsigned failures;

@@ -118,6 +118,7 @@ static void look_up(struct rendezvous *r, const struct node_id *id)
     const struct addr *addresses;
     struct helper_message m = {
         .kind = HELPER_ASK_RECORD, .number = r->config.backbone, .data = {id->bytes, sizeof(id->bytes)}};
+    helper_message_set_text(&m, registration_instance(r->registration));
     m.address_count = registration_addresses(r->registration, &addresses);
     memcpy(m.addresses, addresses, m.address_count * sizeof(*addresses));
     r->job.id = *id;

@@ -32,8 +32,10 @@ enum state { STATE_DOWN, STATE_CONNECTING, STATE_PROVING, STATE_UP, STATE_LEAVIN
 
 struct uplink {
     struct uplink_config config;
-    struct http_url url;
-    bool is_named; /* what is connected to has to be looked up */
+    const char *instance; /* the URL of another one that it goes to; empty: none */
+    struct http_url url;  /* where it goes */
+    bool is_named;        /* what is connected to has to be looked up */
+    bool moves;           /* it has another place to go to once it has left this one */
     struct uplink_line *line;
     struct uplink_streams *streams;
     enum state state;
@@ -81,6 +83,11 @@ static void enter(struct uplink *u, enum state state)
     u->state = state;
 }
 
+static const char *place_of(const struct uplink *u)
+{
+    return u->instance[0] ? u->instance : u->config.url;
+}
+
 /* ---- connecting ---- */
 
 static void on_retry(uv_timer_t *timer);
@@ -104,7 +111,7 @@ static void tell_down(struct uplink *u)
     log_warn(u->was_up
                  ? "backbone %s: the uplink is lost (%s); retrying"
                  : "backbone %s: no uplink (%s): peers that cannot be dialled are not reached; retrying",
-             u->config.url, u->cause);
+             place_of(u), u->cause);
     u->was_up = false;
 }
 
@@ -112,6 +119,8 @@ static uint64_t wait_of(struct uplink *u, unsigned code)
 {
     uint64_t asked_us = u->asked_us;
     u->asked_us = 0;
+    if (u->moves)
+        return 0;
     if (code == UPLINK_CLOSE_REPLACED)
         return uplink_retry_replaced_us(random_bits());
     if (asked_us)
@@ -124,7 +133,7 @@ static uint64_t wait_of(struct uplink *u, unsigned code)
 /* The connection, or the attempt at one, is over. */
 static void go_down(struct uplink *u, const char *cause, unsigned code)
 {
-    bool was_up = u->state == STATE_UP;
+    bool was_up = u->state == STATE_UP, left = u->state == STATE_LEAVING;
     if (cause)
         snprintf(u->cause, sizeof(u->cause), "%s", cause);
     uint64_t wait_us = wait_of(u, code);
@@ -136,6 +145,8 @@ static void go_down(struct uplink *u, const char *cause, unsigned code)
         u->config.state(u->config.context, false);
     tell_down(u);
     try_in(u, wait_us);
+    if (!left && !u->lost)
+        u->config.failed(u->config.context, was_up, code);
 }
 
 static void leave(struct uplink *u, const char *cause, unsigned code)
@@ -161,8 +172,9 @@ static void connect_now(struct uplink *u)
     m.address_count = count < HELPER_ADDRESSES_MAX ? count : HELPER_ADDRESSES_MAX;
     if (m.address_count)
         memcpy(m.addresses, addresses, m.address_count * sizeof(*addresses));
+    helper_message_set_text(&m, u->instance);
     u->connection++;
-    u->challenged = false;
+    u->challenged = u->moves = false;
     if (uplink_line_tell(u->line, &m) == 0)
         enter(u, STATE_CONNECTING);
 }
@@ -226,7 +238,7 @@ static void on_welcome(struct uplink *u, const struct uplink_message *m)
     u->was_up = true;
     u->cause[0] = u->told[0] = '\0';
     enter(u, STATE_UP);
-    log_info("backbone %s: uplink up", u->config.url);
+    log_info("backbone %s: uplink up", place_of(u));
     uplink_streams_begin(u->streams, m->credit, m->streams);
     u->config.state(u->config.context, true);
 }
@@ -268,7 +280,7 @@ static void talk(struct uplink *u, const struct uplink_message *m)
         u->asked_us = uplink_retry_asked_us(m->wait_ms, random_bits());
         break;
     case UPLINK_LIMITED:
-        log_debug("backbone %s: over its rate of %s", u->config.url,
+        log_debug("backbone %s: over its rate of %s", place_of(u),
                   m->code == UPLINK_LIMITED_STREAMS ? "streams" : "datagrams");
         break;
     case UPLINK_DATAGRAMS: /* not on this channel */
@@ -342,6 +354,29 @@ static void on_lost(void *context)
 
 /* ---- what is asked of it ---- */
 
+static int read_urls(struct uplink *u)
+{
+    struct http_url at;
+    if (!http_url_parse(place_of(u), &u->url) ||
+        !http_url_parse(u->config.proxy ? u->config.proxy : place_of(u), &at))
+        return ERR_SPACE;
+    u->is_named = !at.is_address;
+    return 0;
+}
+
+/* A URL whose host is too long leads nowhere: the one before stays. */
+void uplink_move(struct uplink *u, const char *url)
+{
+    u->instance = url;
+    (void)!read_urls(u);
+    u->failures = 0;
+    u->moves = true;
+    if (u->state == STATE_DOWN)
+        try_in(u, 0);
+    else if (u->state != STATE_LEAVING)
+        leave(u, "another instance takes its place", UPLINK_CLOSE_NORMAL);
+}
+
 void uplink_hurry(struct uplink *u)
 {
     if (u->state != STATE_DOWN)
@@ -399,16 +434,6 @@ static int open_parts(struct uplink *u)
     return err ? err : uplink_streams_new(&streams, &u->streams);
 }
 
-static int read_urls(struct uplink *u)
-{
-    struct http_url at;
-    if (!http_url_parse(u->config.url, &u->url) ||
-        !http_url_parse(u->config.proxy ? u->config.proxy : u->config.url, &at))
-        return ERR_SPACE;
-    u->is_named = !at.is_address;
-    return 0;
-}
-
 int uplink_new(const struct uplink_config *config, struct uplink **out)
 {
     struct uplink *u = calloc(1, sizeof(*u));
@@ -417,6 +442,7 @@ int uplink_new(const struct uplink_config *config, struct uplink **out)
         return ERR_NOMEM;
     }
     u->config = *config;
+    u->instance = "";
     u->since_us = clock_monotonic_us();
     u->proof.me = config->me;
     u->proof.owner = u;

@@ -30,6 +30,8 @@ struct uplink_config {
     /* Whether anything of the backbone answers. If not, whoever found that out has told the log. */
     bool (*reachable)(void *context);
     void (*state)(void *context, bool up);
+    /* It ended, or did not come about, and it is not us who left. code: the backbone's, or 0. Last of what is told of it. */
+    void (*failed)(void *context, bool was_up, unsigned code);
     void (*paired)(void *context, const struct node_id *id, bool on);
     /* A channel of the backbone's relay, which is at that UDP port. */
     void (*relayed)(void *context, const struct node_id *id, uint16_t port, uint32_t channel,
@@ -42,6 +44,9 @@ int uplink_new(const struct uplink_config *config, struct uplink **out) must_che
 
 /* Something has changed for the better: one that is down is tried at once. */
 void uplink_hurry(struct uplink *u);
+
+/* It goes to that URL from now on, another instance's, at once; empty: where it was given. Borrowed until the next. */
+void uplink_move(struct uplink *u, const char *url);
 
 /* Our addresses have changed: one that is up has to show that it still works, or is made anew at once. */
 void uplink_network_changed(struct uplink *u);

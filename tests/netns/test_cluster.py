@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nodes and a cluster of backbones, each of which is named by its own URL alone: whoever's backbone dies goes to another.
+
+    site-a 198.51.100.2 ─┐        ┌─ server 203.0.113.2: the first backbone ──┐
+                         ├─ inet ─┤                                           ├── redis-server
+    site-b 198.51.101.2 ─┘        └─ second 198.51.102.2: the second ─────────┘
+"""
+
+import re
+import shutil
+
+import pytest
+
+import lab as labs
+from lab import A_OVERLAY, PATIENCE
+from store import SERVER
+from test_store import cluster, gap_of, uplinks_at  # noqa: F401 (a fixture)
+
+pytestmark = pytest.mark.skipif(not shutil.which(SERVER), reason="redis-server is missing: run tools/deps.sh check")
+
+# Names places of a victim's as its cluster, and answers nothing else: so it is left.
+LIAR = """
+import http.server, json
+
+class Liar(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/v1/info":
+            places = [f"http://203.0.113.2:{port}" for port in range(7001, 7041)]
+            body = json.dumps({"stun_port": 8080, "instance": "i", "backbones": places}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+http.server.ThreadingHTTPServer(("", 8080), Liar).serve_forever()
+"""
+KNOCKS = """
+table inet knocks {
+    chain in { type filter hook input priority 0; tcp dport 7001-7040 tcp flags & (syn | ack) == syn counter reject with tcp reset; }
+}"""
+
+
+def wait_known(backbones):
+    for one in backbones:
+        labs.wait_for(lambda one=one: one.get("/v1/info")[1].count("http://") == len(backbones), 15, "all know each other", every=0.2)
+
+
+def instance_of(node):
+    return node.status()["backbones"][0].get("instance")
+
+
+def test_nodes_of_a_killed_backbone_move_to_another_of_its_cluster(cluster, figure):
+    a_host, b_host, backbones = cluster
+    first, second = backbones
+    wait_known(backbones)
+    a = labs.receiver(a_host, first)
+    b = labs.sender(b_host, first, a)
+    b_host.wait_ping(A_OVERLAY, 15)
+    gaps = [gap_of(b_host, first, [second], 2)]
+    assert instance_of(a) == instance_of(b) == second.url
+    for node in (a, b):
+        assert re.search(f"info .*backbone {first.url}: going on at {second.url}, another instance of its cluster", node.log())
+    gaps.append(gap_of(b_host, second, [first], 2))
+    assert instance_of(a) is None and instance_of(b) is None
+    figure(f"the backbone of two nodes killed, by another that it named: {', '.join(f'{gap:.1f} s' for gap in gaps)}")
+    assert max(gaps) < 3 * PATIENCE
+
+
+def test_liar_has_a_bounded_number_of_knocks(lab, figure):
+    a_host, liar, victim, _ = lab.internet(sites=("site-a", "liar"))
+    victim.nft(KNOCKS)
+    process = liar.start("/usr/bin/python3", "-c", LIAR, name="liar")
+    a = a_host.node("-backbone", f"http://{liar.address}:8080", "-tap-ip", A_OVERLAY, wait=False)
+    a.process.wait_log("going on at http://203.0.113.2:70", 20)
+    knocked = lambda: int(re.search(r"counter packets (\d+)", victim.run("nft", "list", "table", "inet", "knocks", echo=False).stdout)[1])
+    labs.wait_for(lambda: knocked() >= 16, 15, "it knocks at the places that were named")
+    process.kill()
+    a.process.wait_log(f"backbone http://{liar.address}:8080: cannot be reached", 20)  # it waits at home again
+    figure(f"a backbone names 40 places of a victim: {knocked()} connections to it")
+    assert knocked() <= 2 * (16 + 4)
