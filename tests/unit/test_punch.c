@@ -208,6 +208,24 @@ static void of_two_that_ask_the_lower_id_stands(void **state)
     }
 }
 
+/* Else two that ask at once would go on doing so, each without a round left for the other's. */
+static void who_yields_its_own_round_has_paid_for_the_other_s(void **state)
+{
+    (void)state;
+    struct punch p = {0};
+    struct punch_way w = relayed(false);
+    punch_begin(&p);
+    p.budget.full_us = START + (PUNCH_ROUNDS - 1ull) * PUNCH_BUDGET_US; /* one is left */
+    uint64_t now = until(&p, &w, PUNCH_STEP_ASK, START, START + 5 * SECOND);
+    struct punch_offer o = offer(1, false);
+    punch_on_offer(&p, &o, &w, now);
+    assert_int_equal(until(&p, &w, PUNCH_STEP_ANSWER, now, now + SECOND), now);
+    o.round = 2; /* nothing is left */
+    now = until(&p, &w, PUNCH_STEP_END, now, now + 5 * SECOND);
+    punch_on_offer(&p, &o, &w, now);
+    assert_int_equal(p.state, PUNCH_DUE);
+}
+
 static void held_addresses_are_let_go_where_nothing_carries(void **state)
 {
     (void)state;
@@ -333,6 +351,7 @@ int main(void)
         cmocka_unit_test(rounds_that_many_peers_ask_for_have_a_bound_together),
         cmocka_unit_test(old_rounds_are_not_answered),
         cmocka_unit_test(of_two_that_ask_the_lower_id_stands),
+        cmocka_unit_test(who_yields_its_own_round_has_paid_for_the_other_s),
         cmocka_unit_test(held_addresses_are_let_go_where_nothing_carries),
         cmocka_unit_test(the_next_ports_of_a_sequence_are_told_and_sent_to_first),
         cmocka_unit_test(the_ports_of_a_round_hold_until_the_pause),

@@ -257,12 +257,17 @@ static void on_answer(struct punch *p, const struct punch_offer *o, uint64_t now
     enter(p, PUNCH_SET, now_us);
 }
 
+/* A round of ours has begun, and nothing was sent to anybody but its question. */
+static bool is_asking(const struct punch *p)
+{
+    return p->asker && (p->state == PUNCH_ASKED || p->state == PUNCH_LOOKING || p->state == PUNCH_ASKING);
+}
+
 /* A round that ours stands before, or that runs already, or is over. */
 static bool is_idle_talk(const struct punch *p, const struct punch_offer *o, bool lower)
 {
-    bool ours =
-        p->asker && (p->state == PUNCH_ASKED || p->state == PUNCH_LOOKING || p->state == PUNCH_ASKING);
-    return (ours && lower) || o->round <= p->heard || p->state == PUNCH_SET || p->state == PUNCH_OPENED;
+    return (is_asking(p) && lower) || o->round <= p->heard || p->state == PUNCH_SET ||
+           p->state == PUNCH_OPENED;
 }
 
 static bool spend_round(struct punch *p, struct bucket *turns, uint64_t now_us)
@@ -282,7 +287,10 @@ static void on_ask(struct punch *p, const struct punch_offer *o, const struct pu
         p->put_off++;
         return;
     }
-    if (is_idle_talk(p, o, w->lower) || !spend_round(p, w->turns, now_us))
+    if (is_idle_talk(p, o, w->lower))
+        return;
+    /* Ours has paid for it: else two that ask at once would go on doing so, each with nothing left for the other's. */
+    if (!is_asking(p) && !spend_round(p, w->turns, now_us))
         return;
     take(p, o);
     p->heard = p->round = o->round;
