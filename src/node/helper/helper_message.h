@@ -24,8 +24,9 @@ enum helper_kind {
     HELPER_ENDED,     /* text: how it did; another one takes its place, what was asked is lost */
     /* node to helper, whose answer has the same token */
     HELPER_ASK_NAME, /* text: a host's name */
-    HELPER_ASK_INFO, /* number: which backbone; text: the URL of another instance that is asked in its place, or empty;
-                           * addresses: of whom is asked, none when its URL has one */
+    /* number: which backbone; text: the URL of another instance that is asked in its place, or empty; addresses: of whom is
+     * asked, none when its URL has one */
+    HELPER_ASK_INFO,
     HELPER_ASK_CHALLENGE, /* likewise */
     HELPER_ASK_REGISTER,  /* likewise, data and signature: our record */
     HELPER_ASK_RECORD,    /* likewise, data: an id */
@@ -68,9 +69,9 @@ struct helper_message {
     char text[HELPER_TEXT_MAX]; /* text_ok; of BACKBONE_OK: the running process of the backbone, else why */
     unsigned address_count;
     struct addr addresses[HELPER_ADDRESSES_MAX]; /* ASK_INFO's answer: where STUN is served, if known */
-    struct slice
-        data; /* ASK_INFO's: instances that share its store, a URL and \n each; ASK_CHALLENGE's: the challenge;
-                        * ASK_RECORD's: a record */
+    /* ASK_INFO's: the instances that share its store, a URL and \n each; ASK_CHALLENGE's: the challenge; ASK_RECORD's: a
+     * record */
+    struct slice data;
     struct slice signature; /* ASK_RECORD's: the record's */
 };
 
