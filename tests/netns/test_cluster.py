@@ -66,6 +66,18 @@ def test_nodes_of_a_killed_backbone_move_to_another_of_its_cluster(cluster, figu
     assert max(gaps) < 3 * PATIENCE
 
 
+def test_node_of_two_backbones_of_a_cluster_does_not_take_one_twice(cluster):
+    a_host, _, backbones = cluster
+    first, second = backbones
+    wait_known(backbones)
+    a = a_host.node("-backbone", first.url, "-backbone", second.url, "-tap-ip", A_OVERLAY)
+    labs.wait_for(lambda: uplinks_at(first) == uplinks_at(second) == 1, 15, "an uplink to each")
+    first.kill()
+    a.process.wait_log(f"backbone {first.url}: cannot be reached", 20)
+    assert "going on at" not in a.log()
+    assert uplinks_at(second) == 1 and a.status()["backbones"][1]["uplink"]["state"] == "up"
+
+
 def test_liar_has_a_bounded_number_of_knocks(lab, figure):
     a_host, liar, victim, _ = lab.internet(sites=("site-a", "liar"))
     victim.nft(KNOCKS)

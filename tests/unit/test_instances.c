@@ -69,6 +69,18 @@ static void which_one_comes_first_is_left_to_chance(void **state)
     assert_true(met[0] >= 10 && met[1] >= 10);
 }
 
+static void place_of_another_backbone_of_ours_is_passed_over(void **state)
+{
+    (void)state;
+    learn(LIST);
+    instances_pass_over(&i, "HTTP://b2.example");
+    assert_true(instances_move_on(&i, 1, 0));
+    assert_string_equal(instances_at(&i), "http://b3.example");
+    instances_pass_over(&i, "http://b2.example");
+    assert_true(instances_move_on(&i, 1, 0));
+    assert_string_equal(instances_at(&i), HOME);
+}
+
 /* Home is a name of several addresses; the one that answered says what it is called itself. */
 static void place_that_told_the_list_is_tried_under_all_its_names(void **state)
 {
@@ -177,6 +189,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(one_that_is_alone_stays_where_it_was_given, setup),
         cmocka_unit_test_setup(each_other_one_is_tried_once_and_then_home, setup),
+        cmocka_unit_test_setup(place_of_another_backbone_of_ours_is_passed_over, setup),
         cmocka_unit_test_setup(which_one_comes_first_is_left_to_chance, setup),
         cmocka_unit_test_setup(place_that_told_the_list_is_tried_under_all_its_names, setup),
         cmocka_unit_test_setup(place_that_answers_begins_a_new_round, setup),

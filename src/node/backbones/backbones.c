@@ -122,9 +122,22 @@ static uint32_t random_bits(void)
     return bits;
 }
 
+/* Two uplinks of ours at one place would throw each other out. */
+static void pass_over_others(struct backbone *b)
+{
+    for (unsigned i = 0; i < b->all->count; i++) {
+        const struct backbone *other = &b->all->list[i];
+        if (other == b)
+            continue;
+        instances_pass_over(&b->instances, other->instances.home);
+        instances_pass_over(&b->instances, instances_at(&other->instances));
+    }
+}
+
 /* Where it was used it is no more. */
 static void move_on(struct backbone *b)
 {
+    pass_over_others(b);
     if (!b->rendezvous || !instances_move_on(&b->instances, random_bits(), clock_monotonic_us()))
         return;
     if (instances_is_away(&b->instances))
@@ -142,12 +155,13 @@ static void on_tried(void *context, bool reachable)
         move_on(b);
 }
 
-/* Where it was given, one that never came up may be a proxy's doing, which is the same everywhere. */
+/* Where it was given, one that never came up may be a proxy's doing, which is the same everywhere. Who is away and is replaced
+ * is likely to be in the place of another of ours, which is there by another name. */
 static void on_failed(void *context, bool was_up, unsigned code)
 {
     struct backbone *b = context;
-    bool moves = was_up || code == UPLINK_CLOSE_FULL || instances_is_away(&b->instances);
-    if (moves && code != UPLINK_CLOSE_REPLACED)
+    bool lost = was_up && code != UPLINK_CLOSE_REPLACED;
+    if (lost || code == UPLINK_CLOSE_FULL || instances_is_away(&b->instances))
         move_on(b);
 }
 

@@ -107,6 +107,12 @@ static void mark_tried(struct instances *i)
     i->heard_here = false;
 }
 
+void instances_pass_over(struct instances *i, const char *url)
+{
+    for (unsigned k = 0; k < i->count; k++)
+        i->tried[k] |= strcasecmp(i->list[k], url) == 0;
+}
+
 void instances_answered(struct instances *i)
 {
     memset(i->tried, 0, sizeof(i->tried));

@@ -39,6 +39,9 @@ bool instances_learn(struct instances *i, struct slice list, bool kept);
 /* The list in that form. Returns its length; 0: none. */
 size_t instances_list(const struct instances *i, char *out, size_t cap);
 
+/* This one serves nobody of ours until something answers: another backbone of ours is used there. */
+void instances_pass_over(struct instances *i, const char *url);
+
 /* The place that is used answers no more: takes another one. False when there is none, or none may be tried now: then the one
  * that was given is used, and retried. */
 bool instances_move_on(struct instances *i, uint32_t random, uint64_t now_us);
