@@ -10,6 +10,7 @@
 import json
 import os
 import re
+import socket
 from pathlib import Path
 
 import lab as labs
@@ -77,6 +78,28 @@ def test_known_unicast_goes_to_its_owner_alone(mesh):
     sockets[c].send(frame)
     assert sockets[b].expect(frame)
     assert not sockets[a].receive_all(lambda f: f == frame, 0.3)
+
+
+def questions(frames, address):
+    """The ARP requests for an address."""
+    return [f for f in frames if f[12:14] == b"\x08\x06" and f[20:22] == b"\x00\x01" and f[38:42] == socket.inet_aton(address)]
+
+
+def test_question_for_an_address_reaches_its_owner_alone(mesh):
+    a, b, c = mesh
+    at_a, at_c = (PacketSocket(node.host, "tap0") for node in (a, c))
+    b.host.run("ip", "neigh", "flush", "dev", "tap0")
+    b.host.ping(C_OVERLAY, count=1)
+    assert len(questions(at_c.receive_all(lambda f: True, 0.3), C_OVERLAY)) == 1
+    assert questions(at_a.receive_all(lambda f: True, 0.3), C_OVERLAY) == []
+
+
+def test_address_that_has_moved_since_it_was_announced_is_found_by_the_second_question(mesh):
+    a, b, c = mesh
+    b.host.run("ip", "address", "del", f"{B_OVERLAY}/24", "dev", "tap0")
+    c.host.run("ip", "address", "add", f"{B_OVERLAY}/24", "dev", "tap0")
+    a.host.run("ip", "neigh", "flush", "dev", "tap0")
+    a.host.wait_ping(B_OVERLAY, 10)
 
 
 def test_unknown_unicast_is_flooded_once(mesh):

@@ -51,6 +51,7 @@ static void begin_trunk(struct node *n, const struct mesh_output *o)
 }
 
 _Static_assert(SWITCH_PINS_PER_PEER == MESSAGE_MACS_MAX, "the switch has room for what HELLO announces");
+_Static_assert(SWITCH_ADDRESSES_MAX == MESSAGE_ADDRS_MAX, "… of MACs, and of addresses");
 
 static void pin_addresses(struct node *n, uint32_t slot, const struct node_id *id, const struct hello *theirs)
 {
@@ -74,6 +75,7 @@ static void take_addresses(struct node *n, const struct mesh_output *o)
     if (!theirs)
         return; /* it has gone since: that is said further on */
     device_peer_addresses(n->device, o->slot, theirs->addresses, theirs->address_count, clock_monotonic_us());
+    switch_claim(n->workers.sw, o->slot, theirs->addresses, theirs->address_count);
     overlay_check(&n->overlay, o->slot, id, theirs);
     pin_addresses(n, o->slot, id, theirs);
 }
@@ -81,6 +83,7 @@ static void take_addresses(struct node *n, const struct mesh_output *o)
 static void forget_addresses(struct node *n, const struct mesh_output *o)
 {
     device_peer_addresses(n->device, o->slot, NULL, 0, clock_monotonic_us());
+    switch_claim(n->workers.sw, o->slot, NULL, 0);
     switch_pin(n->workers.sw, o->slot, NULL, 0);
     tables_forget(&n->tables, o->slot);
 }

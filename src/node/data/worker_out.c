@@ -12,6 +12,7 @@
 
 #include "base/uninitialized.h"
 #include "frame/datagram.h"
+#include "frame/solicit.h"
 #include "node/data/worker_impl.h"
 #include "proto/session/fragment.h"
 #include <poll.h>
@@ -240,6 +241,21 @@ static bool backlog_takes(struct worker *w, size_t len)
     return false;
 }
 
+/* A question for an address goes to who says that it has it: no other path wakes for it, and that one does, as the question
+ * counts as no flood. */
+static bool ask_owner(struct worker *w, const struct virtio_net_hdr *vnet, size_t len)
+{
+    struct addr wanted;
+    if (!solicit_target(w->frame, len, &wanted))
+        return false;
+    int owner = switch_ask(w->config.sw, &wanted, w->now_us);
+    const struct fwd_peer *peer = owner >= 0 ? fwd_peer(w->config.fwd, (uint32_t)owner) : NULL;
+    if (!peer || !peer->has_path)
+        return false;
+    send_to(w, peer, vnet, len);
+    return true;
+}
+
 static void send_flood(struct worker *w, const struct virtio_net_hdr *vnet, size_t len)
 {
     const struct fwd_peer *peer = fwd_ready_first(w->config.fwd);
@@ -294,7 +310,8 @@ static void forward(struct worker *w, const struct virtio_net_hdr *vnet, size_t 
         return;
     }
     if (port == SWITCH_PORT_FLOOD) {
-        send_flood(w, vnet, len);
+        if (!ask_owner(w, vnet, len))
+            send_flood(w, vnet, len);
         return;
     }
     const struct fwd_peer *peer = fwd_peer(w->config.fwd, (uint32_t)port);

@@ -7,6 +7,7 @@
 #include "base/bucket.h"
 #include "base/bytes.h"
 #include "proto/switch/fdb.h"
+#include "proto/switch/owners.h"
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ struct storm {
 
 struct switch_table {
     struct fdb *fdb;
+    struct owners *owners;
     bool pass_bpdus;
     unsigned peers;
     struct storm *storms; /* by slot */
@@ -49,6 +51,8 @@ int switch_new(unsigned peers, unsigned entries, const struct random_source *ran
         memset(sw->storms, 0, peers * sizeof(*sw->storms));
         err = fdb_new(peers, entries, random, &sw->fdb);
     }
+    if (!err)
+        err = owners_new(peers, random, &sw->owners);
     if (err) {
         switch_free(sw);
         return err;
@@ -62,6 +66,7 @@ void switch_free(struct switch_table *sw)
     if (!sw)
         return;
     fdb_free(sw->fdb);
+    owners_free(sw->owners);
     free(sw->storms);
     free(sw);
 }
@@ -177,6 +182,22 @@ void switch_pin(struct switch_table *sw, uint32_t slot, struct switch_pin *list,
 {
     if (slot < sw->peers)
         fdb_pin(sw->fdb, (int)slot, list, count < SWITCH_PINS_PER_PEER ? count : SWITCH_PINS_PER_PEER);
+}
+
+void switch_claim(struct switch_table *sw, uint32_t slot, const struct addr_prefix *list, unsigned count)
+{
+    uint64_t keys[SWITCH_ADDRESSES_MAX];
+    unsigned n = 0;
+    while (n < count && n < SWITCH_ADDRESSES_MAX) {
+        keys[n] = owners_key(sw->owners, &list[n].addr);
+        n++;
+    }
+    owners_claim(sw->owners, slot, keys, n);
+}
+
+int switch_ask(struct switch_table *sw, const struct addr *a, uint64_t now_us)
+{
+    return owners_ask(sw->owners, owners_key(sw->owners, a), now_us);
 }
 
 void switch_forget(struct switch_table *sw, uint32_t slot)

@@ -4,6 +4,7 @@
  * docs/PROTOCOL.md §13. Lookups and refreshing of a known entry take no lock (atomics on a fixed table);
  * learning something new takes one. Any worker; sizes fixed at creation. */
 
+#include "base/addr.h"
 #include "base/err.h"
 #include "base/random.h"
 #include "proto/wire/drop.h"
@@ -23,6 +24,8 @@
 #define SWITCH_STORM_RATE    10000 /* flooded frames per second that one peer may send us … */
 #define SWITCH_STORM_BURST   20000 /* … and how many at once */
 #define SWITCH_PEERS_MAX     65535
+#define SWITCH_ADDRESSES_MAX 8  /* overlay addresses that a peer may announce */
+#define SWITCH_ASK_AGAIN_S   10 /* a question that comes again so soon is for everybody */
 
 struct switch_table;
 
@@ -89,6 +92,15 @@ struct switch_pin {
     uint32_t owner; /* out: with ERR_EXISTS */
 };
 void switch_pin(struct switch_table *sw, uint32_t slot, struct switch_pin *list, unsigned count);
+
+/* The peer in slot says in HELLO that it has these addresses, SWITCH_ADDRESSES_MAX at most; what it said before counts no
+ * longer. None when it is gone. It owns nothing by that: owners.h. Control thread. */
+void switch_claim(struct switch_table *sw, uint32_t slot, const struct addr_prefix *list, unsigned count);
+
+/* A question for an address (solicit_target) is about to be sent: the slot of the only peer that claims it, or
+ * SWITCH_PORT_FLOOD: it is for everybody, as nobody claims it, or several do, or the same was asked within
+ * SWITCH_ASK_AGAIN_S. Any thread. */
+int switch_ask(struct switch_table *sw, const struct addr *a, uint64_t now_us);
 
 /* Forgets everything learned from a peer, and its storm budget. After no worker can still pass frames of it
  * (fwd_settle), else they teach its addresses anew. */
