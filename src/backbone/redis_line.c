@@ -99,7 +99,7 @@ static void tell_lost(struct redis_line *l, const char *why, uint64_t now_us)
     if (l->said == SAID_LOST || !log_limit_pass(&l->lost_limit, now_us, REDIS_LOG_US, &suppressed))
         return;
     l->said = SAID_LOST;
-    redis_reply_clean(why, strlen(why), shown, sizeof(shown));
+    redis_target_mask(l->config.target, why, strlen(why), shown, sizeof(shown));
     log_warn(
         "the store %s is not to be reached (%s): registrations and look-ups are answered 503 until it is; "
         "links and relays go on",
@@ -214,7 +214,9 @@ static void on_greeting(void *context, const struct redisReply *answer)
     if (!answer)
         return;
     if (answer->type == REDIS_REPLY_ERROR) {
-        redis_line_give_up(l, answer->str);
+        char why[CAUSE_MAX];
+        redis_target_mask(l->config.target, answer->str, answer->len, why, sizeof(why));
+        redis_line_give_up(l, why);
         return;
     }
     bool is_digest = answer->type == REDIS_REPLY_STRING && answer->len == 40;

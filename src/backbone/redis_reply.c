@@ -20,13 +20,6 @@ enum {
     FIELD_SIGNATURE
 };
 
-void redis_reply_clean(const char *text, size_t len, char *out, size_t size)
-{
-    len = len < size ? len : size - 1;
-    memcpy(out, text, len);
-    out[text_clean(out, len)] = '\0';
-}
-
 const struct redisReply *redis_reply_at(const struct redisReply *r, size_t index)
 {
     return r && r->type == REDIS_REPLY_ARRAY && index < r->elements ? r->element[index] : NULL;

@@ -6,9 +6,6 @@
 
 struct redisReply;
 
-/* Text of others as a person may see it: at most size - 1 bytes and a NUL. */
-void redis_reply_clean(const char *text, size_t len, char *out, size_t size);
-
 /* The element of an array; NULL when it is none, or has not so many. */
 const struct redisReply *redis_reply_at(const struct redisReply *r, size_t index);
 /* A string of at most size - 1 bytes without NUL in it, that a person may see. ERR_FORMAT. */

@@ -5,13 +5,16 @@
 
 #include "backbone/redis_tls.h"
 #include "base/private_file.h"
+#include "base/text.h"
 #include "crypto/secret.h"
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FORM "give redis://[USER@]HOST[:PORT][/DB] or unix:///PATH"
+#define MASK        "***"
+#define CITED_LEAST 8 /* bytes of a beginning of the password that nobody says by chance */
+#define FORM        "give redis://[USER@]HOST[:PORT][/DB] or unix:///PATH"
 
 static const char *read_path(struct redis_target *t, const char *path)
 {
@@ -160,4 +163,25 @@ const char *redis_target_resolve(struct redis_target *t)
     }
     freeaddrinfo(found);
     return t->count ? NULL : "it has no address";
+}
+
+/* How much of the password stands there. Servers cite no more of a word than they have room for. */
+static size_t cited(const struct redis_target *t, const char *text, size_t len)
+{
+    size_t all = strlen(t->password), n = 0;
+    while (n < all && n < len && text[n] == t->password[n])
+        n++;
+    return n == all || n >= CITED_LEAST ? n : 0;
+}
+
+/* It is cleaned behind that: a password may have bytes that no line does. */
+void redis_target_mask(const struct redis_target *t, const char *text, size_t len, char *out, size_t size)
+{
+    size_t n, at = 0;
+    for (size_t i = 0; i < len && at + sizeof(MASK) <= size; i += n ? n : 1) {
+        n = cited(t, text + i, len - i);
+        memcpy(out + at, n ? MASK : text + i, n ? sizeof(MASK) - 1 : 1);
+        at += n ? sizeof(MASK) - 1 : 1;
+    }
+    out[text_clean(out, at)] = '\0';
 }

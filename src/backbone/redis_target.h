@@ -37,5 +37,9 @@ const char *redis_target_read_password(struct redis_target *t, const char *path)
 /* The password of the environment, where no file gave one; it is taken out of it. */
 const char *redis_target_take_environment(struct redis_target *t);
 
+/* len bytes of what the server says, as a string of size bytes at most for people: *** where it cites the password, or a
+ * beginning of it of 8 bytes or more. */
+void redis_target_mask(const struct redis_target *t, const char *text, size_t len, char *out, size_t size);
+
 /* Looks the host's name up. May take long: at the start, before anything is served. NULL, or why it is not found. */
 const char *redis_target_resolve(struct redis_target *t);

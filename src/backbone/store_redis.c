@@ -24,6 +24,7 @@ _Static_assert(STORE_KEYS == 3, "the script knows three keys");
 
 struct store_redis {
     struct store store;
+    const struct redis_target *target;
     struct redis_line *line;
     struct store_metrics *metrics;
     uint64_t max_entries;
@@ -83,7 +84,7 @@ static int judge(struct store_redis *s, const struct redisReply *answer)
         redis_line_give_up(s->line, "it has forgotten our scripts");
         return ERR_IO;
     }
-    redis_reply_clean(answer->str, answer->len, shown, sizeof(shown));
+    redis_target_mask(s->target, answer->str, answer->len, shown, sizeof(shown));
     if (log_limit_pass(&s->log_limit, clock_monotonic_us(), LOG_INTERVAL_US, &suppressed))
         log_error("the store refuses a request: %s", shown);
     return ERR_IO;
@@ -402,6 +403,7 @@ int store_redis_open(const struct redis_target *target, struct store_metrics *me
     if (!s)
         return ERR_NOMEM;
     s->store.ops = &redis_ops;
+    s->target = target;
     s->metrics = metrics;
     s->max_entries = max_entries;
     const struct redis_line_config config = {target, metrics, redis_scripts, REDIS_SCRIPTS, s->digests};

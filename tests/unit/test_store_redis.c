@@ -628,6 +628,33 @@ static void refused_password_is_not_logged_however_the_server_cites_it(void **st
     }
 }
 
+/* In answer to what follows AUTH, and to any request: a proxy may cite a connection's whole past. */
+static void password_that_a_later_error_cites_is_masked(void **state)
+{
+    (void)state;
+    static const char *const errors[] = {"-ERR you said AUTH correcthorsebattery\r\n",
+                                         "-correcthorsebattery\r\n", "-ERR cut: 'correcthors'\r\n",
+                                         "-ERR twice correcthorsebatterycorrecthorsebattery\r\n"};
+    static const struct redis_target target = {.path = "/nonexistent/redis.sock",
+                                               .password = "correcthorsebattery"};
+    log_set_level(LOG_LEVEL_INFO);
+    for (size_t i = 0; i < 2 * sizeof(errors) / sizeof(*errors); i++) {
+        struct store_lab_answer answer = {0};
+        struct puppet p = stranger(&target);
+        if (i % 2) {
+            say(&p, OK OK);
+        } else {
+            say(&p, OK HELLO);
+            store_count(p.store, NOW, store_lab_note, &answer);
+        }
+        say(&p, errors[i / 2]);
+        const char *logged = captured();
+        assert_non_null(strstr(logged, "***"));
+        assert_null(strstr(logged, "correcthors"));
+        drop(&p);
+    }
+}
+
 static unsigned count_of(const char *text, const char *what)
 {
     unsigned count = 0;
@@ -728,6 +755,7 @@ int main(void)
 #define LOGGED(f) cmocka_unit_test_setup_teardown(f, capture, release)
     const struct CMUnitTest logged[] = {
         LOGGED(refused_password_is_not_logged_however_the_server_cites_it),
+        LOGGED(password_that_a_later_error_cites_is_masked),
         LOGGED(server_that_greets_and_leaves_is_tried_more_rarely_and_logged_once),
         LOGGED(loss_after_a_steady_time_is_tried_soon_and_a_lasting_one_is_logged),
     };
