@@ -126,6 +126,17 @@ def test_both_dial_without_any_option(machines):
     a_host.wait_ping(B_OVERLAY, 5)
 
 
+def test_peer_that_is_named_to_a_running_node_is_found(machines):
+    a_host, b_host, _ = machines
+    a, b = pair(a_host, b_host)
+    a.flags = a.flags[:-2]  # whom it connects to it is told by a person
+    b.start()
+    a.start()
+    told = a_host.run(labs.program("shadowmesh"), "connect", b.id, "-run", a.run_dir).stdout
+    assert "it is found on the local network alone, or where a peer knows it to be" in told
+    a_host.wait_ping(B_OVERLAY, 5)
+
+
 def test_link_local_addresses_suffice(machines6):
     a_host, b_host, _ = machines6
     a, b = pair(a_host, b_host)

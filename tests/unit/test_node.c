@@ -218,7 +218,6 @@ static void change_that_is_wrong_changes_nothing(void **state)
     static const char *const verbs[] = {"allow", "disallow"};
     for (unsigned i = 0; i < 2; i++)
         assert_refused(&a, change(verbs[i], &a), "that id is this node's own");
-    assert_refused(&a, change("connect", &b), "no -backbone tells this node where that is");
     assert_refused(&a, json_pack("{s:s, s:s, s:s}", "cmd", "connect", "id", b.id, "addresses", "x"),
                    "a list of at most");
     assert_refused(&a, json_pack("{s:s, s:s, s:[i]}", "cmd", "connect", "id", b.id, "addresses", 1),

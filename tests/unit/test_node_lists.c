@@ -88,6 +88,21 @@ static void flags_say_whether_a_change_lasts(void **state)
     stop_pair(&p);
 }
 
+static void peer_that_nobody_has_a_place_of_is_taken_and_told_how_it_is_found(void **state)
+{
+    struct pair p;
+    (void)state;
+    start_strangers(&p);
+    json_t *answer = change(&p.a, "connect", p.b.id, NULL);
+    const char *note = json_string_value(json_object_get(json_object_get(answer, "result"), "note"));
+    assert_non_null(note);
+    assert_non_null(strstr(note, "without -backbone and @HOST it is"));
+    json_decref(answer);
+    assert_changed(&p.b, "allow", p.a.id, NULL, false);
+    assert_changed(&p.a, "disconnect", p.b.id, NULL, true);
+    stop_pair(&p);
+}
+
 static void change_that_makes_no_sense_is_refused_with_a_reason(void **state)
 {
     struct pair p;
@@ -97,7 +112,6 @@ static void change_that_makes_no_sense_is_refused_with_a_reason(void **state)
     assert_unchanged(&p.a, "allow", "12345", NULL, "12345");
     assert_unchanged(&p.a, "allow", p.a.id, NULL, "that id is this node's own");
     assert_unchanged(&p.a, "connect", p.a.id, "127.0.0.1", "that id is this node's own");
-    assert_unchanged(&p.a, "connect", p.b.id, NULL, "no -backbone tells this node where that is");
     assert_unchanged(&p.a, "connect", p.b.id, "127.0.0.1:99999", "127.0.0.1:99999");
     assert_unchanged(&p.a, "disconnect", p.b.id, NULL, "this node does not dial it");
     stop_pair(&p);
@@ -254,6 +268,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nodes_connect_and_part_by_what_they_are_told),
         cmocka_unit_test(flags_say_whether_a_change_lasts),
+        cmocka_unit_test(peer_that_nobody_has_a_place_of_is_taken_and_told_how_it_is_found),
         cmocka_unit_test(change_that_makes_no_sense_is_refused_with_a_reason),
         cmocka_unit_test(backbone_that_is_down_is_told_in_one_line),
         cmocka_unit_test(node_registers_at_a_backbone),

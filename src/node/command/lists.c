@@ -176,23 +176,32 @@ static bool connect_to(struct lists *l, const struct change *c, const struct hos
     return err == 0;
 }
 
+/* As the flag's warning has it; empty where a backbone or a host tells where it is. */
+static const char *how_found(const struct config *c, const struct hosts_wanted *hosts)
+{
+    if (hosts->count || c->backbone_count)
+        return "";
+    return c->lan == CONFIG_LAN_OFF
+               ? "; without -backbone and @HOST it is not dialled unless a peer knows where it is"
+               : "; without -backbone and @HOST it is found on the local network alone, or where a peer "
+                 "knows "
+                 "it to be";
+}
+
 void lists_connect(struct lists *l, const json_t *request, struct api_call *call)
 {
     struct change c;
     struct hosts_wanted hosts;
-    char note[sizeof(c.hex) + sizeof(hosts.list[0].host) + 64];
+    char note[sizeof(c.hex) + sizeof(hosts.list[0].host) + 192];
     if (!read_id("connect", request, call, &c) || !read_hosts(&c, request, call, &hosts))
         return;
-    if (hosts.count == 0 && !l->directory) {
-        api_fail(call, "connect %s: no -backbone tells this node where that is: give ID@HOST[:PORT]", c.hex);
-        return;
-    }
     if (!connect_to(l, &c, &hosts, call))
         return;
     bool lasting = says_so(connect_flag(l, &c.id), &hosts);
     if (lasting)
-        snprintf(note, sizeof(note), "it is among its -connect flags");
+        snprintf(note, sizeof(note), "it is among its -connect flags%s", how_found(l->config, &hosts));
     else
-        snprintf(note, sizeof(note), "-connect %s%s makes it last", c.hex, hosts.count ? "@HOST[:PORT]" : "");
+        snprintf(note, sizeof(note), "-connect %s%s makes it last%s", c.hex,
+                 hosts.count ? "@HOST[:PORT]" : "", how_found(l->config, &hosts));
     report(&c, lasting, note, call);
 }

@@ -17,7 +17,6 @@ struct lists {
     struct mesh *mesh;
     struct hosts *hosts;
     unsigned peers_max; /* as many as the mesh takes */
-    bool directory;     /* a backbone knows where peers are that are given by id alone */
 };
 
 void lists_allow(struct lists *l, const json_t *request, struct api_call *call);

@@ -361,8 +361,7 @@ static void init_commands(struct node *n)
                                     .lists = {.config = n->config,
                                               .mesh = n->mesh,
                                               .hosts = &n->hosts,
-                                              .peers_max = n->peers_max,
-                                              .directory = n->backbones != NULL},
+                                              .peers_max = n->peers_max},
                                     .pings = &n->pings,
                                     .checks = &n->checks,
                                     .sw = n->workers.sw};
