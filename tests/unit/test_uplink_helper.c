@@ -340,6 +340,21 @@ static void connection_that_breaks_off_is_told_and_made_anew(void **state)
     assert_heard(f, "\x06new", 4);
 }
 
+/* Its URL is the message's, which is gone by the time that the request is sent. */
+static void other_instance_is_asked_by_its_own_name(void **state)
+{
+    struct fixture *f = *state;
+    char request[2048], host[96];
+    struct helper_message m = {.kind = HELPER_UPLINK_CONNECT, .number = WORKERS};
+    close(f->listener);
+    listen_at(f);
+    helper_message_set_text(&m, f->url);
+    assert_int_equal(uplink_channel_tell(f->node.control, &m), 0);
+    take_request(f, request, sizeof(request));
+    snprintf(host, sizeof(host), "GET /v1/link HTTP/1.1\r\nHost: %s\r\n", f->url + strlen("http://"));
+    assert_memory_equal(request, host, strlen(host));
+}
+
 static void ping_is_answered(void **state)
 {
     struct fixture *f = *state;
@@ -438,6 +453,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(backbone_cannot_speak_for_the_helper, setup, teardown),
         cmocka_unit_test_setup_teardown(what_the_backbone_closes_is_told_with_its_reason, setup, teardown),
         cmocka_unit_test_setup_teardown(connection_that_breaks_off_is_told_and_made_anew, setup, teardown),
+        cmocka_unit_test_setup_teardown(other_instance_is_asked_by_its_own_name, setup, teardown),
         cmocka_unit_test_setup_teardown(ping_is_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(backbone_that_does_not_answer_a_check_is_left, setup, teardown),
         cmocka_unit_test_setup_teardown(server_that_is_no_backbone_is_told, setup, teardown),

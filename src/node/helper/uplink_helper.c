@@ -17,6 +17,7 @@ struct uplink_helper {
     const struct curl_library *curl;
     const struct proxy *proxy;
     const char *url;
+    char instance[HELPER_TEXT_MAX]; /* another one's URL, which the socket borrows; empty: none */
     const struct uplink_ends *ends;
     struct uplink_socket *socket; /* NULL: not connected, nor about to be */
     bool open;                    /* and the node has been told */
@@ -84,16 +85,17 @@ static int close_socket(struct uplink_helper *h, const char *why, unsigned code)
 
 static int connect_now(struct uplink_helper *h, const struct helper_message *ask)
 {
+    if (h->socket || ask->number < 1 || ask->number > h->ends->worker_count)
+        return ERR_FORMAT;
+    strcpy(h->instance, ask->text);
     const struct uplink_socket_config config = {.curl = h->curl,
                                                 .proxy = h->proxy,
-                                                .url = ask->text[0] ? ask->text : h->url,
+                                                .url = h->instance[0] ? h->instance : h->url,
                                                 .addresses = ask->addresses,
                                                 .address_count = ask->address_count,
                                                 .opened = on_opened,
                                                 .message = on_message,
                                                 .context = h};
-    if (h->socket || ask->number < 1 || ask->number > h->ends->worker_count)
-        return ERR_FORMAT;
     h->workers = (unsigned)ask->number;
     int err = uplink_socket_open(&config, h->now_us, &h->socket);
     return err ? close_socket(h, err_str(err), 0) : 0;
