@@ -22,16 +22,6 @@ from routers import KINDS
 DIRECT_SECONDS = 15
 GUARDED, UNGUARDED, SEQUENTIAL, RANDOM = ("port-restricted", "port-restricted, unguarded", "symmetric, sequential",
                                          "symmetric, random")
-# A full cone with its map for both sides inside, and back again for who sends to its outer address from inside.
-CARRIER = """
-table ip nat {{
-    map inside {{ type inet_service : ipv4_addr . inet_service; flags dynamic, timeout; timeout 5m; size 4096; }}
-    chain out {{ type nat hook postrouting priority 100;
-                 oifname "eth0" meta l4proto udp update @inside {{ udp sport : ip saddr . udp sport }} snat to {wan} ;
-                 oifname "eth0" snat to {wan} ;
-                 ct status dnat snat to {wan} ; }}
-    chain in {{ type nat hook prerouting priority -100; ip daddr {wan} meta l4proto udp dnat to udp dport map @inside ; }}
-}}"""
 
 
 def start(site, server, overlay, *flags, port=9443):
@@ -87,19 +77,10 @@ def test_pair_becomes_direct(lab, kind_a, kind_b, slow, figure):
 def test_two_sites_behind_one_nat_meet_at_it(lab, figure):
     inet, server = routers.internet(lab)
     server.backbone()
-    carrier = lab.router("provider")
-    lab.attach(carrier, inet, "198.51.100")
-    sites = []
-    for number, name in enumerate(("a", "b")):
-        router, host = lab.router(f"router-{name}"), lab.host(f"site-{name}")
-        lab.attach(router, carrier, f"100.64.{number}")
-        lab.attach(host, router, "192.168.1")
-        router.nft(KINDS[GUARDED].rules4(router.address))
-        sites.append(host)
-    carrier.nft(CARRIER.format(wan=carrier.address))
-    url = routers.backbone_url("IPv4", server)
-    a = sites[0].node("-backbone", url, "-tap-ip", A_OVERLAY, "-tap-netmask", 24, "-public")
-    b = sites[1].node("-backbone", url, "-tap-ip", B_OVERLAY, "-tap-netmask", 24, "-connect", a.id, "-port", 9444)
+    carrier = routers.shared_carrier(lab, inet, hairpin=True)
+    sites = [routers.Site(lab, carrier, f"site-{name}", KINDS[GUARDED], net=net, shared=True)
+             for net, name in enumerate("ab")]
+    a, b = nodes(*sites, server, port_b=9444)
     b.host.wait_ping(A_OVERLAY, 5)
     seconds = seconds_until_direct(a, b)
     assert a.peer(b)["path"]["remote"] == f"{carrier.address}:9444"
