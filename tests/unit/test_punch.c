@@ -313,6 +313,26 @@ static void who_does_not_know_how_it_is_seen_lets_the_other_ask_again(void **sta
     }
 }
 
+static void who_does_not_know_how_it_is_seen_says_that_rather_than_blame_nats(void **state)
+{
+    (void)state;
+    struct punch p = {0};
+    struct punch_way w = relayed(false);
+    uint64_t now = START;
+    w.named = false;
+    punch_begin(&p);
+    for (unsigned round = 1; round <= PUNCH_ROUNDS; round++) {
+        struct punch_offer o = offer(round, false);
+        o.ports = NAT_PORTS_RANDOM;
+        for (unsigned i = 0; p.state <= PUNCH_DUE && i < 3; i++) {
+            (void)punch_step(&p, &w, now);
+            punch_on_offer(&p, &o, &w, now);
+        }
+        now = until(&p, &w, PUNCH_STEP_END, now, now + 10 * SECOND);
+    }
+    assert_string_equal(punch_why_text(&p), "no STUN server has told how we are seen from outside");
+}
+
 /* More than there may be, ports of services, and ports that there are none of. */
 static void ports_beyond_bounds_are_not_sent_to(void **state)
 {
@@ -356,6 +376,7 @@ int main(void)
         cmocka_unit_test(the_next_ports_of_a_sequence_are_told_and_sent_to_first),
         cmocka_unit_test(the_ports_of_a_round_hold_until_the_pause),
         cmocka_unit_test(who_does_not_know_how_it_is_seen_lets_the_other_ask_again),
+        cmocka_unit_test(who_does_not_know_how_it_is_seen_says_that_rather_than_blame_nats),
         cmocka_unit_test(ports_beyond_bounds_are_not_sent_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -162,10 +162,18 @@ static enum punch_step open_ways(struct punch *p, uint64_t now_us)
     return PUNCH_STEP_OPEN;
 }
 
+/* Where no server has an answer for us, what is known of NATs is not the reason: UDP may be blocked. */
+static enum punch_why why_in_vain(const struct punch *p, bool named)
+{
+    if (!named)
+        return PUNCH_WHY_NO_ADDRESS;
+    return p->theirs.count ? PUNCH_WHY_FAILED : PUNCH_WHY_NOT_NAMED;
+}
+
 static enum punch_step probe(struct punch *p, const struct punch_way *w, uint64_t now_us)
 {
     if (p->probes == PUNCH_PROBES) {
-        fail(p, p->theirs.count ? PUNCH_WHY_FAILED : PUNCH_WHY_NOT_NAMED, w->lower, now_us);
+        fail(p, why_in_vain(p, w->named), w->lower, now_us);
         return PUNCH_STEP_END;
     }
     p->probes++;
