@@ -98,6 +98,68 @@ static struct relay_grant bound_pair(struct relay *r, uint64_t numbers[2])
     return g;
 }
 
+static enum relay_verdict ask_where(struct relay *r, const struct relay_grant *g, unsigned end,
+                                    struct addr from, uint64_t number, struct addr *other)
+{
+    const struct relay_message m = {.kind = RELAY_MESSAGE_WHERE, .channel = g->channel, .number = number};
+    uint8_t bytes[RELAY_MESSAGE_LEN], back[RELAY_MESSAGE_LEN];
+    const struct relay_hop hop = {.remote = from};
+    struct relay_binding bound;
+    struct relay_message answer;
+    assert_int_equal(relay_message_encode(&m, g->tokens[end], bytes), 0);
+    enum relay_verdict verdict = relay_bind(r, &hop, bytes, sizeof(bytes), T0, back, &bound);
+    if (verdict != RELAY_ANSWER)
+        return verdict;
+    assert_int_equal(relay_message_decode(back, sizeof(back), &answer), 0);
+    assert_int_equal(relay_message_verify(back, g->tokens[end]), 0);
+    assert_int_equal(answer.kind, RELAY_MESSAGE_HERE);
+    assert_int_equal(relay_message_place(&answer, other), 0);
+    return verdict;
+}
+
+static void a_bound_end_is_told_where_the_other_is_seen(void **state)
+{
+    (void)state;
+    struct relay *r = open_relay(MANY);
+    struct relay_grant g = grant(r, 0, 1);
+    uint64_t numbers[2] = {0};
+    const struct addr home = at(1, 9443), far = at(2, 1234);
+    struct addr other;
+    assert_int_equal(ask_where(r, &g, 0, home, ++numbers[0], &other), RELAY_SOURCE);
+    bind_end(r, &g, 0, home, &numbers[0], T0);
+    assert_int_equal(ask_where(r, &g, 0, home, ++numbers[0], &other), RELAY_ANSWER);
+    assert_int_equal(other.family, 0);
+    bind_end(r, &g, 1, far, &numbers[1], T0);
+    assert_int_equal(ask_where(r, &g, 0, home, ++numbers[0], &other), RELAY_ANSWER);
+    assert_true(addr_equal(&other, &far));
+    /* from elsewhere, and once more */
+    assert_int_equal(ask_where(r, &g, 0, at(3, 9443), numbers[0] + 1, &other), RELAY_SOURCE);
+    assert_int_equal(ask_where(r, &g, 0, home, numbers[0], &other), RELAY_REPLAYED);
+    relay_free(r);
+}
+
+static void a_place_is_ipv4_or_none(void **state)
+{
+    (void)state;
+    struct relay_message m = {.kind = RELAY_MESSAGE_HERE};
+    const struct addr v6 = {.family = 6, .port = 1, .ip = {0x20, 1}}, v4 = at(7, 77);
+    struct addr out;
+    relay_message_put_place(&m, &v6);
+    assert_int_equal(relay_message_place(&m, &out), 0);
+    assert_int_equal(out.family, 0);
+    relay_message_put_place(&m, &v4);
+    assert_int_equal(relay_message_place(&m, &out), 0);
+    assert_true(addr_equal(&out, &v4));
+    for (unsigned i = 0; i < RELAY_COOKIE_LEN; i++) {
+        bool part = i >= 2 && i < 8; /* of port and address */
+        relay_message_put_place(&m, &v4);
+        m.cookie[i] ^= 0x80;
+        assert_int_equal(relay_message_place(&m, &out), part ? 0 : ERR_FORMAT);
+    }
+    relay_message_put_place(&m, &(struct addr){.family = 4, .ip = {192, 0, 2, 1}});
+    assert_int_equal(relay_message_place(&m, &out), ERR_FORMAT); /* no port */
+}
+
 static void datagrams_pass_both_ways_once_both_ends_are_bound(void **state)
 {
     (void)state;
@@ -461,6 +523,29 @@ static void cookie_for_the_last_try_saves_the_channel_once(void **state)
     assert_int_equal(relay_end_poll(&e, true, now_us), RELAY_END_LOST);
 }
 
+static void a_place_counts_from_the_relay_as_the_answer_to_the_question_for_a_while(void **state)
+{
+    (void)state;
+    const struct addr relay = at(100, 8080), far = at(2, 1234), liar = at(101, 8080);
+    const uint8_t token[ENVELOPE_TOKEN_LEN] = {5};
+    struct relay_end e = granted_end(&relay, token);
+    uint8_t bytes[RELAY_MESSAGE_LEN];
+    assert_int_equal(relay_end_ask_where(&e, bytes), ERR_AGAIN); /* not bound */
+    assert_true(answer(&e, &relay, RELAY_MESSAGE_BOUND, said_by(&e).number, token));
+    assert_int_equal(relay_end_ask_where(&e, bytes), 0);
+    struct relay_message here = {.kind = RELAY_MESSAGE_HERE, .channel = 77, .number = e.number - 1};
+    relay_message_put_place(&here, &far);
+    assert_int_equal(relay_message_encode(&here, token, bytes), 0);
+    assert_false(relay_end_on_answer(&e, &relay, bytes, sizeof(bytes), T0)); /* to an earlier one */
+    here.number = e.number;
+    assert_int_equal(relay_message_encode(&here, token, bytes), 0);
+    assert_false(relay_end_on_answer(&e, &liar, bytes, sizeof(bytes), T0));
+    assert_null(relay_end_other(&e, T0));
+    assert_false(relay_end_on_answer(&e, &relay, bytes, sizeof(bytes), T0));
+    assert_true(addr_equal(relay_end_other(&e, T0), &far));
+    assert_null(relay_end_other(&e, T0 + RELAY_END_WHERE_US));
+}
+
 static void end_believes_only_its_relay_under_its_token(void **state)
 {
     (void)state;
@@ -668,6 +753,8 @@ static void end_asks_by_the_kernels_choice_when_its_standby_is_none_any_more(voi
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_bound_end_is_told_where_the_other_is_seen),
+        cmocka_unit_test(a_place_is_ipv4_or_none),
         cmocka_unit_test(datagrams_pass_both_ways_once_both_ends_are_bound),
         cmocka_unit_test(forged_channel_and_forged_source_pass_nothing),
         cmocka_unit_test(envelope_in_an_envelope_goes_nowhere),
@@ -688,6 +775,7 @@ int main(void)
         cmocka_unit_test(channels_of_one_node_are_bounded),
         cmocka_unit_test(cookie_for_the_last_try_saves_the_channel_once),
         cmocka_unit_test(end_believes_only_its_relay_under_its_token),
+        cmocka_unit_test(a_place_counts_from_the_relay_as_the_answer_to_the_question_for_a_while),
         cmocka_unit_test(end_gives_a_silent_relay_up_and_asks_again_ever_more_rarely),
         cmocka_unit_test(end_whose_relay_forgot_it_asks_at_once),
         cmocka_unit_test(end_that_is_put_off_asks_then),

@@ -57,6 +57,18 @@ static enum relay_verdict answer_with(const struct relay_message *m, const struc
     return relay_message_encode(m, l->token, answer) ? RELAY_MALFORMED : RELAY_ANSWER;
 }
 
+/* Only to who is where it bound. */
+static enum relay_verdict tell_where(const struct relay_message *m, const struct relay_hop *from,
+                                     const struct leg *l, const struct leg *other,
+                                     uint8_t answer[RELAY_MESSAGE_LEN])
+{
+    struct relay_message here = {.kind = RELAY_MESSAGE_HERE, .channel = m->channel, .number = m->number};
+    if (!leg_is_at(l, &from->remote))
+        return RELAY_SOURCE;
+    relay_message_put_place(&here, &other->at.remote);
+    return answer_with(&here, l, answer);
+}
+
 bool relay_may_bind(struct relay *r, uint32_t channel, uint64_t now_us)
 {
     static const struct bucket_rate rate = {RELAY_BINDS_US, RELAY_BINDS_BURST};
@@ -69,7 +81,8 @@ enum relay_verdict relay_bind(struct relay *r, const struct relay_hop *from, con
 {
     struct relay_message m;
     *out = (struct relay_binding){0};
-    if (relay_message_decode(data, len, &m) || m.kind != RELAY_MESSAGE_BIND)
+    if (relay_message_decode(data, len, &m) ||
+        (m.kind != RELAY_MESSAGE_BIND && m.kind != RELAY_MESSAGE_WHERE))
         return RELAY_MALFORMED;
     struct channel *c = table_get(r->channels, m.channel);
     if (!c)
@@ -83,6 +96,8 @@ enum relay_verdict relay_bind(struct relay *r, const struct relay_hop *from, con
     if (leg_is_at(other, &from->remote))
         return RELAY_SOURCE;
     l->number = m.number;
+    if (m.kind == RELAY_MESSAGE_WHERE)
+        return tell_where(&m, from, l, other, answer);
     struct relay_message reply = {.kind = RELAY_MESSAGE_BOUND, .channel = m.channel, .number = m.number};
     if (shows(r, &m, &from->remote, now_us)) {
         bind_leg(l, other, from, now_us, out);

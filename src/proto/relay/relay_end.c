@@ -153,6 +153,30 @@ int relay_end_message(struct relay_end *e, const struct ways *ways, uint8_t out[
     return relay_message_encode(&m, e->token, out);
 }
 
+int relay_end_ask_where(struct relay_end *e, uint8_t out[RELAY_MESSAGE_LEN])
+{
+    if (e->state != RELAY_END_BOUND || e->bound_by || e->tries)
+        return ERR_AGAIN;
+    const struct relay_message m = {
+        .kind = RELAY_MESSAGE_WHERE, .channel = e->channel, .number = ++e->number};
+    return relay_message_encode(&m, e->token, out);
+}
+
+const struct addr *relay_end_other(const struct relay_end *e, uint64_t now_us)
+{
+    bool said = e->state == RELAY_END_BOUND && e->other.family && now_us - e->other_us < RELAY_END_WHERE_US;
+    return said ? &e->other : NULL;
+}
+
+static void take_place(struct relay_end *e, const struct relay_message *m, uint64_t now_us)
+{
+    struct addr at;
+    if (relay_message_place(m, &at))
+        return;
+    e->other = at;
+    e->other_us = now_us;
+}
+
 static bool on_bound(struct relay_end *e, uint64_t now_us)
 {
     bool news = e->state != RELAY_END_BOUND || e->bound_by != e->interface;
@@ -207,6 +231,8 @@ bool relay_end_on_answer(struct relay_end *e, const struct addr *from, const uin
         return on_bound(e, now_us);
     if (m.kind == RELAY_MESSAGE_COOKIE)
         take_cookie(e, &m, now_us);
+    if (m.kind == RELAY_MESSAGE_HERE)
+        take_place(e, &m, now_us);
     return false;
 }
 

@@ -23,8 +23,9 @@
 #define RELAY_END_RETURN_US    10000000ull /* … and taken again when it has answered for so long */
 #define RELAY_END_ASK_US       2000000ull  /* a channel is asked for again; doubles up to … */
 #define RELAY_END_ASK_MAX_US   300000000ull
-#define RELAY_END_GRANT_GAP_US 1000000ull /* between two channels that are taken */
-#define RELAY_END_HURRY_GAP_US 1000000ull /* between messages that nothing but silence on the path causes */
+#define RELAY_END_GRANT_GAP_US 1000000ull  /* between two channels that are taken */
+#define RELAY_END_WHERE_US     60000000ull /* what it says of the other end holds so long */
+#define RELAY_END_HURRY_GAP_US 1000000ull  /* between messages that nothing but silence on the path causes */
 
 enum relay_end_state {
     RELAY_END_NONE,
@@ -62,6 +63,8 @@ struct relay_end {
     uint64_t at_us;     /* the next step */
     uint64_t wait_us;   /* for the backbone's word, the next time */
     uint64_t granted_us;
+    struct addr other; /* where the relay sees the other end; without family: it has not said … */
+    uint64_t other_us; /* … and when it did */
 };
 
 /* A channel may be asked for: after delay_us, in case the other end does. */
@@ -83,6 +86,13 @@ void relay_end_put_off(struct relay_end *e, uint64_t at_us);
  * relay_message_encode. */
 int relay_end_message(struct relay_end *e, const struct ways *ways,
                       uint8_t out[RELAY_MESSAGE_LEN]) must_check;
+
+/* Asks where the relay sees the other end: ERR_AGAIN while we are not bound by the kernel's choice, or
+ * another answer is waited for. Else as
+ * relay_message_encode. An earlier relay does not answer. */
+int relay_end_ask_where(struct relay_end *e, uint8_t out[RELAY_MESSAGE_LEN]) must_check;
+/* What it said of late; NULL: nothing. */
+const struct addr *relay_end_other(const struct relay_end *e, uint64_t now_us);
 
 /* What came from an address in an envelope of the channel: true when we are bound by it, and were not by that way. It counts
  * from the relay, under the token, as the answer to the newest message. */
