@@ -168,3 +168,14 @@ bool nat_straight_is_possible(const struct nat_kind *a, const struct nat_kind *b
 {
     return gets_in(a, b) || gets_in(b, a);
 }
+
+static bool may_meet(const struct nat_kind *drawing, const struct nat_kind *known)
+{
+    return drawing && known && drawing->numbers == NAT_RANDOM && drawing->mapping != NAT_INDEPENDENT &&
+           known->mapping == NAT_INDEPENDENT;
+}
+
+bool nat_straight_is_chance(const struct nat_kind *a, const struct nat_kind *b)
+{
+    return !nat_straight_is_possible(a, b) && (may_meet(a, b) || may_meet(b, a));
+}

@@ -33,7 +33,7 @@ static void leave(struct sim_node *n, const struct endpoint *to, unsigned hops, 
     if (to->interface && n->standby.family)
         sim_send(n->sim, &n->standby, &to->remote, data, len);
     else if (!n->cut)
-        sim_leave(n, &to->remote, hops, data, len);
+        sim_leave_by(n, sim_side_port(n, to->side), &to->remote, hops, data, len);
 }
 
 static void send_datagram(struct sim_node *n, const struct endpoint *to, unsigned hops, const uint8_t *data,
@@ -358,6 +358,14 @@ static void do_one(struct sim_node *n, const struct mesh_output *o)
     case MESH_OUTPUT_LOOK:
         sim_look(n, o->slot);
         break;
+    case MESH_OUTPUT_DRAW:
+        publish(n);
+        sim_draw(n, o);
+        break;
+    case MESH_OUTPUT_SIDE_CLOSE:
+        publish(n);
+        sim_close_side(n, o->side);
+        break;
     case MESH_OUTPUT_WORK:
         n->stranger_works += o->stranger;
         work(n, o->work);
@@ -460,6 +468,7 @@ static void start(struct sim_node *n, bool is_public, uint64_t ratchet_us, uint6
                                        .rehandshake_us = rehandshake_us,
                                        .local_max = 1472,
                                        .carriers = n->carriers,
+                                       .sides = SIDES_MAX,
                                        .desk = n->desk,
                                        .features_off = n->features_off,
                                        .control_idle_us = n->control_idle_us,
@@ -570,6 +579,8 @@ void sim_kill(struct sim_node *n)
     n->out_count = n->in_count = 0;
     return_work(n, false);
     n->stale = (struct slot_set){0};
+    memset(n->sides, 0, sizeof(n->sides));
+    n->drawn.until_us = 0;
     mesh_free(n->mesh);
     n->mesh = NULL;
     sim_stop_relaying(n);
@@ -760,7 +771,8 @@ static void deliver_datagram(struct sim *sim, struct event *e)
 {
     if (sim_at_relay(sim, e))
         return;
-    struct sim_node *n = sim_enter(sim, &e->from, &e->to);
+    uint16_t port;
+    struct sim_node *n = sim_enter(sim, &e->from, &e->to, &port);
     if (n && (n->asleep || (n->cut && addr_equal(&e->to, &n->addr))))
         return;
     bool relayed = wire_classify(e->data, e->len) == WIRE_CLASS_RELAY;
@@ -774,7 +786,10 @@ static void deliver_datagram(struct sim *sim, struct event *e)
     }
     struct endpoint from = {.carrier = CARRIER_UDP, .local = n->addr, .remote = e->from};
     from.local.port = 0;
-    sim_arrive(n, &from, e->data, e->len);
+    from.side = (uint8_t)sim_side_at(n, port);
+    if (!sim_meet(n, &from, port, e->data, e->len))
+        sim_arrive(n, &from, e->data, e->len);
+    sim_do_outputs(n);
 }
 
 uint64_t sim_accept(struct mesh *m, const struct addr *from, uint64_t now_us)

@@ -35,7 +35,9 @@ struct sim_backbone {
         *names;             /* whom it says is there, for every opener and every datagram; NULL: the truth */
     bool repeats, reorders; /* datagrams */
     bool stalls;            /* it passes on nothing */
-    bool relays;            /* it has a relay over UDP, too; what it did not give out is unknown to it */
+    bool relays;            /* it has a relay over UDP, too; what it did not give out is unknown to it … */
+    bool is_mum;            /* … and does not say where it sees an end, … */
+    struct addr sees;       /* … or sees all of them there; without family: the truth */
 };
 
 struct sim_node {
@@ -59,6 +61,13 @@ struct sim_node {
     struct addr seen;      /* how the backbone sees it, as it was last told; without family: not yet */
     uint64_t ask_us;       /* when it asks again */
     uint16_t fresh;        /* the last port of a socket that was made for a look */
+    uint16_t sides[SIDES_MAX + 1]; /* ports of its side sockets, by their numbers; 0: there is none */
+    struct {
+        uint32_t slot;
+        uint16_t first;
+        uint64_t until_us;
+    } drawn;                  /* its many sockets, whose ports follow each other, and for whom */
+    unsigned draws, met;      /* how often it made them, and one was met */
     uint64_t uplink_ready_us; /* nothing overtakes on it */
     uint64_t far_us;          /* that each datagram from and to it takes longer */
     bool relays;              /* for its peers, from its next start on: sim_start_anew */

@@ -133,11 +133,11 @@ static void on_relay_asked(struct sim *sim, unsigned a, unsigned b)
 {
     const struct node_id ends[2] = {*identity_id(sim->nodes[a].identity),
                                     *identity_id(sim->nodes[b].identity)};
-    struct relay_grant g;
-    if (!sim->backbone.relays || !are_paired(sim, a, b) || relay_open(sim->relay, ends, sim->now_us, &g))
+    struct relay_grant *g = &sim->granted;
+    if (!sim->backbone.relays || !are_paired(sim, a, b) || relay_open(sim->relay, ends, sim->now_us, g))
         return;
-    tell_relayed(sim, a, b, g.channel, g.tokens[0]);
-    tell_relayed(sim, b, a, g.channel, g.tokens[1]);
+    tell_relayed(sim, a, b, g->channel, g->tokens[0]);
+    tell_relayed(sim, b, a, g->channel, g->tokens[1]);
 }
 
 static void on_relayed(struct sim_node *n, const struct sim_node *other, const struct event *e)
@@ -145,6 +145,22 @@ static void on_relayed(struct sim_node *n, const struct sim_node *other, const s
     const struct mesh_channel channel = {sim_relay_addr, e->channel, e->data};
     mesh_on_relayed(n->mesh, 0, identity_id(other->identity), &channel, n->sim->now_us);
     sim_do_outputs(n);
+}
+
+/* What the relay says where an end is, or that it says nothing. */
+static bool lie_about_place(const struct sim *sim, uint8_t answer[RELAY_MESSAGE_LEN])
+{
+    struct relay_message m;
+    int err = relay_message_decode(answer, RELAY_MESSAGE_LEN, &m);
+    assert(!err);
+    if (m.kind != RELAY_MESSAGE_HERE || (!sim->backbone.is_mum && !sim->backbone.sees.family))
+        return true;
+    unsigned end = relay_message_verify(answer, sim->granted.tokens[0]) ? 1 : 0;
+    relay_message_put_place(&m, &sim->backbone.sees);
+    err = relay_message_encode(&m, sim->granted.tokens[end], answer);
+    assert(!err);
+    (void)err;
+    return !sim->backbone.is_mum;
 }
 
 bool sim_at_relay(struct sim *sim, const struct event *e)
@@ -156,9 +172,10 @@ bool sim_at_relay(struct sim *sim, const struct event *e)
         return false;
     if (!sim->backbone.relays)
         return true;
-    if (relay_bind(sim->relay, &hop, e->data, e->len, sim->now_us, answer, &bound) == RELAY_ANSWER)
-        sim_send(sim, &sim_relay_addr, &e->from, answer, sizeof(answer));
-    else if (relay_pass(sim->relay, &e->from, e->data, e->len, e->len, sim->now_us, &hop) == RELAY_PASS)
+    if (relay_bind(sim->relay, &hop, e->data, e->len, sim->now_us, answer, &bound) == RELAY_ANSWER) {
+        if (lie_about_place(sim, answer))
+            sim_send(sim, &sim_relay_addr, &e->from, answer, sizeof(answer));
+    } else if (relay_pass(sim->relay, &e->from, e->data, e->len, e->len, sim->now_us, &hop) == RELAY_PASS)
         sim_send(sim, &sim_relay_addr, &hop.remote, e->data, e->len);
     return true;
 }

@@ -4,6 +4,8 @@
 
 #include "sim.h"
 
+#include "proto/relay/relay.h"
+
 #define EVENTS_MAX 65536
 
 enum event_kind {
@@ -60,7 +62,8 @@ struct sim {
     size_t event_count;
     struct pipe_ends *pipes;
     unsigned pipe_count;
-    struct relay *relay; /* the backbone's books of it */
+    struct relay *relay;        /* the backbone's books of it … */
+    struct relay_grant granted; /* … and the last channel that it gave out */
     struct nat_model *nats[SIM_NODES_MAX];
     unsigned nat_count;
 };
@@ -94,12 +97,24 @@ bool sim_pass_on(struct sim_node *n, const struct event *e, uint32_t channel);
 /* sim_nat.c */
 /* Puts a datagram on the network, behind its NAT if it has one; hops: how far it goes, 0: far enough. */
 void sim_leave(struct sim_node *n, const struct addr *to, unsigned hops, const uint8_t *data, size_t len);
-/* Who gets what was sent to that address; NULL: nobody. */
-struct sim_node *sim_enter(struct sim *sim, const struct addr *from, const struct addr *to);
+/* The same from that port of its. */
+void sim_leave_by(struct sim_node *n, uint16_t port, const struct addr *to, unsigned hops,
+                  const uint8_t *data, size_t len);
+/* Who gets what was sent to that address, and at which port of its; NULL: nobody. */
+struct sim_node *sim_enter(struct sim *sim, const struct addr *from, const struct addr *to, uint16_t *port);
 void sim_look(struct sim_node *n, uint32_t slot);
 void sim_ask_address(struct sim_node *n); /* when it is due */
 void sim_on_told(struct sim_node *n, const struct event *e);
 void sim_free_nats(struct sim *sim);
+
+/* sim_draw.c */
+void sim_draw(struct sim_node *n, const struct mesh_output *o);
+void sim_close_side(struct sim_node *n, unsigned side);
+/* The port of a side socket, by its number (0: the node's), and the number of one, by its port: 0: it is none's. */
+uint16_t sim_side_port(const struct sim_node *n, unsigned side);
+unsigned sim_side_at(const struct sim_node *n, uint16_t port);
+/* A datagram comes to a port. False: its socket is the node's or a side one, and the datagram is still to be delivered. */
+bool sim_meet(struct sim_node *n, const struct endpoint *from, uint16_t port, uint8_t *data, size_t len);
 
 /* sim_trunk.c */
 void sim_send_by_trunk(struct sim_node *n, uint64_t conn, const uint8_t *data, size_t len);

@@ -72,19 +72,40 @@ static bool in_same_house(const struct sim_node *n, const struct addr *to)
     return other && other->nat == n->nat;
 }
 
-void sim_leave(struct sim_node *n, const struct addr *to, unsigned hops, const uint8_t *data, size_t len)
+/* From somebody who is there, or behind the NAT that is. */
+static bool is_severed(const struct sim_node *n, const struct addr *to)
+{
+    const struct sim *sim = n->sim;
+    for (unsigned i = 0; i < sim->node_count; i++) {
+        const struct sim_node *other = &sim->nodes[i];
+        bool there = addr_same_host(to, other->nat ? &other->nat->outer : &other->addr);
+        if (there && sim->severed[n->number][i])
+            return true;
+    }
+    return false;
+}
+
+void sim_leave_by(struct sim_node *n, uint16_t port, const struct addr *to, unsigned hops,
+                  const uint8_t *data, size_t len)
 {
     struct sim *sim = n->sim;
-    struct addr from = n->addr;
+    struct addr inner = n->addr;
+    inner.port = port;
+    struct addr from = inner;
     bool near = n->nat && is_inside(to) && in_same_house(n, to);
-    bool arrives = hops == 0 || hops >= HOPS_ACROSS || near;
+    bool arrives = (hops == 0 || hops >= HOPS_ACROSS || near) && !is_severed(n, to);
     if (is_inside(to) && !near)
         return;
     if (n->nat && !near && (hops == 0 || hops >= HOPS_OUT))
-        from = nat_out(n->nat, &n->addr, to, sim->now_us);
+        from = nat_out(n->nat, &inner, to, sim->now_us);
     n->watched_datagrams += addr_same_host(to, &n->watched);
     if (arrives && (!n->nat || near || !addr_same_host(to, &n->nat->outer) || n->nat->kind->hairpin))
         sim_send(sim, &from, to, data, len);
+}
+
+void sim_leave(struct sim_node *n, const struct addr *to, unsigned hops, const uint8_t *data, size_t len)
+{
+    sim_leave_by(n, n->addr.port, to, hops, data, len);
 }
 
 static struct nat_model *nat_at(struct sim *sim, const struct addr *to)
@@ -95,14 +116,15 @@ static struct nat_model *nat_at(struct sim *sim, const struct addr *to)
     return NULL;
 }
 
-struct sim_node *sim_enter(struct sim *sim, const struct addr *from, const struct addr *to)
+struct sim_node *sim_enter(struct sim *sim, const struct addr *from, const struct addr *to, uint16_t *port)
 {
     struct addr inner = *to;
     struct nat_model *nat = nat_at(sim, to);
     if (nat && !nat_in(nat, from, to->port, sim->now_us, &inner))
         return NULL;
     struct sim_node *n = sim_node_at(sim, &inner);
-    return n && (addr_equal(&n->addr, &inner) || addr_equal(&n->standby, &inner)) ? n : NULL;
+    *port = inner.port;
+    return n && (inner.port == n->addr.port || nat) ? n : NULL;
 }
 
 /* ---- how it is seen ---- */

@@ -129,6 +129,8 @@ static void every_message_round_trips(void **state)
     assert_round_trip(&m);
     m = (struct message){.type = MESSAGE_RELAY_CHANNEL, .relay = {.id = {{1}}, .channel = 7, .token = {9}}};
     assert_round_trip(&m);
+    m = (struct message){.type = MESSAGE_BIRTHDAY, .birthday = {UINT32_MAX, BIRTHDAY_WORD_BEGIN}};
+    assert_round_trip(&m);
     m = (struct message){.type = MESSAGE_PUNCH, .punch = {.round = 1}};
     assert_round_trip(&m);
     m.punch = (struct punch_offer){.round = UINT32_MAX, .answer = 1, .ports = 2, .first = 1024, .count = 15};

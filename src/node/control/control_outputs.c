@@ -150,6 +150,9 @@ static void do_one(struct node *n, const struct mesh_output *o)
     case MESH_OUTPUT_LOOK:
         survey_look(n->survey, o->slot);
         break;
+    case MESH_OUTPUT_DRAW:
+    case MESH_OUTPUT_SIDE_CLOSE:
+        break; /* there are no side sockets */
     case MESH_OUTPUT_VERIFY:
         records_verify(n->records, o->payload, o->len);
         break;

@@ -286,6 +286,7 @@ static enum link_event on_message(struct link *l, uint64_t now_us)
     case MESSAGE_RELAY_FOUND:
     case MESSAGE_RELAY_ASK:
     case MESSAGE_RELAY_CHANNEL:
+    case MESSAGE_BIRTHDAY:
     case MESSAGE_PUNCH:
     case MESSAGE_PUNCH_GO:
     case MESSAGE_STANDBY:

@@ -149,6 +149,7 @@ void mesh_network_changed(struct mesh *m, uint16_t local_max, uint64_t now_us)
         mesh_hurry_relays(p, now_us);
         mesh_look_at_held_back(m, p, now_us);
         punch_hurry(&p->punch, now_us);
+        birthday_hurry(&p->birthday);
         mesh_publish(m, p); /* nothing leaves from an address that is gone */
         peer_dial_soon(p, now_us);
         mesh_member_hurry(m, p, now_us);

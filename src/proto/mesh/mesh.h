@@ -66,7 +66,9 @@ struct mesh_config {
     uint64_t features_off;    /* HELLO's bits that are not told: as an earlier version */
     uint16_t local_max;       /* largest UDP payload that a local interface carries */
     enum carriers carriers;   /* that datagrams may travel by */
-    struct relay_desk *desk;  /* we relay for our peers by it; borrowed; NULL: we do not */
+    unsigned
+        sides; /* side sockets that may be open at once, SIDES_MAX at most; 0: there are none, and no birthdays */
+    struct relay_desk *desk; /* we relay for our peers by it; borrowed; NULL: we do not */
     struct mesh_filter filter;
     struct mesh_floods floods;
     struct random_source random; /* of all but what OpenSSL makes keys from */
@@ -197,6 +199,12 @@ enum drop mesh_on_opened(struct mesh *m, uint32_t slot, const struct endpoint *f
                          size_t len, uint64_t now_us);
 /* A MESH_OUTPUT_LOOK comes back, or never: what a look at our NAT found. */
 void mesh_on_seen(struct mesh *m, uint32_t slot, const struct punch_seen *seen, uint64_t now_us);
+
+/* A datagram came to one of the sockets that MESH_OUTPUT_DRAW made for the peer in slot: true when it is the peer's.
+ * Then that socket is the side socket from->side, until MESH_OUTPUT_SIDE_CLOSE, and the others may go. It is opened in
+ * place. */
+bool mesh_on_drawn(struct mesh *m, uint32_t slot, const struct endpoint *from, uint8_t *datagram, size_t len,
+                   uint64_t now_us);
 
 /* Workers saw an authenticated datagram of peer slot from an address that is not its path, or its path's size
  * refused. */

@@ -4,6 +4,7 @@
 
 #include "proto/mesh/mesh_datagram.h"
 
+#include "proto/mesh/mesh_birthday.h"
 #include "proto/mesh/mesh_bye.h"
 #include "proto/mesh/mesh_news.h"
 #include "proto/mesh/mesh_outputs.h"
@@ -130,6 +131,12 @@ static bool has_relay(const struct peer *p, const struct endpoint *from)
     return false;
 }
 
+/* A side socket is for one peer alone. */
+static bool is_own_socket(const struct peer *p, const struct endpoint *from)
+{
+    return !from->side || from->side == p->side;
+}
+
 /* What proves a path came by one that may be used, under its own peer's name or by its own channel. */
 static bool may_come_by(const struct mesh *m, const struct peer *p, const struct endpoint *from)
 {
@@ -139,7 +146,7 @@ static bool may_come_by(const struct mesh *m, const struct peer *p, const struct
     case CARRIER_NONE:
         return false;
     case CARRIER_UDP:
-        return true;
+        return is_own_socket(p, from);
     case CARRIER_TCP:
         return mesh_is_trunk_of(p, from);
     case CARRIER_RELAY:
@@ -241,6 +248,10 @@ static enum drop take_message(struct mesh *m, const struct mesh_receiver *r, con
         return link_both_can(r->link, HELLO_FEATURE_PUNCH)
                    ? mesh_on_punch(m, link_owner(r->link), message, now_us)
                    : DROP_INNER;
+    case MESSAGE_BIRTHDAY:
+        return link_both_can(r->link, HELLO_FEATURE_BIRTHDAY)
+                   ? mesh_on_birthday(m, link_owner(r->link), message, now_us)
+                   : DROP_INNER;
     case MESSAGE_STANDBY:
         return mesh_on_standby(m, link_owner(r->link), message, now_us);
     case MESSAGE_RATCHET_OFFER:
@@ -331,7 +342,7 @@ enum drop mesh_on_opened(struct mesh *m, uint32_t slot, const struct endpoint *f
 void mesh_on_source(struct mesh *m, uint32_t slot, const struct endpoint *from, uint64_t now_us)
 {
     struct peer *p = slot < m->slot_end ? m->peers[slot] : NULL;
-    if (!p)
+    if (!p || !is_own_socket(p, from))
         return;
     const struct endpoint at = arrival(m, from);
     mesh_touch(m, p);

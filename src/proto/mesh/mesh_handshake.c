@@ -44,6 +44,8 @@ static void say_hello(struct mesh *m, struct link *l)
         h.features |= HELLO_FEATURE_TRUNK;
     if (m->config.carriers == CARRIERS_AUTO)
         h.features |= HELLO_FEATURE_PUNCH;
+    if (m->config.carriers == CARRIERS_AUTO && m->config.sides)
+        h.features |= HELLO_FEATURE_BIRTHDAY;
     h.features &= ~m->config.features_off;
     h.lanes = m->config.lanes;
     h.mtu = m->config.mtu;
@@ -193,6 +195,7 @@ void mesh_on_live(struct mesh *m, struct link *l, uint64_t now_us)
     if (loser)
         replace(m, loser, l, now_us);
     mesh_punch_begin(p);
+    birthday_begin(&p->birthday);
     learn_addresses(m, p, l, now_us);
     relay_places_seek_anew(&p->places);
     mesh_update_relaying(m, p);

@@ -4,6 +4,7 @@
 #include "proto/mesh/mesh_link.h"
 
 #include "proto/mesh/mesh_accept.h"
+#include "proto/mesh/mesh_birthday.h"
 #include "proto/mesh/mesh_keychain.h"
 #include "proto/mesh/mesh_members.h"
 #include "proto/mesh/mesh_sealed.h"
@@ -93,6 +94,7 @@ void mesh_lose(struct mesh *m, struct peer *p, struct link *l, const char *why, 
     mesh_discard_link(m, l);
     if (!carried)
         return;
+    mesh_end_birthday(m, p);
     mesh_update_reach(m, p, now_us);
     if (why)
         mesh_note(m, MESH_NOTICE_LOST, p, why);

@@ -141,6 +141,15 @@ void mesh_send_near(struct mesh *m, const struct addr *to, uint8_t hops, const u
     (void)!outputs_put(&m->outputs, &o, data, len);
 }
 
+/* Lost for want of memory, it is tried again in an hour. */
+void mesh_draw(struct mesh *m, const struct peer *p, const struct addr *to, uint8_t hops, const uint8_t *data,
+               size_t len)
+{
+    const struct mesh_output o = {
+        .kind = MESH_OUTPUT_DRAW, .slot = p->slot, .hops = hops, .endpoint = endpoint_udp(to)};
+    (void)!outputs_put(&m->outputs, &o, data, len);
+}
+
 void mesh_note_id(struct mesh *m, enum mesh_notice what, const struct node_id *id, const char *name,
                   const char *text)
 {

@@ -39,6 +39,9 @@ void mesh_ask_relay(struct mesh *m, const struct node_id *id, unsigned backbone)
 void mesh_ask_look(struct mesh *m, const struct peer *p); /* at our NAT */
 /* Straight over UDP, and no further than so many hops; 0: as far as it takes. */
 void mesh_send_near(struct mesh *m, const struct addr *to, uint8_t hops, const uint8_t *data, size_t len);
+/* As mesh_send_near, from many fresh sockets for p. */
+void mesh_draw(struct mesh *m, const struct peer *p, const struct addr *to, uint8_t hops, const uint8_t *data,
+               size_t len);
 void mesh_note(struct mesh *m, enum mesh_notice what, const struct peer *p, const char *text);
 void mesh_note_id(struct mesh *m, enum mesh_notice what, const struct node_id *id, const char *name,
                   const char *text);

@@ -4,6 +4,7 @@
 #include "proto/mesh/mesh_peers.h"
 
 #include "proto/mesh/mesh_accept.h"
+#include "proto/mesh/mesh_birthday.h"
 #include "proto/mesh/mesh_members.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_punch.h"
@@ -53,6 +54,7 @@ void mesh_forget_peer(struct mesh *m, struct peer *p)
     mesh_end_trunk(m, p, "", p->ticked_us);
     mesh_member_leave(m, p);
     mesh_tell_gone(m, p);
+    mesh_end_birthday(m, p);
     mesh_drop_relays(m, p);
     mesh_gossip_forget(m, p);
     outputs_give_back(&m->outputs, p->promised);

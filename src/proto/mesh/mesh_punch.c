@@ -3,6 +3,7 @@
 
 #include "proto/mesh/mesh_punch.h"
 
+#include "proto/mesh/mesh_birthday.h"
 #include "proto/mesh/mesh_datagram.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
@@ -47,37 +48,42 @@ static struct punch_way way_to(struct mesh *m, const struct peer *p)
                               .turns = &m->punches};
 }
 
-/* As small as can be, and not remembered: whatever answers comes from an address that is looked into then. */
-static void send_small(struct mesh *m, struct session *s, const struct addr *to, uint8_t hops)
+bool mesh_small_probe(struct mesh *m, struct peer *p, uint8_t out[MESH_SMALL_PROBE_LEN])
 {
-    uint8_t head[WIRE_INNER_LEN], body[PATH_PROBE_LEN], datagram[WIRE_OVERHEAD + PATH_PROBE_LEN];
+    uint8_t head[WIRE_INNER_LEN], body[PATH_PROBE_LEN];
+    struct session *s = peer_send_session(p);
     struct path_probe probe = {.kind = PATH_PROBE_REQUEST};
     random_fill(&m->config.random, &probe.token, sizeof(probe.token));
     wire_inner_encode(&(struct wire_inner){0}, head);
     path_probe_encode(&probe, body);
     const struct slice pieces[] = {{head, sizeof(head)}, {body, sizeof(body)}};
-    int len = session_seal(s, WIRE_PROBE, WIRE_LANE_CONTROL, pieces, 2, datagram);
-    if (len > 0)
-        mesh_send_near(m, to, hops, datagram, (size_t)len);
+    return s && session_seal(s, WIRE_PROBE, WIRE_LANE_CONTROL, pieces, 2, out) == MESH_SMALL_PROBE_LEN;
+}
+
+static void send_small(struct mesh *m, struct peer *p, const struct addr *to, uint8_t hops)
+{
+    uint8_t datagram[MESH_SMALL_PROBE_LEN];
+    if (mesh_small_probe(m, p, datagram))
+        mesh_send_near(m, to, hops, datagram, sizeof(datagram));
 }
 
 /* In the order that both ends keep. What waits from a round before would go too far. */
-static void open_ways(struct mesh *m, struct peer *p, struct session *s)
+static void open_ways(struct mesh *m, struct peer *p)
 {
     struct addr targets[PUNCH_TARGETS_MAX];
     unsigned guessed, count = punch_targets(&p->punch, targets, &guessed);
     for (unsigned i = 0; i < count; i++) {
         path_drop(p->paths, &targets[i]);
-        send_small(m, s, &targets[i], punch_hops(&p->punch));
+        send_small(m, p, &targets[i], punch_hops(&p->punch));
     }
 }
 
-static void probe_ways(struct mesh *m, struct peer *p, struct session *s, uint64_t now_us)
+static void probe_ways(struct mesh *m, struct peer *p, uint64_t now_us)
 {
     struct addr targets[PUNCH_TARGETS_MAX];
     unsigned guessed, count = punch_targets(&p->punch, targets, &guessed);
     for (unsigned i = 0; i < guessed; i++)
-        send_small(m, s, &targets[i], 0);
+        send_small(m, p, &targets[i], 0);
     for (unsigned i = guessed; i < count; i++)
         path_add(p->paths, &targets[i], CANDIDATE_REFLEXIVE, now_us);
 }
@@ -118,7 +124,7 @@ static void say_go(const struct peer *p)
     mesh_say_sealed(p->current, &said);
 }
 
-static void act(struct mesh *m, struct peer *p, struct session *s, enum punch_step step, uint64_t now_us)
+static void act(struct mesh *m, struct peer *p, enum punch_step step, uint64_t now_us)
 {
     switch (step) {
     case PUNCH_STEP_NONE:
@@ -137,10 +143,10 @@ static void act(struct mesh *m, struct peer *p, struct session *s, enum punch_st
         say_go(p);
         break;
     case PUNCH_STEP_OPEN:
-        open_ways(m, p, s);
+        open_ways(m, p);
         break;
     case PUNCH_STEP_PROBE:
-        probe_ways(m, p, s, now_us);
+        probe_ways(m, p, now_us);
         break;
     case PUNCH_STEP_END:
         end_round(p);
@@ -150,8 +156,7 @@ static void act(struct mesh *m, struct peer *p, struct session *s, enum punch_st
 
 void mesh_poll_punch(struct mesh *m, struct peer *p, uint64_t now_us)
 {
-    struct session *s = peer_send_session(p);
-    if (!s || !mesh_punches(p))
+    if (!peer_send_session(p) || !mesh_punches(p))
         return;
     /* What nothing flows by is punched again when something does. */
     if (path_is_quiet(p->paths) && p->punch.theirs.held_count)
@@ -159,7 +164,7 @@ void mesh_poll_punch(struct mesh *m, struct peer *p, uint64_t now_us)
     const struct punch_way way = way_to(m, p);
     enum punch_step step;
     while ((step = punch_step(&p->punch, &way, now_us)) != PUNCH_STEP_NONE)
-        act(m, p, s, step, now_us);
+        act(m, p, step, now_us);
 }
 
 void mesh_on_seen(struct mesh *m, uint32_t slot, const struct punch_seen *seen, uint64_t now_us)
@@ -212,5 +217,8 @@ const char *mesh_describe_punch(const struct peer *p)
 {
     if (!p->current || path_straight_answers(p->paths, false))
         return "";
+    const char *tried = mesh_describe_birthday(p);
+    if (tried[0])
+        return tried;
     return mesh_punches(p) ? punch_why_text(&p->punch) : "";
 }

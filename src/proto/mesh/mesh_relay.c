@@ -5,6 +5,7 @@
 #include "proto/mesh/mesh_relay.h"
 
 #include "base/clock.h"
+#include "proto/mesh/mesh_birthday.h"
 #include "proto/mesh/mesh_datagram.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
@@ -268,6 +269,7 @@ enum drop mesh_on_relay_message(struct mesh *m, const struct endpoint *from, con
         mesh_publish(m, p);
     }
     mesh_poll_relays(m, p, now_us);
+    mesh_poll_birthday(m, p, now_us); /* it may have waited for what the relay sees */
     mesh_poll_paths(m, p, now_us);
     return DROP_NONE;
 }

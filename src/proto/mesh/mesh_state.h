@@ -104,6 +104,9 @@ struct mesh {
     uint8_t uplinks;                            /* a bit for each backbone to which our uplink is up */
     struct bucket openings;                     /* streams that we may open by them … */
     struct mesh_turns relay_asks;               /* … and channels of their relays that we may ask for */
+    struct peer *at_birthday;                   /* with whom many ports are being tried; NULL: nobody */
+    unsigned side_count;                        /* side sockets, each of one peer */
+    struct bucket birthdays;                    /* for others: of how many we may try the ports */
     struct bucket punches;                      /* rounds of punching that we may take part in */
     struct mesh_turns relay_words;              /* questions for nodes that relay, … */
     struct node_id relay_nodes[MESH_RELAY_NODES_MAX]; /* … which are these, */

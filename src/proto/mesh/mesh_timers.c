@@ -13,6 +13,7 @@
  *   its relays         a channel to be asked for, an address to be shown (proto/relay/relay_end.h); nodes that relay to be
  *                      sought (proto/peer/relay_places.h)
  *   its punching       a round, or a part of one (proto/punch/punch.h)
+ *   its birthday       a question without an answer, the next probe (proto/punch/birthday.h)
  *   its reach          a path that has not answered for too long (proto/peer/reach.h)
  *   its trunk          to be dialled, given up or closed (proto/peer/trunk_plan.h)
  *   dialling           the next target, the next round, the next handshake
@@ -27,6 +28,7 @@
 #include "base/clock.h"
 #include "proto/mesh/mesh_accept.h"
 #include "proto/mesh/mesh_announce.h"
+#include "proto/mesh/mesh_birthday.h"
 #include "proto/mesh/mesh_datagram.h"
 #include "proto/mesh/mesh_dial.h"
 #include "proto/mesh/mesh_members.h"
@@ -81,6 +83,7 @@ uint64_t mesh_peer_deadline(const struct peer *p, uint64_t now_us)
     at = earlier(at, mesh_relay_deadline(p));
     if (p->current && mesh_punches(p))
         at = earlier(at, punch_next(&p->punch));
+    at = earlier(at, mesh_birthday_deadline(p));
     if (p->current)
         at = earlier(at, p->stats.look_at_us);
     for (unsigned i = 0; i < p->link_count; i++)
@@ -140,6 +143,7 @@ static void tick_peer(struct mesh *m, struct peer *p, uint64_t now_us)
     mesh_update_reach(m, p, now_us);
     tick_dialling(m, p, now_us);
     mesh_poll_punch(m, p, now_us);
+    mesh_poll_birthday(m, p, now_us);
     mesh_poll_paths(m, p, now_us);
     mesh_poll_session(m, p, now_us);
     mesh_tick_trunk(m, p, now_us);

@@ -60,14 +60,18 @@ enum mesh_output_kind {
     MESH_OUTPUT_PAIR,  /* tell the backbone that we exchange datagrams with id by it, or no longer */
     MESH_OUTPUT_RELAY, /* ask it for a channel of its relay to id */
     MESH_OUTPUT_LOOK, /* how our NAT numbers ports is to be found out for the peer in slot; answered by mesh_on_seen */
+    MESH_OUTPUT_DRAW, /* many fresh sockets send payload to endpoint, no further than hops, and wait: what comes from there goes to
+                         mesh_on_drawn, for the peer in slot */
+    MESH_OUTPUT_SIDE_CLOSE, /* no path leaves by that side socket of the peer in slot any more */
     MESH_OUTPUT_VERIFY, /* payload: a record that a peer passed on, and its signature: verified, mesh_on_record */
 };
 
 struct mesh_output {
     enum mesh_output_kind kind;
+    uint8_t hops; /* DATAGRAM, DRAW: how many it may go; 0: as many as usual */
+    uint8_t side; /* SIDE_CLOSE: by its number */
     union {
-        uint32_t slot;           /* PUBLISH, OVERLAY, GONE, LOOK */
-        uint8_t hops;            /* DATAGRAM: how many it may go; 0: as many as usual */
+        uint32_t slot;           /* PUBLISH, OVERLAY, GONE, LOOK, DRAW, SIDE_CLOSE */
         bool stranger;           /* STREAM_ABORT, WORK: who it is for has not proved its id … */
         uint32_t rtt_us;         /* PONG */
         enum mesh_notice notice; /* NOTICE */
@@ -84,7 +88,7 @@ struct mesh_output {
     };
     union {
         struct target target;     /* DIAL */
-        struct endpoint endpoint; /* DATAGRAM */
+        struct endpoint endpoint; /* DATAGRAM, DRAW */
         struct node_id id;        /* WANT, FORGET, NOTICE, PAIR, RELAY */
     };
     uint8_t *payload; /* the queue's; ENDPOINT_ENVELOPE_MAX bytes in front of it are free */

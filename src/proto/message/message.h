@@ -40,6 +40,7 @@ enum hello_feature {
     HELLO_FEATURE_TRUNK = 1u << 3, /* datagrams may come, and go, on TCP connections of their own (§18) */
     HELLO_FEATURE_RELAY_NODES = 1u << 4, /* I take a channel of a node that relays (§17) */
     HELLO_FEATURE_PUNCH = 1u << 6,       /* holes are punched together (§19) */
+    HELLO_FEATURE_BIRTHDAY = 1u << 5,    /* … also by many sockets against many ports (§19) */
     HELLO_FEATURE_RELAYS = 1u << 8,      /* I relay for my peers (§17) */
 };
 
@@ -63,6 +64,7 @@ enum message_type {
     MESSAGE_RELAY_FOUND = 23,   /* so I would, or not */
     MESSAGE_RELAY_ASK = 24,     /* then do, or no longer */
     MESSAGE_RELAY_CHANNEL = 25, /* here is your end of a channel */
+    MESSAGE_BIRTHDAY = 26,      /* many sockets of mine against many probes of yours */
     MESSAGE_PUNCH = 27,         /* let us punch: here is where I am seen */
     MESSAGE_PUNCH_GO = 28,      /* begin */
     MESSAGE_STANDBY = 32,       /* where my standbys are reached: probe them now */
@@ -153,6 +155,12 @@ struct punch_offer {
     uint8_t count; /* [6?] … and how many those may be; at the first candidate's host */
 };
 
+enum birthday_word {
+    BIRTHDAY_WORD_ASK = 1,   /* my NAT draws ports: would you probe them? */
+    BIRTHDAY_WORD_COME = 2,  /* I would */
+    BIRTHDAY_WORD_BEGIN = 3, /* my sockets are open */
+};
+
 #define MESSAGE_SOUGHT_MAX 16 /* ids in a SEEK */
 #define MESSAGE_RECORD_MAX                                                                                   \
     3520 /* bytes of a record that is passed on: with its signature it fits MESSAGE_MAX */
@@ -197,6 +205,10 @@ struct message {
         struct {
             uint32_t round; /* [1] */
         } punch_go;         /* PUNCH_GO */
+        struct {
+            uint32_t number; /* [1] of the side that asks */
+            uint8_t word;    /* [2] enum birthday_word, or a later one */
+        } birthday;          /* BIRTHDAY */
         struct {
             unsigned count;
             struct message_sought list[MESSAGE_SOUGHT_MAX];

@@ -434,6 +434,10 @@ static const struct message_field punch[] = {
     {5, OPTIONAL, AT(punch.first), &uint_kind},
     {6, OPTIONAL, AT(punch.count), &uint_kind},
 };
+static const struct message_field birthday[] = {
+    {1, REQUIRED, AT(birthday.number), &uint_kind},
+    {2, REQUIRED, AT(birthday.word), &uint_kind},
+};
 static const struct message_field punch_go[] = {{1, REQUIRED, AT(punch_go.round), &uint_kind}};
 
 static const struct message_format formats[] = {
@@ -454,6 +458,7 @@ static const struct message_format formats[] = {
     [MESSAGE_RELAY_FOUND] = FIELDS(relay_found),
     [MESSAGE_RELAY_ASK] = FIELDS(relay_ask),
     [MESSAGE_RELAY_CHANNEL] = FIELDS(relay_channel),
+    [MESSAGE_BIRTHDAY] = FIELDS(birthday),
     [MESSAGE_PUNCH] = FIELDS(punch),
     [MESSAGE_PUNCH_GO] = FIELDS(punch_go),
     [MESSAGE_STANDBY] = FIELDS(candidates),

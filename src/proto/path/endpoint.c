@@ -57,6 +57,11 @@ struct endpoint endpoint_udp(const struct addr *remote)
     return (struct endpoint){.carrier = CARRIER_UDP, .remote = *remote};
 }
 
+struct endpoint endpoint_side(const struct addr *remote, unsigned side)
+{
+    return (struct endpoint){.carrier = CARRIER_UDP, .remote = *remote, .side = (uint8_t)side};
+}
+
 struct endpoint endpoint_relay(const struct addr *relay, uint32_t channel)
 {
     return (struct endpoint){.carrier = CARRIER_RELAY, .remote = *relay, .channel = channel};
@@ -99,7 +104,7 @@ bool endpoint_same_way(const struct endpoint *a, const struct endpoint *b)
     if (a->carrier == CARRIER_TCP)
         return a->conn == b->conn;
     return addr_equal(&a->remote, &b->remote) && a->backbone == b->backbone && a->channel == b->channel &&
-           id_compare(&a->peer, &b->peer) == 0;
+           a->side == b->side && id_compare(&a->peer, &b->peer) == 0;
 }
 
 bool endpoint_same_path(const struct endpoint *a, const struct endpoint *b)
@@ -131,6 +136,8 @@ char *endpoint_format(const struct endpoint *e, char out[ENDPOINT_TEXT_MAX])
         len +=
             snprintf(out + len, ENDPOINT_TEXT_MAX - (size_t)len, " from %s", addr_format(&e->local, local));
     if (e->interface)
-        snprintf(out + len, ENDPOINT_TEXT_MAX - (size_t)len, " by interface %u", e->interface);
+        len += snprintf(out + len, ENDPOINT_TEXT_MAX - (size_t)len, " by interface %u", e->interface);
+    if (e->side)
+        snprintf(out + len, ENDPOINT_TEXT_MAX - (size_t)len, " from a port of its own");
     return out;
 }

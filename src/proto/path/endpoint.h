@@ -30,6 +30,9 @@ enum carriers {
 #define RELAY_NODES_MAX 2
 #define RELAYS_MAX      (UPLINKS_MAX + RELAY_NODES_MAX)
 
+/* Sockets of a node beside that of its port, each for one peer alone, numbered from 1 (docs/PROTOCOL.md §19, "Birthday"). */
+#define SIDES_MAX 16
+
 /* What a carrier may need in front of each datagram: whoever makes one leaves so many bytes free. */
 #define ENDPOINT_ENVELOPE_MAX ENVELOPE_LEN
 
@@ -39,6 +42,7 @@ struct endpoint {
     struct addr remote;
     uint32_t
         interface; /* UDP, RELAY: leaves by that one, a standby (proto/path/ways.h); 0: by the kernel's choice */
+    uint8_t side;        /* UDP: leaves from that side socket, by its number; 0: from the node's port */
     uint64_t conn;       /* TCP: the connection, by its number; the remote address is for people */
     uint32_t channel;    /* RELAY: by its number */
     uint8_t backbone;    /* UPLINK: by its number; the addresses are empty … */
@@ -61,6 +65,9 @@ enum carrier carrier_for(enum candidate_kind kind);
 /* Over UDP, from where the kernel likes. */
 struct endpoint endpoint_udp(const struct addr *remote);
 
+/* As endpoint_udp, from a side socket. */
+struct endpoint endpoint_side(const struct addr *remote, unsigned side);
+
 /* By a connection, to or from that address. */
 struct endpoint endpoint_tcp(uint64_t conn, const struct addr *remote);
 /* By a relay, from where the kernel likes. */
@@ -78,7 +85,8 @@ bool endpoint_same_path(const struct endpoint *a, const struct endpoint *b);
 bool endpoint_same_way(const struct endpoint *a, const struct endpoint *b);
 
 /* "direct 192.0.2.1:9443", "direct 192.0.2.1:9443 from 198.51.100.2 by interface 3",
+ * "direct 192.0.2.1:9443 from a port of its own",
  * "relay 203.0.113.2:8080", "tcp 192.0.2.1:8443", "tcp by
  * the backbone". Returns out. */
-#define ENDPOINT_TEXT_MAX (2 * ADDR_TEXT_MAX + 48)
+#define ENDPOINT_TEXT_MAX (2 * ADDR_TEXT_MAX + 72)
 char *endpoint_format(const struct endpoint *e, char out[ENDPOINT_TEXT_MAX]);

@@ -99,6 +99,35 @@ void path_add_standby(struct path_set *set, const struct addr *remote, uint64_t 
         e->learned = true; /* it is forgotten if it does not answer: the peer says so again */
 }
 
+/* Who knows the address but by a datagram forgets it when it does not answer, and the socket goes with it. */
+void path_add_side(struct path_set *set, const struct addr *remote, unsigned side, uint64_t now_us)
+{
+    path_set_heard(set, now_us);
+    const struct endpoint to = endpoint_side(remote, side);
+    struct path_entry *e = add(set, &to, now_us);
+    if (!e)
+        return;
+    e->learned = e->named = true;
+}
+
+bool path_has_side(const struct path_set *set, unsigned side)
+{
+    for (const struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e))
+        if (e->path.endpoint.side == side)
+            return true;
+    return false;
+}
+
+void path_drop_side(struct path_set *set, unsigned side)
+{
+    for (struct path_entry *e = path_set_next(set, NULL), *next; e; e = next) {
+        next = path_set_next(set, e);
+        if (e->path.endpoint.side == side)
+            path_set_remove(set, e);
+    }
+    path_choose(set, set->now_us);
+}
+
 static bool listed(const struct path_entry *e, const struct candidate *list, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {

@@ -169,6 +169,12 @@ bool path_relay_sound(const struct path_set *set, unsigned relay);
 bool path_relay_failed(const struct path_set *set, unsigned relay);
 bool path_relay_carries(const struct path_set *set, unsigned relay);
 
+/* A datagram of the peer came to a side socket of ours from there: a path that leaves by it, taken for as long as it answers; in the
+ * place of any other by that socket. Whether there is one; and its end. */
+void path_add_side(struct path_set *set, const struct addr *remote, unsigned side, uint64_t now_us);
+bool path_has_side(const struct path_set *set, unsigned side);
+void path_drop_side(struct path_set *set, unsigned side);
+
 /* As path_add_observed, for where the peer says that it is reached by a standby of its own: it may have to be sent to, lest
  * its probes do not come in. */
 void path_add_standby(struct path_set *set, const struct addr *remote, uint64_t now_us);

@@ -163,6 +163,11 @@ void peer_set_uplink(struct peer *p, unsigned backbone, bool up, uint64_t now_us
         p->dial.at_us = now_us;
 }
 
+void peer_side(struct peer *p, unsigned side)
+{
+    p->side = (uint8_t)side;
+}
+
 void peer_on_tick(struct peer *p, uint64_t now_us)
 {
     p->ticked_us = now_us;

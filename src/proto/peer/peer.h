@@ -14,6 +14,7 @@
 #include "proto/peer/trunk_plan.h"
 #include "proto/link/link.h"
 #include "proto/path/path.h"
+#include "proto/punch/birthday.h"
 #include "proto/punch/punch.h"
 #include "proto/relay/relay_end.h"
 #include "proto/session/session.h"
@@ -68,6 +69,8 @@ struct peer {
     bool relays_for_us;                  /* it is one that may … */
     bool served;                         /* … and we relay for it */
     struct punch punch;                  /* the way to a straight path */
+    struct birthday birthday;            /* … by many sockets against many ports … */
+    uint8_t side;                        /* … of which this one is left, by its number; 0: none */
     struct reach reach;                  /* whether data can flow */
     struct trunk_plan trunk;             /* the TCP connection for its datagrams */
     struct candidate *held_back; /* its candidates, if some lead to others in this network; NULL: none does */
@@ -134,6 +137,7 @@ void peer_pair_asked(struct peer *p, unsigned backbone, bool on);
 void peer_paired(struct peer *p, unsigned backbone, bool on);
 void peer_relays(struct peer *p, bool for_us);
 void peer_served(struct peer *p, bool served);
+void peer_side(struct peer *p, unsigned side); /* the side socket that is its alone; 0: none any more */
 void peer_on_tick(struct peer *p, uint64_t now_us);
 
 /* Keeps a copy of its candidates, in the place of another; count 0: none. Without memory for it, none. */

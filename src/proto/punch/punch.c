@@ -331,6 +331,11 @@ bool punch_is_asked(const struct punch *p)
     return p->state > PUNCH_DUE && !p->asker;
 }
 
+bool punch_has_failed(const struct punch *p)
+{
+    return p->rounds || p->cycles;
+}
+
 void punch_hurry(struct punch *p, uint64_t now_us)
 {
     p->cycles = p->rounds = 0;

@@ -132,6 +132,9 @@ void punch_on_go(struct punch *p, uint32_t round, uint64_t now_us);
 /* A round runs that the peer asked for. */
 bool punch_is_asked(const struct punch *p);
 
+/* A round has failed since a straight path last answered. */
+bool punch_has_failed(const struct punch *p);
+
 /* Our network changed: what failed may succeed. */
 void punch_hurry(struct punch *p, uint64_t now_us);
 
