@@ -3,10 +3,11 @@
 """Runs every test and counts each: what `make check` does.
 
 Builds three times (plain, ASan+UBSan, TSan), and checks the source tree and the protocol's model meanwhile. Runs the unit and
-simulation programs and the replay of the fuzz corpora in each build, and the labs in network namespaces. Labs mostly wait, so
-they run side by side. What computes fills the gaps with the lowest priority: the sanitized programs, the lines that tests
-reach, the checks of the built programs and the count of instructions. The reference lab with the sanitized builds, which may be slow, runs among them.
-Labs marked `alone` measure or load the machine and come last. A lab that failed is tried once more when nothing runs beside it: what
+simulation programs and the replay of the fuzz corpora in each build (with TSan those that can start threads), and the labs in
+network namespaces. Labs mostly wait, so they run side by side. What computes fills the gaps with the lowest priority: the
+sanitized programs, the lines that tests reach, the checks of the built programs and the count of instructions. The reference
+lab with the sanitized builds, which may be slow, runs among them. Labs marked `alone` measure or load the machine and come
+last. A lab that failed is tried once more when nothing runs beside it: what
 passes then counts as passed and is named (retry_labs). Prints the failures with the ends of their output, a table,
 and as its last line `N passed, N failed` (and `, N skipped` if any were). Exits 0 only if tests ran and none failed.
 """
@@ -30,8 +31,9 @@ ROOT = Path(__file__).resolve().parent.parent
 JOBS = os.cpu_count() or 2
 # Labs wait more than they compute.
 LABS_AT_ONCE = JOBS + 2
-# A suite whose programs have one thread each, in which TSan can find nothing.
-ONE_THREAD = "sim"
+# Calls that start a thread, or load what may start one. A program that makes none of them has one thread: TSan can find no race.
+THREADS = re.compile(r" (pthread_create|thrd_create|uv_(thread_create\w*|queue_work|getaddrinfo|getnameinfo|fs_\w+|random)"
+                     r"|MHD_start_daemon|call_rcu\w*|create_call_rcu_data\w*|timer_create|dlopen)(@|$)", re.MULTILINE)
 TAIL_LINES = 60
 PROGRAM_SECONDS = 300
 LABS_SECONDS = 40 * 60
@@ -44,11 +46,14 @@ SANITIZER_OPTIONS = {
     "TSAN_OPTIONS": f"halt_on_error=1:exitcode=99:second_deadlock_stack=1:suppressions={ROOT / 'tools' / 'tsan.supp'}",
 }
 
+# With little optimisation, and of debug information the lines that reports name: that halves what compiling costs.
+SANITIZED = ["-Db_lundef=false", "-Doptimization=1", "-Ddebug=false", "-Dc_args=-g1"]
 BUILDS = {
     "plain": ("build", []),
-    "asan": ("build-asan", ["-Db_sanitize=address,undefined", "-Db_lundef=false"]),
-    "tsan": ("build-tsan", ["-Db_sanitize=thread", "-Db_lundef=false"]),
+    "asan": ("build-asan", ["-Db_sanitize=address,undefined", *SANITIZED]),
+    "tsan": ("build-tsan", ["-Db_sanitize=thread", *SANITIZED]),
 }
+PROGRAMS = ("shadowmesh", "shadowmesh-l2", "shadowmesh-backbone")
 
 
 class Results:
@@ -128,23 +133,32 @@ def run(argv, timeout, **options):
         running.discard(process)
 
 
-def build(results, flavour):
-    """Configures and builds one flavour. A build that fails counts as one failed test."""
+def build(results, flavour, wanted):
+    """Configures and builds one flavour, a sanitized one as far as it is run. One that fails counts as one failed test."""
     folder, options = BUILDS[flavour]
     start = time.monotonic()
     say(f"== build {flavour} ({folder})")
-    steps = []
-    if not (ROOT / folder / "build.ninja").exists():
-        steps.append(["tools/setup.sh", folder, *options])
-    steps.append(["ninja", "-C", folder])
-    for step in steps:
-        code, output = run(step, timeout=1800)
-        if code != 0:
-            results.add("build", f"{flavour}: {' '.join(step)}", "failed", output)
-            return False
-    results.add("build", flavour, "passed")
-    results.time("build", time.monotonic() - start)
-    return True
+    done = (ROOT / folder / "build.ninja").exists() or build_step(results, flavour, ["tools/setup.sh", folder, *options])
+    done = done and build_step(results, flavour, ["ninja", "-C", folder, *targets(results, flavour, wanted)])
+    if done:
+        results.add("build", flavour, "passed")
+        results.time("build", time.monotonic() - start)
+    return done
+
+
+def build_step(results, flavour, step):
+    code, output = run(step, timeout=1800)
+    if code != 0:
+        results.add("build", f"{flavour}: {' '.join(step[:3])}", "failed", output)
+    return code == 0
+
+
+def targets(results, flavour, wanted):
+    """What ninja is to build: everything of the plain build, else the programs and the tests that are run."""
+    if flavour == "plain":
+        return []
+    folder = ROOT / BUILDS[flavour][0]
+    return [*PROGRAMS, *(str(Path(test["cmd"][0]).relative_to(folder)) for _, test in list_tests(results, flavour, wanted))]
 
 
 NICE = ["nice", "-n", "19"]
@@ -189,34 +203,48 @@ def record_program(results, suite, test, code, output):
         results.add(suite, f"{test}: exit code {code}", "failed", output)
 
 
-def programs(results, flavour, wanted, politely=False):
-    """Runs the programs that Meson knows as tests, each counted test by test, several at a time."""
-    folder, _ = BUILDS[flavour]
+def has_threads(program):
+    """Read from the plain build's program; one that is not there may have some."""
+    code, output = run(["nm", "--dynamic", "--undefined-only", program], timeout=60)
+    return code != 0 or THREADS.search(output) is not None
+
+
+def list_tests(results, flavour, wanted):
+    """[(kind, test)] of the programs that Meson knows as tests, and that this flavour runs."""
+    folder = ROOT / BUILDS[flavour][0]
     code, output = run(["meson", "introspect", folder, "--tests"], timeout=60)
     if code != 0:
         results.add("build", f"{flavour}: list of tests", "failed", output)
-        return
+        return []
     tests = []
     for test in json.loads(output):
         kind = next((s.split(":")[-1] for s in test["suite"]), "unit")
-        if wanted(kind, test["name"]) and not (flavour == "tsan" and kind == ONE_THREAD):
+        plain = ROOT / BUILDS["plain"][0] / Path(test["cmd"][0]).relative_to(folder)
+        if wanted(kind, test["name"]) and (flavour != "tsan" or has_threads(plain)):
             tests.append((kind, test))
+    return tests
 
-    def one(item):
-        kind, test = item
-        environment = {**os.environ, **SANITIZER_OPTIONS, **test["env"], "CMOCKA_MESSAGE_OUTPUT": "TAP"}
-        start = time.monotonic()
-        # Sanitized simulations take several times the time.
-        limit = max(test.get("timeout") or 0, 60) * (1 if flavour == "plain" else 4)
-        command = [*(NICE if politely else []), *program_command(flavour, test["cmd"])]
-        code, output = run(command, timeout=min(limit, 2 * PROGRAM_SECONDS), env=environment)
-        return kind, test["name"], code, output, time.monotonic() - start
 
+def run_program(flavour, test, politely):
+    """(exit code, output, seconds) of one of them."""
+    environment = {**os.environ, **SANITIZER_OPTIONS, **test["env"], "CMOCKA_MESSAGE_OUTPUT": "TAP"}
+    start = time.monotonic()
+    # Sanitized simulations take several times the time.
+    limit = max(test.get("timeout") or 0, 60) * (1 if flavour == "plain" else 4)
+    command = [*(NICE if politely else []), *program_command(flavour, test["cmd"])]
+    code, output = run(command, timeout=min(limit, 2 * PROGRAM_SECONDS), env=environment)
+    return code, output, time.monotonic() - start
+
+
+def programs(results, flavour, wanted, politely=False):
+    """Runs the programs, each counted test by test, several at a time."""
+    tests = list_tests(results, flavour, wanted)
     say(f"== unit, sim and fuzz programs, {flavour}: {len(tests)}")
     with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
-        for kind, name, code, output, seconds in pool.map(one, tests):
+        outcomes = pool.map(lambda item: run_program(flavour, item[1], politely), tests)
+        for (kind, test), (code, output, seconds) in zip(tests, outcomes):
             suite = f"{kind} ({flavour})"
-            record_program(results, suite, name, code, output)
+            record_program(results, suite, test["name"], code, output)
             results.time(suite, seconds)
 
 
@@ -421,7 +449,7 @@ def main():
     built = []
     with beside(sources):
         if suites - {"tree", "model", "coverage"}:
-            built = [flavour for flavour in flavours if build(results, flavour)]
+            built = [flavour for flavour in flavours if build(results, flavour, wanted)]
     sanitized = [flavour for flavour in built if flavour != "plain"]
     if "plain" in built and suites & {"unit", "sim", "fuzz"}:
         programs(results, "plain", wanted)
