@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One option, for whoever opens a TCP socket. */
+/* Options, for whoever opens a TCP socket. */
 
 #include "net/tcp.h"
 
@@ -13,4 +13,10 @@ void tcp_limit_segments(int fd)
 {
     int size = SEGMENT_MAX;
     (void)!setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &size, sizeof(size));
+}
+
+int tcp_leave_by(int fd, uint32_t interface)
+{
+    const int index = (int)interface;
+    return setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &index, sizeof(index)) < 0 ? ERR_IO : 0;
 }

@@ -391,6 +391,9 @@ static void do_one(struct sim_node *n, const struct mesh_output *o)
         n->asks++;
         sim_ask_relay(n, &o->id);
         break;
+    case MESH_OUTPUT_CHECK:
+        n->checks++;
+        break;
     case MESH_OUTPUT_VERIFY:
         n->verified++;
         sim_take_record(n, o->payload, o->len);

@@ -56,7 +56,8 @@ struct sim_node {
     bool deaf;             /* no connection comes in */
     bool asleep;           /* with its machine: it does nothing, and nothing comes in */
     bool mute;             /* no CONTROL datagram of its mesh leaves: what sim_say says does */
-    bool uplink;           /* to the backbone; sim_uplink sets it */
+    bool uplink;           /* to the backbone; sim_uplink sets it … */
+    uint32_t uplink_by;    /* … by that interface */
     struct nat_model *nat; /* it is behind; NULL: none. sim_put_behind sets it */
     struct addr seen;      /* how the backbone sees it, as it was last told; without family: not yet */
     uint64_t ask_us;       /* when it asks again */
@@ -108,6 +109,7 @@ struct sim_node {
     unsigned trunks;          /* that it opened or took */
     unsigned opened, pairs;   /* streams by the uplink; PAIR, on and off */
     unsigned asks;            /* for a channel */
+    unsigned checks;          /* that it wanted of its uplink */
     unsigned verified, kept;  /* records that peers passed on; of them kept of peers on its lists */
     unsigned refused;         /* streams that it did not accept */
     unsigned aborted, closed; /* streams */

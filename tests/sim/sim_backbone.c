@@ -225,6 +225,6 @@ void sim_uplink(struct sim_node *n, bool up)
         n->uplink = true;
     else
         lose_uplink(n);
-    mesh_on_uplink(n->mesh, 0, up, n->sim->now_us);
+    mesh_on_uplink(n->mesh, 0, up, up ? n->uplink_by : 0, n->sim->now_us);
     sim_do_outputs(n);
 }

@@ -502,6 +502,59 @@ static void a_pair_of_which_nothing_comes_carries_nothing(void **state)
     sim_free(lab.sim);
 }
 
+#define STANDBY 3 /* an interface */
+
+static void give_standby(struct sim_node *n)
+{
+    struct ways ways = {0};
+    ways_add(&ways, 2, 4, WAY_CHOSEN);
+    ways_add(&ways, STANDBY, 4, WAY_STANDBY);
+    mesh_set_ways(n->mesh, &ways);
+}
+
+/* Whoever has no other way out gains nothing by it. */
+static void an_uplink_that_passes_nothing_is_looked_into_where_there_is_a_standby(void **state)
+{
+    (void)state;
+    for (uint64_t phase = 0; phase < 500000; phase += 50000) {
+        struct pair lab = shut_lab(20);
+        pair_time_to(&lab, CARRIER_UPLINK, SECOND);
+        give_standby(lab.b);
+        sim_run(lab.sim, 5 * SECOND + phase, pair_exchange, &lab);
+        assert_int_equal(lab.b->checks, 0);
+        sim_backbone(lab.sim)->stalls = true;
+        sim_run(lab.sim, SECOND / 2, pair_exchange, &lab);
+        assert_int_equal(lab.b->checks, 1);
+        sim_run(lab.sim, 5 * SECOND, pair_exchange, &lab);
+        assert_in_range(lab.b->checks, 1, 6);
+        assert_int_equal(lab.a->checks, 0);
+        sim_free(lab.sim);
+    }
+}
+
+static void an_uplink_by_a_standby_is_a_standbys_path(void **state)
+{
+    (void)state;
+    struct pair lab = shut_lab(21);
+    struct mesh_peer peer;
+    pair_time_to(&lab, CARRIER_UPLINK, SECOND);
+    give_standby(lab.b);
+    lab.b->uplink_by = STANDBY;
+    sim_uplink(lab.b, false);
+    sim_uplink(lab.b, true);
+    pair_time_to(&lab, CARRIER_UPLINK, 2 * SECOND);
+    assert_true(sim_peer(lab.b, lab.a, &peer));
+    assert_int_equal(peer.path.endpoint.interface, STANDBY);
+    assert_int_equal(peer.path.why, PATH_WHY_TAKEN_OVER);
+    lab.b->uplink_by = 0;
+    sim_uplink(lab.b, false);
+    sim_uplink(lab.b, true);
+    pair_time_to(&lab, CARRIER_UPLINK, 2 * SECOND);
+    assert_true(sim_peer(lab.b, lab.a, &peer));
+    assert_int_equal(peer.path.endpoint.interface, 0);
+    sim_free(lab.sim);
+}
+
 static void a_backbone_that_stalls_does_not_disturb_a_straight_path(void **state)
 {
     (void)state;
@@ -576,6 +629,8 @@ int main(void)
         cmocka_unit_test(an_id_and_a_backbone_open_at_a_bounded_rate),
         cmocka_unit_test(who_is_said_to_be_paired_and_was_not_asked_for_has_no_path),
         cmocka_unit_test(a_pair_of_which_nothing_comes_carries_nothing),
+        cmocka_unit_test(an_uplink_that_passes_nothing_is_looked_into_where_there_is_a_standby),
+        cmocka_unit_test(an_uplink_by_a_standby_is_a_standbys_path),
         cmocka_unit_test(a_backbone_that_stalls_does_not_disturb_a_straight_path),
         cmocka_unit_test(datagrams_that_repeat_or_overtake_do_no_harm),
         cmocka_unit_test(probes_under_another_name_prove_nothing),

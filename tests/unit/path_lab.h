@@ -115,7 +115,7 @@ static inline struct link *add_uplink(struct net *net, uint64_t delay_us)
 {
     struct link *link = add_link(net, 0, delay_us, UINT16_MAX);
     link->addr = (struct addr){0};
-    path_add_uplink(net->set, 0, &lab_peer, net->now);
+    path_add_uplink(net->set, 0, &lab_peer, 0, net->now);
     return link;
 }
 

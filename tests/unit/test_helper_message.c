@@ -31,6 +31,7 @@ static struct helper_message longest(void)
     m.verdict = BACKBONE_REFUSED;
     m.date_s = 1800000000;
     m.number = UINT64_MAX;
+    m.interface = UINT32_MAX;
     memset(m.text, 'x', sizeof(m.text) - 1);
     for (m.address_count = 0; m.address_count < HELPER_ADDRESSES_MAX; m.address_count++)
         m.addresses[m.address_count] = m.address_count % 2 ? v6 : v4;
@@ -77,6 +78,7 @@ static void fields_of_other_kinds_are_not_sent(void **state)
         assert_true(out.verdict == BACKBONE_OK && out.date_s == 0);
         bool of_one = kind >= HELPER_ASK_INFO && kind <= HELPER_ASK_RECORD;
         assert_int_equal(out.number != 0, of_one);
+        assert_int_equal(out.interface, of_one ? m.interface : 0);
         assert_int_equal(out.signature.len > 0, kind == HELPER_ASK_REGISTER);
         assert_int_equal(out.text[0] != '\0', of_one || kind == HELPER_UNABLE || kind == HELPER_ENDED ||
                                                   kind == HELPER_ASK_NAME || kind == HELPER_NAME);
@@ -94,6 +96,7 @@ static void messages_about_the_uplink_carry_what_is_theirs(void **state)
                           kind == HELPER_UPLINK_LEAVE || kind == HELPER_UPLINK_CONNECT;
         assert_int_equal(out.number == m.number, has_number);
         assert_int_equal(out.address_count > 0, kind == HELPER_UPLINK_CONNECT);
+        assert_int_equal(out.interface, kind == HELPER_UPLINK_CONNECT ? m.interface : 0);
         assert_int_equal(out.text[0] != '\0', kind == HELPER_UPLINK_CLOSED || kind == HELPER_UPLINK_CONNECT);
         assert_true(out.data.len == 0 && out.signature.len == 0 && out.date_s == 0);
     }

@@ -7,6 +7,7 @@
 #include "node/uplink/uplink.h"
 #include "node/uplink/uplink_retry.h"
 #include "node/uplink/uplink_streams.h"
+#include "node/uplink/uplink_ways.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -48,7 +49,9 @@ struct fixture {
     char reason[128];
     size_t bytes;
     uint8_t first;
-    bool knows; /* where the backbone is */
+    bool knows;     /* where the backbone is */
+    uint32_t up_by; /* the interface that it came up by last */
+    struct ways ways;
     unsigned failed, failed_code;
     bool was_up; /* what failed last */
 };
@@ -78,9 +81,10 @@ static void on_failed(void *context, bool was_up, unsigned code)
     f->failed_code = code;
 }
 
-static void on_state(void *context, bool up)
+static void on_state(void *context, bool up, uint32_t interface)
 {
     struct fixture *f = context;
+    f->up_by = interface;
     f->ups += up;
     f->downs += !up;
 }
@@ -256,6 +260,7 @@ static int setup_knowing(void **state, bool knows)
                                    .failed = on_failed,
                                    .paired = on_paired,
                                    .dropped = on_dropped,
+                                   .ways = &f->ways,
                                    .context = f};
     *state = f;
     log_set_level(LOG_LEVEL_ERROR);
@@ -644,6 +649,104 @@ static void aborted_stream_is_refused(void **state)
     assert_true(m.kind == UPLINK_CLOSE && m.code == UPLINK_END_REFUSED);
 }
 
+/* ---- ways out ---- */
+
+#define STANDBY 3 /* an interface */
+
+static void have_standby(struct fixture *f)
+{
+    ways_add(&f->ways, 2, 4, WAY_CHOSEN);
+    ways_add(&f->ways, STANDBY, 4, WAY_STANDBY);
+}
+
+static void hears_connect(struct fixture *f, uint32_t interface)
+{
+    struct helper_message m = hear(f);
+    assert_int_equal(m.kind, HELPER_UPLINK_CONNECT);
+    assert_int_equal(m.interface, interface);
+}
+
+/* It was up by the kernel's choice, and is by a standby. */
+static void move_to_standby(struct fixture *f)
+{
+    have_standby(f);
+    uint64_t before = uv_now(&f->loop);
+    tell(f, HELPER_UPLINK_CLOSED, HELPER_END_SILENT, "the backbone does not answer any more");
+    hears_connect(f, STANDBY);
+    assert_true(uv_now(&f->loop) - before < 500);
+    go_up(f);
+    assert_int_equal(f->up_by, STANDBY);
+    assert_int_equal(uplink_status(f->uplink).interface, STANDBY);
+}
+
+static void uplink_that_falls_silent_goes_on_by_a_standby(void **state)
+{
+    struct fixture *f = *state;
+    move_to_standby(f);
+    assert_int_equal(f->failed, 0);
+    tell(f, HELPER_UPLINK_CLOSED, HELPER_END_SILENT, "the backbone does not answer any more");
+    hears_connect(f, 0);
+    go_up(f);
+    assert_int_equal(f->up_by, 0);
+}
+
+/* A backbone that is restarted says so, or refuses us: by another way it would do the same. */
+static void uplink_that_is_refused_stays_with_its_way(void **state)
+{
+    struct fixture *f = *state;
+    have_standby(f);
+    tell(f, HELPER_UPLINK_CLOSED, HELPER_END_BROKEN, "the connection broke off");
+    hears_connect(f, 0);
+    tell(f, HELPER_UPLINK_CLOSED, UPLINK_CLOSE_FULL, "too many");
+    hears_connect(f, 0);
+    assert_int_equal(f->failed, 2);
+}
+
+/* It is told once, when no way leads there, and the next round begins later. */
+static void round_without_success_is_one_failure(void **state)
+{
+    struct fixture *f = *state;
+    have_standby(f);
+    tell(f, HELPER_UPLINK_CLOSED, HELPER_END_SILENT, "the backbone does not answer any more");
+    hears_connect(f, STANDBY);
+    assert_int_equal(f->failed, 0);
+    tell(f, HELPER_UPLINK_CLOSED, HELPER_END_SILENT, "no connection within 3 s");
+    run_until(f, &f->failed, 1);
+    assert_true(f->was_up);
+    hears_connect(f, 0);
+}
+
+static void attempt_that_takes_long_makes_room_for_another_way(void **state)
+{
+    struct fixture *f = *state;
+    have_standby(f);
+    tell(f, HELPER_UPLINK_CLOSED, HELPER_END_BROKEN, "the connection broke off");
+    hears_connect(f, 0);
+    assert_int_equal(hear(f).kind, HELPER_UPLINK_LEAVE);
+    tell(f, HELPER_UPLINK_CLOSED, HELPER_END_BROKEN, "the node left it");
+    hears_connect(f, STANDBY);
+    go_up(f);
+    assert_int_equal(f->failed, 1); /* the loss, before another way was tried */
+}
+
+static void uplink_returns_and_goes_on_by_the_standby_if_that_fails(void **state)
+{
+    struct fixture *f = *state;
+    move_to_standby(f);
+    uint64_t now_us = clock_monotonic_us();
+    uplink_heard(f->uplink, 0, true, now_us);
+    assert_string_equal(state_of(f), "up");
+    uplink_heard(f->uplink, 0, true, now_us + UPLINK_WAYS_RETURN_US);
+    struct helper_message m = hear(f);
+    assert_true(m.kind == HELPER_UPLINK_LEAVE && m.number == UPLINK_CLOSE_NORMAL);
+    tell(f, HELPER_UPLINK_CLOSED, HELPER_END_BROKEN, "the node left it");
+    hears_connect(f, 0);
+    tell(f, HELPER_UPLINK_CLOSED, HELPER_END_BROKEN, "it keeps no uplinks"); /* who answers requests, there */
+    hears_connect(f, STANDBY);
+    go_up(f);
+    assert_int_equal(f->failed, 0);
+}
+
 /* ---- pairs, and lies ---- */
 
 static void pairs_are_asked_for_and_told(void **state)
@@ -717,6 +820,11 @@ int main(void)
         WITH(setup_up, what_comes_for_streams_that_are_gone_is_skipped),
         WITH(setup_up, streams_end_with_the_uplink_and_none_is_opened_without),
         WITH(setup_up, aborted_stream_is_refused),
+        WITH(setup_up, uplink_that_falls_silent_goes_on_by_a_standby),
+        WITH(setup_up, uplink_that_is_refused_stays_with_its_way),
+        WITH(setup_up, round_without_success_is_one_failure),
+        WITH(setup_up, attempt_that_takes_long_makes_room_for_another_way),
+        WITH(setup_up, uplink_returns_and_goes_on_by_the_standby_if_that_fails),
         WITH(setup_up, pairs_are_asked_for_and_told),
         WITH(setup_up, pairs_wait_for_a_helper_that_is_slow),
         WITH(setup_up, malformed_message_ends_the_uplink),

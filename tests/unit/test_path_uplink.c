@@ -203,7 +203,7 @@ static void an_uplink_that_ended_carries_no_more_from_then_on(void **state)
     path_remove_uplink(net->set, 0);
     assert_true(best_is(net, direct));
     path_remove_uplink(net->set, 0);
-    path_add_uplink(net->set, 0, &lab_peer, net->now);
+    path_add_uplink(net->set, 0, &lab_peer, 0, net->now);
     direct->down = true;
     assert_true(run_until(net, FAILOVER_US, best_is, uplink));
     direct->down = false;
@@ -242,7 +242,7 @@ static void nothing_is_learned_from_what_an_uplink_brings(void **state)
     path_on_source(net->set, &mine, net->now);
     path_on_source(net->set, &others, net->now);
     assert_int_equal(path_list(net->set, paths, PATHS_MAX), 0);
-    path_add_uplink(net->set, 0, &lab_peer, net->now);
+    path_add_uplink(net->set, 0, &lab_peer, 0, net->now);
     struct path_probe probe;
     struct endpoint to;
     bool changed;

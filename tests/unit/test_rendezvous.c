@@ -9,6 +9,7 @@
 #include "node/helper/helpers.h"
 #include "node/helper/name_client.h"
 #include "node/rendezvous/rendezvous_schedule.h"
+#include "proto/path/ways.h"
 #include "net/sandbox.h"
 
 #include <setjmp.h>
@@ -26,6 +27,7 @@
 #include <string.h>
 
 #define BOUND_MS 8000
+#define LOOPBACK 1 /* the interface */
 
 /* ---- the waits ---- */
 
@@ -85,6 +87,9 @@ struct fixture {
     struct name_client *names;
     struct rendezvous *r;
     unsigned found, reached, lost, clocks, tried, failed;
+    struct ways ways;
+    uint32_t tried_by;  /* the interface, the last time */
+    unsigned nonsense;  /* answers that are still to come */
     char instances[64]; /* as they were told */
     char missing[512];  /* why, of the last one */
     int64_t ahead_s;
@@ -183,7 +188,8 @@ static void serve(struct connection *c, const char *method, const char *path, co
         reply(c, 200, "", huge);
     } else if (f->play == PLAY_REDIRECT) {
         reply(c, 302, "Location: /v1/elsewhere\r\n", "");
-    } else if (f->play == PLAY_NONSENSE) {
+    } else if (f->play == PLAY_NONSENSE || f->nonsense) {
+        f->nonsense -= f->nonsense > 0;
         reply(c, 200, "", "<html>");
     } else if (strcmp(path, "/v1/info") == 0) {
         reply(c, 200, f->date,
@@ -307,9 +313,10 @@ static void on_state(void *context, bool reachable, const struct addr *udp)
     f->lost += !reachable;
 }
 
-static void on_tried(void *context, bool reachable)
+static void on_tried(void *context, bool reachable, uint32_t interface)
 {
     struct fixture *f = context;
+    f->tried_by = interface;
     f->tried++;
     f->failed += !reachable;
 }
@@ -383,6 +390,7 @@ static int setup_at(void **state, const char *host)
                                              .helper = f->helper,
                                              .names = f->names,
                                              .me = me,
+                                             .ways = &f->ways,
                                              .describe = describe,
                                              .found = on_found,
                                              .missing = on_missing,
@@ -694,6 +702,24 @@ static void instances_that_it_names_are_told(void **state)
     assert_string_equal(f->instances, "http://b1\nhttp://b2\n");
 }
 
+/* Each attempt begins with the kernel's choice. */
+static void backbone_that_is_not_reached_is_asked_by_a_standby(void **state)
+{
+    struct fixture *f = *state;
+    ways_add(&f->ways, LOOPBACK, 4, WAY_STANDBY);
+    f->nonsense = 1;
+    rendezvous_start(f->r);
+    wait_for(f, f->reached == 1);
+    assert_true(f->registrations == 1 && f->tried_by == LOOPBACK && f->failed == 0);
+    rendezvous_changed(f->r);
+    wait_for(f, f->tried == 2);
+    assert_int_equal(f->tried_by, 0);
+    f->nonsense = 2;
+    rendezvous_changed(f->r);
+    wait_for(f, f->lost == 1);
+    assert_true(f->nonsense == 0 && f->failed == 1);
+}
+
 /* It has our record by the store that they share, so it is only asked whether it is there. */
 static void another_instance_is_asked_at_once_and_by_its_own_name(void **state)
 {
@@ -769,6 +795,7 @@ int main(void)
         with_backbone(redirect_is_not_followed),
         with_backbone(web_page_is_no_backbone),
         with_backbone(close_ends_a_request_that_hangs),
+        with_backbone(backbone_that_is_not_reached_is_asked_by_a_standby),
         with_backbone(instances_that_it_names_are_told),
         with_backbone(another_instance_is_asked_at_once_and_by_its_own_name),
         with_backbone(instance_that_is_not_there_is_told_as_tried),

@@ -26,8 +26,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WAIT_MS 20000
-#define WORKERS 2
+#define WAIT_MS  20000
+#define WORKERS  2
+#define LOOPBACK 1 /* the interface */
 
 enum opcode { BINARY = 2, CLOSE = 8, PING = 9, PONG = 10 };
 
@@ -355,6 +356,37 @@ static void other_instance_is_asked_by_its_own_name(void **state)
     assert_memory_equal(request, host, strlen(host));
 }
 
+static void connect_by(struct fixture *f, uint32_t interface)
+{
+    const struct helper_message m = {
+        .kind = HELPER_UPLINK_CONNECT, .number = WORKERS, .interface = interface};
+    assert_int_equal(uplink_channel_tell(f->node.control, &m), 0);
+}
+
+static void uplink_leaves_by_the_interface_that_it_is_told(void **state)
+{
+    struct fixture *f = *state;
+    connect_by(f, LOOPBACK);
+    upgrade(f);
+    assert_int_equal(hear(f).kind, HELPER_UPLINK_OPEN);
+    shutdown(f->server, SHUT_RDWR);
+    assert_int_equal(hear(f).number, HELPER_END_BROKEN);
+    connect_by(f, INT32_MAX); /* there is none of that number */
+    struct helper_message m = hear(f);
+    assert_int_equal(m.number, HELPER_END_SILENT);
+    assert_string_equal(m.text, "No such device");
+    connect_both(f);
+}
+
+static void backbone_cannot_tell_an_end_that_is_the_helpers_to_tell(void **state)
+{
+    struct fixture *f = *state;
+    connect_both(f);
+    say(f, CLOSE, "\x00\x01", 2);
+    struct helper_message m = hear(f);
+    assert_true(m.kind == HELPER_UPLINK_CLOSED && m.number == HELPER_END_BROKEN);
+}
+
 static void ping_is_answered(void **state)
 {
     struct fixture *f = *state;
@@ -377,7 +409,9 @@ static void backbone_that_does_not_answer_a_check_is_left(void **state)
     say(f, PONG, got, len);
     tell(f, HELPER_UPLINK_CHECK);
     assert_int_equal(listen_to(f, got, &len), PING);
-    assert_string_equal(hear(f).text, "the backbone does not answer any more");
+    struct helper_message m = hear(f);
+    assert_string_equal(m.text, "the backbone does not answer any more");
+    assert_int_equal(m.number, HELPER_END_SILENT);
 }
 
 static void server_that_is_no_backbone_is_told(void **state)
@@ -454,6 +488,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_the_backbone_closes_is_told_with_its_reason, setup, teardown),
         cmocka_unit_test_setup_teardown(connection_that_breaks_off_is_told_and_made_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(other_instance_is_asked_by_its_own_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(uplink_leaves_by_the_interface_that_it_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(backbone_cannot_tell_an_end_that_is_the_helpers_to_tell, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(ping_is_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(backbone_that_does_not_answer_a_check_is_left, setup, teardown),
         cmocka_unit_test_setup_teardown(server_that_is_no_backbone_is_told, setup, teardown),

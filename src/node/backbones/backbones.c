@@ -148,9 +148,10 @@ static void move_on(struct backbone *b)
 }
 
 /* An uplink that is up proves more than a request that fails. */
-static void on_tried(void *context, bool reachable)
+static void on_tried(void *context, bool reachable, uint32_t interface)
 {
     struct backbone *b = context;
+    uplink_heard(b->uplink, interface, reachable, clock_monotonic_us());
     if (!reachable && !b->up)
         move_on(b);
 }
@@ -175,6 +176,7 @@ static int open_rendezvous(struct backbone *b)
                                              .backbone = b->number,
                                              .names = c->names,
                                              .me = c->me,
+                                             .ways = c->ways,
                                              .describe = on_describe,
                                              .found = on_found,
                                              .missing = on_missing,
@@ -194,14 +196,14 @@ static unsigned on_addresses(void *context, const struct addr **out)
     return b->rendezvous ? rendezvous_addresses(b->rendezvous, out) : 0;
 }
 
-static void on_uplink(void *context, bool up)
+static void on_uplink(void *context, bool up, uint32_t interface)
 {
     struct backbone *b = context;
     b->up = up;
     if (up)
         instances_answered(&b->instances);
     const struct backbones_events *e = &b->all->config.events;
-    e->uplink(e->context, b->number, up);
+    e->uplink(e->context, b->number, up, interface);
 }
 
 static void on_paired(void *context, const struct node_id *id, bool on)
@@ -245,6 +247,7 @@ static int open_uplink(struct backbone *b, int fd)
                                          .workers = c->workers,
                                          .me = c->me,
                                          .streams = c->streams,
+                                         .ways = c->ways,
                                          .addresses = on_addresses,
                                          .reachable = is_reachable,
                                          .state = on_uplink,
@@ -325,6 +328,11 @@ void backbones_network_changed(struct backbones *all)
 {
     for (unsigned i = 0; i < backbones_count(all); i++)
         uplink_network_changed(all->list[i].uplink);
+}
+
+void backbones_check(struct backbones *all, unsigned number)
+{
+    uplink_check(all->list[number].uplink);
 }
 
 void backbones_want(struct backbones *all, const struct node_id *id)

@@ -20,6 +20,7 @@ struct proxy;
 struct record;
 struct record_bytes;
 struct streams;
+struct ways;
 
 struct backbones_events {
     /* As rendezvous_config's. */
@@ -30,7 +31,7 @@ struct backbones_events {
     /* The backbone of that number answers, and is asked by STUN at one of these; count 0: nowhere that is known. */
     void (*reached)(void *context, unsigned number, const struct addr *list, unsigned count);
     /* As uplink_config's, of the backbone of that number. relay: where it is, with its port. */
-    void (*uplink)(void *context, unsigned number, bool up);
+    void (*uplink)(void *context, unsigned number, bool up, uint32_t interface);
     void (*paired)(void *context, unsigned number, const struct node_id *id, bool on);
     void (*relayed)(void *context, unsigned number, const struct node_id *id, const struct addr *relay,
                     uint32_t channel, const uint8_t *token);
@@ -53,6 +54,7 @@ struct backbones_config {
     struct name_client *names;
     const struct identity *me;
     struct streams *streams; /* learns how to dial by each */
+    const struct ways *ways; /* as uplink_config's */
     unsigned workers;        /* that take datagrams of uplinks */
     struct backbones_events events;
 };
@@ -71,6 +73,9 @@ void backbones_changed(struct backbones *b);
 
 /* Our addresses have changed: as uplink_network_changed, at each. */
 void backbones_network_changed(struct backbones *b);
+
+/* As uplink_check, at the one of that number. */
+void backbones_check(struct backbones *b, unsigned number);
 
 /* Look id up at each, until backbones_forget. NULL is allowed: nobody is there to be asked. */
 void backbones_want(struct backbones *b, const struct node_id *id);

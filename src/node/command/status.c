@@ -95,20 +95,23 @@ static json_t *describe_key_memory(void)
     return json_pack("{s:I, s:I}", "bytes", (json_int_t)stats.bytes, "unlocked", (json_int_t)stats.unlocked);
 }
 
-static json_t *describe_uplink(const struct uplink_status *status, uint64_t now_us)
+static json_t *describe_uplink(const struct status *s, const struct uplink_status *status, uint64_t now_us)
 {
     json_t *o = json_pack("{s:s, s:I}", "state", status->state, "since_s",
                           (json_int_t)((now_us - status->since_us) / USEC_PER_SEC));
+    if (o && status->interface)
+        json_object_set_new(o, "interface", json_string(device_interface_name(s->device, status->interface)));
     if (o && status->error[0])
         json_object_set_new(o, "error", json_string(status->error));
     return o;
 }
 
-static json_t *describe_backbone(const struct backbones *b, unsigned number, uint64_t now_us)
+static json_t *describe_backbone(const struct status *s, unsigned number, uint64_t now_us)
 {
-    const struct backbone_status status = backbones_status(b, number);
-    json_t *o = json_pack("{s:s, s:b, s:b, s:o}", "url", status.url, "reachable", status.reachable,
-                          "registered", status.registered, "uplink", describe_uplink(&status.uplink, now_us));
+    const struct backbone_status status = backbones_status(s->backbones, number);
+    json_t *o =
+        json_pack("{s:s, s:b, s:b, s:o}", "url", status.url, "reachable", status.reachable, "registered",
+                  status.registered, "uplink", describe_uplink(s, &status.uplink, now_us));
     if (status.instance[0] && o)
         json_object_set_new(o, "instance", json_string(status.instance));
     if (status.proxy[0] && o)
@@ -119,16 +122,16 @@ static json_t *describe_backbone(const struct backbones *b, unsigned number, uin
 }
 
 /* The first one stands for itself, too: nodes had one for long. */
-static json_t *describe_first(const struct backbones *b, uint64_t now_us)
+static json_t *describe_first(const struct status *s, uint64_t now_us)
 {
-    return backbones_count(b) ? describe_backbone(b, 0, now_us) : json_null();
+    return backbones_count(s->backbones) ? describe_backbone(s, 0, now_us) : json_null();
 }
 
-static json_t *describe_backbones(const struct backbones *b, uint64_t now_us)
+static json_t *describe_backbones(const struct status *s, uint64_t now_us)
 {
     json_t *array = json_array();
-    for (unsigned i = 0; i < backbones_count(b); i++)
-        json_array_append_new(array, describe_backbone(b, i, now_us));
+    for (unsigned i = 0; i < backbones_count(s->backbones); i++)
+        json_array_append_new(array, describe_backbone(s, i, now_us));
     return array;
 }
 
@@ -175,20 +178,19 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
     unsigned overlay_count = device_addresses(s->device, overlay, MESSAGE_ADDRS_MAX);
     enum aead_suite suite = aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305;
-    return json_pack("{s:o, s:s, s:s, s:i, s:o, s:i, s:s, s:s, s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:o, s:o, "
-                     "s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}",
-                     "id", describe_id(identity_id(s->identity)), "name", s->config->name, "device",
-                     device_tap(s->device)->name, "mtu", (int)device_mtu(s->device), "addresses",
-                     prefixes(overlay, overlay_count), "workers", (int)s->workers->count, "aead",
-                     aead_suite_name(suite), "aead_backend", aead_backend_name(suite), "version",
-                     SHADOWMESH_VERSION, "uptime_s", (json_int_t)((now_us - s->started_us) / USEC_PER_SEC),
-                     "backbone", describe_first(s->backbones, now_us), "reflexive",
-                     describe_addr(addresses_mapped(s->addresses)), "port", (int)s->config->port,
-                     "control_port", (int)s->config->control_port, "public", s->config->is_public, "peers",
-                     describe_peers(s, now_us), "drops", describe_drops(s), "frames",
-                     describe_frames(s->workers), "key_memory", describe_key_memory(), "sandbox",
-                     describe_sandbox(s->sandbox), "warnings", describe_warnings(s, now_us), "device_up",
-                     device_up(s->device), "nat", describe_nats(s->addresses), "backbones",
-                     describe_backbones(s->backbones, now_us), "relay", describe_relaying(s), "port_mappings",
-                     describe_mappings(s->portmap), "mesh", describe_mesh(s));
+    return json_pack(
+        "{s:o, s:s, s:s, s:i, s:o, s:i, s:s, s:s, s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:o, s:o, "
+        "s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}",
+        "id", describe_id(identity_id(s->identity)), "name", s->config->name, "device",
+        device_tap(s->device)->name, "mtu", (int)device_mtu(s->device), "addresses",
+        prefixes(overlay, overlay_count), "workers", (int)s->workers->count, "aead", aead_suite_name(suite),
+        "aead_backend", aead_backend_name(suite), "version", SHADOWMESH_VERSION, "uptime_s",
+        (json_int_t)((now_us - s->started_us) / USEC_PER_SEC), "backbone", describe_first(s, now_us),
+        "reflexive", describe_addr(addresses_mapped(s->addresses)), "port", (int)s->config->port,
+        "control_port", (int)s->config->control_port, "public", s->config->is_public, "peers",
+        describe_peers(s, now_us), "drops", describe_drops(s), "frames", describe_frames(s->workers),
+        "key_memory", describe_key_memory(), "sandbox", describe_sandbox(s->sandbox), "warnings",
+        describe_warnings(s, now_us), "device_up", device_up(s->device), "nat", describe_nats(s->addresses),
+        "backbones", describe_backbones(s, now_us), "relay", describe_relaying(s), "port_mappings",
+        describe_mappings(s->portmap), "mesh", describe_mesh(s));
 }

@@ -82,9 +82,9 @@ static void on_reached(void *context, unsigned number, const struct addr *list, 
     addresses_set_server(&n->addresses, number, list, count, clock_monotonic_us());
 }
 
-static void on_uplink(void *context, unsigned number, bool up)
+static void on_uplink(void *context, unsigned number, bool up, uint32_t interface)
 {
-    mesh_on_uplink(((struct node *)context)->mesh, number, up, clock_monotonic_us());
+    mesh_on_uplink(((struct node *)context)->mesh, number, up, interface, clock_monotonic_us());
 }
 
 void control_events_stun_found(void *context, unsigned i, const struct addr *list, unsigned count)

@@ -147,6 +147,9 @@ static void do_one(struct node *n, const struct mesh_output *o)
     case MESH_OUTPUT_RELAY: /* likewise */
         backbones_relay(n->backbones, o->pair.backbone, &o->id);
         break;
+    case MESH_OUTPUT_CHECK: /* likewise */
+        backbones_check(n->backbones, o->pair.backbone);
+        break;
     case MESH_OUTPUT_LOOK:
         survey_look(n->survey, o->slot);
         break;

@@ -257,6 +257,7 @@ static bool start_backbones(struct node *n)
                                       .names = n->name_client,
                                       .me = n->identity,
                                       .streams = n->streams,
+                                      .ways = device_ways(n->device),
                                       .workers = n->socket_count,
                                       .events = control_events_of_backbones(n)};
     for (unsigned i = 0; i < c->backbone_count; i++) {

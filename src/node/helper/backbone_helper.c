@@ -37,8 +37,12 @@ static int start(struct backbone_helper *h, const struct helper_message *ask)
     if (place)
         return place;
     snprintf(url, sizeof(url), "%s%s", ask->text[0] ? ask->text : backbone->url, request.path);
-    const struct http_request http = {&backbone->proxy, url, request.json, ask->addresses,
-                                      ask->address_count};
+    const struct http_request http = {.proxy = &backbone->proxy,
+                                      .url = url,
+                                      .interface = ask->interface,
+                                      .json = request.json,
+                                      .addresses = ask->addresses,
+                                      .address_count = ask->address_count};
     place = http_client_start(h->http, &http);
     free(request.json);
     return place;

@@ -17,6 +17,7 @@ enum field {
     DATA = 1 << 3,
     SIGNATURE = 1 << 4,
     NUMBER = 1 << 5,
+    INTERFACE = 1 << 6,
 };
 
 static const uint8_t fields_of[] = {
@@ -24,17 +25,17 @@ static const uint8_t fields_of[] = {
     [HELPER_UNABLE] = TEXT,
     [HELPER_ENDED] = TEXT,
     [HELPER_ASK_NAME] = TEXT,
-    [HELPER_ASK_INFO] = NUMBER | TEXT | ADDRESSES,
-    [HELPER_ASK_CHALLENGE] = NUMBER | TEXT | ADDRESSES,
-    [HELPER_ASK_REGISTER] = NUMBER | TEXT | ADDRESSES | DATA | SIGNATURE,
-    [HELPER_ASK_RECORD] = NUMBER | TEXT | ADDRESSES | DATA,
+    [HELPER_ASK_INFO] = NUMBER | INTERFACE | TEXT | ADDRESSES,
+    [HELPER_ASK_CHALLENGE] = NUMBER | INTERFACE | TEXT | ADDRESSES,
+    [HELPER_ASK_REGISTER] = NUMBER | INTERFACE | TEXT | ADDRESSES | DATA | SIGNATURE,
+    [HELPER_ASK_RECORD] = NUMBER | INTERFACE | TEXT | ADDRESSES | DATA,
     [HELPER_NAME] = TEXT | ADDRESSES,
     [HELPER_BACKBONE] = VERDICT | NUMBER | TEXT | ADDRESSES | DATA | SIGNATURE,
     [HELPER_UPLINK_READY] = 0,
     [HELPER_UPLINK_OPEN] = 0,
     [HELPER_UPLINK_CLOSED] = NUMBER | TEXT,
     [HELPER_UPLINK_DROPPED] = NUMBER,
-    [HELPER_UPLINK_CONNECT] = NUMBER | TEXT | ADDRESSES,
+    [HELPER_UPLINK_CONNECT] = NUMBER | INTERFACE | TEXT | ADDRESSES,
     [HELPER_UPLINK_CHECK] = 0,
     [HELPER_UPLINK_LEAVE] = NUMBER,
     [HELPER_PORTMAP_ASK] = ADDRESSES,
@@ -81,6 +82,8 @@ int helper_message_encode(const struct helper_message *m, uint8_t out[HELPER_MES
     }
     if (fields & NUMBER)
         writer_u64(&w, m->number);
+    if (fields & INTERFACE)
+        writer_u32(&w, m->interface);
     if (fields & TEXT)
         put_slice(&w, (struct slice){(const uint8_t *)m->text, text_len});
     if (fields & ADDRESSES)
@@ -152,6 +155,8 @@ int helper_message_decode(const uint8_t *bytes, size_t len, struct helper_messag
         take_verdict(&r, out);
     if (fields_of[kind] & NUMBER)
         out->number = reader_u64(&r);
+    if (fields_of[kind] & INTERFACE)
+        out->interface = reader_u32(&r);
     if (fields_of[kind] & TEXT)
         take_text(&r, out);
     if (fields_of[kind] & ADDRESSES)

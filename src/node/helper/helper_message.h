@@ -36,7 +36,8 @@ enum helper_kind {
     /* on the uplink's own channel (uplink_channel.h), token 0; helper to node */
     HELPER_UPLINK_READY, /* it may be asked to connect; nothing is left of a connection before */
     HELPER_UPLINK_OPEN,  /* it is connected: the backbone speaks first */
-    HELPER_UPLINK_CLOSED, /* text: why; number: the backbone's close code, or 0. Until it is asked again, nothing passes */
+    HELPER_UPLINK_CLOSED, /* text: why; number: the backbone's close code, or one of enum helper_end. Until it is asked again,
+                           * nothing passes */
     HELPER_UPLINK_DROPPED, /* number: so many more messages with datagrams were lost */
     /* node to helper */
     HELPER_UPLINK_CONNECT, /* text and addresses as ASK_INFO's; number: of workers that take datagrams */
@@ -48,6 +49,12 @@ enum helper_kind {
     HELPER_PORTMAP, /* addresses: the router's, then outer ones of our UDP port, and of our TCP port if it has one;
                      * number: for how many seconds; text: by which protocol, or without outer addresses why, as the
                      * end of "the router …". data: what the helper alone has to know */
+};
+
+/* How an uplink ended that the backbone has not closed; its own codes are larger. */
+enum helper_end {
+    HELPER_END_BROKEN, /* somebody said so: it is refused, reset, or no backbone */
+    HELPER_END_SILENT, /* nobody says anything: by another way out it may be different */
 };
 
 enum backbone_verdict {
@@ -66,6 +73,7 @@ struct helper_message {
     uint64_t date_s; /* the backbone's clock, seconds since 1970; 0 when it told none */
     uint64_t
         number; /* ASK_…: the backbone's; HELPER_BACKBONE: the seq that it has stored of us, when it refuses a lower one; else 0 */
+    uint32_t interface; /* ASK_…, UPLINK_CONNECT: by which it leaves, a standby; 0: as the kernel chooses */
     char text[HELPER_TEXT_MAX]; /* text_ok; of BACKBONE_OK: the running process of the backbone, else why */
     unsigned address_count;
     struct addr addresses[HELPER_ADDRESSES_MAX]; /* ASK_INFO's answer: where STUN is served, if known */

@@ -88,11 +88,20 @@ int http_client_new(struct http_client **out, char *failed, size_t size)
     return err;
 }
 
+/* libcurl does not know by which way a connection leaves that it keeps for others. */
+static void set_way(struct transfer *t, uint32_t interface)
+{
+    http_handle_leave_by(&t->http, interface);
+    t->http.curl->easy_setopt(t->http.easy, CURLOPT_FRESH_CONNECT, interface ? 1l : 0l);
+    t->http.curl->easy_setopt(t->http.easy, CURLOPT_FORBID_REUSE, interface ? 1l : 0l);
+}
+
 static void set_request(struct transfer *t, const struct http_request *request)
 {
     CURL *c = t->http.easy;
     const struct curl_library *curl = t->http.curl;
     http_handle_go_by(&t->http, request->proxy);
+    set_way(t, request->interface);
     http_handle_aim(&t->http, request->url, request->addresses, request->address_count);
     if (t->json) {
         curl->easy_setopt(c, CURLOPT_POSTFIELDS, t->json);

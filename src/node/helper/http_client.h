@@ -16,6 +16,7 @@ struct http_client;
 struct http_request {
     const struct proxy *proxy; /* by which it goes; its URL may be empty. Borrowed until the process ends */
     const char *url;
+    uint32_t interface;           /* by which it leaves; 0: as the kernel chooses */
     const char *json;             /* its body, for POST; NULL: GET */
     const struct addr *addresses; /* of the URL's host; not looked at when the URL has an address */
     unsigned address_count;

@@ -4,6 +4,7 @@
 #include "net/tcp.h"
 #include "node/helper/http_url.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,9 +13,10 @@
 
 static int on_socket(void *context, curl_socket_t fd, curlsocktype purpose)
 {
-    (void)context, (void)purpose;
+    const struct http_handle *h = context;
+    (void)purpose;
     tcp_limit_segments(fd);
-    return CURL_SOCKOPT_OK;
+    return h->interface && tcp_leave_by(fd, h->interface) ? CURL_SOCKOPT_ERROR : CURL_SOCKOPT_OK;
 }
 
 /* Everything goes through a tunnel: one way, which no cache reads or changes. The variables of the environment are not
@@ -30,6 +32,11 @@ void http_handle_go_by(struct http_handle *h, const struct proxy *proxy)
     h->curl->easy_setopt(c, CURLOPT_PROXYPASSWORD, proxy->user[0] ? proxy->password : NULL);
 }
 
+void http_handle_leave_by(struct http_handle *h, uint32_t interface)
+{
+    h->interface = interface;
+}
+
 int http_handle_init(struct http_handle *h, const struct curl_library *curl, const struct proxy *proxy)
 {
     *h = (struct http_handle){.curl = curl, .easy = curl->easy_init()};
@@ -38,6 +45,7 @@ int http_handle_init(struct http_handle *h, const struct curl_library *curl, con
         return ERR_NOMEM;
     curl->easy_setopt(c, CURLOPT_NOSIGNAL, 1l);
     curl->easy_setopt(c, CURLOPT_SOCKOPTFUNCTION, on_socket);
+    curl->easy_setopt(c, CURLOPT_SOCKOPTDATA, h);
     curl->easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, HTTP_CONNECT_MS);
     curl->easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0l);
     curl->easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -86,6 +94,13 @@ void http_handle_aim(struct http_handle *h, const char *url, const struct addr *
 }
 
 /* ---- failures ---- */
+
+bool http_handle_is_silence(const struct http_handle *h, CURLcode code)
+{
+    long os_errno = 0;
+    h->curl->easy_getinfo(h->easy, CURLINFO_OS_ERRNO, &os_errno);
+    return code == CURLE_OPERATION_TIMEDOUT || (code == CURLE_COULDNT_CONNECT && os_errno != ECONNREFUSED);
+}
 
 static const char *failure_of(struct http_handle *h, CURLcode code, char out[HTTP_CAUSE_MAX])
 {

@@ -18,11 +18,14 @@ struct tunnel {
     struct http_handle http;
     CURLM *multi;
     curl_socket_t fd; /* CURL_SOCKET_BAD until it is connected */
+    bool silent;      /* that it is not is nobody's word */
 };
 
-static int start(struct tunnel *t, const char *url, const struct addr *addresses, unsigned count)
+static int start(struct tunnel *t, const char *url, uint32_t interface, const struct addr *addresses,
+                 unsigned count)
 {
     const struct curl_library *curl = t->http.curl;
+    http_handle_leave_by(&t->http, interface);
     curl->easy_setopt(t->http.easy, CURLOPT_CONNECT_ONLY, 1l);
     curl->easy_setopt(t->http.easy, CURLOPT_TIMEOUT_MS, TUNNEL_CONNECT_MS);
     http_handle_aim(&t->http, url, addresses, count);
@@ -31,7 +34,7 @@ static int start(struct tunnel *t, const char *url, const struct addr *addresses
 }
 
 int tunnel_open(const struct curl_library *curl, const struct proxy *proxy, const char *url,
-                const struct addr *addresses, unsigned count, struct tunnel **out)
+                uint32_t interface, const struct addr *addresses, unsigned count, struct tunnel **out)
 {
     struct tunnel *t = calloc(1, sizeof(*t));
     if (!t)
@@ -39,7 +42,7 @@ int tunnel_open(const struct curl_library *curl, const struct proxy *proxy, cons
     t->fd = CURL_SOCKET_BAD;
     int err = http_handle_init(&t->http, curl, proxy);
     if (!err)
-        err = start(t, url, addresses, count);
+        err = start(t, url, interface, addresses, count);
     if (err)
         tunnel_close(t);
     else
@@ -105,11 +108,17 @@ int tunnel_advance(struct tunnel *t, char why[HTTP_CAUSE_MAX])
     CURLcode code = done->data.result;
     if (code == CURLE_OK && on_connected(t) == 0)
         return 0;
+    t->silent = http_handle_is_silence(&t->http, code);
     const char *failure =
         code == CURLE_OK ? "the connection was closed" : http_handle_failure(&t->http, code, why);
     if (failure != why)
         snprintf(why, HTTP_CAUSE_MAX, "%s", failure);
     return ERR_CLOSED;
+}
+
+bool tunnel_was_silent(const struct tunnel *t)
+{
+    return t->silent;
 }
 
 int tunnel_fd(const struct tunnel *t)

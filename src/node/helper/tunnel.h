@@ -12,15 +12,20 @@
 
 struct tunnel;
 
-/* Begins. ERR_NOMEM. url, proxy and curl are borrowed until tunnel_close; addresses are those of http_handle_aim. */
+/* Begins. ERR_NOMEM. url, proxy and curl are borrowed until tunnel_close; addresses are those of http_handle_aim,
+ * interface that of http_handle_leave_by. */
 int tunnel_open(const struct curl_library *curl, const struct proxy *proxy, const char *url,
-                const struct addr *addresses, unsigned count, struct tunnel **out) must_check;
+                uint32_t interface, const struct addr *addresses, unsigned count,
+                struct tunnel **out) must_check;
 
 /* While it connects: what to wait for, and how long at most. Returns the number of fds, TUNNEL_FDS_MAX at most. */
 unsigned tunnel_wants(struct tunnel *t, struct curl_waitfd *fds, int *timeout_ms);
 
 /* After that wait. 0: connected; ERR_AGAIN: not yet; ERR_CLOSED: it has failed, and why tells the cause. */
 int tunnel_advance(struct tunnel *t, char why[HTTP_CAUSE_MAX]) must_check;
+
+/* Of one that has failed: as http_handle_is_silence. */
+bool tunnel_was_silent(const struct tunnel *t);
 
 /* Of one that is connected: what to poll. */
 int tunnel_fd(const struct tunnel *t);

@@ -91,6 +91,7 @@ static int connect_now(struct uplink_helper *h, const struct helper_message *ask
     const struct uplink_socket_config config = {.curl = h->curl,
                                                 .proxy = h->proxy,
                                                 .url = h->instance[0] ? h->instance : h->url,
+                                                .interface = ask->interface,
                                                 .addresses = ask->addresses,
                                                 .address_count = ask->address_count,
                                                 .opened = on_opened,

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "crypto/secret.h"
+#include "node/helper/helper_message.h"
 #include "node/helper/uplink_upgrade.h"
 #include "proto/uplink/uplink_message.h"
 #include "proto/uplink/websocket_frame.h"
@@ -17,6 +18,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define WEBSOCKET_CODE_MIN 1000 /* RFC 6455 §7.4.2 */
 
 #define ANSWER_US   (5 * USEC_PER_SEC)
 #define OUT_EASY    16384 /* bytes of frames with which others may go at once */
@@ -55,6 +58,13 @@ static int end(struct uplink_socket *s, const char *why)
     return ERR_CLOSED;
 }
 
+static int end_silent(struct uplink_socket *s, const char *why)
+{
+    if (s->state != STATE_OVER)
+        s->code = HELPER_END_SILENT;
+    return end(s, why);
+}
+
 /* ---- what comes ---- */
 
 static void on_close(struct uplink_socket *s, const struct batch *b)
@@ -63,7 +73,7 @@ static void on_close(struct uplink_socket *s, const struct batch *b)
     struct reader r = reader_init(b->bytes, b->len);
     unsigned code = reader_u16(&r);
     size_t len = reader_left(&r);
-    s->code = r.bad ? 0 : code;
+    s->code = r.bad || code < WEBSOCKET_CODE_MIN ? HELPER_END_BROKEN : code;
     if (len && !r.bad) {
         memcpy(reason, reader_take(&r, len), len);
         reason[text_clean(reason, len)] = '\0';
@@ -211,7 +221,7 @@ static int connect_on(struct uplink_socket *s, uint64_t now_us)
     if (err == ERR_AGAIN)
         return 0;
     if (err)
-        return end(s, why);
+        return tunnel_was_silent(s->tunnel) ? end_silent(s, why) : end(s, why);
     s->state = STATE_UPGRADING;
     s->until_us = now_us + ANSWER_US;
     put_request(s);
@@ -252,7 +262,7 @@ static int upgrade_on(struct uplink_socket *s, uint64_t now_us)
             return err;
     }
     if (s->state == STATE_UPGRADING && now_us >= s->until_us)
-        return end(s, "no answer within 5 s");
+        return end_silent(s, "no answer within 5 s");
     return 0;
 }
 
@@ -270,7 +280,7 @@ static int talk_on(struct uplink_socket *s, uint64_t now_us)
     if (receive_all(s))
         return ERR_CLOSED;
     if (s->until_us && now_us >= s->until_us)
-        return end(s, "the backbone does not answer any more");
+        return end_silent(s, "the backbone does not answer any more");
     if (now_us >= s->ping_us)
         ping(s, now_us, UPLINK_PONG_US);
     return send_all(s, now_us);
@@ -328,8 +338,8 @@ int uplink_socket_open(const struct uplink_socket_config *config, uint64_t now_u
     secret_random(nonce, sizeof(nonce));
     int err = uplink_upgrade_init(nonce, &s->upgrade);
     if (!err)
-        err = tunnel_open(config->curl, config->proxy, config->url, config->addresses, config->address_count,
-                          &s->tunnel);
+        err = tunnel_open(config->curl, config->proxy, config->url, config->interface, config->addresses,
+                          config->address_count, &s->tunnel);
     if (err)
         uplink_socket_close(s);
     else

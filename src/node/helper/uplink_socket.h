@@ -17,6 +17,7 @@ struct uplink_socket_config {
     const struct curl_library *curl;
     const struct proxy *proxy; /* of http_handle.h */
     const char *url;           /* the backbone's, without trailing slash */
+    uint32_t interface;        /* by which it leaves; 0: as the kernel chooses */
     const struct addr *addresses;
     unsigned address_count;
     /* From within uplink_socket_turn: it is open; after that, a message came, which is borrowed. */
@@ -36,7 +37,8 @@ unsigned uplink_socket_wants(struct uplink_socket *s, struct curl_waitfd *fds, u
 /* After a wait: does what can be done now. ERR_CLOSED: it is over, and uplink_socket_end tells why. */
 int uplink_socket_turn(struct uplink_socket *s, uint64_t now_us) must_check;
 
-/* Of one that is over: a phrase, not to be trusted, and the code with which the backbone closed, or 0. */
+/* Of one that is over: a phrase, not to be trusted, and the code with which the backbone closed, or one of enum
+ * helper_end. */
 const char *uplink_socket_end(const struct uplink_socket *s, unsigned *code);
 
 /* Of one that is open. Takes b. DATAGRAMS go behind all others, and are lost before they wait for long. */

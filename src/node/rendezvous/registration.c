@@ -13,6 +13,7 @@
 #include "node/helper/http_url.h"
 #include "node/helper/name_client.h"
 #include "node/rendezvous/record_job.h"
+#include "proto/path/ways.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@ struct registration {
     const char *instance; /* the URL of another one that is used in the backbone's place; empty: none */
     struct http_url at;   /* what is connected to: the proxy, or the backbone */
     enum step step;
+    uint32_t interface; /* that it leaves by; 0: as the kernel chooses */
     bool wanted;
     bool repeated; /* after a conflict */
     bool given_up; /* while it is signed */
@@ -69,6 +71,7 @@ static void ask(struct registration *r, enum step step, struct helper_message *m
 {
     r->step = step;
     m->number = r->config.backbone;
+    m->interface = r->interface;
     helper_message_set_text(m, r->instance);
     memcpy(m->addresses, r->addresses, sizeof(r->addresses));
     m->address_count = r->address_count;
@@ -197,6 +200,17 @@ static void on_registered(struct registration *r)
     finish(r, BACKBONE_OK, "");
 }
 
+/* True when the attempt begins anew by another way out. */
+static bool goes_another_way(struct registration *r)
+{
+    uint32_t next = r->step == STEP_INFO ? ways_next(r->config.ways, r->interface) : 0;
+    if (!next)
+        return false;
+    r->interface = next;
+    ask_plainly(r, STEP_INFO, HELPER_ASK_INFO);
+    return true;
+}
+
 /* True when the attempt goes on in spite of it. */
 static bool is_conflict(struct registration *r, const struct helper_message *answer)
 {
@@ -215,6 +229,8 @@ static void on_answer(void *context, const struct helper_message *answer)
         r->outcome.date_s = answer->date_s;
     if (!answer || answer->kind != HELPER_BACKBONE)
         finish(r, BACKBONE_UNREACHABLE, "its process does not answer");
+    else if (answer->verdict == BACKBONE_UNREACHABLE && goes_another_way(r))
+        return;
     else if (is_conflict(r, answer))
         ask_plainly(r, STEP_CHALLENGE, HELPER_ASK_CHALLENGE);
     else if (answer->verdict != BACKBONE_OK)
@@ -255,6 +271,7 @@ void registration_start(struct registration *r, const struct record *record, boo
     r->job.record = *record;
     r->wanted = wanted;
     r->repeated = r->given_up = false;
+    r->interface = 0;
     r->outcome = (struct registration_outcome){.verdict = BACKBONE_OK};
     if (knows_address(r))
         ask_plainly(r, STEP_INFO, HELPER_ASK_INFO);
@@ -285,6 +302,11 @@ bool registration_move(struct registration *r, const char *url)
 const char *registration_instance(const struct registration *r)
 {
     return r->instance;
+}
+
+uint32_t registration_interface(const struct registration *r)
+{
+    return r->interface;
 }
 
 unsigned registration_addresses(const struct registration *r, const struct addr **out)

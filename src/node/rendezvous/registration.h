@@ -16,6 +16,7 @@ struct helper_client;
 struct identity;
 struct name_client;
 struct registration;
+struct ways;
 
 struct registration_outcome {
     enum backbone_verdict verdict;
@@ -33,6 +34,7 @@ struct registration_config {
     unsigned backbone;            /* … and knows it by this number */
     struct name_client *names;
     const struct identity *me;
+    const struct ways *ways; /* out of this machine, as they are at present */
     void (*done)(void *context, const struct registration_outcome *outcome);
     /* Of the instances that share its store it told these, as backbone_api's answer has them. */
     void (*instances)(void *context, struct slice list);
@@ -53,6 +55,10 @@ bool registration_move(struct registration *r, const char *url);
 
 /* That URL; empty: where it was given. */
 const char *registration_instance(const struct registration *r);
+
+/* By which way out it was asked last; 0: the kernel's choice, which each attempt begins with. A standby is asked by when nothing
+ * answers by those before. */
+uint32_t registration_interface(const struct registration *r);
 
 /* Where the backbone, or the proxy, is, as far as its name was looked up. Returns how many; borrowed. */
 unsigned registration_addresses(const struct registration *r, const struct addr **out);

@@ -160,7 +160,7 @@ static void on_registration(void *context, const struct registration_outcome *ou
     on_verdict(r, outcome, now);
     rendezvous_schedule_register(r, after_registration(r, outcome->verdict, now));
     rendezvous_schedule_lookups(r);
-    r->config.tried(r->config.context, r->reachable);
+    r->config.tried(r->config.context, r->reachable, registration_interface(r->registration));
 }
 
 static void on_instances(void *context, struct slice list)
@@ -198,6 +198,7 @@ int rendezvous_new(const struct rendezvous_config *config, struct rendezvous **o
                                                      .backbone = config->backbone,
                                                      .names = config->names,
                                                      .me = config->me,
+                                                     .ways = config->ways,
                                                      .done = on_registration,
                                                      .instances = on_instances,
                                                      .context = r};

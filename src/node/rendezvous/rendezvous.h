@@ -16,6 +16,7 @@
 struct helper_client;
 struct name_client;
 struct rendezvous;
+struct ways;
 
 struct rendezvous_config {
     uv_loop_t *loop;
@@ -24,7 +25,8 @@ struct rendezvous_config {
     struct helper_client *helper; /* that speaks with the backbone; borrowed until rendezvous_close … */
     unsigned backbone;            /* … and knows it by this number */
     struct name_client *names;    /* likewise */
-    const struct identity *me;    /* borrowed until the loop has closed our handles */
+    const struct identity *me;    /* borrowed until the loop has closed our handles … */
+    const struct ways *ways;      /* … as are the ways out of this machine, which others change */
     /* Fills candidates, name, network and is_public of our record; the rest is set by rendezvous. */
     void (*describe)(void *context, struct record *record);
     /* A verified record of an id that was asked for, and its bytes. */
@@ -37,8 +39,9 @@ struct rendezvous_config {
     /* The backbone became reachable or went away, or moved. udp is the address for STUN requests (that at
      * which HTTP reached it, with the port that it names), family 0 when it is unreachable, or not known. */
     void (*state)(void *context, bool reachable, const struct addr *udp);
-    /* An attempt has ended: it answers, or is not reached. Later than what else is told of it. */
-    void (*tried)(void *context, bool reachable);
+    /* An attempt has ended: it answers, by that way out (0: the kernel's choice), or is not reached. Later than what else is told
+     * of it. */
+    void (*tried)(void *context, bool reachable, uint32_t interface);
     /* As registration_config's. */
     void (*instances)(void *context, struct slice list);
     void *context;

@@ -119,6 +119,7 @@ static void look_up(struct rendezvous *r, const struct node_id *id)
     struct helper_message m = {
         .kind = HELPER_ASK_RECORD, .number = r->config.backbone, .data = {id->bytes, sizeof(id->bytes)}};
     helper_message_set_text(&m, registration_instance(r->registration));
+    m.interface = registration_interface(r->registration);
     m.address_count = registration_addresses(r->registration, &addresses);
     memcpy(m.addresses, addresses, m.address_count * sizeof(*addresses));
     r->job.id = *id;

@@ -17,6 +17,7 @@
 #include "node/uplink/uplink_proof.h"
 #include "node/uplink/uplink_retry.h"
 #include "node/uplink/uplink_streams.h"
+#include "node/uplink/uplink_ways.h"
 #include "proto/wire/target.h"
 
 #include <stdio.h>
@@ -35,7 +36,10 @@ struct uplink {
     const char *instance; /* the URL of another one that it goes to; empty: none */
     struct http_url url;  /* where it goes */
     bool is_named;        /* what is connected to has to be looked up */
-    bool moves;           /* it has another place to go to once it has left this one */
+    bool moves;           /* it has another place to go to once it has left this one, or another way */
+    struct uplink_ways way;
+    bool impatient; /* it leaves an attempt that takes too long */
+    bool has_been;  /* up, since the owner was told that it failed */
     struct uplink_line *line;
     struct uplink_streams *streams;
     enum state state;
@@ -130,42 +134,63 @@ static uint64_t wait_of(struct uplink *u, unsigned code)
     return uplink_retry_us(u->failures, random_bits());
 }
 
-/* The connection, or the attempt at one, is over. */
-static void go_down(struct uplink *u, const char *cause, unsigned code)
+/* Nothing has come of it, and another way may lead there. */
+static bool goes_another_way(struct uplink *u, unsigned code)
 {
-    bool was_up = u->state == STATE_UP, left = u->state == STATE_LEAVING;
-    if (cause)
-        snprintf(u->cause, sizeof(u->cause), "%s", cause);
-    uint64_t wait_us = wait_of(u, code);
-    u->failures++;
-    enter(u, STATE_DOWN);
+    bool in_vain = u->way.returning && u->state != STATE_LEAVING && code == HELPER_END_BROKEN;
+    return (u->impatient || in_vain || code == HELPER_END_SILENT) &&
+           uplink_ways_next(&u->way, u->config.ways);
+}
+
+static void end_connection(struct uplink *u, enum state state)
+{
+    bool was_up = u->state == STATE_UP;
+    u->has_been |= was_up;
+    enter(u, state);
     uplink_line_clear(u->line);
     uplink_streams_end(u->streams, "our uplink was lost");
     if (was_up)
-        u->config.state(u->config.context, false);
-    tell_down(u);
-    try_in(u, wait_us);
-    if (!left && !u->lost)
+        u->config.state(u->config.context, false, 0);
+}
+
+static void tell_failed(struct uplink *u, bool ours, unsigned code)
+{
+    bool was_up = u->has_been;
+    u->has_been = false;
+    if (!ours && !u->lost)
         u->config.failed(u->config.context, was_up, code);
+}
+
+/* The connection, or the attempt at one, is over. */
+static void go_down(struct uplink *u, const char *cause, unsigned code)
+{
+    bool ours = u->state == STATE_LEAVING && !u->impatient, goes_on = goes_another_way(u, code);
+    if (cause)
+        snprintf(u->cause, sizeof(u->cause), "%s", cause);
+    uint64_t wait_us = goes_on ? 0 : wait_of(u, code);
+    u->failures += !goes_on;
+    u->impatient = false;
+    end_connection(u, STATE_DOWN);
+    if (u->was_up ? !u->way.returning : !goes_on)
+        tell_down(u);
+    try_in(u, wait_us);
+    if (!goes_on)
+        tell_failed(u, ours, code);
 }
 
 static void leave(struct uplink *u, const char *cause, unsigned code)
 {
     const struct helper_message m = {.kind = HELPER_UPLINK_LEAVE, .number = code};
-    bool was_up = u->state == STATE_UP;
     snprintf(u->cause, sizeof(u->cause), "%s", cause);
-    enter(u, STATE_LEAVING);
-    uplink_line_clear(u->line);
+    end_connection(u, STATE_LEAVING);
     (void)!uplink_line_tell(u->line, &m); /* what fails here is told as a loss of the channel */
-    uplink_streams_end(u->streams, "our uplink was lost");
-    if (was_up)
-        u->config.state(u->config.context, false);
 }
 
 static void connect_now(struct uplink *u)
 {
     const struct addr *addresses = NULL;
-    struct helper_message m = {.kind = HELPER_UPLINK_CONNECT, .number = u->config.workers};
+    struct helper_message m = {
+        .kind = HELPER_UPLINK_CONNECT, .number = u->config.workers, .interface = u->way.interface};
     unsigned count = u->config.addresses(u->config.context, &addresses);
     if (count == 0 && u->is_named)
         return; /* whoever finds it hurries us */
@@ -175,15 +200,24 @@ static void connect_now(struct uplink *u)
     helper_message_set_text(&m, u->instance);
     u->connection++;
     u->challenged = u->moves = false;
-    if (uplink_line_tell(u->line, &m) == 0)
-        enter(u, STATE_CONNECTING);
+    uint64_t patience_us = uplink_ways_patience_us(&u->way, u->config.ways, u->failures);
+    uv_timer_stop(&u->retry);
+    if (uplink_line_tell(u->line, &m))
+        return;
+    enter(u, STATE_CONNECTING);
+    if (patience_us)
+        try_in(u, patience_us);
 }
 
 static void on_retry(uv_timer_t *timer)
 {
     struct uplink *u = timer->data;
-    if (u->state == STATE_DOWN)
+    if (u->state == STATE_DOWN) {
         connect_now(u);
+    } else if (u->state == STATE_CONNECTING) {
+        u->impatient = true;
+        leave(u, "it does not answer in time", UPLINK_CLOSE_NORMAL);
+    }
 }
 
 /* ---- the proof ---- */
@@ -238,9 +272,11 @@ static void on_welcome(struct uplink *u, const struct uplink_message *m)
     u->was_up = true;
     u->cause[0] = u->told[0] = '\0';
     enter(u, STATE_UP);
-    log_info("backbone %s: uplink up", place_of(u));
+    uplink_ways_arrived(&u->way);
+    log_info("backbone %s: uplink up%s", place_of(u),
+             u->way.interface ? " by another way out, a standby" : "");
     uplink_streams_begin(u->streams, m->credit, m->streams);
-    u->config.state(u->config.context, true);
+    u->config.state(u->config.context, true, u->way.interface);
 }
 
 /* ---- what comes ---- */
@@ -322,6 +358,12 @@ static void on_ready(struct uplink *u)
         go_down(u, u->state == STATE_LEAVING ? NULL : "its process ended", 0);
 }
 
+static void on_open(struct uplink *u)
+{
+    uv_timer_stop(&u->retry);
+    enter(u, STATE_PROVING);
+}
+
 static void on_closed(struct uplink *u, const struct helper_message *m)
 {
     if (u->state == STATE_LEAVING)
@@ -336,7 +378,7 @@ static void on_told(void *context, const struct helper_message *m)
     if (m->kind == HELPER_UPLINK_READY)
         on_ready(u);
     else if (m->kind == HELPER_UPLINK_OPEN && u->state == STATE_CONNECTING)
-        enter(u, STATE_PROVING);
+        on_open(u);
     else if (m->kind == HELPER_UPLINK_CLOSED)
         on_closed(u, m);
     else if (m->kind == HELPER_UPLINK_DROPPED)
@@ -385,13 +427,30 @@ void uplink_hurry(struct uplink *u)
     try_in(u, 0);
 }
 
-void uplink_network_changed(struct uplink *u)
+void uplink_check(struct uplink *u)
 {
     static const struct helper_message check = {.kind = HELPER_UPLINK_CHECK};
-    u->changed_us = clock_monotonic_us();
     if (u->state == STATE_UP)
         (void)!uplink_line_tell(u->line, &check);
+}
+
+void uplink_network_changed(struct uplink *u)
+{
+    u->changed_us = clock_monotonic_us();
+    uplink_check(u);
     uplink_hurry(u);
+}
+
+void uplink_heard(struct uplink *u, uint32_t interface, bool answered, uint64_t now_us)
+{
+    bool due = uplink_ways_heard(&u->way, interface, answered, now_us);
+    if (!due || u->state != STATE_UP)
+        return;
+    log_info("backbone %s: uplink: the way out that the system prefers answers again: back to it",
+             place_of(u));
+    uplink_ways_return(&u->way);
+    u->moves = true;
+    leave(u, "it goes back to the way out that the system prefers", UPLINK_CLOSE_NORMAL);
 }
 
 void uplink_dial(struct uplink *u, uint64_t conn, const struct target *to)
@@ -420,7 +479,7 @@ void uplink_relay(struct uplink *u, const struct node_id *id)
 struct uplink_status uplink_status(const struct uplink *u)
 {
     const char *state = is_down(u->state) ? "down" : u->state == STATE_UP ? "up" : "proving";
-    return (struct uplink_status){state, u->since_us, u->cause};
+    return (struct uplink_status){state, u->since_us, u->cause, u->state == STATE_UP ? u->way.interface : 0};
 }
 
 /* ---- life ---- */

@@ -15,6 +15,7 @@ struct identity;
 struct streams;
 struct target;
 struct uplink;
+struct ways;
 
 struct uplink_config {
     uv_loop_t *loop;
@@ -25,12 +26,14 @@ struct uplink_config {
     unsigned workers;  /* that take datagrams */
     const struct identity *me;
     struct streams *streams;
+    const struct ways *ways; /* out of this machine, as they are at present */
     /* Where the URL's host, or the proxy, is; returns how many. 0: not known yet, and uplink_hurry says when it is. */
     unsigned (*addresses)(void *context, const struct addr **out);
     /* Whether anything of the backbone answers. If not, whoever found that out has told the log. */
     bool (*reachable)(void *context);
-    void (*state)(void *context, bool up);
-    /* It ended, or did not come about, and it is not us who left. code: the backbone's, or 0. Last of what is told of it. */
+    /* interface: by which it is up, a standby of ways; 0: as the kernel chooses. */
+    void (*state)(void *context, bool up, uint32_t interface);
+    /* It ended, or did not come about by any way, and it is not us who left. code: as HELPER_UPLINK_CLOSED's. Last of what is told of it. */
     void (*failed)(void *context, bool was_up, unsigned code);
     void (*paired)(void *context, const struct node_id *id, bool on);
     /* A channel of the backbone's relay, which is at that UDP port. */
@@ -51,6 +54,13 @@ void uplink_move(struct uplink *u, const char *url);
 /* Our addresses have changed: one that is up has to show that it still works, or is made anew at once. */
 void uplink_network_changed(struct uplink *u);
 
+/* What goes by it is missed: it has to show likewise that it still works, or goes by another way. */
+void uplink_check(struct uplink *u);
+
+/* A request to the backbone that left by this interface was answered, or not: one that is up by a standby returns after a while
+ * to what the kernel chooses. */
+void uplink_heard(struct uplink *u, uint32_t interface, bool answered, uint64_t now_us);
+
 /* As streams_dial, for a target of this uplink. */
 void uplink_dial(struct uplink *u, uint64_t conn, const struct target *to);
 
@@ -63,7 +73,8 @@ void uplink_relay(struct uplink *u, const struct node_id *id);
 struct uplink_status {
     const char *state; /* "up", "proving", "down" */
     uint64_t since_us;
-    const char *error; /* of the last attempt that failed; empty when it is up */
+    const char *error;  /* of the last attempt that failed; empty when it is up */
+    uint32_t interface; /* as state's; 0 when it is down */
 };
 struct uplink_status uplink_status(const struct uplink *u);
 

@@ -168,8 +168,9 @@ void mesh_network_changed(struct mesh *m, uint16_t local_max, uint64_t now_us);
 void mesh_rekey_all(struct mesh *m, uint64_t now_us);
 
 /* Uplinks, by the backbone's number, below UPLINKS_MAX. One is up: peers may be dialled by it, and MESH_OUTPUT_PAIR tells
- * it with whom we exchange datagrams; or it is lost, with every path by it. Its streams end by mesh_on_closed. */
-void mesh_on_uplink(struct mesh *m, unsigned backbone, bool up, uint64_t now_us);
+ * it with whom we exchange datagrams; or it is lost, with every path by it. Its streams end by mesh_on_closed. interface: as
+ * path_add_uplink's. */
+void mesh_on_uplink(struct mesh *m, unsigned backbone, bool up, uint32_t interface, uint64_t now_us);
 /* The backbone says that it passes datagrams between us and id, or no longer: a path to be proven, if we asked for it. */
 void mesh_on_paired(struct mesh *m, unsigned backbone, const struct node_id *id, bool on, uint64_t now_us);
 

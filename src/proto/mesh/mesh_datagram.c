@@ -17,6 +17,7 @@
 #include "proto/mesh/mesh_standby.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_trunk.h"
+#include "proto/mesh/mesh_uplink.h"
 #include "proto/wire/wire.h"
 #include <assert.h>
 
@@ -88,6 +89,7 @@ void mesh_poll_paths(struct mesh *m, struct peer *p, uint64_t now_us)
         send_probe(p, s, &probe, probe.size, &to);
     }
     mesh_call_standbys(m, p);
+    mesh_doubt_uplinks(m, p, now_us);
     if (changed)
         on_path_changed(m, p, now_us);
     mesh_update_trunk(m, p, now_us);

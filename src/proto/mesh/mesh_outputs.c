@@ -128,6 +128,13 @@ void mesh_ask_relay(struct mesh *m, const struct node_id *id, unsigned backbone)
     (void)!outputs_put(&m->outputs, &o, NULL, 0);
 }
 
+/* Likewise. */
+void mesh_check_uplink(struct mesh *m, unsigned backbone)
+{
+    const struct mesh_output o = {.kind = MESH_OUTPUT_CHECK, .pair = {.backbone = (uint8_t)backbone}};
+    (void)!outputs_put(&m->outputs, &o, NULL, 0);
+}
+
 /* Lost for want of memory, the round goes on without. */
 void mesh_ask_look(struct mesh *m, const struct peer *p)
 {

@@ -36,6 +36,7 @@ bool mesh_tell_pair(struct mesh *m, const struct node_id *id, unsigned backbone,
 int mesh_verify(struct mesh *m, const struct record_bytes *bytes) must_check;
 
 void mesh_ask_relay(struct mesh *m, const struct node_id *id, unsigned backbone);
+void mesh_check_uplink(struct mesh *m, unsigned backbone);
 void mesh_ask_look(struct mesh *m, const struct peer *p); /* at our NAT */
 /* Straight over UDP, and no further than so many hops; 0: as far as it takes. */
 void mesh_send_near(struct mesh *m, const struct addr *to, uint8_t hops, const uint8_t *data, size_t len);

@@ -29,13 +29,14 @@
 #define MESH_UPLINK_WAITING_MAX     16 /* streams of a backbone that are not identified yet … */
 #define MESH_UPLINK_STRANGERS_MAX   8  /* … of them, said to be from who is on none of our lists */
 #define MESH_UPLINK_COST            4 /* such a stream counts as so many connections: who opens it is hearsay */
-#define MESH_OPENING_INTERVAL_US    500000 /* what a backbone lets us open: two streams a second … */
-#define MESH_OPENING_BURST          16     /* … and so many at once */
-#define MESH_RELAY_ASK_INTERVAL_US  10000  /* channels that we ask backbones for: 100 a second … */
-#define MESH_RELAY_ASK_BURST        1024   /* … and so many at once */
-#define MESH_RELAY_WORD_INTERVAL_US 50000  /* questions for nodes that relay: 20 a second … */
-#define MESH_RELAY_WORD_BURST       64     /* … and so many at once */
-#define MESH_RELAY_NODES_MAX        8      /* of them that are asked */
+#define MESH_OPENING_INTERVAL_US    500000  /* what a backbone lets us open: two streams a second … */
+#define MESH_OPENING_BURST          16      /* … and so many at once */
+#define MESH_CHECK_INTERVAL_US      1000000 /* between two looks at an uplink */
+#define MESH_RELAY_ASK_INTERVAL_US  10000   /* channels that we ask backbones for: 100 a second … */
+#define MESH_RELAY_ASK_BURST        1024    /* … and so many at once */
+#define MESH_RELAY_WORD_INTERVAL_US 50000   /* questions for nodes that relay: 20 a second … */
+#define MESH_RELAY_WORD_BURST       64      /* … and so many at once */
+#define MESH_RELAY_NODES_MAX        8       /* of them that are asked */
 #define MESH_PINGS_MAX              32
 #define MESH_SESSION_STREAMS_MAX    512 /* that peers opened over their sessions */
 
@@ -101,7 +102,9 @@ struct mesh {
     struct link *half_open[MESH_HALF_OPEN_MAX]; /* … by place; NULL: free */
     struct limits *accepts;                     /* streams per source */
     struct known *known;                        /* where the peers of our lists are expected */
-    uint8_t uplinks;                            /* a bit for each backbone to which our uplink is up */
+    uint8_t uplinks;                            /* a bit for each backbone to which our uplink is up, … */
+    uint32_t uplink_by[UPLINKS_MAX];            /* … by that standby, or as the kernel chooses: 0; … */
+    uint64_t check_us[UPLINKS_MAX];             /* … and when it may be looked into next */
     struct bucket openings;                     /* streams that we may open by them … */
     struct mesh_turns relay_asks;               /* … and channels of their relays that we may ask for */
     struct peer *at_birthday;                   /* with whom many ports are being tried; NULL: nobody */

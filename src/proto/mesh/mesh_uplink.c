@@ -53,8 +53,9 @@ static void lose_uplink(struct mesh *m, struct peer *p, unsigned backbone, uint6
     mesh_poll_paths(m, p, now_us);
 }
 
-void mesh_on_uplink(struct mesh *m, unsigned backbone, bool up, uint64_t now_us)
+void mesh_on_uplink(struct mesh *m, unsigned backbone, bool up, uint32_t interface, uint64_t now_us)
 {
+    m->uplink_by[backbone] = interface;
     m->uplinks = (uint8_t)(up ? m->uplinks | 1u << backbone : m->uplinks & ~(1u << backbone));
     for (unsigned i = 0; i < m->slot_end; i++) {
         struct peer *p = m->peers[i];
@@ -79,12 +80,22 @@ void mesh_on_paired(struct mesh *m, unsigned backbone, const struct node_id *id,
         return;
     mesh_touch(m, p);
     if (on)
-        path_add_uplink(p->paths, backbone, id, now_us);
+        path_add_uplink(p->paths, backbone, id, m->uplink_by[backbone], now_us);
     else
         path_remove_uplink(p->paths, backbone);
     mesh_relay_on_paired(m, p, backbone, on, now_us);
     mesh_poll_relays(m, p, now_us);
     mesh_poll_paths(m, p, now_us);
+}
+
+void mesh_doubt_uplinks(struct mesh *m, const struct peer *p, uint64_t now_us)
+{
+    for (unsigned i = 0; i < UPLINKS_MAX && ways_next(&m->ways, 0); i++) {
+        if (!path_uplink_misses(p->paths, i) || now_us < m->check_us[i])
+            continue;
+        m->check_us[i] = now_us + MESH_CHECK_INTERVAL_US;
+        mesh_check_uplink(m, i);
+    }
 }
 
 bool mesh_may_open(struct mesh *m, const struct target *to, uint64_t now_us)

@@ -13,6 +13,9 @@ struct target;
 /* p's links have changed: the backbones are told whether we exchange datagrams with it. */
 void mesh_update_pairs(struct mesh *m, struct peer *p);
 
+/* What misses answers by an uplink may be missed by whatever goes by it. Where there is another way out, that is looked into. */
+void mesh_doubt_uplinks(struct mesh *m, const struct peer *p, uint64_t now_us);
+
 /* Whether a stream there may be opened now: by an uplink so many a second. */
 bool mesh_may_open(struct mesh *m, const struct target *to, uint64_t now_us);
 

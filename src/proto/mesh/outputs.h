@@ -59,6 +59,7 @@ enum mesh_output_kind {
                                * the payload was the first that it brought. Answered by mesh_on_closed at its end */
     MESH_OUTPUT_PAIR,  /* tell the backbone that we exchange datagrams with id by it, or no longer */
     MESH_OUTPUT_RELAY, /* ask it for a channel of its relay to id */
+    MESH_OUTPUT_CHECK, /* see whether our uplink to it still passes anything */
     MESH_OUTPUT_LOOK, /* how our NAT numbers ports is to be found out for the peer in slot; answered by mesh_on_seen */
     MESH_OUTPUT_DRAW, /* many fresh sockets send payload to endpoint, no further than hops, and wait: what comes from there goes to
                          mesh_on_drawn, for the peer in slot */
@@ -78,7 +79,7 @@ struct mesh_output {
         struct {
             uint8_t backbone;
             bool on;
-        } pair; /* PAIR; RELAY: on means nothing */
+        } pair; /* PAIR; RELAY, CHECK: on means nothing */
     };
     union {
         uint64_t conn;           /* DIAL, STREAM_…, TRUNK */

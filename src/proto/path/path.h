@@ -132,9 +132,14 @@ void path_add(struct path_set *set, const struct addr *remote, enum candidate_ki
 void path_add_observed(struct path_set *set, const struct addr *remote, uint64_t now_us);
 
 /* A backbone passes datagrams between our uplink and the peer's, or no longer. Such a path is proven like any other, is
- * kept warm, and carries while none of a lower tier answers. */
-void path_add_uplink(struct path_set *set, unsigned backbone, const struct node_id *peer, uint64_t now_us);
+ * kept warm, and carries while none of a lower tier answers. interface: by which our uplink leaves, a standby; 0: as the kernel
+ * chooses. */
+void path_add_uplink(struct path_set *set, unsigned backbone, const struct node_id *peer, uint32_t interface,
+                     uint64_t now_us);
 void path_remove_uplink(struct path_set *set, unsigned backbone);
+
+/* The path by that uplink has missed an answer, and none has come since. */
+bool path_uplink_misses(const struct path_set *set, unsigned backbone);
 
 /* There is a trunk to the peer (docs/PROTOCOL.md §18), or no longer: a path to be proven, anew if there was another. It
  * carries before uplinks, unless they are faster by enough. */

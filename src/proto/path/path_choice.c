@@ -149,12 +149,15 @@ static bool backs(const struct path_entry *e, const struct path_entry *best)
     return path_tier(e) > path_tier(best) || (relays && e != best);
 }
 
-/* By another way out the relay takes us in, too. */
+/* By another way out the relay takes us in, too, and the backbone. */
 static bool may_leave_by_standby(const struct path_set *set)
 {
     const struct endpoint *e = &set->best->path.endpoint;
-    return e->carrier == CARRIER_RELAY && !e->interface && set->config.ways &&
-           ways_standby(set->config.ways, e->remote.family, 0);
+    if (!set->config.ways || e->interface)
+        return false;
+    if (e->carrier == CARRIER_UPLINK)
+        return ways_next(set->config.ways, 0);
+    return e->carrier == CARRIER_RELAY && ways_standby(set->config.ways, e->remote.family, 0);
 }
 
 static bool has_backing(const struct path_set *set)

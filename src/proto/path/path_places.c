@@ -34,15 +34,23 @@ static void put(struct path_set *set, uint8_t place, const struct endpoint *to, 
     (void)path_set_put(set, place, to, now_us);
 }
 
-void path_add_uplink(struct path_set *set, unsigned backbone, const struct node_id *peer, uint64_t now_us)
+void path_add_uplink(struct path_set *set, unsigned backbone, const struct node_id *peer, uint32_t interface,
+                     uint64_t now_us)
 {
-    const struct endpoint to = endpoint_uplink(backbone, peer);
+    struct endpoint to = endpoint_uplink(backbone, peer);
+    to.interface = interface;
     put(set, (uint8_t)(PATH_PLACE_UPLINK + backbone), &to, now_us);
 }
 
 void path_remove_uplink(struct path_set *set, unsigned backbone)
 {
     clear(set, (uint8_t)(PATH_PLACE_UPLINK + backbone));
+}
+
+bool path_uplink_misses(const struct path_set *set, unsigned backbone)
+{
+    const struct path_entry *e = path_set_at(set, (uint8_t)(PATH_PLACE_UPLINK + backbone));
+    return e && e->unanswered;
 }
 
 void path_add_trunk(struct path_set *set, const struct endpoint *trunk, uint64_t now_us)

@@ -44,3 +44,15 @@ uint32_t ways_standby(const struct ways *w, unsigned family, unsigned number)
             return w->list[i].interface;
     return 0;
 }
+
+uint32_t ways_next(const struct ways *w, uint32_t interface)
+{
+    bool behind = interface == 0;
+    for (unsigned i = 0; i < w->count; i++) {
+        const struct way *way = &w->list[i];
+        if (behind && (way->v4 == WAY_STANDBY || way->v6 == WAY_STANDBY))
+            return way->interface;
+        behind |= way->interface == interface;
+    }
+    return 0;
+}
