@@ -8,6 +8,7 @@ the test fails. Every command that changes something is echoed, so that a failed
 How long things take is given by deadlines (wait_for), never by a sleep that hopes for the best.
 """
 
+import atexit
 import contextlib
 import ctypes
 import json
@@ -31,6 +32,10 @@ BUILD = Path(os.environ.get("SHADOWMESH_BUILD", ROOT / "build"))
 PREFIX = "smlab"
 # Nodes log every few frames with -v, which drowns the rest: for the person who looks into one failure.
 VERBOSE = bool(os.environ.get("SHADOWMESH_LAB_VERBOSE"))
+# Programs that a lab starts often, that mount nothing and do not look into /sys: started straight from a thread that is in the
+# namespace. `ip netns exec`, which gives the others mounts of their own, and a copy of this process before it cost more than
+# they do.
+PLAIN = ("ip", "ping", "nft", "ss", "curl", "ethtool")
 SANITIZED = "none"
 for _flavour in ("asan", "tsan"):
     if _flavour in BUILD.name:
@@ -219,6 +224,31 @@ class PingResult:
         return f"{self.sent} sent, {self.received} received, average {self.average_ms} ms"
 
 
+def peer_id(result):
+    return re.search(r"Peer ID: ([0-9a-f]{40})$", result.stdout + result.stderr, re.MULTILINE)[1]
+
+
+class ReadyKeys:
+    """Keys that labs of this process use one after another: which ones does not matter to them, and making one costs a process."""
+
+    def __init__(self):
+        self.made = []
+
+    def get(self, number):
+        """(id, folder) of the number-th key."""
+        if not self.made:
+            self.folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}-{os.getpid()}-"))
+            atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+        while len(self.made) <= number:
+            folder = self.folder / str(len(self.made))
+            command = Host.sanitized([program("shadowmesh-l2"), "-keydir", str(folder), "-generate-keys"])
+            self.made.append((peer_id(subprocess.run(command, check=True, capture_output=True, text=True)), folder))
+        return self.made[number]
+
+
+READY_KEYS = ReadyKeys()
+
+
 class Node:
     """A shadowmesh-l2 on a host, with keys and an API folder of its own."""
 
@@ -237,11 +267,19 @@ class Node:
 
     @property
     def id(self):
-        """The node's id; its keys are made if they are not there yet."""
-        if self._id is None:
-            result = self.host.run(self._program(), "-keydir", self.keydir, "-generate-keys")
-            self._id = re.search(r"Peer ID: ([0-9a-f]{40})$", result.stdout + result.stderr, re.MULTILINE)[1]
+        self.take_keys()
         return self._id
+
+    def take_keys(self):
+        """Keys that are not there yet are ready ones, or those of its own binary."""
+        if self._id is not None:
+            return
+        if self.keydir.exists() or self.binary:
+            self._id = peer_id(self.host.run(self._program(), "-keydir", self.keydir, "-generate-keys"))
+        else:
+            self._id, folder = self.lab.ready_keys()
+            shutil.copytree(folder, self.keydir)
+            self.lab.echo(f"[{self.host.name}] cp -r {folder} {self.keydir}")
 
     def _program(self):
         return self.binary or program("shadowmesh-l2")
@@ -253,6 +291,7 @@ class Node:
     def start(self, wait=True, mounts=()):
         """With files put over others, (file, path), that it alone sees: the namespace's mounts are its own."""
         assert not self.process or not self.process.running
+        self.take_keys()
         script = " && ".join([*(f"mount --bind {source} {target}" for source, target in mounts), 'exec "$@"'])
         argv = ["sh", "-c", script, "sh", *self.command()] if mounts else self.command()
         self.process = self.host.start(*argv, name=self.label, environment=self.environment)
@@ -269,15 +308,21 @@ class Node:
         return self
 
     def status(self, check=True):
-        """This node's entry of `status --json`; None when it does not answer (and check is off)."""
-        result = self.host.run(program("shadowmesh"), "status", "--json", "-run", self.run_dir, check=False, echo=False,
-                               timeout=10 * PATIENCE)
+        """What `status --json` says of this node; None when it does not answer (and check is off)."""
         try:
-            entries = json.loads(result.stdout)
-            return next(entry for entry in entries if entry["id"] == self.id)
-        except (ValueError, StopIteration, KeyError, TypeError):
-            assert not check, f"shadowmesh status --json of {self.host.name}: {result.stdout} {result.stderr}"
+            return self.ask({"cmd": "status"})
+        except (OSError, ValueError, KeyError) as error:
+            assert not check, f"the status of {self.label} on {self.host.name}: {error!r}"
             return None
+
+    def ask(self, request, seconds=3):
+        """The API's result, asked as the program shadowmesh does, which costs twenty times the CPU: labs ask often."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as api:
+            api.settimeout(seconds * PATIENCE)
+            api.connect(str(self.run_dir / f"{self.id}.sock"))
+            api.sendall(json.dumps(request).encode() + b"\n")
+            with api.makefile("rb") as answers:
+                return json.loads(answers.readline())["result"]
 
     def peer(self, other):
         """What status says of the peer, {} when it does not know it."""
@@ -356,7 +401,7 @@ class Host:
         return ["ip", "netns", "exec", self.namespace, *map(str, argv)]
 
     @staticmethod
-    def _sanitized(argv):
+    def sanitized(argv):
         # TSan's fixed shadow addresses and strong address randomisation do not go together.
         if SANITIZED == "tsan" and str(argv[0]).startswith(str(BUILD)) and shutil.which("setarch"):
             return ["setarch", "-R", *argv]
@@ -366,9 +411,13 @@ class Host:
         """Runs a command in the namespace to its end; returns its result with text output."""
         if echo:
             self.lab.echo(f"[{self.name}] {' '.join(map(str, argv))}")
-        given = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
-        result = subprocess.run(self._argv(self._sanitized(argv)), capture_output=True, text=True, errors="replace",
-                                timeout=timeout, cwd=cwd, preexec_fn=_die_with_parent, **given)
+        options = {"capture_output": True, "text": True, "errors": "replace", "timeout": timeout, "cwd": cwd,
+                   **({"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin})}
+        if argv[0] in PLAIN:
+            with self.inside():
+                result = subprocess.run(list(map(str, argv)), **options)
+        else:
+            result = subprocess.run(self._argv(self.sanitized(argv)), preexec_fn=_die_with_parent, **options)
         assert not check or result.returncode == 0, \
             f"[{self.name}] {' '.join(map(str, argv))}: exit code {result.returncode}\n{result.stdout}{result.stderr}"
         return result
@@ -378,7 +427,7 @@ class Host:
         name = name or Path(str(argv[0])).name
         self.lab.echo(f"[{self.name}] {' '.join(map(str, argv))} &")
         full = {**os.environ, **environment} if environment else None
-        process = Process(self._argv(self._sanitized(argv)), self.dir / f"{name}.log", full, stderr)
+        process = Process(self._argv(self.sanitized(argv)), self.dir / f"{name}.log", full, stderr)
         self.lab.processes.append(process)
         return process
 
@@ -390,7 +439,10 @@ class Host:
         self.run("nft", "-f", "-", stdin=rules, echo=False)
 
     def sysctl(self, key, value):
-        self.run("sh", "-c", f"echo {value} >/proc/sys/{key.replace('.', '/')}")
+        path = Path("/proc/sys", key.replace(".", "/"))
+        self.lab.echo(f"[{self.name}] echo {value} >{path}")
+        with self.inside():
+            path.write_text(str(value))
 
     def node(self, *flags, start=True, wait=True, **options):
         node = Node(self, flags, **options)
@@ -420,7 +472,8 @@ class Host:
             return socket.socket(*how)
 
     def mac(self, device):
-        return self.run("cat", f"/sys/class/net/{device}/address", echo=False).stdout.strip()
+        link = self.run("ip", "-j", "link", "show", device, echo=False).stdout
+        return json.loads(link)[0]["address"]
 
     def exists(self, device):
         return self.run("ip", "link", "show", device, check=False, echo=False).returncode == 0
@@ -532,6 +585,12 @@ class Lab:
         self.hosts = []
         self.processes = []
         self.closers = []
+        self.keys_taken = 0
+
+    def ready_keys(self):
+        """(id, folder) of keys that no other node of the lab has."""
+        self.keys_taken += 1
+        return READY_KEYS.get(self.keys_taken - 1)
 
     def echo(self, line):
         self.say(line)
