@@ -24,8 +24,9 @@ import subprocess
 import sys
 import threading
 import time
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+
+from results import Results, record_program, record_report, report, say
 
 ROOT = Path(__file__).resolve().parent.parent
 JOBS = os.cpu_count() or 2
@@ -34,7 +35,6 @@ LABS_AT_ONCE = JOBS + 2
 # Calls that start a thread, or load what may start one. A program that makes none of them has one thread: TSan can find no race.
 THREADS = re.compile(r" (pthread_create|thrd_create|uv_(thread_create\w*|queue_work|getaddrinfo|getnameinfo|fs_\w+|random)"
                      r"|MHD_start_daemon|call_rcu\w*|create_call_rcu_data\w*|timer_create|dlopen)(@|$)", re.MULTILINE)
-TAIL_LINES = 60
 PROGRAM_SECONDS = 300
 LABS_SECONDS = 40 * 60
 # So many labs may fail beside others and pass alone; more are no accident of a busy machine.
@@ -55,50 +55,6 @@ BUILDS = {
 }
 PROGRAMS = ("shadowmesh", "shadowmesh-l2", "shadowmesh-backbone")
 
-
-class Results:
-    """The outcome of each test by suite; a failure keeps the text that explains it."""
-
-    def __init__(self):
-        self.suites = {}
-        self.failures = []
-        self.second_tries = []
-        self.figures = []
-
-    def add(self, suite, name, outcome, text=""):
-        counts = self.suites.setdefault(suite, {"passed": 0, "failed": 0, "skipped": 0, "seconds": 0.0})
-        counts[outcome] += 1
-        if outcome == "failed":
-            self.failures.append((suite, name, text))
-            say(f"  FAILED {name}")
-
-    def forgive(self, failure):
-        """The test failed once and passed alone: it counts as passed, and is told of."""
-        self.failures.remove(failure)
-        self.second_tries.append(failure)
-        self.suites[failure[0]]["failed"] -= 1
-        self.suites[failure[0]]["passed"] += 1
-
-    def time(self, suite, seconds):
-        self.suites.setdefault(suite, {"passed": 0, "failed": 0, "skipped": 0, "seconds": 0.0})["seconds"] += seconds
-
-    def total(self, outcome):
-        return sum(counts[outcome] for counts in self.suites.values())
-
-
-def say(text):
-    # One write: a line of one thread is not torn by another's.
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
-def tail(text, lines=TAIL_LINES):
-    kept = text.rstrip().splitlines()
-    if len(kept) > lines:
-        kept = [f"... ({len(kept) - lines} lines above)"] + kept[-lines:]
-    return "\n".join(kept)
-
-
 running, running_labs = set(), set()
 stopping = threading.Event()
 
@@ -109,28 +65,45 @@ def kill_running():
     for process in list(running_labs):
         process.terminate()
     for process in list(running):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        kill_group(process)
+
+
+def reap(process):
+    """Waits for its end; returns the seconds of CPU of it and of all that it waited for."""
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return usage.ru_utime + usage.ru_stime
+
+
+def kill_group(process):
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def run(argv, timeout, **options):
-    """Runs argv in a process group of its own. Returns (exit code, output); the code is None after the timeout."""
+    """Runs argv in a process group of its own. Returns (exit code, output, seconds of CPU); the code is None after the timeout."""
     if stopping.is_set():
-        return None, "(stopped)"
+        return None, "(stopped)", 0.0
     process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                errors="replace", start_new_session=True, cwd=ROOT, **options)
     running.add(process)
+    late = threading.Event()
+    overdue = threading.Timer(timeout, lambda: (late.set(), kill_group(process)))
+    overdue.start()
     try:
-        output, _ = process.communicate(timeout=timeout)
-        return process.returncode, output
-    except BaseException as stopped:
-        os.killpg(process.pid, signal.SIGKILL)
-        output, _ = process.communicate()
-        if isinstance(stopped, subprocess.TimeoutExpired):
-            return None, output + f"\n(stopped after {timeout} s)"
+        output = process.stdout.read()
+        cpu = reap(process)
+    except BaseException:
+        kill_group(process)
+        process.wait()
         raise
     finally:
         running.discard(process)
+        overdue.cancel()
+        process.stdout.close()
+    if late.is_set():
+        return None, output + f"\n(stopped after {timeout} s)", cpu
+    return process.returncode, output, cpu
 
 
 def build(results, flavour, wanted):
@@ -142,12 +115,13 @@ def build(results, flavour, wanted):
     done = done and build_step(results, flavour, ["ninja", "-C", folder, *targets(results, flavour, wanted)])
     if done:
         results.add("build", flavour, "passed")
-        results.time("build", time.monotonic() - start)
+        results.took("build", time.monotonic() - start)
     return done
 
 
 def build_step(results, flavour, step):
-    code, output = run(step, timeout=1800)
+    code, output, cpu = run(step, timeout=1800)
+    results.took("build", cpu=cpu)
     if code != 0:
         results.add("build", f"{flavour}: {' '.join(step[:3])}", "failed", output)
     return code == 0
@@ -171,48 +145,16 @@ def program_command(flavour, command):
     return command
 
 
-TAP_LINE = re.compile(r"^(?P<bad>not )?ok \d+(?: -)? ?(?P<name>[^#]*)(?P<skip># SKIP ?(?P<skipped>.*))?$", re.IGNORECASE)
-
-
-def tap_outcomes(output):
-    """Yields (test, outcome) of cmocka's TAP output: a skipped test reads `not ok 3 # SKIP name`."""
-    for line in output.splitlines():
-        match = TAP_LINE.match(line.strip())
-        if not match:
-            continue
-        if match["skip"]:
-            yield (match["name"].strip() or match["skipped"].strip()), "skipped"
-        else:
-            yield match["name"].strip(), "failed" if match["bad"] else "passed"
-
-
-def record_program(results, suite, test, code, output):
-    """Counts what one program says. One that dies, hangs or leaks without naming a test is a failure of its own."""
-    outcomes = list(tap_outcomes(output))
-    planned = sum(int(plan) for plan in re.findall(r"(?m)^1\.\.(\d+)\s*$", output))
-    failed = sum(outcome == "failed" for _, outcome in outcomes)
-    for name, outcome in outcomes:
-        results.add(suite, f"{test}: {name}", outcome, output)
-    if not outcomes and code == 0:
-        results.add(suite, test, "passed")
-        return
-    for _ in range(max(planned - len(outcomes), 0)):
-        results.add(suite, f"{test}: a test that was planned did not run (exit code {code})", "failed", output)
-        failed += 1
-    if code != 0 and not failed:
-        results.add(suite, f"{test}: exit code {code}", "failed", output)
-
-
 def has_threads(program):
     """Read from the plain build's program; one that is not there may have some."""
-    code, output = run(["nm", "--dynamic", "--undefined-only", program], timeout=60)
+    code, output, _ = run(["nm", "--dynamic", "--undefined-only", program], timeout=60)
     return code != 0 or THREADS.search(output) is not None
 
 
 def list_tests(results, flavour, wanted):
     """[(kind, test)] of the programs that Meson knows as tests, and that this flavour runs."""
     folder = ROOT / BUILDS[flavour][0]
-    code, output = run(["meson", "introspect", folder, "--tests"], timeout=60)
+    code, output, _ = run(["meson", "introspect", folder, "--tests"], timeout=60)
     if code != 0:
         results.add("build", f"{flavour}: list of tests", "failed", output)
         return []
@@ -226,14 +168,14 @@ def list_tests(results, flavour, wanted):
 
 
 def run_program(flavour, test, politely):
-    """(exit code, output, seconds) of one of them."""
+    """(exit code, output, seconds, seconds of CPU) of one of them."""
     environment = {**os.environ, **SANITIZER_OPTIONS, **test["env"], "CMOCKA_MESSAGE_OUTPUT": "TAP"}
     start = time.monotonic()
     # Sanitized simulations take several times the time.
     limit = max(test.get("timeout") or 0, 60) * (1 if flavour == "plain" else 4)
     command = [*(NICE if politely else []), *program_command(flavour, test["cmd"])]
-    code, output = run(command, timeout=min(limit, 2 * PROGRAM_SECONDS), env=environment)
-    return code, output, time.monotonic() - start
+    code, output, cpu = run(command, timeout=min(limit, 2 * PROGRAM_SECONDS), env=environment)
+    return code, output, time.monotonic() - start, cpu
 
 
 def programs(results, flavour, wanted, politely=False):
@@ -242,10 +184,10 @@ def programs(results, flavour, wanted, politely=False):
     say(f"== unit, sim and fuzz programs, {flavour}: {len(tests)}")
     with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
         outcomes = pool.map(lambda item: run_program(flavour, item[1], politely), tests)
-        for (kind, test), (code, output, seconds) in zip(tests, outcomes):
+        for (kind, test), (code, output, seconds, cpu) in zip(tests, outcomes):
             suite = f"{kind} ({flavour})"
             record_program(results, suite, test["name"], code, output)
-            results.time(suite, seconds)
+            results.took(suite, seconds, cpu)
 
 
 def pytest(results, suite, folder, paths, build_folder, keyword, as_root=False, more=(), politely=False):
@@ -253,12 +195,12 @@ def pytest(results, suite, folder, paths, build_folder, keyword, as_root=False, 
     or a mark among `more`, there may be no test."""
     if stopping.is_set():
         return
-    report = ROOT / build_folder / f"report-{re.sub('[^a-z]+', '-', suite).strip('-')}.xml"
-    report.parent.mkdir(exist_ok=True)
-    report.unlink(missing_ok=True)
+    written = ROOT / build_folder / f"report-{re.sub('[^a-z]+', '-', suite).strip('-')}.xml"
+    written.parent.mkdir(exist_ok=True)
+    written.unlink(missing_ok=True)
     # Not the python3 of PATH: Debian's, which has the packages.
     command = ["/usr/bin/python3", "-u", "-B", "-m", "pytest", "-p", "no:cacheprovider", "--tb=short", "-v", "-ra",
-               "--no-header", "-o", "junit_family=xunit1", f"--junitxml={report}", *more, *paths]
+               "--no-header", "-o", "junit_family=xunit1", f"--junitxml={written}", *more, *paths]
     if keyword:
         command += ["-k", keyword]
     environment = {**os.environ, **SANITIZER_OPTIONS, "SHADOWMESH_BUILD": str(ROOT / build_folder),
@@ -278,7 +220,7 @@ def pytest(results, suite, folder, paths, build_folder, keyword, as_root=False, 
     overdue.start()
     try:
         show_progress(process.stdout, side_by_side="-n" in more)
-        code = process.wait()
+        cpu = reap(process)
     except BaseException:
         process.terminate()
         try:
@@ -289,8 +231,8 @@ def pytest(results, suite, folder, paths, build_folder, keyword, as_root=False, 
     finally:
         running_labs.discard(process)
         overdue.cancel()
-    results.time(suite, time.monotonic() - start)
-    record_report(results, suite, report, code, bool(keyword))
+    results.took(suite, time.monotonic() - start, cpu)
+    record_report(results, suite, written, process.returncode, bool(keyword))
 
 
 STARTED_LINE = re.compile(r"^tests/\S+::.* $")
@@ -304,78 +246,32 @@ def show_progress(lines, side_by_side):
             say(line)
 
 
-def record_report(results, suite, report, code, may_be_empty):
-    try:
-        cases = list(ElementTree.parse(report).iter("testcase"))
-    except (OSError, ElementTree.ParseError) as error:
-        results.add(suite, f"no report, exit code {code}", "failed", str(error))
-        return
-    failed = 0
-    for case in cases:
-        name = f"{case.get('classname', '').split('.')[-1]}::{case.get('name')}"
-        for entry in case.iter("property"):
-            if entry.get("name") == "figure":
-                results.figures.append(f"{name}: {entry.get('value')}")
-        bad = [child for child in case if child.tag in ("failure", "error")]
-        if bad:
-            failed += 1
-            results.add(suite, name, "failed", "\n".join((child.text or child.get("message") or "") for child in bad))
-        elif case.find("skipped") is not None:
-            results.add(suite, name, "skipped")
-        else:
-            results.add(suite, name, "passed")
-    if code not in (0, 5) and not failed or (code == 5 and not may_be_empty):
-        results.add(suite, f"pytest's exit code {code}", "failed")
-
-
-def report(results, seconds):
-    for suite, name, text in results.second_tries:
-        say(f"\n---- passed alone only, and failed before [{suite}] {name}\n{tail(text)}")
-    for suite, name, text in results.failures:
-        say(f"\n---- FAILED [{suite}] {name}")
-        if text:
-            say(tail(text))
-    if results.figures:
-        say("\nfigures measured:")
-        for figure in results.figures:
-            say(f"  {figure}")
-    say("")
-    say(f"{'suite':<28}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
-    for suite, counts in results.suites.items():
-        say(f"{suite:<28}{counts['passed']:>8}{counts['failed']:>8}{counts['skipped']:>9}{counts['seconds']:>9.0f}")
-    say(f"{'all, wall clock':<28}{'':>25}{seconds:>9.0f}\n")
-    line = f"{results.total('passed')} passed, {results.total('failed')} failed"
-    if results.total("skipped"):
-        line += f", {results.total('skipped')} skipped"
-    say(line)
-
-
 def instructions(results):
     """What a datagram costs in each step of the data path, against what is recorded."""
     say("== instructions per datagram")
     start = time.monotonic()
-    code, output = run([*NICE, "/usr/bin/python3", "-B", "bench/micro_check.py", "--build", BUILDS["plain"][0]],
-                       timeout=2 * PROGRAM_SECONDS)
+    code, output, cpu = run([*NICE, "/usr/bin/python3", "-B", "bench/micro_check.py", "--build", BUILDS["plain"][0]],
+                            timeout=2 * PROGRAM_SECONDS)
     record_program(results, "instructions", "micro", code, output)
-    results.time("instructions", time.monotonic() - start)
+    results.took("instructions", time.monotonic() - start, cpu)
 
 
 def coverage(results):
     """How many lines of each folder with a floor unit tests reach, in a build of its own. What simulations reach has none."""
     say("== lines that tests reach")
     start = time.monotonic()
-    code, output = run([*NICE, "tools/coverage.py", "build-coverage", "--floors"], timeout=LABS_SECONDS)
+    code, output, cpu = run([*NICE, "tools/coverage.py", "build-coverage", "--floors"], timeout=LABS_SECONDS)
     record_program(results, "coverage", "lines", code, output)
-    results.time("coverage", time.monotonic() - start)
+    results.took("coverage", time.monotonic() - start, cpu)
 
 
 def model(results):
     """The quick part of the searches of docs/model; `make model` runs them all."""
     say("== the model of the handshake and the ratchet")
     start = time.monotonic()
-    code, output = run([*NICE, "/usr/bin/python3", "-B", "docs/model/check.py", "--quick"], timeout=2 * PROGRAM_SECONDS)
+    code, output, cpu = run([*NICE, "/usr/bin/python3", "-B", "docs/model/check.py", "--quick"], timeout=2 * PROGRAM_SECONDS)
     record_program(results, "model", "maude", code, output)
-    results.time("model", time.monotonic() - start)
+    results.took("model", time.monotonic() - start, cpu)
 
 
 def labs(results, flavour, keyword, more=(), how="", path="tests/netns"):
