@@ -80,7 +80,7 @@ static void a_datagram_goes_to_its_endpoint_and_comes_from_one(void **state)
         const struct endpoint from = {.carrier = CARRIER_UDP,
                                       .local = {.family = 4, .ip = {127, 0, 0, 3}},
                                       .remote = {.family = 4, .port = p->a.port, .ip = {127, 0, 0, local}}};
-        const struct endpoint seen = carrier_source(m, 0);
+        const struct endpoint seen = carrier_source(m, 0, 0);
         assert_true(endpoint_same(&seen, &from));
     }
 }

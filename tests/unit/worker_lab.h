@@ -41,8 +41,10 @@ struct lab_node {
     struct addr remote[LAB_PEERS];
     uint16_t size[LAB_PEERS];
     uint8_t envelope[LAB_PEERS];
-    bool by_uplink; /* all peers are reached by it: */
-    int uplink;     /* of the first worker, when by_uplink */
+    struct sides *sides;     /* NULL: none; not the lab's to close */
+    uint8_t side[LAB_PEERS]; /* by which of them a peer is reached; 0: by the port's socket */
+    bool by_uplink;          /* all peers are reached by it: */
+    int uplink;              /* of the first worker, when by_uplink */
 };
 
 struct lab_frame {
@@ -109,6 +111,7 @@ static inline void lab_node_start(struct lab_node *n, unsigned traces, bool prof
     for (unsigned i = 0; i < n->workers; i++) {
         config.index = i;
         config.ports = carrier_ports_of(&n->socket[i]);
+        config.ports.sides = n->sides;
         if (n->by_uplink && i == 0)
             config.ports.channels[0] = n->uplink;
         assert_int_equal(worker_start(&config, &n->worker[i]), 0);
@@ -143,7 +146,7 @@ static inline void lab_publish(struct lab_node *n)
         struct fwd_peer p = {.slot = i,
                              .tx = n->tx[i],
                              .has_path = true,
-                             .endpoint = endpoint_udp(&n->remote[i]),
+                             .endpoint = endpoint_side(&n->remote[i], n->side[i]),
                              .size = n->size[i]};
         if (n->by_uplink)
             p.endpoint = endpoint_uplink(0, &(struct node_id){{(uint8_t)i}});

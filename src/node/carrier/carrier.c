@@ -18,12 +18,13 @@ static void init_udp(const struct udp_socket *s, const struct endpoint *e, struc
 int carrier_remote_init(const struct udp_socket *s, const struct endpoint *e, struct carrier_remote *out)
 {
     out->carrier = e->carrier;
-    out->envelope = 0;
+    out->envelope = out->side = 0;
     switch (e->carrier) {
     case CARRIER_NONE:
         return ERR_UNSUPPORTED;
     case CARRIER_UDP:
         init_udp(s, e, &out->udp);
+        out->side = e->side;
         return 0;
     case CARRIER_TCP:
         out->channel = CARRIER_TRUNKS;
@@ -72,7 +73,8 @@ int carrier_send(const struct carrier_ports *ports, const struct carrier_remote 
         return send_by_channel(ports->channels[to->channel], to, first, len, segment, ecn);
     if (to->carrier == CARRIER_RELAY)
         write_envelopes(to, first, len, segment);
-    return udp_send(ports->udp, &to->udp, first, len, segment, ecn);
+    struct udp_socket *s = carrier_socket(ports, to);
+    return s ? udp_send(s, &to->udp, first, len, segment, ecn) : ERR_CLOSED;
 }
 
 int carrier_send_one(const struct carrier_ports *ports, const struct endpoint *to, uint8_t *datagram,
@@ -104,11 +106,12 @@ int carrier_send_near(const struct carrier_ports *ports, const struct endpoint *
     return err ? err : udp_send_near(ports->udp, &remote.udp, datagram, len, hops);
 }
 
-struct endpoint carrier_source(const struct udp_message *m, uint32_t channel)
+struct endpoint carrier_source(const struct udp_message *m, uint8_t side, uint32_t channel)
 {
     return (struct endpoint){.carrier = channel ? CARRIER_RELAY : CARRIER_UDP,
                              .local = m->local,
                              .remote = m->from,
+                             .side = side,
                              .channel = channel};
 }
 

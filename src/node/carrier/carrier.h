@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "net/udp.h"
+#include "node/carrier/sides.h"
 #include "proto/path/endpoint.h"
 #include "proto/uplink/uplink_message.h"
 #include <stddef.h>
@@ -22,12 +23,14 @@
 /* What leaves, and comes, by: a worker's, or the control thread's. */
 struct carrier_ports {
     struct udp_socket *udp;
+    struct sides *sides;            /* all workers'; NULL: there are none */
     int channels[CARRIER_CHANNELS]; /* -1: there is none */
 };
 
 struct carrier_remote {
     enum carrier carrier;
     uint8_t channel;  /* TCP, UPLINK: by its number */
+    uint8_t side;     /* UDP: the side socket, by its number; 0: the port's */
     uint8_t envelope; /* bytes in front of each datagram that are the carrier's to write */
     struct udp_remote udp;
     uint8_t head[ENVELOPE_LEN];           /* RELAY: what is written there */
@@ -44,9 +47,16 @@ static inline bool carrier_is_stream(enum carrier carrier)
 int carrier_remote_init(const struct udp_socket *s, const struct endpoint *e,
                         struct carrier_remote *out) must_check;
 
+/* What leaves over UDP, straight or by a relay, leaves by that socket; NULL: it is closed. */
+static inline struct udp_socket *carrier_socket(const struct carrier_ports *ports,
+                                                const struct carrier_remote *to)
+{
+    return to->side ? sides_socket(ports->sides, to->side) : ports->udp;
+}
+
 /* As udp_send, for a first datagram and those behind it. The bytes in front of each are its envelope's: len and segment
  * count them. By a trunk or an uplink they are one message, which is lost as a whole: ERR_AGAIN when too many wait, and
- * waiting does not help; ERR_CLOSED when who keeps it is gone for good. */
+ * waiting does not help; ERR_CLOSED when who keeps it, or a side socket, is gone for good. */
 int carrier_send(const struct carrier_ports *ports, const struct carrier_remote *to, uint8_t *first,
                  size_t len, size_t segment, uint8_t ecn) must_check;
 
@@ -59,8 +69,9 @@ int carrier_send_one(const struct carrier_ports *ports, const struct endpoint *t
 int carrier_send_near(const struct carrier_ports *ports, const struct endpoint *to, const uint8_t *datagram,
                       size_t len, uint8_t hops) must_check;
 
-/* Where what was received came from, and to. channel: of the envelope that it came in; 0: in none. */
-struct endpoint carrier_source(const struct udp_message *m, uint32_t channel);
+/* Where what was received by the port, or a side socket, came from, and to. channel: of the envelope that it came in; 0: in
+ * none. */
+struct endpoint carrier_source(const struct udp_message *m, uint8_t side, uint32_t channel);
 
 /* Such as have UDP alone. */
 struct carrier_ports carrier_ports_of(struct udp_socket *udp);

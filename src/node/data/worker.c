@@ -30,7 +30,8 @@ static const struct bucket_rate trace_rate = {100 * USEC_PER_MSEC, 10};
 
 enum source { SOURCE_STOP, SOURCE_TAP, SOURCE_UDP, SOURCE_CHANNELS };
 
-#define SOURCE_COUNT (SOURCE_CHANNELS + CARRIER_CHANNELS)
+#define SOURCE_SIDES (SOURCE_CHANNELS + CARRIER_CHANNELS) /* and their numbers */
+#define SOURCE_COUNT (SOURCE_SIDES + SIDES_MAX + 1)
 
 /* ---- events to the control thread ---- */
 
@@ -145,12 +146,22 @@ static uint64_t bytes_carried(const struct worker *w)
            atomic_load_explicit(&w->counters.relayed_bytes, memory_order_relaxed);
 }
 
+/* Of the side sockets, those that are ready. */
+static bool sides_round(struct worker *w, const struct epoll_event *ready, int count)
+{
+    bool delivered = false;
+    for (int i = 0; i < count; i++)
+        if (ready[i].data.u32 > SOURCE_SIDES)
+            delivered |= worker_in_round(w, (uint8_t)(ready[i].data.u32 - SOURCE_SIDES));
+    return delivered;
+}
+
 /* False when it is time to stop. */
 static bool round_of(struct worker *w, const struct epoll_event *ready, int count)
 {
-    bool is_ready[SOURCE_COUNT] = {false};
+    bool is_ready[SOURCE_SIDES + 1] = {false};
     for (int i = 0; i < count; i++)
-        is_ready[ready[i].data.u32] = true;
+        is_ready[ready[i].data.u32 < SOURCE_SIDES ? ready[i].data.u32 : SOURCE_SIDES] = true;
     if (is_ready[SOURCE_STOP])
         return false;
     fwd_worker_quiesce(w->config.fwd);
@@ -158,7 +169,9 @@ static bool round_of(struct worker *w, const struct epoll_event *ready, int coun
     /* What this machine answers to what was delivered is in the TAP's queue by now: the kernel's own answers,
      * such as acknowledgements, need no process. */
     w->overloaded = false;
-    bool answered = is_ready[SOURCE_UDP] && worker_in_round(w);
+    bool answered = is_ready[SOURCE_UDP] && worker_in_round(w, 0);
+    if (is_ready[SOURCE_SIDES])
+        answered |= sides_round(w, ready, count);
     for (unsigned i = 0; i < CARRIER_CHANNELS; i++)
         if (is_ready[SOURCE_CHANNELS + i])
             answered |= channel_round(w, i);
@@ -192,6 +205,13 @@ static int watch(struct worker *w, int fd, unsigned source)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = source};
     return epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &event) ? ERR_IO : 0;
+}
+
+/* What is closed is watched no longer. */
+int worker_watch_side(struct worker *w, unsigned number)
+{
+    const struct udp_socket *s = sides_socket(w->config.ports.sides, number);
+    return s ? watch(w, s->fd, SOURCE_SIDES + number) : 0;
 }
 
 static int open_descriptors(struct worker *w)

@@ -90,6 +90,9 @@ int worker_start(const struct worker_config *config, struct worker **out) must_c
  * it on the control thread, which no longer expects wake then. */
 void worker_stop(struct worker *w);
 
+/* Control thread: the worker reads that side socket (carrier/sides.h), too, until it is closed. ERR_IO (errno). */
+int worker_watch_side(struct worker *w, unsigned number) must_check;
+
 /* Control thread: calls handler for each waiting event, for max at most. True when more wait: then call it
  * again soon, since no wake will come for those. */
 bool worker_take_events(struct worker *w, unsigned max,

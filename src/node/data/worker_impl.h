@@ -56,6 +56,7 @@ struct worker {
     struct backlog backlog;
     uint64_t sent;      /* bytes given to the socket … */
     uint64_t sent_seen; /* … until the last look at what waits there */
+    uint8_t side_sent;  /* the side socket that was last sent by */
     bool send_waited;   /* this round has waited for the socket in vain: it will not again */
 
     /* in */
@@ -64,7 +65,8 @@ struct worker {
     uint8_t
         *message; /* UPLINK_MESSAGE_MAX: the last one that came by a channel; NULL where there is none … */
     struct endpoint message_from; /* … and from where */
-    uint32_t channel;             /* of the envelope in which the present datagram came; 0: in none */
+    uint32_t channel;             /* of the envelope in which the present datagram came; 0: in none … */
+    uint8_t side;                 /* … and the side socket by which, by its number; 0: the port's */
     struct overload *overload;
     enum overload_state load;
     bool overloaded;      /* this round found more than it can open */

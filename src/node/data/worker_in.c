@@ -191,7 +191,7 @@ static enum drop on_plain(struct worker *w, const struct arrival *a, uint8_t *pl
 /* What came over TCP has no address. */
 static struct endpoint source_of(const struct worker *w, const struct udp_message *m)
 {
-    return m->from.family ? carrier_source(m, w->channel) : w->message_from;
+    return m->from.family ? carrier_source(m, w->side, w->channel) : w->message_from;
 }
 
 /* The datagram authenticated: where it came from may be where the peer is now. */
@@ -200,7 +200,8 @@ static void check_source(struct worker *w, uint32_t slot, const struct udp_messa
     if (m->from.family == 0 || w->channel)
         return; /* nor is a backbone, a relay, or who connected, an address of the peer's for datagrams */
     const struct fwd_peer *peer = fwd_peer(w->config.fwd, slot);
-    if (peer && peer->has_path && addr_equal(&peer->endpoint.remote, &m->from))
+    if (peer && peer->has_path && addr_equal(&peer->endpoint.remote, &m->from) &&
+        peer->endpoint.side == w->side)
         return;
     if (worker_limit_pass(w->source_limits, slot, w->now_us))
         (void)worker_event(
@@ -332,7 +333,10 @@ static enum drop on_enveloped(struct worker *w, const struct udp_message *m, uin
 static enum drop on_datagram(struct worker *w, const struct udp_message *m, uint8_t *data, size_t *len,
                              const struct session **checked)
 {
-    switch (wire_classify(data, *len)) {
+    enum wire_class class = wire_classify(data, *len);
+    if (w->side && class != WIRE_CLASS_SESSION)
+        return DROP_TYPE; /* for its peer alone */
+    switch (class) {
     case WIRE_CLASS_SESSION:
         return on_session(w, m, data, *len, checked);
     case WIRE_CLASS_STUN:
@@ -358,17 +362,22 @@ static void on_message(struct worker *w, const struct udp_message *m)
     }
 }
 
-bool worker_in_round(struct worker *w)
+bool worker_in_round(struct worker *w, uint8_t side)
 {
+    struct udp_socket *s = side ? sides_socket(w->config.ports.sides, side) : w->config.ports.udp;
+    if (!s)
+        return false;
     uint64_t before = atomic_load_explicit(&w->counters.tap_tx_frames, memory_order_relaxed);
     uint64_t overflow = 0;
-    int count = udp_receive(w->config.ports.udp, w->batch, w->messages, &overflow);
+    int count = udp_receive(s, w->batch, w->messages, &overflow);
     uint64_t begin = w->profile && count > 0 ? profile_clock_ns() : 0;
     if (overflow)
         worker_count(&w->counters.socket_overflows, overflow);
+    w->side = side;
     for (int i = 0; i < count; i++)
         on_message(w, &w->messages[i]);
-    unsigned waiting = udp_waiting(w->config.ports.udp, w->batch);
+    w->side = 0;
+    unsigned waiting = udp_waiting(s, w->batch);
     w->load = overload_round(w->overload, waiting, fwd_ready_count(w->config.fwd) > 1, w->now_us);
     if (w->config.desk && waiting >= RELAY_FAIR_PRESSED)
         relay_desk_press(w->config.desk, waiting);

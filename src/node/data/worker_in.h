@@ -8,8 +8,9 @@
 
 struct worker;
 
-/* Receives and delivers one batch of datagrams. True when a frame reached the TAP. */
-bool worker_in_round(struct worker *w);
+/* Receives and delivers one batch of datagrams of the port's socket, or of a side socket, by its number, if it is still there. True
+ * when a frame reached the TAP. */
+bool worker_in_round(struct worker *w, uint8_t side);
 
 /* Likewise what came by a channel (carrier.h); whether a frame reached the TAP is in *delivered. ERR_CLOSED
  * when the channel is gone. */

@@ -35,7 +35,10 @@ static int send_run(struct worker *w)
     int err = carrier_send(ports, &r->peer->to, w->send, r->len, r->segment, r->ecn);
     if (err != ERR_AGAIN || w->send_waited || carrier_is_stream(r->peer->to.carrier))
         return err;
-    struct pollfd p = {.fd = ports->udp->fd, .events = POLLOUT};
+    const struct udp_socket *s = carrier_socket(ports, &r->peer->to);
+    if (!s)
+        return err; /* it was closed meanwhile */
+    struct pollfd p = {.fd = s->fd, .events = POLLOUT};
     (void)poll(&p, 1, SEND_WAIT_MS);
     err = carrier_send(ports, &r->peer->to, w->send, r->len, r->segment, r->ecn);
     w->send_waited = err == ERR_AGAIN;
@@ -62,6 +65,8 @@ static void flush(struct worker *w)
     if (!err) {
         worker_count(&w->counters.udp_tx_datagrams, r->count);
         w->sent += carrier_is_stream(r->peer->to.carrier) ? 0 : r->len;
+        if (r->peer->to.side)
+            w->side_sent = r->peer->to.side;
     } else if (err == ERR_SPACE)
         too_big(w);
     else if (err == ERR_AGAIN && carrier_is_stream(r->peer->to.carrier))
@@ -222,13 +227,20 @@ static void send_to(struct worker *w, const struct fwd_peer *peer, const struct 
     }
 }
 
+/* Of what this worker sent. Several side sockets are rarely busy at once. */
+static size_t unsent(const struct worker *w)
+{
+    const struct udp_socket *side = sides_socket(w->config.ports.sides, w->side_sent);
+    return udp_unsent(w->config.ports.udp) + (side ? udp_unsent(side) : 0);
+}
+
 /* Whether the underlay takes a frame now. One that it does not take is marked, which its ends understand
  * (RFC 3168), or lost before any work is spent on it. */
 static bool backlog_takes(struct worker *w, size_t len)
 {
     if (w->backlog.state != BACKLOG_FREE || w->sent - w->sent_seen >= BACKLOG_LOOK) {
         w->sent_seen = w->sent;
-        backlog_look(&w->backlog, w->now_us, w->sent, udp_unsent(w->config.ports.udp));
+        backlog_look(&w->backlog, w->now_us, w->sent, unsent(w));
     }
     switch (w->backlog.state) {
     case BACKLOG_FREE:
@@ -267,11 +279,22 @@ static void send_flood(struct worker *w, const struct virtio_net_hdr *vnet, size
     }
 }
 
+/* Of a datagram that left by one of our sockets; 0: it did not. */
+static size_t own_payload(const struct worker *w, size_t len)
+{
+    size_t at = datagram_payload(w->frame, len, w->config.ports.udp->port);
+    for (unsigned side = 1; !at && sides_any(w->config.ports.sides) && side <= SIDES_MAX; side++) {
+        const struct udp_socket *s = sides_socket(w->config.ports.sides, side);
+        at = s ? datagram_payload(w->frame, len, s->port) : 0;
+    }
+    return at;
+}
+
 /* A route leads the tunnel into itself: sent on, each datagram would make a larger one, for ever. The receiver
  * index tells ours from those of a node behind our device. */
 static bool is_ours(const struct worker *w, size_t len)
 {
-    size_t at = datagram_payload(w->frame, len, w->config.ports.udp->port);
+    size_t at = own_payload(w, len);
     UNINITIALIZED struct wire_header h;
     if (at && len > at + ENVELOPE_LEN && w->frame[at] == WIRE_RELAY)
         at += ENVELOPE_LEN;

@@ -24,6 +24,7 @@ static int make_shared(struct workers *w, const struct workers_config *c)
 static struct carrier_ports ports_of(const struct workers_config *c, unsigned i)
 {
     struct carrier_ports ports = carrier_ports_of(&c->sockets[i]);
+    ports.sides = c->sides;
     for (unsigned j = 0; j < CARRIER_CHANNELS; j++)
         if (c->channels[j])
             ports.channels[j] = c->channels[j][i];
@@ -66,6 +67,11 @@ void workers_fini(struct workers *w)
     reassembly_free(w->reassembly);
     fwd_free(w->fwd);
     switch_free(w->sw);
+}
+
+int workers_watch_side(const struct workers *w, unsigned number)
+{
+    return worker_watch_side(w->list[number % w->count], number);
 }
 
 bool workers_take_events(const struct workers *w, unsigned max,

@@ -25,6 +25,7 @@ struct workers_config {
     unsigned count;                        /* = tap's queues */
     const struct tap *tap;                 /* borrowed until workers_stop, as sockets are */
     struct udp_socket *sockets;            /* as many */
+    struct sides *sides;                   /* NULL: there are none, and none will be */
     const int *channels[CARRIER_CHANNELS]; /* by their numbers, of each as many; NULL: there are none */
     struct relay_desk *desk;               /* NULL: it relays for nobody */
     const uint8_t *mac;                    /* of the device */
@@ -41,6 +42,9 @@ int workers_start(struct workers *w, const struct workers_config *config) must_c
 /* Ends their threads. What they shared stays, until what refers to it has ended too. */
 void workers_stop(struct workers *w);
 void workers_fini(struct workers *w);
+
+/* A side socket has come: one of them reads it. ERR_IO (errno). */
+int workers_watch_side(const struct workers *w, unsigned number) must_check;
 
 /* As worker_take_events, for so many of each. */
 bool workers_take_events(const struct workers *w, unsigned max,
