@@ -87,7 +87,7 @@ def test_as_many_files_may_be_open_as_peers_may_come(site):
     node = host.node("-tap-ip", A_OVERLAY, "-public", start=False)
     node.process = limited(node, 256, 20000)
     node.wait_ready()
-    assert file_limits(node.process) == (512 + 2 * 4096, 20000)
+    assert file_limits(node.process) == (656 + 2 * 4096, 20000)
     assert "files may be open" not in node.log()
 
 
@@ -96,13 +96,13 @@ def test_fewer_files_are_fewer_peers_and_it_is_said(site):
     ids = ["".join(digit * 40) for digit in "123"]
     flags = ["-tap-ip", A_OVERLAY, "-allow", ids[0], "-allow", ids[1]]
     node = host.node(*flags, start=False)
-    node.process = limited(node, 100, 516)
-    node.process.wait_log(r"only 516 files may be open: at most 2 peers instead of 4096; `ulimit -Hn 8704`")
+    node.process = limited(node, 100, 660)
+    node.process.wait_log(r"only 660 files may be open: at most 2 peers instead of 4096; `ulimit -Hn 8848`")
     node.wait_ready()
-    assert file_limits(node.process) == (516, 516)
+    assert file_limits(node.process) == (660, 660)
     assert node.stop() == 0
     fuller = host.node(*flags, "-allow", ids[2], start=False)
-    fuller.process = limited(fuller, 100, 516)
+    fuller.process = limited(fuller, 100, 660)
     fuller.process.wait_log("-allow: too many peers, at most 2")
     assert fuller.process.wait() == 1
 

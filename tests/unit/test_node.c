@@ -514,7 +514,7 @@ static void second_process_of_a_key_names_the_first(void **state)
 
 static void allow_few_files(void *context)
 {
-    const struct rlimit few = {600, 600};
+    const struct rlimit few = {744, 744};
     (void)context;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
 }
@@ -525,7 +525,7 @@ static void few_files_make_few_peers(void **state)
     (void)state;
     twin_init(&a, "site-a", 1);
     twin_start(&a, NULL, allow_few_files, NULL);
-    twin_wait_log(&a, "only 600 files may be open: at most 44 peers instead of 4096");
+    twin_wait_log(&a, "only 744 files may be open: at most 44 peers instead of 4096");
     twin_wait_log(&a, "are sealed with");
     assert_int_equal(twin_end(&a, SIGTERM), 0);
     twin_fini(&a);

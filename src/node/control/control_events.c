@@ -123,6 +123,24 @@ void control_events_of_survey(struct node *n, struct survey_config *out)
     *out = (struct survey_config){.loop = &n->loop, .server = on_server, .seen = on_seen, .context = n};
 }
 
+/* The worker reads it from now on. Where that cannot be, the path by it does not answer, and it is closed again. */
+static bool on_met(void *context, uint32_t slot, const struct udp_socket *socket, const struct udp_message *m)
+{
+    struct node *n = context;
+    unsigned side = sides_free_number(&n->sides);
+    const struct endpoint from = carrier_source(m, (uint8_t)side, 0);
+    if (!side || !mesh_on_drawn(n->mesh, slot, &from, m->data, m->segment, clock_monotonic_us()))
+        return false;
+    sides_add(&n->sides, side, socket);
+    (void)!workers_watch_side(&n->workers, side);
+    return true;
+}
+
+void control_events_of_draw(struct node *n, struct draw_config *out)
+{
+    *out = (struct draw_config){.loop = &n->loop, .met = on_met, .context = n};
+}
+
 static void on_paired(void *context, unsigned number, const struct node_id *id, bool on)
 {
     mesh_on_paired(((struct node *)context)->mesh, number, id, on, clock_monotonic_us());

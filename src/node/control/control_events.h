@@ -10,6 +10,7 @@ struct nat_watch_config;
 struct node;
 struct portmap_config;
 struct record;
+struct draw_config;
 struct survey_config;
 
 /* Streams' events go into the mesh. */
@@ -42,6 +43,8 @@ void control_events_stun_found(void *context, unsigned i, const struct addr *lis
 
 /* What looks at our NAT asks a STUN server of ours, and tells the mesh. */
 void control_events_of_survey(struct node *n, struct survey_config *out);
+/* What is met by its many sockets is the mesh's to judge, and then the workers'. */
+void control_events_of_draw(struct node *n, struct draw_config *out);
 /* What watches the NATs asks our STUN servers, and tells addresses. */
 void control_events_of_nat_watch(struct node *n, struct nat_watch_config *out);
 

@@ -28,6 +28,7 @@ static void send_datagram(struct node *n, const struct mesh_output *o)
         return; /* the tunnel's own endpoints are never reached through the tunnel */
     tables_publish(&n->tables);
     struct carrier_ports ports = carrier_ports_of(&n->sockets[0]);
+    ports.sides = &n->sides;
     for (unsigned i = 0; i < n->helpers.uplink_count; i++)
         ports.channels[i] = n->helpers.uplinks[i].workers[0];
     if (n->trunks)
@@ -36,6 +37,15 @@ static void send_datagram(struct node *n, const struct mesh_output *o)
         (void)!carrier_send_near(&ports, &o->endpoint, o->payload, o->len, o->hops);
     else
         (void)!carrier_send_one(&ports, &o->endpoint, o->payload, o->len);
+}
+
+/* What leaves by it leaves by another path, or none, from now on. */
+static void close_side(struct node *n, unsigned side)
+{
+    tables_publish(&n->tables);
+    sides_retire(&n->sides, side);
+    fwd_settle(n->workers.fwd, true);
+    sides_close(&n->sides, side);
 }
 
 /* The workers can open what comes by it before it is read. */
@@ -154,8 +164,12 @@ static void do_one(struct node *n, const struct mesh_output *o)
         survey_look(n->survey, o->slot);
         break;
     case MESH_OUTPUT_DRAW:
+        tables_publish(&n->tables);
+        draw_begin(n->draw, o->slot, &o->endpoint.remote, o->hops, o->payload, o->len);
+        break;
     case MESH_OUTPUT_SIDE_CLOSE:
-        break; /* there are no side sockets */
+        close_side(n, o->side);
+        break;
     case MESH_OUTPUT_VERIFY:
         records_verify(n->records, o->payload, o->len);
         break;

@@ -118,6 +118,7 @@ static bool open_mesh(struct node *n)
                                  .quiet_us = c->quiet_s * USEC_PER_SEC,
                                  .local_max = device_underlay_max(n->device),
                                  .carriers = c->carriers,
+                                 .sides = SIDES_MAX,
                                  .desk = n->relaying.desk,
                                  .filter = filter_of(&n->filter),
                                  .floods = {count_floods, &n->workers},
@@ -198,6 +199,7 @@ static bool start_workers(struct node *n)
     struct workers_config config = {.count = n->socket_count,
                                     .tap = device_tap(n->device),
                                     .sockets = n->sockets,
+                                    .sides = &n->sides,
                                     .desk = n->relaying.desk,
                                     .mac = device_mac(n->device),
                                     .peers_max = MESH_PEERS_MAX,
@@ -379,8 +381,12 @@ static void init_parts(struct node *n)
 static bool start_survey(struct node *n)
 {
     struct survey_config config;
+    struct draw_config draw;
     control_events_of_survey(n, &config);
+    control_events_of_draw(n, &draw);
     int err = survey_new(&config, &n->survey);
+    if (!err)
+        err = draw_new(&draw, &n->draw);
     if (err)
         log_error("cannot prepare to look at our NAT: %s", err_str(err));
     return err == 0;

@@ -35,6 +35,7 @@
 #include "node/report/report.h"
 #include "node/report/warnings.h"
 #include "node/underlay/addresses.h"
+#include "node/underlay/draw.h"
 #include "node/underlay/filter.h"
 #include "node/underlay/hosts.h"
 #include "node/underlay/neighbours.h"
@@ -58,6 +59,7 @@ struct node {
     struct device *device;
     struct udp_socket sockets[WORKER_MAX];
     unsigned socket_count; /* = the device's queues = workers */
+    struct sides sides;    /* theirs, too */
     struct workers workers;
     struct tables tables; /* theirs */
     struct relaying relaying;
@@ -72,6 +74,7 @@ struct node {
     uv_work_t pool_started;
     struct addresses addresses;
     struct survey *survey;   /* of the NAT in front of us */
+    struct draw *draw;       /* of many ports of its */
     struct portmap *portmap; /* NULL with -portmap off */
     struct standbys standbys;
     struct hosts hosts;

@@ -44,6 +44,7 @@ void control_stop(struct node *n, int code)
     helpers_close(&n->helpers);
     snapshot_unwatch(&n->snapshot);
     survey_close(n->survey);
+    draw_close(n->draw);
     control_loop_run_out(n);
     mesh_free(n->mesh);
     tables_fini(&n->tables);
@@ -51,6 +52,7 @@ void control_stop(struct node *n, int code)
     workers_fini(&n->workers);
     relaying_fini(&n->relaying);
     device_close(n->device);
+    sides_fini(&n->sides);
     udp_close(n->sockets, n->socket_count);
     if (n->overdue)
         quick_exit(code); /* exit() would join the pool, which still reads the identity */

@@ -8,10 +8,13 @@
 #include "node/carrier/handshake_pool.h"
 #include "node/data/worker.h"
 #include "proto/mesh/mesh.h"
+#include "proto/punch/birthday.h"
 #include <sched.h>
 
+#define FILES_BIRTHDAY (BIRTHDAY_SOCKETS + SIDES_MAX)
 #define FILES_OWN                                                                                            \
-    512 /* the lobby, half-open connections, queues, sockets, callers of the API, the backbone */
+    (512 +                                                                                                   \
+     FILES_BIRTHDAY) /* the lobby, half-open connections, queues, sockets, callers of the API, the backbone */
 #define FILES_PER_PEER 2                  /* its connection, and the one that replaces it, or a trunk */
 #define ROOM_OWN       ((size_t)32 << 20) /* of addresses, what a node takes; each worker … */
 #define ROOM_WORKER    ((size_t)6 << 20)
