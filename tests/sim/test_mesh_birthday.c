@@ -142,6 +142,18 @@ static void a_session_that_ends_closes_the_socket(void **state)
     sim_free(lab.sim);
 }
 
+/* It is dialled again, and until then nothing asks whether the path answers. */
+static void a_peer_that_leaves_closes_the_socket(void **state)
+{
+    (void)state;
+    struct pair lab = lucky();
+    mesh_shutdown(lab.a->mesh, sim_now(lab.sim));
+    sim_do_outputs(lab.a);
+    sim_run(lab.sim, SECOND, NULL, NULL);
+    assert_int_equal(sides_of(lab.b), 0);
+    sim_free(lab.sim);
+}
+
 static void it_is_tried_once_an_hour(void **state)
 {
     (void)state;
@@ -284,6 +296,7 @@ int main(void)
         cmocka_unit_test(what_was_met_lasts_and_carries),
         cmocka_unit_test(a_nat_that_forgets_the_socket_closes_it),
         cmocka_unit_test(a_session_that_ends_closes_the_socket),
+        cmocka_unit_test(a_peer_that_leaves_closes_the_socket),
         cmocka_unit_test(it_is_tried_once_an_hour),
         cmocka_unit_test(another_network_is_another_chance),
         cmocka_unit_test(pairs_take_turns),
