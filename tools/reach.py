@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "REACH.md"
-PAIRS_AT_ONCE = (os.cpu_count() or 2) + 1
+PAIRS_AT_ONCE = 2 * (os.cpu_count() or 2) + 1  # they mostly wait
 
 INTRODUCTION = """# Reach
 
