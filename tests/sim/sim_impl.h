@@ -78,16 +78,43 @@ uint8_t *sim_copy(const uint8_t *data, size_t len);
 /* How long a datagram or a part of a stream is on its way. */
 uint64_t sim_travel(struct sim *sim);
 
-/* sim.c */
+/* sim_network.c */
 struct sim_node *sim_node_at(struct sim *sim, const struct addr *a);
+/* Puts what a session sealed on its way. hops: how far it goes, 0: far enough. */
+void sim_send_sealed(struct sim_node *n, const struct endpoint *to, unsigned hops, const uint8_t *data,
+                     size_t len);
 /* A datagram arrives at n; data is changed. */
 void sim_arrive(struct sim_node *n, const struct endpoint *from, uint8_t *data, size_t len);
-/* Ends the stream for both sides, after what is on its way. */
-void sim_cut(struct sim *sim, unsigned pipe);
+/* … at an address. */
+void sim_deliver_datagram(struct sim *sim, struct event *e);
 
+/* sim_table.c */
+void sim_publish(struct sim_node *n); /* what is stale */
+void sim_check_tables(const struct sim_node *n);
+
+/* sim_frames.c */
+void sim_on_data(struct sim_node *n, uint8_t *data, size_t len);
+
+/* sim_stream.c */
+void sim_dial(struct sim_node *n, uint64_t conn, const struct target *target);
+void sim_stream_send(struct sim_node *n, uint64_t conn, const uint8_t *data, size_t len);
+void sim_deliver_stream(struct sim *sim, struct event *e);
 struct pipe_ends *sim_pipe_of(struct sim_node *n, uint64_t conn, bool *is_dialler, unsigned *number);
 /* Something for the other end of the stream. */
 void sim_on_pipe(struct sim_node *n, uint64_t conn, enum event_kind kind, const uint8_t *data, size_t len);
+/* Ends the stream for both sides, after what is on its way; all of a node. */
+void sim_cut(struct sim *sim, unsigned pipe);
+void sim_cut_streams_of(struct sim_node *n);
+
+/* sim_outputs.c */
+void sim_return_work(struct sim_node *n, bool done); /* that it holds */
+
+/* sim_record.c */
+/* Bytes of a record and its signature. */
+void sim_take_record(struct sim_node *n, const uint8_t *whole, size_t len);
+
+/* sim_node.c */
+uint32_t sim_interface(const void *context, const struct addr *a); /* context: the node */
 
 /* sim_relay.c */
 void sim_start_relaying(struct sim_node *n); /* where it does */

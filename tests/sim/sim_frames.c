@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What workers do: frames are sealed and opened, by the table. */
+
+#include "sim_impl.h"
+
+#include "proto/wire/wire.h"
+#include <assert.h>
+#include <string.h>
+
+#define FRAME_PATTERN 0x5a
+#define FRAME_GROUP   0xff /* the first byte of one to everybody */
+
+/* As a worker does behind each run. */
+static void tell_lanes(struct sim_node *n, struct session *s)
+{
+    if (session_asks(s))
+        mesh_on_lanes(n->mesh, session_peer_slot(s), n->sim->now_us);
+}
+
+void sim_on_data(struct sim_node *n, uint8_t *data, size_t len)
+{
+    struct wire_header h;
+    enum drop drop = wire_header_decode(data, len, &h);
+    struct session *s = NULL;
+    for (size_t i = 0; !drop && i < n->in_count; i++)
+        if (session_rx_index(n->in[i]) == h.receiver)
+            s = n->in[i];
+    uint8_t *plain;
+    size_t plain_len;
+    if (!drop)
+        drop = s ? session_open(s, &h, data, len, &plain, &plain_len) : DROP_RECEIVER;
+    n->drops[drop]++;
+    if (drop)
+        return;
+    assert(plain[plain_len - 1] == FRAME_PATTERN);
+    n->frames_received++;
+    n->floods[session_peer_slot(s) % SIM_NODES_MAX] += plain[WIRE_INNER_LEN] == FRAME_GROUP;
+    n->last_frame_us = n->sim->now_us;
+    tell_lanes(n, s);
+}
+
+static bool send_frame(struct sim_node *a, const struct sim_node *b, uint8_t first, size_t len)
+{
+    struct mesh_peer peer;
+    if (!a->mesh || !sim_peer(a, b, &peer))
+        return false;
+    for (size_t i = 0; i < a->out_count; i++) {
+        if (a->out[i].slot != peer.slot || !a->out[i].has_path)
+            continue;
+        uint8_t inner[WIRE_INNER_LEN], frame[2048], datagram[4096];
+        memset(frame, FRAME_PATTERN, sizeof(frame));
+        frame[0] = first;
+        wire_inner_encode(&(struct wire_inner){0}, inner);
+        const struct slice pieces[] = {{inner, sizeof(inner)}, {frame, len}};
+        int n = session_seal(a->out[i].tx, WIRE_DATA, 0, pieces, 2, datagram);
+        if (n < 0)
+            return false;
+        a->frames_sent++;
+        a->floods[peer.slot % SIM_NODES_MAX] += first == FRAME_GROUP;
+        tell_lanes(a, a->out[i].tx);
+        sim_send_sealed(a, &a->out[i].endpoint, 0, datagram, (size_t)n);
+        return true;
+    }
+    return false;
+}
+
+bool sim_send_frame(struct sim_node *a, const struct sim_node *b, size_t len)
+{
+    return send_frame(a, b, FRAME_PATTERN, len);
+}
+
+bool sim_flood_frame(struct sim_node *a, const struct sim_node *b, size_t len)
+{
+    return send_frame(a, b, FRAME_GROUP, len);
+}
+
+void sim_say(struct sim_node *a, const struct sim_node *b, const struct message *message)
+{
+    struct mesh_peer peer;
+    uint8_t inner[WIRE_INNER_LEN], encoded[MESSAGE_MAX], datagram[MESSAGE_MAX + WIRE_OVERHEAD];
+    struct writer w = writer_init(encoded, sizeof(encoded));
+    bool known = sim_peer(a, b, &peer);
+    assert(known);
+    message_encode(message, &w);
+    wire_inner_encode(&(struct wire_inner){0}, inner);
+    const struct slice pieces[] = {{inner, sizeof(inner)}, {encoded, writer_len(&w)}};
+    for (size_t i = 0; i < a->out_count; i++) {
+        if (a->out[i].slot != peer.slot)
+            continue;
+        int n = session_seal(a->out[i].tx, WIRE_CONTROL, WIRE_LANE_CONTROL, pieces, 2, datagram);
+        assert(n > 0);
+        sim_send_sealed(a, &a->out[i].endpoint, 0, datagram, (size_t)n);
+    }
+}
