@@ -151,22 +151,27 @@ bool nat_in(struct nat_model *n, const struct addr *remote, uint16_t port, uint6
 
 /* ---- the oracle ---- */
 
-/* Whether others can know the port that a socket will have towards a new end. */
-static bool is_foreseeable(const struct nat_kind *k)
+/* Whether others can know the port that a socket will have towards a new end: with a guess, or as it is seen already. */
+static bool is_foreseeable(const struct nat_kind *k, bool guess)
 {
-    return !k || k->mapping == NAT_INDEPENDENT || k->numbers != NAT_RANDOM;
+    return !k || k->mapping == NAT_INDEPENDENT || (guess && k->numbers != NAT_RANDOM);
 }
 
 /* Whether what `from` sends first can come in at `to`, which may have sent to where it will come from: by the mapping that `to`
  * has towards `from`, as only what is sent back by that has the same way. */
-static bool gets_in(const struct nat_kind *from, const struct nat_kind *to)
+static bool gets_in(const struct nat_kind *from, const struct nat_kind *to, bool guess)
 {
-    return !to || (is_foreseeable(to) && (to->filter != NAT_BY_PORT || is_foreseeable(from)));
+    return !to || (is_foreseeable(to, guess) && (to->filter != NAT_BY_PORT || is_foreseeable(from, guess)));
 }
 
 bool nat_straight_is_possible(const struct nat_kind *a, const struct nat_kind *b)
 {
-    return gets_in(a, b) || gets_in(b, a);
+    return gets_in(a, b, true) || gets_in(b, a, true);
+}
+
+bool nat_straight_is_plain(const struct nat_kind *a, const struct nat_kind *b)
+{
+    return gets_in(a, b, false) || gets_in(b, a, false);
 }
 
 static bool may_meet(const struct nat_kind *drawing, const struct nat_kind *known)

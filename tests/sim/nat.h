@@ -58,6 +58,8 @@ void nat_reset(struct nat_model *n);
 
 /* The oracle. Each knows how the other is seen by a third party, and may look at new mappings of its own first. NULL: no NAT. */
 bool nat_straight_is_possible(const struct nat_kind *a, const struct nat_kind *b);
+/* Likewise, without a guess at the port that a mapping will have: others that are made meanwhile spoil it. */
+bool nat_straight_is_plain(const struct nat_kind *a, const struct nat_kind *b);
 
 /* Not possible by that, but by luck: one draws a port for each new end, and the other's port there is known. */
 bool nat_straight_is_chance(const struct nat_kind *a, const struct nat_kind *b);

@@ -3,20 +3,24 @@
 
 #include "sim_impl.h"
 
-#include "base/clock.h"
 #include "sim_random.h"
 #include "proto/relay/relay.h"
 #include <assert.h>
 #include <stdlib.h>
 
+#define TICKS_MOST 1000 /* at one time */
+
 static void tick_all(struct sim *sim)
 {
     for (unsigned i = 0; i < sim->node_count; i++) {
         struct sim_node *n = &sim->nodes[i];
+        unsigned ticks = 0;
         sim_ask_address(n);
         while (n->mesh && !n->asleep && mesh_next_deadline(n->mesh, sim->now_us) <= sim->now_us) {
             mesh_tick(n->mesh, sim->now_us);
             n->ticks++;
+            if (++ticks > TICKS_MOST)
+                sim_fail(sim, "node %u has deadlines without an end", n->number);
         }
         sim_do_outputs(n);
         sim_publish(n);
@@ -57,7 +61,7 @@ struct sim *sim_new(uint64_t seed, const struct sim_weather *weather)
     sim->random = seed * 0x9e3779b97f4a7c15ull + 1;
     sim->trace = 0xcbf29ce484222325ull;
     sim_random_seed(seed);
-    sim->now_us = 1000 * USEC_PER_SEC;
+    sim->now_us = SIM_BEGIN_US;
     sim->events = calloc(EVENTS_MAX, sizeof(*sim->events));
     assert(sim->events);
     sim_restart_relay(sim);
@@ -71,7 +75,9 @@ void sim_free(struct sim *sim)
         mesh_free(sim->nodes[i].mesh);
         sim->nodes[i].mesh = NULL;
         sim_stop_relaying(&sim->nodes[i]);
+        sim_unwatch(&sim->nodes[i]);
         sim_publish(&sim->nodes[i]);
+        free(sim->nodes[i].record);
         if (!sim->nodes[i].is_copy)
             identity_free(sim->nodes[i].identity);
     }

@@ -19,6 +19,8 @@
 
 struct nat_model;
 struct nat_kind;
+struct sim_watch;
+struct sim_record;
 
 struct sim_weather {
     uint64_t delay_us, jitter_us;
@@ -55,6 +57,8 @@ struct sim_node {
     bool shut;             /* nothing comes in from outside: no connection, no datagram but from the relay */
     bool deaf;             /* no connection comes in */
     bool asleep;           /* with its machine: it does nothing, and nothing comes in */
+    bool no_udp;           /* its network passes none */
+    unsigned side;         /* of a parted network, on whose side 0 the backbone is */
     bool mute;             /* no CONTROL datagram of its mesh leaves: what sim_say says does */
     bool uplink;           /* to the backbone; sim_uplink sets it … */
     uint32_t uplink_by;    /* … by that interface */
@@ -124,6 +128,10 @@ struct sim_node {
     uint8_t probe[TRUNK_HEAD_LEN + TRUNK_FIRST_MAX]; /* its last one over UDP that was lost, as a batch */
     size_t probe_len;
     bool opens_trunk; /* what it sends next by a trunk is that */
+    uint64_t heard_us[SIM_NODES_MAX],
+        straight_us[SIM_NODES_MAX]; /* when a frame of that one last came; straight; 0: never */
+    struct sim_record *record;      /* that it signed last; NULL: none */
+    struct sim_watch *watch;        /* of what it sends and receives; made at first use */
 };
 
 struct sim;
@@ -148,16 +156,22 @@ struct sim_node *sim_add_copy(struct sim_node *n);
 /* Stops a node without a word (kill -9: its streams end), and starts it again with the same key. */
 void sim_kill(struct sim_node *n);
 void sim_restart(struct sim_node *n);
+/* Stops it with a word to everybody. */
+void sim_stop(struct sim_node *n);
 /* Puts n behind a NAT of its own, which lives as long as the simulation, or behind another node's. It asks the backbone how it
  * is seen from now on, each 20 s. */
 void sim_put_behind(struct sim_node *n, const struct nat_kind *kind);
 void sim_put_beside(struct sim_node *n, struct sim_node *other);
+/* Takes it to another network: behind a NAT of its own there, or NULL: to none. Its streams are cut. */
+void sim_roam(struct sim_node *n, const struct nat_kind *kind);
 
 /* Gives the node another address: what was sent to the old one is lost, its streams are cut. */
 void sim_move(struct sim_node *n);
 
-/* n has a record of its own, which says where it is. */
+/* n has a record of its own, which says where it is and is seen. */
 void sim_sign(struct sim_node *n, uint64_t seq);
+/* A directory tells n what other signed last. */
+void sim_look_up(struct sim_node *n, const struct sim_node *other);
 
 /* n's uplink to the backbone comes, or is cut with all that it carries. */
 void sim_uplink(struct sim_node *n, bool up);
@@ -182,13 +196,28 @@ void sim_give_work_back(struct sim_node *n);
 /* Nothing passes straight between the two, or all does again. */
 void sim_sever(struct sim_node *a, struct sim_node *b, bool on);
 
-/* Cuts the streams between all nodes. */
+/* Puts it on a side of the network: nothing passes between two sides. Streams across are cut, and the uplink with them. */
+void sim_part(struct sim_node *n, unsigned side);
+
+/* Cuts the streams of a node, or between all nodes. */
+void sim_cut_streams_of(struct sim_node *n);
 void sim_cut_streams(struct sim *sim);
+
+/* What no simulation may see: says so and aborts. */
+void sim_fail(const struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3), noreturn));
+
+/* Sessions of two receivers may have one index: so which counters belong to one key is not judged. */
+void sim_let_indices_collide(struct sim *sim);
+
+/* Datagrams that n sent to addresses from which none has come to it, since it started: counted from sim_watch_places on. */
+void sim_watch_places(struct sim *sim);
+uint64_t sim_sent_in_vain(const struct sim_node *n);
 
 /* Runs for so long. every_10ms, when given, is called each virtual 10 ms. */
 void sim_run(struct sim *sim, uint64_t duration_us, void (*every_10ms)(void *context), void *context);
 
-/* Seals one numbered frame of len bytes from a to b and puts it on the network. False: no session or path. */
+/* Seals one numbered frame of len bytes from a to b and puts it on the network. False: no session or path. One that arrives
+ * twice, at somebody else or as somebody else's is a failure. */
 bool sim_send_frame(struct sim_node *a, const struct sim_node *b, size_t len);
 
 /* As sim_send_frame, one that a sends to everybody, and so to b. */

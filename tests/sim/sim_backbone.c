@@ -170,13 +170,13 @@ bool sim_at_relay(struct sim *sim, const struct event *e)
     uint8_t answer[RELAY_MESSAGE_LEN];
     if (!addr_equal(&e->to, &sim_relay_addr))
         return false;
-    if (!sim->backbone.relays)
+    if (!sim->backbone.relays || sim_apart(e->sender, NULL))
         return true;
     if (relay_bind(sim->relay, &hop, e->data, e->len, sim->now_us, answer, &bound) == RELAY_ANSWER) {
         if (lie_about_place(sim, answer))
-            sim_send(sim, &sim_relay_addr, &e->from, answer, sizeof(answer));
+            sim_send(sim, NULL, &sim_relay_addr, &e->from, answer, sizeof(answer));
     } else if (relay_pass(sim->relay, &e->from, e->data, e->len, e->len, sim->now_us, &hop) == RELAY_PASS)
-        sim_send(sim, &sim_relay_addr, &hop.remote, e->data, e->len);
+        sim_send(sim, NULL, &sim_relay_addr, &hop.remote, e->data, e->len);
     return true;
 }
 
@@ -185,7 +185,7 @@ void sim_at_backbone(struct sim *sim, struct event *e)
     struct sim_node *n = &sim->nodes[e->node], *other = &sim->nodes[e->other];
     const struct sim_node *said = sim->backbone.names ? sim->backbone.names : other;
     const struct endpoint from = endpoint_uplink(0, identity_id(said->identity));
-    if (!n->uplink)
+    if (!n->uplink || n->asleep)
         return;
     if (e->kind == EVENT_PAIR) {
         on_pair(sim, e->node, e->other, e->on);

@@ -17,7 +17,19 @@ static void tell_lanes(struct sim_node *n, struct session *s)
         mesh_on_lanes(n->mesh, session_peer_slot(s), n->sim->now_us);
 }
 
-void sim_on_data(struct sim_node *n, uint8_t *data, size_t len)
+/* Of which node the session's peer is. */
+static const struct sim_node *whose(const struct sim_node *n, const struct session *s)
+{
+    const char *name;
+    struct node_id id;
+    bool known = mesh_peer_name(n->mesh, session_peer_slot(s), &id, &name);
+    for (unsigned i = 0; known && i < n->sim->node_count; i++)
+        if (id_compare(identity_id(n->sim->nodes[i].identity), &id) == 0)
+            return &n->sim->nodes[i];
+    return NULL;
+}
+
+void sim_on_data(struct sim_node *n, const struct endpoint *from, uint8_t *data, size_t len)
 {
     struct wire_header h;
     enum drop drop = wire_header_decode(data, len, &h);
@@ -33,6 +45,8 @@ void sim_on_data(struct sim_node *n, uint8_t *data, size_t len)
     if (drop)
         return;
     assert(plain[plain_len - 1] == FRAME_PATTERN);
+    if (plain_len > WIRE_INNER_LEN + 1 + SIM_STAMP_LEN)
+        sim_on_stamp(n, whose(n, s), from->carrier == CARRIER_UDP, plain + WIRE_INNER_LEN + 1);
     n->frames_received++;
     n->floods[session_peer_slot(s) % SIM_NODES_MAX] += plain[WIRE_INNER_LEN] == FRAME_GROUP;
     n->last_frame_us = n->sim->now_us;
@@ -50,6 +64,7 @@ static bool send_frame(struct sim_node *a, const struct sim_node *b, uint8_t fir
         uint8_t inner[WIRE_INNER_LEN], frame[2048], datagram[4096];
         memset(frame, FRAME_PATTERN, sizeof(frame));
         frame[0] = first;
+        sim_stamp(a, b, frame + 1);
         wire_inner_encode(&(struct wire_inner){0}, inner);
         const struct slice pieces[] = {{inner, sizeof(inner)}, {frame, len}};
         int n = session_seal(a->out[i].tx, WIRE_DATA, 0, pieces, 2, datagram);

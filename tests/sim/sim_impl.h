@@ -6,7 +6,8 @@
 
 #include "proto/relay/relay.h"
 
-#define EVENTS_MAX 65536
+#define EVENTS_MAX   65536
+#define SIM_BEGIN_US (1000 * 1000000ull)
 
 enum event_kind {
     EVENT_DATAGRAM,
@@ -26,8 +27,9 @@ enum event_kind {
 struct event {
     uint64_t at_us, order;
     enum event_kind kind;
-    struct addr from, to; /* datagrams */
-    unsigned pipe;        /* streams: and which end receives */
+    struct addr from, to;          /* datagrams … */
+    const struct sim_node *sender; /* … and who put them on the network; NULL: the backbone */
+    unsigned pipe;                 /* streams: and which end receives */
     bool to_dialler;
     unsigned node, other; /* uplinks: by number, who receives (PAIR: who said it), and who is meant */
     bool on;              /* PAIR, PAIRED */
@@ -50,6 +52,13 @@ struct pipe_ends {
     bool by_uplink;
 };
 
+/* As it was signed. */
+struct sim_record {
+    struct record record;
+    uint8_t whole[RECORD_MAX], signature[IDENTITY_SIGNATURE_LEN];
+    size_t len;
+};
+
 struct sim {
     struct sim_weather weather;
     struct sim_backbone backbone;
@@ -66,6 +75,8 @@ struct sim {
     struct relay_grant granted; /* … and the last channel that it gave out */
     struct nat_model *nats[SIM_NODES_MAX];
     unsigned nat_count;
+    uint64_t frames; /* that were sent so far */
+    bool watches_places, indices_collide;
 };
 
 uint64_t sim_next_random(struct sim *sim);
@@ -93,7 +104,7 @@ void sim_publish(struct sim_node *n); /* what is stale */
 void sim_check_tables(const struct sim_node *n);
 
 /* sim_frames.c */
-void sim_on_data(struct sim_node *n, uint8_t *data, size_t len);
+void sim_on_data(struct sim_node *n, const struct endpoint *from, uint8_t *data, size_t len);
 
 /* sim_stream.c */
 void sim_dial(struct sim_node *n, uint64_t conn, const struct target *target);
@@ -102,9 +113,8 @@ void sim_deliver_stream(struct sim *sim, struct event *e);
 struct pipe_ends *sim_pipe_of(struct sim_node *n, uint64_t conn, bool *is_dialler, unsigned *number);
 /* Something for the other end of the stream. */
 void sim_on_pipe(struct sim_node *n, uint64_t conn, enum event_kind kind, const uint8_t *data, size_t len);
-/* Ends the stream for both sides, after what is on its way; all of a node. */
+/* Ends the stream for both sides, after what is on its way. */
 void sim_cut(struct sim *sim, unsigned pipe);
-void sim_cut_streams_of(struct sim_node *n);
 
 /* sim_outputs.c */
 void sim_return_work(struct sim_node *n, bool done); /* that it holds */
@@ -129,6 +139,8 @@ void sim_leave_by(struct sim_node *n, uint16_t port, const struct addr *to, unsi
                   const uint8_t *data, size_t len);
 /* Who gets what was sent to that address, and at which port of its; NULL: nobody. */
 struct sim_node *sim_enter(struct sim *sim, const struct addr *from, const struct addr *to, uint16_t *port);
+/* Nothing passes between the two for the side that they are on; a NULL: the backbone. */
+bool sim_apart(const struct sim_node *a, const struct sim_node *b);
 void sim_look(struct sim_node *n, uint32_t slot);
 void sim_ask_address(struct sim_node *n); /* when it is due */
 void sim_on_told(struct sim_node *n, const struct event *e);
@@ -142,6 +154,19 @@ uint16_t sim_side_port(const struct sim_node *n, unsigned side);
 unsigned sim_side_at(const struct sim_node *n, uint16_t port);
 /* A datagram comes to a port. False: its socket is the node's or a side one, and the datagram is still to be delivered. */
 bool sim_meet(struct sim_node *n, const struct endpoint *from, uint16_t port, uint8_t *data, size_t len);
+
+/* sim_watch.c */
+#define SIM_STAMP_LEN 10
+/* The head of a frame: whose it is, for whom, and its number. Read where a session of from's opened it. */
+void sim_stamp(const struct sim_node *from, const struct sim_node *to, uint8_t out[SIM_STAMP_LEN]);
+void sim_on_stamp(struct sim_node *n, const struct sim_node *from, bool straight,
+                  const uint8_t in[SIM_STAMP_LEN]);
+/* A sealed datagram leaves. */
+void sim_on_sealed(struct sim_node *n, const uint8_t *data, size_t len);
+/* Straight or to a relay; from there. */
+void sim_on_sent(struct sim_node *n, const struct addr *to);
+void sim_on_heard(struct sim_node *n, const struct addr *from);
+void sim_unwatch(struct sim_node *n); /* it starts anew, or ends */
 
 /* sim_trunk.c */
 void sim_send_by_trunk(struct sim_node *n, uint64_t conn, const uint8_t *data, size_t len);
@@ -158,9 +183,9 @@ void sim_ask_relay(struct sim_node *n, const struct node_id *id);
 /* A datagram that was sent to an address arrives; data is its. True when the relay is there. */
 bool sim_at_relay(struct sim *sim, const struct event *e);
 extern const struct addr sim_relay_addr;
-/* Puts a datagram on the network. */
-void sim_send(struct sim *sim, const struct addr *from, const struct addr *to, const uint8_t *data,
-              size_t len);
+/* Puts a datagram on the network; sender NULL: the backbone does. */
+void sim_send(struct sim *sim, const struct sim_node *sender, const struct addr *from, const struct addr *to,
+              const uint8_t *data, size_t len);
 /* An event at an uplink, or at the backbone. */
 void sim_at_backbone(struct sim *sim, struct event *e);
 /* Whom an opener is said to be. */

@@ -60,6 +60,22 @@ void sim_put_beside(struct sim_node *n, struct sim_node *other)
     move_in(n, other->nat);
 }
 
+void sim_roam(struct sim_node *n, const struct nat_kind *kind)
+{
+    n->nat = NULL;
+    n->deaf = false;
+    n->seen = (struct addr){0};
+    n->ask_us = 0;
+    if (kind) {
+        sim_cut_streams_of(n);
+        sim_put_behind(n, kind);
+        mesh_network_changed(n->mesh, 1472, n->sim->now_us);
+        sim_do_outputs(n);
+    } else {
+        sim_move(n);
+    }
+}
+
 void sim_free_nats(struct sim *sim)
 {
     for (unsigned i = 0; i < sim->nat_count; i++)
@@ -94,13 +110,14 @@ void sim_leave_by(struct sim_node *n, uint16_t port, const struct addr *to, unsi
     struct addr from = inner;
     bool near = n->nat && is_inside(to) && in_same_house(n, to);
     bool arrives = (hops == 0 || hops >= HOPS_ACROSS || near) && !is_severed(n, to);
-    if (is_inside(to) && !near)
+    if ((is_inside(to) && !near) || n->no_udp)
         return;
+    sim_on_sent(n, to);
     if (n->nat && !near && (hops == 0 || hops >= HOPS_OUT))
         from = nat_out(n->nat, &inner, to, sim->now_us);
     n->watched_datagrams += addr_same_host(to, &n->watched);
     if (arrives && (!n->nat || near || !addr_same_host(to, &n->nat->outer) || n->nat->kind->hairpin))
-        sim_send(sim, &from, to, data, len);
+        sim_send(sim, n, &from, to, data, len);
 }
 
 void sim_leave(struct sim_node *n, const struct addr *to, unsigned hops, const uint8_t *data, size_t len)
@@ -129,10 +146,15 @@ struct sim_node *sim_enter(struct sim *sim, const struct addr *from, const struc
 
 /* ---- how it is seen ---- */
 
+static bool reaches_servers(const struct sim_node *n)
+{
+    return !n->sim->weather.no_udp && !n->no_udp && !sim_apart(n, NULL);
+}
+
 void sim_ask_address(struct sim_node *n)
 {
     struct sim *sim = n->sim;
-    if (!n->nat || !n->mesh || sim->weather.no_udp || n->ask_us > sim->now_us)
+    if (!n->nat || !n->mesh || n->asleep || !reaches_servers(n) || n->ask_us > sim->now_us)
         return;
     n->ask_us = sim->now_us + ASK_US;
     sim_push(sim, (struct event){.at_us = sim->now_us + 2 * sim_travel(sim),
@@ -146,6 +168,8 @@ void sim_look(struct sim_node *n, uint32_t slot)
 {
     struct sim *sim = n->sim;
     struct punch_seen seen = {.ports = NAT_PORTS_KEPT, .last = n->addr};
+    if (!reaches_servers(n))
+        return;
     if (n->nat) {
         struct addr inner = n->addr, first;
         inner.port = ++n->fresh;

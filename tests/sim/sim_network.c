@@ -4,6 +4,7 @@
 #include "sim_impl.h"
 
 #include "control_datagram.h"
+#include "nat.h"
 #include "proto/relay/relay.h"
 #include "proto/wire/wire.h"
 #include <string.h>
@@ -12,7 +13,7 @@ static void leave(struct sim_node *n, const struct endpoint *to, unsigned hops, 
                   size_t len)
 {
     if (to->interface && n->standby.family)
-        sim_send(n->sim, &n->standby, &to->remote, data, len);
+        sim_send(n->sim, n, &n->standby, &to->remote, data, len);
     else if (!n->cut)
         sim_leave_by(n, sim_side_port(n, to->side), &to->remote, hops, data, len);
 }
@@ -21,6 +22,7 @@ void sim_send_sealed(struct sim_node *n, const struct endpoint *to, unsigned hop
                      size_t len)
 {
     struct sim *sim = n->sim;
+    sim_on_sealed(n, data, len);
     if (to->carrier == CARRIER_UPLINK) {
         sim_send_by_uplink(n, &to->peer, data, len);
         return;
@@ -52,8 +54,8 @@ static uint64_t extra_us(struct sim *sim, const struct addr *a)
     return n ? n->far_us : 0;
 }
 
-void sim_send(struct sim *sim, const struct addr *from, const struct addr *to, const uint8_t *data,
-              size_t len)
+void sim_send(struct sim *sim, const struct sim_node *sender, const struct addr *from, const struct addr *to,
+              const uint8_t *data, size_t len)
 {
     bool fits = !sim->weather.no_udp && (!sim->weather.size_max || len <= sim->weather.size_max);
     for (int copies = sim_chance(sim, sim->weather.duplicate) ? 2 : 1; fits && copies > 0; copies--) {
@@ -65,6 +67,7 @@ void sim_send(struct sim *sim, const struct addr *from, const struct addr *to, c
                                      .kind = EVENT_DATAGRAM,
                                      .from = *from,
                                      .to = *to,
+                                     .sender = sender,
                                      .data = sim_copy(data, len),
                                      .len = len});
     }
@@ -83,7 +86,7 @@ void sim_arrive(struct sim_node *n, const struct endpoint *from, uint8_t *data, 
 {
     struct wire_header h;
     if (wire_header_decode(data, len, &h) == DROP_NONE && h.type == WIRE_DATA)
-        sim_on_data(n, data, len);
+        sim_on_data(n, from, data, len);
     else
         n->drops[control_datagram(n->mesh, from, data, len, n->sim->now_us)]++;
     sim_do_outputs(n);
@@ -107,19 +110,33 @@ static void arrive_relayed(struct sim_node *n, const struct event *e)
     sim_do_outputs(n);
 }
 
+/* Who is there, or behind the NAT that is. */
+static const struct sim_node *host_at(const struct sim *sim, const struct addr *to)
+{
+    for (unsigned i = 0; i < sim->node_count; i++) {
+        const struct sim_node *n = &sim->nodes[i];
+        if (addr_same_host(&n->addr, to) || (n->nat && addr_same_host(&n->nat->outer, to)))
+            return n;
+    }
+    return NULL;
+}
+
 void sim_deliver_datagram(struct sim *sim, struct event *e)
 {
     if (sim_at_relay(sim, e))
         return;
+    const struct sim_node *host = host_at(sim, &e->to), *sender = e->sender;
+    if (host && sim_apart(sender, host))
+        return;
     uint16_t port;
     struct sim_node *n = sim_enter(sim, &e->from, &e->to, &port);
-    if (n && (n->asleep || (n->cut && addr_equal(&e->to, &n->addr))))
+    if (n && (n->asleep || n->no_udp || (n->cut && addr_equal(&e->to, &n->addr))))
         return;
     bool relayed = wire_classify(e->data, e->len) == WIRE_CLASS_RELAY;
-    const struct sim_node *sender = sim_node_at(sim, &e->from);
     if (!n || (sender && sim->severed[sender->number][n->number]) || (n->behind_nat && !n->mapped) ||
         (n->shut && !relayed))
         return;
+    sim_on_heard(n, &e->from);
     if (relayed) {
         arrive_relayed(n, e);
         return;

@@ -136,6 +136,8 @@ void sim_kill(struct sim_node *n)
 {
     sim_uplink(n, false);
     sim_cut_streams_of(n);
+    n->seen = (struct addr){0};
+    n->ask_us = 0;
     n->out_count = n->in_count = 0;
     sim_return_work(n, false);
     n->stale = (struct slot_set){0};
@@ -144,7 +146,15 @@ void sim_kill(struct sim_node *n)
     mesh_free(n->mesh);
     n->mesh = NULL;
     sim_stop_relaying(n);
+    sim_unwatch(n);
     sim_publish(n);
+}
+
+void sim_stop(struct sim_node *n)
+{
+    mesh_shutdown(n->mesh, n->sim->now_us);
+    sim_do_outputs(n);
+    sim_kill(n);
 }
 
 void sim_restart(struct sim_node *n)

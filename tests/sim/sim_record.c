@@ -4,6 +4,7 @@
 #include "sim_impl.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Bytes of a record and its signature. */
@@ -19,18 +20,35 @@ void sim_take_record(struct sim_node *n, const uint8_t *whole, size_t len)
         n->drops[DROP_RECORD]++;
 }
 
+static struct mesh_record signed_record(const struct sim_record *r)
+{
+    return (struct mesh_record){&r->record, {{r->whole, r->len}, {r->signature, sizeof(r->signature)}}};
+}
+
 void sim_sign(struct sim_node *n, uint64_t seq)
 {
-    static struct record record;
-    static uint8_t whole[RECORD_MAX + IDENTITY_SIGNATURE_LEN];
-    uint8_t signature[IDENTITY_SIGNATURE_LEN];
-    size_t len;
-    record = (struct record){.id = *identity_id(n->identity), .seq = seq, .candidate_count = 1};
-    memcpy(record.spki, identity_spki(n->identity), sizeof(record.spki));
-    record.candidates[0] = (struct candidate){CANDIDATE_HOST, n->addr, (uint16_t)(n->addr.port - 1000)};
-    int err = record_sign(&record, n->identity, whole, RECORD_MAX, &len, signature);
+    if (!n->record)
+        n->record = reallocarray(NULL, 1, sizeof(*n->record));
+    assert(n->record);
+    struct record *r = &n->record->record;
+    *r = (struct record){
+        .id = *identity_id(n->identity), .seq = seq, .candidate_count = n->seen.family ? 2 : 1};
+    memcpy(r->spki, identity_spki(n->identity), sizeof(r->spki));
+    r->candidates[0] = (struct candidate){CANDIDATE_HOST, n->addr, (uint16_t)(n->addr.port - 1000)};
+    r->candidates[1] = (struct candidate){CANDIDATE_REFLEXIVE, n->seen, 0};
+    int err =
+        record_sign(r, n->identity, n->record->whole, RECORD_MAX, &n->record->len, n->record->signature);
     assert(!err);
-    const struct mesh_record own = {&record, {{whole, len}, {signature, sizeof(signature)}}};
+    const struct mesh_record own = signed_record(n->record);
     err = mesh_set_own_record(n->mesh, &own);
     assert(!err);
+}
+
+void sim_look_up(struct sim_node *n, const struct sim_node *other)
+{
+    if (!other->record)
+        return;
+    const struct mesh_record said = signed_record(other->record);
+    n->kept += mesh_on_record(n->mesh, &said, n->sim->now_us);
+    sim_do_outputs(n);
 }

@@ -45,9 +45,21 @@ bool sim_pass_on(struct sim_node *n, const struct event *e, uint32_t channel)
         return false;
     if (relay_desk_pass(n->desk, &e->from, e->data, e->len, e->len, n->sim->now_us, &train) == RELAY_PASS) {
         n->passed++;
-        sim_send(n->sim, &n->addr, &train.to.remote, e->data, e->len);
+        sim_send(n->sim, n, &n->addr, &train.to.remote, e->data, e->len);
     }
     return true;
+}
+
+bool sim_apart(const struct sim_node *a, const struct sim_node *b)
+{
+    return (a ? a->side : 0) != (b ? b->side : 0);
+}
+
+void sim_part(struct sim_node *n, unsigned side)
+{
+    n->side = side;
+    sim_cut_streams_of(n);
+    sim_uplink(n, false);
 }
 
 void sim_sever(struct sim_node *a, struct sim_node *b, bool on)

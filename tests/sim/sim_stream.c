@@ -28,7 +28,7 @@ void sim_dial(struct sim_node *n, uint64_t conn, const struct target *target)
     struct sim_node *other = by_uplink ? sim_uplinked(sim, &target->id) : listener(sim, &target->addr);
     n->opened += by_uplink;
     sim->pipes[number] = (struct pipe_ends){{n, conn, 0, false}, {other, 0, 0, false}, true, by_uplink};
-    bool severed = other && sim->severed[n->number][other->number];
+    bool severed = other && (sim->severed[n->number][other->number] || sim_apart(n, other));
     if (other && (other->shut || other->deaf || severed) && !by_uplink)
         return; /* nobody answers */
     bool listens = other != NULL;

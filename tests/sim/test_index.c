@@ -44,6 +44,7 @@ static void a_promised_index_is_not_promised_again(void **state)
     static const struct sim_weather fair = {.delay_us = 5000};
     for (unsigned round = 0; round < ROUNDS; round++) {
         struct sim *sim = sim_new(round, &fair);
+        sim_let_indices_collide(sim);
         struct sim_node *pair[] = {sim_add(sim, true, 4 * SECOND, 60 * SECOND),
                                    sim_add(sim, true, 4 * SECOND, 60 * SECOND)};
         sim_connect(pair[0], pair[1], NULL);

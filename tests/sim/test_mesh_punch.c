@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "nat.h"
+#include "nat_kinds.h"
 #include "pair.h"
 #include "proto/punch/punch.h"
 #include <setjmp.h>
@@ -15,50 +16,6 @@
 
 #define SECOND    USEC_PER_SEC
 #define DIRECT_US (15 * SECOND)
-#define FORGET_US (30 * SECOND)
-
-static const struct nat_kind kinds[] = {
-    {.name = "full cone", .expiry_us = FORGET_US},
-    {.name = "address-restricted", .filter = NAT_BY_ADDRESS, .expiry_us = FORGET_US},
-    {.name = "port-restricted", .filter = NAT_BY_PORT, .expiry_us = FORGET_US},
-    {.name = "port-restricted, unguarded", .filter = NAT_BY_PORT, .unguarded = true, .expiry_us = FORGET_US},
-    {.name = "port-restricted, random", .filter = NAT_BY_PORT, .numbers = NAT_RANDOM, .expiry_us = FORGET_US},
-    {.name = "symmetric, sequential",
-     .mapping = NAT_BY_PORT,
-     .filter = NAT_BY_PORT,
-     .numbers = NAT_SEQUENCE,
-     .expiry_us = FORGET_US},
-    {.name = "symmetric, sequential, unguarded",
-     .mapping = NAT_BY_PORT,
-     .filter = NAT_BY_PORT,
-     .numbers = NAT_SEQUENCE,
-     .unguarded = true,
-     .expiry_us = FORGET_US},
-    {.name = "by address, sequential",
-     .mapping = NAT_BY_ADDRESS,
-     .filter = NAT_BY_ADDRESS,
-     .numbers = NAT_SEQUENCE,
-     .expiry_us = FORGET_US},
-    {.name = "by address, random",
-     .mapping = NAT_BY_ADDRESS,
-     .filter = NAT_BY_PORT,
-     .numbers = NAT_RANDOM,
-     .expiry_us = FORGET_US},
-    {.name = "symmetric, random",
-     .mapping = NAT_BY_PORT,
-     .filter = NAT_BY_PORT,
-     .numbers = NAT_RANDOM,
-     .expiry_us = FORGET_US},
-    {.name = "symmetric, random, open",
-     .mapping = NAT_BY_PORT,
-     .numbers = NAT_RANDOM,
-     .expiry_us = FORGET_US},
-};
-#define KINDS      (sizeof(kinds) / sizeof(*kinds))
-#define GUARDED    2
-#define UNGUARDED  3
-#define SEQUENTIAL 5
-#define RANDOM     9
 
 static const struct sim_weather weather = {.delay_us = 15000, .jitter_us = 5000, .uplink_us = 40000};
 
@@ -112,9 +69,9 @@ static void a_pair_is_straight_within_15_seconds_where_its_nats_allow_it(void **
 {
     (void)state;
     uint64_t seed = 1;
-    for (size_t a = 0; a < KINDS; a++)
-        for (size_t b = a; b < KINDS; b++, seed++)
-            judge(seed, &kinds[seed % 2 ? a : b], &kinds[seed % 2 ? b : a]);
+    for (size_t a = 0; a < NAT_KINDS; a++)
+        for (size_t b = a; b < NAT_KINDS; b++, seed++)
+            judge(seed, &nat_kinds[seed % 2 ? a : b], &nat_kinds[seed % 2 ? b : a]);
 }
 
 /* Enough that no path is left alone. */
@@ -128,7 +85,7 @@ static void now_and_then(void *context)
 static void a_straight_path_lasts(void **state)
 {
     (void)state;
-    struct pair lab = open_lab(2, &kinds[UNGUARDED], &kinds[SEQUENTIAL]);
+    struct pair lab = open_lab(2, &nat_kinds[NAT_UNGUARDED], &nat_kinds[NAT_SEQUENTIAL]);
     exchange_until(&lab, DIRECT_US, true);
     sim_run(lab.sim, 600 * SECOND, now_and_then, &lab);
     assert_true(pair_both_by(&lab, CARRIER_UDP));
@@ -139,7 +96,7 @@ static void a_straight_path_lasts(void **state)
 static void what_went_quiet_is_punched_again_once_data_flows(void **state)
 {
     (void)state;
-    struct pair lab = open_lab(10, &kinds[UNGUARDED], &kinds[UNGUARDED]);
+    struct pair lab = open_lab(10, &nat_kinds[NAT_UNGUARDED], &nat_kinds[NAT_UNGUARDED]);
     exchange_until(&lab, DIRECT_US, true);
     sim_run(lab.sim, 600 * SECOND, NULL, NULL);
     assert_false(pair_both_by(&lab, CARRIER_UDP));
@@ -152,7 +109,7 @@ static void what_went_quiet_is_punched_again_once_data_flows(void **state)
 static void a_nat_that_starts_anew_is_punched_again(void **state)
 {
     (void)state;
-    struct pair lab = open_lab(3, &kinds[GUARDED], &kinds[GUARDED]);
+    struct pair lab = open_lab(3, &nat_kinds[NAT_GUARDED], &nat_kinds[NAT_GUARDED]);
     exchange_until(&lab, DIRECT_US, true);
     assert_true(pair_both_by(&lab, CARRIER_UDP));
     nat_reset(lab.a->nat);
@@ -166,7 +123,7 @@ static void a_nat_that_starts_anew_is_punched_again(void **state)
 static void what_cannot_be_punched_costs_little(void **state)
 {
     (void)state;
-    struct pair lab = open_lab(4, &kinds[RANDOM], &kinds[RANDOM]);
+    struct pair lab = open_lab(4, &nat_kinds[NAT_DRAWING], &nat_kinds[NAT_DRAWING]);
     lab.a->watched = lab.b->nat->outer;
     sim_run(lab.sim, 20 * SECOND, now_and_then, &lab);
     uint64_t first = lab.a->watched_datagrams;
@@ -187,7 +144,7 @@ static struct mesh_peer view(const struct sim_node *n, const struct sim_node *ot
 static void a_pair_that_stays_relayed_says_why(void **state)
 {
     (void)state;
-    struct pair lab = open_lab(5, &kinds[GUARDED], &kinds[RANDOM]);
+    struct pair lab = open_lab(5, &nat_kinds[NAT_GUARDED], &nat_kinds[NAT_DRAWING]);
     sim_sever(lab.a, lab.b, true);
     sim_run(lab.sim, 40 * SECOND, NULL, NULL);
     assert_string_equal(view(lab.a, lab.b).crooked,
@@ -195,7 +152,7 @@ static void a_pair_that_stays_relayed_says_why(void **state)
     assert_string_equal(view(lab.b, lab.a).crooked,
                         "our NAT draws ports at random, and the peer's lets in only what it has sent to");
     sim_free(lab.sim);
-    lab = open_lab(6, &kinds[GUARDED], &kinds[GUARDED]);
+    lab = open_lab(6, &nat_kinds[NAT_GUARDED], &nat_kinds[NAT_GUARDED]);
     exchange_until(&lab, DIRECT_US, true);
     assert_string_equal(view(lab.a, lab.b).crooked, "");
     sim_free(lab.sim);
@@ -211,8 +168,8 @@ static void an_earlier_version_is_probed_at_once(void **state)
     lab.b = sim_add(lab.sim, false, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
     lab.a->features_off = HELLO_FEATURE_PUNCH;
     sim_start_anew(lab.a);
-    sim_put_behind(lab.a, &kinds[GUARDED]);
-    sim_put_behind(lab.b, &kinds[GUARDED]);
+    sim_put_behind(lab.a, &nat_kinds[NAT_GUARDED]);
+    sim_put_behind(lab.b, &nat_kinds[NAT_GUARDED]);
     sim_run(lab.sim, SECOND, NULL, NULL);
     sim_uplink(lab.a, true);
     sim_uplink(lab.b, true);
@@ -229,7 +186,7 @@ static void two_behind_one_nat_meet_inside(void **state)
     sim_backbone(lab.sim)->relays = true;
     lab.a = sim_add(lab.sim, true, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
     lab.b = sim_add(lab.sim, false, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
-    sim_put_behind(lab.a, &kinds[RANDOM]);
+    sim_put_behind(lab.a, &nat_kinds[NAT_DRAWING]);
     sim_put_beside(lab.b, lab.a);
     sim_run(lab.sim, SECOND, NULL, NULL);
     sim_uplink(lab.a, true);
@@ -253,7 +210,7 @@ static void a_handshake_in_the_middle_of_a_round_leaves_none_of_its_addresses(vo
 {
     (void)state;
     const struct addr elsewhere = {.family = 4, .port = 5000, .ip = {198, 51, 100, 200}};
-    struct pair lab = open_lab(11, &kinds[GUARDED], &kinds[RANDOM]);
+    struct pair lab = open_lab(11, &nat_kinds[NAT_GUARDED], &nat_kinds[NAT_DRAWING]);
     sim_run(lab.sim, 20 * SECOND, NULL, NULL);
     struct message said = {.type = MESSAGE_PUNCH, .punch = {.round = 1000}};
     said.punch.candidates = (struct message_candidates){1, {{CANDIDATE_REFLEXIVE, elsewhere, 0}}};
@@ -278,7 +235,7 @@ static void who_asks_is_answered_though_it_is_heard_straight(void **state)
 {
     (void)state;
     const struct addr elsewhere = {.family = 4, .port = 5000, .ip = {198, 51, 100, 200}};
-    struct pair lab = open_lab(12, &kinds[0], &kinds[RANDOM]);
+    struct pair lab = open_lab(12, &nat_kinds[0], &nat_kinds[NAT_DRAWING]);
     exchange_until(&lab, DIRECT_US, true);
     assert_true(pair_both_by(&lab, CARRIER_UDP));
     exchange_until(&lab, 30 * SECOND, false);
@@ -301,7 +258,7 @@ static void liars_make_nobody_send_more_than_the_budget_to_a_victim(void **state
     struct sim *sim = sim_new(9, &weather);
     struct sim_node *node = sim_add(sim, true, MESH_RATCHET_US, MESH_REHANDSHAKE_US), *liars[LIARS];
     sim_backbone(sim)->relays = true;
-    sim_put_behind(node, &kinds[GUARDED]);
+    sim_put_behind(node, &nat_kinds[NAT_GUARDED]);
     sim_run(sim, SECOND, NULL, NULL);
     sim_uplink(node, true);
     for (unsigned i = 0; i < LIARS; i++) {
