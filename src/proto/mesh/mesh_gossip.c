@@ -278,9 +278,14 @@ bool mesh_on_record(struct mesh *m, const struct mesh_record *r, uint64_t now_us
     uint64_t before = p && p->record ? p->record->seq : 0;
     if (!p || record->seq < before)
         return false;
-    bool changed = record->seq > before && keep(m, p, r) && is_listed(p);
-    if (!peer_path_answers(p)) /* else it is where it is */
-        mesh_set_record(m, &record->id, record->name, record->candidates, record->candidate_count, now_us);
+    bool kept = record->seq > before && keep(m, p, r), changed = kept && is_listed(p);
+    if (peer_path_answers(p)) /* it is where it is */
+        return changed;
+    if (kept) { /* it was there of late, however long it was dialled in vain before */
+        mesh_touch(m, p);
+        peer_dial_soon(p, now_us);
+    }
+    mesh_set_record(m, &record->id, record->name, record->candidates, record->candidate_count, now_us);
     return changed;
 }
 
