@@ -511,6 +511,46 @@ static void who_never_answers_is_sent_little(void **state)
     sim_free(p.sim);
 }
 
+/* It stopped without a word while there was no connection, so nothing but silence tells of it. */
+static void who_forgot_the_session_is_dialled_however_late_it_is_back(void **state)
+{
+    (void)state;
+    struct pair p = {.sim = sim_new(31, &fair)};
+    struct sim_node **nodes[] = {&p.a, &p.b};
+    for (unsigned i = 0; i < 2; i++) {
+        *nodes[i] = sim_add(p.sim, i == 0, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+        (*nodes[i])->control_idle_us = IDLE;
+        sim_start_anew(*nodes[i]);
+    }
+    sim_connect(p.b, p.a, NULL);
+    sim_run(p.sim, 2 * IDLE, NULL, NULL);
+    assert_control(&p, MESH_CONTROL_IDLE);
+    sim_kill(p.a);
+    sim_run(p.sim, 60 * SECOND, NULL, NULL);
+    sim_restart(p.a);
+    sim_run(p.sim, 20 * SECOND, NULL, NULL);
+    assert_true(sim_connected(p.b, p.a) && sim_connected(p.a, p.b));
+    sim_free(p.sim);
+}
+
+/* Datagrams pass no more, while handshakes do. */
+static void handshakes_that_mend_nothing_end(void **state)
+{
+    (void)state;
+    struct pair p = {.sim = sim_new(32, &fair)};
+    p.a = sim_add_carried(p.sim, CARRIERS_UDP);
+    p.b = sim_add_carried(p.sim, CARRIERS_UDP);
+    sim_connect(p.b, p.a, NULL);
+    sim_run(p.sim, 2 * SECOND, NULL, NULL);
+    assert_true(sim_connected(p.a, p.b));
+    sim_weather(p.sim)->no_udp = true;
+    sim_run(p.sim, 60 * SECOND, NULL, NULL);
+    unsigned before = sim_dialled(p.sim);
+    sim_run(p.sim, 60 * SECOND, NULL, NULL);
+    assert_int_equal(sim_dialled(p.sim), before);
+    sim_free(p.sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -534,6 +574,8 @@ int main(void)
         cmocka_unit_test(forged_offsets_end_their_stream_alone),
         cmocka_unit_test(an_answer_to_nothing_ends_no_handshake_of_others),
         cmocka_unit_test(who_never_answers_is_sent_little),
+        cmocka_unit_test(who_forgot_the_session_is_dialled_however_late_it_is_back),
+        cmocka_unit_test(handshakes_that_mend_nothing_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,7 +24,7 @@
 #define RENEW_LEAST_US 1000000ull
 #define RENEW_MOST_US  15000000ull
 /* A path that fails mostly heals or has a substitute; if not, the peer may be another process by now and a
- * new handshake helps. Beyond some time it is the network, and handshakes do not. */
+ * new handshake helps. Beyond some time, and one that succeeded, it is the network, and handshakes do not. */
 #define BROKEN_US         2000000ull
 #define BROKEN_GIVE_UP_US 30000000ull
 
@@ -100,6 +100,12 @@ void peer_dial_here(struct peer *p, const struct target *target, uint64_t now_us
     peer_dial_soon(p, now_us);
 }
 
+/* Its paths are broken since then, and a handshake may help. */
+static bool may_mend(const struct peer *p, uint64_t since_us, uint64_t now_us)
+{
+    return since_us && (now_us - since_us < BROKEN_GIVE_UP_US || link_live_us(p->current) < since_us);
+}
+
 /* From when on another link is of use. A member without a session waits for its turn. */
 static uint64_t wants_link_at(const struct peer *p, uint64_t now_us)
 {
@@ -110,7 +116,7 @@ static uint64_t wants_link_at(const struct peer *p, uint64_t now_us)
     bool needed = p->dial.broke || !peer_carries_control(p);
     if (!l || !peer_send_session(p) || (!link_has_stream(l) && needed))
         at = 0;
-    else if (since_us && now_us - since_us < BROKEN_GIVE_UP_US && since_us + BROKEN_US < at)
+    else if (may_mend(p, since_us, now_us) && since_us + BROKEN_US < at)
         at = since_us + BROKEN_US;
     return at > p->dial.renew_at_us ? at : p->dial.renew_at_us;
 }
