@@ -164,6 +164,26 @@ static void who_is_dialled_in_vain_is_dialled_at_once_when_its_record_is_newer(v
     sim_free(t.sim);
 }
 
+/* Its path answered to the last. */
+static void who_said_goodbye_and_is_back_is_dialled_at_once_when_its_record_is_newer(void **state)
+{
+    (void)state;
+    struct trio t = make_trio(&fair);
+    sim_want(t.a, t.b);
+    sim_look_up(t.a, t.b);
+    sim_run(t.sim, 3 * SECOND, NULL, NULL);
+    assert_true(sim_connected(t.a, t.b));
+    sim_stop(t.b);
+    sim_run(t.sim, 120 * SECOND, NULL, NULL);
+    sim_restart(t.b);
+    assert_int_equal(mesh_allow(t.b->mesh, identity_id(t.a->identity)), 0);
+    sim_sign(t.b, 2000);
+    sim_look_up(t.a, t.b);
+    sim_run(t.sim, SECOND, NULL, NULL);
+    assert_true(sim_connected(t.a, t.b));
+    sim_free(t.sim);
+}
+
 /* ---- who is sought beside many ---- */
 
 /* So many of n's peers are nowhere. */
@@ -367,6 +387,7 @@ int main(void)
         cmocka_unit_test(newest_record_wins_and_an_older_one_is_not_taken),
         cmocka_unit_test(records_of_strangers_are_no_change_of_what_is_kept_for_the_next_start),
         cmocka_unit_test(who_is_dialled_in_vain_is_dialled_at_once_when_its_record_is_newer),
+        cmocka_unit_test(who_said_goodbye_and_is_back_is_dialled_at_once_when_its_record_is_newer),
         cmocka_unit_test(who_is_sought_anew_does_not_wait_for_one_that_is_never_found),
         cmocka_unit_test(one_that_is_sought_is_found_among_many_that_are_not),
         cmocka_unit_test(all_that_are_sought_have_a_turn_before_questions_grow_rarer),

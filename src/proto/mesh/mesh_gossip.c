@@ -279,7 +279,7 @@ bool mesh_on_record(struct mesh *m, const struct mesh_record *r, uint64_t now_us
     if (!p || record->seq < before)
         return false;
     bool kept = record->seq > before && keep(m, p, r), changed = kept && is_listed(p);
-    if (peer_path_answers(p)) /* it is where it is */
+    if (peer_send_session(p) && peer_path_answers(p)) /* it is where it is */
         return changed;
     if (kept) { /* it was there of late, however long it was dialled in vain before */
         mesh_touch(m, p);
