@@ -226,6 +226,25 @@ static void who_yields_its_own_round_has_paid_for_the_other_s(void **state)
     assert_int_equal(p.state, PUNCH_DUE);
 }
 
+/* Else two whose rounds come in turn would find the other without one each time. */
+static void a_round_that_is_not_answered_is_not_paid_for(void **state)
+{
+    (void)state;
+    struct punch p = {0};
+    struct punch_way w = relayed(true);
+    punch_begin(&p);
+    p.budget.full_us = START + (PUNCH_ROUNDS - 1ull) * PUNCH_BUDGET_US; /* one is left */
+    uint64_t now = START;
+    for (unsigned i = 0; i < 3; i++) /* it is said three times */
+        now = until(&p, &w, PUNCH_STEP_ASK, now, now + 5 * SECOND);
+    now = until(&p, &w, PUNCH_STEP_ASK, now, now + 5 * SECOND);
+    assert_int_equal(p.round, 2);
+    struct punch_offer o = offer(2, true);
+    punch_on_offer(&p, &o, &w, now);
+    now = until(&p, &w, PUNCH_STEP_END, now, now + 5 * SECOND);
+    assert_true(until(&p, &w, PUNCH_STEP_ASK, now, now + 60 * SECOND) > now + 10 * SECOND);
+}
+
 static void held_addresses_are_let_go_where_nothing_carries(void **state)
 {
     (void)state;
@@ -372,6 +391,7 @@ int main(void)
         cmocka_unit_test(old_rounds_are_not_answered),
         cmocka_unit_test(of_two_that_ask_the_lower_id_stands),
         cmocka_unit_test(who_yields_its_own_round_has_paid_for_the_other_s),
+        cmocka_unit_test(a_round_that_is_not_answered_is_not_paid_for),
         cmocka_unit_test(held_addresses_are_let_go_where_nothing_carries),
         cmocka_unit_test(the_next_ports_of_a_sequence_are_told_and_sent_to_first),
         cmocka_unit_test(the_ports_of_a_round_hold_until_the_pause),

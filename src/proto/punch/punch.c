@@ -122,9 +122,16 @@ static enum punch_step begin_round(struct punch *p, const struct punch_way *w, u
     return PUNCH_STEP_NONE;
 }
 
+/* Nothing was sent but the question. Else two that have a round in turn, each when the other has none, have none together. */
+static void give_back(struct punch *p)
+{
+    p->budget.full_us -= PUNCH_BUDGET_US;
+}
+
 static enum punch_step ask(struct punch *p, const struct punch_way *w, uint64_t now_us)
 {
     if (p->asks == ASKS) {
+        give_back(p);
         fail(p, PUNCH_WHY_SILENT, w->lower, now_us);
         return PUNCH_STEP_NONE;
     }
