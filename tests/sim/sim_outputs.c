@@ -91,7 +91,12 @@ static void do_one(struct sim_node *n, const struct mesh_output *o)
         n->wants = o->kind == MESH_OUTPUT_WANT;
         break;
     case MESH_OUTPUT_OVERLAY:
+        break;
     case MESH_OUTPUT_GONE:
+        n->absent = o->absent;
+        break;
+    case MESH_OUTPUT_MEMBER:
+        n->expected++;
         break;
     case MESH_OUTPUT_NOTICE:
         notice(n, o->notice, (const char *)o->payload + strlen((const char *)o->payload) + 1);

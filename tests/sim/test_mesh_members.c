@@ -195,7 +195,7 @@ static void a_frame_for_a_member_has_it_dialled_before_its_turn(void **state)
     allow(b, a);
     sim_run(t.sim, 20 * USEC_PER_MSEC, NULL, NULL);
     assert_false(sim_connected(a, b));
-    mesh_on_demand(a->mesh, slot_of(a, b), sim_now(t.sim));
+    mesh_on_sought(a->mesh, slot_of(a, b), sim_now(t.sim));
     sim_do_outputs(a);
     sim_run(t.sim, 2 * SECOND, NULL, NULL);
     assert_true(sim_connected(a, b));
@@ -221,6 +221,36 @@ static void asking_for_a_member_that_is_not_there_makes_few_dials(void **state)
     sim_free(t.sim);
 }
 
+/* Each frame for one of them, over and over. */
+static unsigned seek_all(const struct members *t, unsigned rounds)
+{
+    struct sim_node *a = t->list[0];
+    unsigned before = sim_dialled(t->sim);
+    for (unsigned i = 0; i < rounds; i++) {
+        for (uint32_t slot = 0; slot < DEAD; slot++)
+            mesh_on_sought(a->mesh, slot, sim_now(t->sim));
+        sim_do_outputs(a);
+        sim_run(t->sim, 10 * USEC_PER_MSEC, NULL, NULL);
+    }
+    return sim_dialled(t->sim) - before;
+}
+
+static void frames_for_members_that_are_not_there_make_few_dials(void **state)
+{
+    (void)state;
+    struct members t = make(1, &fair);
+    for (unsigned i = 0; i < DEAD; i++) {
+        const struct node_id id = absent(i);
+        const struct addr there = nobodys(i);
+        assert_int_equal(mesh_allow(t.list[0]->mesh, &id), 0);
+        tell_where(t.list[0], &id, &there);
+    }
+    sim_do_outputs(t.list[0]);
+    sim_run(t.sim, 30 * MINUTE, NULL, NULL);
+    assert_in_range(seek_all(&t, 2000), MESH_SOUGHT_BURST, MESH_SOUGHT_BURST + 21 * MESH_SOUGHT_RATE);
+    sim_free(t.sim);
+}
+
 static void directory_is_asked_where_nothing_is_known_and_where_that_failed(void **state)
 {
     (void)state;
@@ -238,6 +268,50 @@ static void directory_is_asked_where_nothing_is_known_and_where_that_failed(void
         asked = asked || a->wants;
     }
     assert_true(asked);
+    sim_free(t.sim);
+}
+
+/* As a node that is stopped. */
+static void leave(struct sim_node *n)
+{
+    mesh_shutdown(n->mesh, sim_now(n->sim));
+    sim_do_outputs(n);
+    sim_run(n->sim, SECOND, NULL, NULL);
+    sim_kill(n);
+}
+
+/* What they claimed is remembered as long as they may come back. */
+static void members_without_a_session_are_told_of_and_others_are_not(void **state)
+{
+    (void)state;
+    struct members t = make(3, &fair);
+    struct sim_node *a = t.list[0], *b = t.list[1], *c = t.list[2];
+    list_others(&(struct members){t.sim, {a, b}, 2}, a);
+    assert_int_equal(a->expected, 1);
+    allow(b, a);
+    mesh_set_policy(a->mesh, true, sim_now(t.sim));
+    sim_connect(c, a, NULL);
+    sim_run(t.sim, 5 * SECOND, NULL, NULL);
+    assert_true(sim_connected(a, b) && sim_connected(a, c));
+    leave(c);
+    assert_int_equal(a->notes[MESH_NOTICE_LOST], 1);
+    assert_false(a->absent);
+    sim_restart(c);
+    sim_connect(c, a, NULL);
+    sim_run(t.sim, 5 * SECOND, NULL, NULL);
+    allow(a, c); /* it has a session */
+    sim_do_outputs(a);
+    assert_int_equal(a->expected, 1);
+    leave(b);
+    assert_int_equal(a->notes[MESH_NOTICE_LOST], 2);
+    assert_true(a->absent);
+    sim_restart(b);
+    allow(b, a);
+    sim_run(t.sim, 5 * MINUTE, NULL, NULL);
+    assert_true(sim_connected(a, b));
+    assert_int_equal(mesh_disallow(a->mesh, identity_id(b->identity), sim_now(t.sim)), 0);
+    sim_do_outputs(a);
+    assert_false(a->absent);
     sim_free(t.sim);
 }
 
@@ -295,7 +369,9 @@ int main(void)
         cmocka_unit_test(members_that_are_not_there_are_dialled_ever_more_rarely),
         cmocka_unit_test(a_frame_for_a_member_has_it_dialled_before_its_turn),
         cmocka_unit_test(asking_for_a_member_that_is_not_there_makes_few_dials),
+        cmocka_unit_test(frames_for_members_that_are_not_there_make_few_dials),
         cmocka_unit_test(directory_is_asked_where_nothing_is_known_and_where_that_failed),
+        cmocka_unit_test(members_without_a_session_are_told_of_and_others_are_not),
         cmocka_unit_test(lists_that_change_are_followed),
         cmocka_unit_test(peer_tells_why_it_is_not_connected),
     };

@@ -39,7 +39,7 @@ static struct addr_prefix address(uint8_t host)
 static void claim(struct fixture *x, uint32_t slot, uint8_t host)
 {
     struct addr_prefix a = address(host);
-    switch_claim(x->sw, slot, &a, 1);
+    switch_claim(x->sw, slot, &a, 1, NULL, 0);
 }
 
 /* Long after whatever was asked before. */
@@ -70,8 +70,8 @@ static void an_address_that_two_claim_is_for_everybody_until_one_is_gone(void **
     assert_int_equal(ask(x, 7), SWITCH_PORT_FLOOD);
     claim(x, 6, 7);
     assert_int_equal(ask(x, 7), SWITCH_PORT_FLOOD);
-    switch_claim(x->sw, 2, NULL, 0);
-    switch_claim(x->sw, 6, NULL, 0);
+    switch_claim(x->sw, 2, NULL, 0, NULL, 0);
+    switch_claim(x->sw, 6, NULL, 0, NULL, 0);
     assert_int_equal(ask(x, 7), 5);
     claim(x, 5, 8); /* it has another one now */
     assert_int_equal(ask(x, 7), SWITCH_PORT_FLOOD);
@@ -100,13 +100,13 @@ static void a_peer_claims_so_many_addresses_and_no_more(void **state)
     for (unsigned i = 0; i <= SWITCH_ADDRESSES_MAX; i++)
         list[i] = address((uint8_t)(100 + i));
     list[1] = list[0];
-    switch_claim(x->sw, 4, list, SWITCH_ADDRESSES_MAX + 1);
+    switch_claim(x->sw, 4, list, SWITCH_ADDRESSES_MAX + 1, NULL, 0);
     assert_int_equal(ask(x, 100), 4);
     assert_int_equal(ask(x, 100 + SWITCH_ADDRESSES_MAX - 1), 4);
     assert_int_equal(ask(x, 100 + SWITCH_ADDRESSES_MAX), SWITCH_PORT_FLOOD);
-    switch_claim(x->sw, PEERS, list, 1); /* of no peer */
+    switch_claim(x->sw, PEERS, list, 1, NULL, 0); /* of no peer */
     assert_int_equal(ask(x, 100), 4);
-    switch_claim(x->sw, 4, NULL, 0);
+    switch_claim(x->sw, 4, NULL, 0, NULL, 0);
     for (unsigned i = 0; i < SWITCH_ADDRESSES_MAX; i++)
         assert_int_equal(ask(x, (uint8_t)(100 + i)), SWITCH_PORT_FLOOD);
 }
@@ -120,15 +120,58 @@ static void claims_of_liars_keep_nobody_from_being_asked_for(void **state)
         all[i] = address((uint8_t)(1 + i));
     claim(x, 1, 1);
     for (uint32_t liar = 5; liar < PEERS; liar++)
-        switch_claim(x->sw, liar, all, SWITCH_ADDRESSES_MAX);
+        switch_claim(x->sw, liar, all, SWITCH_ADDRESSES_MAX, NULL, 0);
     assert_int_equal(ask(x, 1), SWITCH_PORT_FLOOD);
     for (uint32_t liar = 6; liar < PEERS; liar++)
-        switch_claim(x->sw, liar, NULL, 0);
+        switch_claim(x->sw, liar, NULL, 0, NULL, 0);
     assert_int_equal(ask(x, 1), SWITCH_PORT_FLOOD);
     assert_int_equal(ask(x, 2), 5); /* nobody else says so, and then everybody is asked: */
     assert_int_equal(switch_ask(x->sw, &all[1].addr, x->now + SECOND), SWITCH_PORT_FLOOD);
-    switch_claim(x->sw, 5, all, SWITCH_ADDRESSES_MAX); /* saying it again makes no difference */
+    switch_claim(x->sw, 5, all, SWITCH_ADDRESSES_MAX, NULL, 0); /* saying it again makes no difference */
     assert_int_equal(switch_ask(x->sw, &all[1].addr, x->now + 2 * SECOND), SWITCH_PORT_FLOOD);
+}
+
+static int absent(struct fixture *x, uint8_t host)
+{
+    struct addr_prefix a = address(host);
+    return switch_absent(x->sw, &a.addr);
+}
+
+static void who_has_lost_its_session_is_known_by_what_it_claimed(void **state)
+{
+    struct fixture *x = *state;
+    const uint8_t mac[6] = {2, 0, 0, 0, 0, 7}, another[6] = {2, 0, 0, 0, 0, 8};
+    struct addr_prefix a = address(7);
+    switch_claim(x->sw, 3, &a, 1, &mac, 1);
+    assert_int_equal(absent(x, 7), SWITCH_PORT_FLOOD);
+    assert_int_equal(switch_absent_mac(x->sw, mac), SWITCH_PORT_FLOOD);
+    switch_claim_absent(x->sw, 3);
+    assert_int_equal(ask(x, 7), SWITCH_PORT_FLOOD);
+    assert_int_equal(absent(x, 7), 3);
+    assert_int_equal(absent(x, 8), SWITCH_PORT_FLOOD);
+    assert_int_equal(switch_absent_mac(x->sw, mac), 3);
+    assert_int_equal(switch_absent_mac(x->sw, another), SWITCH_PORT_FLOOD);
+    claim(x, 5, 7); /* who has the address now is asked for it */
+    assert_int_equal(ask(x, 7), 5);
+    switch_claim(x->sw, 3, &a, 1, &mac, 1);
+    assert_int_equal(absent(x, 7), SWITCH_PORT_FLOOD);
+    switch_claim_absent(x->sw, 3);
+    switch_claim(x->sw, 3, NULL, 0, NULL, 0);
+    assert_int_equal(absent(x, 7), SWITCH_PORT_FLOOD);
+    assert_int_equal(switch_absent_mac(x->sw, mac), SWITCH_PORT_FLOOD);
+}
+
+static void who_has_had_no_session_is_known_by_the_expected_mac(void **state)
+{
+    struct fixture *x = *state;
+    const uint8_t mac[6] = {2, 0, 0, 0, 0, 7}, everybody[6] = {255, 255, 255, 255, 255, 255};
+    switch_expect(x->sw, 6, mac);
+    assert_int_equal(switch_absent_mac(x->sw, mac), 6);
+    claim(x, 6, 1);
+    assert_int_equal(switch_absent_mac(x->sw, mac), SWITCH_PORT_FLOOD);
+    switch_claim(x->sw, 6, NULL, 0, &everybody, 1); /* a lie that would have each broadcast seek it */
+    switch_claim_absent(x->sw, 6);
+    assert_int_equal(switch_absent_mac(x->sw, everybody), SWITCH_PORT_FLOOD);
 }
 
 int main(void)
@@ -140,6 +183,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_asks_again_soon_asks_everybody, setup, teardown),
         cmocka_unit_test_setup_teardown(a_peer_claims_so_many_addresses_and_no_more, setup, teardown),
         cmocka_unit_test_setup_teardown(claims_of_liars_keep_nobody_from_being_asked_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_has_lost_its_session_is_known_by_what_it_claimed, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(who_has_had_no_session_is_known_by_the_expected_mac, setup, teardown),
     };
     return cmocka_run_group_tests_name("owners", tests, NULL, NULL);
 }

@@ -46,7 +46,7 @@ static void ask(struct trio *t, uint8_t host)
 static void claim(struct trio *t, uint32_t slot, uint8_t host)
 {
     struct addr_prefix a = {.addr = {.family = 4, .ip = {10, 0, 0, host}}, .bits = 24};
-    switch_claim(t->n[0].sw, slot, &a, 1);
+    switch_claim(t->n[0].sw, slot, &a, 1, NULL, 0);
 }
 
 static void reaches(struct trio *t, unsigned node, const struct lab_frame *f)
@@ -62,6 +62,12 @@ static void nothing_else_reaches(struct trio *t, unsigned node)
     lab_put(&t->n[0], &other);
     for (unsigned i = 1; i < NODES; i++)
         reaches(t, i, &other);
+}
+
+static void question_reaches_all(struct trio *t)
+{
+    for (unsigned i = 1; i < NODES; i++)
+        reaches(t, i, &question);
 }
 
 static void a_question_goes_to_the_owner_alone_and_is_no_flood(void **state)
@@ -81,13 +87,11 @@ static void a_question_for_an_address_of_nobody_or_of_two_reaches_all(void **sta
 {
     struct trio *t = *state;
     ask(t, 8);
-    for (unsigned i = 1; i < NODES; i++)
-        reaches(t, i, &question);
+    question_reaches_all(t);
     claim(t, 1, 7);
     claim(t, 2, 7);
     ask(t, 7);
-    for (unsigned i = 1; i < NODES; i++)
-        reaches(t, i, &question);
+    question_reaches_all(t);
 }
 
 static void a_peer_that_claims_a_host_behind_another_costs_one_question(void **state)
@@ -97,8 +101,7 @@ static void a_peer_that_claims_a_host_behind_another_costs_one_question(void **s
     ask(t, 7);
     reaches(t, 1, &question); /* which says nothing */
     ask(t, 7);
-    for (unsigned i = 1; i < NODES; i++)
-        reaches(t, i, &question);
+    question_reaches_all(t);
     lab_frame_make(&other, 9, 7, 60, 3);
     lab_put(&t->n[2], &other); /* the host answers … */
     reaches(t, 0, &other);
@@ -113,8 +116,53 @@ static void a_question_for_an_owner_without_a_way_reaches_all(void **state)
     struct trio *t = *state;
     claim(t, 3, 7);
     ask(t, 7);
-    for (unsigned i = 1; i < NODES; i++)
-        reaches(t, i, &question);
+    question_reaches_all(t);
+}
+
+static void count_sought(void *context, const struct worker_event *e)
+{
+    if (e->kind == WORKER_EVENT_SOUGHT)
+        ((unsigned *)context)[e->slot]++;
+}
+
+static unsigned sought(struct trio *t, uint32_t slot)
+{
+    unsigned counts[LAB_PEERS] = {0};
+    lab_take_events(t->n[0].worker[0], count_sought, counts);
+    return counts[slot];
+}
+
+/* Once for many frames. The frames go to all, as they would if nobody were known to be absent. */
+static void control_is_told_whom_frames_seek_that_has_no_session(void **state)
+{
+    struct trio *t = *state;
+    claim(t, 3, 7);
+    ask(t, 7);
+    question_reaches_all(t);
+    assert_int_equal(sought(t, 3), 0);
+    uint64_t from_us = clock_monotonic_us();
+    switch_claim_absent(t->n[0].sw, 3);
+    for (unsigned i = 0; i < 20; i++) {
+        ask(t, 7);
+        question_reaches_all(t);
+    }
+    uint64_t tenths = (clock_monotonic_us() - from_us) / (100 * USEC_PER_MSEC);
+    assert_in_range(sought(t, 3), 1, tenths + 1);
+}
+
+static void control_is_told_whose_mac_frames_are_for(void **state)
+{
+    struct trio *t = *state;
+    const uint8_t mac[6] = {2, 0, 0, 0, 0, 5};
+    switch_expect(t->n[0].sw, 2, mac);
+    lab_frame_make(&other, 6, 9, 60, 1);
+    lab_put(&t->n[0], &other);
+    reaches(t, 1, &other);
+    assert_int_equal(sought(t, 2), 0);
+    lab_frame_make(&other, 5, 9, 60, 2);
+    lab_put(&t->n[0], &other);
+    reaches(t, 1, &other);
+    assert_int_equal(sought(t, 2), 1);
 }
 
 int main(void)
@@ -126,6 +174,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_peer_that_claims_a_host_behind_another_costs_one_question, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_question_for_an_owner_without_a_way_reaches_all, setup, teardown),
+        cmocka_unit_test_setup_teardown(control_is_told_whom_frames_seek_that_has_no_session, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(control_is_told_whose_mac_frames_are_for, setup, teardown),
     };
     return cmocka_run_group_tests_name("worker_ask", tests, NULL, NULL);
 }

@@ -232,6 +232,9 @@ static void on_worker_event(void *context, const struct worker_event *e)
     case WORKER_EVENT_CLAIM:
         report_claim(&n->report, e, now_us);
         break;
+    case WORKER_EVENT_SOUGHT:
+        mesh_on_sought(n->mesh, e->slot, now_us);
+        break;
     case WORKER_EVENT_CIRCLE:
         report_circle(&n->report, device_tap(n->device)->name, now_us);
         break;

@@ -85,7 +85,8 @@ static void take_addresses(struct node *n, const struct mesh_output *o)
     if (!theirs)
         return; /* it has gone since: that is said further on */
     device_peer_addresses(n->device, o->slot, theirs->addresses, theirs->address_count, clock_monotonic_us());
-    switch_claim(n->workers.sw, o->slot, theirs->addresses, theirs->address_count);
+    switch_claim(n->workers.sw, o->slot, theirs->addresses, theirs->address_count, theirs->macs,
+                 theirs->mac_count);
     overlay_check(&n->overlay, o->slot, id, theirs);
     pin_addresses(n, o->slot, id, theirs);
 }
@@ -93,9 +94,20 @@ static void take_addresses(struct node *n, const struct mesh_output *o)
 static void forget_addresses(struct node *n, const struct mesh_output *o)
 {
     device_peer_addresses(n->device, o->slot, NULL, 0, clock_monotonic_us());
-    switch_claim(n->workers.sw, o->slot, NULL, 0);
+    if (o->absent)
+        switch_claim_absent(n->workers.sw, o->slot);
+    else
+        switch_claim(n->workers.sw, o->slot, NULL, 0, NULL, 0);
     switch_pin(n->workers.sw, o->slot, NULL, 0);
     tables_forget(&n->tables, o->slot);
+}
+
+/* By the address of a device that it creates: before its first session nothing else is known of it. */
+static void expect_member(struct node *n, const struct mesh_output *o)
+{
+    uint8_t mac[6];
+    id_mac(&o->id, mac);
+    switch_expect(n->workers.sw, o->slot, mac);
 }
 
 /* Who reads that there is a path may send on it at once. */
@@ -147,6 +159,9 @@ static void do_one(struct node *n, const struct mesh_output *o)
         break;
     case MESH_OUTPUT_GONE:
         forget_addresses(n, o);
+        break;
+    case MESH_OUTPUT_MEMBER:
+        expect_member(n, o);
         break;
     case MESH_OUTPUT_NOTICE:
         notice(n, o);

@@ -33,8 +33,10 @@ enum worker_event_kind {
     WORKER_EVENT_TOO_BIG, /* the kernel refused the path's size towards peer slot: slot; likewise limited */
     WORKER_EVENT_CLAIM,   /* peer slot uses an address of another: slot, claim, holder; likewise limited */
     WORKER_EVENT_LANES,   /* lanes of peer slot were used that have no cipher of their own: session_warm */
-    WORKER_EVENT_CIRCLE,  /* the device gave us a sealed datagram of our own: likewise limited */
-    WORKER_EVENT_TRACE, /* a frame passed, with a peer connected: trace; at most 10 per second and direction,
+    WORKER_EVENT_SOUGHT, /* a frame is for peer slot, which has no session (switch_absent), or asks for its address:
+                              slot; likewise limited, and 100 a second of all */
+    WORKER_EVENT_CIRCLE, /* the device gave us a sealed datagram of our own: likewise limited */
+    WORKER_EVENT_TRACE,  /* a frame passed, with a peer connected: trace; at most 10 per second and direction,
                               and config.traces in all */
     WORKER_EVENT_DEVICE_GONE, /* the TAP cannot be read any more (removed): the worker serves UDP alone */
 };

@@ -77,7 +77,9 @@ struct worker {
 
     struct worker_counters counters;
     struct worker_profile *profile; /* NULL when off */
-    struct worker_limit source_limits[WORKER_LIMITS], claim_limits[WORKER_LIMITS], size_limits[WORKER_LIMITS];
+    struct worker_limit source_limits[WORKER_LIMITS], claim_limits[WORKER_LIMITS], size_limits[WORKER_LIMITS],
+        sought_limits[WORKER_LIMITS];
+    struct bucket sought;                      /* events of all peers */
     struct worker_trace_limit trace_limits[2]; /* from, to the device */
 
     struct ring *events;   /* to the control thread */

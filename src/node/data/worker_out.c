@@ -10,6 +10,7 @@
 
 #include "node/data/worker_out.h"
 
+#include "base/clock.h"
 #include "base/uninitialized.h"
 #include "frame/datagram.h"
 #include "frame/solicit.h"
@@ -27,6 +28,9 @@
  * sealing. But the wait also stops the other direction, so it is short,
  * and in vain once per round at most. */
 #define SEND_WAIT_MS 2
+
+/* Members without a session that frames are for, of all. */
+static const struct bucket_rate sought_rate = {10 * USEC_PER_MSEC, 32};
 
 static int send_run(struct worker *w)
 {
@@ -255,17 +259,24 @@ static bool backlog_takes(struct worker *w, size_t len)
 
 /* A question for an address goes to who says that it has it: no other path wakes for it, and that one does, as the question
  * counts as no flood. */
-static bool ask_owner(struct worker *w, const struct virtio_net_hdr *vnet, size_t len)
+static bool ask_owner(struct worker *w, const struct addr *wanted, const struct virtio_net_hdr *vnet,
+                      size_t len)
 {
-    struct addr wanted;
-    if (!solicit_target(w->frame, len, &wanted))
-        return false;
-    int owner = switch_ask(w->config.sw, &wanted, w->now_us);
+    int owner = switch_ask(w->config.sw, wanted, w->now_us);
     const struct fwd_peer *peer = owner >= 0 ? fwd_peer(w->config.fwd, (uint32_t)owner) : NULL;
     if (!peer || !peer->has_path)
         return false;
     send_to(w, peer, vnet, len);
     return true;
+}
+
+/* A frame is for one that has no session, if slot is one's. */
+static void seek(struct worker *w, int slot)
+{
+    if (slot < 0 || !worker_limit_pass(w->sought_limits, (uint32_t)slot, w->now_us) ||
+        !bucket_take(&w->sought, &sought_rate, 1, w->now_us))
+        return;
+    (void)worker_event(w, &(struct worker_event){.kind = WORKER_EVENT_SOUGHT, .slot = (uint32_t)slot});
 }
 
 static void send_flood(struct worker *w, const struct virtio_net_hdr *vnet, size_t len)
@@ -277,6 +288,21 @@ static void send_flood(struct worker *w, const struct virtio_net_hdr *vnet, size
         send_to(w, peer, vnet, len);
         switch_flooded(w->config.sw, peer->slot);
     }
+}
+
+/* No peer is known to have the destination. */
+static void to_everybody(struct worker *w, const struct switch_frame *f, const struct virtio_net_hdr *vnet,
+                         size_t len)
+{
+    struct addr wanted;
+    if (!solicit_target(w->frame, len, &wanted)) {
+        seek(w, switch_absent_mac(w->config.sw, f->dst));
+    } else {
+        if (ask_owner(w, &wanted, vnet, len))
+            return;
+        seek(w, switch_absent(w->config.sw, &wanted));
+    }
+    send_flood(w, vnet, len);
 }
 
 /* Of a datagram that left by one of our sockets; 0: it did not. */
@@ -333,8 +359,7 @@ static void forward(struct worker *w, const struct virtio_net_hdr *vnet, size_t 
         return;
     }
     if (port == SWITCH_PORT_FLOOD) {
-        if (!ask_owner(w, vnet, len))
-            send_flood(w, vnet, len);
+        to_everybody(w, &f, vnet, len);
         return;
     }
     const struct fwd_peer *peer = fwd_peer(w->config.fwd, (uint32_t)port);

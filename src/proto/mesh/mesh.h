@@ -21,6 +21,8 @@
 #include <stdint.h>
 
 #define MESH_PEERS_MAX      4096
+#define MESH_SOUGHT_RATE    8
+#define MESH_SOUGHT_BURST   32
 #define MESH_RATCHET_US     120000000ull  /* the defaults: fresh data keys every 120 s … */
 #define MESH_REHANDSHAKE_US 3600000000ull /* … and a full handshake every hour, or a little sooner */
 #define MESH_CONTROL_IDLE_US                                                                                 \
@@ -104,6 +106,9 @@ int mesh_allow(struct mesh *m, const struct node_id *id) must_check;
 int mesh_disconnect(struct mesh *m, const struct node_id *id, uint64_t now_us) must_check;
 /* Somebody waits for the peer in slot. As a member without a session it is dialled before others. */
 void mesh_on_demand(struct mesh *m, uint32_t slot, uint64_t now_us);
+/* As mesh_on_demand: a frame is for it, or asks for its address. So MESH_SOUGHT_RATE members are hurried a second, and
+ * MESH_SOUGHT_BURST at once; others wait for their turn, or the next frame. */
+void mesh_on_sought(struct mesh *m, uint32_t slot, uint64_t now_us);
 /* How many are on the list of those that we admit, and to how many of them data can flow. */
 void mesh_members(const struct mesh *m, unsigned *count, unsigned *connected);
 /* Neither dial nor admit id, even when we are public; its session ends at both sides. It is remembered in the place of a

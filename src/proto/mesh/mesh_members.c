@@ -19,6 +19,9 @@
 /* What all that are apart may ask of directories. */
 static const struct bucket_rate ask_rate = {USEC_PER_SEC / 8, 16};
 
+/* Members that frames seek. */
+static const struct bucket_rate sought_rate = {USEC_PER_SEC / MESH_SOUGHT_RATE, MESH_SOUGHT_BURST};
+
 static struct peer *peer_of(struct dial_turn *d)
 {
     return (struct peer *)((char *)d - offsetof(struct peer, turn));
@@ -52,6 +55,8 @@ int mesh_member_join(struct mesh *m, struct peer *p)
     if (err)
         return err;
     peer_want(p);
+    if (!p->current)
+        mesh_tell_member(m, p);
     mesh_gossip_on_want(m);
     return 0;
 }
@@ -174,6 +179,14 @@ void mesh_on_demand(struct mesh *m, uint32_t slot, uint64_t now_us)
         return;
     dial_turn_demand(&m->turns, &p->turn);
     mesh_tick(m, now_us);
+}
+
+void mesh_on_sought(struct mesh *m, uint32_t slot, uint64_t now_us)
+{
+    const struct peer *p = slot < m->slot_end ? m->peers[slot] : NULL;
+    if (p && p->turn.state == DIAL_TURN_WAITING && !p->turn.demanded &&
+        bucket_take(&m->member_sought, &sought_rate, 1, now_us))
+        mesh_on_demand(m, slot, now_us);
 }
 
 /* ---- for people ---- */

@@ -6,6 +6,7 @@
 
 #include "proto/mesh/mesh_outputs.h"
 
+#include "proto/mesh/mesh_members.h"
 #include "proto/mesh/mesh_session.h"
 #include "proto/mesh/mesh_state.h"
 #include <string.h>
@@ -74,25 +75,33 @@ int mesh_promise_overlay(struct mesh *m, struct peer *p)
     return err;
 }
 
-static void tell_of_slot(struct mesh *m, struct peer *p, enum mesh_output_kind kind, unsigned spare)
+static void tell_of_slot(struct mesh *m, struct peer *p, const struct mesh_output *o, unsigned spare)
 {
-    const struct mesh_output o = {.kind = kind, .slot = p->slot};
     if (p->promised <= spare) {
-        (void)!outputs_put(&m->outputs, &o, NULL, 0);
+        (void)!outputs_put(&m->outputs, o, NULL, 0);
         return;
     }
     peer_promise(p, p->promised - 1);
-    outputs_keep(&m->outputs, &o);
+    outputs_keep(&m->outputs, o);
 }
 
 void mesh_tell_overlay(struct mesh *m, struct peer *p)
 {
-    tell_of_slot(m, p, MESH_OUTPUT_OVERLAY, PEER_PLACES - 1);
+    const struct mesh_output o = {.kind = MESH_OUTPUT_OVERLAY, .slot = p->slot};
+    tell_of_slot(m, p, &o, PEER_PLACES - 1);
 }
 
 void mesh_tell_gone(struct mesh *m, struct peer *p)
 {
-    tell_of_slot(m, p, MESH_OUTPUT_GONE, 0);
+    const struct mesh_output o = {.kind = MESH_OUTPUT_GONE, .slot = p->slot, .absent = mesh_takes_turns(p)};
+    tell_of_slot(m, p, &o, 0);
+}
+
+/* Lost for want of memory, no frame hurries it before its first session. */
+void mesh_tell_member(struct mesh *m, const struct peer *p)
+{
+    const struct mesh_output o = {.kind = MESH_OUTPUT_MEMBER, .slot = p->slot, .id = p->id};
+    (void)!outputs_put(&m->outputs, &o, NULL, 0);
 }
 
 void mesh_send_datagram(struct mesh *m, const struct endpoint *to, const uint8_t *data, size_t len)

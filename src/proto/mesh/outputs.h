@@ -53,13 +53,14 @@ enum mesh_output_kind {
     MESH_OUTPUT_FORGET,       /* … or no longer */
     MESH_OUTPUT_OVERLAY,      /* the peer in slot told its addresses and MACs: mesh_hello has them */
     MESH_OUTPUT_GONE,         /* the peer in slot is gone: what was learned from it is to be forgotten */
-    MESH_OUTPUT_NOTICE,       /* payload: name and text, each with its NUL */
-    MESH_OUTPUT_PONG,         /* the answer to mesh_ping */
-    MESH_OUTPUT_TRUNK, /* stream conn is one no more: it carries datagrams of endpoints with that number, and
+    MESH_OUTPUT_MEMBER, /* the peer in slot, id, is a member of a full mesh that has had no session yet … */
+    MESH_OUTPUT_NOTICE, /* payload: name and text, each with its NUL */
+    MESH_OUTPUT_PONG,   /* the answer to mesh_ping */
+    MESH_OUTPUT_TRUNK,  /* stream conn is one no more: it carries datagrams of endpoints with that number, and
                                * the payload was the first that it brought. Answered by mesh_on_closed at its end */
-    MESH_OUTPUT_PAIR,  /* tell the backbone that we exchange datagrams with id by it, or no longer */
-    MESH_OUTPUT_RELAY, /* ask it for a channel of its relay to id */
-    MESH_OUTPUT_CHECK, /* see whether our uplink to it still passes anything */
+    MESH_OUTPUT_PAIR,   /* tell the backbone that we exchange datagrams with id by it, or no longer */
+    MESH_OUTPUT_RELAY,  /* ask it for a channel of its relay to id */
+    MESH_OUTPUT_CHECK,  /* see whether our uplink to it still passes anything */
     MESH_OUTPUT_LOOK, /* how our NAT numbers ports is to be found out for the peer in slot; answered by mesh_on_seen */
     MESH_OUTPUT_DRAW, /* many fresh sockets send payload to endpoint, no further than hops, and wait: what comes from there goes to
                          mesh_on_drawn, for the peer in slot */
@@ -72,7 +73,7 @@ struct mesh_output {
     uint8_t hops; /* DATAGRAM, DRAW: how many it may go; 0: as many as usual */
     uint8_t side; /* SIDE_CLOSE: by its number */
     union {
-        uint32_t slot;           /* PUBLISH, OVERLAY, GONE, LOOK, DRAW, SIDE_CLOSE */
+        uint32_t slot;           /* PUBLISH, OVERLAY, GONE, MEMBER, LOOK, DRAW, SIDE_CLOSE */
         bool stranger;           /* STREAM_ABORT, WORK: who it is for has not proved its id … */
         uint32_t rtt_us;         /* PONG */
         enum mesh_notice notice; /* NOTICE */
@@ -85,12 +86,13 @@ struct mesh_output {
         uint64_t conn;           /* DIAL, STREAM_…, TRUNK */
         uint64_t token;          /* PONG */
         struct session *session; /* RETIRE */
-        struct link_work *work;  /* WORK: the owner's until mesh_on_worked */
+        bool absent; /* GONE: … or has none now: frames that seek it are told by mesh_on_sought */
+        struct link_work *work; /* WORK: the owner's until mesh_on_worked */
     };
     union {
         struct target target;     /* DIAL */
         struct endpoint endpoint; /* DATAGRAM, DRAW */
-        struct node_id id;        /* WANT, FORGET, NOTICE, PAIR, RELAY */
+        struct node_id id;        /* WANT, FORGET, NOTICE, PAIR, RELAY, MEMBER */
     };
     uint8_t *payload; /* the queue's; ENDPOINT_ENVELOPE_MAX bytes in front of it are free */
     size_t len;

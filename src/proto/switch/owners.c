@@ -15,16 +15,17 @@
 #define SLOT_SHIFT 16
 #define SLOT_MASK  0xffffull
 #define CLAIMS     0xffffull
+#define MAC_FAMILY 48 /* no address family: a MAC is never taken for an address */
 
 struct cell {
-    _Atomic uint64_t claims;
+    _Atomic uint64_t claims[OWNERS_STATES];
     _Atomic uint64_t asked_us; /* 0: never */
 };
 
 /* What one peer claims. */
 struct claimant {
     uint64_t keys[OWNERS_PER_PEER];
-    uint8_t count;
+    uint8_t count, state;
 };
 
 struct owners {
@@ -69,13 +70,25 @@ static uint64_t mix(uint64_t h, uint64_t word, uint64_t seed)
     return h ^ h >> 32;
 }
 
-uint64_t owners_key(const struct owners *o, const struct addr *a)
+static uint64_t key_of(const struct owners *o, uint8_t family, const uint8_t bytes[16])
 {
     uint64_t words[2];
-    memcpy(words, a->ip, sizeof(words));
-    uint64_t h = mix(a->family, words[0], o->seed[0]);
+    memcpy(words, bytes, sizeof(words));
+    uint64_t h = mix(family, words[0], o->seed[0]);
     h = mix(h, words[1], o->seed[1]);
     return mix(h, o->seed[2], o->seed[0]);
+}
+
+uint64_t owners_key(const struct owners *o, const struct addr *a)
+{
+    return key_of(o, a->family, a->ip);
+}
+
+uint64_t owners_key_mac(const struct owners *o, const uint8_t mac[6])
+{
+    uint8_t bytes[16] = {0};
+    memcpy(bytes, mac, 6);
+    return key_of(o, MAC_FAMILY, bytes);
 }
 
 /* ---- claims ---- */
@@ -90,7 +103,7 @@ static void change(const struct owners *o, uint32_t slot, bool add)
 {
     const struct claimant *c = &o->claimants[slot];
     for (unsigned i = 0; i < c->count; i++) {
-        _Atomic uint64_t *at = &cell_of(o, c->keys[i])->claims;
+        _Atomic uint64_t *at = &cell_of(o, c->keys[i])->claims[c->state];
         uint64_t word = atomic_load_explicit(at, memory_order_relaxed);
         word ^= (c->keys[i] & TAG_MASK) | (uint64_t)slot << SLOT_SHIFT;
         atomic_store_explicit(at, add ? word + 1 : word - 1, memory_order_relaxed);
@@ -105,24 +118,35 @@ static bool has(const struct claimant *c, uint64_t key)
     return false;
 }
 
-void owners_claim(struct owners *o, uint32_t slot, const uint64_t *list, unsigned count)
+void owners_claim(struct owners *o, uint32_t slot, enum owners_state state, const uint64_t *list,
+                  unsigned count)
 {
     if (slot >= o->peers)
         return;
     struct claimant *c = &o->claimants[slot];
     change(o, slot, false);
     c->count = 0;
+    c->state = (uint8_t)state;
     for (unsigned i = 0; i < count && c->count < OWNERS_PER_PEER; i++)
         if (!has(c, list[i]))
             c->keys[c->count++] = list[i];
     change(o, slot, true);
 }
 
+void owners_leave(struct owners *o, uint32_t slot)
+{
+    if (slot >= o->peers)
+        return;
+    change(o, slot, false);
+    o->claimants[slot].state = OWNERS_ABSENT;
+    change(o, slot, true);
+}
+
 /* ---- questions ---- */
 
-static int find(const struct owners *o, uint64_t key)
+int owners_find(const struct owners *o, enum owners_state state, uint64_t key)
 {
-    uint64_t word = atomic_load_explicit(&cell_of(o, key)->claims, memory_order_relaxed);
+    uint64_t word = atomic_load_explicit(&cell_of(o, key)->claims[state], memory_order_relaxed);
     if ((word & CLAIMS) != 1 || ((word ^ key) & TAG_MASK))
         return SWITCH_PORT_FLOOD;
     return (int)(word >> SLOT_SHIFT & SLOT_MASK);
@@ -130,7 +154,7 @@ static int find(const struct owners *o, uint64_t key)
 
 int owners_ask(struct owners *o, uint64_t key, uint64_t now_us)
 {
-    int owner = find(o, key);
+    int owner = owners_find(o, OWNERS_HERE, key);
     if (owner == SWITCH_PORT_FLOOD)
         return owner;
     uint64_t last_us = atomic_exchange_explicit(&cell_of(o, key)->asked_us, now_us, memory_order_relaxed);

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "proto/switch/fdb.h"
 #include "proto/switch/owners.h"
+#include <assert.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -184,20 +185,47 @@ void switch_pin(struct switch_table *sw, uint32_t slot, struct switch_pin *list,
         fdb_pin(sw->fdb, (int)slot, list, count < SWITCH_PINS_PER_PEER ? count : SWITCH_PINS_PER_PEER);
 }
 
-void switch_claim(struct switch_table *sw, uint32_t slot, const struct addr_prefix *list, unsigned count)
+static_assert(SWITCH_ADDRESSES_MAX + SWITCH_PINS_PER_PEER == OWNERS_PER_PEER,
+              "room for all that it announces");
+
+void switch_claim(struct switch_table *sw, uint32_t slot, const struct addr_prefix *addresses, unsigned count,
+                  const uint8_t (*macs)[6], unsigned mac_count)
 {
-    uint64_t keys[SWITCH_ADDRESSES_MAX];
+    uint64_t keys[OWNERS_PER_PEER];
     unsigned n = 0;
-    while (n < count && n < SWITCH_ADDRESSES_MAX) {
-        keys[n] = owners_key(sw->owners, &list[n].addr);
-        n++;
-    }
-    owners_claim(sw->owners, slot, keys, n);
+    for (unsigned i = 0; i < count && i < SWITCH_ADDRESSES_MAX; i++)
+        keys[n++] = owners_key(sw->owners, &addresses[i].addr);
+    for (unsigned i = 0; i < mac_count && i < SWITCH_PINS_PER_PEER; i++)
+        keys[n++] = owners_key_mac(sw->owners, macs[i]);
+    owners_claim(sw->owners, slot, OWNERS_HERE, keys, n);
+}
+
+void switch_claim_absent(struct switch_table *sw, uint32_t slot)
+{
+    owners_leave(sw->owners, slot);
+}
+
+void switch_expect(struct switch_table *sw, uint32_t slot, const uint8_t mac[6])
+{
+    uint64_t key = owners_key_mac(sw->owners, mac);
+    owners_claim(sw->owners, slot, OWNERS_ABSENT, &key, 1);
 }
 
 int switch_ask(struct switch_table *sw, const struct addr *a, uint64_t now_us)
 {
     return owners_ask(sw->owners, owners_key(sw->owners, a), now_us);
+}
+
+int switch_absent(const struct switch_table *sw, const struct addr *a)
+{
+    return owners_find(sw->owners, OWNERS_ABSENT, owners_key(sw->owners, a));
+}
+
+int switch_absent_mac(const struct switch_table *sw, const uint8_t mac[6])
+{
+    if (mac[0] & GROUP_BIT)
+        return SWITCH_PORT_FLOOD; /* no machine's, whoever claims it */
+    return owners_find(sw->owners, OWNERS_ABSENT, owners_key_mac(sw->owners, mac));
 }
 
 void switch_forget(struct switch_table *sw, uint32_t slot)

@@ -93,14 +93,26 @@ struct switch_pin {
 };
 void switch_pin(struct switch_table *sw, uint32_t slot, struct switch_pin *list, unsigned count);
 
-/* The peer in slot says in HELLO that it has these addresses, SWITCH_ADDRESSES_MAX at most; what it said before counts no
- * longer. None when it is gone. It owns nothing by that: owners.h. Control thread. */
-void switch_claim(struct switch_table *sw, uint32_t slot, const struct addr_prefix *list, unsigned count);
+/* The peer in slot says in HELLO that it has these addresses and MACs, SWITCH_ADDRESSES_MAX and SWITCH_PINS_PER_PEER at
+ * most; what it said before counts no longer. None when it is gone for good. It owns nothing by that: owners.h. Control
+ * thread. */
+void switch_claim(struct switch_table *sw, uint32_t slot, const struct addr_prefix *addresses, unsigned count,
+                  const uint8_t (*macs)[6], unsigned mac_count);
 
-/* A question for an address (solicit_target) is about to be sent: the slot of the only peer that claims it, or
+/* It has no session any more, and may come back: switch_absent has what it claimed. Control thread. */
+void switch_claim_absent(struct switch_table *sw, uint32_t slot);
+
+/* A peer that has had no session yet is expected to have this MAC: as above. Control thread. */
+void switch_expect(struct switch_table *sw, uint32_t slot, const uint8_t mac[6]);
+
+/* A question for an address (solicit_target) is about to be sent: the slot of the only peer with a session that claims it, or
  * SWITCH_PORT_FLOOD: it is for everybody, as nobody claims it, or several do, or the same was asked within
  * SWITCH_ASK_AGAIN_S. Any thread. */
 int switch_ask(struct switch_table *sw, const struct addr *a, uint64_t now_us);
+
+/* The slot of the only peer without a session that claims the address or MAC, or SWITCH_PORT_FLOOD. Any thread. */
+int switch_absent(const struct switch_table *sw, const struct addr *a);
+int switch_absent_mac(const struct switch_table *sw, const uint8_t mac[6]);
 
 /* Forgets everything learned from a peer, and its storm budget. After no worker can still pass frames of it
  * (fwd_settle), else they teach its addresses anew. */
