@@ -5,6 +5,7 @@
 #include "backbone/upgrade.h"
 #include "base/addr.h"
 #include "base/bytes.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,7 @@ struct json_t;
 struct request {
     const char *method, *path;
     const char *after, *limit; /* query arguments, NULL when absent */
+    bool visits;               /* the argument of UPLINK_VISIT is there */
     struct slice body;         /* at most ROUTES_BODY_MAX bytes */
     struct upgrade_request upgrade;
     struct addr from;

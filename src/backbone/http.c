@@ -155,7 +155,8 @@ static void on_upgrade(void *context, struct MHD_Connection *c, void *exchange, 
     (void)c;
     int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (own >= 0)
-        uplinks_give(h->with.uplinks, own, &x->from, (struct slice){(const uint8_t *)early, early_len});
+        uplinks_give(h->with.uplinks, own, &x->from, x->order.request.visits,
+                     (struct slice){(const uint8_t *)early, early_len});
     MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
 }
 
@@ -320,6 +321,7 @@ static enum MHD_Result finish(struct http *h, struct MHD_Connection *c, const ch
         .path = path,
         .after = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "after"),
         .limit = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "limit"),
+        .visits = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, UPLINK_VISIT) != NULL,
         .body = {x->body, x->len},
         .upgrade = {header_of(c, MHD_HTTP_HEADER_UPGRADE), header_of(c, MHD_HTTP_HEADER_CONNECTION),
                     header_of(c, "Sec-WebSocket-Key"), header_of(c, "Sec-WebSocket-Version"),

@@ -19,7 +19,7 @@
  *                                public nodes
  *   GET  /v1/networks/NET/nodes  200 {"nodes":[{"record":BASE64,"signature":BASE64},…],"next":ID}:
  *                                members of NET
- *   GET  /v1/link                101 to a WebSocket: an uplink (§15); 426 when the request is none for one
+ *   GET  /v1/link                101 to a WebSocket: an uplink (§15), or a visit with ?visit=1; 426 when it is none for one
  *   GET  /metrics                200, Prometheus text
  *
  * Listings run in the order of ids and take ?after=ID and ?limit=N (1 to 100, 100 when absent). A page may be

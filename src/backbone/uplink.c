@@ -66,7 +66,7 @@ static void set_state(struct uplink *u, enum uplink_state state)
     schedule(u);
 }
 
-int uplink_new(struct uplink_hub *hub, int fd, const struct addr *source, struct uplink **out)
+int uplink_new(struct uplink_hub *hub, int fd, const struct addr *source, bool visits, struct uplink **out)
 {
     struct uplink *u = calloc(1, sizeof(*u)), *pushed;
     if (!u || websocket_reader_new(WEBSOCKET_SERVER, &u->reader) != 0 || heap_reserve(&hub->deadlines) != 0) {
@@ -80,6 +80,7 @@ int uplink_new(struct uplink_hub *hub, int fd, const struct addr *source, struct
     u->fd = fd;
     u->serial = ++hub->serials;
     u->source = *source;
+    u->visits = visits;
     u->heard_us = hub->now_us;
     uplink_hub_join(u);
     set_state(u, UPLINK_PROVING);
@@ -141,7 +142,7 @@ static void leave(struct uplink *u)
     uplink_pairs_leave(u);
     uplink_streams_leave(u);
     (void)table_remove(u->hub->by_id, uplink_hub_key(u->hub, &u->id));
-    uplink_hub_present(u->hub, &u->id, false);
+    uplink_hub_present(u, false);
     metrics_subtract(&u->hub->metrics->proven);
 }
 
@@ -349,6 +350,13 @@ static const char *take_place(struct uplink *u)
     return table_get(hub->by_id, key) || table_put(hub->by_id, key, u) != 0 ? "no room for this id" : NULL;
 }
 
+/* By another connection, which lives. */
+static bool is_at_home(const struct uplink *u)
+{
+    const struct uplink *other = uplink_hub_find(u->hub, &u->id);
+    return other && !other->visits && u->hub->now_us - other->heard_us < UPLINK_LIVELY_US;
+}
+
 void uplink_verify(struct uplink *u)
 {
     const char *wrong = uplink_proof_judge(u);
@@ -358,13 +366,17 @@ void uplink_verify(struct uplink *u)
         uplink_end(u, UPLINK_ENDED_UNPROVEN, wrong);
         return;
     }
+    if (u->visits && is_at_home(u)) {
+        uplink_end(u, UPLINK_ENDED_REPLACED, "your key is at home here by another connection");
+        return;
+    }
     wrong = take_place(u);
     if (wrong) {
         uplink_end(u, UPLINK_ENDED_FULL, wrong);
         return;
     }
     set_state(u, UPLINK_UP);
-    uplink_hub_present(u->hub, &u->id, true);
+    uplink_hub_present(u, true);
     welcome(u);
 }
 

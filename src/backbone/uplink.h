@@ -24,6 +24,7 @@
 
 #define UPLINK_PROVE_US       (5 * USEC_PER_SEC)  /* to say PROVE */
 #define UPLINK_SILENCE_US     (60 * USEC_PER_SEC) /* without a byte: cut */
+#define UPLINK_LIVELY_US      (25 * USEC_PER_SEC) /* a ping's interval, and time to come */
 #define UPLINK_STALL_US       (10 * USEC_PER_SEC) /* with something to take, and nothing taken: cut */
 #define UPLINK_LINGER_US      (2 * USEC_PER_SEC)  /* from the close frame to the connection's end */
 #define UPLINK_EARLY_BYTES    8192                /* before the proof */
@@ -45,6 +46,7 @@ struct uplink {
     uint32_t serial; /* of this process */
     struct uplink_place place;
     struct addr source;
+    bool visits;       /* it is at home at another instance: where it is linked is told there */
     struct node_id id; /* from UP on */
     struct heap_node deadline;
     uint64_t since_us; /* of the state */
@@ -69,8 +71,10 @@ struct uplink {
     struct uplink_buckets buckets;
 };
 
-/* Takes fd, a nonblocking socket, also when it fails, and says CHALLENGE. ERR_NOMEM. */
-int uplink_new(struct uplink_hub *hub, int fd, const struct addr *source, struct uplink **out) must_check;
+/* Takes fd, a nonblocking socket, also when it fails, and says CHALLENGE. visits: its node is at home at another instance; it
+ * says so itself, and nobody hears of it as linked here. ERR_NOMEM. */
+int uplink_new(struct uplink_hub *hub, int fd, const struct addr *source, bool visits,
+               struct uplink **out) must_check;
 /* A GONE one, or all at the end. */
 void uplink_free(struct uplink *u);
 

@@ -52,10 +52,11 @@ uint64_t uplink_hub_key(const struct uplink_hub *hub, const struct node_id *id)
     return head ^ hub->seed;
 }
 
-void uplink_hub_present(const struct uplink_hub *hub, const struct node_id *id, bool on)
+void uplink_hub_present(const struct uplink *u, bool on)
 {
-    if (hub->config->present)
-        hub->config->present(hub->config->present_context, id, on);
+    const struct uplinks_config *config = u->hub->config;
+    if (config->present && !u->visits)
+        config->present(config->present_context, &u->id, on);
 }
 
 struct uplink *uplink_hub_find(const struct uplink_hub *hub, const struct node_id *id)

@@ -60,8 +60,8 @@ void uplink_hub_close(struct uplink_hub *hub);
 
 /* Keys of tables. */
 uint64_t uplink_hub_key(const struct uplink_hub *hub, const struct node_id *id);
-/* Tells who wants to know that a node came, or has gone. */
-void uplink_hub_present(const struct uplink_hub *hub, const struct node_id *id, bool on);
+/* Tells who wants to know that its node came, or has gone; not of a visit. */
+void uplink_hub_present(const struct uplink *u, bool on);
 /* The uplink of an id that is UP, or NULL. */
 struct uplink *uplink_hub_find(const struct uplink_hub *hub, const struct node_id *id);
 

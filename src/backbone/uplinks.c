@@ -32,6 +32,7 @@ struct arrival {
     struct arrival *next;
     int fd;
     struct addr source;
+    bool visits;
     size_t len;
     uint8_t early[];
 };
@@ -67,7 +68,7 @@ static void accept_one(struct uplinks *s, const struct arrival *a)
 {
     struct uplink *u;
     set_options(a->fd);
-    if (uplink_new(&s->hub, a->fd, &a->source, &u) != 0)
+    if (uplink_new(&s->hub, a->fd, &a->source, a->visits, &u) != 0)
         return;
     watch(s, u, EPOLL_CTL_ADD);
     if (a->len && u->state != UPLINK_GONE)
@@ -273,11 +274,11 @@ static bool enqueue(struct uplinks *s, struct arrival *a)
     return room;
 }
 
-void uplinks_give(struct uplinks *s, int fd, const struct addr *source, struct slice early)
+void uplinks_give(struct uplinks *s, int fd, const struct addr *source, bool visits, struct slice early)
 {
     struct arrival *a = malloc(sizeof(*a) + early.len);
     if (a) {
-        *a = (struct arrival){.fd = fd, .source = *source, .len = early.len};
+        *a = (struct arrival){.fd = fd, .source = *source, .visits = visits, .len = early.len};
         if (early.len)
             memcpy(a->early, early.data, early.len);
     }

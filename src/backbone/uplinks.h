@@ -16,8 +16,9 @@ struct uplinks;
 int uplinks_start(const struct uplinks_config *config, struct metrics *metrics,
                   struct uplinks **out) must_check;
 
-/* Takes fd, a connection that has just become a WebSocket, with what came on it already. HTTP thread. */
-void uplinks_give(struct uplinks *s, int fd, const struct addr *source, struct slice early);
+/* Takes fd, a connection that has just become a WebSocket, with what came on it already. visits: as uplink_new's. HTTP
+ * thread. */
+void uplinks_give(struct uplinks *s, int fd, const struct addr *source, bool visits, struct slice early);
 
 /* Tells all nodes to come back, and ends the thread, within a second. NULL is allowed. */
 void uplinks_stop(struct uplinks *s);

@@ -43,7 +43,7 @@ static void begin(int i)
     int ends[2];
     check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
     far_ends[i] = ends[1];
-    check(uplink_new(&hub, ends[0], &from, &nodes[i]) == 0);
+    check(uplink_new(&hub, ends[0], &from, i == 2, &nodes[i]) == 0);
     nodes[i]->id.bytes[0] = (uint8_t)(i + 1);
     nodes[i]->state = UPLINK_UP;
     check(table_put(hub.by_id, uplink_hub_key(&hub, &nodes[i]->id), nodes[i]) == 0);

@@ -6,6 +6,7 @@
     site-b 198.51.101.2 ─┘        └─ second 198.51.102.2: the second ─────────┘
 """
 
+import json
 import re
 import shutil
 
@@ -76,6 +77,30 @@ def test_node_of_two_backbones_of_a_cluster_does_not_take_one_twice(cluster):
     a.process.wait_log(f"backbone {first.url}: cannot be reached", 20)
     assert "going on at" not in a.log()
     assert uplinks_at(second) == 1 and a.status()["backbones"][1]["uplink"]["state"] == "up"
+
+
+def linked_at(backbone, node):
+    return json.loads(backbone.get(f"/v1/nodes/{node.id}")[1]).get("linked")
+
+
+def test_nodes_at_two_backbones_of_a_cluster_meet_and_stay_together(cluster, figure):
+    """No stream leads from one backbone to another: who dials goes to where the other one is, and is at home where it was."""
+    a_host, b_host, backbones = cluster
+    first, second = backbones
+    wait_known(backbones)
+    a = labs.receiver(a_host, first)
+    b = labs.sender(b_host, second, a)
+    labs.wait_for(lambda: linked_at(second, a) == first.url, 15, "the second knows where the receiver is")
+    b_host.wait_ping(A_OVERLAY, 15)
+    b.process.wait_log(f"backbone {first.url}: visited, since {a.id} is linked there")
+    path = b.status()["peers"][0]["path"]
+    assert (path["kind"], path["remote"]) == ("tcp", first.url)
+    assert (uplinks_at(first), uplinks_at(second)) == (2, 1)
+    assert linked_at(first, b) == second.url, "a visitor is at home where it was"
+    gap = gap_of(b_host, first, [second], 2)
+    figure(f"two nodes at two backbones, one of which is killed: {gap:.1f} s")
+    assert gap < 3 * PATIENCE
+    assert "visited" not in a.log()
 
 
 def test_liar_has_a_bounded_number_of_knocks(lab, figure):

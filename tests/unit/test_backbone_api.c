@@ -53,6 +53,23 @@ static void a_backbone_that_fails_is_out_of_reach_whatever_it_says(void **state)
     assert_string_equal(m.text, "there is no backbone at this URL");
 }
 
+static void place_where_a_node_is_linked_is_told_as_far_as_it_fits(void **state)
+{
+    char body[700], overlong[HELPER_TEXT_MAX + 1];
+    (void)state;
+    struct helper_message m =
+        told(HELPER_ASK_RECORD, 200, "{\"record\":\"AAAA\",\"signature\":\"AAAA\",\"linked\":\"http://b2\"}");
+    assert_int_equal(m.verdict, BACKBONE_OK);
+    assert_string_equal(m.text, "http://b2");
+    m = told(HELPER_ASK_RECORD, 200, "{\"record\":\"AAAA\",\"signature\":\"AAAA\",\"linked\":5}");
+    assert_true(m.verdict == BACKBONE_OK && m.text[0] == '\0');
+    memset(overlong, 'x', sizeof(overlong) - 1);
+    overlong[sizeof(overlong) - 1] = '\0';
+    snprintf(body, sizeof(body), "{\"record\":\"AAAA\",\"signature\":\"AAAA\",\"linked\":\"%s\"}", overlong);
+    m = told(HELPER_ASK_RECORD, 200, body);
+    assert_true(m.verdict == BACKBONE_OK && m.text[0] == '\0');
+}
+
 /* Of one behind a proxy. */
 static void backbone_whose_address_is_not_known_has_no_stun(void **state)
 {
@@ -95,6 +112,7 @@ int main(void)
         cmocka_unit_test(a_refusal_in_its_own_words_is_passed_on),
         cmocka_unit_test(a_refusal_without_words_is_no_backbones),
         cmocka_unit_test(a_backbone_that_fails_is_out_of_reach_whatever_it_says),
+        cmocka_unit_test(place_where_a_node_is_linked_is_told_as_far_as_it_fits),
         cmocka_unit_test(backbone_whose_address_is_not_known_has_no_stun),
         cmocka_unit_test(instances_are_told_a_line_each),
         cmocka_unit_test(instances_beyond_the_sixteenth_are_not_told),

@@ -81,6 +81,19 @@ static void place_of_another_backbone_of_ours_is_passed_over(void **state)
     assert_string_equal(instances_at(&i), HOME);
 }
 
+static void place_is_known_by_each_of_its_names(void **state)
+{
+    (void)state;
+    assert_true(instances_is_here(&i, "HTTP://b1.example:8080"));
+    assert_false(instances_is_here(&i, "http://b2.example"));
+    learn("http://b2.example\nhttp://b3.example\n"); /* as which it knows itself */
+    assert_true(instances_is_here(&i, "http://b2.example"));
+    assert_true(instances_move_on(&i, 0, 0));
+    assert_true(instances_is_here(&i, "http://b3.example"));
+    assert_false(instances_is_here(&i, "http://b2.example"));
+    assert_true(instances_is_here(&i, HOME));
+}
+
 /* Home is a name of several addresses; the one that answered says what it is called itself. */
 static void place_that_told_the_list_is_tried_under_all_its_names(void **state)
 {
@@ -190,6 +203,7 @@ int main(void)
         cmocka_unit_test_setup(one_that_is_alone_stays_where_it_was_given, setup),
         cmocka_unit_test_setup(each_other_one_is_tried_once_and_then_home, setup),
         cmocka_unit_test_setup(place_of_another_backbone_of_ours_is_passed_over, setup),
+        cmocka_unit_test_setup(place_is_known_by_each_of_its_names, setup),
         cmocka_unit_test_setup(which_one_comes_first_is_left_to_chance, setup),
         cmocka_unit_test_setup(place_that_told_the_list_is_tried_under_all_its_names, setup),
         cmocka_unit_test_setup(place_that_answers_begins_a_new_round, setup),

@@ -91,7 +91,9 @@ struct fixture {
     uint32_t tried_by;  /* the interface, the last time */
     unsigned nonsense;  /* answers that are still to come */
     char instances[64]; /* as they were told */
-    char missing[512];  /* why, of the last one */
+    unsigned linked;
+    char linked_at[64];
+    char missing[512]; /* why, of the last one */
     int64_t ahead_s;
     const char *date; /* a header, or empty */
     struct record record;
@@ -327,6 +329,14 @@ static void on_instances(void *context, struct slice list)
     snprintf(f->instances, sizeof(f->instances), "%.*s", (int)list.len, (const char *)list.data);
 }
 
+static void on_linked(void *context, const struct node_id *id, const char *url)
+{
+    struct fixture *f = context;
+    assert_int_equal(id_compare(id, identity_id(f->other)), 0);
+    f->linked++;
+    snprintf(f->linked_at, sizeof(f->linked_at), "%s", url);
+}
+
 static void on_bound(uv_timer_t *timer)
 {
     struct fixture *f = timer->data;
@@ -398,6 +408,7 @@ static int setup_at(void **state, const char *host)
                                              .state = on_state,
                                              .tried = on_tried,
                                              .instances = on_instances,
+                                             .linked = on_linked,
                                              .context = f};
     assert_int_equal(rendezvous_new(&config, &f->r), 0);
     *state = f;
@@ -500,6 +511,40 @@ static void wanted_id_is_looked_up_until_forgotten(void **state)
     rendezvous_changed(f->r);
     wait_for(f, f->registrations > registrations);
     assert_int_equal(f->found, found);
+}
+
+/* make_answer's, with the place where it is linked. Takes answer. */
+static char *and_linked(char *answer, const char *url)
+{
+    size_t len = strlen(answer), size = len + strlen(url) + 16;
+    char *whole = malloc(size);
+    snprintf(whole, size, "%.*s,\"linked\":\"%s\"}", (int)len - 1, answer, url);
+    free(answer);
+    return whole;
+}
+
+/* At the second look-up: who can be dialled at once need not be sought there. */
+static void place_where_a_wanted_id_is_linked_is_told_after_a_moment(void **state)
+{
+    struct fixture *f = *state;
+    f->answer = and_linked(make_answer(other, 5, clock_unix_s() + 60, false), "http://b2.example");
+    rendezvous_want(f->r, identity_id(other));
+    rendezvous_start(f->r);
+    wait_for(f, f->found == 1);
+    assert_int_equal(f->linked, 0);
+    wait_for(f, f->linked == 1);
+    assert_string_equal(f->linked_at, "http://b2.example");
+    assert_true(f->lookups >= 2);
+}
+
+static void place_in_a_forged_answer_is_not_told(void **state)
+{
+    struct fixture *f = *state;
+    f->answer = and_linked(make_answer(me, 5, clock_unix_s() + 60, false), "http://b2.example");
+    rendezvous_want(f->r, identity_id(other));
+    rendezvous_start(f->r);
+    wait_for(f, f->lookups >= 3); /* so the second answer was judged */
+    assert_int_equal(f->linked, 0);
 }
 
 static void expect_ignored(struct fixture *f)
@@ -780,6 +825,8 @@ int main(void)
         with_backbone(change_registers_anew_with_a_higher_seq),
         with_backbone(stored_seq_of_a_faster_clock_is_passed),
         with_backbone(wanted_id_is_looked_up_until_forgotten),
+        with_backbone(place_where_a_wanted_id_is_linked_is_told_after_a_moment),
+        with_backbone(place_in_a_forged_answer_is_not_told),
         with_backbone(forged_record_is_ignored),
         with_backbone(record_of_another_node_is_ignored),
         with_backbone(record_that_expired_by_our_clock_is_a_hint),

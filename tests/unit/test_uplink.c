@@ -121,6 +121,43 @@ static void who_comes_and_goes_is_told_and_stays_when_it_is_replaced(void **stat
     assert_string_equal(presences, "+-+-");
 }
 
+static struct node *visit_of(struct node *at_home)
+{
+    struct node *visitor = lab_connect_as("198.51.100.1", true);
+    prove_with(visitor, at_home->me, LAB_HOST);
+    return visitor;
+}
+
+static void visit_is_met_there_and_nobody_is_told_of_it(void **state)
+{
+    (void)state;
+    presences[0] = '\0';
+    config.present = note_presence;
+    config.present_context = &(struct node_id){{0}};
+    struct node *other = lab_join("192.0.2.1"), *visitor = lab_connect_as("198.51.100.1", true);
+    prove_with(visitor, fresh(visitor), LAB_HOST);
+    hears(visitor, UPLINK_WELCOME);
+    lab_pair(other, visitor);
+    uplink_lose(visitor->uplink);
+    lab_settle();
+    assert_string_equal(presences, "+");
+}
+
+static void visit_leaves_the_place_to_who_is_at_home_there(void **state)
+{
+    (void)state;
+    struct node *home = lab_join("192.0.2.1");
+    hears_end(visit_of(home), UPLINK_CLOSE_REPLACED);
+    hears_nothing(home);
+    hub.now_us += UPLINK_LIVELY_US; /* it may be gone, and we have not heard */
+    struct node *visitor = visit_of(home), *again = lab_connect("192.0.2.1");
+    hears(visitor, UPLINK_WELCOME);
+    hears_end(home, UPLINK_CLOSE_REPLACED);
+    prove_with(again, home->me, LAB_HOST);
+    hears(again, UPLINK_WELCOME);
+    hears_end(visitor, UPLINK_CLOSE_REPLACED);
+}
+
 static void source_has_64_places_and_keeps_those_that_it_has(void **state)
 {
     (void)state;
@@ -240,6 +277,8 @@ int main(void)
         with_lab(slow_proof_is_none),
         with_lab(newer_connection_with_a_key_replaces_the_older),
         with_lab(who_comes_and_goes_is_told_and_stays_when_it_is_replaced),
+        with_lab(visit_is_met_there_and_nobody_is_told_of_it),
+        with_lab(visit_leaves_the_place_to_who_is_at_home_there),
         with_lab(source_has_64_places_and_keeps_those_that_it_has),
         with_lab(unproven_connections_of_a_source_push_each_other_out),
         with_lab(silent_node_is_cut_and_one_that_pings_stays),

@@ -46,12 +46,23 @@ static void request_names_host_and_path_as_the_url_does(void **state)
     char request[UPLINK_REQUEST_MAX];
     (void)state;
     assert_true(http_url_parse("https://BB.example:8443/prefix", &url));
-    int len = uplink_upgrade_request(&upgrade, &url, request);
+    int len = uplink_upgrade_request(&upgrade, &url, false, request);
     assert_int_equal(len, (int)strlen(request));
     assert_memory_equal(request, "GET /prefix/v1/link HTTP/1.1\r\nHost: bb.example:8443\r\n", 53);
     assert_non_null(strstr(request, "\r\nSec-WebSocket-Protocol: shadowmesh.link.v1\r\n"));
     assert_non_null(strstr(request, upgrade.key));
     assert_string_equal(request + len - 4, "\r\n\r\n");
+}
+
+static void visit_is_asked_for_by_an_argument(void **state)
+{
+    static const char line[] = "GET /v1/link?visit=1 HTTP/1.1\r\nHost: bb.example\r\n";
+    struct http_url url;
+    char request[UPLINK_REQUEST_MAX];
+    (void)state;
+    assert_true(http_url_parse("http://bb.example", &url));
+    assert_true(uplink_upgrade_request(&upgrade, &url, true, request) > 0);
+    assert_memory_equal(request, line, sizeof(line) - 1);
 }
 
 static void path_that_does_not_fit_is_refused(void **state)
@@ -61,7 +72,7 @@ static void path_that_does_not_fit_is_refused(void **state)
     (void)state;
     memset(longer + 18, 'a', UPLINK_REQUEST_MAX - 18);
     assert_true(http_url_parse(longer, &url));
-    assert_int_equal(uplink_upgrade_request(&upgrade, &url, request), ERR_SPACE);
+    assert_int_equal(uplink_upgrade_request(&upgrade, &url, false, request), ERR_SPACE);
 }
 
 static void answer_to_our_key_opens_the_uplink(void **state)
@@ -121,6 +132,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(request_names_host_and_path_as_the_url_does),
+        cmocka_unit_test(visit_is_asked_for_by_an_argument),
         cmocka_unit_test(path_that_does_not_fit_is_refused),
         cmocka_unit_test(answer_to_our_key_opens_the_uplink),
         cmocka_unit_test(names_of_headers_have_no_case),

@@ -186,7 +186,7 @@ static __attribute__((unused)) void hears_end(struct node *n, unsigned code)
 }
 
 /* One that has connected from an address and has its challenge. */
-static struct node *lab_connect(const char *from)
+static struct node *lab_connect_as(const char *from, bool visits)
 {
     int ends[2];
     struct node *n = &nodes[node_count++];
@@ -195,9 +195,14 @@ static struct node *lab_connect(const char *from)
     assert_int_equal(addr_parse(from, 0, &source), 0);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
     *n = (struct node){.fd = ends[1], .in = malloc(LAB_IN_MAX)};
-    assert_int_equal(uplink_new(&hub, ends[0], &source, &n->uplink), 0);
+    assert_int_equal(uplink_new(&hub, ends[0], &source, visits, &n->uplink), 0);
     memcpy(n->challenge, hears(n, UPLINK_CHALLENGE).challenge.data, sizeof(n->challenge));
     return n;
+}
+
+static struct node *lab_connect(const char *from)
+{
+    return lab_connect_as(from, false);
 }
 
 static void prove_with(struct node *n, struct identity *me, const char *host)

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "crypto/secret.h"
 #include "node/backbones/instances.h"
+#include "node/backbones/visits.h"
 #include "node/carrier/streams.h"
 #include "node/config/proxy.h"
 #include "node/helper/helper_message.h"
@@ -33,6 +34,7 @@ struct backbone {
 
 struct backbones {
     struct backbones_config config;
+    struct visits *visits;
     unsigned count; /* of those that are made */
     struct backbone list[UPLINKS_MAX];
 };
@@ -143,8 +145,26 @@ static void move_on(struct backbone *b)
     if (instances_is_away(&b->instances))
         log_info("backbone %s: going on at %s, another instance of its cluster", b->instances.home,
                  b->instances.away);
+    visits_leave(b->all->visits, instances_at(&b->instances));
     rendezvous_move(b->rendezvous, b->instances.away);
     uplink_move(b->uplink, b->instances.away);
+}
+
+static bool is_home(const struct backbones *all, const char *url)
+{
+    for (unsigned i = 0; i < all->count; i++)
+        if (instances_is_here(&all->list[i].instances, url))
+            return true;
+    return false;
+}
+
+/* No stream leads from one instance to another: who is sought elsewhere is met there. */
+static void on_linked(void *context, const struct node_id *id, const char *text)
+{
+    const struct backbone *b = context;
+    char url[INSTANCES_URL_MAX];
+    if (instances_take(&b->instances, text, url) && !is_home(b->all, url))
+        visits_want(b->all->visits, id, url);
 }
 
 /* An uplink that is up proves more than a request that fails. */
@@ -184,6 +204,7 @@ static int open_rendezvous(struct backbone *b)
                                              .state = on_state,
                                              .tried = on_tried,
                                              .instances = on_instances,
+                                             .linked = on_linked,
                                              .context = b};
     return rendezvous_new(&config, &b->rendezvous);
 }
@@ -278,18 +299,26 @@ static int open_one(struct backbones *all, const struct backbones_place *place)
     return open_uplink(b, place->uplink);
 }
 
-int backbones_new(const struct backbones_config *config, struct backbones **out)
+static int open_all(struct backbones *all, const struct backbones_config *config)
 {
-    struct backbones *all = calloc(1, sizeof(*all));
     int err = all ? 0 : ERR_NOMEM;
-    if (all)
-        all->config = *config;
     for (unsigned i = 0; i < config->count; i++) {
         if (err)
             close(config->places[i].uplink);
         else
             err = open_one(all, &config->places[i]);
     }
+    for (unsigned i = config->count; err && i < config->place_count; i++)
+        close(config->places[i].uplink);
+    return err ? err : visits_new(config, &all->visits);
+}
+
+int backbones_new(const struct backbones_config *config, struct backbones **out)
+{
+    struct backbones *all = calloc(1, sizeof(*all));
+    if (all)
+        all->config = *config;
+    int err = open_all(all, config);
     if (err) {
         backbones_close(all);
         return err;
@@ -306,6 +335,8 @@ void backbones_leave_directories(struct backbones *all)
         rendezvous_close(all->list[i].rendezvous);
         all->list[i].rendezvous = NULL;
     }
+    if (all)
+        visits_leave_names(all->visits);
 }
 
 void backbones_close(struct backbones *all)
@@ -313,6 +344,8 @@ void backbones_close(struct backbones *all)
     backbones_leave_directories(all);
     for (unsigned i = 0; i < backbones_count(all); i++)
         uplink_close(all->list[i].uplink);
+    if (all)
+        visits_close(all->visits);
     free(all);
 }
 
@@ -328,11 +361,8 @@ void backbones_network_changed(struct backbones *all)
 {
     for (unsigned i = 0; i < backbones_count(all); i++)
         uplink_network_changed(all->list[i].uplink);
-}
-
-void backbones_check(struct backbones *all, unsigned number)
-{
-    uplink_check(all->list[number].uplink);
+    if (all)
+        visits_network_changed(all->visits);
 }
 
 void backbones_want(struct backbones *all, const struct node_id *id)
@@ -349,14 +379,24 @@ void backbones_forget(struct backbones *all, const struct node_id *id)
             rendezvous_forget(all->list[i].rendezvous, id);
 }
 
+static struct uplink *uplink_of(const struct backbones *all, unsigned number)
+{
+    return number < all->count ? all->list[number].uplink : visits_uplink(all->visits, number);
+}
+
+void backbones_check(struct backbones *all, unsigned number)
+{
+    uplink_check(uplink_of(all, number));
+}
+
 void backbones_pair(struct backbones *all, unsigned number, const struct node_id *id, bool on)
 {
-    uplink_pair(all->list[number].uplink, id, on);
+    uplink_pair(uplink_of(all, number), id, on);
 }
 
 void backbones_relay(struct backbones *all, unsigned number, const struct node_id *id)
 {
-    uplink_relay(all->list[number].uplink, id);
+    uplink_relay(uplink_of(all, number), id);
 }
 
 /* ---- for people ---- */
@@ -364,6 +404,11 @@ void backbones_relay(struct backbones *all, unsigned number, const struct node_i
 unsigned backbones_count(const struct backbones *all)
 {
     return all ? all->count : 0;
+}
+
+const char *backbones_url(const struct backbones *all, unsigned number)
+{
+    return number < all->count ? all->list[number].instances.home : visits_url(all->visits, number);
 }
 
 struct backbone_status backbones_status(const struct backbones *all, unsigned number)

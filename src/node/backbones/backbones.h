@@ -48,8 +48,9 @@ struct backbones_place {
 
 struct backbones_config {
     uv_loop_t *loop;
-    unsigned count; /* 1 to UPLINKS_MAX; their numbers are their places in this list */
+    unsigned count; /* 1 to UPLINKS_MAX; their numbers are their places in this list, … */
     struct backbones_place places[UPLINKS_MAX];
+    unsigned place_count;         /* … of which those behind them are for visits, and have no URL */
     struct helper_client *helper; /* that speaks with all of them; borrowed, as what follows */
     struct name_client *names;
     const struct identity *me;
@@ -67,6 +68,9 @@ void backbones_leave_directories(struct backbones *b);
 
 /* No event comes any more; memory of parts goes when the loop has closed their handles. NULL is allowed. */
 void backbones_close(struct backbones *b);
+
+/* The URL of a backbone as it was given, or of a visit: those that endpoints of uplinks name. Borrowed until it changes. */
+const char *backbones_url(const struct backbones *b, unsigned number);
 
 /* Our description changed: as rendezvous_changed, at each. */
 void backbones_changed(struct backbones *b);

@@ -37,12 +37,18 @@ static bool is_secure(const char *url)
 }
 
 /* Of a path nobody would answer, and https never becomes http. */
-static bool is_usable(const struct instances *i, const char *text, char out[INSTANCES_URL_MAX])
+bool instances_take(const struct instances *i, const char *text, char out[INSTANCES_URL_MAX])
 {
     const char *wrong = config_read_url(text, out, INSTANCES_URL_MAX);
     if (wrong || strchr(strstr(out, "://") + 3, '/'))
         return false;
     return is_secure(out) || !is_secure(i->home);
+}
+
+bool instances_is_here(const struct instances *i, const char *url)
+{
+    return strcasecmp(url, i->home) == 0 || strcasecmp(url, instances_at(i)) == 0 ||
+           (i->heard_here && strcasecmp(url, i->list[0]) == 0);
 }
 
 static bool is_listed(const struct instances *i, const char *url)
@@ -56,7 +62,7 @@ static bool is_listed(const struct instances *i, const char *url)
 static void add(struct instances *i, const char *text)
 {
     char url[INSTANCES_URL_MAX];
-    if (i->count < INSTANCES_MAX && is_usable(i, text, url) && !is_listed(i, url))
+    if (i->count < INSTANCES_MAX && instances_take(i, text, url) && !is_listed(i, url))
         strcpy(i->list[i->count++], url);
 }
 

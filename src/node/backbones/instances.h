@@ -32,8 +32,14 @@ void instances_init(struct instances *i, const char *home);
 const char *instances_at(const struct instances *i);
 bool instances_is_away(const struct instances *i);
 
-/* A list of URLs, a line each, as the place that is used has told it, itself first; or as it was kept. What is no plain URL of
- * the scheme that we were given (of http either) is passed over. Returns whether it is news. */
+/* Whether that may be another instance's URL, and out as it is used: a plain one of the scheme that we were given, or https. */
+bool instances_take(const struct instances *i, const char *text, char out[INSTANCES_URL_MAX]);
+
+/* Whether it is that of the place that is used, as far as we know its names, or of the one that was given. */
+bool instances_is_here(const struct instances *i, const char *url);
+
+/* A list of URLs, a line each, as the place that is used has told it, itself first; or as it was kept. What
+ * instances_take does not take is passed over. Returns whether it is news. */
 bool instances_learn(struct instances *i, struct slice list, bool kept);
 
 /* The list in that form. Returns its length; 0: none. */

@@ -4,9 +4,9 @@
 #include "node/command/describe.h"
 
 #include "base/clock.h"
-#include "node/underlay/portmap.h"
-#include "node/config/config.h"
+#include "node/backbones/backbones.h"
 #include "node/device/device.h"
+#include "node/underlay/portmap.h"
 #include "proto/mesh/mesh.h"
 
 json_t *describe_id(const struct node_id *id)
@@ -55,12 +55,12 @@ static json_t *describe_interface(const struct endpoint *e, const struct device 
     return e->interface ? json_string(device_interface_name(device, e->interface)) : json_null();
 }
 
-json_t *describe_path(const struct path *path, const struct config *config, const struct device *device)
+json_t *describe_path(const struct path *path, const struct backbones *backbones, const struct device *device)
 {
     const struct endpoint *e = &path->endpoint;
     if (e->carrier == CARRIER_NONE)
         return json_null();
-    json_t *remote = e->carrier == CARRIER_UPLINK ? json_string(config->backbones[e->backbone])
+    json_t *remote = e->carrier == CARRIER_UPLINK ? json_string(backbones_url(backbones, e->backbone))
                                                   : describe_addr(&e->remote);
     return json_pack("{s:s, s:o, s:o, s:o, s:i, s:s, s:i, s:s}", "kind", carrier_name(e->carrier), "local",
                      describe_addr(&e->local), "interface", describe_interface(e, device), "remote", remote,
@@ -73,17 +73,17 @@ static json_t *age_s(uint64_t since_us, uint64_t now_us)
     return since_us ? json_integer((json_int_t)((now_us - since_us) / USEC_PER_SEC)) : json_null();
 }
 
-json_t *describe_peer(const struct mesh_peer *peer, const struct config *config, const struct device *device,
-                      uint64_t now_us)
+json_t *describe_peer(const struct mesh_peer *peer, const struct backbones *backbones,
+                      const struct device *device, uint64_t now_us)
 {
     json_t *paths = json_array();
     for (size_t i = 0; i < peer->path_count; i++)
-        json_array_append_new(paths, describe_path(&peer->paths[i], config, device));
+        json_array_append_new(paths, describe_path(&peer->paths[i], backbones, device));
     json_t *o = json_pack(
         "{s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:f, s:I, s:I, s:o, s:o, s:i, s:i, s:s, s:b, s:s}", "id",
         describe_id(&peer->id), "name", peer->name, "addresses", hosts(peer->addresses, peer->address_count),
         "state", mesh_peer_state_name(peer->state), "state_age_s", age_s(peer->state_us, now_us), "path",
-        describe_path(&peer->path, config, device), "paths", paths, "rtt_us",
+        describe_path(&peer->path, backbones, device), "paths", paths, "rtt_us",
         peer->path.rtt_us ? json_integer(peer->path.rtt_us) : json_null(), "loss", peer->loss, "rx_bytes",
         (json_int_t)peer->rx_bytes, "tx_bytes", (json_int_t)peer->tx_bytes, "handshake_age_s",
         age_s(peer->handshake_us, now_us), "ratchet_age_s", age_s(peer->ratchet_us, now_us), "handshakes",

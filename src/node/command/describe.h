@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 struct addr;
-struct config;
+struct backbones;
 struct device;
 struct mesh_peer;
 struct node_id;
@@ -16,10 +16,11 @@ struct portmap;
 
 json_t *describe_id(const struct node_id *id);
 json_t *describe_addr(const struct addr *a); /* null: of no family */
-/* config has the URLs of those that uplinks lead to, device the names of interfaces. null: there is no path. */
-json_t *describe_path(const struct path *path, const struct config *config, const struct device *device);
-json_t *describe_peer(const struct mesh_peer *peer, const struct config *config, const struct device *device,
-                      uint64_t now_us);
+/* backbones has the URLs of those that uplinks lead to, device the names of interfaces. null: there is no path. */
+json_t *describe_path(const struct path *path, const struct backbones *backbones,
+                      const struct device *device);
+json_t *describe_peer(const struct mesh_peer *peer, const struct backbones *backbones,
+                      const struct device *device, uint64_t now_us);
 
 /* null: p is NULL. Without a router to ask the list is empty. */
 json_t *describe_mappings(const struct portmap *p);

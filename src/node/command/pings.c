@@ -9,9 +9,10 @@
 #include "proto/mesh/mesh.h"
 #include <string.h>
 
-void pings_init(struct pings *p, struct mesh *mesh, const struct config *config, const struct device *device)
+void pings_init(struct pings *p, struct mesh *mesh, const struct backbones *backbones,
+                const struct device *device)
 {
-    *p = (struct pings){.mesh = mesh, .config = config, .device = device};
+    *p = (struct pings){.mesh = mesh, .backbones = backbones, .device = device};
 }
 
 /* ---- whom ---- */
@@ -87,7 +88,7 @@ void pings_start(struct pings *p, const json_t *request, struct api_call *call)
 
 struct pong_reply {
     const struct ping *ping;
-    const struct config *config;
+    const struct backbones *backbones;
     const struct device *device;
     uint32_t rtt_us;
     json_t *result;
@@ -99,7 +100,7 @@ static void describe_pong(void *context, const struct mesh_peer *peer)
     if (peer->slot == r->ping->slot && !r->result)
         r->result =
             json_pack("{s:o, s:s, s:i, s:o}", "peer_id", describe_id(&peer->id), "name", peer->name, "rtt_us",
-                      (int)r->rtt_us, "path", describe_path(&peer->path, r->config, r->device));
+                      (int)r->rtt_us, "path", describe_path(&peer->path, r->backbones, r->device));
 }
 
 void pings_pong(struct pings *p, uint64_t token, uint32_t rtt_us)
@@ -107,7 +108,7 @@ void pings_pong(struct pings *p, uint64_t token, uint32_t rtt_us)
     for (struct ping *ping = p->list; ping < p->list + PINGS_MAX; ping++) {
         if (!ping->call || ping->token != token)
             continue;
-        struct pong_reply reply = {ping, p->config, p->device, rtt_us, NULL};
+        struct pong_reply reply = {ping, p->backbones, p->device, rtt_us, NULL};
         mesh_peers(p->mesh, describe_pong, &reply);
         api_reply(ping->call, reply.result);
         ping->call = NULL;

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 struct api_call;
-struct config;
+struct backbones;
 struct device;
 struct mesh;
 
@@ -14,9 +14,9 @@ struct mesh;
 #define PINGS_TIMEOUT_US 2000000ull
 
 struct pings {
-    struct mesh *mesh;           /* sends them */
-    const struct config *config; /* names backbones … */
-    const struct device *device; /* … and interfaces */
+    struct mesh *mesh;                 /* sends them */
+    const struct backbones *backbones; /* NULL without -backbone */
+    const struct device *device;       /* names interfaces */
     struct ping {
         struct api_call *call; /* NULL: free */
         uint32_t slot;
@@ -26,7 +26,8 @@ struct pings {
 };
 
 /* Borrows all. */
-void pings_init(struct pings *p, struct mesh *mesh, const struct config *config, const struct device *device);
+void pings_init(struct pings *p, struct mesh *mesh, const struct backbones *backbones,
+                const struct device *device);
 
 /* Answers call when the peer does, or says why not. */
 void pings_start(struct pings *p, const json_t *request, struct api_call *call);

@@ -31,7 +31,7 @@ static json_t *prefixes(const struct addr_prefix *list, unsigned count)
 
 struct peer_list {
     json_t *array;
-    const struct config *config;
+    const struct backbones *backbones;
     const struct device *device;
     uint64_t now_us;
 };
@@ -39,12 +39,12 @@ struct peer_list {
 static void add_peer(void *context, const struct mesh_peer *peer)
 {
     const struct peer_list *l = context;
-    json_array_append_new(l->array, describe_peer(peer, l->config, l->device, l->now_us));
+    json_array_append_new(l->array, describe_peer(peer, l->backbones, l->device, l->now_us));
 }
 
 static json_t *describe_peers(const struct status *s, uint64_t now_us)
 {
-    struct peer_list list = {json_array(), s->config, s->device, now_us};
+    struct peer_list list = {json_array(), s->backbones, s->device, now_us};
     mesh_peers(s->mesh, add_peer, &list);
     return list.array;
 }

@@ -33,13 +33,15 @@ static bool choose_proxies(struct node *n)
     bool ok = true;
     for (unsigned i = 0; ok && i < n->config->backbone_count; i++)
         ok = choose_proxy(n->config, n->config->backbones[i], &n->proxies[i]);
+    for (unsigned i = n->config->backbone_count; i < UPLINKS_MAX; i++)
+        n->proxies[i] = n->proxies[0]; /* visits are made as the first one is reached */
     return ok;
 }
 
 static bool start_helpers(struct node *n)
 {
     struct helpers_config config = {.caged = n->config->sandbox,
-                                    .count = n->config->backbone_count,
+                                    .count = n->config->backbone_count ? UPLINKS_MAX : 0,
                                     .portmap = n->config->portmap && !n->config->netcheck,
                                     .port = n->config->port,
                                     .control_port = n->config->control_port,

@@ -255,6 +255,7 @@ static bool start_backbones(struct node *n)
         return true;
     struct backbones_config config = {.loop = &n->loop,
                                       .count = c->backbone_count,
+                                      .place_count = n->helpers.uplink_count,
                                       .helper = n->backbone_helper,
                                       .names = n->name_client,
                                       .me = n->identity,
@@ -262,7 +263,7 @@ static bool start_backbones(struct node *n)
                                       .ways = device_ways(n->device),
                                       .workers = n->socket_count,
                                       .events = control_events_of_backbones(n)};
-    for (unsigned i = 0; i < c->backbone_count; i++) {
+    for (unsigned i = 0; i < config.place_count; i++) {
         int *end = &n->helpers.uplinks[i].control;
         config.places[i] = (struct backbones_place){c->backbones[i], &n->proxies[i], *end};
         *end = -1;
@@ -340,7 +341,7 @@ static bool start_neighbours(struct node *n)
 /* Nobody is served before the loop runs. */
 static void init_commands(struct node *n)
 {
-    pings_init(&n->pings, n->mesh, n->config, n->device);
+    pings_init(&n->pings, n->mesh, n->backbones, n->device);
     n->checks = (struct checks){.config = {.loop = &n->loop,
                                            .config = n->config,
                                            .proxies = n->proxies,

@@ -126,6 +126,8 @@ static bool decode_value(const json_t *value, uint8_t *out, size_t cap, struct s
 
 static void read_record(const json_t *root, struct helper_message *out, struct backbone_bytes *bytes)
 {
+    const char *linked = json_string_value(json_object_get(root, "linked"));
+    helper_message_set_text(out, linked && strlen(linked) < HELPER_TEXT_MAX ? linked : "");
     if (!decode_value(json_object_get(root, "record"), bytes->data, sizeof(bytes->data), &out->data) ||
         !decode_value(json_object_get(root, "signature"), bytes->signature, sizeof(bytes->signature),
                       &out->signature))

@@ -11,7 +11,7 @@ struct backbone_helper_config {
     bool caged;
     unsigned count; /* of backbones; requests name them by their numbers */
     struct backbone_place {
-        const char *url;         /* without trailing slash */
+        const char *url;         /* without trailing slash; empty: its uplink makes visits */
         struct proxy proxy;      /* by which it is reached; its URL is empty for none */
         struct uplink_ends ends; /* of the uplink's channels */
     } places[UPLINKS_MAX];

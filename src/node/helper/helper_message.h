@@ -74,7 +74,9 @@ struct helper_message {
     uint64_t
         number; /* ASK_…: the backbone's; HELPER_BACKBONE: the seq that it has stored of us, when it refuses a lower one; else 0 */
     uint32_t interface; /* ASK_…, UPLINK_CONNECT: by which it leaves, a standby; 0: as the kernel chooses */
-    char text[HELPER_TEXT_MAX]; /* text_ok; of BACKBONE_OK: the running process of the backbone, else why */
+    /* text_ok; of BACKBONE_OK: the running process of the backbone, or the URL at which the node is linked, or empty; else
+     * why */
+    char text[HELPER_TEXT_MAX];
     unsigned address_count;
     struct addr addresses[HELPER_ADDRESSES_MAX]; /* ASK_INFO's answer: where STUN is served, if known */
     /* ASK_INFO's: the instances that share its store, a URL and \n each; ASK_CHALLENGE's: the challenge; ASK_RECORD's: a

@@ -30,7 +30,7 @@ struct helpers_config {
     bool caged;
     unsigned count; /* of backbones, UPLINKS_MAX at most; 0: no helper for them */
     struct {
-        const char *url;
+        const char *url;           /* empty: a place for visits */
         const struct proxy *proxy; /* by which it is reached; NULL, or with an empty URL: none */
     } backbones[UPLINKS_MAX];
     bool portmap; /* the router is asked to map these ports */

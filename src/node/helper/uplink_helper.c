@@ -92,6 +92,7 @@ static int connect_now(struct uplink_helper *h, const struct helper_message *ask
                                                 .proxy = h->proxy,
                                                 .url = h->instance[0] ? h->instance : h->url,
                                                 .interface = ask->interface,
+                                                .visits = h->url[0] == '\0',
                                                 .addresses = ask->addresses,
                                                 .address_count = ask->address_count,
                                                 .opened = on_opened,

@@ -18,7 +18,7 @@ struct uplink_ends {
 
 struct uplink_helper;
 
-/* Says HELPER_UPLINK_READY; what a process before this one has left unread is gone. All is borrowed. ERR_NOMEM,
+/* url: the backbone's; empty: none, each connection is a visit where the node says. Says HELPER_UPLINK_READY; what a process before this one has left unread is gone. All is borrowed. ERR_NOMEM,
  * ERR_CLOSED. */
 int uplink_helper_new(const struct curl_library *curl, const struct proxy *proxy, const char *url,
                       const struct uplink_ends *ends, struct uplink_helper **out) must_check;

@@ -209,8 +209,9 @@ static int receive_all(struct uplink_socket *s)
 static void put_request(struct uplink_socket *s)
 {
     struct http_url url;
-    int len =
-        http_url_parse(s->config.url, &url) ? uplink_upgrade_request(&s->upgrade, &url, (char *)s->out) : 0;
+    int len = http_url_parse(s->config.url, &url)
+                  ? uplink_upgrade_request(&s->upgrade, &url, s->config.visits, (char *)s->out)
+                  : 0;
     s->out_len = len > 0 ? (size_t)len : 0;
 }
 

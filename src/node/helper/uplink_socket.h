@@ -18,6 +18,7 @@ struct uplink_socket_config {
     const struct proxy *proxy; /* of http_handle.h */
     const char *url;           /* the backbone's, without trailing slash */
     uint32_t interface;        /* by which it leaves; 0: as the kernel chooses */
+    bool visits;               /* as uplink_upgrade_request's */
     const struct addr *addresses;
     unsigned address_count;
     /* From within uplink_socket_turn: it is open; after that, a message came, which is borrowed. */

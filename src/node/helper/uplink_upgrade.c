@@ -16,16 +16,16 @@ int uplink_upgrade_init(const uint8_t nonce[16], struct uplink_upgrade *out)
     return websocket_accept(out->key, out->accept);
 }
 
-int uplink_upgrade_request(const struct uplink_upgrade *u, const struct http_url *url,
+int uplink_upgrade_request(const struct uplink_upgrade *u, const struct http_url *url, bool visits,
                            char out[UPLINK_REQUEST_MAX])
 {
-    int len =
-        snprintf(out, UPLINK_REQUEST_MAX,
-                 "GET %s" UPLINK_PATH " HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                 "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n"
-                 "Sec-WebSocket-Protocol: " UPLINK_SUBPROTOCOL
-                 "\r\nUser-Agent: shadowmesh/" SHADOWMESH_VERSION "\r\n\r\n",
-                 url->path, url->authority, u->key);
+    int len = snprintf(out, UPLINK_REQUEST_MAX,
+                       "GET %s" UPLINK_PATH
+                       "%s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                       "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n"
+                       "Sec-WebSocket-Protocol: " UPLINK_SUBPROTOCOL
+                       "\r\nUser-Agent: shadowmesh/" SHADOWMESH_VERSION "\r\n\r\n",
+                       url->path, visits ? "?" UPLINK_VISIT "=1" : "", url->authority, u->key);
     return len < UPLINK_REQUEST_MAX ? len : ERR_SPACE;
 }
 

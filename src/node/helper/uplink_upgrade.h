@@ -19,8 +19,8 @@ struct uplink_upgrade {
 /* From 16 random bytes. ERR_CRYPTO. */
 int uplink_upgrade_init(const uint8_t nonce[16], struct uplink_upgrade *out) must_check;
 
-/* Returns its length, or ERR_SPACE. */
-int uplink_upgrade_request(const struct uplink_upgrade *u, const struct http_url *url,
+/* visits: it asks for a visit (docs/PROTOCOL.md §20). Returns its length, or ERR_SPACE. */
+int uplink_upgrade_request(const struct uplink_upgrade *u, const struct http_url *url, bool visits,
                            char out[UPLINK_REQUEST_MAX]) must_check;
 
 /* What has come so far. Returns the length of the answer's head, behind which the WebSocket begins; ERR_AGAIN when there

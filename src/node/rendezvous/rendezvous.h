@@ -42,6 +42,8 @@ struct rendezvous_config {
     /* An attempt has ended: it answers, by that way out (0: the kernel's choice), or is not reached. Later than what else is told
      * of it. */
     void (*tried)(void *context, bool reachable, uint32_t interface);
+    /* A wanted id, which its owner is said to be linked at: that URL, which is anybody's word. */
+    void (*linked)(void *context, const struct node_id *id, const char *url);
     /* As registration_config's. */
     void (*instances)(void *context, struct slice list);
     void *context;

@@ -4,6 +4,7 @@
  * Control thread. */
 
 #include "base/log.h"
+#include "node/helper/helper_message.h"
 #include "node/rendezvous/record_job.h"
 #include "node/rendezvous/rendezvous.h"
 #include "node/rendezvous/rendezvous_wants.h"
@@ -36,8 +37,9 @@ struct rendezvous {
 
     uv_timer_t lookup_timer;
     bool looking;
-    bool doubted;          /* whether the backbone is there: the next registration finds out */
-    struct record_job job; /* the present look-up, or the last one */
+    bool doubted;                 /* whether the backbone is there: the next registration finds out */
+    struct record_job job;        /* the present look-up, or the last one */
+    char linked[HELPER_TEXT_MAX]; /* where its owner is said to be linked */
     struct wants wants;
 };
 

@@ -11,6 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LINKED_US                                                                                            \
+    (USEC_PER_SEC / 2) /* who can be dialled is so by then, and need not be sought where it is linked */
+
 static void on_lookup_timer(uv_timer_t *timer);
 
 void rendezvous_schedule_lookups(struct rendezvous *r)
@@ -45,6 +48,8 @@ static void on_record(struct rendezvous *r, struct want *want)
 {
     const struct record *record = &r->job.record;
     want->forged = false;
+    if (r->linked[0] && clock_monotonic_us() - want->since_us >= LINKED_US)
+        r->config.linked(r->config.context, &want->id, r->linked);
     if (record->seq < want->seq)
         return;
     want->seq = record->seq;
@@ -92,6 +97,7 @@ static void on_found(void *context, const struct helper_message *answer)
 {
     struct rendezvous *r = context;
     struct record_job *job = &r->job;
+    snprintf(r->linked, sizeof(r->linked), "%s", answer ? answer->text : "");
     if (!answer || answer->kind != HELPER_BACKBONE)
         end_lookup(r, BACKBONE_UNREACHABLE, "");
     else if (answer->verdict != BACKBONE_OK)

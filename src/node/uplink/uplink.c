@@ -92,13 +92,19 @@ static const char *place_of(const struct uplink *u)
     return u->instance[0] ? u->instance : u->config.url;
 }
 
+/* It is for visits, and makes none. */
+static bool is_idle(const struct uplink *u)
+{
+    return place_of(u)[0] == '\0';
+}
+
 /* ---- connecting ---- */
 
 static void on_retry(uv_timer_t *timer);
 
 static void try_in(struct uplink *u, uint64_t wait_us)
 {
-    if (u->ready && !u->lost && !u->closing)
+    if (u->ready && !u->lost && !u->closing && !is_idle(u))
         uv_timer_start(&u->retry, on_retry, (wait_us + USEC_PER_MSEC - 1) / USEC_PER_MSEC, 0);
 }
 
@@ -108,6 +114,10 @@ static void tell_down(struct uplink *u)
     uint64_t suppressed, now_us = clock_monotonic_us();
     if (u->was_up)
         u->cause_limit.bucket = (struct bucket){0};
+    if (is_idle(u)) {
+        u->was_up = false;
+        return;
+    }
     bool news = u->was_up || (strcmp(u->cause, u->told) != 0 && u->config.reachable(u->config.context));
     if (!news || !log_limit_pass(&u->cause_limit, now_us, CAUSE_LOG_US, &suppressed))
         return;
@@ -192,7 +202,7 @@ static void connect_now(struct uplink *u)
     struct helper_message m = {
         .kind = HELPER_UPLINK_CONNECT, .number = u->config.workers, .interface = u->way.interface};
     unsigned count = u->config.addresses(u->config.context, &addresses);
-    if (count == 0 && u->is_named)
+    if (is_idle(u) || (count == 0 && u->is_named))
         return; /* whoever finds it hurries us */
     m.address_count = count < HELPER_ADDRESSES_MAX ? count : HELPER_ADDRESSES_MAX;
     if (m.address_count)
@@ -399,6 +409,8 @@ static void on_lost(void *context)
 static int read_urls(struct uplink *u)
 {
     struct http_url at;
+    if (is_idle(u))
+        return 0;
     if (!http_url_parse(place_of(u), &u->url) ||
         !http_url_parse(u->config.proxy ? u->config.proxy : place_of(u), &at))
         return ERR_SPACE;

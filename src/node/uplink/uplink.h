@@ -48,7 +48,8 @@ int uplink_new(const struct uplink_config *config, struct uplink **out) must_che
 /* Something has changed for the better: one that is down is tried at once. */
 void uplink_hurry(struct uplink *u);
 
-/* It goes to that URL from now on, another instance's, at once; empty: where it was given. Borrowed until the next. */
+/* It goes to that URL from now on, another instance's, at once; empty: where it was given, or nowhere. Borrowed until the
+ * next. */
 void uplink_move(struct uplink *u, const char *url);
 
 /* Our addresses have changed: one that is up has to show that it still works, or is made anew at once. */

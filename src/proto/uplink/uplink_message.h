@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #define UPLINK_PATH            "/v1/link"
+#define UPLINK_VISIT           "visit" /* its argument, whatever its value: the uplink is a visit */
 #define UPLINK_SUBPROTOCOL     "shadowmesh.link.v1"
 #define UPLINK_CHALLENGE_LEN   32
 #define UPLINK_HOST_MAX        255   /* without a NUL */
