@@ -129,6 +129,8 @@ static int serve(struct backbone_helper *h)
         if (readable)
             on_ask(h);
         err = turn_uplinks(h);
+        if (err == ERR_CLOSED) /* one channel is closed before the others */
+            end_uplinks(h);
         if (err)
             return exit_code(err);
     }
