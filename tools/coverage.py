@@ -25,11 +25,22 @@ def configure(folder):
         subprocess.run([ROOT / "tools/setup.sh", folder, *OPTIONS], check=True, stdout=subprocess.DEVNULL)
 
 
-def run_tests(folder, suites):
+def tests_of(folder, layers):
+    """The unit tests that are linked with one of the layers, as ninja knows."""
+    listing = subprocess.run(["meson", "introspect", folder, "--tests"], check=True, stdout=subprocess.PIPE, text=True)
+    archives = {f"src/{layer}/libsm_{layer}.a" for layer in layers}
+    for test in json.loads(listing.stdout):
+        program = Path(test["cmd"][0]).relative_to(folder)
+        if program.parts[:2] == ("tests", "unit"):
+            inputs = subprocess.run(["ninja", "-C", folder, "-t", "inputs", program], check=True, stdout=subprocess.PIPE, text=True)
+            if archives & set(inputs.stdout.split()):
+                yield test["name"]
+
+
+def run_tests(folder, chosen):
     """Builds what they need, no more. Counters of earlier runs go first: they would add up."""
     for old in folder.rglob("*.gcda"):
         old.unlink()
-    chosen = [word for suite in suites for word in ("--suite", suite)]
     done = subprocess.run(["meson", "test", "-C", folder, "-t", str(PATIENCE), *chosen],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode != 0:
@@ -88,7 +99,7 @@ def main():
     if not shutil.which("gcovr"):
         sys.exit("coverage.py: gcovr is missing: `tools/deps.sh check` installs it")
     configure(folder)
-    passed = run_tests(folder, ["unit"] if options.floors else ["unit", "sim"])
+    passed = run_tests(folder, ["--suite", "unit", *tests_of(folder, FLOORS)] if options.floors else ["--suite", "unit", "--suite", "sim"])
     files = list(measure(folder))
     print_folders(files)
     print_least(files)
