@@ -19,6 +19,7 @@ LOG_TAIL = 60
 def pytest_configure(config):
     config.addinivalue_line("markers", "long: takes too long for make check; with SHADOWMESH_LONG=1 alone")
     config.addinivalue_line("markers", "reach: a pair of routers that make check leaves out; with SHADOWMESH_REACH=1 alone")
+    config.addinivalue_line("markers", "early: waits for twenty seconds or more: begins first, so that none is left alone at the end")
     config.addinivalue_line("markers", "alone: measures, or loads every CPU: make check runs nothing beside it")
 
     # A terminated run takes its namespaces down like an interrupted one. A process that pytest-xdist started may work in
@@ -35,6 +36,7 @@ def pytest_collection_modifyitems(config, items):
         if os.environ.get(variable) != "1":
             config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker(mark)])
             items[:] = [item for item in items if not item.get_closest_marker(mark)]
+    items.sort(key=lambda item: item.get_closest_marker("early") is None)
     reason = None
     if os.geteuid() != 0:
         reason = "network namespaces need root: run make check as root or with sudo"

@@ -56,6 +56,7 @@ def earlier(request):
     return build(request.param), EARLIER[request.param]
 
 
+@pytest.mark.early
 @pytest.mark.parametrize("earlier_opens", [False, True], ids=["earlier accepts", "earlier opens"])
 def test_node_of_an_earlier_build_connects_rekeys_and_carries_frames(lab, earlier, earlier_opens):
     binary, fresh_root = earlier

@@ -9,6 +9,7 @@ sends to it stays within the budget of docs/PROTOCOL.md §19.
 import re
 import time
 
+import pytest
 from lab import wait_for
 from test_rogue import ROGUE
 
@@ -26,6 +27,7 @@ def came(bystander):
     return int(re.search(r"packets (\d+)", bystander.run("nft", "list", "counter", "ip", "bystander", "probes", echo=False).stdout)[1])
 
 
+@pytest.mark.early
 def test_ten_liars_make_nobody_send_more_than_the_budget_to_a_bystander(lab, figure):
     node_host, rogue, bystander, _, _ = lab.internet(sites=("node", "rogue", "bystander"))
     bystander.nft(COUNTER)

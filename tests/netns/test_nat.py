@@ -110,6 +110,7 @@ def test_connect_by_host_takes_other_ports(lab):
     assert b.peer(a)["path"]["remote"] == f"{a_host.address}:19443"
 
 
+@pytest.mark.early
 def test_idle_mapping_is_kept_open(behind_nat):
     """With a NAT that forgets after 10 s of silence, A still reaches B after a silence."""
     a, b, home = behind_nat

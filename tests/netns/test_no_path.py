@@ -57,6 +57,7 @@ def test_blocked_udp_is_told_within_10_seconds_and_so_is_its_end(lab, traffic):
         stream.stop()
 
 
+@pytest.mark.early
 def test_blocked_udp_does_not_make_a_storm_of_handshakes(lab):
     a, b, _, inet = labs.reference_pair(lab, UDP_ALONE, UDP_ALONE)
     stream = b.host.ping_stream(A_OVERLAY)

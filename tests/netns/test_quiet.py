@@ -71,6 +71,7 @@ def quiet(lab):
     return a, b, backbone, inet
 
 
+@pytest.mark.early
 @pytest.mark.parametrize("from_a", [pytest.param(True, marks=pytest.mark.long), False], ids=["from the acceptor", "from the dialler"])
 def test_first_ping_after_a_silence_is_answered_at_once_and_the_way_is_straight_again(quiet, figure, from_a):
     a, b, _, inet = quiet
@@ -93,6 +94,7 @@ def test_first_ping_after_a_silence_is_answered_at_once_and_the_way_is_straight_
     figure(f"after {SILENCE_S} s of silence {took:.2f} s to an answer; straight again {straight:.2f} s later")
 
 
+@pytest.mark.early
 def test_straight_way_is_open_again_soon_after_the_backbone_died(quiet):
     a, b, backbone, _ = quiet
     time.sleep(SILENCE_S)  # the NATs have forgotten by then

@@ -206,6 +206,7 @@ def test_a_peer_takes_no_gateways_address(lab):
     assert rogue.running
 
 
+@pytest.mark.early
 def test_a_peer_that_takes_steps_too_often_is_slowed_down(lab):
     stage = Stage(lab)
     rogue = stage.start_rogue("steps", seconds=18)

@@ -87,6 +87,7 @@ def idle_silences(a, b):
     return seconds
 
 
+@pytest.mark.early
 @pytest.mark.parametrize("ages", [2, pytest.param(5, marks=pytest.mark.long)])
 def test_session_outlives_its_hard_age_with_every_backbone_dead(hidden, figure, ages):
     a, b, backbone = hidden
@@ -123,6 +124,7 @@ def test_idle_control_connection_ends_and_the_peer_stays_connected(lab):
     assert not connections(a) and not connections(b)
 
 
+@pytest.mark.early
 def test_handshakes_follow_over_the_session_after_the_connection_ended(lab):
     a, b, _, inet = labs.reference_pair(lab, a_flags=SHORT, b_flags=SHORT)
     labs.wait_for(lambda: a.peer(b)["control"] == b.peer(a)["control"] == "idle", 20, "the connection's end")

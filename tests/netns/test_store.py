@@ -281,6 +281,7 @@ def test_backbone_ends_at_once_while_a_request_waits_for_the_store(two, redis, p
     one.start().wait_up()
 
 
+@pytest.mark.early
 def test_store_that_answers_garbage_is_counted_and_left(tmp_path, people):
     folder = tmp_path / "redis"
     redis = Redis(folder)

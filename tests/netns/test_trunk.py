@@ -72,6 +72,7 @@ def test_ping_beside_a_stream_does_not_wait_for_long(sites, figure):
     assert half < 50 * PATIENCE
 
 
+@pytest.mark.early
 def test_udp_that_ceases_to_pass_is_followed_by_tcp_and_returns(sites, figure):
     a_host, b_host, inet = sites
     a, b = pair(a_host, b_host)

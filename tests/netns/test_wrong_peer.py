@@ -172,6 +172,7 @@ def test_own_id_is_refused(lab):
     node.process.wait_log("(?i)(own|self|itself|this node)", 5)
 
 
+@pytest.mark.early
 def test_one_key_on_two_hosts_is_told_at_all_three_and_they_take_turns_slowly(lab):
     """Without a backbone, which would be all that is known of where the other one is."""
     a_host, b_host, c_host, _, _ = three_sites(lab)
