@@ -30,7 +30,7 @@ from results import Results, record_program, record_report, report, say
 
 ROOT = Path(__file__).resolve().parent.parent
 JOBS = os.cpu_count() or 2
-# Labs wait more than they compute: all of them side by side wait for 2,700 s, and take 320 s of CPU.
+# Labs wait more than they compute: six at once took 363 to 436 s, and 320 s of CPU.
 LABS_AT_ONCE = JOBS + 4
 # Calls that start a thread, or load what may start one. A program that makes none of them has one thread: TSan can find no race.
 THREADS = re.compile(r" (pthread_create|thrd_create|uv_(thread_create\w*|queue_work|getaddrinfo|getnameinfo|fs_\w+|random)"
