@@ -25,11 +25,15 @@ static bool before(const struct event *a, const struct event *b)
     return a->at_us < b->at_us || (a->at_us == b->at_us && a->order < b->order);
 }
 
-/* FNV-1a. */
+/* As FNV-1a, of eight bytes at a time. */
 void sim_trace_bytes(struct sim *sim, const void *bytes, size_t len)
 {
-    for (size_t i = 0; i < len; i++)
-        sim->trace = (sim->trace ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3ull;
+    for (size_t i = 0; i < len; i += sizeof(uint64_t)) {
+        uint64_t word = 0;
+        memcpy(&word, (const uint8_t *)bytes + i, len - i < sizeof(word) ? len - i : sizeof(word));
+        sim->trace = (sim->trace ^ word) * 0x100000001b3ull;
+        sim->trace ^= sim->trace >> 32;
+    }
 }
 
 static void trace_event(struct sim *sim, const struct event *e)
