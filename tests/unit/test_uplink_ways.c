@@ -31,11 +31,11 @@ static void standbys_follow_each_other_behind_the_kernels_choice(void **state)
 {
     (void)state;
     const struct ways ways = two_standbys();
-    assert_int_equal(ways_next(&ways, 0), CELL);
-    assert_int_equal(ways_next(&ways, CELL), CABLE);
-    assert_int_equal(ways_next(&ways, CABLE), 0);
-    assert_int_equal(ways_next(&ways, 99), 0); /* gone */
-    assert_int_equal(ways_next(&none, 0), 0);
+    assert_int_equal(ways_next(&ways, 0, 0), CELL);
+    assert_int_equal(ways_next(&ways, 0, CELL), CABLE);
+    assert_int_equal(ways_next(&ways, 0, CABLE), 0);
+    assert_int_equal(ways_next(&ways, 0, 99), 0); /* gone */
+    assert_int_equal(ways_next(&none, 0, 0), 0);
 }
 
 static void round_tries_each_way_once_and_the_next_begins_with_the_kernels_choice(void **state)

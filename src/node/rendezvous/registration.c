@@ -203,7 +203,7 @@ static void on_registered(struct registration *r)
 /* True when the attempt begins anew by another way out. */
 static bool goes_another_way(struct registration *r)
 {
-    uint32_t next = r->step == STEP_INFO ? ways_next(r->config.ways, r->interface) : 0;
+    uint32_t next = r->step == STEP_INFO ? ways_next(r->config.ways, 0, r->interface) : 0;
     if (!next)
         return false;
     r->interface = next;

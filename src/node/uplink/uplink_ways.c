@@ -4,7 +4,7 @@
 static unsigned count(const struct ways *all)
 {
     unsigned n = 1;
-    for (uint32_t interface = 0; (interface = ways_next(all, interface));)
+    for (uint32_t interface = 0; (interface = ways_next(all, 0, interface));)
         n++;
     return n;
 }
@@ -15,7 +15,7 @@ bool uplink_ways_next(struct uplink_ways *w, const struct ways *all)
     w->returning = false;
     w->well_us = 0;
     bool more = ++w->tried < count(all);
-    w->interface = more ? ways_next(all, w->interface) : 0;
+    w->interface = more ? ways_next(all, 0, w->interface) : 0;
     w->tried = more ? w->tried : 0;
     return more;
 }

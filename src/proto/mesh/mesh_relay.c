@@ -131,7 +131,7 @@ static bool is_doubtful(const struct mesh *m, const struct peer *p, unsigned rel
 {
     const struct relay_end *e = &p->relays[relay];
     return !path_relay_answers(p->paths, relay) ||
-           (ways_standby(&m->ways, e->relay.family, 0) && !path_relay_sound(p->paths, relay));
+           (ways_next(&m->ways, e->relay.family, 0) && !path_relay_sound(p->paths, relay));
 }
 
 static void poll_one(struct mesh *m, struct peer *p, unsigned relay, uint64_t now_us)

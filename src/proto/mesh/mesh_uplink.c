@@ -90,7 +90,7 @@ void mesh_on_paired(struct mesh *m, unsigned backbone, const struct node_id *id,
 
 void mesh_doubt_uplinks(struct mesh *m, const struct peer *p, uint64_t now_us)
 {
-    for (unsigned i = 0; i < UPLINKS_MAX && ways_next(&m->ways, 0); i++) {
+    for (unsigned i = 0; i < UPLINKS_MAX && ways_next(&m->ways, 0, 0); i++) {
         if (!path_uplink_misses(p->paths, i) || now_us < m->check_us[i])
             continue;
         m->check_us[i] = now_us + MESH_CHECK_INTERVAL_US;

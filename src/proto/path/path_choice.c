@@ -156,8 +156,8 @@ static bool may_leave_by_standby(const struct path_set *set)
     if (!set->config.ways || e->interface)
         return false;
     if (e->carrier == CARRIER_UPLINK)
-        return ways_next(set->config.ways, 0);
-    return e->carrier == CARRIER_RELAY && ways_standby(set->config.ways, e->remote.family, 0);
+        return ways_next(set->config.ways, 0, 0);
+    return e->carrier == CARRIER_RELAY && ways_next(set->config.ways, e->remote.family, 0);
 }
 
 static bool has_backing(const struct path_set *set)

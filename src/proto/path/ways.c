@@ -45,14 +45,18 @@ uint32_t ways_standby(const struct ways *w, unsigned family, unsigned number)
     return 0;
 }
 
-uint32_t ways_next(const struct ways *w, uint32_t interface)
+static bool is_standby(const struct way *way, unsigned family)
+{
+    return (family != 6 && way->v4 == WAY_STANDBY) || (family != 4 && way->v6 == WAY_STANDBY);
+}
+
+uint32_t ways_next(const struct ways *w, unsigned family, uint32_t interface)
 {
     bool behind = interface == 0;
     for (unsigned i = 0; i < w->count; i++) {
-        const struct way *way = &w->list[i];
-        if (behind && (way->v4 == WAY_STANDBY || way->v6 == WAY_STANDBY))
-            return way->interface;
-        behind |= way->interface == interface;
+        if (behind && is_standby(&w->list[i], family))
+            return w->list[i].interface;
+        behind |= w->list[i].interface == interface;
     }
     return 0;
 }

@@ -35,5 +35,6 @@ void ways_add(struct ways *w, uint32_t interface, unsigned family, enum way_role
 /* The interface of the standby with that number, from 0; 0: there are no more. */
 uint32_t ways_standby(const struct ways *w, unsigned family, unsigned number);
 
-/* The standby of either family behind that interface; behind 0, the kernel's choice, the first. 0: there are no more. */
-uint32_t ways_next(const struct ways *w, uint32_t interface);
+/* The standby for addresses of that family (0: of either) behind that interface; behind 0, the kernel's choice, the first. 0:
+ * there are no more. */
+uint32_t ways_next(const struct ways *w, unsigned family, uint32_t interface);

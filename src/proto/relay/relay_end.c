@@ -113,22 +113,12 @@ void relay_end_put_off(struct relay_end *e, uint64_t at_us)
     e->at_us = at_us;
 }
 
-/* The standby behind that one, first of all the first; behind the last comes the kernel's choice. */
-static uint32_t way_behind(const struct ways *ways, unsigned family, uint32_t interface)
-{
-    uint32_t next = 0;
-    bool found = interface == 0;
-    for (unsigned i = 0; (next = ways_standby(ways, family, i)) && !found; i++)
-        found = next == interface;
-    return next;
-}
-
 /* A way that was answered is taken again, and that by which we are bound is tried first. */
 static uint32_t way_of_next(const struct relay_end *e, const struct ways *ways)
 {
     unsigned family = e->relay.family;
     if (!e->heard && e->tries > 1)
-        return way_behind(ways, family, e->interface);
+        return ways_next(ways, family, e->interface);
     uint32_t same = e->heard ? e->interface : e->bound_by;
     return ways_role(ways, same, family) == WAY_STANDBY ? same : 0;
 }
@@ -147,7 +137,7 @@ int relay_end_message(struct relay_end *e, const struct ways *ways, uint8_t out[
     e->heard = false;
     if (!e->testing) {
         memcpy(m.cookie, e->cookie, sizeof(m.cookie));
-        if (e->tries == 1 && ways_standby(ways, e->relay.family, 0))
+        if (e->tries == 1 && ways_next(ways, e->relay.family, 0))
             e->at_us = e->said_us + patience_us(e);
     }
     return relay_message_encode(&m, e->token, out);
