@@ -163,7 +163,7 @@ static void numbers_are_given_out_once_until_they_are_free_again(void **state)
     struct sides s = {0};
     struct udp_socket socket;
     assert_null(sides_socket(NULL, 1));
-    assert_false(sides_any(&s));
+    assert_false(sides_have_port(NULL, 0));
     for (unsigned number = 1; number <= SIDES_MAX; number++) {
         assert_int_equal(sides_free_number(&s), number);
         assert_int_equal(udp_open(0, 1, &socket), 0);
@@ -172,12 +172,16 @@ static void numbers_are_given_out_once_until_they_are_free_again(void **state)
     }
     assert_int_equal(sides_free_number(&s), 0);
     assert_null(sides_socket(&s, 0));
+    uint16_t port = sides_socket(&s, 5)->port;
+    assert_true(sides_have_port(&s, port));
     sides_retire(&s, 5);
     sides_close(&s, 5);
     assert_null(sides_socket(&s, 5));
+    assert_false(sides_have_port(&s, port));
     assert_int_equal(sides_free_number(&s), 5);
+    port = sides_socket(&s, 1)->port;
     sides_fini(&s);
-    assert_false(sides_any(&s));
+    assert_false(sides_have_port(&s, port));
 }
 
 int main(void)

@@ -33,6 +33,15 @@ void sides_close(struct sides *s, unsigned number)
     udp_close(&s->sockets[number - 1], 1);
 }
 
+bool sides_have_port(struct sides *s, uint16_t port)
+{
+    uint32_t open = s ? atomic_load_explicit(&s->open, memory_order_acquire) : 0;
+    for (; open; open &= open - 1)
+        if (s->sockets[__builtin_ctz(open)].port == port)
+            return true;
+    return false;
+}
+
 void sides_fini(struct sides *s)
 {
     for (unsigned number = 1; number <= SIDES_MAX; number++) {

@@ -29,12 +29,10 @@ void sides_close(struct sides *s, unsigned number);
 /* Closes all that are left, once no other thread is. */
 void sides_fini(struct sides *s);
 
-static inline bool sides_any(struct sides *s)
-{
-    return s && atomic_load_explicit(&s->open, memory_order_relaxed);
-}
+/* Any thread, a worker between two quiescent states, as for those below. s may be NULL: then it has none. */
+bool sides_have_port(struct sides *s, uint16_t port);
 
-/* Any thread, a worker between two quiescent states. NULL: there is none, or s is NULL. */
+/* NULL: there is none. */
 static inline struct udp_socket *sides_socket(struct sides *s, unsigned number)
 {
     uint32_t open = s ? atomic_load_explicit(&s->open, memory_order_acquire) : 0;

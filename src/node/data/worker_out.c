@@ -305,26 +305,23 @@ static void to_everybody(struct worker *w, const struct switch_frame *f, const s
     send_flood(w, vnet, len);
 }
 
-/* Of a datagram that left by one of our sockets; 0: it did not. */
-static size_t own_payload(const struct worker *w, size_t len)
+static bool is_own_port(const struct worker *w, uint16_t port)
 {
-    size_t at = datagram_payload(w->frame, len, w->config.ports.udp->port);
-    for (unsigned side = 1; !at && sides_any(w->config.ports.sides) && side <= SIDES_MAX; side++) {
-        const struct udp_socket *s = sides_socket(w->config.ports.sides, side);
-        at = s ? datagram_payload(w->frame, len, s->port) : 0;
-    }
-    return at;
+    return port == w->config.ports.udp->port || sides_have_port(w->config.ports.sides, port);
 }
 
 /* A route leads the tunnel into itself: sent on, each datagram would make a larger one, for ever. The receiver
  * index tells ours from those of a node behind our device. */
 static bool is_ours(const struct worker *w, size_t len)
 {
-    size_t at = own_payload(w, len);
+    uint16_t port;
     UNINITIALIZED struct wire_header h;
-    if (at && len > at + ENVELOPE_LEN && w->frame[at] == WIRE_RELAY)
+    size_t at = datagram_payload(w->frame, len, &port);
+    if (!at || !is_own_port(w, port))
+        return false;
+    if (len > at + ENVELOPE_LEN && w->frame[at] == WIRE_RELAY)
         at += ENVELOPE_LEN;
-    return at && wire_header_decode(w->frame + at, len - at, &h) == DROP_NONE &&
+    return wire_header_decode(w->frame + at, len - at, &h) == DROP_NONE &&
            fwd_sends_to(w->config.fwd, h.receiver);
 }
 
