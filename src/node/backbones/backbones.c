@@ -114,7 +114,7 @@ static void on_state(void *context, bool reachable, const struct addr *udp)
 
 static void on_instances(void *context, struct slice list)
 {
-    (void)instances_learn(&((struct backbone *)context)->instances, list, false);
+    instances_learn(&((struct backbone *)context)->instances, list);
 }
 
 static uint32_t random_bits(void)

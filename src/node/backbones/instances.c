@@ -81,25 +81,16 @@ static void read_list(struct instances *i, struct slice list)
     }
 }
 
-bool instances_learn(struct instances *i, struct slice list, bool kept)
+void instances_learn(struct instances *i, struct slice list)
 {
     struct instances next = {.home = i->home};
     read_list(&next, list);
-    i->heard_here = !kept && next.count > 0;
+    i->heard_here = next.count > 0;
     if (next.count == 0 || (next.count == i->count && memcmp(next.list, i->list, sizeof(next.list)) == 0))
-        return false;
+        return;
     i->count = next.count;
     memcpy(i->list, next.list, sizeof(i->list));
     memset(i->tried, 0, sizeof(i->tried));
-    return true;
-}
-
-size_t instances_list(const struct instances *i, char *out, size_t cap)
-{
-    size_t len = 0;
-    for (unsigned k = 0; k < i->count && len + strlen(i->list[k]) + 1 < cap; k++)
-        len += (size_t)snprintf(out + len, cap - len, "%s\n", i->list[k]);
-    return len;
 }
 
 /* ---- which one ---- */

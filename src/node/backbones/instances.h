@@ -38,12 +38,9 @@ bool instances_take(const struct instances *i, const char *text, char out[INSTAN
 /* Whether it is that of the place that is used, as far as we know its names, or of the one that was given. */
 bool instances_is_here(const struct instances *i, const char *url);
 
-/* A list of URLs, a line each, as the place that is used has told it, itself first; or as it was kept. What
- * instances_take does not take is passed over. Returns whether it is news. */
-bool instances_learn(struct instances *i, struct slice list, bool kept);
-
-/* The list in that form. Returns its length; 0: none. */
-size_t instances_list(const struct instances *i, char *out, size_t cap);
+/* A list of URLs, a line each, as the place that is used has told it, itself first. What instances_take does not take is
+ * passed over. */
+void instances_learn(struct instances *i, struct slice list);
 
 /* This one serves nobody of ours until something answers: another backbone of ours is used there. */
 void instances_pass_over(struct instances *i, const char *url);
