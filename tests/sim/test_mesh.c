@@ -953,69 +953,6 @@ static void a_dial_that_runs_ends_with_disconnect(void **state)
     }
 }
 
-static void a_node_that_is_public_no_longer_keeps_those_on_its_lists(void **state)
-{
-    (void)state;
-    struct pair p = connected_pair();
-    struct sim_node *c = sim_add(p.sim, false, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
-    assert_int_equal(mesh_allow(p.a->mesh, identity_id(c->identity)), 0);
-    sim_connect(c, p.a, NULL);
-    sim_run(p.sim, 1 * SECOND, NULL, NULL);
-    assert_true(sim_connected(p.a, c));
-    mesh_set_policy(p.a->mesh, false, sim_now(p.sim));
-    sim_do_outputs(p.a);
-    sim_run(p.sim, 5 * SECOND, NULL, NULL);
-    assert_true(sim_connected(p.a, c) && sim_connected(c, p.a));
-    assert_int_equal(c->notes[MESH_NOTICE_LOST], 0);
-    assert_false(sim_connected(p.a, p.b));
-    assert_int_equal(p.b->in_count, 0);
-    assert_int_equal(p.b->notes[MESH_NOTICE_REFUSED_US], 1);
-    mesh_set_policy(p.a->mesh, true, sim_now(p.sim));
-    sim_run(p.sim, 20 * SECOND, NULL, NULL);
-    assert_true(sim_connected(p.a, p.b) && sim_connected(p.b, p.a));
-    sim_free(p.sim);
-}
-
-static void close_to_strangers(struct pair *p)
-{
-    mesh_set_policy(p->a->mesh, false, sim_now(p->sim));
-    sim_do_outputs(p->a);
-}
-
-static void a_handshake_that_runs_ends_when_its_node_is_public_no_longer(void **state)
-{
-    (void)state;
-    for (unsigned ms = 5; ms < 60; ms += 5) {
-        struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
-        struct mesh_peer peer;
-        sim_connect(p.b, p.a, NULL);
-        sim_run(p.sim, ms * 1000ull, NULL, NULL);
-        close_to_strangers(&p);
-        sim_run(p.sim, 3 * SECOND, exchange, &p);
-        assert_int_equal(p.a->in_count + p.b->in_count, 0);
-        assert_int_equal(p.a->frames_received + p.b->frames_received, 0);
-        assert_true(sim_peer(p.b, p.a, &peer));
-        assert_int_equal(peer.state, MESH_PEER_REFUSED);
-        assert_false(sim_peer(p.a, p.b, &peer));
-        sim_free(p.sim);
-    }
-}
-
-static void a_node_that_becomes_public_keeps_those_out_whom_it_disallowed(void **state)
-{
-    (void)state;
-    struct pair p = connected_pair();
-    struct mesh_peer peer;
-    close_to_strangers(&p);
-    disallow(&p);
-    mesh_set_policy(p.a->mesh, true, sim_now(p.sim));
-    sim_run(p.sim, 60 * SECOND, NULL, NULL);
-    assert_int_equal(p.a->in_count, 0);
-    assert_true(sim_peer(p.a, p.b, &peer));
-    assert_int_equal(peer.state, MESH_PEER_DISALLOWED);
-    sim_free(p.sim);
-}
-
 static void ping_is_answered(void **state)
 {
     (void)state;
@@ -1386,9 +1323,6 @@ int main(void)
         cmocka_unit_test(a_goodbye_comes_in_datagrams_where_the_stream_is_gone),
         cmocka_unit_test(a_disconnected_peer_is_dialled_no_more),
         cmocka_unit_test(a_dial_that_runs_ends_with_disconnect),
-        cmocka_unit_test(a_node_that_is_public_no_longer_keeps_those_on_its_lists),
-        cmocka_unit_test(a_handshake_that_runs_ends_when_its_node_is_public_no_longer),
-        cmocka_unit_test(a_node_that_becomes_public_keeps_those_out_whom_it_disallowed),
         cmocka_unit_test(ping_is_answered),
         cmocka_unit_test(two_hosts_with_one_key_are_told_of_and_take_turns_slowly),
         cmocka_unit_test(a_restart_is_no_second_host_with_one_key),

@@ -114,8 +114,6 @@ void mesh_members(const struct mesh *m, unsigned *count, unsigned *connected);
 /* Neither dial nor admit id, even when we are public; its session ends at both sides. It is remembered in the place of a
  * peer. Errors as mesh_connect. */
 int mesh_disallow(struct mesh *m, const struct node_id *id, uint64_t now_us) must_check;
-/* Accept any authenticated node from now on, or no longer: then the sessions of those on no list end. */
-void mesh_set_policy(struct mesh *m, bool is_public, uint64_t now_us);
 
 /* Control addresses (TCP) of a wanted peer that a person gave, once resolved. */
 void mesh_set_given_addresses(struct mesh *m, const struct node_id *id, const struct addr *list,

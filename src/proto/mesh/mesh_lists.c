@@ -92,12 +92,3 @@ int mesh_disallow(struct mesh *m, const struct node_id *id, uint64_t now_us)
     mesh_tick(m, now_us);
     return 0;
 }
-
-void mesh_set_policy(struct mesh *m, bool is_public, uint64_t now_us)
-{
-    m->config.is_public = is_public;
-    for (unsigned i = 0; i < m->slot_end; i++)
-        if (m->peers[i])
-            end_unless_admitted(m, m->peers[i], now_us);
-    mesh_tick(m, now_us);
-}

@@ -312,9 +312,3 @@ bool relay_expire(struct relay *r, uint64_t now_us, struct node_id ends[2])
     }
     return false;
 }
-
-uint64_t relay_next_deadline(const struct relay *r)
-{
-    const struct heap_node *n = heap_first(&r->deadlines);
-    return n ? n->at_us : TIME_NEVER;
-}

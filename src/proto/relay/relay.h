@@ -102,7 +102,6 @@ void relay_press(struct relay *r, unsigned percent);
 
 /* Ends what was not bound, or was silent, for too long: one at a time, with who its ends were, until false. */
 bool relay_expire(struct relay *r, uint64_t now_us, struct node_id ends[2]);
-uint64_t relay_next_deadline(const struct relay *r);
 
 bool relay_has(const struct relay *r, uint32_t channel);
 unsigned relay_count(const struct relay *r); /* channels by which something may pass */
