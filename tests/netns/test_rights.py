@@ -79,6 +79,7 @@ def file_limits(process):
 
 
 def limited(node, soft, hard):
+    node.take_keys()
     return node.host.start("prlimit", f"--nofile={soft}:{hard}", *node.command(), name=node.label)
 
 
