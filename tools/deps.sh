@@ -12,7 +12,7 @@ die() { say "$*"; exit 1; }
 # Alternatives are written a|b: any one installed will do, else the first that this release has.
 build="build-essential pkg-config meson ninja-build libuv1-dev liburcu-dev libmicrohttpd-dev libcurl4-openssl-dev
     libjansson-dev libcbor-dev libsqlite3-dev libhiredis-dev libmnl-dev libseccomp-dev libcap-ng-dev
-    libminiupnpc-dev libcmocka-dev"
+    libinih-dev libminiupnpc-dev libcmocka-dev"
 # For tools/openssl.sh, where the system's OpenSSL is older than 3.5.
 private_openssl="ca-certificates dpkg-dev debian-archive-keyring perl util-linux xz-utils"
 demo="iproute2 iputils-ping iperf3 curl"

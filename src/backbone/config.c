@@ -5,6 +5,7 @@
 
 #include "backbone/uplink_places.h"
 #include "backbone/uplink_rates.h"
+#include "base/flags_file.h"
 #include "net/sandbox.h"
 #include <limits.h>
 #include <stddef.h>
@@ -145,6 +146,13 @@ static const char *read_verbose(void *context, const char *text)
     return flags_read_switch(text, &((struct backbone_config *)context)->verbose);
 }
 
+static const char *read_config(void *context, const char *text);
+
+static const char *read_check(void *context, const char *text)
+{
+    return flags_read_switch(text, &((struct backbone_config *)context)->check);
+}
+
 static const struct flag flags[] = {
     {"listen", "[ADDR:]PORT",
      "HTTP on this TCP port and address reflection (STUN) on the UDP port of the same number (default 8080, "
@@ -180,6 +188,12 @@ static const struct flag flags[] = {
     {"sandbox", "on|off",
      "off keeps every right and system call: for debugging (default on; off in a build with a sanitizer)",
      read_sandbox},
+    {"config", "FILE",
+     "read flags from this file, as lines \"name = value\", as if they stood here: what follows on the "
+     "command "
+     "line replaces what it says",
+     read_config},
+    {"check", NULL, "read the flags and the file, say what is wrong with them and exit", read_check},
     {"v", NULL, "log registrations, and what HTTP clients do wrong", read_verbose},
 };
 
@@ -191,6 +205,7 @@ static const struct flags program = {
             "                           [-trusted-proxy CIDR] [-sandbox on|off] [-v]\n"
             "                           [-store URL -advertise URL]\n"
             "                           [-store-password-file FILE]\n"
+            "                           [-config FILE] [-check]\n"
             "\n"
             "The rendezvous server of ShadowMesh: nodes register here, find each other by id,\n"
             "and learn the address under which others see them. It passes on what nodes that\n"
@@ -199,6 +214,11 @@ static const struct flags program = {
     .rows = flags,
     .count = sizeof(flags) / sizeof(flags[0]),
 };
+
+static const char *read_config(void *context, const char *text)
+{
+    return flags_file_read(&program, text, context);
+}
 
 /* What contradicts, or NULL. */
 static const char *check_together(struct backbone_config *c)

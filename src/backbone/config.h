@@ -19,6 +19,7 @@ struct backbone_config {
     struct addr listen; /* family 0: every address, IPv6 and IPv4; port 0: the kernel chooses */
     char data_dir[3072];
     bool verbose;
+    bool check;                       /* only read the flags, exit */
     bool sandbox;                     /* -sandbox */
     struct uplinks_config uplinks;    /* -url, -relay-rate, -source-rate */
     uint16_t relay_port;              /* 0: that of reflection */

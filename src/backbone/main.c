@@ -24,6 +24,8 @@ int main(int argc, char **argv)
     case FLAGS_RUN:
         break;
     }
+    if (config.check)
+        return 0;
     log_set_level(config.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
     return server_run(&config);
 }

@@ -123,21 +123,27 @@ static unsigned edit_distance(const char *a, size_t a_len, const char *b)
     return row[b_len];
 }
 
-static void complain_unknown(const struct flags *f, const char *text, size_t len)
+const struct flag *flags_guess(const struct flags *f, const char *text, size_t len)
 {
-    const char *guess = NULL;
+    const struct flag *guess = NULL;
     unsigned best = 3; /* further away is no guess */
     for (size_t i = 0; i < f->count; i++) {
         const struct flag *row = &f->rows[i];
         unsigned distance = row->help && row->name ? edit_distance(text, len, row->name) : NAME_MAX;
         if (distance < best && distance < len) {
             best = distance;
-            guess = row->name;
+            guess = row;
         }
     }
+    return guess;
+}
+
+static void complain_unknown(const struct flags *f, const char *text, size_t len)
+{
+    const struct flag *guess = flags_guess(f, text, len);
     if (guess)
         flags_complain(f->program, "unknown flag -%.*s: did you mean -%s? `%s -help` lists them", (int)len,
-                       text, guess, f->program);
+                       text, guess->name, f->program);
     else
         flags_complain(f->program, "unknown flag -%.*s: `%s -help` lists the flags", (int)len, text,
                        f->program);
@@ -170,7 +176,7 @@ static enum flags_result parse_own(const struct flags *f, const void *context, c
     return FLAGS_EXIT_OK;
 }
 
-static const struct flag *find_flag(const struct flags *f, const char *name, size_t len)
+const struct flag *flags_find(const struct flags *f, const char *name, size_t len)
 {
     for (size_t i = 0; i < f->count; i++)
         if (f->rows[i].name && is_name(name, len, f->rows[i].name))
@@ -182,11 +188,11 @@ static const struct flag *find_flag(const struct flags *f, const char *name, siz
 static const struct flag *split(const struct flags *f, const char *name, const char **value)
 {
     size_t len = strcspn(name, "=");
-    const struct flag *row = find_flag(f, name, len);
+    const struct flag *row = flags_find(f, name, len);
     *value = name[len] ? name + len + 1 : NULL;
     if (row || name[0] == '\0' || name[1] < '0' || name[1] > '9')
         return row;
-    row = find_flag(f, name, 1);
+    row = flags_find(f, name, 1);
     *value = name + 1;
     return row && row->value ? row : NULL;
 }

@@ -39,6 +39,12 @@ struct flags {
 enum flags_result flags_parse(const struct flags *f, int argc, char **argv, void *context,
                               uint64_t *seen) must_check;
 
+/* The row of this name; NULL: there is none. */
+const struct flag *flags_find(const struct flags *f, const char *name, size_t len);
+
+/* The row that was meant by a name that there is not; NULL: none is near. */
+const struct flag *flags_guess(const struct flags *f, const char *text, size_t len);
+
 /* Prints the rows that one of users takes (0: all), and -help. */
 void flags_print_rows(const struct flags *f, unsigned users);
 

@@ -8,6 +8,7 @@
 #include "cli/format.h"
 #include "cli/mapping_text.h"
 #include "cli/nodes.h"
+#include "cli/program.h"
 #include "cli/table.h"
 
 #include <errno.h>
@@ -15,11 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define TIMEOUT_MS 7000
-#define PROGRAM    "shadowmesh-l2"
 
 /* ---- for people ---- */
 
@@ -246,58 +245,23 @@ static enum cli_exit ask_nodes(const struct cli_options *options)
 
 /* ---- without ---- */
 
-/* The node's program that was installed with this one, else that of the path. */
-static void run_program(const struct cli_options *options)
-{
-    const char *argv[CLI_CHECK_MAX + 3] = {PROGRAM, "-netcheck"};
-    char path[4096];
-    for (unsigned i = 0; i < options->check_count; i++)
-        argv[2 + i] = options->check[i];
-    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - sizeof(PROGRAM) - 1);
-    char *slash = len > 0 ? memrchr(path, '/', (size_t)len) : NULL;
-    if (slash) {
-        strcpy(slash + 1, PROGRAM);
-        execv(path, (char *const *)argv);
-    }
-    execvp(PROGRAM, (char *const *)argv);
-    cli_complain("%s cannot be run: %s", PROGRAM, strerror(errno));
-    _exit(CLI_FAILURE);
-}
-
-static pid_t start_program(const struct cli_options *options, int *out)
-{
-    int ends[2];
-    if (pipe(ends))
-        return -1;
-    pid_t child = fork();
-    if (child == 0) {
-        dup2(ends[1], STDOUT_FILENO);
-        close(ends[0]);
-        close(ends[1]);
-        run_program(options);
-    }
-    close(ends[1]);
-    if (child < 0)
-        close(ends[0]);
-    *out = ends[0];
-    return child;
-}
-
 static enum cli_exit look_alone(const struct cli_options *options)
 {
-    int from, status = 0;
-    pid_t child = start_program(options, &from);
+    const char *words[CLI_CHECK_MAX + 2] = {"-netcheck"};
+    memcpy(words + 1, options->check, options->check_count * sizeof(*words));
+    int from;
+    pid_t child = program_start(words, &from);
     if (child < 0) {
-        cli_complain("%s cannot be run: %s", PROGRAM, strerror(errno));
+        cli_complain("shadowmesh-l2 cannot be run: %s", strerror(errno));
         return CLI_FAILURE;
     }
     json_t *result = json_loadfd(from, 0, NULL), *results = json_array();
     close(from);
-    waitpid(child, &status, 0);
+    int code = program_wait(child);
     if (!json_is_object(result)) {
         json_decref(result);
         json_decref(results);
-        return WIFEXITED(status) && WEXITSTATUS(status) == CLI_USAGE ? CLI_USAGE : CLI_FAILURE;
+        return code == CLI_USAGE ? CLI_USAGE : CLI_FAILURE;
     }
     json_array_append_new(results, result);
     return show(options, results, false);

@@ -32,6 +32,7 @@ static const struct verb verbs[] = {
     {"connect", "ID[@HOST]...", "dial these nodes and stay connected", cmd_connect},
     {"disconnect", "ID...", "dial them no more; their sessions end", cmd_disconnect},
     {"netcheck", NULL, "how this machine reaches the internet: UDP, NAT", cmd_netcheck},
+    {"check", "NAME", "whether a node's configuration file can be used", cmd_check},
     {"id", NULL, "the ids of the nodes that run here, for -connect", cmd_id},
     {"version", NULL, "the version of this program", cmd_version},
 };
@@ -48,8 +49,9 @@ enum user {
     CONNECT = 64,
     DISCONNECT = 128,
     NETCHECK = 256,
-    ID = 512,
-    VERSION = 1024,
+    CHECK = 512, /* takes none */
+    ID = 1024,
+    VERSION = 2048,
 };
 #define LISTS   (STATUS | PEERS | FDB)
 #define CHANGES (ALLOW | DISALLOW | CONNECT | DISCONNECT)
@@ -247,7 +249,8 @@ static bool check_verb(const struct line *line, uint64_t seen)
     }
     bool lacking = verb->argument && line->options.word_count == 0;
     if (lacking)
-        cli_complain("%s needs a peer: shadowmesh %s %s", verb->name, verb->name, verb->argument);
+        cli_complain("%s needs a %s: shadowmesh %s %s", verb->name,
+                     strcmp(verb->argument, "NAME") == 0 ? "name" : "peer", verb->name, verb->argument);
     return !lacking;
 }
 

@@ -26,6 +26,8 @@ int main(int argc, char **argv)
     case FLAGS_RUN:
         break;
     }
+    if (config.check)
+        return EXIT_SUCCESS;
     if (config.netcheck)
         log_set_level(LOG_LEVEL_WARN); /* its result is what is read */
     if (config.verbose)

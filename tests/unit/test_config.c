@@ -542,13 +542,48 @@ static void test_options_shorten_the_periods(void **state)
     assert_refused("seconds", "-test-ratchet-seconds", "0");
 }
 
+/* Writes the file of -config. */
+static void write_file(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    close(fd);
+}
+
+static void a_file_stands_for_flags(void **state)
+{
+    char path[] = "/tmp/test_config.XXXXXX";
+    (void)state;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    write_file(path,
+               "port = 1000 # a comment\ntap-ip = 10.0.0.1\nconnect = " ID_1 "@10.1.1.1\npublic = true\n");
+    assert_taken("-config", path);
+    assert_int_equal(config.port, 1000);
+    assert_true(config.is_public && !config.check);
+    assert_taken("-port", "7", "-config", path, "-tap-netmask", "16", "-connect", ID_2, "-check");
+    assert_int_equal(config.port, 1000); /* in the order in which they stand */
+    assert_int_equal(config.tap_address.bits, 16);
+    assert_int_equal(config.connect_count, 2);
+    assert_true(config.check);
+    assert_taken("-config", path, "-port", "7");
+    assert_int_equal(config.port, 7);
+    assert_refused("this id is given twice", "-connect", ID_1 "@10.1.1.1", "-config", path);
+    write_file(path, "port = 1000\nproxy = http://name:password@10.0.0.1:80\nbackbone = http://b\n");
+    assert_refused("-proxy-auth", "-config", path);
+    assert_null(strstr(printed, "password@"));
+    unlink(path);
+    assert_refused("No such file", "-config", path);
+}
+
 static void help_names_every_flag_but_the_hidden(void **state)
 {
     static const char *const names[] = {
         "keydir", "generate-keys", "backbone", "ip",      "port",    "udp-port", "control-port",   "tap",
         "tap-ip", "tap-netmask",   "tap-mtu",  "public",  "connect", "allow",    "profile",        "v",
         "name",   "run",           "help",     "version", "workers", "sandbox",  "cipher-library", "carrier",
-        "relay",  "relay-rate",    "portmap",  "lan"};
+        "relay",  "relay-rate",    "portmap",  "lan",     "config",  "check"};
     (void)state;
     const char *const words[] = {"shadowmesh-l2", "--help", NULL};
     assert_int_equal(parse_words(stdout, words), FLAGS_EXIT_OK);
@@ -607,6 +642,7 @@ int main(void)
         cmocka_unit_test(name_is_printable_text),
         cmocka_unit_test(refusal_never_repeats_control_characters),
         cmocka_unit_test(test_options_shorten_the_periods),
+        cmocka_unit_test(a_file_stands_for_flags),
         cmocka_unit_test(help_names_every_flag_but_the_hidden),
         cmocka_unit_test(version_is_printed),
     };

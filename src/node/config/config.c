@@ -3,6 +3,7 @@
  * differ. How to add one: docs/HACKING.md. Main thread, before anything else runs. */
 #include "node/config/config.h"
 
+#include "base/flags_file.h"
 #include "net/sandbox.h"
 #include "node/config/config_value.h"
 
@@ -320,6 +321,14 @@ static const char *read_test_null_cipher(void *context, const char *text)
 }
 #endif
 
+static const char *read_config(void *context, const char *text);
+
+static const char *read_check(void *context, const char *text)
+{
+    struct parse *p = context;
+    return flags_read_switch(text, &p->config->check);
+}
+
 static const struct flag flags[] = {
     {NULL, NULL, "The device: one of -tap-ip and -tap is needed", NULL},
     {"tap-ip", "ADDR", "create a TAP device with this address (ADDR or ADDR/BITS)", read_tap_ip},
@@ -399,6 +408,12 @@ static const struct flag flags[] = {
      read_generate_keys},
 
     {NULL, NULL, "Running", NULL},
+    {"config", "FILE",
+     "read flags from this file, as lines \"name = value\", as if they stood here: what follows on the "
+     "command "
+     "line replaces what it says",
+     read_config},
+    {"check", NULL, "read the flags and the file, say what is wrong with them and exit", read_check},
     {"netcheck", NULL,
      "check the way to the internet with -backbone, -stun and -proxy alone, print JSON and exit "
      "(`shadowmesh netcheck` shows it to people)",
@@ -444,6 +459,11 @@ static const struct flags program = {.program = "shadowmesh-l2",
                                      .rows = flags,
                                      .count = sizeof(flags) / sizeof(flags[0])};
 static_assert(sizeof(flags) / sizeof(flags[0]) <= FLAGS_MAX, "a table that flags_parse takes");
+
+static const char *read_config(void *context, const char *text)
+{
+    return flags_file_read(&program, text, context);
+}
 
 static bool settle_netmask(struct parse *p)
 {

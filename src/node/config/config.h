@@ -51,6 +51,7 @@ struct config {
     char keydir[4096];
     bool generate_keys; /* make keys, print the id, exit */
     bool netcheck;      /* check the network, print JSON, exit */
+    bool check;         /* only read the flags, exit */
     unsigned backbone_count;
     char backbones[UPLINKS_MAX][CONFIG_URL_MAX]; /* -backbone: URLs without trailing slash */
     char proxy[512];       /* -proxy: its URL, or CONFIG_PROXY_OFF; empty when not given (proxy.h) */
