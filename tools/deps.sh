@@ -22,7 +22,7 @@ check="$demo $model clang clang-format libclang-rt-dev|libclang-rt-14-dev|libcla
     python3-cbor2
     procps util-linux nftables ethtool tcpdump tshark socat openssl openvpn dnsmasq-base
     isc-dhcp-client|udhcpc prometheus valgrind nginx-light|nginx haproxy caddy squid tinyproxy coturn gcovr
-    miniupnpd-nftables redis-server|valkey-server"
+    miniupnpd-nftables redis-server|valkey-server systemd systemd-container"
 # What only the long checks need.
 long="ffmpeg"
 # What the own programs are compared with, and what measures.

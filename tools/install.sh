@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# install.sh BUILD PREFIX DESTDIR: installs the programs, their manual pages and, where they were built with
+# install.sh BUILD PREFIX DESTDIR: installs the programs, their manual pages, units for systemd and, where they were built with
 # libraries of a private prefix, copies of those in PREFIX/lib/shadowmesh, which is where the installed programs look.
 set -eu
 build=$1 prefix=$2 destdir=$3
@@ -24,4 +24,4 @@ private() { # OPTION LIBRARY...
 }
 private openssl_prefix libssl.so.3 libcrypto.so.3
 private ipsec_mb_prefix libIPSec_MB.so.2
-echo "installed in $destdir$prefix: shadowmesh, shadowmesh-l2, shadowmesh-backbone, and a manual page for each"
+echo "installed in $destdir$prefix: shadowmesh, shadowmesh-l2, shadowmesh-backbone, a manual page for each, units for systemd"

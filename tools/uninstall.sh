@@ -24,4 +24,4 @@ done
 own=$destdir$prefix/lib/shadowmesh
 rm -f "$own/libssl.so.3" "$own/libcrypto.so.3" "$own/libIPSec_MB.so.2"
 [ ! -d "$own" ] || rmdir --ignore-fail-on-non-empty "$own"
-echo "removed from $destdir$prefix: shadowmesh, shadowmesh-l2, shadowmesh-backbone, and a manual page for each"
+echo "removed from $destdir$prefix: shadowmesh, shadowmesh-l2, shadowmesh-backbone, a manual page for each, units for systemd"

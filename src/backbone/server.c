@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "crypto/secret.h"
+#include "net/notify.h"
 #include "net/process.h"
 #include <errno.h>
 #include <signal.h>
@@ -179,8 +180,13 @@ static void wait_for_end(struct server *s, const sigset_t *ends)
 {
     struct timespec tick = {.tv_sec = TICK_S};
     int number;
-    while ((number = sigtimedwait(ends, NULL, &tick)) < 0)
-        http_cut_slow(s->http, clock_monotonic_us());
+    notify_ready();
+    while ((number = sigtimedwait(ends, NULL, &tick)) < 0) {
+        uint64_t now_us = clock_monotonic_us();
+        http_cut_slow(s->http, now_us);
+        notify_alive(now_us);
+    }
+    notify_stopping();
     log_debug("ended by %s", strsignal(number));
 }
 
@@ -200,6 +206,11 @@ int server_run(struct backbone_config *config)
     sigset_t ends;
     char at[ADDR_TEXT_MAX];
     prepare_process(&ends);
+    if (!notify_open())
+        log_warn("the service manager is not told how this server is, as its socket (NOTIFY_SOCKET) cannot "
+                 "be reached: "
+                 "%s",
+                 strerror(errno));
     int err = listen_open(&config->listen, &s.sockets);
     if (!err && config->uplinks.relay_mbit)
         err = listen_open_relay(&s.sockets, config->relay_port);

@@ -4,6 +4,7 @@
 #include "node/control/control.h"
 
 #include "base/clock.h"
+#include "net/notify.h"
 #include "node/control/control_loop.h"
 #include "node/control/control_netcheck.h"
 #include "node/control/control_start.h"
@@ -82,6 +83,10 @@ int control_run(const struct config *config)
         return EXIT_FAILURE;
     if (config->netcheck)
         return control_netcheck(n);
+    if (!notify_open())
+        log_warn("the service manager is not told how this node is, as its socket (NOTIFY_SOCKET) cannot be "
+                 "reached: %s",
+                 strerror(errno));
     if (!load_identity(config, &n->identity, &n->key_made))
         return EXIT_FAILURE;
     if (config->generate_keys) {

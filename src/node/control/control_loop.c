@@ -6,10 +6,12 @@
 
 #include "base/clock.h"
 #include "base/vault.h"
+#include "net/notify.h"
 #include "net/process.h"
 #include "node/control/control_events.h"
 #include "node/control/control_outputs.h"
 #include "node/control/control_state.h"
+#include "node/data/fwd.h"
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -96,6 +98,14 @@ static void count_lost(struct node *n)
     n->drops[DROP_TYPE] += lost.malformed;
 }
 
+static void tell_manager(const struct node *n, uint64_t now_us)
+{
+    size_t peers = fwd_ready_count(n->workers.fwd);
+    notify_status("%s on %s: frames flow to %zu peer%s", n->config->name, device_tap(n->device)->name, peers,
+                  peers == 1 ? "" : "s");
+    notify_alive(now_us);
+}
+
 static void on_slow(uv_timer_t *timer)
 {
     struct node *n = timer->data;
@@ -118,6 +128,7 @@ static void on_slow(uv_timer_t *timer)
     trim_once(n, now_us);
     give_back(n, now_us);
     tell_unlocked(n);
+    tell_manager(n, now_us);
     if (n->config->profile)
         workers_profile_log(&n->workers);
 }
@@ -217,6 +228,8 @@ void control_loop_begin(struct node *n)
     uv_prepare_start(&n->settle, on_settle);
     uv_poll_init(&n->loop, &n->monitor, device_monitor_fd(n->device));
     uv_poll_start(&n->monitor, UV_READABLE, on_monitor);
+    notify_ready();
+    tell_manager(n, n->looked_us);
 }
 
 static void close_handle(uv_handle_t *handle, void *context)

@@ -4,6 +4,7 @@
 #include "node/control/control_stop.h"
 
 #include "base/clock.h"
+#include "net/notify.h"
 #include "node/control/control_loop.h"
 #include "node/control/control_outputs.h"
 #include "node/control/control_state.h"
@@ -11,6 +12,7 @@
 
 void control_stop(struct node *n, int code)
 {
+    notify_stopping();
     key_draft_drop(&n->key);
     addresses_map_by(&n->addresses, NULL);
     addresses_register_by(&n->addresses, NULL);
