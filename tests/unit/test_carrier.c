@@ -85,6 +85,28 @@ static void a_datagram_goes_to_its_endpoint_and_comes_from_one(void **state)
     }
 }
 
+/* Also what goes a few hops; by one that is not there, nothing. */
+static void a_datagram_leaves_by_the_side_socket_of_its_endpoint(void **state)
+{
+    struct pair *p = *state;
+    static struct sides sides;
+    struct udp_socket s;
+    const uint8_t data[] = "near";
+    struct endpoint to = to_b(p, 0);
+    to.side = 2;
+    p->ports.sides = &sides;
+    assert_int_equal(carrier_send_near(&p->ports, &to, data, sizeof(data), 2), ERR_CLOSED);
+    assert_int_equal(udp_open(0, 1, &s), 0);
+    sides_add(&sides, 2, &s);
+    assert_int_equal(carrier_send_near(&p->ports, &to, data, sizeof(data), 2), 0);
+    assert_int_equal(next(p)->from.port, s.port);
+    to.side = 0;
+    assert_int_equal(carrier_send_near(&p->ports, &to, data, sizeof(data), 2), 0);
+    assert_int_equal(next(p)->from.port, p->a.port);
+    p->ports.sides = NULL;
+    sides_fini(&sides);
+}
+
 static void an_envelope_lies_in_front_of_each_datagram(void **state)
 {
     struct pair *p = *state;
@@ -227,6 +249,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_datagram_goes_to_its_endpoint_and_comes_from_one, pair_open,
+                                        pair_close),
+        cmocka_unit_test_setup_teardown(a_datagram_leaves_by_the_side_socket_of_its_endpoint, pair_open,
                                         pair_close),
         cmocka_unit_test_setup_teardown(an_envelope_lies_in_front_of_each_datagram, pair_open, pair_close),
         cmocka_unit_test_setup_teardown(nothing_is_sent_where_nothing_carries, pair_open, pair_close),

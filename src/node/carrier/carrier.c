@@ -103,7 +103,10 @@ int carrier_send_near(const struct carrier_ports *ports, const struct endpoint *
     if (to->carrier != CARRIER_UDP)
         return ERR_UNSUPPORTED;
     int err = carrier_remote_init(ports->udp, to, &remote);
-    return err ? err : udp_send_near(ports->udp, &remote.udp, datagram, len, hops);
+    struct udp_socket *s = err ? NULL : carrier_socket(ports, &remote);
+    if (!err && !s)
+        err = ERR_CLOSED;
+    return err ? err : udp_send_near(s, &remote.udp, datagram, len, hops);
 }
 
 struct endpoint carrier_source(const struct udp_message *m, uint8_t side, uint32_t channel)
