@@ -11,6 +11,8 @@
 Whether a pair can be straight follows from what the routers' rules do (routers.py), not from what a node says.
 """
 
+import socket
+import struct
 import time
 
 import lab as labs
@@ -19,7 +21,8 @@ import routers
 from lab import A_OVERLAY, B_OVERLAY
 from routers import KINDS
 
-DIRECT_SECONDS, BIRTHDAY_SECONDS = 15, 30
+DIRECT_SECONDS, BIRTHDAY_SECONDS, FRESH_SECONDS = 15, 30, 120
+MEMORY_SECONDS = 600
 LAN_PORT, TRY_PORT = 9444, 9450
 GUARDED, UNGUARDED, SEQUENTIAL, RANDOM = ("port-restricted", "port-restricted, unguarded", "symmetric, sequential",
                                          "symmetric, random")
@@ -110,6 +113,30 @@ def test_random_ports_are_met_by_a_birthday(lab, figure):
     a.stop()
     labs.wait_for(lambda: not side_sockets(b, TRY_PORT + tries), 10, "the side socket to be closed")
     assert b.stop() == 0
+
+
+def send_in_the_name_of(source, to, port, host):
+    """One UDP datagram from and to that port, which host forges."""
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 0, 0, 0, 64, socket.IPPROTO_UDP, 0, socket.inet_aton(source), socket.inet_aton(to))
+    with host.inside(), socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        raw.sendto(head + struct.pack("!HHHH", port, port, 9, 0) + b"x", (to, 0))
+
+
+# The pause is 65 s, whatever the lab does.
+@pytest.mark.long
+def test_router_that_remembers_for_long_what_led_nowhere_is_passed_from_a_fresh_port(lab, figure):
+    a_site, b_site, server = two_sites(lab, GUARDED, UNGUARDED)
+    b_site.router.sysctl("net.netfilter.nf_conntrack_udp_timeout", MEMORY_SECONDS)
+    send_in_the_name_of(a_site.wan, b_site.wan, 9443, a_site.inet)
+    a, b = nodes(a_site, b_site, server)
+    b.host.wait_ping(A_OVERLAY, 5)
+    seconds = seconds_until_direct(a, b, FRESH_SECONDS)
+    assert "from a port of its own" in b.log()
+    b.host.wait_ping(A_OVERLAY, 5)
+    rates = [x.host.throughput(y.host, overlay, seconds=1) for x, y, overlay in ((a, b, B_OVERLAY), (b, a, A_OVERLAY))]
+    assert kinds_of(a, b) == ["direct"] * 2
+    figure(f"a router that remembers for {MEMORY_SECONDS} s: straight from a fresh port after {seconds:.0f} s, "
+           f"{rates[0] / 1e6:.0f} and {rates[1] / 1e6:.0f} Mbit/s")
 
 
 def test_two_sites_behind_one_nat_meet_at_it(lab, figure):

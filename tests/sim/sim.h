@@ -63,6 +63,7 @@ struct sim_node {
     bool uplink;           /* to the backbone; sim_uplink sets it … */
     uint32_t uplink_by;    /* … by that interface */
     struct nat_model *nat; /* it is behind; NULL: none. sim_put_behind sets it */
+    struct addr said;      /* where a server says that a fresh port of its is; without family: the truth */
     struct addr seen;      /* how the backbone sees it, as it was last told; without family: not yet */
     uint64_t ask_us;       /* when it asks again */
     uint16_t fresh;        /* the last port of a socket that was made for a look */

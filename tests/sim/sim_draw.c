@@ -42,6 +42,15 @@ unsigned sim_side_at(const struct sim_node *n, uint16_t port)
     return 0;
 }
 
+void sim_on_sight(struct sim_node *n, uint32_t slot, const struct sim_sight *sight)
+{
+    struct punch_seen seen = sight->seen;
+    seen.side = sight->port ? (uint8_t)sim_side_at(n, 0) : 0;
+    if (mesh_on_seen(n->mesh, slot, &seen, n->sim->now_us))
+        n->sides[seen.side] = sight->port;
+    sim_do_outputs(n);
+}
+
 bool sim_meet(struct sim_node *n, const struct endpoint *from, uint16_t port, uint8_t *data, size_t len)
 {
     struct endpoint at = *from;

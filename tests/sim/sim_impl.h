@@ -4,6 +4,7 @@
 
 #include "sim.h"
 
+#include "proto/punch/punch.h"
 #include "proto/relay/relay.h"
 
 #define EVENTS_MAX   65536
@@ -21,7 +22,7 @@ enum event_kind {
     EVENT_RELAY,    /* at the backbone: a channel is asked for */
     EVENT_RELAYED,  /* from it: one is given; data: the token */
     EVENT_TOLD,     /* from it: how a node is seen (from) */
-    EVENT_SEEN,     /* what a look at the NAT found; channel: the slot, data: struct punch_seen */
+    EVENT_SEEN,     /* what a look at the NAT found; channel: the slot, data: struct sim_sight */
 };
 
 struct event {
@@ -141,12 +142,17 @@ void sim_leave_by(struct sim_node *n, uint16_t port, const struct addr *to, unsi
 struct sim_node *sim_enter(struct sim *sim, const struct addr *from, const struct addr *to, uint16_t *port);
 /* Nothing passes between the two for the side that they are on; a NULL: the backbone. */
 bool sim_apart(const struct sim_node *a, const struct sim_node *b);
-void sim_look(struct sim_node *n, uint32_t slot);
+void sim_look(struct sim_node *n, uint32_t slot, bool keep);
 void sim_ask_address(struct sim_node *n); /* when it is due */
 void sim_on_told(struct sim_node *n, const struct event *e);
 void sim_free_nats(struct sim *sim);
 
 /* sim_draw.c */
+struct sim_sight {
+    struct punch_seen seen;
+    uint16_t port; /* of a socket that may be kept; 0: none may */
+};
+void sim_on_sight(struct sim_node *n, uint32_t slot, const struct sim_sight *sight);
 void sim_draw(struct sim_node *n, const struct mesh_output *o);
 void sim_close_side(struct sim_node *n, unsigned side);
 /* The port of a side socket, by its number (0: the node's), and the number of one, by its port: 0: it is none's. */

@@ -164,39 +164,47 @@ void sim_ask_address(struct sim_node *n)
 }
 
 /* Two fresh sockets ask one after the other, at a port of the backbone's of its own, so that they are all that is new. */
-void sim_look(struct sim_node *n, uint32_t slot)
+static struct sim_sight look_through(struct sim_node *n, bool keep)
+{
+    struct sim_sight sight = {.port = keep ? (uint16_t)(n->fresh + 1) : 0};
+    struct punch_seen *seen = &sight.seen;
+    struct addr inner = n->addr, first;
+    inner.port = ++n->fresh;
+    first = nat_out(n->nat, &inner, &sim_relay_addr, n->sim->now_us);
+    bool kept = first.port == inner.port;
+    inner.port = ++n->fresh;
+    seen->last = nat_out(n->nat, &inner, &sim_relay_addr, n->sim->now_us);
+    seen->step = (int32_t)seen->last.port - first.port;
+    seen->ports = kept ? NAT_PORTS_KEPT : abs(seen->step) <= 15 ? NAT_PORTS_SEQUENTIAL : NAT_PORTS_RANDOM;
+    if (keep)
+        seen->fresh = n->said.family ? n->said : first;
+    return sight;
+}
+
+void sim_look(struct sim_node *n, uint32_t slot, bool keep)
 {
     struct sim *sim = n->sim;
-    struct punch_seen seen = {.ports = NAT_PORTS_KEPT, .last = n->addr};
+    struct sim_sight sight = {.seen = {.ports = NAT_PORTS_KEPT, .last = n->addr}};
     if (!reaches_servers(n))
         return;
-    if (n->nat) {
-        struct addr inner = n->addr, first;
-        inner.port = ++n->fresh;
-        first = nat_out(n->nat, &inner, &sim_relay_addr, sim->now_us);
-        bool kept = first.port == inner.port;
-        inner.port = ++n->fresh;
-        seen.last = nat_out(n->nat, &inner, &sim_relay_addr, sim->now_us);
-        seen.step = (int32_t)seen.last.port - first.port;
-        seen.ports = kept ? NAT_PORTS_KEPT : abs(seen.step) <= 15 ? NAT_PORTS_SEQUENTIAL : NAT_PORTS_RANDOM;
-    }
+    if (n->nat)
+        sight = look_through(n, keep);
     sim_push(sim, (struct event){.at_us = sim->now_us + 4 * sim_travel(sim),
                                  .kind = EVENT_SEEN,
                                  .node = n->number,
                                  .channel = slot,
-                                 .data = sim_copy((const uint8_t *)&seen, sizeof(seen)),
-                                 .len = sizeof(seen)});
+                                 .data = sim_copy((const uint8_t *)&sight, sizeof(sight)),
+                                 .len = sizeof(sight)});
 }
 
 void sim_on_told(struct sim_node *n, const struct event *e)
 {
-    struct punch_seen seen;
+    struct sim_sight sight;
     if (!n->mesh)
         return;
     if (e->kind == EVENT_SEEN) {
-        memcpy(&seen, e->data, sizeof(seen));
-        mesh_on_seen(n->mesh, e->channel, &seen, n->sim->now_us);
-        sim_do_outputs(n);
+        memcpy(&sight, e->data, sizeof(sight));
+        sim_on_sight(n, e->channel, &sight);
     } else if (!addr_equal(&n->seen, &e->from)) {
         n->seen = e->from;
         tell_candidates(n);

@@ -69,7 +69,7 @@ static void do_one(struct sim_node *n, const struct mesh_output *o)
             sim_send_sealed(n, &o->endpoint, o->hops, o->payload, o->len);
         break;
     case MESH_OUTPUT_LOOK:
-        sim_look(n, o->slot);
+        sim_look(n, o->slot, o->keep);
         break;
     case MESH_OUTPUT_DRAW:
         sim_publish(n);

@@ -158,6 +158,81 @@ static void a_pair_that_stays_relayed_says_why(void **state)
     sim_free(lab.sim);
 }
 
+/* Towards one NAT, what once came unasked has the node's port. */
+static struct pair with_a_long_memory(uint64_t seed, const struct nat_kind *a)
+{
+    static const struct nat_kind remembers = {
+        .name = "unguarded, 10 minutes", .filter = NAT_BY_PORT, .unguarded = true, .expiry_us = 600 * SECOND};
+    struct pair lab = open_lab(seed, a, &remembers);
+    struct addr from = lab.a->nat->outer, to = lab.b->addr;
+    from.port = lab.a->addr.port;
+    assert_false(nat_in(lab.b->nat, &from, to.port, sim_now(lab.sim), &to));
+    return lab;
+}
+
+static unsigned sides_of(const struct sim_node *n)
+{
+    unsigned count = 0;
+    for (unsigned side = 1; side <= SIDES_MAX; side++)
+        count += n->sides[side] != 0;
+    return count;
+}
+
+static bool leaves_by_a_side(const struct pair *lab)
+{
+    struct mesh_peer peer = view(lab->b, lab->a);
+    return peer.path.endpoint.carrier == CARRIER_UDP && peer.path.endpoint.side;
+}
+
+static void a_router_that_remembers_long_is_passed_from_a_fresh_port(void **state)
+{
+    (void)state;
+    struct pair lab = with_a_long_memory(13, &nat_kinds[NAT_GUARDED]);
+    lab.a->watched = lab.b->nat->outer;
+    sim_run(lab.sim, 60 * SECOND, now_and_then, &lab);
+    assert_true(pair_both_by(&lab, CARRIER_RELAY));
+    assert_int_equal(sides_of(lab.a) + sides_of(lab.b), 0);
+    exchange_until(&lab, 40 * SECOND, true);
+    assert_true(pair_both_by(&lab, CARRIER_UDP));
+    assert_true(lab.a->watched_datagrams <= 2 * PUNCH_ROUNDS * (PUNCH_ADDRESSES_MAX * 4));
+    assert_true(leaves_by_a_side(&lab));
+    assert_nothing_was_lost(&lab);
+    sim_run(lab.sim, 1200 * SECOND, NULL, NULL); /* nothing flows: it is kept awake */
+    assert_true(leaves_by_a_side(&lab));
+    assert_int_equal(sides_of(lab.b), 1);
+    sim_free(lab.sim);
+}
+
+static void a_fresh_port_that_is_of_no_use_is_closed(void **state)
+{
+    (void)state;
+    unsigned opened = 0;
+    struct pair lab = with_a_long_memory(14, &nat_kinds[NAT_GUARDED]);
+    sim_sever(lab.a, lab.b, true);
+    for (unsigned i = 0; i < 300; i++) {
+        sim_run(lab.sim, SECOND / 2, now_and_then, &lab);
+        assert_true(sides_of(lab.b) <= 1);
+        opened += sides_of(lab.b);
+    }
+    assert_in_range(opened, 1, 60);
+    assert_int_equal(sides_of(lab.a) + sides_of(lab.b), 0);
+    sim_free(lab.sim);
+}
+
+static void a_fresh_port_is_never_said_to_be_at_another_host(void **state)
+{
+    (void)state;
+    struct pair lab = with_a_long_memory(15, &nat_kinds[NAT_GUARDED]);
+    lab.a->said = lab.b->said = lab.a->watched =
+        (struct addr){.family = 4, .port = 5000, .ip = {198, 51, 100, 200}};
+    for (unsigned i = 0; i < 300; i++) {
+        sim_run(lab.sim, SECOND / 2, now_and_then, &lab);
+        assert_int_equal(sides_of(lab.a) + sides_of(lab.b), 0);
+    }
+    assert_int_equal(lab.a->watched_datagrams, 0);
+    sim_free(lab.sim);
+}
+
 /* An earlier version knows no rounds: its addresses are tried as ever, and so are ours by it. */
 static void an_earlier_version_is_probed_at_once(void **state)
 {
@@ -269,6 +344,7 @@ static void liars_make_nobody_send_more_than_the_budget_to_a_victim(void **state
     }
     sim_run(sim, 5 * SECOND, NULL, NULL);
     node->watched = victim;
+    unsigned most_sides = 0;
     for (unsigned round = 1; round < MINUTES * 600; round++) {
         struct message lie = {.type = MESSAGE_PUNCH,
                               .punch = {.round = 1000 + round, .first = 6000, .count = 200}};
@@ -276,7 +352,9 @@ static void liars_make_nobody_send_more_than_the_budget_to_a_victim(void **state
         for (unsigned i = 0; i < LIARS; i++)
             sim_say(liars[i], node, &lie);
         sim_run(sim, SECOND / 10, NULL, NULL);
+        most_sides = sides_of(node) > most_sides ? sides_of(node) : most_sides;
     }
+    assert_in_range(most_sides, 1, LIARS); /* one for each */
     uint64_t rounds = LIARS * (PUNCH_ROUNDS + 1 + MINUTES * 60 * SECOND / PUNCH_BUDGET_US);
     uint64_t sent = node->watched_datagrams, most = rounds * PUNCH_SENT_MAX;
     assert_true(sent > rounds); /* it does try */
@@ -293,6 +371,9 @@ int main(void)
         cmocka_unit_test(a_nat_that_starts_anew_is_punched_again),
         cmocka_unit_test(what_cannot_be_punched_costs_little),
         cmocka_unit_test(a_pair_that_stays_relayed_says_why),
+        cmocka_unit_test(a_router_that_remembers_long_is_passed_from_a_fresh_port),
+        cmocka_unit_test(a_fresh_port_that_is_of_no_use_is_closed),
+        cmocka_unit_test(a_fresh_port_is_never_said_to_be_at_another_host),
         cmocka_unit_test(an_earlier_version_is_probed_at_once),
         cmocka_unit_test(two_behind_one_nat_meet_inside),
         cmocka_unit_test(a_handshake_in_the_middle_of_a_round_leaves_none_of_its_addresses),

@@ -317,6 +317,90 @@ static void the_ports_of_a_round_hold_until_the_pause(void **state)
     assert_int_equal(looks, 2);
 }
 
+/* A round more that leads nowhere: what it said, by which side socket, and whether it looked first. */
+static uint64_t fail_round(struct punch *p, const struct punch_seen *seen, uint64_t now_us,
+                           struct punch_offer *said, bool *looked)
+{
+    const struct candidate ours[] = {seen_at(9443)};
+    const struct punch_way w = relayed(true);
+    enum punch_step s = PUNCH_STEP_NONE;
+    for (*looked = false; s != PUNCH_STEP_ASK; now_us += 1000)
+        if ((s = punch_step(p, &w, now_us)) == PUNCH_STEP_LOOK) {
+            *looked = true;
+            (void)punch_on_seen(p, seen, now_us);
+        }
+    punch_offer_make(p, ours, 1, said);
+    struct punch_offer theirs = offer(p->mine, true);
+    punch_on_offer(p, &theirs, &w, now_us);
+    return until(p, &w, PUNCH_STEP_PROBE, now_us, now_us + 10 * SECOND);
+}
+
+static const struct punch_seen kept_socket = {
+    .ports = NAT_PORTS_KEPT,
+    .last = {.family = 4, .port = 7000, .ip = {198, 51, 100, 7}},
+    .fresh = {.family = 4, .port = 7000, .ip = {198, 51, 100, 7}},
+    .side = 3,
+};
+
+static void the_rounds_behind_every_other_pause_go_by_a_fresh_port(void **state)
+{
+    (void)state;
+    const struct addr v4 = seen_at(1).addr, v6 = {.family = 6, .port = 1, .ip = {0x20, 1}};
+    struct punch p = {0};
+    uint64_t now = START;
+    punch_begin(&p);
+    for (unsigned round = 0; round < 4 * PUNCH_ROUNDS; round++) {
+        bool fresh = round / PUNCH_ROUNDS % 2 == 1, looked;
+        struct punch_offer said;
+        now = fail_round(&p, &kept_socket, now, &said, &looked);
+        assert_int_equal(looked, !fresh || round % PUNCH_ROUNDS == 0);
+        assert_int_equal(punch_side(&p, &v4), fresh ? 3 : 0);
+        assert_int_equal(punch_side(&p, &v6), 0);
+        assert_int_equal(said.candidates.count, fresh ? 2 : 1);
+        assert_int_equal(said.candidates.list[0].addr.port, fresh ? 7000 : 9443);
+    }
+}
+
+static void a_fresh_port_is_given_up_at_a_straight_path_and_in_another_network(void **state)
+{
+    (void)state;
+    struct punch_way w = relayed(true);
+    struct punch_offer said;
+    bool looked;
+    for (unsigned straight = 0; straight < 2; straight++) {
+        struct punch p = {0};
+        uint64_t now = START;
+        punch_begin(&p);
+        for (unsigned round = 0; round <= PUNCH_ROUNDS; round++)
+            now = fail_round(&p, &kept_socket, now, &said, &looked);
+        assert_true(p.fresh);
+        w.straight = straight;
+        if (straight)
+            (void)punch_step(&p, &w, now);
+        else
+            punch_hurry(&p, now);
+        assert_false(p.fresh);
+    }
+}
+
+/* Too late, unasked, or in place of the one that is there. */
+static void a_fresh_port_is_taken_once_and_only_when_it_is_asked_for(void **state)
+{
+    (void)state;
+    struct punch_seen other = kept_socket;
+    struct punch_offer said;
+    struct punch p = {0};
+    bool looked;
+    uint64_t now = START;
+    punch_begin(&p);
+    assert_false(punch_on_seen(&p, &kept_socket, now));
+    for (unsigned round = 0; round <= PUNCH_ROUNDS; round++)
+        now = fail_round(&p, &kept_socket, now, &said, &looked);
+    other.side = 4;
+    assert_false(punch_on_seen(&p, &other, now));
+    assert_int_equal(punch_side(&p, &kept_socket.last), 3);
+}
+
 static void who_does_not_know_how_it_is_seen_lets_the_other_ask_again(void **state)
 {
     (void)state;
@@ -395,6 +479,9 @@ int main(void)
         cmocka_unit_test(held_addresses_are_let_go_where_nothing_carries),
         cmocka_unit_test(the_next_ports_of_a_sequence_are_told_and_sent_to_first),
         cmocka_unit_test(the_ports_of_a_round_hold_until_the_pause),
+        cmocka_unit_test(the_rounds_behind_every_other_pause_go_by_a_fresh_port),
+        cmocka_unit_test(a_fresh_port_is_given_up_at_a_straight_path_and_in_another_network),
+        cmocka_unit_test(a_fresh_port_is_taken_once_and_only_when_it_is_asked_for),
         cmocka_unit_test(who_does_not_know_how_it_is_seen_lets_the_other_ask_again),
         cmocka_unit_test(who_does_not_know_how_it_is_seen_says_that_rather_than_blame_nats),
         cmocka_unit_test(ports_beyond_bounds_are_not_sent_to),

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -25,6 +26,9 @@ static struct survey *survey;
 static enum manner manner;
 static unsigned asked, told;
 static struct punch_seen seen;
+static struct udp_socket kept; /* fd -1: none … */
+static uint32_t keeper;        /* … and whose it is */
+static bool takes;
 
 static uint16_t port_of(const struct addr *from)
 {
@@ -70,12 +74,19 @@ static const struct addr *on_server(void *context)
     return &at;
 }
 
-static void on_seen(void *context, uint32_t slot, const struct punch_seen *found)
+static bool on_seen(void *context, uint32_t slot, const struct punch_seen *found,
+                    const struct udp_socket *first)
 {
     assert_ptr_equal(context, &loop);
     assert_true(slot == SLOT || slot == SLOT + 1);
     seen = *found;
     told++;
+    if (!first || !takes)
+        return false;
+    assert_int_equal(kept.fd, -1);
+    kept = *first;
+    keeper = slot;
+    return true;
 }
 
 static int setup(void **state)
@@ -89,6 +100,8 @@ static int setup(void **state)
     const struct survey_config config = {&loop, on_server, on_seen, &loop};
     assert_int_equal(survey_new(&config, &survey), 0);
     asked = told = 0;
+    kept.fd = -1;
+    takes = true;
     return 0;
 }
 
@@ -100,6 +113,8 @@ static int teardown(void **state)
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
     udp_close(&server, 1);
+    if (kept.fd >= 0)
+        udp_close(&kept, 1);
     return 0;
 }
 
@@ -113,15 +128,15 @@ static void one_socket_is_enough_where_ports_are_kept(void **state)
 {
     (void)state;
     manner = KEEPS;
-    survey_look(survey, SLOT);
-    survey_look(survey, SLOT + 1); /* while it runs */
+    survey_look(survey, SLOT, false);
+    survey_look(survey, SLOT + 1, false); /* while it runs */
     look(2);
     assert_int_equal(seen.ports, NAT_PORTS_KEPT);
     assert_int_equal(asked, 1);
-    survey_look(survey, SLOT); /* that holds for a while … */
+    survey_look(survey, SLOT, false); /* that holds for a while … */
     assert_int_equal(told, 3);
     survey_forget(survey); /* … unless the network changes */
-    survey_look(survey, SLOT);
+    survey_look(survey, SLOT, false);
     look(4);
     assert_int_equal(asked, 2);
 }
@@ -131,7 +146,7 @@ static void assert_found(enum manner how, enum nat_ports ports, int32_t step)
     manner = how;
     asked = told = 0;
     survey_forget(survey);
-    survey_look(survey, SLOT);
+    survey_look(survey, SLOT, false);
     look(1);
     assert_int_equal(seen.ports, ports);
     assert_int_equal(seen.step, step);
@@ -153,7 +168,7 @@ static void a_sequence_is_not_remembered(void **state)
 {
     (void)state;
     assert_found(COUNTS_UP, NAT_PORTS_SEQUENTIAL, 3);
-    survey_look(survey, SLOT);
+    survey_look(survey, SLOT, false);
     look(2);
     assert_int_equal(asked, 4);
     assert_int_equal(seen.last.port, FIRST + 9);
@@ -169,12 +184,62 @@ static void nothing_is_known_where_no_server_is_or_answers(void **state)
     assert_int_equal(asked, 0);
 }
 
+/* Though what the last look found still holds: it is a fresh port that is wanted. */
+static void the_first_socket_is_kept_for_who_asks_for_it_first(void **state)
+{
+    (void)state;
+    manner = KEEPS;
+    survey_look(survey, SLOT, false);
+    look(1);
+    assert_int_equal(kept.fd, -1);
+    survey_look(survey, SLOT, true);
+    survey_look(survey, SLOT + 1, true);
+    look(3);
+    assert_int_equal(asked, 2);
+    assert_true(kept.fd >= 0);
+    assert_int_equal(keeper, SLOT);
+    uint16_t port = kept.port;
+    udp_close(&kept, 1);
+    manner = COUNTS_UP;
+    survey_look(survey, SLOT + 1, true);
+    look(4);
+    assert_int_equal(keeper, SLOT + 1);
+    assert_true(kept.fd >= 0 && kept.port != port);
+    assert_int_equal(seen.fresh.port, FIRST + 6);
+    assert_int_equal(seen.last.port, FIRST + 9);
+}
+
+/* The next to be opened has the lowest number that is free. */
+static int next_fd(void)
+{
+    int fd = dup(server.fd);
+    close(fd);
+    return fd;
+}
+
+static void a_first_socket_that_nobody_takes_is_closed(void **state)
+{
+    (void)state;
+    manner = KEEPS;
+    takes = false;
+    int before = next_fd();
+    survey_look(survey, SLOT, true);
+    look(1);
+    assert_int_equal(seen.fresh.port != 0, true);
+    assert_int_equal(next_fd(), before);
+    manner = IS_SILENT;
+    survey_look(survey, SLOT, true);
+    look(2);
+    assert_int_equal(seen.fresh.family, 0);
+    assert_int_equal(next_fd(), before);
+}
+
 /* At an exit in the middle of it. */
 static void what_is_closed_tells_nobody(void **state)
 {
     (void)state;
     manner = IS_SILENT;
-    survey_look(survey, SLOT);
+    survey_look(survey, SLOT, false);
     assert_int_equal(told, 0);
 }
 
@@ -185,6 +250,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(two_sockets_tell_a_sequence_from_chance, setup, teardown),
         cmocka_unit_test_setup_teardown(a_sequence_is_not_remembered, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_known_where_no_server_is_or_answers, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_first_socket_is_kept_for_who_asks_for_it_first, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_first_socket_that_nobody_takes_is_closed, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_closed_tells_nobody, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,9 +113,23 @@ static const struct addr *on_server(void *context)
     return addresses_stun_server(&((struct node *)context)->addresses);
 }
 
-static void on_seen(void *context, uint32_t slot, const struct punch_seen *seen)
+/* The worker reads it from now on. Where that cannot be, the path by it does not answer, and it is closed again. */
+static void take_side(struct node *n, unsigned side, const struct udp_socket *socket)
 {
-    mesh_on_seen(((struct node *)context)->mesh, slot, seen, clock_monotonic_us());
+    sides_add(&n->sides, side, socket);
+    (void)!workers_watch_side(&n->workers, side);
+}
+
+static bool on_seen(void *context, uint32_t slot, const struct punch_seen *seen,
+                    const struct udp_socket *first)
+{
+    struct node *n = context;
+    struct punch_seen found = *seen;
+    found.side = first ? (uint8_t)sides_free_number(&n->sides) : 0;
+    if (!mesh_on_seen(n->mesh, slot, &found, clock_monotonic_us()))
+        return false;
+    take_side(n, found.side, first);
+    return true;
 }
 
 void control_events_of_survey(struct node *n, struct survey_config *out)
@@ -123,7 +137,6 @@ void control_events_of_survey(struct node *n, struct survey_config *out)
     *out = (struct survey_config){.loop = &n->loop, .server = on_server, .seen = on_seen, .context = n};
 }
 
-/* The worker reads it from now on. Where that cannot be, the path by it does not answer, and it is closed again. */
 static bool on_met(void *context, uint32_t slot, const struct udp_socket *socket, const struct udp_message *m)
 {
     struct node *n = context;
@@ -131,8 +144,7 @@ static bool on_met(void *context, uint32_t slot, const struct udp_socket *socket
     const struct endpoint from = carrier_source(m, (uint8_t)side, 0);
     if (!side || !mesh_on_drawn(n->mesh, slot, &from, m->data, m->segment, clock_monotonic_us()))
         return false;
-    sides_add(&n->sides, side, socket);
-    (void)!workers_watch_side(&n->workers, side);
+    take_side(n, side, socket);
     return true;
 }
 

@@ -176,7 +176,7 @@ static void do_one(struct node *n, const struct mesh_output *o)
         backbones_check(n->backbones, o->pair.backbone);
         break;
     case MESH_OUTPUT_LOOK:
-        survey_look(n->survey, o->slot);
+        survey_look(n->survey, o->slot, o->keep);
         break;
     case MESH_OUTPUT_DRAW:
         tables_publish(&n->tables);

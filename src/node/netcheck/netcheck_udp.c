@@ -164,13 +164,21 @@ static void on_closed(uv_handle_t *handle)
         u->progress(u->context);
 }
 
+struct udp_socket netcheck_udp_take(struct netcheck_udp *u, enum nat_check_socket socket)
+{
+    struct udp_socket taken = u->sockets[socket];
+    u->sockets[socket].fd = -1;
+    return taken;
+}
+
 void netcheck_udp_close(struct netcheck_udp *u, void (*closed)(void *context))
 {
     u->progress = closed;
     u->handles = 3;
     for (unsigned i = 0; i < 2; i++) {
         uv_close((uv_handle_t *)&u->polls[i], on_closed);
-        udp_close(&u->sockets[i], 1);
+        if (u->sockets[i].fd >= 0)
+            udp_close(&u->sockets[i], 1);
     }
     udp_batch_free(u->batch);
     uv_close((uv_handle_t *)&u->timer, on_closed);

@@ -48,5 +48,8 @@ void netcheck_udp_judge(const struct netcheck_udp *u, unsigned family, struct na
 /* Whether this machine has an address of that family that others may reach: no loopback, link-local … */
 bool netcheck_udp_has_address(const struct netcheck_udp *u, unsigned family);
 
+/* One of the sockets is the caller's from now on, who calls netcheck_udp_close next. */
+struct udp_socket netcheck_udp_take(struct netcheck_udp *u, enum nat_check_socket socket);
+
 /* Closes all; the memory is free once the loop has closed polls and timer: closed is called then, with the context of before. */
 void netcheck_udp_close(struct netcheck_udp *u, void (*closed)(void *context));

@@ -8,6 +8,8 @@
 #include "node/netcheck/netcheck_udp.h"
 #include <stdlib.h>
 
+#define NOBODY UINT32_MAX
+
 struct survey {
     struct survey_config config;
     struct slot_set waiting;
@@ -15,15 +17,38 @@ struct survey {
     uint64_t found_us;       /* … then; 0: it does not count */
     bool running, over;      /* it has sockets; they are being closed */
     bool closing;            /* and then this is freed */
+    uint32_t keeper;         /* the slot that the first socket is for; NOBODY */
+    struct udp_socket first; /* its, once the survey is over; fd -1: there is none */
+    struct addr first_seen;
     struct addr server;
     struct netcheck_udp udp;
 };
+
+static void let_go(struct survey *s)
+{
+    if (s->first.fd >= 0)
+        udp_close(&s->first, 1);
+    s->keeper = NOBODY;
+}
+
+static void hand_over(struct survey *s)
+{
+    struct punch_seen found = s->found;
+    uint32_t slot = s->keeper;
+    found.fresh = s->first_seen;
+    if (s->config.seen(s->config.context, slot, &found, &s->first))
+        s->first.fd = -1;
+}
 
 static void tell_all(struct survey *s)
 {
     uint32_t slot;
     for (unsigned count = s->waiting.count; count && slot_set_take(&s->waiting, &slot); count--)
-        s->config.seen(s->config.context, slot, &s->found);
+        if (slot == s->keeper && s->first.fd >= 0)
+            hand_over(s);
+        else
+            (void)s->config.seen(s->config.context, slot, &s->found, NULL);
+    let_go(s);
 }
 
 static void keep(struct survey *s, const struct punch_seen *found)
@@ -36,15 +61,28 @@ static void on_udp_closed(void *context)
 {
     struct survey *s = context;
     s->running = false;
-    if (s->closing)
-        free(s);
-    else
+    if (!s->closing) {
         tell_all(s);
+        return;
+    }
+    let_go(s);
+    free(s);
+}
+
+/* Somebody wants the first socket, and we know how it is seen. */
+static void save_first(struct survey *s)
+{
+    const struct addr *seen = netcheck_udp_seen(&s->udp, NAT_CHECK_MAIN, s->server.family);
+    if (s->keeper == NOBODY || !seen)
+        return;
+    s->first_seen = *seen;
+    s->first = netcheck_udp_take(&s->udp, NAT_CHECK_MAIN);
 }
 
 static void end(struct survey *s)
 {
     s->over = true;
+    save_first(s);
     netcheck_udp_close(&s->udp, on_udp_closed);
 }
 
@@ -94,6 +132,8 @@ int survey_new(const struct survey_config *config, struct survey **out)
     if (!s)
         return ERR_NOMEM;
     s->config = *config;
+    s->keeper = NOBODY;
+    s->first.fd = -1;
     *out = s;
     return 0;
 }
@@ -105,12 +145,14 @@ static bool still_holds(const struct survey *s)
            (s->found.ports == NAT_PORTS_KEPT || s->found.ports == NAT_PORTS_RANDOM);
 }
 
-void survey_look(struct survey *s, uint32_t slot)
+void survey_look(struct survey *s, uint32_t slot, bool keep)
 {
     slot_set_add(&s->waiting, slot);
+    if (keep && s->keeper == NOBODY && !(s->running && s->over))
+        s->keeper = slot;
     if (s->running)
         return;
-    if (still_holds(s))
+    if (still_holds(s) && !keep)
         tell_all(s);
     else
         begin(s);

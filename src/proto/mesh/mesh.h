@@ -201,8 +201,9 @@ void mesh_on_closed(struct mesh *m, uint64_t conn, const char *reason, uint64_t 
 /* A CONTROL or PROBE datagram of the peer in slot that a worker opened in place (session_open). */
 enum drop mesh_on_opened(struct mesh *m, uint32_t slot, const struct endpoint *from, const uint8_t *data,
                          size_t len, uint64_t now_us);
-/* A MESH_OUTPUT_LOOK comes back, or never: what a look at our NAT found. */
-void mesh_on_seen(struct mesh *m, uint32_t slot, const struct punch_seen *seen, uint64_t now_us);
+/* A MESH_OUTPUT_LOOK comes back, or never: what a look at our NAT found. True when the socket that is seen as seen->fresh is
+ * the side socket seen->side from now on, until MESH_OUTPUT_SIDE_CLOSE. */
+bool mesh_on_seen(struct mesh *m, uint32_t slot, const struct punch_seen *seen, uint64_t now_us);
 
 /* A datagram came to one of the sockets that MESH_OUTPUT_DRAW made for the peer in slot: true when it is the peer's.
  * Then that socket is the side socket from->side, until MESH_OUTPUT_SIDE_CLOSE, and the others may go. It is opened in

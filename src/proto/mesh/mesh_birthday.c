@@ -9,6 +9,7 @@
 #include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_punch.h"
 #include "proto/mesh/mesh_sealed.h"
+#include "proto/mesh/mesh_side.h"
 #include "proto/mesh/mesh_state.h"
 
 static bool can(const struct peer *p)
@@ -37,11 +38,10 @@ static struct birthday_way way_to(struct mesh *m, struct peer *p, uint64_t now_u
     const struct relay_end *e = carrying_end(p);
     const struct path *best = path_best(p->paths);
     enum nat_ports ours = p->punch.seen.ports, theirs = p->punch.theirs.ports;
-    bool room = !p->side && m->side_count < m->config.sides;
     return (struct birthday_way){.straight = path_straight_answers(p->paths, false),
                                  .may = e && (!m->at_birthday || m->at_birthday == p),
-                                 .draws = room && ours == NAT_PORTS_RANDOM && theirs == NAT_PORTS_KEPT &&
-                                          punch_has_failed(&p->punch),
+                                 .draws = mesh_may_have_side(m, p) && ours == NAT_PORTS_RANDOM &&
+                                          theirs == NAT_PORTS_KEPT && punch_has_failed(&p->punch),
                                  .drawn = ours == NAT_PORTS_KEPT && theirs == NAT_PORTS_RANDOM,
                                  .turns = &m->birthdays,
                                  .other = seen_at(m, e, now_us),
@@ -117,20 +117,8 @@ static void take_turn(struct mesh *m, struct peer *p)
         m->at_birthday = NULL;
 }
 
-/* Its room was promised when it was met. */
-static void close_side(struct mesh *m, struct peer *p)
-{
-    const struct mesh_output o = {.kind = MESH_OUTPUT_SIDE_CLOSE, .slot = p->slot, .side = p->side};
-    mesh_publish(m, p);
-    outputs_keep(&m->outputs, &o);
-    m->side_count--;
-    peer_side(p, 0);
-}
-
 void mesh_poll_birthday(struct mesh *m, struct peer *p, uint64_t now_us)
 {
-    if (p->side && !path_has_side(p->paths, p->side))
-        close_side(m, p);
     if (!peer_send_session(p) || !can(p))
         return;
     const struct birthday_way way = way_to(m, p, now_us);
@@ -158,14 +146,10 @@ enum drop mesh_on_birthday(struct mesh *m, struct peer *p, const struct message 
     return DROP_NONE;
 }
 
-void mesh_end_birthday(struct mesh *m, struct peer *p)
+void mesh_end_birthday(struct mesh *m, const struct peer *p)
 {
     if (m->at_birthday == p)
         m->at_birthday = NULL;
-    if (!p->side)
-        return;
-    path_drop_side(p->paths, p->side);
-    close_side(m, p);
 }
 
 /* Opened in place, with what shuts repetitions out. */
@@ -194,8 +178,7 @@ bool mesh_on_drawn(struct mesh *m, uint32_t slot, const struct endpoint *from, u
     mesh_touch(m, p);
     birthday_met(&p->birthday);
     take_turn(m, p);
-    m->side_count++;
-    peer_side(p, from->side);
+    mesh_take_side(m, p, from->side);
     path_add_side(p->paths, &from->remote, from->side, now_us);
     (void)mesh_on_opened(m, slot, from, datagram, len, now_us);
     return true;

@@ -12,6 +12,7 @@
 #include "proto/mesh/mesh_reach.h"
 #include "proto/mesh/mesh_relay.h"
 #include "proto/mesh/mesh_session.h"
+#include "proto/mesh/mesh_side.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_uplink.h"
 
@@ -95,6 +96,7 @@ void mesh_lose(struct mesh *m, struct peer *p, struct link *l, const char *why, 
     if (!carried)
         return;
     mesh_end_birthday(m, p);
+    mesh_end_side(m, p);
     mesh_update_reach(m, p, now_us);
     if (why)
         mesh_note(m, MESH_NOTICE_LOST, p, why);

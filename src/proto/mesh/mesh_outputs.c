@@ -145,15 +145,15 @@ void mesh_check_uplink(struct mesh *m, unsigned backbone)
 }
 
 /* Lost for want of memory, the round goes on without. */
-void mesh_ask_look(struct mesh *m, const struct peer *p)
+void mesh_ask_look(struct mesh *m, const struct peer *p, bool keep)
 {
-    const struct mesh_output o = {.kind = MESH_OUTPUT_LOOK, .slot = p->slot};
+    const struct mesh_output o = {.kind = MESH_OUTPUT_LOOK, .keep = keep, .slot = p->slot};
     (void)!outputs_put(&m->outputs, &o, NULL, 0);
 }
 
-void mesh_send_near(struct mesh *m, const struct addr *to, uint8_t hops, const uint8_t *data, size_t len)
+void mesh_send_near(struct mesh *m, const struct endpoint *to, uint8_t hops, const uint8_t *data, size_t len)
 {
-    const struct mesh_output o = {.kind = MESH_OUTPUT_DATAGRAM, .hops = hops, .endpoint = endpoint_udp(to)};
+    const struct mesh_output o = {.kind = MESH_OUTPUT_DATAGRAM, .hops = hops, .endpoint = *to};
     (void)!outputs_put(&m->outputs, &o, data, len);
 }
 

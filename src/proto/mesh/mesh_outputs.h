@@ -38,9 +38,10 @@ int mesh_verify(struct mesh *m, const struct record_bytes *bytes) must_check;
 
 void mesh_ask_relay(struct mesh *m, const struct node_id *id, unsigned backbone);
 void mesh_check_uplink(struct mesh *m, unsigned backbone);
-void mesh_ask_look(struct mesh *m, const struct peer *p); /* at our NAT */
+/* At our NAT. keep: the socket that looks first is to be a side socket. */
+void mesh_ask_look(struct mesh *m, const struct peer *p, bool keep);
 /* Straight over UDP, and no further than so many hops; 0: as far as it takes. */
-void mesh_send_near(struct mesh *m, const struct addr *to, uint8_t hops, const uint8_t *data, size_t len);
+void mesh_send_near(struct mesh *m, const struct endpoint *to, uint8_t hops, const uint8_t *data, size_t len);
 /* As mesh_send_near, from many fresh sockets for p. */
 void mesh_draw(struct mesh *m, const struct peer *p, const struct addr *to, uint8_t hops, const uint8_t *data,
                size_t len);

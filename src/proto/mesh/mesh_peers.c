@@ -10,6 +10,7 @@
 #include "proto/mesh/mesh_punch.h"
 #include "proto/mesh/mesh_relay.h"
 #include "proto/mesh/mesh_scope.h"
+#include "proto/mesh/mesh_side.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_trunk.h"
 
@@ -55,6 +56,7 @@ void mesh_forget_peer(struct mesh *m, struct peer *p)
     mesh_member_leave(m, p);
     mesh_tell_gone(m, p);
     mesh_end_birthday(m, p);
+    mesh_end_side(m, p);
     mesh_drop_relays(m, p);
     mesh_gossip_forget(m, p);
     outputs_give_back(&m->outputs, p->promised);

@@ -8,6 +8,7 @@
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_sealed.h"
+#include "proto/mesh/mesh_side.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/punch/punch_targets.h"
 
@@ -63,8 +64,26 @@ bool mesh_small_probe(struct mesh *m, struct peer *p, uint8_t out[MESH_SMALL_PRO
 static void send_small(struct mesh *m, struct peer *p, const struct addr *to, uint8_t hops)
 {
     uint8_t datagram[MESH_SMALL_PROBE_LEN];
+    const struct endpoint by = endpoint_side(to, punch_side(&p->punch, to));
     if (mesh_small_probe(m, p, datagram))
-        mesh_send_near(m, to, hops, datagram, sizeof(datagram));
+        mesh_send_near(m, &by, hops, datagram, sizeof(datagram));
+}
+
+static void add_way(struct peer *p, const struct addr *to, uint64_t now_us)
+{
+    unsigned side = punch_side(&p->punch, to);
+    if (side)
+        path_add_side(p->paths, to, side, now_us);
+    else
+        path_add(p->paths, to, CANDIDATE_REFLEXIVE, now_us);
+}
+
+/* Until the pause a side socket is p's, whether the rounds go by it or have just ceased to. */
+static void drop_way(struct peer *p, const struct addr *to)
+{
+    path_drop(p->paths, to, 0);
+    if (p->side)
+        path_drop(p->paths, to, p->side);
 }
 
 /* In the order that both ends keep. What waits from a round before would go too far. */
@@ -73,7 +92,7 @@ static void open_ways(struct mesh *m, struct peer *p)
     struct addr targets[PUNCH_TARGETS_MAX];
     unsigned guessed, count = punch_targets(&p->punch, targets, &guessed);
     for (unsigned i = 0; i < count; i++) {
-        path_drop(p->paths, &targets[i]);
+        drop_way(p, &targets[i]);
         send_small(m, p, &targets[i], punch_hops(&p->punch));
     }
 }
@@ -85,7 +104,7 @@ static void probe_ways(struct mesh *m, struct peer *p, uint64_t now_us)
     for (unsigned i = 0; i < guessed; i++)
         send_small(m, p, &targets[i], 0);
     for (unsigned i = guessed; i < count; i++)
-        path_add(p->paths, &targets[i], CANDIDATE_REFLEXIVE, now_us);
+        add_way(p, &targets[i], now_us);
 }
 
 static void end_round(struct peer *p)
@@ -93,9 +112,9 @@ static void end_round(struct peer *p)
     struct addr targets[PUNCH_TARGETS_MAX];
     unsigned guessed, count = punch_targets(&p->punch, targets, &guessed);
     for (unsigned i = guessed; i < count; i++)
-        path_drop(p->paths, &targets[i]);
+        drop_way(p, &targets[i]);
     for (unsigned i = 0; i < p->punch.theirs.held_count; i++)
-        path_drop(p->paths, &p->punch.theirs.held[i]);
+        drop_way(p, &p->punch.theirs.held[i]);
 }
 
 void mesh_punch_begin(struct peer *p)
@@ -124,6 +143,12 @@ static void say_go(const struct peer *p)
     mesh_say_sealed(p->current, &said);
 }
 
+/* A birthday may need the one that p may have. */
+static bool wants_fresh(const struct mesh *m, const struct peer *p)
+{
+    return punch_wants_fresh(&p->punch) && !birthday_is_busy(&p->birthday) && mesh_may_have_side(m, p);
+}
+
 static void act(struct mesh *m, struct peer *p, enum punch_step step, uint64_t now_us)
 {
     switch (step) {
@@ -133,7 +158,7 @@ static void act(struct mesh *m, struct peer *p, enum punch_step step, uint64_t n
         release(p, now_us);
         break;
     case PUNCH_STEP_LOOK:
-        mesh_ask_look(m, p);
+        mesh_ask_look(m, p, wants_fresh(m, p));
         break;
     case PUNCH_STEP_ASK:
     case PUNCH_STEP_ANSWER:
@@ -167,14 +192,35 @@ void mesh_poll_punch(struct mesh *m, struct peer *p, uint64_t now_us)
         act(m, p, step, now_us);
 }
 
-void mesh_on_seen(struct mesh *m, uint32_t slot, const struct punch_seen *seen, uint64_t now_us)
+/* One of ours is there: a server that lies cannot have us name another host. */
+static bool is_our_host(const struct mesh *m, const struct addr *a)
+{
+    for (unsigned i = 0; i < m->candidate_count; i++)
+        if (addr_same_host(&m->candidates[i].addr, a))
+            return true;
+    return false;
+}
+
+static bool takes_fresh(struct mesh *m, const struct peer *p, const struct punch_seen *seen)
+{
+    return seen->side && addr_is_routable(&seen->fresh) && is_our_host(m, &seen->fresh) &&
+           wants_fresh(m, p) && !outputs_promise(&m->outputs, 1);
+}
+
+bool mesh_on_seen(struct mesh *m, uint32_t slot, const struct punch_seen *seen, uint64_t now_us)
 {
     struct peer *p = slot < m->slot_end ? m->peers[slot] : NULL;
     if (!p)
-        return;
+        return false;
+    struct punch_seen found = *seen;
+    if (!takes_fresh(m, p, seen))
+        found.side = 0;
     mesh_touch(m, p);
-    punch_on_seen(&p->punch, seen, now_us);
+    bool taken = punch_on_seen(&p->punch, &found, now_us);
+    if (taken)
+        mesh_take_side(m, p, found.side);
     mesh_poll_punch(m, p, now_us);
+    return taken;
 }
 
 /* Without those that nobody may make us send to, or that we have no way to. */

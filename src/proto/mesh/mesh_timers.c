@@ -40,6 +40,7 @@
 #include "proto/mesh/mesh_relay_nodes.h"
 #include "proto/mesh/mesh_relay_serve.h"
 #include "proto/mesh/mesh_session.h"
+#include "proto/mesh/mesh_side.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_stream.h"
 #include "proto/mesh/mesh_trunk.h"
@@ -143,6 +144,7 @@ static void tick_peer(struct mesh *m, struct peer *p, uint64_t now_us)
     mesh_update_reach(m, p, now_us);
     tick_dialling(m, p, now_us);
     mesh_poll_punch(m, p, now_us);
+    mesh_poll_side(m, p, now_us);
     mesh_poll_birthday(m, p, now_us);
     mesh_poll_paths(m, p, now_us);
     mesh_poll_session(m, p, now_us);

@@ -72,6 +72,7 @@ struct mesh_output {
     enum mesh_output_kind kind;
     uint8_t hops; /* DATAGRAM, DRAW: how many it may go; 0: as many as usual */
     uint8_t side; /* SIDE_CLOSE: by its number */
+    bool keep;    /* LOOK: the socket that looks first may become a side socket */
     union {
         uint32_t slot;           /* PUBLISH, OVERLAY, GONE, MEMBER, LOOK, DRAW, SIDE_CLOSE */
         bool stranger;           /* STREAM_ABORT, WORK: who it is for has not proved its id … */

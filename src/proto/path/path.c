@@ -99,7 +99,7 @@ void path_add_standby(struct path_set *set, const struct addr *remote, uint64_t 
         e->learned = true; /* it is forgotten if it does not answer: the peer says so again */
 }
 
-/* Who knows the address but by a datagram forgets it when it does not answer, and the socket goes with it. */
+/* It is forgotten when it does not answer: the socket goes with it. */
 void path_add_side(struct path_set *set, const struct addr *remote, unsigned side, uint64_t now_us)
 {
     path_set_heard(set, now_us);
@@ -163,9 +163,9 @@ static bool answered_of_late(const struct path_entry *e)
     return e->path.state == PATH_STATE_PROVEN || e->path.state == PATH_STATE_QUIET || e->waking;
 }
 
-void path_drop(struct path_set *set, const struct addr *remote)
+void path_drop(struct path_set *set, const struct addr *remote, unsigned side)
 {
-    const struct endpoint to = endpoint_udp(remote);
+    const struct endpoint to = endpoint_side(remote, side);
     struct path_entry *e = path_set_find(set, &to);
     if (e && !e->announced && !path_entry_live(e) && !answered_of_late(e) && e != set->best)
         path_set_remove(set, e);

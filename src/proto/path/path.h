@@ -174,8 +174,7 @@ bool path_relay_sound(const struct path_set *set, unsigned relay);
 bool path_relay_failed(const struct path_set *set, unsigned relay);
 bool path_relay_carries(const struct path_set *set, unsigned relay);
 
-/* A datagram of the peer came to a side socket of ours from there: a path that leaves by it, taken for as long as it answers; in the
- * place of any other by that socket. Whether there is one; and its end. */
+/* A path that leaves by a side socket of ours: taken for as long as it answers. Whether there is one; and the end of all of them. */
 void path_add_side(struct path_set *set, const struct addr *remote, unsigned side, uint64_t now_us);
 bool path_has_side(const struct path_set *set, unsigned side);
 void path_drop_side(struct path_set *set, unsigned side);
@@ -194,8 +193,8 @@ bool path_retry_standbys(struct path_set *set, uint64_t now_us);
 /* Forgets candidates of the other side's last announcement that are not in this one and not proven. */
 void path_announced(struct path_set *set, const struct candidate *list, unsigned count, uint64_t now_us);
 
-/* Forgets an address that does not answer, unless the peer's last announcement has it. */
-void path_drop(struct path_set *set, const struct addr *remote);
+/* Forgets what does not answer, unless the peer's last announcement has it. side: that it leaves by; 0: none. */
+void path_drop(struct path_set *set, const struct addr *remote, unsigned side);
 
 /* Forgets straight ones that went quiet, unless the peer's last announcement has them: a NAT on the way forgets them, too, and
  * what is then asked of it comes unasked. */

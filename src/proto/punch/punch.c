@@ -38,7 +38,7 @@ void punch_begin(struct punch *p)
     p->rounds = p->cycles = 0;
     p->heard = 0;
     p->bare_us = 0;
-    p->released = p->opened = false;
+    p->released = p->opened = p->fresh = false;
     p->put_off = 0;
 }
 
@@ -56,7 +56,7 @@ static enum punch_step rest(struct punch *p)
     p->why = PUNCH_WHY_NONE;
     p->rounds = p->cycles = 0;
     p->bare_us = 0;
-    p->released = p->opened = false;
+    p->released = p->opened = p->fresh = false;
     return rested ? PUNCH_STEP_NONE : PUNCH_STEP_END;
 }
 
@@ -89,7 +89,7 @@ static void fail(struct punch *p, enum punch_why why, bool lower, uint64_t now_u
     if (++p->rounds >= PUNCH_ROUNDS) {
         wait_us = pause_us(p);
         p->rounds = 0;
-        p->opened = false;
+        p->opened = p->fresh = false;
         p->cycles += p->cycles < UINT8_MAX;
         p->why = why;
     }
@@ -140,11 +140,12 @@ static enum punch_step ask(struct punch *p, const struct punch_way *w, uint64_t 
     return PUNCH_STEP_ASK;
 }
 
-/* The mapping that a round before has made is still there, while the next ones lie further on. */
+/* The mapping that a round before has made is still there, while the next ones lie further on. So is the socket. */
 static enum punch_step look(struct punch *p, uint64_t now_us)
 {
-    enter(p, PUNCH_LOOKING, p->opened ? now_us : now_us + LOOK_US);
-    if (p->opened)
+    bool looked = p->opened || p->fresh;
+    enter(p, PUNCH_LOOKING, looked ? now_us : now_us + LOOK_US);
+    if (looked)
         return PUNCH_STEP_NONE;
     p->seen = (struct punch_seen){0};
     return PUNCH_STEP_LOOK;
@@ -244,12 +245,20 @@ uint64_t punch_next(const struct punch *p)
     return p->at_us < bare_us ? p->at_us : bare_us;
 }
 
-void punch_on_seen(struct punch *p, const struct punch_seen *seen, uint64_t now_us)
+/* In turn, since a firewall may let nothing pass but the node's port. */
+bool punch_wants_fresh(const struct punch *p)
+{
+    return p->state == PUNCH_LOOKING && p->cycles % 2 == 1 && !p->fresh;
+}
+
+bool punch_on_seen(struct punch *p, const struct punch_seen *seen, uint64_t now_us)
 {
     if (p->state != PUNCH_LOOKING)
-        return;
+        return false;
+    p->fresh = seen->side && punch_wants_fresh(p);
     p->seen = *seen;
     p->at_us = now_us;
+    return p->fresh;
 }
 
 static void take(struct punch *p, const struct punch_offer *o)
@@ -343,10 +352,20 @@ bool punch_has_failed(const struct punch *p)
     return p->rounds || p->cycles;
 }
 
+unsigned punch_side(const struct punch *p, const struct addr *to)
+{
+    return p->fresh && to->family == p->seen.fresh.family ? p->seen.side : 0;
+}
+
+void punch_side_gone(struct punch *p)
+{
+    p->fresh = false;
+}
+
 void punch_hurry(struct punch *p, uint64_t now_us)
 {
     p->cycles = p->rounds = 0;
-    p->opened = false;
+    p->opened = p->fresh = false;
     if (p->state == PUNCH_DUE && p->at_us > now_us + BARE_US)
         p->at_us = now_us + BARE_US;
 }

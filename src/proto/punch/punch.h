@@ -35,8 +35,10 @@
 /* What a look at our own NAT found: how it numbered two fresh sockets. */
 struct punch_seen {
     enum nat_ports ports;
-    struct addr last; /* the second one's */
-    int32_t step;     /* SEQUENCE: from the first to it */
+    struct addr last;  /* the second one's */
+    int32_t step;      /* SEQUENCE: from the first to it */
+    struct addr fresh; /* the first one's, which is kept … */
+    uint8_t side;      /* … as that side socket; 0: it is not */
 };
 
 enum punch_state {
@@ -84,6 +86,7 @@ struct punch {
     bool opened;   /* a mapping in sequence was made: where it is holds for the rounds until the pause */
     bool carried;  /* another path does, as was last heard … */
     bool released; /* … or the held addresses are tried as they are */
+    bool fresh;    /* until the pause, rounds go by the side socket of seen */
     uint8_t asks, probes, rounds, cycles, put_off;
     uint32_t mine, round,
         heard;       /* the last that we asked for, the one that runs, the last that the peer asked for */
@@ -123,7 +126,11 @@ enum punch_step punch_step(struct punch *p, const struct punch_way *way, uint64_
 /* When that may change by itself; TIME_NEVER. */
 uint64_t punch_next(const struct punch *p);
 
-void punch_on_seen(struct punch *p, const struct punch_seen *seen, uint64_t now_us);
+/* A look is due, and its first socket may be kept for the rounds until the pause. */
+bool punch_wants_fresh(const struct punch *p);
+
+/* True when the side socket of seen, if it has one, is used. */
+bool punch_on_seen(struct punch *p, const struct punch_seen *seen, uint64_t now_us);
 /* Of the candidates only those that may be sent to. */
 void punch_on_offer(struct punch *p, const struct punch_offer *offer, const struct punch_way *way,
                     uint64_t now_us);
@@ -134,6 +141,12 @@ bool punch_is_asked(const struct punch *p);
 
 /* A round has failed since a straight path last answered. */
 bool punch_has_failed(const struct punch *p);
+
+/* By which side socket a round sends there; 0: from the node's port. */
+unsigned punch_side(const struct punch *p, const struct addr *to);
+
+/* The side socket is being closed. */
+void punch_side_gone(struct punch *p);
 
 /* Our network changed: what failed may succeed. */
 void punch_hurry(struct punch *p, uint64_t now_us);

@@ -39,7 +39,10 @@ static void foresee(const struct punch_seen *seen, struct punch_offer *out)
 void punch_offer_make(const struct punch *p, const struct candidate *ours, unsigned count,
                       struct punch_offer *out)
 {
+    const struct candidate fresh = {.kind = CANDIDATE_REFLEXIVE, .addr = p->seen.fresh};
     *out = (struct punch_offer){.round = p->round, .answer = !p->asker, .ports = (uint8_t)p->seen.ports};
+    if (p->fresh)
+        add(out, &fresh);
     add_kind(out, ours, count, true, &p->seen.last, true);
     add_kind(out, ours, count, true, &p->seen.last, false);
     add_kind(out, ours, count, false, &p->seen.last, true);
