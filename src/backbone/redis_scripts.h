@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* What the shared store does at once, in Lua, without KEYS: it is one server, no Redis Cluster. Numbers that are compared as text
- * have 19 digits, since Lua's own are exact up to 2^53 only. */
+ * have 19 digits, since Lua's own are exact up to 2^53 only. What has expired has so by two clocks. */
 
 enum redis_script {
     REDIS_SCRIPT_PUT, /* id, seq, expiry, public, name, network, record, signature, seconds to keep, most entries:

@@ -111,7 +111,8 @@ static inline void store_put(struct store *s, const struct store_entry *entry, u
     s->ops->put(s, entry, now_s, done, context);
 }
 
-/* Visits id's entry if it expires after now_s. ERR_NOT_FOUND, ERR_IO. */
+/* Visits id's entry if it expires after now_s: of a shared one, or has not yet by its server's clock. So it is with listings.
+ * ERR_NOT_FOUND, ERR_IO. */
 static inline void store_get(struct store *s, const struct node_id *id, uint64_t now_s, store_visit *visit,
                              store_done *done, void *context)
 {

@@ -190,6 +190,40 @@ static void instance_whose_clock_is_fast_deletes_nothing_that_lives(void **state
     store_close(s);
 }
 
+static unsigned listed(struct store *s, uint64_t now_s)
+{
+    unsigned count = 0;
+    struct store_query q = {.limit = 10, .now_s = now_s};
+    assert_int_equal(store_lab_list(s, &q, count_entry, &count), 0);
+    return count;
+}
+
+/* On the real clock again: an hour off, an instance shows what the others show. */
+static void instance_whose_clock_is_wrong_shows_what_lives(void **state)
+{
+    (void)state;
+    struct store *s = store_lab_fresh(&lab, MAX);
+    const uint64_t now_s = (uint64_t)time(NULL);
+    struct test_entry lives, ended;
+    uint64_t stored;
+    char linked[STORE_URL_MAX];
+    test_entry_init(&lives, 1, 5, now_s + 600)->is_public = true;
+    test_entry_init(&ended, 2, 5, now_s - 1)->is_public = true;
+    assert_int_equal(store_lab_put(s, &lives.entry, now_s, &stored), 0);
+    assert_int_equal(store_lab_put(s, &ended.entry, now_s, &stored), 0);
+    for (unsigned hour = 0; hour < 2; hour++) {
+        uint64_t there_s = now_s + 3600 * hour;
+        assert_int_equal(store_lab_get(s, &lives.entry.id, there_s, copy_linked, linked), 0);
+        assert_int_equal(store_lab_get(s, &ended.entry.id, there_s, copy_linked, linked), ERR_NOT_FOUND);
+        assert_int_equal(listed(s, there_s), 1);
+    }
+    assert_int_equal(listed(s, now_s - 3600), 2); /* a slow one shows the other until it leaves by itself */
+    assert_in_range(
+        store_lab_say(&lab, "TTL " STORE_REDIS_PREFIX "record:0002000000000000000000000000000000000000"), 1,
+        STORE_GRACE_S);
+    store_close(s);
+}
+
 /* ---- its loss ---- */
 
 static void dead_server_is_answered_at_once_and_comes_back(void **state)
@@ -765,6 +799,7 @@ int main(void)
         cmocka_unit_test(node_is_shown_where_it_has_its_uplink),
         cmocka_unit_test(what_expires_leaves_the_server_by_itself),
         cmocka_unit_test(instance_whose_clock_is_fast_deletes_nothing_that_lives),
+        cmocka_unit_test(instance_whose_clock_is_wrong_shows_what_lives),
         cmocka_unit_test(dead_server_is_answered_at_once_and_comes_back),
         cmocka_unit_test(scripts_that_the_server_forgot_are_loaded_again),
         cmocka_unit_test(password_is_asked_for_and_given),
