@@ -6,16 +6,18 @@
     site-b 198.51.101.2 ─┘        └─ second 198.51.102.2: the second ─────────┘
 """
 
+import contextlib
 import json
 import re
 import shutil
+import time
 
 import pytest
 
 import lab as labs
 from lab import A_OVERLAY, PATIENCE
 from store import SERVER
-from test_store import cluster, gap_of, uplinks_at  # noqa: F401 (a fixture)
+from test_store import cluster, cluster_store, gap_of, uplinks_at  # noqa: F401 (fixtures)
 
 pytestmark = pytest.mark.skipif(not shutil.which(SERVER), reason="redis-server is missing: run tools/deps.sh check")
 
@@ -101,6 +103,63 @@ def test_nodes_at_two_backbones_of_a_cluster_meet_and_stay_together(cluster, fig
     figure(f"two nodes at two backbones, one of which is killed: {gap:.1f} s")
     assert gap < 3 * PATIENCE
     assert "visited" not in a.log()
+
+
+def moved(stream, dying, living, count):
+    """(seconds until the living one has so many uplinks, the longest gap of the stream meanwhile)."""
+    before, start = stream.last(), time.monotonic()
+    dying.kill()
+    labs.wait_for(lambda: uplinks_at(living) == count, 10, "who was there is at the other", every=0.05)
+    seconds = time.monotonic() - start
+    stream.wait_replies(20, 10)
+    return seconds, stream.longest_gap(before)
+
+
+def find_a_peer(host, backbone, peer, number):
+    """Seconds in which a new node has a session with the peer."""
+    start = time.monotonic()
+    node = host.node("-backbone", backbone.url, "-port", 9500, "-control-port", 9501, "-tap-ip", f"10.10.{20 + number}.3", "-connect", peer.id,
+                     label=f"newcomer-{number}")
+    labs.wait_for(lambda: node.peer(peer).get("state") == "connected", 20, "a new node finds a peer", every=0.1)
+    seconds = time.monotonic() - start
+    node.stop()
+    return seconds
+
+
+@contextlib.contextmanager
+def pinging(host, backbone, peer, there, number):
+    """A stream of pings from a new node at one backbone to the peer, which it meets there: at the other one."""
+    node = labs.sender(host, backbone, peer, label=f"sender-{number}")
+    labs.wait_for(lambda: (node.peer(peer).get("path") or {}).get("remote") == there.url, 20, "they meet where the receiver is", every=0.1)
+    stream = host.ping_stream(A_OVERLAY, interval=0.05)
+    stream.wait_replies(20, 10)
+    yield stream
+    stream.stop()
+    node.stop()
+
+
+def test_each_backbone_and_the_store_are_killed_in_turn(cluster, cluster_store, figure):
+    """Before each death the two nodes are at different backbones. A new node comes while a backbone is dead."""
+    a_host, b_host, backbones = cluster
+    wait_known(backbones)
+    a = labs.receiver(a_host, backbones[0])
+    for number, (dying, living) in enumerate((backbones, backbones[::-1])):
+        with pinging(b_host, living, a, dying, number) as stream:
+            assert uplinks_at(living) == 1
+            seconds, gap = moved(stream, dying, living, 2)
+            found = find_a_peer(b_host, living, a, number)
+        dying.start()
+        figure(f"backbone {number + 1} killed: its node at the other after {seconds:.1f} s, {gap:.2f} s without a ping; "
+               f"a new node finds a peer in {found:.1f} s")
+        assert max(seconds, gap) < 3 * PATIENCE
+    with pinging(b_host, backbones[1], a, backbones[0], 2) as stream:
+        cluster_store.kill()
+        stream.wait_replies(20, 10)
+        cluster_store.start()
+        found = find_a_peer(b_host, backbones[1], a, 2)
+        gap = stream.longest_gap()
+    figure(f"the store killed, started empty: {gap:.2f} s without a ping; a new node finds a peer in {found:.1f} s")
+    assert gap < 0.5 * PATIENCE
 
 
 def test_liar_has_a_bounded_number_of_knocks(lab, figure):

@@ -375,7 +375,14 @@ def uplinks_at(backbone):
 
 
 @pytest.fixture
-def cluster(lab):
+def cluster_store(lab):
+    redis = Redis(lab.dir / "redis").start()
+    lab.closers.append(redis.kill)
+    return redis
+
+
+@pytest.fixture
+def cluster(lab, cluster_store):
     """(site A, site B, two backbones that share a store): nobody can be dialled and no UDP passes, so that what nodes say goes
     by a backbone alone. One name has both instances' addresses."""
     a_host, b_host, second, server, inet = lab.internet(sites=("site-a", "site-b", "second"))
@@ -383,9 +390,7 @@ def cluster(lab):
         host.nft(NOTHING_IN)
         (host.dir / "hosts").write_text(f"127.0.0.1 localhost\n{server.address} {NAME}\n{second.address} {NAME}\n")
     inet.nft(NO_UDP)
-    redis = Redis(lab.dir / "redis").start()
-    lab.closers.append(redis.kill)
-    return a_host, b_host, [host.backbone(flags=("-store", redis.url, "-advertise", f"http://{host.address}:8080")) for host in (server, second)]
+    return a_host, b_host, [host.backbone(flags=("-store", cluster_store.url, "-advertise", f"http://{host.address}:8080")) for host in (server, second)]
 
 
 def gap_of(b_host, backbone, others, count):
