@@ -281,6 +281,65 @@ static void a_standby_that_answers_is_no_straight_path_by_the_kernels_choice(voi
     net_free(net);
 }
 
+/* A relay that carries by the kernel's choice, with data, and the peer's addresses, which do not answer by that. */
+static struct net *relayed(uint64_t seed, unsigned candidates, struct link **relay)
+{
+    struct net *net = net_new(seed, ETHERNET);
+    have_ways(net);
+    for (unsigned i = 0; i < candidates; i++)
+        add_candidate(net, (uint8_t)(1 + i), 20 * MS, ETHERNET)->down = true;
+    *relay = add_relay(net, 0, 40 * MS);
+    path_set_active(net->set, true, net->now);
+    run(net, 10 * SECOND);
+    assert_true(best_is(net, *relay));
+    assert_int_equal(count_standbys(net), 0);
+    return net;
+}
+
+static void move_to_standby(struct net *net, struct link *relay)
+{
+    relay->interface = CELL;
+    path_move_relay(net->set, 0, CELL, net->now);
+}
+
+static void where_a_relay_carries_by_a_standby_the_peer_is_sought_straight_by_it(void **state)
+{
+    (void)state;
+    struct link *relay;
+    struct net *net = relayed(75, 1, &relay);
+    struct link *standby = add_standby(net, &net->links[0], 30 * MS);
+    move_to_standby(net, relay);
+    assert_true(run_until(net, 10 * SECOND, best_is, standby));
+    assert_true(path_take_standby_call(net->set));
+    run(net, 100 * SECOND);
+    assert_true(best_is(net, standby));
+    net->links[0].down = false;
+    path_wake(net->set, ETHERNET, net->now);
+    WITHIN(net, 30 * SECOND, best_is, &net->links[0]);
+    net_free(net);
+}
+
+static void what_is_sought_in_vain_by_a_standby_is_bounded(void **state)
+{
+    enum { CANDIDATES = 9, MINUTES = 10 };
+    (void)state;
+    struct link *relay;
+    struct net *net = relayed(76, CANDIDATES, &relay);
+    for (unsigned i = 0; i < CANDIDATES; i++)
+        add_standby(net, &net->links[i], 30 * MS)->mute = true;
+    move_to_standby(net, relay);
+    for (unsigned i = 0; i < MINUTES * 60; i++) {
+        run(net, SECOND);
+        assert_true(best_is(net, relay));
+        assert_true(count_standbys(net) <= PATH_STANDBYS_MAX + 1); /* and the relay */
+    }
+    unsigned probes = 0;
+    for (unsigned i = 0; i < net->link_count; i++)
+        probes += net->links[i].mute ? net->links[i].probes : 0;
+    assert_in_range(probes, PATH_STANDBYS_MAX * 3, PATH_STANDBYS_MAX * 3 * 3 * MINUTES);
+    net_free(net);
+}
+
 /* ---- the peer's ---- */
 
 static void the_peers_standby_is_no_straight_path_that_it_has_named(void **state)
@@ -378,6 +437,8 @@ int main(void)
         cmocka_unit_test(an_answer_proves_the_way_that_was_asked),
         cmocka_unit_test(sources_at_a_standby_take_a_bounded_place),
         cmocka_unit_test(a_standby_that_answers_is_no_straight_path_by_the_kernels_choice),
+        cmocka_unit_test(where_a_relay_carries_by_a_standby_the_peer_is_sought_straight_by_it),
+        cmocka_unit_test(what_is_sought_in_vain_by_a_standby_is_bounded),
         cmocka_unit_test(the_peers_standby_is_no_straight_path_that_it_has_named),
         cmocka_unit_test(the_peers_standby_is_not_preferred_however_fast),
         cmocka_unit_test(where_the_peers_standby_does_not_answer_is_forgotten),

@@ -51,13 +51,48 @@ static void make_missing(struct path_set *set, const struct path_entry *p, uint6
             (void)path_room_put(set, &to, false, now_us);
 }
 
+/* By which a relay or an uplink carries, while nothing answers by the kernel's choice; 0: none. */
+static uint32_t standby_that_relays(const struct path_set *set)
+{
+    const struct path_entry *b = set->best;
+    return b && b->path.endpoint.carrier != CARRIER_UDP ? b->path.endpoint.interface : 0;
+}
+
+static bool has_room(const struct path_set *set)
+{
+    unsigned count = 0;
+    for (struct path_entry *e = path_set_at(set, PATH_PLACE_STANDBY); e && e->place == PATH_PLACE_STANDBY;
+         e = e->next)
+        count++;
+    return count < PATH_STANDBYS_MAX;
+}
+
+/* Where the peer said that it is. What has failed is kept, lest it be made again and again. */
+static void make_named(struct path_set *set, uint32_t interface, uint64_t now_us)
+{
+    for (const struct path_entry *e = path_set_at(set, PATH_PLACE_CANDIDATE);
+         e && e->place == PATH_PLACE_CANDIDATE; e = e->next) {
+        struct endpoint to = endpoint_udp(&e->path.endpoint.remote);
+        to.interface = interface;
+        bool leads_there = e->named && !e->path.endpoint.side && !addr_is_link_local(&to.remote) &&
+                           ways_role(set->config.ways, interface, to.remote.family) == WAY_STANDBY;
+        if (leads_there && has_room(set) && !path_set_find(set, &to))
+            (void)path_room_put(set, &to, false, now_us);
+    }
+}
+
 void path_standby_update(struct path_set *set, uint64_t now_us)
 {
+    uint32_t relaying = standby_that_relays(set);
     if (set->active)
         set->active_us = now_us;
     remove_needless(set, now_us);
-    if (set->active && set->config.ways && principal(set))
+    if (!set->active || !set->config.ways)
+        return;
+    if (principal(set))
         make_missing(set, principal(set), now_us);
+    else if (relaying)
+        make_named(set, relaying, now_us);
 }
 
 void path_standby_check(struct path_set *set, uint64_t now_us)

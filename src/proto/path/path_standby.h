@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* Paths by the ways out that the kernel does not choose (proto/path/ways.h): to where data goes by its choice, made when
- * data flows, kept warm while it does, and gone a minute later. They carry when nothing else answers. docs/PROTOCOL.md §9.
+ * data flows, kept warm while it does, and gone a minute later. Where a relay carries by such a way, to where the peer says that it
+ * is. They carry when nothing else answers. docs/PROTOCOL.md §9.
  * Internal to the set; control thread. */
 
 #include <stdbool.h>
