@@ -11,7 +11,7 @@ import time
 import lab as labs
 import pytest
 from lab import A_OVERLAY, B_OVERLAY, PATIENCE
-from routers import KINDS
+from routers import KINDS, routes6, without_waiting
 
 GAP_S = 1.0
 METRICS = {"wifi": 100, "cell": 200}
@@ -110,6 +110,64 @@ def test_standby_takes_over_within_1_second_when_the_network_in_use_dies_in_sile
     stream.stop()
     figure(f"the network in use dies in silence: {gap:.2f} s without an answer, none when it is back: "
            f"{stream.longest_gap(after=at + 150):.2f} s")
+    assert gap < GAP_S * PATIENCE
+
+
+ANSWERS_ALONE = KINDS["port-restricted"].rules6(None)
+# A node can be dialled, and its datagrams are answered: who sends others has to be sent to first.
+CONTROL_PORT_AND_ANSWERS = """
+table ip6 firewall {
+    chain passing { type filter hook forward priority 0; iifname "eth0" tcp dport 8443 accept;
+                    iifname "eth0" ct state established,related accept; iifname "eth0" drop; }
+}"""
+SILENCE = "table ip6 silence { chain passing { type filter hook forward priority -10; drop; }; }"
+
+
+def router6(lab, inet, name, net, firewall=ANSWERS_ALONE):
+    """A router of IPv6 alone, with 2001:db8:aNET::/64 inside."""
+    router = without_waiting(lab.router(name))
+    routes6(router)
+    lab.link(router, "eth0", inet, name)
+    router.ip("addr", "add", f"2001:db8:{net}::2/64", "dev", "eth0", "nodad")
+    inet.ip("addr", "add", f"2001:db8:{net}::1/64", "dev", name, "nodad")
+    router.ip("route", "add", "default", "via", f"2001:db8:{net}::1")
+    inet.ip("route", "add", f"2001:db8:a{net}::/64", "via", f"2001:db8:{net}::2")
+    router.nft(firewall)
+    return router
+
+
+def behind6(lab, host, device, router, net, metric):
+    lab.link(host, device, router, "inside")
+    router.ip("addr", "add", f"2001:db8:a{net}::1/64", "dev", "inside", "nodad")
+    host.ip("addr", "add", f"2001:db8:a{net}::2/64", "dev", device, "nodad")
+    host.ip("route", "add", "default", "via", f"2001:db8:a{net}::1", "dev", device, "metric", metric)
+
+
+@pytest.mark.alone
+def test_standby_of_ipv6_takes_over_and_gives_back(lab, figure):
+    inet, a_host, laptop = (without_waiting(host) for host in (lab.router("inet"), lab.host("site-a"), lab.host("laptop")))
+    routes6(inet)
+    behind6(lab, a_host, "eth0", router6(lab, inet, "office", 3, CONTROL_PORT_AND_ANSWERS), 3, 100)
+    home = router6(lab, inet, "home", 1)
+    behind6(lab, laptop, "wifi", home, 1, METRICS["wifi"])
+    behind6(lab, laptop, "cell", router6(lab, inet, "mobile", 2), 2, METRICS["cell"])
+    a = a_host.node("-tap-ip", A_OVERLAY, "-tap-netmask", 24, "-public")
+    b = laptop.node("-tap-ip", B_OVERLAY, "-tap-netmask", 24, "-connect", f"{a.id}@[2001:db8:a3::2]")
+    laptop.wait_ping(A_OVERLAY, 5)
+    stream = laptop.ping_stream(A_OVERLAY, interval=0.02)
+    labs.wait_for(lambda: standby(b, a) == "proven", 10, "the standby answers")
+    at = stream.last()
+    home.nft(SILENCE)
+    labs.wait_for(lambda: b.peer(a)["path"]["interface"] == "cell", 20, "the standby carries")
+    stream.wait_sequence(stream.last() + 50, 20)
+    gap = stream.longest_gap(after=at - 5)
+    at = stream.last()
+    home.run("nft", "delete", "table", "ip6", "silence")
+    labs.wait_for(lambda: not b.peer(a)["path"]["interface"], 30, "the network that is preferred carries again")
+    stream.wait_sequence(stream.last() + 50, 20)
+    stream.stop()
+    figure(f"IPv6, the network in use dies in silence: {gap:.2f} s without an answer, when it is back: "
+           f"{stream.longest_gap(after=at):.2f} s")
     assert gap < GAP_S * PATIENCE
 
 
