@@ -14,12 +14,14 @@
 /* What failed and answers again has to do so for 10 s, after up to 8 s until it is tried (docs/PROTOCOL.md §9); of rounds there may
  * be one in 22 s alone (§19), and one may be lost; and where many datagrams
  * happened to be lost it is left for 30 s. */
-#define RETURN_US  (100 * USEC_PER_SEC)
-#define FLOWS_US   (USEC_PER_SEC * 3 / 2) /* some frames in a row may be lost */
-#define TICKS_MOST 2000                   /* of a node in a second */
-#define OUTPUTS    4096                   /* that ever wait at once */
-#define PROMISES   128                    /* for each peer */
-#define END_US     (20 * USEC_PER_SEC)
+#define RETURN_US      (100 * USEC_PER_SEC)
+#define FLOWS_US       (USEC_PER_SEC * 3 / 2) /* some frames in a row may be lost */
+#define TICKS_MOST     2000                   /* of a node in a second */
+#define OUTPUTS        4096                   /* that ever wait at once */
+#define PROMISES       128                    /* for each peer */
+#define TRIES_AT_ONCE  48                     /* docs/PROTOCOL.md §9 */
+#define TRIES_A_SECOND 10
+#define END_US         (20 * USEC_PER_SEC)
 
 void judge_begin(struct judge *j, struct world *w)
 {
@@ -112,9 +114,30 @@ static uint64_t vain_most(const struct world *w, unsigned node)
     uint64_t us = sim_now(w->sim) - SIM_BEGIN_US + USEC_PER_SEC, peers = 0;
     for (unsigned i = 0; i < w->count; i++)
         peers += w->wants[node][i] || w->wants[i][node];
-    uint64_t tries = 48 + 10 * us / USEC_PER_SEC, rounds = PUNCH_ROUNDS + us / PUNCH_BUDGET_US;
+    uint64_t tries = TRIES_AT_ONCE + TRIES_A_SECOND * us / USEC_PER_SEC,
+             rounds = PUNCH_ROUNDS + us / PUNCH_BUDGET_US;
     uint64_t births = 1 + us / BIRTHDAY_MOVED_US, turns = BIRTHDAY_TURNS + us / BIRTHDAY_TURN_US;
     return peers * (tries + rounds * PUNCH_SENT_MAX + births * BIRTHDAY_SOCKETS) + turns * BIRTHDAY_PROBES;
+}
+
+/* Of each liar: as many tries of what it names as of any candidates. */
+static void judge_victims(const struct world *w, unsigned node)
+{
+    uint64_t us = sim_now(w->sim) - w->lied_us, liars = 0;
+    for (unsigned i = 0; i < w->count; i++)
+        liars += w->lies[i] && (w->wants[node][i] || w->wants[i][node]);
+    uint64_t sent = sim_sent_near(w->nodes[node], &world_nobody);
+    if (w->lied_us && sent > liars * (TRIES_AT_ONCE + TRIES_A_SECOND * (us / USEC_PER_SEC + 1)))
+        sim_fail(w->sim, "node %u sent %llu datagrams to whom a liar named", node, (unsigned long long)sent);
+}
+
+/* Each round opens once for each address; the budget of rounds is that of docs/PROTOCOL.md §19. */
+static void judge_rounds(const struct world *w, unsigned node)
+{
+    uint64_t since_us, most = sim_opened_most(w->nodes[node], &since_us);
+    if (most > PUNCH_ROUNDS + (sim_now(w->sim) - since_us) / PUNCH_BUDGET_US)
+        sim_fail(w->sim, "node %u opened for one address %llu times in %.1f s", node,
+                 (unsigned long long)most, (double)(sim_now(w->sim) - since_us) / 1e6);
 }
 
 /* What nobody sends: a peer that means well never asks too much, nor says what cannot be read. */
@@ -165,6 +188,8 @@ void judge_look(struct judge *j)
     for (unsigned i = 0; i < w->count; i++) {
         judge_drops(w, i);
         judge_bounds(j, i);
+        judge_victims(w, i);
+        judge_rounds(w, i);
     }
 }
 

@@ -78,6 +78,7 @@ void sim_free(struct sim *sim)
         sim_unwatch(&sim->nodes[i]);
         sim_publish(&sim->nodes[i]);
         free(sim->nodes[i].record);
+        free(sim->nodes[i].older);
         if (!sim->nodes[i].is_copy)
             identity_free(sim->nodes[i].identity);
     }
@@ -87,6 +88,8 @@ void sim_free(struct sim *sim)
     sim_free_nats(sim);
     free(sim->events);
     free(sim->pipes);
+    free(sim->bindings);
+    sim_unwatch_keys(sim);
     free(sim);
 }
 

@@ -132,9 +132,9 @@ struct sim_node {
     size_t probe_len;
     bool opens_trunk; /* what it sends next by a trunk is that */
     uint64_t heard_us[SIM_NODES_MAX],
-        straight_us[SIM_NODES_MAX]; /* when a frame of that one last came; straight; 0: never */
-    struct sim_record *record;      /* that it signed last; NULL: none */
-    struct sim_watch *watch;        /* of what it sends and receives; made at first use */
+        straight_us[SIM_NODES_MAX];    /* when a frame of that one last came; straight; 0: never */
+    struct sim_record *record, *older; /* that it signed last, and before; NULL: none */
+    struct sim_watch *watch;           /* of what it sends and receives; made at first use */
 };
 
 struct sim;
@@ -175,6 +175,8 @@ void sim_move(struct sim_node *n);
 void sim_sign(struct sim_node *n, uint64_t seq);
 /* A directory tells n what other signed last. */
 void sim_look_up(struct sim_node *n, const struct sim_node *other);
+/* It tells what other signed before, as one that lies would: n takes nothing of it. */
+void sim_look_up_older(struct sim_node *n, const struct sim_node *other);
 
 /* n's uplink to the backbone comes, or is cut with all that it carries. */
 void sim_uplink(struct sim_node *n, bool up);
@@ -215,6 +217,11 @@ void sim_let_indices_collide(struct sim *sim);
 /* Datagrams that n sent to addresses from which none has come to it, since it started: counted from sim_watch_places on. */
 void sim_watch_places(struct sim *sim);
 uint64_t sim_sent_in_vain(const struct sim_node *n);
+
+/* Of those to addresses whose first three bytes are net's. */
+uint64_t sim_sent_near(const struct sim_node *n, const struct addr *net);
+/* How often it opened its NAT for one address of one peer, at most, since *since_us. */
+uint64_t sim_opened_most(const struct sim_node *n, uint64_t *since_us);
 
 /* Runs for so long. every_10ms, when given, is called each virtual 10 ms. */
 void sim_run(struct sim *sim, uint64_t duration_us, void (*every_10ms)(void *context), void *context);

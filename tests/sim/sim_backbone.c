@@ -6,6 +6,7 @@
 #include "crypto/secret.h"
 #include "proto/relay/relay.h"
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct sim_node *sim_uplinked(struct sim *sim, const struct node_id *id)
@@ -100,6 +101,7 @@ static void fill_random(void *context, void *out, size_t len)
 
 void sim_restart_relay(struct sim *sim)
 {
+    sim->binding_count = 0;
     const struct relay_config config = {1u << 30, 65536, {.fill = fill_random}};
     relay_free(sim->relay);
     int err = relay_new(&config, &sim->relay);
@@ -163,6 +165,45 @@ static bool lie_about_place(const struct sim *sim, uint8_t answer[RELAY_MESSAGE_
     return !sim->backbone.is_mum;
 }
 
+/* ---- what its books may say: the two ends of a channel, where they have shown that they are ---- */
+
+static struct sim_binding *binding_at(struct sim *sim, uint32_t channel, const struct addr *at)
+{
+    for (size_t i = 0; i < sim->binding_count; i++)
+        if (sim->bindings[i].channel == channel && addr_equal(&sim->bindings[i].at, at))
+            return &sim->bindings[i];
+    return NULL;
+}
+
+/* Only who has shown that he is there is an end. */
+static void on_bound(struct sim *sim, const struct event *e, const struct relay_binding *bound)
+{
+    struct envelope envelope;
+    struct sim_binding *b = NULL;
+    const struct node_id nobody = {0};
+    if (id_compare(&bound->end, &nobody) == 0 || envelope_decode(e->data, e->len, &envelope))
+        return;
+    for (size_t i = 0; i < sim->binding_count; i++)
+        if (sim->bindings[i].channel == envelope.channel &&
+            id_compare(&sim->bindings[i].id, &bound->end) == 0)
+            b = &sim->bindings[i];
+    if (!b) {
+        sim->bindings = reallocarray(sim->bindings, sim->binding_count + 1, sizeof(*sim->bindings));
+        assert(sim->bindings);
+        b = &sim->bindings[sim->binding_count++];
+    }
+    *b = (struct sim_binding){envelope.channel, bound->end, e->from};
+}
+
+static void judge_passing(struct sim *sim, const struct event *e, const struct addr *to)
+{
+    struct envelope envelope;
+    if (envelope_decode(e->data, e->len, &envelope) || !binding_at(sim, envelope.channel, &e->from))
+        sim_fail(sim, "the relay passes on what comes from an address that is no end's");
+    if (!binding_at(sim, envelope.channel, to) || addr_equal(to, &e->from))
+        sim_fail(sim, "the relay passes on to an address that is not the other end's");
+}
+
 bool sim_at_relay(struct sim *sim, const struct event *e)
 {
     struct relay_hop hop = {.remote = e->from};
@@ -173,10 +214,13 @@ bool sim_at_relay(struct sim *sim, const struct event *e)
     if (!sim->backbone.relays || sim_apart(e->sender, NULL))
         return true;
     if (relay_bind(sim->relay, &hop, e->data, e->len, sim->now_us, answer, &bound) == RELAY_ANSWER) {
+        on_bound(sim, e, &bound);
         if (lie_about_place(sim, answer))
             sim_send(sim, NULL, &sim_relay_addr, &e->from, answer, sizeof(answer));
-    } else if (relay_pass(sim->relay, &e->from, e->data, e->len, e->len, sim->now_us, &hop) == RELAY_PASS)
+    } else if (relay_pass(sim->relay, &e->from, e->data, e->len, e->len, sim->now_us, &hop) == RELAY_PASS) {
+        judge_passing(sim, e, &hop.remote);
         sim_send(sim, NULL, &sim_relay_addr, &hop.remote, e->data, e->len);
+    }
     return true;
 }
 

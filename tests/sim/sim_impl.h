@@ -60,6 +60,15 @@ struct sim_record {
     size_t len;
 };
 
+struct sim_key;
+
+/* Where an end of a channel has shown the backbone's relay that it is. */
+struct sim_binding {
+    uint32_t channel;
+    struct node_id id;
+    struct addr at;
+};
+
 struct sim {
     struct sim_weather weather;
     struct sim_backbone backbone;
@@ -76,6 +85,10 @@ struct sim {
     struct relay_grant granted; /* … and the last channel that it gave out */
     struct nat_model *nats[SIM_NODES_MAX];
     unsigned nat_count;
+    struct sim_binding *bindings;
+    size_t binding_count;
+    struct sim_key *keys; /* that anybody has sealed with */
+    size_t key_count;
     uint64_t frames; /* that were sent so far */
     bool watches_places, indices_collide;
 };
@@ -169,6 +182,13 @@ void sim_on_stamp(struct sim_node *n, const struct sim_node *from, bool straight
                   const uint8_t in[SIM_STAMP_LEN]);
 /* A sealed datagram leaves. */
 void sim_on_sealed(struct sim_node *n, const uint8_t *data, size_t len);
+/* The mesh of n has taken what has that header. */
+void sim_on_taken(struct sim_node *n, const struct wire_header *h);
+/* A session of n's seals from now on; the end of the simulation. */
+void sim_on_keys(struct sim_node *n, const struct session *s);
+void sim_unwatch_keys(struct sim *sim);
+/* A sealed datagram leaves that is only to open n's NAT. */
+void sim_on_opening(struct sim_node *n, const struct addr *to, const uint8_t *data, size_t len);
 /* Straight or to a relay; from there. */
 void sim_on_sent(struct sim_node *n, const struct addr *to);
 void sim_on_heard(struct sim_node *n, const struct addr *from);

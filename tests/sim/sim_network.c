@@ -85,10 +85,15 @@ struct sim_node *sim_node_at(struct sim *sim, const struct addr *a)
 void sim_arrive(struct sim_node *n, const struct endpoint *from, uint8_t *data, size_t len)
 {
     struct wire_header h;
-    if (wire_header_decode(data, len, &h) == DROP_NONE && h.type == WIRE_DATA)
+    enum drop drop = wire_header_decode(data, len, &h);
+    if (!drop && h.type == WIRE_DATA) {
         sim_on_data(n, from, data, len);
-    else
-        n->drops[control_datagram(n->mesh, from, data, len, n->sim->now_us)]++;
+    } else {
+        enum drop taken = control_datagram(n->mesh, from, data, len, n->sim->now_us);
+        n->drops[taken]++;
+        if (!drop && !taken)
+            sim_on_taken(n, &h);
+    }
     sim_do_outputs(n);
 }
 

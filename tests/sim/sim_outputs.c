@@ -39,6 +39,13 @@ static void notice(struct sim_node *n, enum mesh_notice what, const char *text)
                 text);
 }
 
+static void send_datagram(struct sim_node *n, const struct mesh_output *o)
+{
+    if (o->hops)
+        sim_on_opening(n, &o->endpoint.remote, o->payload, o->len);
+    sim_send_sealed(n, &o->endpoint, o->hops, o->payload, o->len);
+}
+
 static void do_one(struct sim_node *n, const struct mesh_output *o)
 {
     switch (o->kind) {
@@ -66,7 +73,7 @@ static void do_one(struct sim_node *n, const struct mesh_output *o)
     case MESH_OUTPUT_DATAGRAM:
         sim_publish(n);
         if (!n->mute || o->payload[0] != WIRE_CONTROL)
-            sim_send_sealed(n, &o->endpoint, o->hops, o->payload, o->len);
+            send_datagram(n, o);
         break;
     case MESH_OUTPUT_LOOK:
         sim_look(n, o->slot, o->keep);

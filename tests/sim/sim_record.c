@@ -27,9 +27,10 @@ static struct mesh_record signed_record(const struct sim_record *r)
 
 void sim_sign(struct sim_node *n, uint64_t seq)
 {
-    if (!n->record)
-        n->record = reallocarray(NULL, 1, sizeof(*n->record));
-    assert(n->record);
+    struct sim_record *oldest = n->older ? n->older : reallocarray(NULL, 1, sizeof(*n->record));
+    assert(oldest);
+    n->older = n->record;
+    n->record = oldest;
     struct record *r = &n->record->record;
     *r = (struct record){
         .id = *identity_id(n->identity), .seq = seq, .candidate_count = n->seen.family ? 2 : 1};
@@ -50,5 +51,16 @@ void sim_look_up(struct sim_node *n, const struct sim_node *other)
         return;
     const struct mesh_record said = signed_record(other->record);
     n->kept += mesh_on_record(n->mesh, &said, n->sim->now_us);
+    sim_do_outputs(n);
+}
+
+void sim_look_up_older(struct sim_node *n, const struct sim_node *other)
+{
+    if (!other->older)
+        return;
+    const struct mesh_record said = signed_record(other->older);
+    if (mesh_on_record(n->mesh, &said, n->sim->now_us))
+        sim_fail(n->sim, "node %u takes a record of node %u that is older than what it has", n->number,
+                 other->number);
     sim_do_outputs(n);
 }

@@ -25,6 +25,7 @@ static void add_slot(struct sim_node *n, uint32_t slot)
     struct mesh_forward now;
     mesh_forward(n->mesh, slot, &now);
     if (now.tx) {
+        sim_on_keys(n, now.tx);
         assert(n->out_count < SIM_NODES_MAX);
         n->out[n->out_count].slot = slot;
         n->out[n->out_count].tx = now.tx;

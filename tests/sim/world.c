@@ -162,12 +162,14 @@ static void register_all(struct world *w)
     }
 }
 
-/* The backbone tells where a peer says it is. */
+/* The backbone tells where a peer says it is; and what it said before, as if that were still so. */
 static void look_up(struct world *w, unsigned a, unsigned b)
 {
     struct sim_node *n = w->nodes[a];
-    if (n->uplink && !n->asleep && !mesh_connected(n->mesh, identity_id(w->nodes[b]->identity)))
-        sim_look_up(n, w->nodes[b]);
+    if (!n->uplink || n->asleep || mesh_connected(n->mesh, identity_id(w->nodes[b]->identity)))
+        return;
+    sim_look_up(n, w->nodes[b]);
+    sim_look_up_older(n, w->nodes[b]);
 }
 
 bool world_talks(const struct world *w, unsigned a, unsigned b)

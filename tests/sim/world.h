@@ -30,7 +30,8 @@ struct world {
     bool silent[WORLD_NODES_MAX][WORLD_NODES_MAX]; /* of those that do, for now */
     bool severed[WORLD_NODES_MAX][WORLD_NODES_MAX];
     uint64_t mended_us[WORLD_NODES_MAX][WORLD_NODES_MAX]; /* when it ended; 0: it was not */
-    bool lies[WORLD_NODES_MAX];                           /* it has named addresses that are nobody's */
+    bool lies[WORLD_NODES_MAX];                           /* it has named addresses that are nobody's … */
+    uint64_t lied_us;                                     /* … since then; 0: nobody has */
     uint64_t disturbed_us[WORLD_NODES_MAX];     /* when something last happened to it, or around it */
     uint64_t linked_us[WORLD_NODES_MAX];        /* no uplink before that */
     bool registered[WORLD_NODES_MAX];           /* since it has its uplink, … */
@@ -58,6 +59,9 @@ bool world_is_over(const struct world *w);
 
 /* The world, and what has happened to it, as text on stderr. */
 void world_describe(const struct world *w);
+
+/* The net of which nobody is; its last byte is any. */
+extern const struct addr world_nobody;
 
 /* Whether a and b exchange frames now. */
 bool world_talks(const struct world *w, unsigned a, unsigned b);

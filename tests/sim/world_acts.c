@@ -179,10 +179,13 @@ static void talk(struct world *w, const struct act *a)
     world_disturb(w, a->other);
 }
 
+const struct addr world_nobody = {.family = 4, .ip = {192, 0, 2}};
+
 static struct addr nobody(uint64_t random)
 {
-    const struct addr at = {
-        .family = 4, .ip = {192, 0, 2, (uint8_t)random}, .port = (uint16_t)(1024 + random / 256 % 60000)};
+    struct addr at = world_nobody;
+    at.ip[3] = (uint8_t)random;
+    at.port = (uint16_t)(1024 + random / 256 % 60000);
     return at;
 }
 
@@ -193,6 +196,7 @@ static void lie(struct world *w, const struct act *a)
     if (!is_awake(w->nodes[a->node]))
         return;
     w->lies[a->node] = true;
+    w->lied_us = w->lied_us ? w->lied_us : sim_now(w->sim);
     for (unsigned i = 0; i < CANDIDATES_MAX; i++)
         said.candidates.list[i] = (struct candidate){CANDIDATE_HOST, nobody(a->random + i * 7919), 0};
     for (unsigned i = 0; i < w->count; i++)
