@@ -138,9 +138,14 @@ int identity_sign(const struct identity *me, const char *context, const uint8_t 
     return err;
 }
 
+bool identity_is_spki(const uint8_t *spki, size_t len)
+{
+    return len == IDENTITY_SPKI_LEN && memcmp(spki, spki_prefix, sizeof(spki_prefix)) == 0;
+}
+
 static EVP_PKEY *public_key(const uint8_t *spki, size_t len)
 {
-    if (len != IDENTITY_SPKI_LEN || memcmp(spki, spki_prefix, sizeof(spki_prefix)) != 0)
+    if (!identity_is_spki(spki, len))
         return NULL;
     return EVP_PKEY_new_raw_public_key_ex(library_context(), ALGORITHM, NULL, spki + sizeof(spki_prefix),
                                           len - sizeof(spki_prefix));

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What a certificate's values may be, whoever made them: the same rules when it is signed and when it is read. */
+
+#include <stdbool.h>
+
+struct cert;
+
+/* True when the value, with its id, keeps every rule of the profile. Any thread. */
+bool cert_rules_hold(const struct cert *cert);
