@@ -2,6 +2,7 @@
 /* Our certificates as the rest of the world reads them, and X.509 that is right for it and not for us. */
 
 #include "crypto/cert_chain.h"
+#include "crypto/der.h"
 #include "crypto/library.h"
 
 #include <stdarg.h>
@@ -178,11 +179,6 @@ static struct cert_bytes altered(void (*alter)(X509 *x))
     return b;
 }
 
-static void nothing(X509 *x)
-{
-    (void)x;
-}
-
 static void no_common_name(X509 *x)
 {
     X509_NAME *name = X509_NAME_dup(X509_get_subject_name(x));
@@ -275,6 +271,100 @@ static void other_key(X509 *x)
     EVP_PKEY_free(key);
 }
 
+/* The rights with more of one kind than there is room for, in otherwise good order. */
+static void rights(X509 *x, unsigned vlans, unsigned macs, unsigned routes)
+{
+    X509_EXTENSION *e = X509_get_ext(x, 4);
+    ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
+    uint8_t der[1024];
+    struct writer w = writer_init(der, sizeof(der));
+    size_t whole = der_open(&w, DER_SEQUENCE), list, range;
+
+    der_put_uint(&w, 0);
+    list = der_open(&w, DER_SEQUENCE);
+    for (unsigned i = 0; i < vlans; i++) {
+        range = der_open(&w, DER_SEQUENCE);
+        der_put_uint(&w, 10 + 2 * i);
+        der_put_uint(&w, 10 + 2 * i);
+        der_close(&w, range);
+    }
+    der_close(&w, list);
+    list = der_open(&w, DER_SEQUENCE);
+    for (unsigned i = 0; i < macs; i++)
+        der_put(&w, DER_OCTET_STRING, (const uint8_t[]){2, (uint8_t)i}, 2);
+    der_close(&w, list);
+    list = der_open(&w, DER_SEQUENCE);
+    for (unsigned i = 0; i < routes; i++)
+        der_put(&w, DER_OCTET_STRING, (const uint8_t[]){10, (uint8_t)i, 0, 0, 16}, 5);
+    der_close(&w, list);
+    der_close(&w, whole);
+    assert_false(w.bad);
+    ASN1_OCTET_STRING_set(value, der, (int)writer_len(&w));
+    X509_EXTENSION_set_data(e, value);
+    ASN1_OCTET_STRING_free(value);
+}
+
+static void full_rights(X509 *x)
+{
+    rights(x, CERT_VLANS_MAX, CERT_MACS_MAX, CERT_ROUTES_MAX);
+}
+
+static void too_many_vlans(X509 *x)
+{
+    rights(x, CERT_VLANS_MAX + 1, 0, 0);
+}
+
+static void too_many_macs(X509 *x)
+{
+    rights(x, 0, CERT_MACS_MAX + 1, 0);
+}
+
+static void too_many_routes(X509 *x)
+{
+    rights(x, 0, 0, CERT_ROUTES_MAX + 1);
+}
+
+static void addresses(X509 *x, unsigned count)
+{
+    char text[512] = "DNS:berlin.lab.internal";
+    X509_EXTENSION *e;
+
+    for (unsigned i = 0; i < count; i++)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), ",IP:10.7.3.%u", 65 + i);
+    e = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, text);
+    X509_EXTENSION_free(X509_delete_ext(x, 3));
+    X509_add_ext(x, e, 3);
+    X509_EXTENSION_free(e);
+}
+
+static void full_addresses(X509 *x)
+{
+    addresses(x, CERT_ADDRESSES_MAX);
+}
+
+static void too_many_addresses(X509 *x)
+{
+    addresses(x, CERT_ADDRESSES_MAX + 1);
+}
+
+static void lists_are_read_up_to_their_limits(void **state)
+{
+    void (*const good[])(X509 *) = {full_rights, full_addresses};
+    void (*const bad[])(X509 *) = {too_many_vlans, too_many_macs, too_many_routes, too_many_addresses};
+    struct cert read;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        struct cert_bytes b = altered(good[i]);
+        assert_int_equal(cert_decode(b.der, b.len, &read), 0);
+        assert_int_equal(cert_verify(b.der, b.len, identity_spki(lab.issuer)), 0);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct cert_bytes b = altered(bad[i]);
+        assert_int_equal(cert_decode(b.der, b.len, &read), ERR_FORMAT);
+    }
+}
+
 /* All of these are X.509 and signed by the issuer. */
 static void x509_outside_the_profile_is_refused(void **state)
 {
@@ -283,14 +373,11 @@ static void x509_outside_the_profile_is_refused(void **state)
         short_serial,       missing_extension, moved_extension,   doubled_extension,
         critical_extension, unknown_extension, email_name,        other_key,
     };
-    struct cert_bytes b = altered(nothing);
     struct cert read;
 
     (void)state;
-    assert_int_equal(cert_decode(b.der, b.len, &read), 0); /* the way itself leaves it whole */
-    assert_int_equal(cert_verify(b.der, b.len, identity_spki(lab.issuer)), 0);
     for (size_t i = 0; i < sizeof(alter) / sizeof(alter[0]); i++) {
-        b = altered(alter[i]);
+        struct cert_bytes b = altered(alter[i]);
         if (cert_decode(b.der, b.len, &read) != ERR_FORMAT)
             fail_msg("alteration %zu was read", i);
     }
@@ -304,6 +391,7 @@ int main(void)
         cmocka_unit_test(library_refuses_an_address_outside_the_slice),
         cmocka_unit_test(library_reads_names_and_times),
         cmocka_unit_test(program_accepts_a_chain),
+        cmocka_unit_test(lists_are_read_up_to_their_limits),
         cmocka_unit_test(x509_outside_the_profile_is_refused),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
