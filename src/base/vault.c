@@ -3,7 +3,7 @@
  * and pages in them as they are needed, CHUNK bytes at a time. They are handed out in slabs of SLAB bytes, each cut into objects of one size, or several in a row for a
  * larger object. What belongs to which slab is kept outside, so nothing that is written behind an object's end
  * leads the allocator astray. A size's slabs stay that size's, but the memory of one without objects goes back to the
- * system. Any thread, under one lock. */
+ * system; of larger objects, KEPT slabs wait for the next ones until vault_give_back. Any thread, under one lock. */
 
 #include "base/vault.h"
 
@@ -38,6 +38,7 @@
 #define RESERVE ((size_t)2 << 30) /* more than 4,096 peers need; addresses cost nothing */
 #define SLABS   (RESERVE / SLAB)
 #define RUNS    8
+#define KEPT    (((size_t)1 << 20) / SLAB) /* to fault in what a signature takes costs a tenth of its time */
 
 static const uint16_t sizes[] = {64,   128,  192,  256,  320,  384,  448,  512,  640,  768, 896,
                                  1024, 1280, 1536, 1792, 2048, 2688, 3264, 4096, 5440, 8192};
@@ -57,6 +58,7 @@ struct slab {
     uint16_t used;  /* CUT: objects that are */
     uint8_t state, kind;
     bool listed; /* CUT: among those of its size that may have room */
+    bool kept;   /* FREE: its memory, wiped, was not given back */
 };
 
 static struct {
@@ -65,6 +67,7 @@ static struct {
     size_t reserved;         /* bytes behind base */
     size_t grown;            /* slabs that are backed by memory */
     size_t unlocked;         /* bytes of them */
+    size_t kept;             /* slabs that are */
     uint32_t open[KINDS];    /* the first listed slab of each size: index plus one */
     uint32_t free[RUNS]; /* the first free run of 1, 2, … slabs, and of as many or more: index plus one */
     struct slab slabs[SLABS];
@@ -171,8 +174,11 @@ static struct slab *take_slabs(size_t count)
     remove_run(at);
     if (run > count)
         add_run(at + count, run - count);
-    for (size_t i = 1; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        vault.kept -= vault.slabs[at + i].kept;
+        vault.slabs[at + i].kept = false;
         vault.slabs[at + i].state = SLAB_FOLLOWS;
+    }
     vault.slabs[at] = (struct slab){.state = SLAB_FIRST, .run = count};
     return &vault.slabs[at];
 }
@@ -309,11 +315,22 @@ static void empty(struct slab *s)
     s->fresh = 0;
 }
 
-static void give_back(struct slab *s, void *p)
+/* Handshakes need much, and seldom; but many come at once. */
+static void keep_or_give_back(struct slab *s, size_t count)
+{
+    bool kept = vault.kept + count <= KEPT;
+    if (!kept)
+        (void)madvise(memory_of(s), count * SLAB, MADV_DONTNEED_LOCKED);
+    for (size_t i = 0; kept && i < count; i++)
+        s[i].kept = true;
+    vault.kept += kept ? count : 0;
+    free_run((size_t)(s - vault.slabs), count);
+}
+
+static void free_locked(struct slab *s, void *p)
 {
     if (s->state == SLAB_FIRST) {
-        (void)madvise(p, s->run * SLAB, MADV_DONTNEED_LOCKED); /* handshakes need much, and seldom */
-        free_run((size_t)(s - vault.slabs), s->run);
+        keep_or_give_back(s, s->run);
         return;
     }
     *(void **)p = s->freed;
@@ -333,7 +350,20 @@ void vault_free(void *p)
     ASAN_UNPOISON_MEMORY_REGION(p, vault_size(p));
     explicit_bzero(p, vault_size(p));
     pthread_mutex_lock(&vault.lock);
-    give_back(slab_of(p), p);
+    free_locked(slab_of(p), p);
+    pthread_mutex_unlock(&vault.lock);
+}
+
+void vault_give_back(void)
+{
+    pthread_mutex_lock(&vault.lock);
+    for (struct slab *s = vault.slabs; vault.kept && s < vault.slabs + vault.grown; s++) {
+        if (!s->kept)
+            continue;
+        (void)madvise(memory_of(s), SLAB, MADV_DONTNEED_LOCKED);
+        s->kept = false;
+        vault.kept--;
+    }
     pthread_mutex_unlock(&vault.lock);
 }
 

@@ -18,6 +18,9 @@ void *vault_resize(void *p, size_t size);
 /* Wipes it. NULL is allowed. */
 void vault_free(void *p);
 
+/* The system has the memory of freed large objects back, of which up to 1 MB waits, wiped, for the next ones. */
+void vault_give_back(void);
+
 /* How many bytes p may use; 0 when p is not the vault's. */
 size_t vault_size(const void *p);
 

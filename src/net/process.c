@@ -3,6 +3,8 @@
 
 #include "net/process.h"
 
+#include "base/vault.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -152,6 +154,7 @@ static int unmap_object(struct dl_phdr_info *object, size_t size, void *context)
 void process_give_back(void)
 {
     (void)malloc_trim(0);
+    vault_give_back();
 }
 
 void process_trim(void)

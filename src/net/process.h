@@ -41,7 +41,7 @@ void process_become_nobody(void);
 void process_title(const char *title, const char *name);
 
 /* Unmaps code and constants that were needed before, of the program and its libraries, and frees what the
- * allocator holds unused: what is needed again is mapped again at its first use, from the page cache. Any
+ * allocators hold unused: what is needed again is mapped again at its first use, from the page cache. Any
  * thread; the others go on. */
 void process_trim(void);
 

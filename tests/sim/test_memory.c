@@ -2,6 +2,7 @@
 /* What a connected peer that sends nothing takes of memory, at a hub of one, two and eight workers whose peers have as many:
  * with the control connection of its handshake, and without. */
 
+#include "base/vault.h"
 #include "hub.h"
 #include <malloc.h>
 #include <setjmp.h>
@@ -21,6 +22,7 @@ static size_t resident(void)
 {
     unsigned long all, pages;
     malloc_trim(0);
+    vault_give_back();
     FILE *f = fopen("/proc/self/statm", "r");
     assert_non_null(f);
     assert_int_equal(fscanf(f, "%lu %lu", &all, &pages), 2);

@@ -151,20 +151,43 @@ static unsigned resident_pages(void *p, size_t len)
     return count;
 }
 
-static void large_objects_give_their_pages_back(void **state)
+static bool gives_locked_pages_back(void)
 {
     unsigned major = 0, minor = 0;
     struct utsname kernel;
-    (void)state;
     assert_int_equal(uname(&kernel), 0);
-    if (sscanf(kernel.release, "%u.%u", &major, &minor) != 2 || major * 100 + minor < 518 ||
-        sysconf(_SC_PAGESIZE) != 4096)
-        skip(); /* MADV_DONTNEED_LOCKED */
-    char *p = vault_alloc(1 << 20);
+    return sscanf(kernel.release, "%u.%u", &major, &minor) == 2 && major * 100 + minor >= 518 &&
+           sysconf(_SC_PAGESIZE) == 4096; /* MADV_DONTNEED_LOCKED */
+}
+
+static void large_objects_wait_for_the_next_and_then_give_their_pages_back(void **state)
+{
+    (void)state;
+    if (!gives_locked_pages_back())
+        skip();
+    uint8_t *p = vault_alloc(1 << 20);
     memset(p, 's', 1 << 20);
-    assert_int_equal(resident_pages(p, 1 << 20), 256);
+    vault_give_back();
     vault_free(p);
+    assert_int_equal(resident_pages(p, 1 << 20), 256);
+    assert_true(is_all(p, 0, 1 << 20));
+    vault_give_back();
     assert_int_equal(resident_pages(p, 1 << 20), 0);
+}
+
+static void more_than_a_megabyte_does_not_wait(void **state)
+{
+    (void)state;
+    if (!gives_locked_pages_back())
+        skip();
+    char *p = vault_alloc(1 << 20), *q = vault_alloc(1 << 20);
+    memset(p, 's', 1 << 20);
+    memset(q, 's', 1 << 20);
+    vault_give_back();
+    vault_free(p);
+    vault_free(q);
+    assert_int_equal(resident_pages(p, 1 << 20), 256);
+    assert_int_equal(resident_pages(q, 1 << 20), 0);
 }
 
 static void *use_it(void *arg)
@@ -256,7 +279,8 @@ int main(void)
         cmocka_unit_test(objects_are_aligned_zero_and_never_overlap),
         cmocka_unit_test(resized_objects_keep_their_bytes),
         cmocka_unit_test(memory_of_what_was_freed_is_used_again),
-        cmocka_unit_test(large_objects_give_their_pages_back),
+        cmocka_unit_test(large_objects_wait_for_the_next_and_then_give_their_pages_back),
+        cmocka_unit_test(more_than_a_megabyte_does_not_wait),
         cmocka_unit_test(threads_share_it),
         cmocka_unit_test(memory_of_others_is_told_apart),
         cmocka_unit_test(what_the_vault_cannot_hold_is_out_of_memory),
