@@ -297,6 +297,53 @@ static void the_uplink_is_tried_beside_the_first_address(void **state)
     sim_free(lab.sim);
 }
 
+/* Four round trips of 0.16 s. */
+static void a_handshake_that_takes_long_is_made_once(void **state)
+{
+    (void)state;
+    struct pair lab = open_lab(10);
+    sim_weather(lab.sim)->delay_us = 80000;
+    sim_uplink(lab.a, true);
+    sim_uplink(lab.b, true);
+    sim_connect(lab.b, lab.a, NULL);
+    sim_run(lab.sim, 2 * SECOND, NULL, NULL);
+    assert_true(sim_connected(lab.a, lab.b));
+    assert_int_equal(lab.b->opened, 0);
+    sim_free(lab.sim);
+}
+
+/* b takes the first two addresses for a's, too. */
+static void dial_at(struct pair *lab, struct sim_node *const others[2])
+{
+    struct addr list[3];
+    for (unsigned i = 0; i < 3; i++) {
+        list[i] = i < 2 ? others[i]->addr : lab->a->addr;
+        list[i].port = (uint16_t)(list[i].port - 1000);
+    }
+    assert_int_equal(mesh_connect(lab->b->mesh, identity_id(lab->a->identity)), 0);
+    mesh_set_given_addresses(lab->b->mesh, identity_id(lab->a->identity), list, 3, sim_now(lab->sim));
+    sim_do_outputs(lab->b);
+}
+
+static void who_takes_connections_and_says_nothing_delays_a_round_once(void **state)
+{
+    (void)state;
+    for (unsigned mute = 0; mute < 2; mute++) {
+        struct pair lab = open_lab(11);
+        struct sim_node *others[2];
+        for (unsigned i = 0; i < 2; i++) {
+            others[i] = sim_add(lab.sim, true, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+            others[i]->holds_work = mute;
+        }
+        dial_at(&lab, others);
+        sim_run(lab.sim, SECOND / 2, NULL, NULL);
+        assert_int_equal(sim_connected(lab.a, lab.b), !mute); /* who is another is known at once */
+        sim_run(lab.sim, SECOND, NULL, NULL);
+        assert_true(sim_connected(lab.a, lab.b));
+        sim_free(lab.sim);
+    }
+}
+
 static void those_who_are_absent_are_asked_for_at_a_bounded_rate(void **state)
 {
     (void)state;
@@ -618,6 +665,8 @@ int main(void)
         cmocka_unit_test(an_uplink_that_returns_carries_again),
         cmocka_unit_test(who_can_be_dialled_is_and_no_stream_is_opened),
         cmocka_unit_test(the_uplink_is_tried_beside_the_first_address),
+        cmocka_unit_test(a_handshake_that_takes_long_is_made_once),
+        cmocka_unit_test(who_takes_connections_and_says_nothing_delays_a_round_once),
         cmocka_unit_test(those_who_are_absent_are_asked_for_at_a_bounded_rate),
         cmocka_unit_test(hours_pass_by_the_uplink),
         cmocka_unit_test(a_node_of_one_carrier_uses_no_other),

@@ -133,8 +133,10 @@ void mesh_on_connected(struct mesh *m, uint64_t conn, uint64_t now_us)
         return;
     }
     link_on_connected(l);
-    if (link_is_opener(l))
+    if (link_is_opener(l)) {
+        peer_dial_answered(link_owner(l), link_remote(l), now_us);
         mesh_member_answered(m, link_owner(l), now_us);
+    }
     mesh_advance(m, l, now_us);
 }
 

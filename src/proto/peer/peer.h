@@ -85,6 +85,7 @@ struct peer {
         bool session_left;    /* the session is still to be tried, before all others */
         bool broke;           /* its last stream was not ended: is it still there? */
         bool running;
+        bool answered;    /* an address of the round that runs took a connection */
         uint64_t at_us;   /* when the next target, or the next round, is due … */
         uint64_t last_us; /* … and when the last one was dialled: news makes no haste beyond the stagger */
         uint64_t backoff_us;
@@ -190,6 +191,9 @@ uint64_t peer_hard_age_us(uint64_t rehandshake_us);
 /* Dialling has succeeded, or a whole round has failed. jitter is a random number. */
 void peer_dial_succeeded(struct peer *p, uint64_t rehandshake_us, uint32_t jitter, uint64_t now_us);
 void peer_dial_round_failed(struct peer *p, uint32_t jitter, uint64_t now_us);
+
+/* A connection to remote is there: the first one of a round leaves its handshake some time before another is begun. */
+void peer_dial_answered(struct peer *p, const struct target *remote, uint64_t now_us);
 
 /* An attempt of the round that runs failed at remote. Which of several stands for the round does not depend on their
  * order: at the first address of the list, or at one where another node is. */

@@ -10,6 +10,7 @@
 
 #define DIAL_STAGGER_US       200000ull  /* between any two dials of a peer, whatever it names */
 #define DIAL_SESSION_US       2000000ull /* what the session is ahead of the others */
+#define DIAL_ANSWERED_US      1000000ull /* and the first address of a round that takes a connection */
 #define DIAL_BACKOFF_MIN_US   250000ull
 #define DIAL_BACKOFF_MAX_US   15000000ull
 #define DIAL_BACKOFF_TURNS_US 120000000ull /* for a member of a full mesh, which dials us, too */
@@ -174,6 +175,7 @@ bool peer_dial_due(struct peer *p, uint64_t now_us, struct target *out)
         return false;
     if (!p->dial.running) {
         p->dial.running = true;
+        p->dial.answered = false;
         p->dial.next = 0;
         p->dial.uplinks_left = p->dial.uplinks;
         p->dial.session_left = peer_carries_control(p) && peer_path_answers(p);
@@ -246,11 +248,21 @@ static unsigned rank_of(const struct peer *p, const struct target *remote)
     return i + 1;
 }
 
+/* A handshake takes longer where many are made at once, and a second one beside it makes both slower. Whoever takes connections
+ * and says nothing delays a round but once. */
+void peer_dial_answered(struct peer *p, const struct target *remote, uint64_t now_us)
+{
+    if (!p->dial.running || p->dial.answered || remote->kind != TARGET_TCP)
+        return;
+    p->dial.answered = true;
+    p->dial.at_us = now_us + DIAL_ANSWERED_US;
+}
+
 void peer_dial_failed(struct peer *p, const struct target *remote, bool is_another, const char *why)
 {
     char at[TARGET_TEXT_MAX];
     unsigned rank = is_another ? 0 : rank_of(p, remote);
-    if (remote->kind == TARGET_SESSION)
+    if (remote->kind == TARGET_SESSION || (p->dial.running && p->dial.answered))
         p->dial.at_us = 0; /* the others need not wait */
     if (rank >= p->dial.attempt_rank)
         return;
