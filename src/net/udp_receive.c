@@ -10,6 +10,8 @@
 #include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define ECN_MASK 3
 /* A burst of ICMP errors may stand before the datagrams in a socket. */
@@ -21,7 +23,9 @@
 
 #define TAKE_BYTES     262144 /* by one call, by guess … */
 #define TAKE_DATAGRAMS 512    /* … and no more than these */
+#define WIDE_BYTES     (4 * TAKE_BYTES)
 #define TAKE_MIN       4
+#define TAKE_QUIET     16 /* where fewer came than were asked for: a burst of long ones touches no more memory */
 
 /* Slots of 64 KB one behind the other would have all their first lines in the same few sets of the caches. */
 #define SLOT_LEN (UDP_BUFFER + 1664)
@@ -35,7 +39,8 @@ struct udp_slot {
 
 struct udp_batch {
     unsigned take; /* messages that the next call asks for */
-    bool full;     /* the last call got as many as it asked for */
+    bool full;     /* the last call got as many as it asked for … */
+    bool wide;     /* … and used memory that is seldom needed */
     uint8_t *buffers;
     struct udp_slot slots[UDP_BATCH];
     struct mmsghdr msgs[UDP_BATCH];
@@ -59,7 +64,7 @@ int udp_batch_new(struct udp_batch **out)
     struct udp_batch *b = calloc(1, sizeof(*b));
     if (!b)
         return ERR_NOMEM;
-    b->take = UDP_BATCH;
+    b->take = TAKE_QUIET;
     b->buffers = malloc((size_t)UDP_BATCH * SLOT_LEN);
     if (!b->buffers) {
         free(b);
@@ -155,19 +160,33 @@ static bool is_icmp_error(int e)
            e == ENOPROTOOPT || e == EMSGSIZE || e == EPROTO || e == EACCES || e == EPERM;
 }
 
-/* What comes next is likely like what came last. */
+/* What comes next is likely like what came last, unless that was little. */
 static void plan_next(struct udp_batch *b, size_t bytes, size_t datagrams, unsigned count)
 {
     size_t fit = TAKE_BYTES / (bytes / count + 1), few = TAKE_DATAGRAMS / (datagrams / count + 1);
     if (few < fit)
         fit = few;
-    b->take = fit < TAKE_MIN ? TAKE_MIN : fit > UDP_BATCH ? UDP_BATCH : (unsigned)fit;
+    unsigned most = b->full ? UDP_BATCH : TAKE_QUIET;
+    b->take = fit < TAKE_MIN ? TAKE_MIN : fit > most ? most : (unsigned)fit;
+}
+
+/* A burst of long messages touches megabytes. None comes twice in a row (plan_next), so they go back. */
+static void give_back(struct udp_batch *b)
+{
+    if (!b->wide)
+        return;
+    b->wide = false;
+    uintptr_t pages = ~((uintptr_t)sysconf(_SC_PAGESIZE) - 1);
+    uintptr_t from = ((uintptr_t)b->slots[TAKE_QUIET].iov.iov_base + ~pages) & pages;
+    uintptr_t end = ((uintptr_t)b->buffers + (size_t)UDP_BATCH * SLOT_LEN) & pages;
+    (void)madvise((void *)from, end - from, MADV_DONTNEED); /* may be refused: then it stays */
 }
 
 int udp_receive(struct udp_socket *s, struct udp_batch *b, struct udp_message *out, uint64_t *overflow)
 {
     int n;
     unsigned errors = 0;
+    give_back(b);
     do
         n = recvmmsg(s->fd, b->msgs, b->take, MSG_DONTWAIT, NULL);
     while (n < 0 && (errno == EINTR || is_icmp_error(errno)) && ++errors < ERRORS_SKIPPED);
@@ -184,6 +203,7 @@ int udp_receive(struct udp_socket *s, struct udp_batch *b, struct udp_message *o
         }
         batch_arm(b, (unsigned)i);
     }
+    b->wide = n > TAKE_QUIET && bytes > WIDE_BYTES;
     if (n > 0)
         plan_next(b, bytes, datagrams, (unsigned)n);
     return count;
