@@ -10,6 +10,8 @@
 #define IPV6_NEXT      6
 #define IPV6_ADDRESSES 8
 #define PORTS_LEN      4
+#define TCP_SYN        0x02
+#define BEGINNING_MAX  256 /* headers with all their options, tags and a little data */
 
 /* Sums are the same whichever end is the source. */
 static uint32_t sum_addresses(const uint8_t *addresses, size_t words)
@@ -56,4 +58,14 @@ uint32_t flow_hash(const uint8_t *frame, size_t len)
     if (ports)
         sum += ((uint32_t)get16(frame + ports) + get16(frame + ports + 2)) << 16 | 1;
     return mix(sum);
+}
+
+bool flow_begins(const uint8_t *frame, size_t len)
+{
+    bool v6;
+    size_t l3 = len <= BEGINNING_MAX ? offload_find_ip(frame, len, &v6) : 0;
+    if (!l3 || frame[l3 + (v6 ? IPV6_NEXT : IPV4_PROTOCOL)] != PROTOCOL_TCP)
+        return false;
+    size_t tcp = find_ports(frame, len, l3, v6);
+    return tcp && tcp + TCP_FLAGS < len && (frame[tcp + TCP_FLAGS] & TCP_SYN);
 }

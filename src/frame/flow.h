@@ -2,6 +2,7 @@
 #pragma once
 /* Which flow a frame belongs to, as far as the TAP's queues are concerned. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,3 +12,6 @@
  * are one flow to the kernel (skb_get_hash_symmetric) must be one here: ports count in unfragmented packets
  * without IPv6 extension headers only, and lengths are not judged, since small frames are padded. Pure. */
 uint32_t flow_hash(const uint8_t *frame, size_t len);
+
+/* Whether the frame begins a TCP connection, in either direction: it has the flag SYN, and is no longer than such are. */
+bool flow_begins(const uint8_t *frame, size_t len);

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 
 #define BODY 64
@@ -171,9 +172,32 @@ static void neighbouring_flows_spread_over_queues(void **state)
     }
 }
 
+static void a_frame_with_syn_begins_a_connection(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 8; i++) {
+        struct packet p = {
+            .v6 = i & 1, .vlans = i & 2 ? 1 : 0, .ip_options = i == 4 ? 8 : 0, .tcp_flags = 0x02};
+        p.body = body;
+        size_t len = packet_build(&p, frame);
+        assert_true(flow_begins(frame, len));
+        assert_false(flow_begins(frame, p.l4 + 13)); /* cut in front of the flags */
+        frame[p.l4 + 13] = 0x12;
+        assert_true(flow_begins(frame, len));
+        frame[p.l4 + 13] = 0x11;
+        assert_false(flow_begins(frame, len));
+    }
+    struct packet udp = {.udp = true, .body = body, .body_len = BODY};
+    memset(body, 0xff, BODY);
+    size_t len = packet_build(&udp, frame);
+    assert_false(flow_begins(frame, len));
+    assert_false(flow_begins(frame, 14));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_frame_with_syn_begins_a_connection),
         cmocka_unit_test(both_directions_are_one_flow),
         cmocka_unit_test(ports_and_addresses_tell_flows_apart),
         cmocka_unit_test(frames_of_a_flow_are_alike),
