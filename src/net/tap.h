@@ -12,7 +12,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-#define TAP_QUEUES_MAX 8
+#define TAP_QUEUES_MAX 9
 
 struct tap {
     char name[IFNAMSIZ];

@@ -16,6 +16,7 @@
 #define TYPE_AT      0
 #define TYPE_DATA    0x20
 #define LANE_AT      1
+#define LANE_SPARSE  14
 #define INDEX_END_AT 7 /* the last byte of the receiver index */
 #define TYPE_RELAY   0x23
 #define ENVELOPE     8 /* bytes in front of what a relay passes on */
@@ -116,27 +117,31 @@ static int attach(int fd, struct sock_filter *code, size_t count)
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)) < 0 ? ERR_IO : 0;
 }
 
-/* The program sees the UDP payload; a load from behind its end yields 0, and so the first socket. A group of
- * one needs none: a number that no socket has falls back to a hash over those that are left. */
+/* wire_worker, for the kernel. The program sees the UDP payload; a load from behind its end yields 0, and so the first
+ * socket. A group of one needs none: a number that no socket has falls back to a hash over those that are left. */
 static int steer(const struct udp_socket *s, unsigned count)
 {
+    if (count < 2)
+        return 0;
     struct sock_filter code[] = {
         BPF_STMT(BPF_LDX | BPF_IMM, 0),
         BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TYPE_AT),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TYPE_RELAY, 0, 2),
         BPF_STMT(BPF_LDX | BPF_IMM, ENVELOPE),
         BPF_STMT(BPF_LD | BPF_B | BPF_IND, TYPE_AT),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TYPE_DATA, 0, 7),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TYPE_DATA, 0, 9),
         BPF_STMT(BPF_LD | BPF_B | BPF_IND, INDEX_END_AT),
         BPF_STMT(BPF_ST, 0),
         BPF_STMT(BPF_LD | BPF_B | BPF_IND, LANE_AT),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, LANE_SPARSE, 4, 0),
         BPF_STMT(BPF_LDX | BPF_MEM, 0),
         BPF_STMT(BPF_ALU | BPF_ADD | BPF_X, 0),
-        BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count),
+        BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count - 1),
         BPF_STMT(BPF_RET | BPF_A, 0),
+        BPF_STMT(BPF_RET | BPF_K, count - 1),
         BPF_STMT(BPF_RET | BPF_K, 0),
     };
-    return count < 2 ? 0 : attach(s->fd, code, sizeof(code) / sizeof(code[0]));
+    return attach(s->fd, code, sizeof(code) / sizeof(code[0]));
 }
 
 /* The second of two gets what is in an envelope. */

@@ -86,10 +86,11 @@ def test_peers_of_one_worker_keep_all_workers_of_a_hub_busy(lab):
     since = len(hub.log())
     for node in nodes:
         assert node.host.ping(HUB, count=PINGS, interval=0.005).lost == 0
+        node.host.iperf(hub.host, HUB, amount="32M")
 
     def received():
         counts = re.findall(r"\[PROFILE-UDP-RECV\] worker=(\d) n=(\d+)", hub.log()[since:])
         return {worker: sum(int(count) for of, count in counts if of == worker) for worker, _ in counts}
 
-    # Of batches: some hold more than one ping.
-    labs.wait_for(lambda: len(received()) == 4 and min(received().values()) >= PINGS // 2, 5, "every worker of the hub received")
+    # Four for bulk flows, and one for pings. Of batches: some hold more than one datagram.
+    labs.wait_for(lambda: len(received()) == 5 and min(received().values()) >= PINGS // 2, 5, "every worker of the hub received")

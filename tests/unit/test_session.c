@@ -292,6 +292,41 @@ static void lanes_that_a_session_lacks_are_refused(void **state)
     assert_int_equal(deliver(x->a, x->datagram, LEN, x->text), DROP_LANE);
 }
 
+/* Of two and three data lanes the last is the sparse one; where there is one alone, it is not. */
+static void the_last_of_several_lanes_is_the_sparse_one_where_both_know_it(void **state)
+{
+    struct fixture *x = *state;
+    struct fixture own = *x;
+    struct session_config config = config_of(true);
+    config.sparse = true;
+    own.a = make(config);
+    config = config_of(false);
+    config.sparse = true;
+    own.b = make(config);
+    for (unsigned lane = 0; lane < WIRE_DATA_LANES; lane++) {
+        bool ours = lane < 1 || lane == WIRE_LANE_SPARSE, theirs = lane < 2 || lane == WIRE_LANE_SPARSE;
+        assert_int_equal(seal(&own, own.a, WIRE_DATA, lane), ours ? LEN : -DROP_LANE);
+        if (ours)
+            assert_int_equal(deliver(own.b, own.datagram, LEN, own.text), DROP_NONE);
+        assert_int_equal(seal(&own, own.b, WIRE_DATA, lane), theirs ? LEN : -DROP_LANE);
+        if (theirs)
+            assert_int_equal(deliver(own.a, own.datagram, LEN, own.text), DROP_NONE);
+    }
+    assert_int_equal(pass(&own, own.a, own.b, WIRE_CONTROL, WIRE_LANE_CONTROL), DROP_NONE);
+    assert_int_equal(session_last_lane(own.a), WIRE_LANE_SPARSE);
+    assert_int_equal(session_last_lane(x->a), 1);
+    assert_int_equal(session_rx_bulk(own.a), 2);
+    assert_int_equal(session_rx_bulk(x->a), 3);
+    session_free(own.a);
+    session_free(own.b);
+    config.tx_lanes = 1;
+    own.a = make(config);
+    assert_int_equal(session_last_lane(own.a), 0);
+    assert_int_equal(seal(&own, own.a, WIRE_DATA, 0), LEN);
+    assert_int_equal(seal(&own, own.a, WIRE_DATA, WIRE_LANE_SPARSE), -DROP_LANE);
+    session_free(own.a);
+}
+
 static void datagram_moved_to_another_lane_does_not_open(void **state)
 {
     struct fixture *x = *state;
@@ -544,6 +579,7 @@ int main(void)
         session_test(forged_counters_do_not_move_the_window),
         session_test(reordered_datagrams_pass_until_they_are_too_old),
         session_test(lanes_that_a_session_lacks_are_refused),
+        session_test(the_last_of_several_lanes_is_the_sparse_one_where_both_know_it),
         session_test(datagram_moved_to_another_lane_does_not_open),
         session_test(header_that_is_not_the_datagrams_does_not_open),
         session_test(key_past_its_datagrams_is_never_used),

@@ -654,9 +654,9 @@ static void data_goes_to_the_socket_of_its_lane_and_index_and_the_rest_to_the_fi
     assert_steered(&p, s, 3, bytes, 1, 0);
     assert_steered(&p, s, 3, bytes, 7, 0);
     assert_int_equal(udp_reduce(s, 3, 2), 0);
-    bytes[1] = 2;
+    bytes[1] = 1;
     assert_steered(&p, s, 2, bytes, sizeof(bytes), 0);
-    bytes[1] = 5;
+    bytes[1] = WIRE_LANE_SPARSE;
     assert_steered(&p, s, 2, bytes, sizeof(bytes), 1);
     assert_int_equal(udp_reduce(s, 2, 1), 0);
     assert_steered(&p, s, 1, bytes, sizeof(bytes), 0);
@@ -676,8 +676,10 @@ static void enveloped_data_goes_to_the_socket_of_its_lane_and_index(void **state
     for (unsigned lane = 0; lane < 5; lane++) {
         bytes[8 + 1] = (uint8_t)lane;
         bytes[8 + 7] = (uint8_t)(40 * lane);
-        assert_steered(&p, s, 3, bytes, sizeof(bytes), (lane + 40 * lane) % 3);
+        assert_steered(&p, s, 3, bytes, sizeof(bytes), (lane + 40 * lane) % 2);
     }
+    bytes[8 + 1] = WIRE_LANE_SPARSE;
+    assert_steered(&p, s, 3, bytes, sizeof(bytes), 2);
     bytes[8 + 1] = 1;
     bytes[8 + 7] = 0;
     assert_steered(&p, s, 3, bytes, sizeof(bytes), 1);

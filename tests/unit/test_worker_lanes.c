@@ -15,22 +15,36 @@ static const unsigned NUMBERS[][2] = {{1, 2}, {2, 1}, {2, 2}, {4, 2}, {2, 4}, {8
 
 static struct lab_frame sent, got;
 
-/* There are as many classes of flows as the node with fewer workers has of them. */
+/* The last of several has the sparse flows. */
+static unsigned bulk_of(unsigned workers)
+{
+    return workers > 1 ? workers - 1 : 1;
+}
+
+/* There are as many classes of bulk flows as the node with fewer workers for them has. */
 static unsigned classes_of(const struct lab_node *a, const struct lab_node *b)
 {
-    return a->workers < b->workers ? a->workers : b->workers;
+    return bulk_of(a->workers) < bulk_of(b->workers) ? bulk_of(a->workers) : bulk_of(b->workers);
 }
 
-/* The worker, and queue, of a class of flows at a node that has the other end in a slot. */
+/* The worker, and queue, of a class of bulk flows at a node that has the other end in a slot. */
 static unsigned place_of(unsigned class, unsigned slot, unsigned workers)
 {
-    return (class + slot) % workers;
+    return (class + slot) % bulk_of(workers);
 }
 
-static void pair_open(struct lab_node *a, unsigned workers_a, struct lab_node *b, unsigned workers_b)
+static unsigned place_at(const struct lab_node *n, unsigned class, unsigned slot)
+{
+    return n->carries_much ? place_of(class, slot, n->workers) : n->workers - 1;
+}
+
+static void pair_open(struct lab_node *a, unsigned workers_a, struct lab_node *b, unsigned workers_b,
+                      bool bulk)
 {
     lab_node_open_lanes(a, workers_a);
     lab_node_open_lanes(b, workers_b);
+    lab_flows_are(a, bulk);
+    lab_flows_are(b, bulk);
     lab_connect(a, SLOT_AT_A, b, SLOT_AT_B, LAB_SIZE);
     lab_publish(a);
     lab_publish(b);
@@ -42,10 +56,11 @@ static void assert_flow_crosses(struct lab_node *from, unsigned queue, struct la
                                 unsigned class, uint8_t host)
 {
     const size_t lens[] = {60, 1400, 3000, WIRE_FRAME_MAX};
+    lab_flows_are(to, to->carries_much);
     for (unsigned i = 0; i < 4; i++) {
         lab_flow_make(&sent, class, classes_of(from, to), host, lens[i], (uint8_t)i);
         lab_put_at(from, queue, &sent);
-        lab_get_at(to, place_of(class, slot, to->workers), &got);
+        lab_get_at(to, place_at(to, class, slot), &got);
         lab_assert_same(&sent, &got);
     }
     assert_false(lab_has_frame(to));
@@ -61,9 +76,9 @@ static void assert_lanes_cross(struct lab_node *from, struct lab_node *to, unsig
 static void lanes_cross_between_any_numbers_of_workers(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < NUMBER_COUNT; i++) {
+    for (size_t i = 0; i < 2 * NUMBER_COUNT; i++) {
         struct lab_node a, b;
-        pair_open(&a, NUMBERS[i][0], &b, NUMBERS[i][1]);
+        pair_open(&a, NUMBERS[i / 2][0], &b, NUMBERS[i / 2][1], i % 2);
         assert_lanes_cross(&a, &b, SLOT_AT_B, 10);
         assert_lanes_cross(&b, &a, SLOT_AT_A, 20);
         assert_int_equal(lab_drops(&a) + lab_drops(&b), 0);
@@ -76,10 +91,10 @@ static void lanes_cross_between_any_numbers_of_workers(void **state)
 static void assert_stays_with(struct lab_node *from, unsigned slot_at_from, struct lab_node *to,
                               unsigned slot_at_to, unsigned class, uint8_t host)
 {
-    unsigned out = place_of(class, slot_at_from, from->workers),
-             in = place_of(class, slot_at_to, to->workers);
+    unsigned out = place_at(from, class, slot_at_from), in = place_at(to, class, slot_at_to);
     const _Atomic uint64_t *written = &worker_counters(to->worker[in])->tap_tx_frames;
     uint64_t before = atomic_load(written);
+    lab_flows_are(to, to->carries_much);
     lab_flow_make(&sent, class, classes_of(from, to), host, 100, 1);
     lab_put_at(from, out, &sent);
     lab_get_at(to, in, &got);
@@ -87,13 +102,16 @@ static void assert_stays_with(struct lab_node *from, unsigned slot_at_from, stru
     lab_await(written, before + 1);
 }
 
-/* A worker finds the kernel's answers in its own queue. */
+/* A worker finds the kernel's answers in its own queue. One worker alone has one lane for all flows, which is bulk's. */
 static void a_flow_stays_with_one_worker_at_each_end(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < NUMBER_COUNT; i++) {
+    for (size_t i = 0; i < 2 * NUMBER_COUNT; i++) {
         struct lab_node a, b;
-        pair_open(&a, NUMBERS[i][0], &b, NUMBERS[i][1]);
+        bool bulk = i % 2;
+        if (!bulk && (NUMBERS[i / 2][0] == 1 || NUMBERS[i / 2][1] == 1))
+            continue;
+        pair_open(&a, NUMBERS[i / 2][0], &b, NUMBERS[i / 2][1], bulk);
         for (unsigned class = 0; class < classes_of(&a, &b); class ++) {
             assert_stays_with(&a, SLOT_AT_A, &b, SLOT_AT_B, class, (uint8_t)(30 + class));
             assert_stays_with(&b, SLOT_AT_B, &a, SLOT_AT_A, class, (uint8_t)(40 + class));
@@ -108,20 +126,20 @@ static void a_flow_stays_with_one_worker_at_each_end(void **state)
 static void queues_keep_their_order_side_by_side(void **state)
 {
     (void)state;
-    enum { WORKERS = 4, BURST = 30, ROUNDS = 20 };
+    enum { WORKERS = 4, CLASSES = 2, BURST = 30, ROUNDS = 20 };
     struct lab_node a, b;
-    pair_open(&a, WORKERS, &b, WORKERS / 2);
+    pair_open(&a, WORKERS, &b, CLASSES + 1, true);
     for (unsigned round = 0; round < ROUNDS; round++) {
         for (unsigned i = 0; i < BURST * WORKERS; i++) {
             unsigned queue = i % WORKERS;
-            lab_flow_make(&sent, queue % b.workers, b.workers, (uint8_t)queue, 200, (uint8_t)(i / WORKERS));
+            lab_flow_make(&sent, queue % CLASSES, CLASSES, (uint8_t)queue, 200, (uint8_t)(i / WORKERS));
             lab_put_at(&a, queue, &sent);
         }
         unsigned next[WORKERS] = {0};
         for (unsigned i = 0; i < BURST * WORKERS; i++) {
-            lab_get_at(&b, i % b.workers, &got);
+            lab_get_at(&b, i % CLASSES, &got);
             uint8_t queue = got.data[11];
-            lab_flow_make(&sent, queue % b.workers, b.workers, queue, 200, (uint8_t)next[queue]++);
+            lab_flow_make(&sent, queue % CLASSES, CLASSES, queue, 200, (uint8_t)next[queue]++);
             lab_assert_same(&sent, &got);
         }
     }
@@ -147,9 +165,10 @@ static struct stage s;
 
 static void stage_open(void)
 {
-    lab_node_open_lanes(&s.node, LANES);
+    lab_node_open_lanes(&s.node, LANES + 1);
+    lab_flows_are(&s.node, true);
     assert_int_equal(udp_open(0, 1, &s.puppet), 0);
-    lab_sessions_lanes(SLOT_AT_A, LANES, SLOT_AT_B, LANES + 1, NULL, &s.node.tx[1], &s.session);
+    lab_sessions_lanes(SLOT_AT_A, LANES + 1, SLOT_AT_B, LANES + 2, NULL, &s.node.tx[1], &s.session);
     s.node.rx[1] = s.node.tx[1];
     s.node.remote[1] = lab_address(&s.puppet);
     s.node.size[1] = LAB_SIZE;
@@ -181,7 +200,7 @@ static void add_part(unsigned lane, const struct wire_inner *inner, const uint8_
 /* The worker that receives a lane. */
 static unsigned place_of_lane(unsigned lane)
 {
-    return place_of(lane, SLOT_AT_A, LANES);
+    return place_of(lane, SLOT_AT_A, LANES + 1);
 }
 
 /* Each lane has a flow, one that belongs there. */
@@ -237,7 +256,7 @@ static void a_flow_leaves_by_one_queue_whatever_its_lanes(void **state)
             lab_flow_make(&sent, class, LANES, 0x50, 100, (uint8_t)i);
             add_part(i % 3, &(struct wire_inner){0}, sent.data, sent.len);
             send_message();
-            lab_get_at(&s.node, place_of(class, SLOT_AT_A, LANES), &got);
+            lab_get_at(&s.node, place_of(class, SLOT_AT_A, LANES + 1), &got);
             lab_assert_same(&sent, &got);
         }
     assert_false(lab_has_frame(&s.node));
@@ -312,7 +331,7 @@ static void lanes_that_no_session_has_are_dropped(void **state)
 {
     (void)state;
     stage_open();
-    for (unsigned lane = LANES + 1; lane < 256; lane++) {
+    for (unsigned lane = LANES + 1; lane < 256; lane += lane == WIRE_LANE_SPARSE - 1 ? 2 : 1) {
         add_frame(1, 0);
         s.data[1] = (uint8_t)lane;
         send_message();
@@ -323,8 +342,35 @@ static void lanes_that_no_session_has_are_dropped(void **state)
     add_frame(1, 2);
     send_message();
     assert_frame(1, 2);
-    assert_int_equal(lab_count(&s.node, DROP_LANE), 256 - LANES - 1);
+    assert_int_equal(lab_count(&s.node, DROP_LANE), 256 - LANES - 2);
     stage_close();
+}
+
+/* A frame that comes by a lane of bulk, and whose flow carries little, leaves where no bulk is in front of it. */
+static void a_flow_moves_when_it_has_become_bulk(void **state)
+{
+    (void)state;
+    struct lab_node a, b;
+    unsigned sparse = 0, in_a_row = 0;
+    pair_open(&a, 2, &b, 3, false);
+    for (unsigned i = 0; i < 3000 && in_a_row < 100; i++) {
+        lab_flow_make(&sent, 0, 1, 5, 1400, (uint8_t)i);
+        lab_put_at(&a, 0, &sent);
+        struct pollfd p[] = {{.fd = b.tap_test[0], .events = POLLIN},
+                             {.fd = b.tap_test[1], .events = POLLIN},
+                             {.fd = b.tap_test[2], .events = POLLIN}};
+        assert_true(poll(p, 3, LAB_TIMEOUT_MS) > 0);
+        unsigned queue = p[0].revents ? 0 : p[1].revents ? 1 : 2;
+        lab_get_at(&b, queue, &got);
+        lab_assert_same(&sent, &got);
+        sparse += queue == 2;
+        in_a_row = queue == 2 ? 0 : in_a_row + 1;
+        assert_true(queue == 2 || queue == place_of(0, SLOT_AT_B, 3));
+    }
+    assert_int_equal(in_a_row, 100);
+    assert_true(sparse >= BULK_BYTES / (1400 + BULK_FRAME_BYTES));
+    lab_node_close(&a);
+    lab_node_close(&b);
 }
 
 int main(void)
@@ -338,6 +384,7 @@ int main(void)
         cmocka_unit_test(parts_of_a_frame_meet_whichever_worker_received_them),
         cmocka_unit_test(two_workers_share_a_lane_without_losing_or_doubling),
         cmocka_unit_test(lanes_that_no_session_has_are_dropped),
+        cmocka_unit_test(a_flow_moves_when_it_has_become_bulk),
     };
     return cmocka_run_group_tests_name("worker_lanes", tests, NULL, NULL);
 }

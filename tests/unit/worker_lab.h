@@ -10,6 +10,7 @@
 #include "crypto/secret.h"
 #include "frame/flow.h"
 #include "frame/offload.h"
+#include "node/data/bulk.h"
 #include "node/data/worker.h"
 #include <errno.h>
 #include <poll.h>
@@ -34,7 +35,8 @@ struct lab_node {
     struct fwd *fwd;
     struct reassembly *reassembly;
     struct relay_desk *desk; /* NULL: it relays for nobody; not the lab's to free */
-    _Atomic uint64_t stream_until_us;
+    struct bulk bulk;
+    bool carries_much;
     struct worker *worker[WORKER_MAX];
     int woken[2]; /* a pipe: one byte per wake */
     struct session *tx[LAB_PEERS], *rx[LAB_PEERS];
@@ -103,7 +105,7 @@ static inline void lab_node_start(struct lab_node *n, unsigned traces, bool prof
                                    .fwd = n->fwd,
                                    .desk = n->desk,
                                    .reassembly = n->reassembly,
-                                   .stream_until_us = &n->stream_until_us,
+                                   .bulk = &n->bulk,
                                    .traces = traces,
                                    .profile = profile,
                                    .wake = lab_wake,
@@ -115,6 +117,16 @@ static inline void lab_node_start(struct lab_node *n, unsigned traces, bool prof
         if (n->by_uplink && i == 0)
             config.ports.channels[0] = n->uplink;
         assert_int_equal(worker_start(&config, &n->worker[i]), 0);
+    }
+}
+
+/* From now on all flows are bulk flows to it, or none is yet. */
+static inline void lab_flows_are(struct lab_node *n, bool bulk)
+{
+    n->carries_much = bulk;
+    for (unsigned i = 0; i < BULK_FLOWS; i++) {
+        atomic_store(&n->bulk.flows[i].carried, 0);
+        atomic_store(&n->bulk.flows[i].until_us, bulk ? UINT64_MAX : 0);
     }
 }
 
@@ -167,6 +179,7 @@ static inline void lab_sessions_lanes(uint32_t slot_at_a, unsigned lanes_of_a, u
     struct session_config config = {.suite = AEAD_AES_256_GCM,
                                     .tx_lanes = (uint8_t)lanes_of_a,
                                     .rx_lanes = (uint8_t)lanes_of_b,
+                                    .sparse = true,
                                     .limits = limits};
     secret_random(root, sizeof(root));
     secret_random(&config.rx_index, sizeof(config.rx_index));

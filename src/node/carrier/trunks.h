@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <uv.h>
 
-#define TRUNKS_WORKERS_MAX 8
+#define TRUNKS_WORKERS_MAX 9
 
 struct trunks;
 

@@ -20,7 +20,7 @@
 #include <string.h>
 
 static_assert(INTAKE_PEERS == MESH_PEERS_MAX, "each peer has a share of the queue");
-static_assert(CONFIG_WORKERS_MAX == WORKER_MAX && WORKER_MAX <= TAP_QUEUES_MAX &&
+static_assert(CONFIG_WORKERS_MAX == WORKER_BULK_MAX && WORKER_MAX <= TAP_QUEUES_MAX &&
                   WORKER_MAX <= WIRE_DATA_LANES,
               "each worker has a queue and a lane");
 static_assert(UPLINK_WORKERS_MAX == WORKER_MAX && TRUNKS_WORKERS_MAX == WORKER_MAX,

@@ -22,13 +22,18 @@
     (2 + HANDSHAKE_POOL_THREADS) /* … beside those of threads: the log's, the trunks', libuv's pool */
 
 /* A CPU may be online and not ours. */
-unsigned resources_workers(const struct config *config)
+static unsigned bulk_workers(const struct config *config)
 {
     cpu_set_t cpus;
     if (config->workers)
         return config->workers;
     int count = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
-    return count < WORKER_MAX ? (unsigned)count : WORKER_MAX;
+    return count < WORKER_BULK_MAX ? (unsigned)count : WORKER_BULK_MAX;
+}
+
+unsigned resources_workers(const struct config *config)
+{
+    return bulk_workers(config) + 1;
 }
 
 bool resources_room(const struct config *config)

@@ -4,7 +4,7 @@
 
 #include "node/config/config.h"
 
-/* Data workers: as the flag says, else as many as there are CPUs for us. */
+/* Data workers: for bulk flows as many as the flag says, else as there are CPUs for us; and one for sparse flows. */
 unsigned resources_workers(const struct config *config);
 
 /* False when memory is short, which one line has told with the remedy. Before anything is made: what has no room later

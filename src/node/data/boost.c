@@ -1,69 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SCHED_RR for workers that carry much and sleep often enough. docs/ARCHITECTURE.md, "Latency". */
+/* SCHED_RR for the worker of the sparse flows, beside bulk flows, as long as it carries little. docs/ARCHITECTURE.md, "Latency". */
 
 #include "node/data/boost.h"
 
-#include "base/clock.h"
 #include <linux/sched.h>
 #include <linux/sched/types.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
-/* Whether any worker of the node carries a stream. Those of them that do keep it known. */
-static bool in_stream(struct boost *b, bool busy, uint64_t now_us)
+static bool is_wanted(const struct boost *b, uint64_t now_us)
 {
-    if (busy)
-        atomic_store_explicit(b->stream_until_us, now_us + BOOST_LINGER_US, memory_order_relaxed);
-    return busy || now_us < atomic_load_explicit(b->stream_until_us, memory_order_relaxed);
+    return now_us < atomic_load_explicit(b->bulk_seen_us, memory_order_relaxed) + BOOST_STREAM_US;
 }
 
-/* Whether a window of the share is over and was too much. It runs on through short fair spells, so that a
- * stream's pulses do not hide what is used meanwhile. A moderate one forgives, unless it was so for being
- * scheduled fairly beside a stream. */
-static bool is_greedy(struct boost *b, bool wanted, uint64_t now_us, uint64_t cpu_us)
+static bool is_much(struct boost *b, uint64_t now_us, uint64_t carried)
 {
-    uint64_t window = now_us - b->share_us, used = cpu_us - b->cpu_us;
-    if (window < BOOST_WINDOW_US)
-        return false;
-    b->share_us = now_us;
-    b->cpu_us = cpu_us;
-    if (used * 100 > window * BOOST_SHARE)
-        return true;
-    if (b->raised || !wanted)
-        b->penalty_us = 0;
-    return false;
+    if (now_us - b->window_us >= BOOST_WINDOW_US) {
+        b->window_us = now_us;
+        b->carried = carried;
+    }
+    return carried - b->carried > BOOST_MUCH;
 }
 
-static void punish(struct boost *b, uint64_t now_us)
+enum boost_verdict boost_judge(struct boost *b, uint64_t now_us, uint64_t carried, bool overloaded)
 {
-    b->penalty_us = b->penalty_us ? b->penalty_us * 2 : BOOST_PENALTY_US;
-    if (b->penalty_us > BOOST_PENALTY_MAX_US)
-        b->penalty_us = BOOST_PENALTY_MAX_US;
-    b->until_us = now_us + b->penalty_us;
-}
-
-enum boost_verdict boost_judge(struct boost *b, uint64_t now_us, uint64_t cpu_us, uint64_t bytes)
-{
-    uint64_t window = now_us - b->window_us, carried = bytes - b->bytes;
-    bool wanted = in_stream(b, carried * USEC_PER_SEC >= window * BOOST_RATE, now_us);
-    bool overloaded = b->overloaded, greedy = is_greedy(b, wanted, now_us, cpu_us) || overloaded;
-    b->overloaded = false;
-    b->window_us = now_us;
-    b->bytes = bytes;
-    if (!b->raised)
-        return wanted && !overloaded && now_us >= b->until_us ? BOOST_RAISE : BOOST_KEEP;
-    if (greedy)
-        punish(b, now_us);
-    return greedy || !wanted ? BOOST_LOWER : BOOST_KEEP;
-}
-
-static uint64_t cpu_time_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+    if (is_much(b, now_us, carried) || overloaded)
+        b->until_us = now_us + BOOST_FAIR_US;
+    bool raise = now_us >= b->until_us && is_wanted(b, now_us);
+    if (raise == b->raised)
+        return BOOST_KEEP;
+    return raise ? BOOST_RAISE : BOOST_LOWER;
 }
 
 /* The C library has no function for it before glibc 2.41. */
@@ -88,20 +55,16 @@ static void lower_thread(struct boost *b)
                 b->raised;
 }
 
-void boost_begin(struct boost *b, _Atomic uint64_t *stream_until_us, uint64_t now_us)
+void boost_begin(struct boost *b, const _Atomic uint64_t *bulk_seen_us)
 {
-    *b = (struct boost){.permitted = true,
-                        .stream_until_us = stream_until_us,
-                        .nice = getpriority(PRIO_PROCESS, 0),
-                        .window_us = now_us,
-                        .share_us = now_us,
-                        .cpu_us = cpu_time_us()};
+    *b = (struct boost){
+        .permitted = bulk_seen_us, .bulk_seen_us = bulk_seen_us, .nice = getpriority(PRIO_PROCESS, 0)};
     lower_thread(b);
 }
 
-void boost_act(struct boost *b, uint64_t now_us, uint64_t bytes)
+void boost_round(struct boost *b, uint64_t now_us, uint64_t carried, bool overloaded)
 {
-    switch (boost_judge(b, now_us, cpu_time_us(), bytes)) {
+    switch (boost_judge(b, now_us, carried, overloaded)) {
     case BOOST_KEEP:
         return;
     case BOOST_RAISE:
@@ -111,11 +74,4 @@ void boost_act(struct boost *b, uint64_t now_us, uint64_t bytes)
         lower_thread(b);
         return;
     }
-}
-
-void boost_pause(const struct boost *b)
-{
-    static const struct timespec pause = {.tv_nsec = BOOST_PAUSE_NS};
-    if (boost_is_moderated(b))
-        (void)nanosleep(&pause, NULL);
 }

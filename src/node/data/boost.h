@@ -1,75 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* A worker's right of way. One with little to do is scheduled fairly, in short slices: the kernel then wakes it
- * on whichever CPU is idle, and a frame finds it there. One that carries a stream competes with the programs at
- * the stream's ends; where permitted (CAP_SYS_NICE) it runs under SCHED_RR meanwhile, so that frames queue where
- * the stream comes from and not here, before everybody else's: a kernel forwards before any process, too. All
- * workers of the node do then, lest the others' frames wait for that one. But it wakes where it ran last, which
- * is why it is no good for the former. A worker that takes a CPU whole, be it by a flood of garbage, or
- * has more to do than it can (overload.h), loses that right for a while and shares like everybody else. The
- * worker's thread.
+/* The right of way of the worker that has the sparse flows (bulk.h). While there are bulk flows it runs under SCHED_RR, where
+ * that is permitted (CAP_SYS_NICE): what it carries waits for no process, neither for the programs at a stream's ends
+ * nor for the bulk workers. Those are scheduled fairly, in short slices, and share with the programs that they work
+ * for. Without bulk flows it is, too: the kernel then wakes it on whichever CPU is idle, and under SCHED_RR where it
+ * ran last.
  *
- * Who goes first interrupts the sender at every frame: a flood of small ones then costs a wake-up each on
- * both ends, and a stream one for every super-frame. So a raised worker that wakes far more often than requests
- * and answers could make it pauses before it looks again, as network cards do. */
+ * A flood can come to the sparse worker, too. One that carries much, or has more to do than it can (overload.h), goes
+ * first no longer, until some time after. The worker's thread. */
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BOOST_SLICE_NS       100000u  /* of the fair scheduler, Linux 6.12 and later; others ignore it */
-#define BOOST_NOTICE_US      10000u   /* over which it is judged whether there is a stream … */
-#define BOOST_RATE           4000000u /* … of so many bytes a second: then workers are raised … */
-#define BOOST_LINGER_US      100000u  /* … until so long after the last such window */
-#define BOOST_SHARE          90u      /* percent of a CPU while raised: more is too much … */
-#define BOOST_WINDOW_US      500000u  /* … over so long */
-#define BOOST_PENALTY_US     100000u  /* how long it then does without: doubled each time in a row … */
-#define BOOST_PENALTY_MAX_US 6400000u /* … up to this */
-
-#define BOOST_ROUNDS     24u /* in a millisecond without a pause: more than any dialogue of two ends takes, … */
-#define BOOST_BULK       32768u /* … where one that carries so many bytes counts as … */
-#define BOOST_BULK_COUNT 6u
-#define BOOST_PAUSE_NS   100000u /* before each one more */
+#define BOOST_SLICE_NS  100000u  /* of the fair scheduler, Linux 6.12 and later; others ignore it */
+#define BOOST_STREAM_US 100000u  /* since a frame of a bulk flow was last seen: so long there is a stream */
+#define BOOST_WINDOW_US 50000u   /* in which so much, … */
+#define BOOST_MUCH      1200000u /* … in bytes, and 1,000 for each frame or datagram, is much … */
+#define BOOST_FAIR_US   1000000u /* … and ends the right for so long */
 
 struct boost {
-    bool permitted, raised;            /* permitted: as far as is known */
-    int nice;                          /* as the person who started it wants it */
-    _Atomic uint64_t *stream_until_us; /* shared with the node's other workers */
-    uint64_t pace_us;                  /* when the present millisecond began … */
-    unsigned rounds;                   /* … how many there were since … */
-    uint64_t carried;                  /* … and the bytes carried before the last one */
-    uint64_t window_us, bytes;         /* when the window of the rate began, and bytes carried then … */
-    uint64_t share_us, cpu_us;         /* … that of the CPU's share, and CPU time then */
-    bool overloaded;                   /* since it was judged last */
-    uint64_t penalty_us, until_us;     /* of the last time; not to be raised before */
+    bool permitted, raised; /* permitted: as far as is known */
+    int nice;               /* as the person who started it wants it */
+    const _Atomic uint64_t *bulk_seen_us;
+    uint64_t window_us, carried; /* when the window began, and what had been carried then */
+    uint64_t until_us;           /* scheduled fairly */
 };
 
-/* What to do at now_us, after cpu_us of CPU time and so many bytes of frames in all. Moves the windows on. */
+/* What to do at now_us, having carried so much in all. Moves the window on. */
 enum boost_verdict { BOOST_KEEP, BOOST_RAISE, BOOST_LOWER };
-enum boost_verdict boost_judge(struct boost *b, uint64_t now_us, uint64_t cpu_us, uint64_t bytes);
+enum boost_verdict boost_judge(struct boost *b, uint64_t now_us, uint64_t carried, bool overloaded);
 
-/* The calling thread is to be raised when it is worth it; until then it is scheduled fairly. *stream_until_us is
- * one for all workers of a node, 0 at first, and outlives them. */
-void boost_begin(struct boost *b, _Atomic uint64_t *stream_until_us, uint64_t now_us);
+/* The calling thread is scheduled fairly; for ever, unless bulk_seen_us tells when a frame of a bulk flow was last seen.
+ * It outlives the thread. */
+void boost_begin(struct boost *b, const _Atomic uint64_t *bulk_seen_us);
 
-/* Begins a round, after so many bytes of frames carried in all: judges and acts when the time has come. */
-void boost_act(struct boost *b, uint64_t now_us, uint64_t bytes);
-static inline void boost_round(struct boost *b, uint64_t now_us, uint64_t bytes, bool overloaded)
-{
-    b->overloaded |= overloaded;
-    if (now_us - b->pace_us >= 1000) {
-        b->pace_us = now_us;
-        b->rounds = 0;
-    }
-    b->rounds += bytes - b->carried >= BOOST_BULK ? BOOST_BULK_COUNT : 1;
-    b->carried = bytes;
-    if (b->permitted && now_us - b->window_us >= BOOST_NOTICE_US)
-        boost_act(b, now_us, bytes);
-}
-
-/* Interrupt moderation, before the worker waits for the next round: whether to pause, and the pause. */
-static inline bool boost_is_moderated(const struct boost *b)
-{
-    return b->raised && b->rounds > BOOST_ROUNDS;
-}
-void boost_pause(const struct boost *b);
+/* Ends a round: judges and acts. To be left out while it is not permitted. */
+void boost_round(struct boost *b, uint64_t now_us, uint64_t carried, bool overloaded);

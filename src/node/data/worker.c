@@ -139,11 +139,15 @@ static bool channel_round(struct worker *w, unsigned channel)
     return delivered;
 }
 
-static uint64_t bytes_carried(const struct worker *w)
+/* As bulk.h counts it. Datagrams count whether anybody of ours sealed them or not. */
+static uint64_t carried(const struct worker *w)
 {
-    return atomic_load_explicit(&w->counters.tap_rx_bytes, memory_order_relaxed) +
-           atomic_load_explicit(&w->counters.tap_tx_bytes, memory_order_relaxed) +
-           atomic_load_explicit(&w->counters.relayed_bytes, memory_order_relaxed);
+    const struct worker_counters *c = &w->counters;
+    return atomic_load_explicit(&c->tap_rx_bytes, memory_order_relaxed) +
+           atomic_load_explicit(&c->tap_tx_bytes, memory_order_relaxed) +
+           atomic_load_explicit(&c->relayed_bytes, memory_order_relaxed) +
+           BULK_FRAME_BYTES * (atomic_load_explicit(&c->tap_rx_frames, memory_order_relaxed) +
+                               atomic_load_explicit(&c->udp_rx_datagrams, memory_order_relaxed));
 }
 
 /* Of the side sockets, those that are ready. */
@@ -177,7 +181,8 @@ static bool round_of(struct worker *w, const struct epoll_event *ready, int coun
             answered |= channel_round(w, i);
     if ((is_ready[SOURCE_TAP] || answered) && worker_out_round(w))
         device_gone(w);
-    boost_round(&w->boost, w->now_us, bytes_carried(w), w->overloaded);
+    if (w->boost.permitted)
+        boost_round(&w->boost, w->now_us, carried(w), w->overloaded);
     wake_control(w);
     return true;
 }
@@ -187,11 +192,11 @@ static void *run(void *arg)
     struct worker *w = arg;
     struct epoll_event ready[SOURCE_COUNT];
     int count;
-    boost_begin(&w->boost, w->config.stream_until_us, clock_monotonic_us());
+    bool is_sparse = spread_is_sparse(w->config.index, w->config.workers);
+    boost_begin(&w->boost, is_sparse ? &w->config.bulk->seen_us : NULL);
     fwd_worker_enter(w->config.fwd);
     do {
         fwd_worker_offline(w->config.fwd);
-        boost_pause(&w->boost);
         count = epoll_wait(w->epoll, ready, SOURCE_COUNT, -1);
         fwd_worker_online(w->config.fwd);
     } while (round_of(w, ready, count));

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* A data worker: one thread with one TAP queue, one UDP socket and one lane, run to completion in both
- * directions. The only coordinator of the data path: docs/ARCHITECTURE.md walks a frame through it. */
+ * directions. The last of several has the sparse flows and goes first, the others bulk flows. The only coordinator of
+ * the data path: docs/ARCHITECTURE.md walks a frame through it. */
 
-#define WORKER_MAX     8          /* of one node */
-#define WORKER_NO_PEER UINT32_MAX /* no peer's slot */
+#define WORKER_BULK_MAX 8                     /* for bulk flows, of one node … */
+#define WORKER_MAX      (WORKER_BULK_MAX + 1) /* … and the one for sparse flows */
+#define WORKER_NO_PEER  UINT32_MAX            /* no peer's slot */
 
 #define WORKER_TRACES_ALL UINT_MAX
 
@@ -22,6 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct bulk;
 struct relay_desk;
 
 /* What a worker hands to the control thread. */
@@ -73,12 +76,12 @@ struct worker_config {
     struct carrier_ports ports; /* its own; what comes by their channels is served, too */
     struct switch_table *sw;
     struct fwd *fwd;
-    struct relay_desk *desk;           /* NULL: it relays for nobody; all workers' */
-    struct reassembly *reassembly;     /* for at least `workers`; all workers' */
-    _Atomic uint64_t *stream_until_us; /* boost.h; 0, all workers' */
-    bool profile;                      /* -profile: histograms */
-    unsigned traces;                   /* of each direction; WORKER_TRACES_ALL: no end */
-    void (*wake)(void *context); /* events are waiting: called from the worker's thread, at most once until
+    struct relay_desk *desk;       /* NULL: it relays for nobody; all workers' */
+    struct reassembly *reassembly; /* for at least `workers`; all workers' */
+    struct bulk *bulk;             /* all zero at first; all workers' */
+    bool profile;                  /* -profile: histograms */
+    unsigned traces;               /* of each direction; WORKER_TRACES_ALL: no end */
+    void (*wake)(void *context);   /* events are waiting: called from the worker's thread, at most once until
                                       worker_take_events */
     void *context;
 };

@@ -7,6 +7,7 @@
 #include "frame/offload.h"
 #include "node/data/backlog.h"
 #include "node/data/boost.h"
+#include "node/data/bulk.h"
 #include "node/data/intake.h"
 #include "node/data/overload.h"
 #include "node/data/profile.h"

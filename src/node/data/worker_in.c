@@ -49,10 +49,12 @@ struct arrival {
     struct session *session;
 };
 
-/* The queue where the kernel shall hand out what the frame's flow answers. */
-static int queue_of(const struct worker *w, const uint8_t *frame, size_t len)
+/* The queue where the kernel shall hand out what the frame's flow answers; bytes: of it and those merged with it. */
+static int queue_of(const struct worker *w, const uint8_t *frame, size_t len, size_t bytes)
 {
-    return w->config.tap_queues[spread_queue(w->held, flow_hash(frame, len), w->config.workers)];
+    uint32_t hash = flow_hash(frame, len);
+    bool is_bulk = bulk_count(w->config.bulk, hash, flow_begins(frame, len), bytes, w->now_us);
+    return w->config.tap_queues[spread_queue(w->held, hash, is_bulk, w->config.workers)];
 }
 
 static void write_merge(struct worker *w)
@@ -64,7 +66,7 @@ static void write_merge(struct worker *w)
     size_t bytes = 0;
     for (int i = 1; i < m->count; i++)
         bytes += m->iov[i].iov_len;
-    if (tap_write(queue_of(w, m->iov[1].iov_base, m->iov[1].iov_len), m->iov, m->count)) {
+    if (tap_write(queue_of(w, m->iov[1].iov_base, m->iov[1].iov_len, bytes), m->iov, m->count)) {
         worker_drop(w, DROP_DEVICE, (uint64_t)m->count - 1);
     } else {
         worker_count(&w->counters.tap_tx_frames, 1);

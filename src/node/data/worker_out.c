@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/uninitialized.h"
 #include "frame/datagram.h"
+#include "frame/flow.h"
 #include "frame/solicit.h"
 #include "node/data/worker_impl.h"
 #include "proto/session/fragment.h"
@@ -366,6 +367,11 @@ static void forward(struct worker *w, const struct virtio_net_hdr *vnet, size_t 
         worker_drop(w, DROP_NO_PEER, 1);
 }
 
+static void count_flow(struct worker *w, size_t len)
+{
+    (void)bulk_count(w->config.bulk, flow_hash(w->frame, len), flow_begins(w->frame, len), len, w->now_us);
+}
+
 int worker_out_round(struct worker *w)
 {
     size_t bytes = 0;
@@ -382,6 +388,7 @@ int worker_out_round(struct worker *w)
         worker_count(&w->counters.tap_rx_frames, 1);
         worker_count(&w->counters.tap_rx_bytes, (uint64_t)len);
         bytes += (size_t)len;
+        count_flow(w, (size_t)len);
         forward(w, &vnet, (size_t)len);
     }
     flush(w);

@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 #include "crypto/secret.h"
+#include "node/data/bulk.h"
+#include <stdlib.h>
 
 #define ADDRESSES_MAX 65536              /* of the switch */
 #define PRESSED_US    (2 * USEC_PER_SEC) /* what a burst was about may still be missing in what peers compare */
@@ -18,6 +20,9 @@ static int make_shared(struct workers *w, const struct workers_config *c)
         switch_local(w->sw, c->mac, clock_monotonic_us());
         err = fwd_new(&w->fwd);
     }
+    w->bulk = calloc(1, sizeof(*w->bulk));
+    if (!err && !w->bulk)
+        err = ERR_NOMEM;
     return err ? err : reassembly_new(c->count, &w->reassembly);
 }
 
@@ -44,7 +49,7 @@ int workers_start(struct workers *w, const struct workers_config *c)
                                              .fwd = w->fwd,
                                              .desk = c->desk,
                                              .reassembly = w->reassembly,
-                                             .stream_until_us = &w->stream_until_us,
+                                             .bulk = w->bulk,
                                              .profile = c->profile,
                                              .traces = c->traces,
                                              .wake = c->wake,
@@ -65,6 +70,7 @@ void workers_stop(struct workers *w)
 void workers_fini(struct workers *w)
 {
     reassembly_free(w->reassembly);
+    free(w->bulk);
     fwd_free(w->fwd);
     switch_free(w->sw);
 }
@@ -72,6 +78,11 @@ void workers_fini(struct workers *w)
 int workers_watch_side(const struct workers *w, unsigned number)
 {
     return worker_watch_side(w->list[number % w->count], number);
+}
+
+unsigned workers_bulk(const struct workers *w)
+{
+    return w->count - (w->count > 1);
 }
 
 bool workers_take_events(const struct workers *w, unsigned max,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* All data workers of a node and what they share: the switch, the forwarding table, reassembly, the boost's state. Control
+/* All data workers of a node and what they share: the switch, the forwarding table, reassembly, which flows are bulk. Control
  * thread. */
 
 #include "base/err.h"
@@ -15,14 +15,14 @@ struct workers {
     struct reassembly *reassembly;
     struct worker *list[WORKER_MAX];
     unsigned count;
-    _Atomic uint64_t stream_until_us; /* theirs */
-    uint64_t aged_us;                 /* when the switch was last swept */
-    uint64_t missed; /* datagrams that were not read or opened for want of time, at the last look … */
+    struct bulk *bulk;
+    uint64_t aged_us; /* when the switch was last swept */
+    uint64_t missed;  /* datagrams that were not read or opened for want of time, at the last look … */
     uint64_t pressed_until_us; /* … and until when that counts */
 };
 
 struct workers_config {
-    unsigned count;                        /* = tap's queues */
+    unsigned count;                        /* = tap's queues; of more than one, the last for sparse flows */
     const struct tap *tap;                 /* borrowed until workers_stop, as sockets are */
     struct udp_socket *sockets;            /* as many */
     struct sides *sides;                   /* NULL: there are none, and none will be */
@@ -45,6 +45,9 @@ void workers_fini(struct workers *w);
 
 /* A side socket has come: one of them reads it. ERR_IO (errno). */
 int workers_watch_side(const struct workers *w, unsigned number) must_check;
+
+/* Of them, those for bulk flows. */
+unsigned workers_bulk(const struct workers *w);
 
 /* As worker_take_events, for so many of each. */
 bool workers_take_events(const struct workers *w, unsigned max,

@@ -6,7 +6,7 @@
 #include "node/helper/tunnel.h"
 #include <stdint.h>
 
-#define UPLINK_WORKERS_MAX    8
+#define UPLINK_WORKERS_MAX    9
 #define UPLINK_HELPER_FDS_MAX (1 + UPLINK_WORKERS_MAX + TUNNEL_FDS_MAX)
 
 /* The helper's ends of the channels. */

@@ -51,6 +51,7 @@ static int make_session(struct keychain *k, const uint8_t root[KDF_LEN], uint32_
     const struct session_config config = {.suite = k->config.suite,
                                           .tx_lanes = k->config.tx_lanes,
                                           .rx_lanes = k->config.rx_lanes,
+                                          .sparse = k->config.sparse,
                                           .rx_index = rx_index,
                                           .tx_index = tx_index,
                                           .initiator = k->config.opener,

@@ -48,6 +48,7 @@ struct keychain_ops {
 struct keychain_config {
     enum aead_suite suite;
     uint8_t tx_lanes, rx_lanes;
+    bool sparse; /* session.h */
     bool opener;
     uint32_t peer_slot;
     uint64_t ratchet_us; /* age of a key at which the next step begins */

@@ -130,6 +130,7 @@ int link_key(struct link *l, const struct keychain_config *config, const struct 
     chosen.opener = l->opener;
     chosen.tx_lanes = l->mine.lanes;
     chosen.rx_lanes = l->theirs.lanes;
+    chosen.sparse = link_both_can(l, HELLO_FEATURE_SPARSE);
     struct message ready = {.type = MESSAGE_READY};
     ready.answer.present = l->fresh_root && !l->opener;
     memcpy(ready.answer.key, l->work->ours, sizeof(ready.answer.key));

@@ -35,7 +35,8 @@ static void say_hello(struct mesh *m, struct link *l)
         h.aead_count = 1;
     }
 #endif
-    h.features = HELLO_FEATURE_FRESH_ROOT | HELLO_FEATURE_SESSION | HELLO_FEATURE_GOSSIP;
+    h.features =
+        HELLO_FEATURE_FRESH_ROOT | HELLO_FEATURE_SESSION | HELLO_FEATURE_GOSSIP | HELLO_FEATURE_SPARSE;
     if (carrier_in(CARRIER_RELAY, m->config.carriers))
         h.features |= HELLO_FEATURE_RELAY | HELLO_FEATURE_RELAY_NODES;
     if (m->config.desk)

@@ -42,6 +42,7 @@ enum hello_feature {
     HELLO_FEATURE_PUNCH = 1u << 6,       /* holes are punched together (§19) */
     HELLO_FEATURE_BIRTHDAY = 1u << 5,    /* … also by many sockets against many ports (§19) */
     HELLO_FEATURE_RELAYS = 1u << 8,      /* I relay for my peers (§17) */
+    HELLO_FEATURE_SPARSE = 1u << 10,     /* the last of several data lanes is the sparse one (§4) */
 };
 
 enum message_type {

@@ -22,9 +22,13 @@ static const struct session_limits default_limits = {
     .hard_bytes = SESSION_HARD_BYTES,
 };
 
-static uint8_t lane_number(unsigned at, unsigned data_lanes)
+/* Data lanes are numbered from 0, but for a sparse one. */
+static void number_lanes(int8_t at[WIRE_LANES], unsigned data_lanes, bool sparse)
 {
-    return (uint8_t)(at < data_lanes ? at : WIRE_LANE_CONTROL);
+    memset(at, -1, WIRE_LANES);
+    for (unsigned i = 0; i < data_lanes; i++)
+        at[sparse && i && i == data_lanes - 1 ? WIRE_LANE_SPARSE : i] = (int8_t)i;
+    at[WIRE_LANE_CONTROL] = (int8_t)data_lanes;
 }
 
 static int derive_direction(const uint8_t root[KDF_LEN], const char *direction, uint8_t secret[KDF_LEN])
@@ -54,10 +58,13 @@ static int derive_all(struct session *s, const uint8_t root[KDF_LEN], bool initi
     if (err)
         goto out;
     err = derive_direction(root, initiator ? to_initiator : to_responder, rx_secret);
-    for (unsigned i = 0; !err && i <= s->tx_lanes; i++)
-        err = derive_lane(tx_secret, lane_number(i, s->tx_lanes), s->tx[i].key, s->tx[i].iv);
-    for (unsigned i = 0; !err && i <= s->rx_lanes; i++)
-        err = derive_lane(rx_secret, lane_number(i, s->rx_lanes), s->rx[i].key, s->rx[i].iv);
+    for (unsigned lane = 0; !err && lane < WIRE_LANES; lane++) {
+        int tx = s->tx_at[lane], rx = s->rx_at[lane];
+        if (tx >= 0)
+            err = derive_lane(tx_secret, (uint8_t)lane, s->tx[tx].key, s->tx[tx].iv);
+        if (!err && rx >= 0)
+            err = derive_lane(rx_secret, (uint8_t)lane, s->rx[rx].key, s->rx[rx].iv);
+    }
 out:
     secret_wipe(tx_secret, sizeof(tx_secret));
     secret_wipe(rx_secret, sizeof(rx_secret));
@@ -80,6 +87,9 @@ int session_new(const struct session_config *config, const uint8_t root[KDF_LEN]
         return ERR_NOMEM;
     s->tx_lanes = config->tx_lanes;
     s->rx_lanes = config->rx_lanes;
+    s->sparse = config->sparse;
+    number_lanes(s->tx_at, s->tx_lanes, config->sparse);
+    number_lanes(s->rx_at, s->rx_lanes, config->sparse);
     s->rx_index = config->rx_index;
     s->tx_index = config->tx_index;
     s->peer_slot = config->peer_slot;
@@ -126,17 +136,20 @@ uint32_t session_peer_slot(const struct session *s)
     return s->peer_slot;
 }
 
-unsigned session_rx_lanes(const struct session *s)
+unsigned session_rx_bulk(const struct session *s)
 {
-    return s->rx_lanes;
+    return s->rx_lanes - (s->sparse && s->rx_lanes > 1);
+}
+
+unsigned session_last_lane(const struct session *s)
+{
+    return s->sparse && s->tx_lanes > 1 ? WIRE_LANE_SPARSE : s->tx_lanes - 1;
 }
 
 /* Where the lane is in an array of data lanes and the control lane, or -1. */
-static int lane_at(unsigned lane, unsigned data_lanes)
+static int lane_at(unsigned lane, const int8_t at[WIRE_LANES])
 {
-    if (lane == WIRE_LANE_CONTROL)
-        return (int)data_lanes;
-    return lane < data_lanes ? (int)lane : -1;
+    return lane < WIRE_LANES ? at[lane] : -1;
 }
 
 /* IV xor (0⁴ ‖ counter): a counter is used once per key, so is a nonce. Written as the ciphers read it, eight
@@ -168,7 +181,7 @@ int session_seal(struct session *s, enum wire_type type, unsigned lane, const st
     if (len > WIRE_DATAGRAM_MAX - WIRE_HEADER_LEN - WIRE_TAG_LEN)
         return -DROP_TOO_BIG;
 
-    int at = lane_at(lane, s->tx_lanes);
+    int at = lane_at(lane, s->tx_at);
     if (at < 0 || !wire_lane_fits((uint8_t)type, (uint8_t)lane))
         return -DROP_LANE;
     struct tx_lane *tx = &s->tx[at];
@@ -192,7 +205,7 @@ int session_seal(struct session *s, enum wire_type type, unsigned lane, const st
 
 bool session_hold(struct session *s, unsigned lane)
 {
-    int at = lane_at(lane, s->rx_lanes);
+    int at = lane_at(lane, s->rx_at);
     if (at < 0)
         return false;
     pthread_mutex_lock(&s->rx[at].held);
@@ -201,7 +214,7 @@ bool session_hold(struct session *s, unsigned lane)
 
 void session_release(struct session *s, unsigned lane)
 {
-    pthread_mutex_unlock(&s->rx[lane_at(lane, s->rx_lanes)].held);
+    pthread_mutex_unlock(&s->rx[lane_at(lane, s->rx_at)].held);
 }
 
 static __attribute__((noinline, cold)) enum drop
@@ -225,7 +238,7 @@ enum drop session_open(struct session *s, const struct wire_header *h, uint8_t *
 {
     if (len < WIRE_OVERHEAD)
         return DROP_SHORT;
-    int at = lane_at(h->lane, s->rx_lanes);
+    int at = lane_at(h->lane, s->rx_at);
     if (at < 0 || !wire_lane_fits(h->type, h->lane))
         return DROP_LANE;
 

@@ -32,6 +32,7 @@ struct session_limits {
 struct session_config {
     enum aead_suite suite;
     uint8_t tx_lanes, rx_lanes; /* data lanes, 1..WIRE_DATA_LANES: ours, the peer's */
+    bool sparse;                /* of two and more of a side, the last is WIRE_LANE_SPARSE */
     uint32_t rx_index;          /* receiver index that datagrams to us carry */
     uint32_t tx_index;          /* receiver index that datagrams to the peer carry */
     bool initiator;             /* which of the two directions is ours; both ends differ */
@@ -52,7 +53,8 @@ void session_free(struct session *s);
 uint32_t session_rx_index(const struct session *s);
 uint32_t session_tx_index(const struct session *s);
 uint32_t session_peer_slot(const struct session *s);
-unsigned session_rx_lanes(const struct session *s); /* data lanes of the peer */
+unsigned session_rx_bulk(const struct session *s);   /* data lanes of the peer that are not the sparse one */
+unsigned session_last_lane(const struct session *s); /* the number of our last data lane */
 
 /* Seals the pieces (inner header first, WIRE_INNER_LEN bytes or more in all) as one datagram of this type and
  * lane: writes WIRE_HEADER_LEN + their sum + WIRE_TAG_LEN bytes to out. The control lane takes WIRE_CONTROL

@@ -45,6 +45,9 @@ struct session {
     struct tx_lane *tx;
     struct rx_lane *rx;
     unsigned tx_lanes, rx_lanes; /* data lanes */
+    bool sparse;                 /* the last of a side's is WIRE_LANE_SPARSE, unless it is the only one */
+    int8_t tx_at[WIRE_LANES],
+        rx_at[WIRE_LANES]; /* where the lane of a number is in its array; -1: there is none */
     uint32_t rx_index, tx_index, peer_slot;
     enum aead_suite suite;
     struct session_limits limits;

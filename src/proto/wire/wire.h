@@ -24,8 +24,10 @@
 #define WIRE_INNER_LEN    12
 #define WIRE_TAG_LEN      16
 #define WIRE_OVERHEAD     (WIRE_HEADER_LEN + WIRE_INNER_LEN + WIRE_TAG_LEN)
+#define WIRE_LANES        16
 #define WIRE_LANE_CONTROL 15 /* CONTROL and PROBE: sealed and opened by the control thread only */
 #define WIRE_DATA_LANES   15
+#define WIRE_LANE_SPARSE  14 /* of flows that carry little, where both ends know it (HELLO_FEATURE_SPARSE) */
 #define WIRE_DATAGRAM_MAX 65507 /* UDP payload over IPv4 */
 #define WIRE_BASE_SIZE    1200  /* UDP payload that nearly any path carries (RFC 8899 BASE_PLPMTU) */
 #define WIRE_LEAST_SIZE   548   /* UDP payload that every path must carry: an IPv4 packet of 576 bytes */
@@ -49,11 +51,13 @@ static inline bool wire_lane_fits(uint8_t type, uint8_t lane)
     return type == WIRE_DATA ? lane < WIRE_DATA_LANES : lane == WIRE_LANE_CONTROL;
 }
 
-/* Which of so many workers a DATA datagram is for: that of its lane, shifted by the last byte of its receiver index. The
- * kernel computes the same (net/udp.c). */
+/* Which of so many workers a DATA datagram is for. The last one has the sparse lane; of the others, that of its lane, shifted
+ * by the last byte of its receiver index. The kernel computes the same (net/udp.c). */
 static inline unsigned wire_worker(unsigned lane, uint32_t receiver, unsigned workers)
 {
-    return (lane + (receiver & 0xff)) % workers;
+    if (workers == 1 || lane == WIRE_LANE_SPARSE)
+        return workers - 1;
+    return (lane + (receiver & 0xff)) % (workers - 1);
 }
 
 /* Inline, so that the header of a datagram never lies in memory but where it is sent from. */
