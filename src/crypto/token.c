@@ -151,7 +151,7 @@ static int take_text(const char *text, size_t len, uint8_t out[BYTES_MAX], size_
         padded[used++] = '=';
     err = base64_decode(padded, used, out, BYTES_MAX, out_len);
     secret_wipe(padded, sizeof(padded));
-    return err;
+    return err ? ERR_FORMAT : 0; /* also when there are two bytes more than the longest has */
 }
 
 static int take_bytes(const uint8_t *bytes, size_t len, struct token *out)

@@ -189,6 +189,8 @@ static void cut_token_is_told_from_what_is_none(void **state)
     for (size_t cut = 4; cut < len; cut++)
         expect_refusal(text, cut, (cut - 4) % 4 == 1 ? ERR_FORMAT : ERR_MISMATCH);
     expect_refusal("join", 4, ERR_FORMAT);
+    expect_refusal("qm1:", 4, ERR_FORMAT);
+    expect_refusal("sm1;", 4, ERR_FORMAT);
     text[len] = ' ';
     expect_refusal(text, len + 1, ERR_FORMAT);
     text[2] = '2';
@@ -203,7 +205,8 @@ static void text_that_is_too_long_is_refused(void **state)
     memset(text, 'A', sizeof(text));
     memcpy(text, "sm1:", 4);
     expect_refusal(text, sizeof(text), ERR_FORMAT);
-    expect_refusal(text, TOKEN_TEXT_MAX, ERR_FORMAT);
+    for (size_t len = 2264; len <= TOKEN_TEXT_MAX; len++) /* about what the longest token has */
+        expect_refusal(text, len, ERR_FORMAT);
 }
 
 /* Bytes with the right check, as somebody may write who read PROTOCOL. */
