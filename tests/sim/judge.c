@@ -21,6 +21,7 @@
 #define PROMISES       128                    /* for each peer */
 #define TRIES_AT_ONCE  48                     /* docs/PROTOCOL.md §9 */
 #define TRIES_A_SECOND 10
+#define SILENT_MOST    40 /* to an address, once it is silent for SIM_SILENT_US; rounds of punching are of it */
 #define END_US         (20 * USEC_PER_SEC)
 
 void judge_begin(struct judge *j, struct world *w)
@@ -131,6 +132,15 @@ static void judge_victims(const struct world *w, unsigned node)
         sim_fail(w->sim, "node %u sent %llu datagrams to whom a liar named", node, (unsigned long long)sent);
 }
 
+/* A path that failed is tried now and then, and one that nobody announces is forgotten. */
+static void judge_silence(const struct world *w, unsigned node)
+{
+    uint64_t sent = sim_sent_in_silence(w->nodes[node]);
+    if (sent > SILENT_MOST)
+        sim_fail(w->sim, "node %u goes on asking at an address that is silent: %llu times", node,
+                 (unsigned long long)sent);
+}
+
 /* Each round opens once for each address; the budget of rounds is that of docs/PROTOCOL.md §19. */
 static void judge_rounds(const struct world *w, unsigned node)
 {
@@ -187,6 +197,7 @@ void judge_look(struct judge *j)
     j->second_us = sim_now(w->sim);
     for (unsigned i = 0; i < w->count; i++) {
         judge_drops(w, i);
+        judge_silence(w, i);
         judge_bounds(j, i);
         judge_victims(w, i);
         judge_rounds(w, i);

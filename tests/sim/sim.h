@@ -218,6 +218,9 @@ void sim_let_indices_collide(struct sim *sim);
 void sim_watch_places(struct sim *sim);
 uint64_t sim_sent_in_vain(const struct sim_node *n);
 
+/* … to one address that has answered once and not for SIM_SILENT_US, since then, at most. */
+#define SIM_SILENT_US 12000000ull
+uint64_t sim_sent_in_silence(const struct sim_node *n);
 /* Of those to addresses whose first three bytes are net's. */
 uint64_t sim_sent_near(const struct sim_node *n, const struct addr *net);
 /* How often it opened its NAT for one address of one peer, at most, since *since_us. */

@@ -189,8 +189,8 @@ void sim_on_keys(struct sim_node *n, const struct session *s);
 void sim_unwatch_keys(struct sim *sim);
 /* A sealed datagram leaves that is only to open n's NAT. */
 void sim_on_opening(struct sim_node *n, const struct addr *to, const uint8_t *data, size_t len);
-/* Straight or to a relay; from there. */
-void sim_on_sent(struct sim_node *n, const struct addr *to);
+/* Straight or to a relay, and no frame; from there. */
+void sim_on_sent(struct sim_node *n, const struct addr *to, bool asks);
 void sim_on_heard(struct sim_node *n, const struct addr *from);
 void sim_unwatch(struct sim_node *n); /* it starts anew, or ends */
 

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "nat.h"
 #include "proto/punch/punch.h"
+#include "proto/wire/wire.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,7 +113,8 @@ void sim_leave_by(struct sim_node *n, uint16_t port, const struct addr *to, unsi
     bool arrives = (hops == 0 || hops >= HOPS_ACROSS || near) && !is_severed(n, to);
     if ((is_inside(to) && !near) || n->no_udp)
         return;
-    sim_on_sent(n, to);
+    bool relayed = wire_classify(data, len) == WIRE_CLASS_RELAY;
+    sim_on_sent(n, to, port == n->addr.port && !relayed && data[0] != WIRE_DATA);
     if (n->nat && !near && (hops == 0 || hops >= HOPS_OUT))
         from = nat_out(n->nat, &inner, to, sim->now_us);
     n->watched_datagrams += addr_same_host(to, &n->watched);

@@ -36,8 +36,8 @@ struct watched_opened {
 
 struct watched_place {
     struct addr addr;
-    uint64_t sent;
-    bool heard;
+    uint64_t sent, in_silence; /* in all; since it is silent for long */
+    uint64_t heard_us;         /* 0: never */
 };
 
 /* What is to open our NAT for a peer's address: once in a round of punching. */
@@ -248,24 +248,38 @@ static struct watched_place *place_of(struct sim_watch *w, const struct addr *at
     return &w->places[w->place_count++];
 }
 
-void sim_on_sent(struct sim_node *n, const struct addr *to)
+void sim_on_sent(struct sim_node *n, const struct addr *to, bool asks)
 {
-    if (n->sim->watches_places)
-        place_of(watch_of(n), to)->sent++;
+    if (!n->sim->watches_places)
+        return;
+    struct watched_place *p = place_of(watch_of(n), to);
+    p->sent++;
+    p->in_silence += asks && p->heard_us && n->sim->now_us - p->heard_us > SIM_SILENT_US;
 }
 
 void sim_on_heard(struct sim_node *n, const struct addr *from)
 {
-    if (n->sim->watches_places)
-        place_of(watch_of(n), from)->heard = true;
+    if (!n->sim->watches_places)
+        return;
+    struct watched_place *p = place_of(watch_of(n), from);
+    p->heard_us = n->sim->now_us;
+    p->in_silence = 0;
 }
 
 uint64_t sim_sent_in_vain(const struct sim_node *n)
 {
     uint64_t sent = 0;
     for (size_t i = 0; n->watch && i < n->watch->place_count; i++)
-        sent += n->watch->places[i].heard ? 0 : n->watch->places[i].sent;
+        sent += n->watch->places[i].heard_us ? 0 : n->watch->places[i].sent;
     return sent;
+}
+
+uint64_t sim_sent_in_silence(const struct sim_node *n)
+{
+    uint64_t most = 0;
+    for (size_t i = 0; n->watch && i < n->watch->place_count; i++)
+        most = n->watch->places[i].in_silence > most ? n->watch->places[i].in_silence : most;
+    return most;
 }
 
 uint64_t sim_sent_near(const struct sim_node *n, const struct addr *net)
