@@ -11,6 +11,7 @@ CHECK_FLAGS ?=
 BENCH_FLAGS ?=
 MODEL_FLAGS ?=
 MUTANTS_FLAGS ?=
+FAULTS_FLAGS ?=
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -35,6 +36,11 @@ check-long: all
 check-reach: all
 	@tools/deps.sh build check
 	@BUILD="$(BUILD)" SHADOWMESH_BUILD="$(abspath $(BUILD))" /usr/bin/python3 -B tools/reach.py
+
+# A quarter of an hour.
+check-faults:
+	@tools/deps.sh build check
+	@tools/faults.py $(FAULTS_FLAGS)
 
 demo:
 	@tools/deps.sh build demo
@@ -92,6 +98,7 @@ help:
 	@echo 'make check-long  the labs that take minutes, nodes without memory, the whole model, every fuzz target for'
 	@echo '                 FUZZ_LONG_SECONDS (900)'
 	@echo 'make check-reach every pair of routers connects: writes docs/REACH.md (root; some minutes)'
+	@echo 'make check-faults twenty planted faults: the simulations find each (a quarter of an hour)'
 	@echo 'make bench       compare with other tunnels, which it installs (root; about 20 minutes)'
 	@echo '                 BENCH_FLAGS="--quick", or "--peers shadowmesh,openvpn --seconds 2 --rounds 3 --link wire"'
 	@echo 'make bench-micro instructions and nanoseconds per datagram of each step of the data path'
@@ -104,5 +111,5 @@ help:
 	@echo 'make -s sbom     what the programs are linked with, as SPDX 2.3 in JSON, on stdout'
 	@echo 'make clean       remove all build folders'
 
-.PHONY: all check check-long check-reach demo bench bench-micro model install uninstall sbom coverage mutants fuzz
-.PHONY: clean help
+.PHONY: all check check-long check-reach check-faults demo bench bench-micro model install uninstall sbom coverage
+.PHONY: mutants fuzz clean help

@@ -83,8 +83,8 @@ def choose(seed, count):
 
 def run(argv, seconds, **options):
     """The exit code; None after the time."""
-    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                               start_new_session=True, **options)
+    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **options}
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True, **options)
     try:
         return process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -108,15 +108,15 @@ def is_near(path, name):
 
 
 class Copy:
-    """A copy of the tree with a build of its own."""
+    """A copy of the tree with a build of its own, of these targets or all."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *targets):
         self.root = Path(folder) / "tree"
         shutil.copytree(ROOT, self.root, ignore=shutil.ignore_patterns("build", "build-*", "__pycache__"))
         subprocess.run(["tools/setup.sh", "build"], cwd=self.root, check=True, stdout=subprocess.DEVNULL)
         self.sound = {}  # test: how long it takes without a mutant; None: it fails
-        if self.ninja() != 0:
-            sys.exit("mutants.py: the tree does not build")
+        if self.ninja(*targets) != 0:
+            sys.exit(f"{Path(sys.argv[0]).name}: the tree does not build")
         self.tests = {}  # test: its sources
         for kind, prefix in (("unit", "test_"), ("sim", "sim_")):
             for program in sorted((self.root / "build/tests" / kind).glob(prefix + "*")):

@@ -76,6 +76,15 @@ static void judge_seed(uint64_t seed, bool verbose, struct totals *t)
     t->pairs += j.pairs;
 }
 
+static void judge_memory(uint64_t count, size_t kept)
+{
+    size_t now = mallinfo2().uordblks;
+    if (count <= WARM_UP || now <= kept + KEPT_MOST)
+        return;
+    fprintf(stderr, "%zu bytes more are kept than after %u worlds\n", now - kept, WARM_UP);
+    abort();
+}
+
 static void judge_seeds(uint64_t first, uint64_t count, bool verbose)
 {
     struct totals t = {0};
@@ -90,8 +99,7 @@ static void judge_seeds(uint64_t first, uint64_t count, bool verbose)
             "ways straight\n",
             (unsigned long long)count, (double)t.virtual_us / 1e6, (double)t.worst_dark_us / 1e6,
             (double)t.worst_crooked_us / 1e6, t.straight, t.pairs);
-    if (count > WARM_UP)
-        assert_true(mallinfo2().uordblks <= kept + KEPT_MOST);
+    judge_memory(count, kept);
 }
 
 static void worlds_of_all_seeds_keep_what_is_promised(void **state)
