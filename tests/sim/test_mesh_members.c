@@ -127,6 +127,35 @@ static void all_that_are_killed_and_started_at_once_do_the_same_again(void **sta
 }
 
 /* Whichever of the two is to dial. */
+static unsigned asks(const struct members *t)
+{
+    return t->list[0]->asks + t->list[1]->asks;
+}
+
+static void backbones_relay_is_asked_for_once_data_flows_or_nothing_answers_straight(void **state)
+{
+    (void)state;
+    for (unsigned flows = 0; flows < 2; flows++) {
+        struct members t = make(2, &fair);
+        sim_backbone(t.sim)->relays = true;
+        sim_uplink(t.list[0], true);
+        sim_uplink(t.list[1], true);
+        list_all(&t);
+        sim_run(t.sim, 20 * SECOND, NULL, NULL);
+        assert_each_pair_shook_hands_once(&t);
+        assert_int_equal(asks(&t), 0);
+        if (!flows)
+            sim_weather(t.sim)->no_udp = true;
+        for (unsigned i = 0; i < 200 && !asks(&t); i++) {
+            if (flows)
+                assert_true(sim_send_frame(t.list[0], t.list[1], 1000));
+            sim_run(t.sim, SECOND / 10, NULL, NULL);
+        }
+        assert_in_range(asks(&t), 1, 2);
+        sim_free(t.sim);
+    }
+}
+
 static void one_that_only_admits_is_dialled_soon(void **state)
 {
     (void)state;
@@ -368,6 +397,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_pair_has_a_session_by_one_handshake),
         cmocka_unit_test(all_that_are_killed_and_started_at_once_do_the_same_again),
+        cmocka_unit_test(backbones_relay_is_asked_for_once_data_flows_or_nothing_answers_straight),
         cmocka_unit_test(one_that_only_admits_is_dialled_soon),
         cmocka_unit_test(member_that_is_killed_comes_back),
         cmocka_unit_test(members_that_are_not_there_are_dialled_ever_more_rarely),

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "proto/mesh/mesh_birthday.h"
 #include "proto/mesh/mesh_datagram.h"
+#include "proto/mesh/mesh_members.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_relay_nodes.h"
@@ -14,6 +15,7 @@
 #include "proto/mesh/mesh_state.h"
 
 #define ASK_LATER_US 2000000ull /* one of two that want a channel is enough */
+#define MEMBER_US    1000000ull /* in which a member mostly answers straight */
 
 void mesh_update_relaying(struct mesh *m, struct peer *p)
 {
@@ -32,11 +34,18 @@ static bool speaks_of_relays(const struct peer *p)
     return p->current && link_theirs(p->current)->features & HELLO_FEATURE_RELAY;
 }
 
+/* Of the pairs of a full mesh most never say a word. */
+static bool does_without(const struct peer *p)
+{
+    return mesh_takes_turns(p) && !path_is_active(p->paths) &&
+           (path_straight_answers(p->paths, false) || path_is_quiet(p->paths));
+}
+
 static bool may_ask(const struct peer *p, unsigned relay)
 {
     if (relay >= UPLINKS_MAX)
         return mesh_chooses_nodes(p);
-    return p->paired & 1u << relay && speaks_of_relays(p);
+    return p->paired & 1u << relay && speaks_of_relays(p) && !does_without(p);
 }
 
 /* The path by it goes with it. */
@@ -193,7 +202,8 @@ void mesh_relay_on_paired(struct mesh *m, struct peer *p, unsigned backbone, boo
     if (!on || !carrier_in(CARRIER_RELAY, m->config.carriers))
         return;
     bool first = id_compare(identity_id(m->config.me), &p->id) < 0;
-    relay_end_want(&p->relays[backbone], first ? 0 : ASK_LATER_US, now_us);
+    uint64_t delay_us = (first ? 0 : ASK_LATER_US) + (mesh_takes_turns(p) ? MEMBER_US : 0);
+    relay_end_want(&p->relays[backbone], delay_us, now_us);
 }
 
 void mesh_hurry_relays(struct peer *p, uint64_t now_us)

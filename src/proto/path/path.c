@@ -348,6 +348,11 @@ void path_stay_awake(struct path_set *set, uint64_t now_us)
     set->flowed_us = now_us;
 }
 
+bool path_is_active(const struct path_set *set)
+{
+    return set->active;
+}
+
 bool path_is_quiet(const struct path_set *set)
 {
     return set->quiet || path_quiet_waking(set);

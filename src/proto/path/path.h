@@ -237,6 +237,9 @@ void path_set_active(struct path_set *set, bool active, uint64_t now_us);
  * path_poll. */
 void path_set_sent(struct path_set *set, uint64_t datagrams);
 
+/* Data flows, as was last told. */
+bool path_is_active(const struct path_set *set);
+
 /* Nothing flows, and paths are left alone that otherwise might carry. */
 bool path_is_quiet(const struct path_set *set);
 
