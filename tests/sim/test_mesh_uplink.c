@@ -107,6 +107,25 @@ static void a_straight_path_takes_over_when_it_answers(void **state)
     sim_free(lab.sim);
 }
 
+/* It may be linked elsewhere by now. It is dialled after 2 s, and where it was known to be nothing answers for 5 s. */
+static void who_has_lost_its_last_path_is_looked_up_beside_the_dial(void **state)
+{
+    (void)state;
+    struct pair lab = warm_lab(41);
+    shut(&lab, true);
+    sim_run(lab.sim, 10 * SECOND, pair_exchange, &lab);
+    assert_true(pair_both_by(&lab, CARRIER_UPLINK));
+    assert_false(lab.b->wants);
+    sim_uplink(lab.a, false);
+    sim_run(lab.sim, 3 * SECOND, NULL, NULL);
+    assert_true(lab.b->wants);
+    sim_uplink(lab.a, true);
+    pair_time_to(&lab, CARRIER_UPLINK, 16 * SECOND);
+    sim_run(lab.sim, SECOND, NULL, NULL);
+    assert_false(lab.b->wants);
+    sim_free(lab.sim);
+}
+
 /* At whatever moment. */
 static void the_uplink_takes_over_within_a_second_and_gives_back(void **state)
 {
@@ -655,6 +674,7 @@ int main(void)
         cmocka_unit_test(two_that_nobody_can_dial_connect_by_the_backbone),
         cmocka_unit_test(it_does_not_matter_whose_uplink_comes_last),
         cmocka_unit_test(a_straight_path_takes_over_when_it_answers),
+        cmocka_unit_test(who_has_lost_its_last_path_is_looked_up_beside_the_dial),
         cmocka_unit_test(the_uplink_takes_over_within_a_second_and_gives_back),
         cmocka_unit_test(a_path_that_swallows_data_is_left_within_three_seconds),
         cmocka_unit_test(a_path_that_shrinks_in_silence_is_left_before_a_stream_backs_off),

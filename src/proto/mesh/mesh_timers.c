@@ -122,11 +122,22 @@ static void end_round(struct mesh *m, struct peer *p, uint64_t now_us)
         mesh_want(m, &p->id, true);
 }
 
+/* Of a session that has lost its paths the peer may be elsewhere by now: what is known of it may take long to fail. */
+static void seek_lost(struct mesh *m, struct peer *p, bool was_dialled)
+{
+    if (!p->current || mesh_takes_turns(p) || was_dialled == p->dial.running)
+        return;
+    if (was_dialled || !peer_path_answers(p))
+        mesh_want(m, &p->id, p->dial.running);
+}
+
 static void tick_dialling(struct mesh *m, struct peer *p, uint64_t now_us)
 {
     struct target to;
+    bool was_dialled = p->dial.running;
     while (peer_dial_due(p, now_us, &to))
         mesh_dial(m, p, &to, now_us);
+    seek_lost(m, p, was_dialled);
     if (round_is_over(p))
         end_round(m, p, now_us);
 }
