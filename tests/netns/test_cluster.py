@@ -162,6 +162,24 @@ def test_each_backbone_and_the_store_are_killed_in_turn(cluster, cluster_store, 
     assert gap < 0.5 * PATIENCE
 
 
+@pytest.mark.long
+def test_node_comes_home_to_the_backbone_that_it_was_given(cluster, figure):
+    a_host, b_host, backbones = cluster
+    first, second = backbones
+    wait_known(backbones)
+    a = labs.receiver(a_host, first)
+    with pinging(b_host, second, a, first, 0) as stream:
+        moved(stream, first, second, 2)
+        before = stream.last()
+        first.start()
+        labs.wait_for(lambda: instance_of(a) is None and uplinks_at(first) > 0, 330, "it is at home again")
+        stream.wait_replies(20, 10)
+        gap = stream.longest_gap(before)
+    assert re.search(f"info .*backbone {first.url}: answers again: back to it from {second.url}", a.log())
+    figure(f"a node comes home: {gap:.2f} s without a ping")
+    assert gap < 3 * PATIENCE
+
+
 def test_liar_has_a_bounded_number_of_knocks(lab, figure):
     a_host, liar, victim, _ = lab.internet(sites=("site-a", "liar"))
     victim.nft(KNOCKS)

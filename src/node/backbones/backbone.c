@@ -7,10 +7,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "crypto/secret.h"
+#include "node/backbones/homing.h"
 #include "node/backbones/visits.h"
 #include "node/carrier/streams.h"
 #include "node/config/proxy.h"
 #include "node/helper/helper_message.h"
+#include "node/rendezvous/registration.h"
 #include "node/rendezvous/rendezvous.h"
 #include "proto/uplink/uplink_message.h"
 
@@ -116,18 +118,36 @@ static void pass_over_others(struct backbone *b)
     }
 }
 
+/* Directory and uplink go to where it is used now. */
+static void follow(struct backbone *b)
+{
+    visits_leave(b->all->visits, instances_at(&b->instances));
+    rendezvous_move(b->rendezvous, b->instances.away);
+    uplink_move(b->uplink, b->instances.away);
+}
+
 /* Where it was used it is no more. */
 static void move_on(struct backbone *b)
 {
     pass_over_others(b);
     if (!b->rendezvous || !instances_move_on(&b->instances, random_bits(), clock_monotonic_us()))
         return;
-    if (instances_is_away(&b->instances))
+    if (instances_is_away(&b->instances)) {
         log_info("backbone %s: going on at %s, another instance of its cluster", b->instances.home,
                  b->instances.away);
-    visits_leave(b->all->visits, instances_at(&b->instances));
-    rendezvous_move(b->rendezvous, b->instances.away);
-    uplink_move(b->uplink, b->instances.away);
+        homing_begin(b->homing);
+    } else {
+        homing_end(b->homing);
+    }
+    follow(b);
+}
+
+static void on_home_answers(void *context)
+{
+    struct backbone *b = context;
+    log_info("backbone %s: answers again: back to it from %s", b->instances.home, b->instances.away);
+    instances_return(&b->instances);
+    follow(b);
 }
 
 static bool is_home(const struct backbones *all, const char *url)
@@ -156,13 +176,15 @@ static void on_tried(void *context, bool reachable, uint32_t interface)
         move_on(b);
 }
 
-/* Where it was given, one that never came up may be a proxy's doing, which is the same everywhere. Who is away and is replaced
- * is likely to be in the place of another of ours, which is there by another name. */
+/* Where it was given, one that never came up may be a proxy's doing, which is the same everywhere; but who has returned there
+ * had one elsewhere. Who is away and is replaced is likely to be in the place of another of ours, which is there by another
+ * name. */
 static void on_failed(void *context, bool was_up, unsigned code)
 {
     struct backbone *b = context;
     bool lost = was_up && code != UPLINK_CLOSE_REPLACED;
-    if (lost || code == UPLINK_CLOSE_FULL || instances_is_away(&b->instances))
+    bool returning = b->homing && homing_is_returning(b->homing);
+    if (lost || returning || code == UPLINK_CLOSE_FULL || instances_is_away(&b->instances))
         move_on(b);
 }
 
@@ -189,6 +211,21 @@ static int open_rendezvous(struct backbone *b)
     return rendezvous_new(&config, &b->rendezvous);
 }
 
+static int open_homing(struct backbone *b)
+{
+    const struct backbones_config *c = &b->all->config;
+    const struct registration_config at = {.loop = c->loop,
+                                           .url = b->instances.home,
+                                           .proxy = b->proxy->url[0] ? b->proxy->url : NULL,
+                                           .helper = c->helper,
+                                           .backbone = b->number,
+                                           .names = c->names,
+                                           .me = c->me,
+                                           .ways = c->ways};
+    const struct homing_config config = {HOMING_WAIT_MS, on_home_answers, b};
+    return homing_new(&config, &at, &b->homing);
+}
+
 /* ---- what uplinks tell ---- */
 
 static unsigned on_addresses(void *context, const struct addr **out)
@@ -201,8 +238,11 @@ static void on_uplink(void *context, bool up, uint32_t interface)
 {
     struct backbone *b = context;
     b->up = up;
-    if (up)
+    if (up) {
         instances_answered(&b->instances);
+        if (b->homing)
+            homing_arrived(b->homing);
+    }
     const struct backbones_events *e = &b->all->config.events;
     e->uplink(e->context, b->number, up, interface);
 }
@@ -276,5 +316,10 @@ int backbones_open(struct backbones *all, const struct backbones_place *place)
         return err;
     }
     all->count++;
+    err = open_homing(b);
+    if (err) {
+        close(place->uplink);
+        return err;
+    }
     return open_uplink(b, place->uplink);
 }

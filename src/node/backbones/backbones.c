@@ -3,6 +3,7 @@
 #include "node/backbones/backbones.h"
 
 #include "node/backbones/backbones_impl.h"
+#include "node/backbones/homing.h"
 #include "node/backbones/visits.h"
 #include "node/config/proxy.h"
 #include "node/rendezvous/rendezvous.h"
@@ -46,7 +47,9 @@ void backbones_leave_directories(struct backbones *all)
 {
     for (unsigned i = 0; i < backbones_count(all); i++) {
         rendezvous_close(all->list[i].rendezvous);
+        homing_close(all->list[i].homing);
         all->list[i].rendezvous = NULL;
+        all->list[i].homing = NULL;
     }
     if (all)
         visits_leave_names(all->visits);

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+struct homing;
 struct rendezvous;
 struct uplink;
 struct visits;
@@ -17,7 +18,8 @@ struct backbone {
     const struct proxy *proxy;
     struct instances instances;    /* where it is used */
     bool up;                       /* our uplink is */
-    struct rendezvous *rendezvous; /* NULL once it is closed */
+    struct rendezvous *rendezvous; /* NULL once it is closed, … */
+    struct homing *homing;         /* … as this is */
     struct uplink *uplink;
     struct addr at; /* where its UDP was last reached; without family: not yet */
 };

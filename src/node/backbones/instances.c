@@ -116,6 +116,13 @@ void instances_answered(struct instances *i)
     i->home_tried = false;
 }
 
+void instances_return(struct instances *i)
+{
+    i->away[0] = '\0';
+    i->heard_here = false;
+    instances_answered(i);
+}
+
 static const char *choose(const struct instances *i, uint32_t random)
 {
     for (unsigned k = 0; k < i->count; k++) {

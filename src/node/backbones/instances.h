@@ -49,5 +49,8 @@ void instances_pass_over(struct instances *i, const char *url);
  * that was given is used, and retried. */
 bool instances_move_on(struct instances *i, uint32_t random, uint64_t now_us);
 
+/* The one that was given is used again. */
+void instances_return(struct instances *i);
+
 /* It answers. */
 void instances_answered(struct instances *i);

@@ -2,8 +2,8 @@
 /* The steps of a registration:
  *
  *   NAME ──→ INFO ──→ CHALLENGE ──→ SIGN ──→ RECORD ──→ done
- *              └──→ done: it has us  ↑          │
- *                                    └──────────┘ it has a newer seq of us: once
+ *              └──→ done: it has us, ↑          │
+ *                or we only look     └──────────┘ it has a newer seq of us: once
  *
  * Any of them may fail, which is the end of the attempt. docs/PROTOCOL.md §8. */
 #include "node/rendezvous/registration.h"
@@ -31,6 +31,7 @@ struct registration {
     enum step step;
     uint32_t interface; /* that it leaves by; 0: as the kernel chooses */
     bool wanted;
+    bool looks;    /* whether it answers, and no more */
     bool repeated; /* after a conflict */
     bool given_up; /* while it is signed */
     bool closing;
@@ -182,6 +183,10 @@ static void sign(struct registration *r, const struct helper_message *challenge)
 
 static void on_info(struct registration *r, const struct helper_message *info)
 {
+    if (r->looks) {
+        finish(r, BACKBONE_OK, "");
+        return;
+    }
     if (info->address_count)
         r->outcome.udp = info->addresses[0];
     if (info->data.len)
@@ -266,10 +271,9 @@ int registration_new(const struct registration_config *config, struct registrati
     return 0;
 }
 
-void registration_start(struct registration *r, const struct record *record, bool wanted)
+static void begin(struct registration *r, bool looks)
 {
-    r->job.record = *record;
-    r->wanted = wanted;
+    r->looks = looks;
     r->repeated = r->given_up = false;
     r->interface = 0;
     r->outcome = (struct registration_outcome){.verdict = BACKBONE_OK};
@@ -277,6 +281,18 @@ void registration_start(struct registration *r, const struct record *record, boo
         ask_plainly(r, STEP_INFO, HELPER_ASK_INFO);
     else
         ask_for_name(r);
+}
+
+void registration_start(struct registration *r, const struct record *record, bool wanted)
+{
+    r->job.record = *record;
+    r->wanted = wanted;
+    begin(r, false);
+}
+
+void registration_look(struct registration *r)
+{
+    begin(r, true);
 }
 
 /* A signature is made within milliseconds, and its job is not to be given up. */

@@ -48,6 +48,9 @@ int registration_new(const struct registration_config *config, struct registrati
  * sent. done may come in here. */
 void registration_start(struct registration *r, const struct record *record, bool wanted);
 
+/* As registration_start, but ends once the backbone has said that it is there; what else it says is not told. */
+void registration_look(struct registration *r);
+
 /* The backbone is at that URL from now on, another instance's; empty: where it was given. Borrowed until the next. An attempt
  * is given up without a word: true. One that cannot be given up now ends with done, which says nothing of the new place:
  * false. */

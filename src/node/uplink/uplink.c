@@ -108,13 +108,14 @@ static void try_in(struct uplink *u, uint64_t wait_us)
         uv_timer_start(&u->retry, on_retry, (wait_us + USEC_PER_MSEC - 1) / USEC_PER_MSEC, 0);
 }
 
-/* Another word on it only after a while, but for other causes; and none where the backbone is not there at all. */
+/* Another word on it only after a while, but for other causes; and none where the backbone is not there at all, or who moved us
+ * has told it. */
 static void tell_down(struct uplink *u)
 {
     uint64_t suppressed, now_us = clock_monotonic_us();
     if (u->was_up)
         u->cause_limit.bucket = (struct bucket){0};
-    if (is_idle(u)) {
+    if (is_idle(u) || u->moves) {
         u->was_up = false;
         return;
     }
