@@ -5,6 +5,7 @@
 
 #include "sim_random.h"
 #include "proto/relay/relay.h"
+#include "proto/switch/floods.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -79,6 +80,7 @@ void sim_free(struct sim *sim)
         sim_publish(&sim->nodes[i]);
         free(sim->nodes[i].record);
         free(sim->nodes[i].older);
+        floods_free(sim->nodes[i].floods);
         if (!sim->nodes[i].is_copy)
             identity_free(sim->nodes[i].identity);
     }

@@ -11,12 +11,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SIM_NODES_MAX 64
+#define SIM_NODES_MAX 256
 #define SIM_NOTES_MAX 64
 #define SIM_WORK_MAX  64
 #define SIM_IN_MAX    512
 #define SIM_STANDBY   3 /* the interface of a node's standby */
 
+struct floods;
 struct nat_model;
 struct nat_kind;
 struct sim_watch;
@@ -91,6 +92,7 @@ struct sim_node {
         struct session *tx;
         struct endpoint endpoint;
         bool has_path;
+        bool sleeps;
         uint16_t size;
     } out[SIM_NODES_MAX];
     size_t out_count;
@@ -109,7 +111,7 @@ struct sim_node {
     unsigned notes[MESH_NOTICE_STALE + 1];
     char last_note[SIM_NOTES_MAX][256];
     uint64_t frames_sent, frames_received, frames_duplicate;
-    uint32_t floods[SIM_NODES_MAX]; /* of them to everybody, by the peer's slot */
+    struct floods *floods; /* of them to everybody; made when it first starts */
     uint64_t drops[DROP_COUNT];
     unsigned trunks;          /* that it opened or took */
     unsigned opened, pairs;   /* streams by the uplink; PAIR, on and off */
@@ -233,8 +235,11 @@ void sim_run(struct sim *sim, uint64_t duration_us, void (*every_10ms)(void *con
  * twice, at somebody else or as somebody else's is a failure. */
 bool sim_send_frame(struct sim_node *a, const struct sim_node *b, size_t len);
 
-/* As sim_send_frame, one that a sends to everybody, and so to b. */
+/* As sim_send_frame, one that a sends to everybody, and so to b; or withholds, which is counted as a drop. */
 bool sim_flood_frame(struct sim_node *a, const struct sim_node *b, size_t len);
+
+/* One without a number to each peer. */
+void sim_flood(struct sim_node *a);
 
 /* Seals a control message from a to b, whatever a's mesh thinks of it, and puts it on the network. */
 void sim_say(struct sim_node *a, const struct sim_node *b, const struct message *message);

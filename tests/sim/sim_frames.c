@@ -3,6 +3,7 @@
 
 #include "sim_impl.h"
 
+#include "proto/switch/floods.h"
 #include "proto/wire/wire.h"
 #include <assert.h>
 #include <string.h>
@@ -48,9 +49,34 @@ void sim_on_data(struct sim_node *n, const struct endpoint *from, uint8_t *data,
     if (plain_len > WIRE_INNER_LEN + 1 + SIM_STAMP_LEN)
         sim_on_stamp(n, whose(n, s), from->carrier == CARRIER_UDP, plain + WIRE_INNER_LEN + 1);
     n->frames_received++;
-    n->floods[session_peer_slot(s) % SIM_NODES_MAX] += plain[WIRE_INNER_LEN] == FRAME_GROUP;
+    if (plain[WIRE_INNER_LEN] == FRAME_GROUP)
+        (void)floods_receive(n->floods, session_peer_slot(s), n->sim->now_us);
     n->last_frame_us = n->sim->now_us;
     tell_lanes(n, s);
+}
+
+static bool is_withheld(struct sim_node *n, uint32_t slot, bool sleeps)
+{
+    bool passes = floods_send(n->floods, slot, sleeps, true, n->sim->now_us);
+    n->drops[DROP_ASLEEP] += !passes;
+    return !passes;
+}
+
+/* By the i-th way that a's workers know. */
+static bool send_by(struct sim_node *a, size_t i, const uint8_t *frame, size_t len)
+{
+    uint8_t inner[WIRE_INNER_LEN], datagram[4096];
+    wire_inner_encode(&(struct wire_inner){0}, inner);
+    const struct slice pieces[] = {{inner, sizeof(inner)}, {frame, len}};
+    if (frame[0] == FRAME_GROUP && is_withheld(a, a->out[i].slot, a->out[i].sleeps))
+        return true;
+    int n = session_seal(a->out[i].tx, WIRE_DATA, 0, pieces, 2, datagram);
+    if (n < 0)
+        return false;
+    a->frames_sent++;
+    tell_lanes(a, a->out[i].tx);
+    sim_send_sealed(a, &a->out[i].endpoint, 0, datagram, (size_t)n);
+    return true;
 }
 
 static bool send_frame(struct sim_node *a, const struct sim_node *b, uint8_t first, size_t len)
@@ -61,20 +87,11 @@ static bool send_frame(struct sim_node *a, const struct sim_node *b, uint8_t fir
     for (size_t i = 0; i < a->out_count; i++) {
         if (a->out[i].slot != peer.slot || !a->out[i].has_path)
             continue;
-        uint8_t inner[WIRE_INNER_LEN], frame[2048], datagram[4096];
+        uint8_t frame[2048];
         memset(frame, FRAME_PATTERN, sizeof(frame));
         frame[0] = first;
         sim_stamp(a, b, frame + 1);
-        wire_inner_encode(&(struct wire_inner){0}, inner);
-        const struct slice pieces[] = {{inner, sizeof(inner)}, {frame, len}};
-        int n = session_seal(a->out[i].tx, WIRE_DATA, 0, pieces, 2, datagram);
-        if (n < 0)
-            return false;
-        a->frames_sent++;
-        a->floods[peer.slot % SIM_NODES_MAX] += first == FRAME_GROUP;
-        tell_lanes(a, a->out[i].tx);
-        sim_send_sealed(a, &a->out[i].endpoint, 0, datagram, (size_t)n);
-        return true;
+        return send_by(a, i, frame, len);
     }
     return false;
 }
@@ -87,6 +104,18 @@ bool sim_send_frame(struct sim_node *a, const struct sim_node *b, size_t len)
 bool sim_flood_frame(struct sim_node *a, const struct sim_node *b, size_t len)
 {
     return send_frame(a, b, FRAME_GROUP, len);
+}
+
+void sim_flood(struct sim_node *a)
+{
+    const uint8_t frame[] = {FRAME_GROUP, FRAME_PATTERN};
+    for (size_t i = 0; i < a->out_count; i++) {
+        if (!a->out[i].has_path)
+            continue;
+        bool sent = send_by(a, i, frame, sizeof(frame));
+        assert(sent);
+        (void)sent;
+    }
 }
 
 void sim_say(struct sim_node *a, const struct sim_node *b, const struct message *message)

@@ -4,6 +4,7 @@
 #include "sim_impl.h"
 
 #include "crypto/secret.h"
+#include "proto/switch/floods.h"
 #include "sim_random.h"
 #include <assert.h>
 #include <stdio.h>
@@ -34,10 +35,10 @@ static void fill(void *context, void *out, size_t len)
     secret_random(out, len);
 }
 
-static uint32_t count_floods(const void *context, uint32_t slot)
+static struct flood_counts count_floods(const void *context, uint32_t slot)
 {
     const struct sim_node *n = context;
-    return n->floods[slot % SIM_NODES_MAX];
+    return floods_counts(n->floods, slot);
 }
 
 static void start(struct sim_node *n, bool is_public, uint64_t ratchet_us, uint64_t rehandshake_us)
@@ -63,7 +64,9 @@ static void start(struct sim_node *n, bool is_public, uint64_t ratchet_us, uint6
                                        .filter = {usable, in_scope, sim_interface, n},
                                        .floods = {count_floods, n},
                                        .random = {.fill = fill}};
-    int err = mesh_new(&config, &n->mesh);
+    int err = n->floods ? 0 : floods_new(SIM_NODES_MAX, &n->floods);
+    assert(err == 0);
+    err = mesh_new(&config, &n->mesh);
     assert(err == 0);
     (void)err;
     const struct candidate here = {CANDIDATE_HOST, n->addr, (uint16_t)(n->addr.port - 1000)};

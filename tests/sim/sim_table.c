@@ -30,6 +30,7 @@ static void add_slot(struct sim_node *n, uint32_t slot)
         n->out[n->out_count].slot = slot;
         n->out[n->out_count].tx = now.tx;
         n->out[n->out_count].has_path = now.path != NULL;
+        n->out[n->out_count].sleeps = now.sleeps;
         n->out[n->out_count].size = now.path ? now.path->size : 0;
         n->out[n->out_count++].endpoint = now.path ? now.path->endpoint : (struct endpoint){0};
     }
@@ -54,6 +55,7 @@ static bool sends(const struct sim_node *n, uint32_t slot, const struct mesh_for
     for (size_t i = 0; i < n->out_count; i++)
         if (n->out[i].slot == slot)
             return n->out[i].tx == now->tx && n->out[i].has_path == (now->path != NULL) &&
+                   n->out[i].sleeps == now->sleeps &&
                    (!now->path || (n->out[i].size == now->path->size &&
                                    endpoint_same(&n->out[i].endpoint, &now->path->endpoint)));
     return !now->tx;

@@ -39,7 +39,7 @@ ROOMS = {
         "stream": {"wire", "message"},
         "punch": {"wire", "message", "nat"},
         "link": {"wire", "session", "message"},
-        "peer": {"wire", "nat", "session", "message", "path", "relay", "stream", "punch", "link"},
+        "peer": {"wire", "nat", "session", "message", "switch", "path", "relay", "stream", "punch", "link"},
         "mesh": {"wire", "nat", "session", "message", "path", "admission", "relay", "stream", "punch", "link", "peer"},
     },
     "node": {

@@ -157,9 +157,13 @@ static void path_that_died_meanwhile_costs_nothing_and_is_told(void **state)
     struct net *net = quiet_net(9);
     struct link *uplink, *direct = gone_quiet(net, &uplink);
     direct->down = true;
-    path_set_active(net->set, true, net->now);
+    assert_true(path_sleeps(net->set));
     net->changed_us = 0;
-    run(net, SECOND);
+    path_set_active(net->set, true, net->now);
+    run(net, SECOND / 10);
+    assert_true(net->changed_us > 0 && !path_sleeps(net->set));
+    net->changed_us = 0;
+    run(net, SECOND - SECOND / 10);
     assert_int_equal(net->changed_us, 0);
     assert_true(path_is_quiet(net->set)); /* as long as it may come back */
     run(net, SECOND);

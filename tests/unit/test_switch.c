@@ -4,6 +4,7 @@
 #include "proto/switch/switch.h"
 
 #include "crypto/secret.h"
+#include "proto/switch/floods.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -833,16 +834,22 @@ static void flooded_frames_are_counted_for_their_peer_alone(void **state)
 {
     struct fixture *x = *state;
 
+    static const uint8_t bpdu[6] = {0x01, 0x80, 0xc2};
+    enum drop not_learned;
     out(x, 0, BROADCAST);
-    uint32_t before = switch_floods(x->sw, 1), others = switch_floods(x->sw, 2);
+    uint32_t before = switch_floods(x->sw, 1).received, others = switch_floods(x->sw, 2).received;
     passed(x, 1, BROADCAST, 3);
     passed(x, 1, 4242, 2); /* unknown */
     passed(x, 1, 0, 10);   /* our own side's */
-    switch_flooded(x->sw, 1);
-    assert_int_equal(switch_floods(x->sw, 1) - before, 6);
-    assert_int_equal(switch_floods(x->sw, 2), others);
-    switch_flooded(x->sw, SWITCH_PEERS_MAX);
-    assert_int_equal(switch_floods(x->sw, SWITCH_PEERS_MAX), 0);
+    struct switch_frame f = {.src = {2, 1}};
+    memcpy(f.dst, bpdu, sizeof(bpdu));
+    assert_int_equal(switch_from_peer(x->sw, 1, &f, x->now, &not_learned), DROP_BPDU);
+    assert_true(switch_may_flood(x->sw, 1, false, true, x->now));
+    assert_int_equal(switch_floods(x->sw, 1).received - before, 6);
+    assert_int_equal(switch_floods(x->sw, 1).sent, 1);
+    assert_int_equal(switch_floods(x->sw, 2).received, others);
+    assert_true(switch_may_flood(x->sw, SWITCH_PEERS_MAX, true, true, x->now));
+    assert_int_equal(switch_floods(x->sw, SWITCH_PEERS_MAX).sent, 0);
 }
 
 static void forgotten_peers_slot_starts_with_a_whole_budget(void **state)

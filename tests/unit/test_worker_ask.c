@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node/data/worker_out: whom a question for an address reaches, whatever peers claim. Node 0 has two peers. */
+/* node/data/worker_out: whom a question for an address reaches, whatever peers claim, and whom what is for everybody. Node 0
+ * has two peers. */
 
 #include "worker_lab.h"
 
@@ -79,8 +80,8 @@ static void a_question_goes_to_the_owner_alone_and_is_no_flood(void **state)
     nothing_else_reaches(t, 1);
     assert_int_equal(lab_drops(&t->n[0]), 0);
     lab_await(&worker_counters(t->n[0].worker[0])->udp_tx_datagrams, 3);
-    assert_int_equal(switch_floods(t->n[0].sw, 1), 1); /* of the other frame */
-    assert_int_equal(switch_floods(t->n[0].sw, 2), 1);
+    assert_int_equal(switch_floods(t->n[0].sw, 1).sent, 1); /* of the other frame */
+    assert_int_equal(switch_floods(t->n[0].sw, 2).sent, 1);
 }
 
 static void a_question_for_an_address_of_nobody_or_of_two_reaches_all(void **state)
@@ -165,6 +166,30 @@ static void control_is_told_whose_mac_frames_are_for(void **state)
     assert_int_equal(sought(t, 2), 1);
 }
 
+/* Few reach one whose paths sleep, each of which fits one datagram; it is told what it did not get. */
+static void what_is_for_everybody_reaches_all_that_are_awake(void **state)
+{
+    struct trio *t = *state;
+    const unsigned count = FLOODS_FEW_SENT + 20;
+    t->n[0].sleeps[1] = true;
+    lab_publish(&t->n[0]);
+    lab_frame_make(&other, 0xff, 9, LAB_SIZE, 0);
+    lab_put(&t->n[0], &other);
+    reaches(t, 2, &other);
+    for (unsigned i = 1; i < count; i++) {
+        lab_frame_make(&other, 0xff, 9, 100, (uint8_t)i);
+        lab_put(&t->n[0], &other);
+        reaches(t, 2, &other);
+        if (i < FLOODS_FEW_SENT)
+            reaches(t, 1, &other);
+    }
+    const struct flood_counts counts = switch_floods(t->n[0].sw, 1);
+    assert_in_range(counts.withheld, 2, 1 + 20);
+    assert_int_equal(counts.withheld, lab_count(&t->n[0], DROP_ASLEEP));
+    assert_int_equal(counts.sent + counts.withheld, count);
+    assert_int_equal(switch_floods(t->n[0].sw, 2).sent, count);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +202,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(control_is_told_whom_frames_seek_that_has_no_session, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(control_is_told_whose_mac_frames_are_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_for_everybody_reaches_all_that_are_awake, setup, teardown),
     };
     return cmocka_run_group_tests_name("worker_ask", tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 #include "frame/offload.h"
 #include "node/data/bulk.h"
 #include "node/data/worker.h"
+#include "proto/switch/floods.h"
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
@@ -43,6 +44,7 @@ struct lab_node {
     struct addr remote[LAB_PEERS];
     uint16_t size[LAB_PEERS];
     uint8_t envelope[LAB_PEERS];
+    bool sleeps[LAB_PEERS];
     struct sides *sides;     /* NULL: none; not the lab's to close */
     uint8_t side[LAB_PEERS]; /* by which of them a peer is reached; 0: by the port's socket */
     bool by_uplink;          /* all peers are reached by it: */
@@ -158,6 +160,7 @@ static inline void lab_publish(struct lab_node *n)
         struct fwd_peer p = {.slot = i,
                              .tx = n->tx[i],
                              .has_path = true,
+                             .sleeps = n->sleeps[i],
                              .endpoint = endpoint_side(&n->remote[i], n->side[i]),
                              .size = n->size[i]};
         if (n->by_uplink)

@@ -15,6 +15,7 @@
 #include "node/control/keydir.h"
 #include "node/control/resources.h"
 #include "node/data/intake.h"
+#include "proto/switch/floods.h"
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -89,10 +90,10 @@ static void choose_cipher(const struct config *c)
     log_info("frames are sealed with %s by %s", aead_suite_name(suite), aead_backend_name(suite));
 }
 
-static uint32_t count_floods(const void *context, uint32_t slot)
+static struct flood_counts count_floods(const void *context, uint32_t slot)
 {
     const struct workers *w = context;
-    return w->sw ? switch_floods(w->sw, slot) : 0;
+    return w->sw ? switch_floods(w->sw, slot) : (struct flood_counts){0};
 }
 
 static bool open_mesh(struct node *n)

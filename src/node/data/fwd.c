@@ -253,8 +253,8 @@ static bool same_relays(const struct fwd_peer *a, const struct fwd_peer *b)
 
 static bool same(const struct fwd_peer *a, const struct fwd_peer *b)
 {
-    return a->tx == b->tx && a->has_path == b->has_path && a->size == b->size && a->overhead == b->overhead &&
-           endpoint_same(&a->endpoint, &b->endpoint) && same_relays(a, b);
+    return a->tx == b->tx && a->has_path == b->has_path && a->sleeps == b->sleeps && a->size == b->size &&
+           a->overhead == b->overhead && endpoint_same(&a->endpoint, &b->endpoint) && same_relays(a, b);
 }
 
 static struct sender *new_sender(const struct fwd_peer *peer)

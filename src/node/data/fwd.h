@@ -17,6 +17,7 @@ struct fwd_peer {
     uint32_t slot;
     uint16_t size; /* UDP payload that the path carries; under 300 bytes it counts as no path */
     bool has_path;
+    bool sleeps;              /* what is for everybody may have to wait (switch_may_flood) */
     size_t overhead;          /* what a datagram adds to a frame, with its envelope: fwd_set's to fill */
     struct session *tx;       /* the session that seals */
     struct endpoint endpoint; /* the best path's … */

@@ -63,6 +63,7 @@ static int publish_peer(struct tables *t, uint32_t slot)
     struct fwd_peer peer = {.slot = slot, .tx = now.tx, .relays = now.relays, .relay_count = now.relay_count};
     if (now.path && carrier_remote_init(t->config.socket, &now.path->endpoint, &peer.to) == 0) {
         peer.has_path = true;
+        peer.sleeps = now.sleeps;
         peer.endpoint = now.path->endpoint;
         peer.size = now.path->size;
     }

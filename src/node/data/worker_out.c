@@ -286,8 +286,10 @@ static void send_flood(struct worker *w, const struct virtio_net_hdr *vnet, size
     if (!peer)
         worker_drop(w, DROP_NO_PEER, 1);
     for (; peer; peer = fwd_ready_next(peer)) {
-        send_to(w, peer, vnet, len);
-        switch_flooded(w->config.sw, peer->slot);
+        if (switch_may_flood(w->config.sw, peer->slot, peer->sleeps, len <= room_of(peer), w->now_us))
+            send_to(w, peer, vnet, len);
+        else
+            worker_drop(w, DROP_ASLEEP, 1);
     }
 }
 

@@ -46,10 +46,10 @@ struct mesh_filter {
     const void *context;
 };
 
-/* How many frames to groups or unknown addresses were exchanged with the peer in slot, both ways, so far, modulo 2^32: a few
- * are no data that keeps paths awake. count NULL: none is known. */
+/* The frames to groups or unknown addresses of the peer in slot so far (proto/switch/floods.h): a few are no data that keeps
+ * paths awake. count NULL: none is known. */
 struct mesh_floods {
-    uint32_t (*count)(const void *context, uint32_t slot);
+    struct flood_counts (*count)(const void *context, uint32_t slot);
     const void *context;
 };
 
@@ -241,8 +241,9 @@ const struct hello *mesh_hello(const struct mesh *m, uint32_t slot, const struct
 /* What workers need of the peer in slot; nothing of one that is gone. */
 #define MESH_RECEIVE_MAX 120
 struct mesh_forward {
-    struct session *tx;                   /* to send under, or NULL */
-    const struct path *path;              /* to send on; borrowed; NULL while none is proven */
+    struct session *tx;      /* to send under, or NULL */
+    const struct path *path; /* to send on; borrowed; NULL while none is proven … */
+    bool sleeps;             /* … and others are left alone: floods are withheld (floods_send) */
     struct session *rx[MESH_RECEIVE_MAX]; /* may receive */
     size_t rx_count;
     struct endpoint relays[RELAYS_MAX]; /* whose envelopes its datagrams may come in */

@@ -18,7 +18,8 @@ void mesh_on_lanes(struct mesh *m, uint32_t slot, uint64_t now_us)
     for (unsigned i = 0; i < p->link_count; i++)
         if (link_keychain(p->links[i]))
             keychain_warm(link_keychain(p->links[i]), now_us);
-    peer_look_at_data(p, mesh_floods_of(p), now_us);
+    const struct flood_counts floods = mesh_floods_of(p);
+    peer_look_at_data(p, &floods, &m->flood_turns, now_us);
     mesh_poll_paths(m, p, now_us);
 }
 

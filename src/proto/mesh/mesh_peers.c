@@ -83,10 +83,10 @@ void mesh_set_given_addresses(struct mesh *m, const struct node_id *id, const st
     mesh_tick(m, now_us);
 }
 
-uint32_t mesh_floods_of(const struct peer *p)
+struct flood_counts mesh_floods_of(const struct peer *p)
 {
     const struct mesh_floods *floods = &p->mesh->config.floods;
-    return floods->count ? floods->count(floods->context, p->slot) : 0;
+    return floods->count ? floods->count(floods->context, p->slot) : (struct flood_counts){0};
 }
 
 bool mesh_may_be_named(const struct mesh *m, const struct addr *a)

@@ -21,7 +21,7 @@ int mesh_add_peer(struct mesh *m, const struct node_id *id, struct peer **out) m
 void mesh_forget_peer(struct mesh *m, struct peer *p);
 
 /* Frames to groups or unknown addresses that were exchanged with it: struct mesh_floods. */
-uint32_t mesh_floods_of(const struct peer *p);
+struct flood_counts mesh_floods_of(const struct peer *p);
 
 /* What others name must be able to be another machine's; what a person gives or a packet came from need not. */
 bool mesh_may_be_named(const struct mesh *m, const struct addr *a);

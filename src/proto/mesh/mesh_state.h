@@ -115,11 +115,12 @@ struct mesh {
     struct node_id relay_nodes[MESH_RELAY_NODES_MAX]; /* … which are these, */
     unsigned relay_node_count;                        /* … so many */
     struct dial_turns turns;                          /* of the members of a full mesh, … */
-    struct bucket member_asks;   /* … who are looked for in directories so often, … */
-    struct bucket member_sought; /* … whose turn frames hurry so often, … */
-    uint64_t member_came_us;     /* … and when one that was apart last dialled us */
-    uint64_t expired_us;         /* when we last looked for channels of ours that nobody uses */
-    struct mesh_gossip gossip;   /* records that are passed on */
+    struct bucket member_asks;      /* … who are looked for in directories so often, … */
+    struct bucket member_sought;    /* … whose turn frames hurry so often, … */
+    struct flood_turns flood_turns; /* of peers whose paths sleep, and floods wake */
+    uint64_t member_came_us;        /* … and when one that was apart last dialled us */
+    uint64_t expired_us;            /* when we last looked for channels of ours that nobody uses */
+    struct mesh_gossip gossip;      /* records that are passed on */
     uint64_t last_conn;
     uint64_t ticked_us;               /* when mesh_tick last ran */
     struct fragment_table *fragments; /* of CONTROL datagrams */

@@ -146,7 +146,8 @@ static void tick_peer(struct mesh *m, struct peer *p, uint64_t now_us)
 {
     peer_on_tick(p, now_us);
     mesh_tick_links(m, p, now_us);
-    peer_look(p, mesh_floods_of(p), now_us);
+    const struct flood_counts floods = mesh_floods_of(p);
+    peer_look(p, &floods, &m->flood_turns, now_us);
     mesh_update_pairs(m, p);
     mesh_update_relaying(m, p);
     if (mesh_relay_needs(p))

@@ -27,6 +27,7 @@ void mesh_forward(const struct mesh *m, uint32_t slot, struct mesh_forward *out)
     *out = (struct mesh_forward){.tx = p ? peer_send_session(p) : NULL};
     if (out->tx) {
         out->path = path_best(p->paths);
+        out->sleeps = path_sleeps(p->paths);
         out->relay_count = path_relays(p->paths, out->relays);
     }
     for (unsigned i = 0; p && i < p->link_count; i++)

@@ -358,6 +358,11 @@ bool path_is_quiet(const struct path_set *set)
     return set->quiet || path_quiet_waking(set);
 }
 
+bool path_sleeps(const struct path_set *set)
+{
+    return set->quiet;
+}
+
 bool path_is_backed(const struct path_set *set)
 {
     return set->backed;

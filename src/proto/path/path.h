@@ -243,6 +243,9 @@ bool path_is_active(const struct path_set *set);
 /* Nothing flows, and paths are left alone that otherwise might carry. */
 bool path_is_quiet(const struct path_set *set);
 
+/* As path_is_quiet, and those are not being asked yet, either. A change of it is one of the best path to path_poll. */
+bool path_sleeps(const struct path_set *set);
+
 /* None is left alone before config.quiet_us have passed: something else than data needs them. */
 void path_stay_awake(struct path_set *set, uint64_t now_us);
 

@@ -59,6 +59,7 @@ void path_quiet_update(struct path_set *set, uint64_t now_us)
         warm && !set->active && set->config.quiet_us && now_us >= set->flowed_us + set->config.quiet_us;
     if (set->quiet && !quiet)
         wake(set, now_us);
+    set->dirty |= set->quiet != quiet; /* path_sleeps */
     set->quiet = quiet;
     for (struct path_entry *e = set->first; quiet && e; e = e->next)
         if (path_tier(e) < path_tier(warm))

@@ -301,42 +301,47 @@ static void look_for_silence(struct peer *p, uint64_t rx_datagrams, bool flowing
     p->stats.rx_seen = rx_datagrams;
 }
 
-/* Each flooded frame accounts for one datagram. One that took several, or a burst, is data like any other; so is what was
- * counted before the first look at a new peer. */
-static bool flows(struct peer *p, uint64_t datagrams, uint32_t floods, uint64_t now_us)
+/* A flooded frame that took several datagrams is data like any other. */
+static bool flows(struct peer *p, uint64_t datagrams, const struct flood_counts *floods,
+                  struct flood_turns *turns, uint64_t now_us)
 {
-    static const struct bucket_rate rate = {PEER_FLOODS_US, PEER_FLOODS_BURST};
     uint64_t came = datagrams - p->stats.data_seen;
-    uint32_t flooded = floods - p->stats.floods_seen;
+    bool data = came > flood_watch_passed(&p->stats.floods, floods);
     p->stats.data_seen = datagrams;
-    p->stats.floods_seen = floods;
-    bool few = bucket_take(&p->stats.floods, &rate, flooded, now_us);
-    if (came > (few ? flooded : 0))
+    if (flood_watch_look(&p->stats.floods, turns, floods, path_sleeps(p->paths), now_us) || data)
         p->stats.active_until_us = now_us + ACTIVE_US;
     return now_us < p->stats.active_until_us;
 }
 
-void peer_look_at_data(struct peer *p, uint32_t floods, uint64_t now_us)
+static void look_by(struct peer *p, uint64_t at_us)
+{
+    uint64_t turn_us = flood_watch_deadline(&p->stats.floods);
+    p->stats.look_at_us = at_us < turn_us ? at_us : turn_us;
+}
+
+void peer_look_at_data(struct peer *p, const struct flood_counts *floods, struct flood_turns *turns,
+                       uint64_t now_us)
 {
     struct peer_totals totals;
     uint64_t datagrams;
     sum(p, &totals, &datagrams);
-    path_set_active(p->paths, flows(p, datagrams, floods, now_us), now_us);
+    path_set_active(p->paths, flows(p, datagrams, floods, turns, now_us), now_us);
+    look_by(p, p->stats.look_at_us);
 }
 
-void peer_look(struct peer *p, uint32_t floods, uint64_t now_us)
+void peer_look(struct peer *p, const struct flood_counts *floods, struct flood_turns *turns, uint64_t now_us)
 {
     if (now_us < p->stats.look_at_us)
         return;
     struct peer_totals totals;
     uint64_t datagrams;
     sum(p, &totals, &datagrams);
-    bool active = flows(p, datagrams, floods, now_us);
+    bool active = flows(p, datagrams, floods, turns, now_us);
     look_for_silence(p, totals.rx_datagrams, active, now_us);
     if (peer_path_answers(p))
         p->dial.renew_wait_us = 0;
     path_set_active(p->paths, active, now_us);
-    p->stats.look_at_us = now_us + (active && path_is_backed(p->paths) ? LOOK_OFTEN_US : LOOK_US);
+    look_by(p, now_us + (active && path_is_backed(p->paths) ? LOOK_OFTEN_US : LOOK_US));
     unsigned slot = (unsigned)(now_us / LOSS_SLOT_US % PEER_LOSS_SLOTS);
     if (slot != p->stats.loss_at) {
         p->stats.loss_at = slot;

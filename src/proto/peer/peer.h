@@ -9,6 +9,7 @@
 #include "base/id.h"
 #include "proto/peer/allowance.h"
 #include "proto/peer/dial_turns.h"
+#include "proto/peer/flood_watch.h"
 #include "proto/peer/reach.h"
 #include "proto/peer/relay_places.h"
 #include "proto/peer/trunk_plan.h"
@@ -104,11 +105,10 @@ struct peer {
 
     struct {
         uint64_t rx_bytes, tx_bytes, rx_datagrams, rx_expected, datagrams; /* of sessions that are gone */
-        uint64_t data_seen;   /* datagrams at the last look: did data flow? … */
-        uint32_t floods_seen; /* … and frames that were flooded … */
-        struct bucket floods; /* … which are none, so many of them … */
-        uint64_t rx_seen;     /* … and of those that arrived … */
-        uint64_t came[2];     /* … how many did between the last two, and between those before */
+        uint64_t data_seen;        /* datagrams at the last look: did data flow? … */
+        struct flood_watch floods; /* … or were they to everybody … */
+        uint64_t rx_seen;          /* … and of those that arrived … */
+        uint64_t came[2];          /* … how many did between the last two, and between those before */
         uint64_t active_until_us, look_at_us;
         uint64_t loss_received[PEER_LOSS_SLOTS], loss_expected[PEER_LOSS_SLOTS];
         unsigned loss_at;
@@ -251,15 +251,11 @@ void peer_totals(const struct peer *p, struct peer_totals *out);
 uint64_t peer_sent(const struct peer *p);
 uint64_t peer_received(const struct peer *p);
 
-/* Frames to groups or unknown addresses, exchanged with one peer, that are no data: what machines say to everybody of
- * themselves. More of them are, and wake quiet paths. */
-#define PEER_FLOODS_US    500000ull /* one in so long … */
-#define PEER_FLOODS_BURST 32        /* … and so many at once */
+/* Tells the paths whether data flows: when some may have begun to. Floods are data when they are many, for paths that sleep
+ * one peer after the other: turns are of all peers. */
+void peer_look_at_data(struct peer *p, const struct flood_counts *floods, struct flood_turns *turns,
+                       uint64_t now_us);
 
-/* Tells the paths whether data flows: when some may have begun to. */
-void peer_look_at_data(struct peer *p, uint32_t floods, uint64_t now_us);
-
-/* Looks at the counters: tells the paths whether data flows, or has ceased to come, and keeps the loss figures. floods counts
- * frames to groups or unknown addresses, both ways, modulo 2^32. About every 500 ms, and every 100 ms while data flows by a
- * path in whose place another could. */
-void peer_look(struct peer *p, uint32_t floods, uint64_t now_us);
+/* Looks at the counters: tells the paths whether data flows, or has ceased to come, and keeps the loss figures. About every
+ * 500 ms, and every 100 ms while data flows by a path in whose place another could. */
+void peer_look(struct peer *p, const struct flood_counts *floods, struct flood_turns *turns, uint64_t now_us);

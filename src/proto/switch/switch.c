@@ -4,13 +4,11 @@
 
 #include "proto/switch/switch.h"
 
-#include "base/bucket.h"
 #include "base/bytes.h"
 #include "proto/switch/fdb.h"
+#include "proto/switch/floods.h"
 #include "proto/switch/owners.h"
 #include <assert.h>
-#include <stdalign.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,20 +17,12 @@
 #define VLAN_ID_MASK   0x0fff
 #define GROUP_BIT      0x01 /* in the first byte of an address */
 
-static const struct bucket_rate storm_rate = {1000000ull / SWITCH_STORM_RATE, SWITCH_STORM_BURST};
-
-/* What one peer may flood, and what was, both ways; each in a cache line of its own, as several workers take from it. */
-struct storm {
-    alignas(64) struct bucket_shared bucket;
-    _Atomic uint32_t frames;
-};
-
 struct switch_table {
     struct fdb *fdb;
     struct owners *owners;
     bool pass_bpdus;
     unsigned peers;
-    struct storm *storms; /* by slot */
+    struct floods *floods;
 };
 
 int switch_new(unsigned peers, unsigned entries, const struct random_source *random,
@@ -45,13 +35,10 @@ int switch_new(unsigned peers, unsigned entries, const struct random_source *ran
     if (!sw)
         return ERR_NOMEM;
 
-    int err = ERR_NOMEM;
     sw->peers = peers;
-    sw->storms = aligned_alloc(alignof(struct storm), peers * sizeof(*sw->storms));
-    if (sw->storms) {
-        memset(sw->storms, 0, peers * sizeof(*sw->storms));
+    int err = floods_new(peers, &sw->floods);
+    if (!err)
         err = fdb_new(peers, entries, random, &sw->fdb);
-    }
     if (!err)
         err = owners_new(peers, random, &sw->owners);
     if (err) {
@@ -68,7 +55,7 @@ void switch_free(struct switch_table *sw)
         return;
     fdb_free(sw->fdb);
     owners_free(sw->owners);
-    free(sw->storms);
+    floods_free(sw->floods);
     free(sw);
 }
 
@@ -132,30 +119,28 @@ void switch_local(struct switch_table *sw, const uint8_t mac[6], uint64_t now_us
     (void)fdb_learn(sw->fdb, key, SWITCH_PORT_DEVICE, now_us);
 }
 
-void switch_flooded(struct switch_table *sw, uint32_t slot)
+bool switch_may_flood(struct switch_table *sw, uint32_t slot, bool sleeps, bool alone, uint64_t now_us)
 {
-    if (slot < sw->peers)
-        atomic_fetch_add_explicit(&sw->storms[slot].frames, 1, memory_order_relaxed);
+    return floods_send(sw->floods, slot, sleeps, alone, now_us);
 }
 
-uint32_t switch_floods(const struct switch_table *sw, uint32_t slot)
+struct flood_counts switch_floods(const struct switch_table *sw, uint32_t slot)
 {
-    return slot < sw->peers ? atomic_load_explicit(&sw->storms[slot].frames, memory_order_relaxed) : 0;
+    return floods_counts(sw->floods, slot);
 }
 
 /* Whether what is flooded here, and what is a bridge's own, may come in. */
 static enum drop admit(struct switch_table *sw, uint32_t slot, const struct switch_frame *f, uint64_t now_us)
 {
     if (f->dst[0] & GROUP_BIT) {
-        switch_flooded(sw, slot);
-        if (is_bpdu(f->dst) && !sw->pass_bpdus)
+        if (is_bpdu(f->dst) && !sw->pass_bpdus) {
+            floods_refuse(sw->floods, slot);
             return DROP_BPDU;
+        }
     } else if (fdb_find(sw->fdb, fdb_key(f->dst, f->vlan)) == SWITCH_PORT_DEVICE) {
         return DROP_NONE;
-    } else {
-        switch_flooded(sw, slot);
     }
-    return bucket_take_shared(&sw->storms[slot].bucket, &storm_rate, 1, now_us) ? DROP_NONE : DROP_STORM;
+    return floods_receive(sw->floods, slot, now_us) ? DROP_NONE : DROP_STORM;
 }
 
 enum drop switch_from_peer(struct switch_table *sw, uint32_t slot, const struct switch_frame *f,
@@ -233,7 +218,7 @@ void switch_forget(struct switch_table *sw, uint32_t slot)
     if (slot >= sw->peers)
         return;
     fdb_forget(sw->fdb, (int)slot);
-    atomic_store_explicit(&sw->storms[slot].bucket.full_us, 0, memory_order_relaxed);
+    floods_forget(sw->floods, slot);
 }
 
 void switch_age(struct switch_table *sw, uint64_t now_us)

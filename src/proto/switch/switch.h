@@ -27,6 +27,7 @@
 #define SWITCH_ADDRESSES_MAX 8  /* overlay addresses that a peer may announce */
 #define SWITCH_ASK_AGAIN_S   10 /* a question that comes again so soon is for everybody */
 
+struct flood_counts;
 struct switch_table;
 
 /* For peer slots 0..peers-1 and up to entries addresses: all peers together fill at most seven eighths of
@@ -70,12 +71,11 @@ void switch_local(struct switch_table *sw, const uint8_t mac[6], uint64_t now_us
 enum drop switch_from_peer(struct switch_table *sw, uint32_t slot, const struct switch_frame *f,
                            uint64_t now_us, enum drop *not_learned) must_check;
 
-/* A group or unknown frame was sent to the peer in slot. Any worker. */
-void switch_flooded(struct switch_table *sw, uint32_t slot);
+/* A group or unknown frame is there for the peer in slot. False: not now, as its paths sleep (floods_send). Any worker. */
+bool switch_may_flood(struct switch_table *sw, uint32_t slot, bool sleeps, bool alone, uint64_t now_us);
 
-/* How many such frames were exchanged with the peer in slot, both ways, so far; modulo 2^32, and of earlier peers there,
- * too. Any thread. */
-uint32_t switch_floods(const struct switch_table *sw, uint32_t slot);
+/* How many such frames were exchanged with the peer in slot so far, and withheld: floods.h. Any thread. */
+struct flood_counts switch_floods(const struct switch_table *sw, uint32_t slot);
 
 /* The port of an address: a slot, SWITCH_PORT_DEVICE or SWITCH_PORT_FLOOD. Any thread. */
 int switch_find(const struct switch_table *sw, const uint8_t mac[6], uint16_t vlan);

@@ -44,6 +44,7 @@ static const char *const names[DROP_COUNT] = {
     [DROP_RELAY_RATE] = "relay_rate",
     [DROP_RECORD] = "record",
     [DROP_BEACON] = "beacon",
+    [DROP_ASLEEP] = "asleep",
 };
 
 const char *drop_name(enum drop drop)
