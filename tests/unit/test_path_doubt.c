@@ -150,18 +150,41 @@ static void a_far_slower_path_is_left_after_ten_seconds_and_taken_again_when_it_
     net_free(p.net);
 }
 
-static void a_path_that_was_left_has_to_answer_each_probe_for_thirty_seconds(void **state)
+static struct pair left(uint64_t seed)
 {
-    (void)state;
-    struct pair p = flowing(10, 10 * MS);
+    struct pair p = flowing(seed, 10 * MS);
     p.direct->data_loss = LOSS_SCALE;
     assert_true(run_until(p.net, LEFT_WITHIN, best_is, p.uplink));
     p.direct->data_loss = 0;
-    for (unsigned i = 0; i < 10; i++) {
-        assert_false(run_until(p.net, 20 * SECOND, best_is, p.direct));
-        p.direct->mute = true;
-        assert_false(run_until(p.net, 1200 * MS, best_is, p.direct)); /* one probe is lost */
-        p.direct->mute = false;
+    return p;
+}
+
+/* One probe is lost, or two. */
+static void lose_a_probe(const struct pair *p)
+{
+    p->direct->mute = true;
+    assert_false(run_until(p->net, 1200 * MS, best_is, p->direct));
+    p->direct->mute = false;
+}
+
+static void a_probe_that_is_lost_keeps_a_path_left_for_ten_seconds_more(void **state)
+{
+    (void)state;
+    struct pair p = left(10);
+    assert_false(run_until(p.net, 25 * SECOND, best_is, p.direct));
+    lose_a_probe(&p);
+    assert_false(run_until(p.net, 11 * SECOND, best_is, p.direct));
+    assert_true(run_until(p.net, 16 * SECOND, best_is, p.direct));
+    net_free(p.net);
+}
+
+static void a_path_that_loses_more_than_a_tenth_of_its_probes_stays_left(void **state)
+{
+    (void)state;
+    struct pair p = left(11);
+    for (unsigned i = 0; i < 30; i++) {
+        assert_false(run_until(p.net, 6 * SECOND, best_is, p.direct));
+        lose_a_probe(&p);
     }
     assert_true(run_until(p.net, PATH_DOUBT_US + 2 * SECOND, best_is, p.direct));
     net_free(p.net);
@@ -248,7 +271,8 @@ int main(void)
         cmocka_unit_test(no_loss_moves_anything_while_the_uplink_is_not_clean),
         cmocka_unit_test(what_a_busy_peer_had_no_time_for_moves_nothing),
         cmocka_unit_test(a_far_slower_path_is_left_after_ten_seconds_and_taken_again_when_it_is_fast),
-        cmocka_unit_test(a_path_that_was_left_has_to_answer_each_probe_for_thirty_seconds),
+        cmocka_unit_test(a_probe_that_is_lost_keeps_a_path_left_for_ten_seconds_more),
+        cmocka_unit_test(a_path_that_loses_more_than_a_tenth_of_its_probes_stays_left),
         cmocka_unit_test(a_doubted_path_carries_when_the_other_dies),
         cmocka_unit_test(what_arrives_by_a_doubted_path_does_not_bring_it_back),
         cmocka_unit_test(a_peer_that_lies_moves_its_own_data_ever_more_seldom),

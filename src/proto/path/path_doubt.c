@@ -84,6 +84,7 @@ void path_doubt_judge(struct path_set *set, enum path_verdict verdict, uint64_t 
 
 void path_doubt_on_lost(struct path_entry *e, uint64_t now_us)
 {
-    if (e->doubt.until_us > now_us && e->doubt.until_us < now_us + PATH_DOUBT_US)
-        e->doubt.until_us = now_us + PATH_DOUBT_US;
+    uint64_t most_us = now_us + PATH_DOUBT_US, later_us = e->doubt.until_us + PATH_DOUBT_LOST_US;
+    if (e->doubt.until_us > now_us && e->doubt.until_us < most_us)
+        e->doubt.until_us = later_us < most_us ? later_us : most_us;
 }
