@@ -14,7 +14,7 @@
 /* What failed and answers again has to do so for 10 s, after up to 8 s until it is tried (docs/PROTOCOL.md §9); of rounds there may
  * be one in 22 s alone (§19), and one may be lost; and where many datagrams
  * happened to be lost it is left for 30 s. */
-#define RETURN_US      (100 * USEC_PER_SEC)
+#define RETURN_US      (62 * USEC_PER_SEC)
 #define FLOWS_US       (USEC_PER_SEC * 3 / 2) /* some frames in a row may be lost */
 #define TICKS_MOST     2000                   /* of a node in a second */
 #define OUTPUTS        4096                   /* that ever wait at once */
