@@ -96,9 +96,10 @@ void *ring_peek(struct ring *r, size_t *len)
         return NULL;
     struct record *record = record_at(r, tail);
     if (record->gap) {
-        /* A gap is published together with the record behind it. */
-        atomic_store_explicit(&r->tail, tail + record->size, memory_order_release);
-        record = record_at(r, tail + record->size);
+        /* A gap is published together with the record behind it. Once it is released the writer may write there. */
+        tail += record->size;
+        atomic_store_explicit(&r->tail, tail, memory_order_release);
+        record = record_at(r, tail);
     }
     *len = record->len;
     return record + 1;
