@@ -194,10 +194,9 @@ static size_t put_batch(uint8_t *out, uint8_t ecn, const uint8_t *data, size_t s
 }
 
 /* A datagram of lane 0 for a receiver index that ends with this byte. */
-static void put_datagram(uint8_t *out, enum wire_type type, uint8_t index, size_t len)
+static void put_datagram(uint8_t *out, enum wire_type type, uint8_t lane, size_t len)
 {
-    const struct wire_header h = {
-        .type = (uint8_t)type, .lane = type == WIRE_DATA ? 0 : WIRE_LANE_CONTROL, .receiver = 0x100u + index};
+    const struct wire_header h = {.type = (uint8_t)type, .lane = lane, .receiver = 0x100u};
     memset(out, 7, len);
     wire_header_encode(&h, out);
 }
@@ -206,9 +205,10 @@ static void what_comes_goes_to_the_worker_of_its_lane_however_it_was_cut(void **
 {
     (void)state;
     static uint8_t datagrams[3000], stream[3 * 4000], got[UPLINK_MESSAGE_MAX];
+    static const uint8_t lanes[] = {0, WIRE_LANE_SPARSE, WIRE_LANE_CONTROL};
     size_t len = 0;
     for (uint8_t i = 0; i < 3; i++) {
-        put_datagram(datagrams, i < 2 ? WIRE_DATA : WIRE_PROBE, i, sizeof(datagrams));
+        put_datagram(datagrams, i < 2 ? WIRE_DATA : WIRE_PROBE, lanes[i], sizeof(datagrams));
         len += put_batch(stream + len, i, datagrams, 1000, sizeof(datagrams));
     }
     for (size_t at = 0; at < len; at += 77)
