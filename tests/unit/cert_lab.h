@@ -118,3 +118,20 @@ static inline struct slice lab_slice(const struct cert_bytes *b)
 {
     return (struct slice){b->der, b->len};
 }
+
+/* Of all tests of a program. */
+static struct cert_lab lab;
+
+static inline int cert_lab_setup(void **state)
+{
+    (void)state;
+    cert_lab_open(&lab);
+    return 0;
+}
+
+static inline int cert_lab_teardown(void **state)
+{
+    (void)state;
+    cert_lab_close(&lab);
+    return 0;
+}

@@ -14,22 +14,6 @@
 #include <cmocka.h>
 #include "cert_lab.h"
 
-static struct cert_lab lab;
-
-static int group_setup(void **state)
-{
-    (void)state;
-    cert_lab_open(&lab);
-    return 0;
-}
-
-static int group_teardown(void **state)
-{
-    (void)state;
-    cert_lab_close(&lab);
-    return 0;
-}
-
 static void assert_prefixes_equal(const struct addr_prefix *a, const struct addr_prefix *b, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -223,5 +207,5 @@ int main(void)
         cmocka_unit_test(one_altered_bit_anywhere_is_refused),
         cmocka_unit_test(what_is_cut_or_longer_is_refused),
     };
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, cert_lab_setup, cert_lab_teardown);
 }

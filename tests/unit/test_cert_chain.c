@@ -11,22 +11,6 @@
 #include <cmocka.h>
 #include "cert_lab.h"
 
-static struct cert_lab lab;
-
-static int group_setup(void **state)
-{
-    (void)state;
-    cert_lab_open(&lab);
-    return 0;
-}
-
-static int group_teardown(void **state)
-{
-    (void)state;
-    cert_lab_close(&lab);
-    return 0;
-}
-
 static const struct cert none;
 
 static enum cert_verdict judge_ca(const struct cert_bytes *b, uint64_t now, struct cert *out)
@@ -315,5 +299,5 @@ int main(void)
         cmocka_unit_test(nothing_is_renewed_after_the_end_of_the_ca),
         cmocka_unit_test(every_verdict_has_a_phrase_of_its_own),
     };
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, cert_lab_setup, cert_lab_teardown);
 }

@@ -14,22 +14,6 @@
 #include <cmocka.h>
 #include "cert_lab.h"
 
-static struct cert_lab lab;
-
-static int group_setup(void **state)
-{
-    (void)state;
-    cert_lab_open(&lab);
-    return 0;
-}
-
-static int group_teardown(void **state)
-{
-    (void)state;
-    cert_lab_close(&lab);
-    return 0;
-}
-
 /* Each makes one thing of a certificate wrong. */
 struct breach {
     const char *what;
@@ -269,5 +253,5 @@ int main(void)
         cmocka_unit_test(names_may_have_letters_digits_and_dashes),
         cmocka_unit_test(values_at_their_limits_are_sound),
     };
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, cert_lab_setup, cert_lab_teardown);
 }

@@ -19,22 +19,6 @@
 #include <openssl/x509v3.h>
 #include "cert_lab.h"
 
-static struct cert_lab lab;
-
-static int group_setup(void **state)
-{
-    (void)state;
-    cert_lab_open(&lab);
-    return 0;
-}
-
-static int group_teardown(void **state)
-{
-    (void)state;
-    cert_lab_close(&lab);
-    return 0;
-}
-
 static X509 *to_x509(const struct cert_bytes *b)
 {
     X509 *x = X509_new_ex(library_context(), NULL);
@@ -394,5 +378,5 @@ int main(void)
         cmocka_unit_test(lists_are_read_up_to_their_limits),
         cmocka_unit_test(x509_outside_the_profile_is_refused),
     };
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, cert_lab_setup, cert_lab_teardown);
 }

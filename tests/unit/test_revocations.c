@@ -11,7 +11,6 @@
 #include <cmocka.h>
 #include "cert_lab.h"
 
-static struct cert_lab lab;
 static struct cert issuer; /* as its chain was judged */
 static struct node_id ids[REVOCATIONS_MAX + 1];
 static uint8_t room[REVOCATIONS_LEN(REVOCATIONS_MAX)];
