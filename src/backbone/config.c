@@ -189,9 +189,8 @@ static const struct flag flags[] = {
      "off keeps every right and system call: for debugging (default on; off in a build with a sanitizer)",
      read_sandbox},
     {"config", "FILE",
-     "read flags from this file, as lines \"name = value\", as if they stood here: what follows on the "
-     "command "
-     "line replaces what it says",
+     "read flags from this file, lines \"name = value\", as if they stood here: what follows "
+     "on the command line replaces what it says",
      read_config},
     {"check", NULL, "read the flags and the file, say what is wrong with them and exit", read_check},
     {"v", NULL, "log registrations, and what HTTP clients do wrong", read_verbose},

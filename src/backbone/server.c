@@ -207,9 +207,7 @@ int server_run(struct backbone_config *config)
     char at[ADDR_TEXT_MAX];
     prepare_process(&ends);
     if (!notify_open())
-        log_warn("the service manager is not told how this server is, as its socket (NOTIFY_SOCKET) cannot "
-                 "be reached: "
-                 "%s",
+        log_warn("the service manager hears nothing of this server: its NOTIFY_SOCKET cannot be reached: %s",
                  strerror(errno));
     int err = listen_open(&config->listen, &s.sockets);
     if (!err && config->uplinks.relay_mbit)

@@ -2,13 +2,13 @@
 /* Stops at the first line that is wrong: what a later one says may depend on it. */
 #include "base/flags_file.h"
 
+#include "base/own_file.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 struct reading {
@@ -57,7 +57,9 @@ static char *next_line(char *text, int size, void *stream)
     if (len < 0)
         return NULL;
     r->number++;
-    if (strlen(r->line) != (size_t)len)
+    if (r->number > FLAGS_FILE_LINES_MAX)
+        refuse(r, "one too many: this is no configuration");
+    else if (strlen(r->line) != (size_t)len)
         refuse(r, "a zero byte: this is no text");
     else if (len > FLAGS_FILE_LINE_MAX || len >= size)
         refuse(r, "longer than %d bytes: shorten it, or give this flag on the command line",
@@ -91,20 +93,6 @@ static int take(void *user, const char *section, const char *name, const char *v
     return 0;
 }
 
-static const char *judge(int fd)
-{
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) != 0)
-        return strerror(errno);
-    if (!S_ISREG(st.st_mode))
-        return "it is no file";
-    if (st.st_size > FLAGS_FILE_MAX)
-        return "it is longer than 1 MiB: this is no configuration";
-    if (st.st_mode & (S_IWGRP | S_IWOTH))
-        return "others can write it: chmod go-w";
-    return st.st_uid == geteuid() || st.st_uid == 0 ? NULL : "it is another user's";
-}
-
 /* Reads an open file to its end, or to what is wrong. */
 static void read_lines(struct reading *r)
 {
@@ -121,16 +109,16 @@ static void read_lines(struct reading *r)
 const char *flags_file_read(const struct flags *f, const char *path, void *context)
 {
     struct reading r = {.flags = f, .context = context};
+    const char *unfit;
     if (reading)
         return "a file names no further file";
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    const char *unfit = judge(fd);
-    if (!unfit && !(r.file = fdopen(fd, "r")))
-        unfit = strerror(errno);
-    if (unfit) {
-        if (fd >= 0)
-            close(fd);
+    int fd = own_file_open(path, OWN_FILE_SHOWN, &unfit);
+    if (fd < 0)
         return unfit;
+    r.file = fdopen(fd, "r");
+    if (!r.file) {
+        close(fd);
+        return strerror(ENOMEM);
     }
     read_lines(&r);
     free(r.line);

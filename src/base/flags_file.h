@@ -6,8 +6,8 @@
 
 #include "base/flags.h"
 
-#define FLAGS_FILE_LINE_MAX 198     /* bytes of a line: inih's own bound, less its end */
-#define FLAGS_FILE_MAX      1048576 /* bytes of a file */
+#define FLAGS_FILE_LINE_MAX  198 /* bytes of a line: inih's own bound, less its end */
+#define FLAGS_FILE_LINES_MAX 10000
 
 /* Reads the file into context, line by line, as if its flags stood where this is called: a flag that comes later
  * replaces what it said. The file is a regular one, of this user or root, that nobody else may write. NULL, or what is

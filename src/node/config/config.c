@@ -409,9 +409,8 @@ static const struct flag flags[] = {
 
     {NULL, NULL, "Running", NULL},
     {"config", "FILE",
-     "read flags from this file, as lines \"name = value\", as if they stood here: what follows on the "
-     "command "
-     "line replaces what it says",
+     "read flags from this file, lines \"name = value\", as if they stood here: what follows "
+     "on the command line replaces what it says",
      read_config},
     {"check", NULL, "read the flags and the file, say what is wrong with them and exit", read_check},
     {"netcheck", NULL,

@@ -84,8 +84,7 @@ int control_run(const struct config *config)
     if (config->netcheck)
         return control_netcheck(n);
     if (!notify_open())
-        log_warn("the service manager is not told how this node is, as its socket (NOTIFY_SOCKET) cannot be "
-                 "reached: %s",
+        log_warn("the service manager hears nothing of this node: its NOTIFY_SOCKET cannot be reached: %s",
                  strerror(errno));
     if (!load_identity(config, &n->identity, &n->key_made))
         return EXIT_FAILURE;
