@@ -39,12 +39,13 @@ static void add_fact(struct table *t, const char *label, char *text)
 static char *device_text(const json_t *node)
 {
     double workers = nodes_number(node, "workers");
-    const char *backend = nodes_text(node, "aead_backend");
+    const char *backend = nodes_text(node, "aead_backend"), *reason = nodes_text(node, "aead_reason");
     char *out = NULL;
     bool down = json_is_false(json_object_get(node, "device_up"));
-    if (asprintf(&out, "%s%s, MTU %.0f, %.0f worker%s, %s%s%s%s", nodes_text(node, "device"),
+    if (asprintf(&out, "%s%s, MTU %.0f, %.0f worker%s, %s%s%s%s%s%s%s", nodes_text(node, "device"),
                  down ? " (down: no frame passes)" : "", nodes_number(node, "mtu"), workers,
                  workers == 1 ? "" : "s", nodes_text(node, "aead"), backend[0] ? " by " : "", backend,
+                 reason[0] ? " (" : "", reason, reason[0] ? ")" : "",
                  json_is_true(json_object_get(node, "public")) ? ", public" : "") < 0)
         abort();
     return out;

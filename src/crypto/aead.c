@@ -8,11 +8,13 @@
 #include "crypto/aead_choice.h"
 #include "crypto/secret.h"
 #include <limits.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
 #include <string.h>
-#if defined(__aarch64__)
-#include <asm/hwcap.h>
-#include <sys/auxv.h>
-#endif
+
+/* Of OpenSSL's arm_arch.h. */
+#define ARMCAP_AES   (1U << 2)
+#define ARMCAP_PMULL (1U << 5)
 
 const char *aead_suite_name(enum aead_suite suite)
 {
@@ -71,14 +73,21 @@ const char *aead_backend_name(enum aead_suite suite)
     return backend ? backend->name() : "none";
 }
 
+/* What OpenSSL takes on ARM, "OPENSSL_armcap=0xbd": of the CPU, or of the environment's variable of that name. */
+bool aead_armcap_has_aes(const char *settings)
+{
+    static const char label[] = "OPENSSL_armcap=";
+    const char *at = settings ? strstr(settings, label) : NULL;
+    unsigned long caps = at ? strtoul(at + sizeof(label) - 1, NULL, 16) : 0;
+    return (caps & ARMCAP_AES) && (caps & ARMCAP_PMULL);
+}
+
 bool aead_cpu_has_aes(void)
 {
 #if defined(__x86_64__)
     return __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul");
 #elif defined(__aarch64__)
-    unsigned long caps = getauxval(AT_HWCAP);
-
-    return (caps & HWCAP_AES) && (caps & HWCAP_PMULL);
+    return aead_armcap_has_aes(OPENSSL_info(OPENSSL_INFO_CPU_SETTINGS));
 #else
     return false;
 #endif

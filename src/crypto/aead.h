@@ -50,8 +50,12 @@ void aead_choose_by(enum aead_choice how);
  * that is no suite. The first call of this or of aead_new tries them, which takes some milliseconds. */
 const char *aead_backend_name(enum aead_suite suite);
 
-/* True when this CPU has AES and carry-less multiply instructions, so that AES-256-GCM is the faster one. */
+/* True when this CPU has AES and carry-less multiply instructions, so that AES-256-GCM is the faster one. On ARM as
+ * OpenSSL sees it, which takes none with OPENSSL_armcap=0 in the environment. */
 bool aead_cpu_has_aes(void);
+
+/* The same of what OpenSSL says of an ARM CPU (OPENSSL_INFO_CPU_SETTINGS). */
+bool aead_armcap_has_aes(const char *settings);
 
 /* A context that can both seal and open. The caller frees *out. */
 int aead_new(enum aead_suite suite, const uint8_t key[AEAD_KEY_LEN], struct aead **out) must_check;

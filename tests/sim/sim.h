@@ -82,6 +82,7 @@ struct sim_node {
     struct byte_rates *rates;
     unsigned passed; /* datagrams that it relayed */
     enum carriers carriers;
+    enum aead_policy aead; /* of its next start */
     uint64_t features_off; /* of its next start */
     bool full_mesh;        /* likewise */
     uint64_t control_idle_us, quiet_us;

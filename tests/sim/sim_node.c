@@ -56,6 +56,7 @@ static void start(struct sim_node *n, bool is_public, uint64_t ratchet_us, uint6
                                        .rehandshake_us = rehandshake_us,
                                        .local_max = 1472,
                                        .carriers = n->carriers,
+                                       .aead = n->aead,
                                        .sides = SIDES_MAX,
                                        .desk = n->desk,
                                        .features_off = n->features_off,

@@ -280,6 +280,45 @@ static void a_stranger_is_refused_and_both_are_told(void **state)
     sim_free(p.sim);
 }
 
+/* By whichever side's refusal came first, and in the same words. */
+static bool told_once(const struct sim_node *n, bool refused)
+{
+    static const char words[] = "the other ChaCha20-Poly1305 alone";
+    unsigned both = n->notes[MESH_NOTICE_REFUSED] + n->notes[MESH_NOTICE_REFUSED_US];
+    return n->notes[MESH_NOTICE_FAILED] == 0 && both == refused &&
+           (!refused || strstr(n->last_note[MESH_NOTICE_REFUSED], words) ||
+            strstr(n->last_note[MESH_NOTICE_REFUSED_US], words));
+}
+
+/* What one side alone can be given both can have; with two sides alone each says once why not. */
+static void an_aead_of_one_side_is_taken_and_two_are_refused_in_one_line_each(void **state)
+{
+    (void)state;
+    static const struct {
+        enum aead_policy a, b;
+        const char *suite; /* NULL: none */
+    } cases[] = {{AEAD_AES_ALONE, AEAD_AUTO, "AES-256-GCM"},
+                 {AEAD_AUTO, AEAD_CHACHA_ALONE, "ChaCha20-Poly1305"},
+                 {AEAD_AES_ALONE, AEAD_CHACHA_ALONE, NULL},
+                 {AEAD_CHACHA_ALONE, AEAD_AES_ALONE, NULL}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+        struct mesh_peer peer;
+        p.a->aead = cases[i].a, p.b->aead = cases[i].b;
+        sim_start_anew(p.a);
+        sim_start_anew(p.b);
+        assert_int_equal(mesh_allow(p.b->mesh, identity_id(p.a->identity)), 0);
+        sim_connect(p.a, p.b, NULL);
+        sim_run(p.sim, cases[i].suite ? 3 * SECOND : 120 * SECOND, exchange, &p);
+        assert_int_equal(sim_connected(p.a, p.b), cases[i].suite != NULL);
+        assert_true(sim_peer(p.a, p.b, &peer));
+        assert_non_null(strstr(cases[i].suite ? peer.suite : peer.error,
+                               cases[i].suite ? cases[i].suite : "no common AEAD"));
+        assert_true(told_once(p.a, !cases[i].suite) && told_once(p.b, !cases[i].suite));
+        sim_free(p.sim);
+    }
+}
+
 static void an_allowed_id_is_no_stranger(void **state)
 {
     (void)state;
@@ -1292,6 +1331,7 @@ int main(void)
         cmocka_unit_test(a_peer_in_haste_does_not_set_the_pace_of_key_changes),
         cmocka_unit_test(key_changes_survive_loss_and_reordering),
         cmocka_unit_test(a_stranger_is_refused_and_both_are_told),
+        cmocka_unit_test(an_aead_of_one_side_is_taken_and_two_are_refused_in_one_line_each),
         cmocka_unit_test(an_allowed_id_is_no_stranger),
         cmocka_unit_test(another_key_than_the_one_dialled_is_refused),
         cmocka_unit_test(a_peer_at_no_address_is_told_of_in_one_stable_line),

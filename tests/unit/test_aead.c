@@ -4,6 +4,7 @@
 
 #include "crypto/aead_backend.h"
 #include "crypto/aead_choice.h"
+#include "crypto/aead_policy.h"
 
 #include <stdarg.h>
 #include <setjmp.h>
@@ -412,6 +413,33 @@ static void suites_have_their_standard_names(void **state)
     assert_string_equal(aead_suite_name((enum aead_suite)9), "unknown");
 }
 
+static void a_policy_offers_what_it_takes_and_says_why(void **state)
+{
+    (void)state;
+    uint8_t offer[AEAD_OFFER_MAX];
+    assert_int_equal(aead_policy_offer(AEAD_AES_ALONE, offer), 1);
+    assert_int_equal(offer[0], AEAD_AES_256_GCM);
+    assert_string_equal(aead_policy_reason(AEAD_AES_ALONE), "-aead aes");
+    assert_int_equal(aead_policy_offer(AEAD_CHACHA_ALONE, offer), 1);
+    assert_int_equal(offer[0], AEAD_CHACHA20_POLY1305);
+    assert_string_equal(aead_policy_reason(AEAD_CHACHA_ALONE), "-aead chacha20");
+    assert_int_equal(aead_policy_offer(AEAD_AUTO, offer), 2);
+    assert_int_equal(offer[0], aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305);
+    assert_int_equal(offer[0] + offer[1], AEAD_AES_256_GCM + AEAD_CHACHA20_POLY1305);
+    assert_int_equal(strstr(aead_policy_reason(AEAD_AUTO), "no AES") == NULL, aead_cpu_has_aes());
+}
+
+static void an_arm_cpu_has_aes_when_openssl_takes_it(void **state)
+{
+    (void)state;
+    assert_true(aead_armcap_has_aes("OPENSSL_armcap=0xbd"));
+    assert_false(aead_armcap_has_aes("OPENSSL_armcap=0x0 env:0"));
+    assert_false(aead_armcap_has_aes("OPENSSL_armcap=0x9d")); /* no PMULL */
+    assert_false(aead_armcap_has_aes("OPENSSL_armcap=0xb9")); /* no AES */
+    assert_false(aead_armcap_has_aes("N/A"));
+    assert_false(aead_armcap_has_aes(NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -429,6 +457,8 @@ int main(void)
         cmocka_unit_test(suite_without_encryption_cannot_be_agreed_on),
         cmocka_unit_test(common_suite_is_what_the_slower_side_puts_first),
         cmocka_unit_test(suites_have_their_standard_names),
+        cmocka_unit_test(a_policy_offers_what_it_takes_and_says_why),
+        cmocka_unit_test(an_arm_cpu_has_aes_when_openssl_takes_it),
     };
     return cmocka_run_group_tests(tests, find_ciphers, NULL);
 }

@@ -321,6 +321,18 @@ static void the_cipher_library_is_chosen_by_name(void **state)
     assert_refused("auto, openssl or measure", "-cipher-library", "ipsec-mb");
 }
 
+static void the_aead_is_chosen_by_name(void **state)
+{
+    (void)state;
+    assert_taken("-workers", "1");
+    assert_int_equal(config.aead, AEAD_AUTO);
+    assert_taken("-aead", "aes");
+    assert_int_equal(config.aead, AEAD_AES_ALONE);
+    assert_taken("-aead=chacha20");
+    assert_int_equal(config.aead, AEAD_CHACHA_ALONE);
+    assert_refused("auto, aes or chacha20", "-aead", "AES");
+}
+
 static void the_sandbox_is_on_unless_told(void **state)
 {
     (void)state;
@@ -580,10 +592,12 @@ static void a_file_stands_for_flags(void **state)
 static void help_names_every_flag_but_the_hidden(void **state)
 {
     static const char *const names[] = {
-        "keydir", "generate-keys", "backbone", "ip",      "port",    "udp-port", "control-port",   "tap",
-        "tap-ip", "tap-netmask",   "tap-mtu",  "public",  "connect", "allow",    "profile",        "v",
-        "name",   "run",           "help",     "version", "workers", "sandbox",  "cipher-library", "carrier",
-        "relay",  "relay-rate",    "portmap",  "lan",     "config",  "check"};
+        "keydir",       "generate-keys", "backbone", "ip",          "port",           "udp-port",
+        "control-port", "tap",           "tap-ip",   "tap-netmask", "tap-mtu",        "public",
+        "connect",      "allow",         "profile",  "v",           "name",           "run",
+        "help",         "version",       "workers",  "sandbox",     "cipher-library", "carrier",
+        "relay",        "relay-rate",    "portmap",  "lan",         "config",         "check",
+        "aead"};
     (void)state;
     const char *const words[] = {"shadowmesh-l2", "--help", NULL};
     assert_int_equal(parse_words(stdout, words), FLAGS_EXIT_OK);
@@ -627,6 +641,7 @@ int main(void)
         cmocka_unit_test(a_node_relays_when_told_at_a_rate),
         cmocka_unit_test(router_is_asked_for_ports_unless_that_is_off),
         cmocka_unit_test(the_cipher_library_is_chosen_by_name),
+        cmocka_unit_test(the_aead_is_chosen_by_name),
         cmocka_unit_test(the_sandbox_is_on_unless_told),
         cmocka_unit_test(workers_are_counted_by_the_machine_unless_told),
         cmocka_unit_test(backbone_is_an_http_url),

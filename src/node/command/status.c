@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/vault.h"
-#include "crypto/aead.h"
+#include "crypto/aead_policy.h"
 #include "crypto/identity.h"
 #include "net/sandbox.h"
 #include "node/backbones/backbones.h"
@@ -177,18 +177,19 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
 {
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
     unsigned overlay_count = device_addresses(s->device, overlay, MESSAGE_ADDRS_MAX);
-    enum aead_suite suite = aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305;
+    enum aead_suite suite = aead_policy_first(s->config->aead);
     return json_pack(
-        "{s:o, s:s, s:s, s:i, s:o, s:i, s:s, s:s, s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:o, s:o, "
+        "{s:o, s:s, s:s, s:i, s:o, s:i, s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:o, s:o, "
         "s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}",
         "id", describe_id(identity_id(s->identity)), "name", s->config->name, "device",
         device_tap(s->device)->name, "mtu", (int)device_mtu(s->device), "addresses",
         prefixes(overlay, overlay_count), "workers", (int)workers_bulk(s->workers), "aead",
-        aead_suite_name(suite), "aead_backend", aead_backend_name(suite), "version", SHADOWMESH_VERSION,
-        "uptime_s", (json_int_t)((now_us - s->started_us) / USEC_PER_SEC), "backbone",
-        describe_first(s, now_us), "reflexive", describe_addr(addresses_mapped(s->addresses)), "port",
-        (int)s->config->port, "control_port", (int)s->config->control_port, "public", s->config->is_public,
-        "peers", describe_peers(s, now_us), "drops", describe_drops(s), "frames", describe_frames(s->workers),
+        aead_suite_name(suite), "aead_backend", aead_backend_name(suite), "aead_reason",
+        aead_policy_reason(s->config->aead), "version", SHADOWMESH_VERSION, "uptime_s",
+        (json_int_t)((now_us - s->started_us) / USEC_PER_SEC), "backbone", describe_first(s, now_us),
+        "reflexive", describe_addr(addresses_mapped(s->addresses)), "port", (int)s->config->port,
+        "control_port", (int)s->config->control_port, "public", s->config->is_public, "peers",
+        describe_peers(s, now_us), "drops", describe_drops(s), "frames", describe_frames(s->workers),
         "key_memory", describe_key_memory(), "sandbox", describe_sandbox(s->sandbox), "warnings",
         describe_warnings(s, now_us), "device_up", device_up(s->device), "nat", describe_nats(s->addresses),
         "backbones", describe_backbones(s, now_us), "relay", describe_relaying(s), "port_mappings",

@@ -269,6 +269,20 @@ static const char *read_cipher_library(void *context, const char *text)
     return "is unknown: give auto, openssl or measure";
 }
 
+static const char *read_aead(void *context, const char *text)
+{
+    static const char *const names[] = {
+        [AEAD_AUTO] = "auto", [AEAD_AES_ALONE] = "aes", [AEAD_CHACHA_ALONE] = "chacha20"};
+    struct parse *p = context;
+    for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            p->config->aead = (enum aead_policy)i;
+            return NULL;
+        }
+    }
+    return "is unknown: give auto, aes or chacha20";
+}
+
 static const char *read_sandbox(void *context, const char *text)
 {
     struct parse *p = context;
@@ -419,6 +433,10 @@ static const struct flag flags[] = {
      read_netcheck},
     {"run", "DIR", "folder of the API socket (default /run/shadowmesh)", read_run},
     {"workers", "N", "data threads, 1 to 8 (default one per CPU)", read_workers},
+    {"aead", "KIND",
+     "what frames may be sealed with: auto, aes or chacha20; alone, it refuses peers that have not got it "
+     "(default auto: AES-256-GCM where both CPUs have instructions for it)",
+     read_aead},
     {"cipher-library", "NAME",
      "what seals frames: auto, openssl, or measure, "
      "which takes the faster one at this start (default auto)",

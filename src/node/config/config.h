@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/flags.h"
 #include "base/id.h"
-#include "crypto/aead.h"
+#include "crypto/aead_policy.h"
 #include "proto/path/endpoint.h"
 #include <net/if.h>
 #include <stdbool.h>
@@ -72,6 +72,7 @@ struct config {
     bool is_public, verbose, profile;
     bool full_mesh; /* -mesh: those of -allow are dialled, too */
     enum aead_choice cipher_library;
+    enum aead_policy aead;  /* -aead */
     enum carriers carriers; /* -carrier */
     unsigned relay_mbit;    /* -relay, -relay-rate; 0: it relays for nobody */
     bool portmap;           /* -portmap auto: the router is asked to map our ports */

@@ -5,7 +5,7 @@
 #include "node/control/control_start.h"
 
 #include "base/clock.h"
-#include "crypto/aead.h"
+#include "crypto/aead_policy.h"
 #include "crypto/secret.h"
 #include "net/process.h"
 #include "node/control/cage.h"
@@ -86,8 +86,9 @@ static bool open_device(struct node *n)
 static void choose_cipher(const struct config *c)
 {
     aead_choose_by(c->cipher_library);
-    enum aead_suite suite = aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305;
-    log_info("frames are sealed with %s by %s", aead_suite_name(suite), aead_backend_name(suite));
+    enum aead_suite suite = aead_policy_first(c->aead);
+    log_info("frames are sealed with %s by %s: %s", aead_suite_name(suite), aead_backend_name(suite),
+             aead_policy_reason(c->aead));
 }
 
 static struct flood_counts count_floods(const void *context, uint32_t slot)
@@ -119,6 +120,7 @@ static bool open_mesh(struct node *n)
                                  .quiet_us = c->quiet_s * USEC_PER_SEC,
                                  .local_max = device_underlay_max(n->device),
                                  .carriers = c->carriers,
+                                 .aead = c->aead,
                                  .sides = SIDES_MAX,
                                  .desk = n->relaying.desk,
                                  .filter = filter_of(&n->filter),

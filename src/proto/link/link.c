@@ -114,19 +114,35 @@ static void name_suite(struct link *l, enum aead_suite aead)
              l->fresh_root ? "" : ", first keys without a fresh share: its version is older");
 }
 
+static bool has_common_version(const struct link *l)
+{
+    return l->theirs.version_min <= MESSAGE_VERSION && l->theirs.version_max >= MESSAGE_VERSION;
+}
+
+static enum aead_suite common_suite(const struct link *l)
+{
+    return aead_common(l->mine.aeads, l->mine.aead_count, l->theirs.aeads, l->theirs.aead_count);
+}
+
+const char *link_difference(const struct link *l)
+{
+    if (!has_common_version(l))
+        return "no common protocol version: one of the two programs is too old";
+    if (!common_suite(l))
+        return "no common AEAD: one side takes AES-256-GCM alone, the other ChaCha20-Poly1305 alone (-aead)";
+    return NULL;
+}
+
 int link_key(struct link *l, const struct keychain_config *config, const struct keychain_ops *ops,
              uint64_t now_us)
 {
-    if (l->theirs.version_min > MESSAGE_VERSION || l->theirs.version_max < MESSAGE_VERSION) {
-        link_refuse(l, REFUSE_VERSION, "no common protocol version: one of the two programs is too old");
+    const char *differs = link_difference(l);
+    if (differs) {
+        link_refuse(l, has_common_version(l) ? REFUSE_AEAD : REFUSE_VERSION, differs);
         return ERR_UNSUPPORTED;
     }
     struct keychain_config chosen = *config;
-    chosen.suite = aead_common(l->mine.aeads, l->mine.aead_count, l->theirs.aeads, l->theirs.aead_count);
-    if (!chosen.suite) {
-        link_refuse(l, REFUSE_AEAD, "no common AEAD");
-        return ERR_UNSUPPORTED;
-    }
+    chosen.suite = common_suite(l);
     chosen.opener = l->opener;
     chosen.tx_lanes = l->mine.lanes;
     chosen.rx_lanes = l->theirs.lanes;

@@ -86,6 +86,9 @@ const struct node_id *link_peer_id(const struct link *l);
 int link_greet(struct link *l, const struct hello *mine) must_check;
 void link_refuse(struct link *l, enum refuse_code code, const char *text);
 
+/* After KEYABLE: why the two HELLOs agree on no version or no AEAD, in words for both sides' persons; NULL: they agree. */
+const char *link_difference(const struct link *l);
+
 /* After KEYABLE: derives the keys, tells the peer READY. config's suite and lanes are chosen here; opener, slot
  * and ratchet time are the caller's. Returns 0, or an error:
  * REFUSE_VERSION and REFUSE_AEAD were then sent. */

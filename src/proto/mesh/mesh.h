@@ -8,6 +8,7 @@
 #include "base/addr.h"
 #include "base/id.h"
 #include "base/random.h"
+#include "crypto/aead_policy.h"
 #include "crypto/identity.h"
 #include "proto/wire/candidate.h"
 #include "proto/wire/drop.h"
@@ -68,6 +69,7 @@ struct mesh_config {
     uint64_t features_off;    /* HELLO's bits that are not told: as an earlier version */
     uint16_t local_max;       /* largest UDP payload that a local interface carries */
     enum carriers carriers;   /* that datagrams may travel by */
+    enum aead_policy aead;    /* that they may be sealed with */
     unsigned
         sides; /* side sockets that may be open at once, SIDES_MAX at most; 0: there are none, and no birthdays */
     struct relay_desk *desk; /* we relay for our peers by it; borrowed; NULL: we do not */

@@ -3,7 +3,7 @@
 
 #include "proto/mesh/mesh_handshake.h"
 
-#include "crypto/aead.h"
+#include "crypto/aead_policy.h"
 #include "proto/mesh/mesh_accept.h"
 #include "proto/mesh/mesh_announce.h"
 #include "proto/mesh/mesh_datagram.h"
@@ -26,9 +26,7 @@ static void say_hello(struct mesh *m, struct link *l)
 {
     const struct peer *p = link_owner(l);
     struct hello h = {.version_min = MESSAGE_VERSION, .version_max = MESSAGE_VERSION};
-    enum aead_suite first = aead_cpu_has_aes() ? AEAD_AES_256_GCM : AEAD_CHACHA20_POLY1305;
-    h.aeads[h.aead_count++] = (uint8_t)first;
-    h.aeads[h.aead_count++] = first == AEAD_AES_256_GCM ? AEAD_CHACHA20_POLY1305 : AEAD_AES_256_GCM;
+    h.aead_count = (unsigned)aead_policy_offer(m->config.aead, h.aeads);
 #ifdef SHADOWMESH_BENCH_NULL
     if (m->config.null_cipher) { /* alone, so that nobody who was not told the same agrees to it */
         h.aeads[0] = AEAD_NULL;
@@ -119,6 +117,17 @@ bool mesh_on_identified(struct mesh *m, struct link *l, uint64_t now_us)
     return true;
 }
 
+/* Told once, until they do agree: each side refuses the other, and hears no more of it. */
+static void note_difference(struct mesh *m, struct peer *p, const struct link *l, const char *text)
+{
+    char remote[TARGET_TEXT_MAX], note[320];
+    peer_dial_error(p, "%s", text);
+    snprintf(note, sizeof(note), "%s: %s", target_format(link_remote(l), remote), text);
+    if (!p->dial.refused)
+        mesh_note(m, MESH_NOTICE_REFUSED, p, note);
+    peer_dial_refused(p);
+}
+
 bool mesh_on_keyable(struct mesh *m, struct link *l, uint64_t now_us)
 {
     struct peer *p = link_owner(l);
@@ -127,8 +136,11 @@ bool mesh_on_keyable(struct mesh *m, struct link *l, uint64_t now_us)
     const struct keychain_ops ops = mesh_keychain_ops(l);
     if (mesh_promise_overlay(m, p) == 0 && link_key(l, &config, &ops, now_us) == 0)
         return true;
-    peer_dial_error(p, "no common version or AEAD, or no memory: no keys could be agreed upon with %s",
-                    p->name);
+    const char *differs = link_difference(l);
+    if (differs)
+        note_difference(m, p, l, differs);
+    else
+        peer_dial_error(p, "no memory: no keys could be agreed upon with %s", p->name);
     mesh_discard_link(m, l);
     return false;
 }
