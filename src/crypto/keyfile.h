@@ -6,7 +6,8 @@
 #include <stdbool.h>
 
 #define IDENTITY_KEY_FILE  "node.key"
-#define IDENTITY_DRAFT_MAX 24
+#define IDENTITY_CA_FILE   "ca.key"
+#define IDENTITY_DRAFT_MAX 32
 
 struct identity;
 
@@ -16,14 +17,21 @@ struct identity;
  * root, or others can write to it and it is not sticky. DIR itself may be a symbolic link. */
 int identity_load(const char *dir, struct identity **out) must_check;
 
+/* Likewise DIR/name. */
+int identity_load_as(const char *dir, const char *name, struct identity **out) must_check;
+
 /* Writes DIR/node.key: mode 0600, temporary file, fsync, link(2), so a full disk leaves no half key, and a key
  * that is there already, or comes at that moment, is kept (ERR_EXISTS). Makes DIR (0700) when missing.
  * ERR_FOLDER as identity_load; ERR_PERMISSION, also where the file system has no hard links; ERR_IO (errno). */
 int identity_save(const struct identity *me, const char *dir) must_check;
 
+/* Likewise DIR/name, which is no longer than node.key. */
+int identity_save_as(const struct identity *me, const char *dir, const char *name) must_check;
+
 /* A key file that is whole, on disk and no key yet: its name is another one. */
 struct identity_draft {
     const char *dir; /* borrowed */
+    const char *key; /* the file that it is to become; borrowed */
     int dir_fd;
     bool made_dir;
     char name[IDENTITY_DRAFT_MAX];

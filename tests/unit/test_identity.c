@@ -322,6 +322,23 @@ static void missing_directory_is_made_for_its_owner_only(void **state)
     assert_int_equal(identity_save(me, sub), ERR_NOT_FOUND);
 }
 
+static void key_of_another_name_is_guarded_likewise(void **state)
+{
+    struct identity *loaded;
+
+    (void)state;
+    assert_int_equal(identity_save_as(me, dir, IDENTITY_CA_FILE), 0);
+    assert_int_equal(identity_load(dir, &loaded), ERR_NOT_FOUND);
+    assert_int_equal(identity_save_as(me, dir, IDENTITY_CA_FILE), ERR_EXISTS);
+    assert_int_equal(identity_load_as(dir, IDENTITY_CA_FILE, &loaded), 0);
+    assert_int_equal(id_compare(identity_id(loaded), identity_id(me)), 0);
+    identity_free(loaded);
+    assert_int_equal(chmod(path_of(IDENTITY_CA_FILE), 0640), 0);
+    assert_int_equal(identity_load_as(dir, IDENTITY_CA_FILE, &loaded), ERR_EXPOSED);
+    assert_int_equal(unlink(path_of(IDENTITY_CA_FILE)), 0);
+    assert_int_equal(entries(dir), 0);
+}
+
 static void missing_key_is_not_found(void **state)
 {
     struct identity *loaded;
@@ -573,6 +590,7 @@ int main(void)
         cmocka_unit_test_teardown(discarded_draft_leaves_nothing, remove_key),
         cmocka_unit_test_teardown(draft_does_not_replace_a_key_that_came_meanwhile, remove_key),
         cmocka_unit_test(missing_directory_is_made_for_its_owner_only),
+        cmocka_unit_test(key_of_another_name_is_guarded_likewise),
         cmocka_unit_test(missing_key_is_not_found),
         cmocka_unit_test_teardown(key_that_others_can_read_is_refused, remove_key),
         cmocka_unit_test_teardown(key_of_another_user_is_refused, remove_key),
