@@ -77,3 +77,10 @@ int cert_decode(const uint8_t *der, size_t len, struct cert *out) must_check;
 
 /* 0 when the key spki signed this certificate, which cert_decode took; ERR_CRYPTO when not. */
 int cert_verify(const uint8_t *der, size_t len, const uint8_t spki[IDENTITY_SPKI_LEN]) must_check;
+
+/* True when a network may be called so: an LDH label (RFC 5890 §2.3.1) in lower case, which a name service takes as it
+ * stands. At most CERT_LABEL_MAX bytes of text are read. */
+bool cert_label_ok(const char *text);
+
+/* True when a member may, too: a name that looks like an id would stand for somebody else, as commands take either. */
+bool cert_name_ok(const char *text);

@@ -14,8 +14,7 @@ static bool is_ldh(char c)
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
 }
 
-/* RFC 5890 §2.3.1, lower case: what a name service takes as it stands. */
-static bool is_label(const char text[CERT_LABEL_MAX])
+bool cert_label_ok(const char *text)
 {
     size_t len = strnlen(text, CERT_LABEL_MAX);
 
@@ -27,12 +26,11 @@ static bool is_label(const char text[CERT_LABEL_MAX])
     return true;
 }
 
-/* Commands take a name or an id: a name that looks like an id would stand for somebody else. */
-static bool is_name(const char text[CERT_LABEL_MAX])
+bool cert_name_ok(const char *text)
 {
     struct node_id id;
 
-    return is_label(text) && id_parse(text, &id) != 0;
+    return cert_label_ok(text) && id_parse(text, &id) != 0;
 }
 
 static uint64_t longest_life(enum cert_kind kind)
@@ -136,8 +134,8 @@ static bool macs_are_sound(const struct cert *c)
 
 static bool member_is_sound(const struct cert *c)
 {
-    return is_name(c->name) && c->range_count == 0 && addresses_are_sound(c->addresses, c->address_count) &&
-           vlans_are_sound(c) && macs_are_sound(c) &&
+    return cert_name_ok(c->name) && c->range_count == 0 &&
+           addresses_are_sound(c->addresses, c->address_count) && vlans_are_sound(c) && macs_are_sound(c) &&
            prefixes_are_sound(c->routes, c->route_count, CERT_ROUTES_MAX);
 }
 
@@ -153,7 +151,7 @@ bool cert_rules_hold(const struct cert *c)
 {
     bool self = id_compare(&c->issuer, &c->id) == 0;
 
-    if (!is_label(c->network) || c->serial[0] == 0 || c->serial[0] > 0x7f || !life_is_sound(c) ||
+    if (!cert_label_ok(c->network) || c->serial[0] == 0 || c->serial[0] > 0x7f || !life_is_sound(c) ||
         !identity_is_spki(c->spki, sizeof(c->spki)))
         return false;
     switch (c->kind) {

@@ -16,7 +16,8 @@
 #define PLACE_IPV6 2
 #define PLACE_URL  3
 #define PLACE_MAX  (2 + TOKEN_URL_MAX - 1)
-#define BYTES_MAX  (2 * ID_LEN + TOKEN_SEED_LEN + 1 + TOKEN_PLACES_MAX * PLACE_MAX + CHECK_LEN)
+#define BYTES_MAX                                                                                            \
+    (2 * ID_LEN + TOKEN_SEED_LEN + CERT_LABEL_MAX + 1 + TOKEN_PLACES_MAX * PLACE_MAX + CHECK_LEN)
 #define BASE64_MAX (BASE64_LEN(BYTES_MAX) + 1)
 
 _Static_assert(PREFIX_LEN + BASE64_MAX <= TOKEN_TEXT_MAX, "the longest token has room");
@@ -46,7 +47,7 @@ static bool place_is_sound(const struct token_place *p)
 
 static bool is_sound(const struct token *t)
 {
-    if (t->place_count == 0 || t->place_count > TOKEN_PLACES_MAX)
+    if (!cert_label_ok(t->name) || t->place_count == 0 || t->place_count > TOKEN_PLACES_MAX)
         return false;
     for (size_t i = 0; i < t->place_count; i++)
         if (!place_is_sound(&t->places[i]))
@@ -54,12 +55,28 @@ static bool is_sound(const struct token *t)
     return true;
 }
 
+static void put_words(struct writer *w, const char *words)
+{
+    writer_u8(w, (uint8_t)strlen(words));
+    writer_put(w, words, strlen(words));
+}
+
+/* Of fewer characters than size, which is zeroed. */
+static void take_words(struct reader *r, char *out, size_t size)
+{
+    uint8_t len = reader_u8(r);
+
+    if (len < size)
+        reader_copy(r, out, len);
+    if (strlen(out) != len) /* too long, or a NUL inside */
+        r->bad = true;
+}
+
 static void put_place(struct writer *w, const struct token_place *p)
 {
     if (p->addr.family == 0) {
         writer_u8(w, PLACE_URL);
-        writer_u8(w, (uint8_t)strlen(p->url));
-        writer_put(w, p->url, strlen(p->url));
+        put_words(w, p->url);
         return;
     }
     writer_u8(w, p->addr.family == 4 ? PLACE_IPV4 : PLACE_IPV6);
@@ -69,15 +86,11 @@ static void put_place(struct writer *w, const struct token_place *p)
 
 static void take_place(struct reader *r, struct token_place *out)
 {
-    uint8_t kind = reader_u8(r), len;
+    uint8_t kind = reader_u8(r);
 
     switch (kind) {
     case PLACE_URL:
-        len = reader_u8(r);
-        if (len < TOKEN_URL_MAX)
-            reader_copy(r, out->url, len);
-        if (strlen(out->url) != len) /* too long, or a NUL inside */
-            r->bad = true;
+        take_words(r, out->url, sizeof(out->url));
         return;
     case PLACE_IPV4:
     case PLACE_IPV6:
@@ -124,6 +137,7 @@ int token_encode(const struct token *t, char out[TOKEN_TEXT_MAX])
     writer_put(&w, t->network.bytes, ID_LEN);
     writer_put(&w, t->issuer.bytes, ID_LEN);
     writer_put(&w, t->seed, TOKEN_SEED_LEN);
+    put_words(&w, t->name);
     writer_u8(&w, t->place_count);
     for (size_t i = 0; i < t->place_count; i++)
         put_place(&w, &t->places[i]);
@@ -168,6 +182,7 @@ static int take_bytes(const uint8_t *bytes, size_t len, struct token *out)
     reader_copy(&r, out->network.bytes, ID_LEN);
     reader_copy(&r, out->issuer.bytes, ID_LEN);
     reader_copy(&r, out->seed, TOKEN_SEED_LEN);
+    take_words(&r, out->name, sizeof(out->name));
     out->place_count = reader_u8(&r);
     for (size_t i = 0; i < out->place_count && i < TOKEN_PLACES_MAX; i++)
         take_place(&r, &out->places[i]);

@@ -5,12 +5,13 @@
 
 #include "base/addr.h"
 #include "base/id.h"
+#include "crypto/cert.h"
 #include <stddef.h>
 
 #define TOKEN_SEED_LEN   32
 #define TOKEN_PLACES_MAX 8
 #define TOKEN_URL_MAX    201 /* 200 characters and a NUL */
-#define TOKEN_TEXT_MAX   2272
+#define TOKEN_TEXT_MAX   2360
 
 /* Where an issuer may be found: an address of a node, or a backbone. */
 struct token_place {
@@ -22,7 +23,8 @@ struct token {
     struct node_id network;       /* the id of the CA's key: its fingerprint */
     struct node_id issuer;        /* of the node that made the token, the only one that redeems it */
     uint8_t seed[TOKEN_SEED_LEN]; /* of an ML-DSA-87 key (FIPS 204, algorithm 6): who has it may join */
-    uint8_t place_count;          /* 1 to TOKEN_PLACES_MAX, the best first */
+    char name[CERT_LABEL_MAX]; /* of the network, for its files: the CA's certificate has to have the same */
+    uint8_t place_count;       /* 1 to TOKEN_PLACES_MAX, the best first */
     struct token_place places[TOKEN_PLACES_MAX];
 };
 

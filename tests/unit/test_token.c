@@ -31,7 +31,7 @@ static struct token_place of(const char *url)
 
 static struct token sample(void)
 {
-    struct token t = {.place_count = 3};
+    struct token t = {.place_count = 3, .name = "lab"};
 
     memset(t.network.bytes, 0xfb, ID_LEN); /* '-' and '_' in its text */
     memset(t.issuer.bytes, 0xff, ID_LEN);
@@ -47,6 +47,7 @@ static void assert_same(const struct token *a, const struct token *b)
     assert_int_equal(id_compare(&a->network, &b->network), 0);
     assert_int_equal(id_compare(&a->issuer, &b->issuer), 0);
     assert_memory_equal(a->seed, b->seed, sizeof(a->seed));
+    assert_string_equal(a->name, b->name);
     assert_int_equal(a->place_count, b->place_count);
     for (size_t i = 0; i < a->place_count; i++) {
         assert_true(addr_equal(&a->places[i].addr, &b->places[i].addr));
@@ -94,6 +95,7 @@ static void longest_token_has_room(void **state)
     struct token t = sample();
 
     (void)state;
+    memset(t.name, 'n', CERT_LABEL_MAX - 1);
     t.place_count = TOKEN_PLACES_MAX;
     for (size_t i = 0; i < TOKEN_PLACES_MAX; i++) {
         memset(t.places[i].url, '~', TOKEN_URL_MAX - 1);
@@ -205,7 +207,7 @@ static void text_that_is_too_long_is_refused(void **state)
     memset(text, 'A', sizeof(text));
     memcpy(text, "sm1:", 4);
     expect_refusal(text, sizeof(text), ERR_FORMAT);
-    for (size_t len = 2264; len <= TOKEN_TEXT_MAX; len++) /* about what the longest token has */
+    for (size_t len = 2349; len <= TOKEN_TEXT_MAX; len++) /* about what the longest token has */
         expect_refusal(text, len, ERR_FORMAT);
 }
 
@@ -227,26 +229,54 @@ static void expect_bytes_refused(const uint8_t *bytes, size_t len)
 
 static void places_that_are_none_are_refused(void **state)
 {
-    uint8_t bytes[72 + 300] = {0};
-    uint8_t *places = bytes + 72;
+    uint8_t bytes[76 + 300] = {0};
+    uint8_t *places = bytes + 76;
     static const uint8_t one_ipv4[] = {1, 1, 192, 0, 2, 1, 2, 143};
 
     (void)state;
-    expect_bytes_refused(bytes, 0);
-    expect_bytes_refused(bytes, 72);     /* without a count */
-    expect_bytes_refused(bytes, 72 + 1); /* without a place */
+    memcpy(bytes + 72, "\x03lab", 4);
+    expect_bytes_refused(bytes, 76);     /* without a count */
+    expect_bytes_refused(bytes, 76 + 1); /* without a place */
     memcpy(places, one_ipv4, sizeof(one_ipv4));
-    expect_bytes_refused(bytes, 72 + sizeof(one_ipv4) - 1);
-    expect_bytes_refused(bytes, 72 + sizeof(one_ipv4) + 1); /* more than it says */
+    expect_bytes_refused(bytes, 76 + sizeof(one_ipv4) - 1);
+    expect_bytes_refused(bytes, 76 + sizeof(one_ipv4) + 1); /* more than it says */
     places[0] = 9;
-    expect_bytes_refused(bytes, 72 + sizeof(one_ipv4));
+    expect_bytes_refused(bytes, 76 + sizeof(one_ipv4));
     memcpy(places, "\x01\x04", 2); /* no such kind */
-    expect_bytes_refused(bytes, 72 + sizeof(one_ipv4));
+    expect_bytes_refused(bytes, 76 + sizeof(one_ipv4));
     memcpy(places, "\x01\x03\xc9", 3); /* 201 characters */
     memset(places + 3, 'a', 201);
-    expect_bytes_refused(bytes, 72 + 3 + 201);
+    expect_bytes_refused(bytes, 76 + 3 + 201);
     memcpy(places, "\x01\x03\x02\x61", 5); /* a NUL inside */
-    expect_bytes_refused(bytes, 72 + 5);
+    expect_bytes_refused(bytes, 76 + 5);
+}
+
+static void name_that_is_no_label_is_refused(void **state)
+{
+    static const char *const names[] = {"\x03LAB",
+                                        "\x03-ab",
+                                        "\x03"
+                                        "a/b",
+                                        "\x02..",
+                                        "\x03"
+                                        "a\0b",
+                                        "\x00"};
+    static const uint8_t one_ipv4[] = {1, 1, 192, 0, 2, 1, 2, 143};
+    uint8_t bytes[512] = {0};
+
+    (void)state;
+    expect_bytes_refused(bytes, 0);
+    expect_bytes_refused(bytes, 72); /* without a name */
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        size_t len = 1 + (size_t)names[i][0];
+        memcpy(bytes + 72, names[i], len);
+        memcpy(bytes + 72 + len, one_ipv4, sizeof(one_ipv4));
+        expect_bytes_refused(bytes, 72 + len + sizeof(one_ipv4));
+    }
+    bytes[72] = 64; /* one too many */
+    memset(bytes + 73, 'a', 64);
+    memcpy(bytes + 73 + 64, one_ipv4, sizeof(one_ipv4));
+    expect_bytes_refused(bytes, 73 + 64 + sizeof(one_ipv4));
 }
 
 int main(void)
@@ -260,6 +290,7 @@ int main(void)
         cmocka_unit_test(cut_token_is_told_from_what_is_none),
         cmocka_unit_test(text_that_is_too_long_is_refused),
         cmocka_unit_test(places_that_are_none_are_refused),
+        cmocka_unit_test(name_that_is_no_label_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
