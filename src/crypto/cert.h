@@ -8,7 +8,7 @@
 #include "base/bytes.h"
 #include "crypto/identity.h"
 
-#define CERT_MAX           9216 /* bytes of a certificate */
+#define CERT_MAX           8000 /* bytes of a certificate: a control message holds one */
 #define CERT_SERIAL_LEN    16
 #define CERT_LABEL_MAX     64 /* an LDH label of at most 63 characters, and a NUL */
 #define CERT_RANGES_MAX    8
@@ -67,7 +67,7 @@ struct cert {
 };
 
 /* Writes the certificate with the signature of signer, whose id is cert->issuer (else ERR_MISMATCH). ERR_ARGUMENT when
- * the value breaks a rule of the profile. */
+ * the value breaks a rule of the profile, ERR_SPACE when it were longer than CERT_MAX: fewer routes, VLANs or MACs. */
 int cert_sign(const struct cert *cert, const struct identity *signer, uint8_t out[CERT_MAX],
               size_t *len) must_check;
 

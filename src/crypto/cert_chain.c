@@ -20,8 +20,12 @@ const char *cert_verdict_str(enum cert_verdict verdict)
         return "is for another key than the peer has";
     case CERT_OUTSIDE:
         return "exceeds what its issuer may give";
+    case CERT_UNKNOWN_ISSUER:
+        return "is of an issuer whose own certificate is missing";
+    case CERT_REVOKED:
+        return "is revoked";
     case CERT_NOT_YET:
-        return "is not valid yet: compare the clocks";
+        return "is not valid yet: a clock is wrong, here or there";
     case CERT_RENEWABLE:
         return "has expired and must be renewed";
     case CERT_EXPIRED:
@@ -37,11 +41,20 @@ static enum cert_verdict decode(struct slice der, enum cert_kind kind, struct ce
     return out->kind == kind ? CERT_OK : CERT_WRONG_KIND;
 }
 
-/* By whom: the name first, as it says more to a person than a signature that fails. */
-static enum cert_verdict judge_signer(const struct cert *c, struct slice der, const struct cert *signer)
+static enum cert_verdict judge_names(const struct cert *c, const struct cert *signer)
 {
     if (id_compare(&c->issuer, &signer->id) != 0 || strcmp(c->network, signer->network) != 0)
         return CERT_WRONG_CA;
+    return CERT_OK;
+}
+
+/* By whom: the name first, as it says more to a person than a signature that fails. */
+static enum cert_verdict judge_signer(const struct cert *c, struct slice der, const struct cert *signer)
+{
+    enum cert_verdict verdict = judge_names(c, signer);
+
+    if (verdict != CERT_OK)
+        return verdict;
     return cert_verify(der.data, der.len, signer->spki) ? CERT_FORGED : CERT_OK;
 }
 
@@ -112,13 +125,11 @@ enum cert_verdict cert_chain_issuer(const struct cert *ca, struct slice der, uin
     return now > ca->not_after ? CERT_EXPIRED : judge_time(out, now);
 }
 
-enum cert_verdict cert_chain_member(const struct cert *ca, const struct cert *issuer, struct slice der,
-                                    const uint8_t spki[IDENTITY_SPKI_LEN], uint64_t now, struct cert *out)
+/* What is left when the signature holds, or is not to be checked: verdict is of what was judged before. */
+static enum cert_verdict judge_member(const struct cert *ca, const struct cert *issuer,
+                                      enum cert_verdict verdict, const uint8_t spki[IDENTITY_SPKI_LEN],
+                                      uint64_t now, struct cert *out)
 {
-    enum cert_verdict verdict = decode(der, CERT_MEMBER, out);
-
-    if (verdict == CERT_OK)
-        verdict = judge_signer(out, der, issuer);
     if (verdict == CERT_OK && memcmp(out->spki, spki, IDENTITY_SPKI_LEN) != 0)
         verdict = CERT_WRONG_KEY;
     if (verdict == CERT_OK && !is_within(out, issuer))
@@ -126,4 +137,25 @@ enum cert_verdict cert_chain_member(const struct cert *ca, const struct cert *is
     if (verdict != CERT_OK)
         return refuse(verdict, out);
     return now > ca->not_after ? CERT_EXPIRED : judge_time(out, now);
+}
+
+enum cert_verdict cert_chain_member(const struct cert *ca, const struct cert *issuer, struct slice der,
+                                    const uint8_t spki[IDENTITY_SPKI_LEN], uint64_t now, struct cert *out)
+{
+    enum cert_verdict verdict = decode(der, CERT_MEMBER, out);
+
+    if (verdict == CERT_OK)
+        verdict = judge_signer(out, der, issuer);
+    return judge_member(ca, issuer, verdict, spki, now, out);
+}
+
+enum cert_verdict cert_chain_member_again(const struct cert *ca, const struct cert *issuer, struct slice der,
+                                          const uint8_t spki[IDENTITY_SPKI_LEN], uint64_t now,
+                                          struct cert *out)
+{
+    enum cert_verdict verdict = decode(der, CERT_MEMBER, out);
+
+    if (verdict == CERT_OK)
+        verdict = judge_names(out, issuer);
+    return judge_member(ca, issuer, verdict, spki, now, out);
 }

@@ -16,8 +16,10 @@ enum cert_verdict {
     CERT_FORGED,     /* the signature is not its issuer's */
     CERT_WRONG_KEY,  /* for another key than the peer's */
     CERT_OUTSIDE,    /* an address that its issuer may not give, or a life longer than its issuer's */
-    CERT_NOT_YET,    /* not valid yet: a clock is wrong, here or at its issuer */
-    CERT_RENEWABLE,  /* expired, but good for renewing it, and for nothing else */
+    CERT_UNKNOWN_ISSUER, /* the certificate of its issuer is not here; this and the next one are not of this file */
+    CERT_REVOKED,        /* its key, or its issuer's, is shut out */
+    CERT_NOT_YET,        /* not valid yet: a clock is wrong, here or at its issuer */
+    CERT_RENEWABLE, /* expired, but good for renewing it, and for nothing else */
     CERT_EXPIRED,
 };
 
@@ -39,3 +41,8 @@ enum cert_verdict cert_chain_issuer(const struct cert *ca, struct slice der, uin
 enum cert_verdict cert_chain_member(const struct cert *ca, const struct cert *issuer, struct slice der,
                                     const uint8_t spki[IDENTITY_SPKI_LEN], uint64_t now,
                                     struct cert *out) must_check;
+
+/* The same for bytes that the issuer's key is known to have signed: no signature is checked. */
+enum cert_verdict cert_chain_member_again(const struct cert *ca, const struct cert *issuer, struct slice der,
+                                          const uint8_t spki[IDENTITY_SPKI_LEN], uint64_t now,
+                                          struct cert *out) must_check;

@@ -89,6 +89,8 @@ static void every_message_round_trips(void **state)
     assert_round_trip(&m);
     m = (struct message){.type = MESSAGE_RENEW};
     assert_round_trip(&m);
+    m = (struct message){.type = MESSAGE_ISSUER_ASK, .issuer = {{{1, 2, 3}}}};
+    assert_round_trip(&m);
     m = (struct message){.type = MESSAGE_REFUSE, .refuse = {REFUSE_STRANGER, "not on the list"}};
     assert_round_trip(&m);
     m = (struct message){.type = MESSAGE_BYE, .bye = {BYE_SHUTDOWN, ""}};
@@ -178,6 +180,25 @@ static void record_of_a_wrong_size_is_refused(void **state)
         struct buffer b = encode(&m);
         assert_int_equal(message_decode(b.data, b.len, &out), ERR_FORMAT);
         assert_null(out.record.data.data);
+    }
+}
+
+static void certificate_fits_a_message_and_is_borrowed_from_it(void **state)
+{
+    (void)state;
+    static const uint8_t der[CERT_MAX + 1] = {0x30, 1, 2, 3};
+    for (enum message_type type = MESSAGE_MEMBER; type <= MESSAGE_ISSUER; type += 2) {
+        struct message m = {.type = type}, out;
+        m.certificate = (struct slice){der, CERT_MAX};
+        struct buffer b = encode(&m);
+        assert_int_equal(message_decode(b.data, b.len, &out), 0);
+        assert_int_equal(out.certificate.len, CERT_MAX);
+        assert_true(out.certificate.data > b.data && out.certificate.data < b.data + b.len);
+        assert_memory_equal(out.certificate.data, der, CERT_MAX);
+        m.certificate.len = CERT_MAX + 1;
+        b = encode(&m);
+        assert_int_equal(message_decode(b.data, b.len, &out), ERR_FORMAT);
+        assert_null(out.certificate.data);
     }
 }
 
@@ -451,6 +472,7 @@ int main(void)
         cmocka_unit_test(every_message_round_trips),
         cmocka_unit_test(record_fits_a_message_and_is_borrowed_from_it),
         cmocka_unit_test(record_of_a_wrong_size_is_refused),
+        cmocka_unit_test(certificate_fits_a_message_and_is_borrowed_from_it),
         cmocka_unit_test(hello_with_empty_lists_round_trips),
         cmocka_unit_test(largest_hello_fits),
         cmocka_unit_test(bytes_of_a_small_message_are_fixed),

@@ -293,6 +293,10 @@ static enum link_event on_message(struct link *l, uint64_t now_us)
         return running && l->opener ? LINK_EVENT_RENEW : out_of_turn(l);
     case MESSAGE_BYE:
         return LINK_EVENT_BYE;
+    case MESSAGE_MEMBER:
+    case MESSAGE_ISSUER_ASK:
+    case MESSAGE_ISSUER:
+        return LINK_EVENT_NONE; /* as nodes do that know them not */
     case MESSAGE_RATCHET_OFFER:
     case MESSAGE_RATCHET_ANSWER:
     case MESSAGE_RATCHET_DONE:

@@ -234,6 +234,9 @@ static enum drop take_message(struct mesh *m, const struct mesh_receiver *r, con
     case MESSAGE_CANDIDATES:
     case MESSAGE_WAKE:
     case MESSAGE_RENEW:
+    case MESSAGE_MEMBER:
+    case MESSAGE_ISSUER_ASK:
+    case MESSAGE_ISSUER:
         return carries ? mesh_on_sealed_news(m, r->link, message, now_us) : DROP_INNER;
     case MESSAGE_STREAM:
     case MESSAGE_STREAM_ANSWER:

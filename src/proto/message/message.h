@@ -4,7 +4,7 @@
  * (docs/PROTOCOL.md §7). On the control channel each is preceded by its length in 2 bytes; in CONTROL
  * datagrams it is the payload behind the inner header. Unknown keys and candidate kinds are skipped, so that
  * messages can grow; wrong types, values out of range, excess items, missing required keys and bytes left
- * over are ERR_FORMAT. Pure; a decoded message owns no memory, and a RECORD borrows what it was decoded from.
+ * over are ERR_FORMAT. Pure; a decoded message owns no memory; a RECORD and a certificate borrow what they were decoded from.
  *
  * Key 0 of every message is its type. "[key]" behind a field is its key; those with a "?" are optional,
  * absent when empty or zero, and empty or zero when absent. An address is a byte string of 4 or 16 bytes; a
@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/id.h"
+#include "crypto/cert.h"
 #include "crypto/ratchet.h"
 #include "proto/message/record.h"
 #include "proto/wire/candidate.h"
@@ -43,6 +44,7 @@ enum hello_feature {
     HELLO_FEATURE_BIRTHDAY = 1u << 5,    /* … also by many sockets against many ports (§19) */
     HELLO_FEATURE_RELAYS = 1u << 8,      /* I relay for my peers (§17) */
     HELLO_FEATURE_SPARSE = 1u << 10,     /* the last of several data lanes is the sparse one (§4) */
+    HELLO_FEATURE_NETWORK = 1u << 11,    /* I am a member of a network (§25) */
 };
 
 enum message_type {
@@ -54,6 +56,9 @@ enum message_type {
     MESSAGE_WAKE = 5,       /* your datagrams do not reach me or mine not you: probe all paths now */
     MESSAGE_BYE = 6,        /* this session ends: code */
     MESSAGE_RENEW = 7,      /* you opened this link too long ago: prove your key anew, by a new handshake */
+    MESSAGE_MEMBER = 8,     /* before HELLO: my certificate, for the key that I proved in TLS (§25) */
+    MESSAGE_ISSUER_ASK = 9, /* I do not know your issuer's certificate */
+    MESSAGE_ISSUER = 10,    /* here it is */
     /* CONTROL datagrams */
     MESSAGE_RATCHET_OFFER = 16,
     MESSAGE_RATCHET_ANSWER = 17,
@@ -74,11 +79,18 @@ enum message_type {
 };
 
 enum refuse_code {
-    REFUSE_STRANGER = 1, /* not public, and you are not on my list */
-    REFUSE_VERSION = 2,  /* no common protocol version */
-    REFUSE_AEAD = 3,     /* no common AEAD */
-    REFUSE_SELF = 4,     /* you are me */
-    REFUSE_FULL = 5,     /* too many peers */
+    REFUSE_STRANGER = 1,      /* not public, and you are not on my list */
+    REFUSE_VERSION = 2,       /* no common protocol version */
+    REFUSE_AEAD = 3,          /* no common AEAD */
+    REFUSE_SELF = 4,          /* you are me */
+    REFUSE_FULL = 5,          /* too many peers */
+    REFUSE_MEMBERS_ONLY = 6,  /* a certificate of my network admits, and you showed none */
+    REFUSE_OTHER_NETWORK = 7, /* yours is of another network, or of an issuer that is none here */
+    REFUSE_CERTIFICATE =
+        8,              /* it does not hold: malformed, forged, for another key, beyond its issuer's rights */
+    REFUSE_NOT_YET = 9, /* it is not valid yet: a clock is wrong */
+    REFUSE_EXPIRED = 10,
+    REFUSE_REVOKED = 11,
 };
 
 enum bye_code {
@@ -215,6 +227,10 @@ struct message {
             struct message_sought list[MESSAGE_SOUGHT_MAX];
         } seek;                     /* [1] of [id, seq] */
         struct record_bytes record; /* [1] at most MESSAGE_RECORD_MAX, [2] its signature; in the message */
+        struct slice certificate;   /* MEMBER, ISSUER: [1] at most CERT_MAX; in the message */
+        struct {
+            struct node_id id; /* [1] of its key */
+        } issuer;              /* ISSUER_ASK */
     };
 };
 

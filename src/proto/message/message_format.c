@@ -294,7 +294,7 @@ static void take_segment(struct reader *r, void *value, size_t size)
 
 static const struct message_kind segment_kind = {empty_segment, put_segment, take_segment};
 
-/* ---- records that are sought, and passed on ---- */
+/* ---- records that are sought and passed on, and certificates ---- */
 
 static void put_seek(struct writer *w, const void *value, size_t size)
 {
@@ -349,8 +349,16 @@ static void take_signature(struct reader *r, void *value, size_t size)
     r->bad |= s->len != IDENTITY_SIGNATURE_LEN;
 }
 
+static void take_certificate(struct reader *r, void *value, size_t size)
+{
+    (void)size;
+    struct slice *s = value;
+    s->data = cbor_take_bytes(r, CERT_MAX, &s->len);
+}
+
 static const struct message_kind record_kind = {NULL, put_slice, take_record};
 static const struct message_kind signature_kind = {NULL, put_slice, take_signature};
+static const struct message_kind certificate_kind = {NULL, put_slice, take_certificate};
 
 /* ---- the messages ---- */
 
@@ -388,6 +396,8 @@ static const struct message_field bye[] = {
     {1, REQUIRED, AT(bye.code), &uint_kind},
     {2, OPTIONAL, AT(bye.text), &text_kind},
 };
+static const struct message_field certificate[] = {{1, REQUIRED, AT(certificate), &certificate_kind}};
+static const struct message_field issuer_ask[] = {{1, REQUIRED, AT(issuer.id.bytes), &bytes_kind}};
 static const struct message_field ratchet[] = {
     {1, REQUIRED, AT(ratchet.step), &uint_kind},
     {2, REQUIRED, AT(ratchet.receiver_index), &uint_kind},
@@ -448,6 +458,9 @@ static const struct message_format formats[] = {
     [MESSAGE_WAKE] = {.known = true},
     [MESSAGE_BYE] = FIELDS(bye),
     [MESSAGE_RENEW] = {.known = true},
+    [MESSAGE_MEMBER] = FIELDS(certificate),
+    [MESSAGE_ISSUER_ASK] = FIELDS(issuer_ask),
+    [MESSAGE_ISSUER] = FIELDS(certificate),
     [MESSAGE_RATCHET_OFFER] = FIELDS(ratchet),
     [MESSAGE_RATCHET_ANSWER] = FIELDS(ratchet),
     [MESSAGE_RATCHET_DONE] = FIELDS(ratchet_done),

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What is said on one link before HELLO counts: certificates, until the peer is a member or refused. Sans-I/O, control
+ * thread. docs/PROTOCOL.md §25.
+ *
+ *   AWAITED ── MEMBER, its issuer is known ──────────────────────────▶ ADMITTED
+ *      │ └──── MEMBER, unknown issuer: ISSUER_ASK ──▶ ASKED ─ ISSUER ──▶ ┘
+ *      ▼ HELLO, or a certificate that does not hold    ▼ likewise
+ *   REFUSED                                          REFUSED
+ */
+
+#include "proto/message/message.h"
+#include "proto/network/membership.h"
+
+#define ENTRY_REASON_MAX 240
+
+enum entry_state {
+    ENTRY_AWAITED,
+    ENTRY_ASKED,
+    ENTRY_ADMITTED,
+    ENTRY_REFUSED,
+};
+
+struct entry;
+
+/* Of a peer that proved the key spki in TLS. needless: we know it by a list of our own, and only answer its questions:
+ * admitted from the start, without a certificate. seen is what is known of it from before. ms is borrowed. */
+int entry_new(struct membership *ms, const uint8_t spki[IDENTITY_SPKI_LEN],
+              const struct membership_seen *seen, bool needless, struct entry **out) must_check;
+void entry_free(struct entry *e); /* NULL is allowed */
+
+/* A message that it sent before it was admitted, or MEMBER, ISSUER_ASK and ISSUER at any time before READY: others are not
+ * looked at. At most one ISSUER_ASK is answered, and at most two signatures are checked. Take the answers then. */
+enum entry_state entry_on_message(struct entry *e, const struct message *m, uint64_t now_us);
+
+/* What is to be said next: true, and a message that borrows from the membership until its next change. */
+bool entry_take_answer(struct entry *e, struct message *out);
+
+enum entry_state entry_state(const struct entry *e);
+
+/* Once ADMITTED, for whoever keeps it: the peer's certificate, NULL where none was needed, and what to give to the next
+ * entry of the same peer. */
+const struct cert *entry_cert(const struct entry *e);
+const struct membership_seen *entry_seen(const struct entry *e);
+
+/* Once REFUSED: what the peer is told, and what our own log says: the end of a sentence about it. */
+enum refuse_code entry_code(const struct entry *e);
+const char *entry_reason(const struct entry *e);
+
+/* The words that go with a code of ours, to whom it refuses. They tell no more than the code. */
+const char *entry_refusal(enum refuse_code code);
