@@ -171,6 +171,36 @@ static void super_frames_cross_as_trains_and_arrive_whole(void **state)
     pair_close(&p);
 }
 
+/* A frame that begins a connection and takes segments of 1,460 bytes. */
+static void make_syn(struct lab_frame *f)
+{
+    make_tcp(f, 4, 0);
+    f->data[46] = 0x60; /* a header of 24 bytes … */
+    f->data[47] = 0x02; /* … with SYN … */
+    memcpy(f->data + 54, (uint8_t[]){2, 4, 1460 >> 8, 1460 & 0xff}, 4);
+}
+
+static unsigned size_that_arrives(uint16_t path_size)
+{
+    struct pair p;
+    pair_open(&p, path_size, 0, false);
+    cross(&p.b, &p.a, 0xff, 2, 60);
+    make_syn(&sent);
+    lab_put(&p.a, &sent);
+    lab_get(&p.b, &got);
+    assert_int_equal(got.len, sent.len);
+    pair_close(&p);
+    return (unsigned)got.data[56] << 8 | got.data[57];
+}
+
+static void a_connection_begins_with_segments_that_the_path_carries(void **state)
+{
+    (void)state;
+    assert_int_equal(size_that_arrives(LAB_SIZE), LAB_SIZE - WIRE_OVERHEAD - 54);
+    assert_int_equal(size_that_arrives(9000), 1460);
+    assert_int_equal(size_that_arrives(WIRE_BASE_SIZE), 1460); /* where more is still to be proven */
+}
+
 /* Takes the next message of a's and gives it to b without the bytes in front of each datagram. */
 static void take_envelopes_off(struct udp_socket *s, struct udp_batch *batch, const struct udp_remote *to)
 {
@@ -498,6 +528,7 @@ int main(void)
         cmocka_unit_test(bursts_keep_their_order),
         cmocka_unit_test(frames_that_do_not_fit_are_fragmented_and_rebuilt),
         cmocka_unit_test(super_frames_cross_as_trains_and_arrive_whole),
+        cmocka_unit_test(a_connection_begins_with_segments_that_the_path_carries),
         cmocka_unit_test(an_envelope_has_its_place_in_front_of_every_datagram),
         cmocka_unit_test(trains_longer_than_a_group_are_continued),
         cmocka_unit_test(a_super_frame_that_contradicts_itself_is_dropped),

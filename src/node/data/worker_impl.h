@@ -51,6 +51,7 @@ struct worker {
 
     /* out */
     uint8_t *frame; /* OFFLOAD_FRAME_MAX */
+    bool begins;    /* it begins a TCP connection */
     uint8_t *send;  /* WIRE_DATAGRAM_MAX, with room for an envelope in front */
     struct worker_run run;
     uint16_t group; /* of the next train or fragmented frame */

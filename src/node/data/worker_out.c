@@ -14,6 +14,7 @@
 #include "base/uninitialized.h"
 #include "frame/datagram.h"
 #include "frame/flow.h"
+#include "frame/mss.h"
 #include "frame/solicit.h"
 #include "node/data/worker_impl.h"
 #include "proto/session/fragment.h"
@@ -206,10 +207,21 @@ static void put_train(struct worker *w, const struct fwd_peer *peer, uint8_t ecn
     }
 }
 
+/* Segments of the size that a TAP's MTU suggests would take two datagrams each, and be lost twice as often. A connection
+ * keeps what it begins with, so nothing is said while the path's size is still to be found. */
+static void limit_segments(struct worker *w, const struct fwd_peer *peer, const struct virtio_net_hdr *vnet,
+                           size_t len)
+{
+    if (peer->size != WIRE_BASE_SIZE)
+        (void)mss_limit(w->frame, len, room_of(peer), vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM);
+}
+
 static void send_to(struct worker *w, const struct fwd_peer *peer, const struct virtio_net_hdr *vnet,
                     size_t len)
 {
     UNINITIALIZED struct offload_split split;
+    if (w->begins)
+        limit_segments(w, peer, vnet, len);
     uint8_t ecn = offload_ecn(w->frame, len);
     enum offload_verdict verdict = offload_split_begin(&split, vnet, w->frame, len, room_of(peer));
     struct parcel whole = {.inner = inner_of(&split.csum), .body = {w->frame, len}};
@@ -371,7 +383,8 @@ static void forward(struct worker *w, const struct virtio_net_hdr *vnet, size_t 
 
 static void count_flow(struct worker *w, size_t len)
 {
-    (void)bulk_count(w->config.bulk, flow_hash(w->frame, len), flow_begins(w->frame, len), len, w->now_us);
+    w->begins = flow_begins(w->frame, len);
+    (void)bulk_count(w->config.bulk, flow_hash(w->frame, len), w->begins, len, w->now_us);
 }
 
 int worker_out_round(struct worker *w)
