@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STATUS_MAX    200 /* bytes */
@@ -77,6 +78,17 @@ bool notify_open(void)
 void notify_ready(void)
 {
     say("READY=1");
+}
+
+/* By the manager's clock, which stands still while the machine sleeps, as base/clock's does not. */
+void notify_reloading(void)
+{
+    char text[64];
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld%06ld", (long long)t.tv_sec,
+             t.tv_nsec / 1000);
+    say(text);
 }
 
 void notify_status(const char *format, ...)

@@ -13,6 +13,9 @@ bool notify_open(void);
 /* This process serves from now on. */
 void notify_ready(void);
 
+/* It takes its configuration anew from now on; notify_ready says that this is over, however it ended. */
+void notify_reloading(void);
+
 /* What `systemctl status` shows in one line; the same as before is not sent again. */
 void notify_status(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NAME "shadowmesh-test-notify"
@@ -105,6 +106,13 @@ static void a_manager_hears_ready_states_and_signs_of_life(void **state)
     assert_string_equal(heard(), "");
     notify_alive(6000000);
     assert_string_equal(heard(), "WATCHDOG=1");
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    notify_reloading();
+    const char *text = heard();
+    assert_int_equal(strncmp(text, "RELOADING=1\nMONOTONIC_USEC=", 27), 0);
+    long long us = atoll(text + 27) - (now.tv_sec * 1000000ll + now.tv_nsec / 1000);
+    assert_in_range(us, 0, 60 * 1000000);
     notify_stopping();
     assert_string_equal(heard(), "STOPPING=1");
 }
