@@ -868,6 +868,55 @@ static void a_disallowed_peer_is_refused_until_it_is_allowed_again(void **state)
     sim_free(p.sim);
 }
 
+/* a has dialled b, which is not public and admits it. */
+static struct pair admitted_pair(void)
+{
+    struct pair p = make_pair(&fair, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    assert_int_equal(mesh_allow(p.b->mesh, identity_id(p.a->identity)), 0);
+    sim_connect(p.a, p.b, NULL);
+    sim_run(p.sim, 1 * SECOND, NULL, NULL);
+    assert_true(sim_connected(p.a, p.b) && sim_connected(p.b, p.a));
+    return p;
+}
+
+static void withdraw(struct pair *p)
+{
+    assert_int_equal(mesh_withdraw(p->b->mesh, identity_id(p->a->identity), sim_now(p->sim)), 0);
+    sim_do_outputs(p->b);
+}
+
+static void a_peer_whose_admission_is_withdrawn_is_a_stranger(void **state)
+{
+    (void)state;
+    struct pair p = admitted_pair();
+    struct mesh_peer peer;
+    withdraw(&p);
+    assert_int_equal(p.b->in_count, 0);
+    sim_run(p.sim, SECOND / 100, NULL, NULL); /* the way of one message */
+    assert_int_equal(p.a->in_count, 0);
+    assert_string_equal(p.a->last_note[MESH_NOTICE_LOST], "it admits us no longer");
+    sim_run(p.sim, 60 * SECOND, exchange, &p);
+    assert_int_equal(p.a->frames_received + p.b->frames_received, 0);
+    assert_false(sim_peer(p.b, p.a, &peer)); /* it takes nobody's place */
+    assert_int_equal(mesh_withdraw(p.b->mesh, identity_id(p.a->identity), sim_now(p.sim)), ERR_NOT_FOUND);
+    assert_int_equal(mesh_allow(p.b->mesh, identity_id(p.a->identity)), 0);
+    sim_run(p.sim, 60 * SECOND, NULL, NULL);
+    assert_true(sim_connected(p.a, p.b) && sim_connected(p.b, p.a));
+    sim_free(p.sim);
+}
+
+static void a_peer_that_is_dialled_keeps_its_session_when_it_is_withdrawn(void **state)
+{
+    (void)state;
+    struct pair p = admitted_pair();
+    assert_int_equal(mesh_connect(p.b->mesh, identity_id(p.a->identity)), 0);
+    withdraw(&p);
+    sim_run(p.sim, SECOND, NULL, NULL);
+    assert_true(sim_connected(p.a, p.b) && sim_connected(p.b, p.a));
+    assert_int_equal(p.a->notes[MESH_NOTICE_LOST] + p.b->notes[MESH_NOTICE_LOST], 0);
+    sim_free(p.sim);
+}
+
 /* The tables go first, then the last words, the end of the stream, and what was learned. */
 static void what_is_taken_back_is_done_in_order(void **state)
 {
@@ -1357,6 +1406,8 @@ int main(void)
         cmocka_unit_test(goodbye_ends_the_session_at_once),
         cmocka_unit_test(a_disallowed_peer_is_without_a_session_at_both_sides_at_once),
         cmocka_unit_test(a_disallowed_peer_is_refused_until_it_is_allowed_again),
+        cmocka_unit_test(a_peer_whose_admission_is_withdrawn_is_a_stranger),
+        cmocka_unit_test(a_peer_that_is_dialled_keeps_its_session_when_it_is_withdrawn),
         cmocka_unit_test(what_is_taken_back_is_done_in_order),
         cmocka_unit_test(a_handshake_that_runs_ends_when_its_peer_is_disallowed),
         cmocka_unit_test(a_refusal_ends_the_session_that_the_refused_still_has),

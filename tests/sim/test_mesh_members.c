@@ -168,6 +168,24 @@ static void one_that_only_admits_is_dialled_soon(void **state)
     sim_free(t.sim);
 }
 
+static void member_that_is_withdrawn_is_dialled_no_more(void **state)
+{
+    (void)state;
+    struct members t = make(MEMBERS, &fair);
+    struct mesh_peer peer;
+    list_all(&t);
+    sim_run(t.sim, 10 * SECOND, NULL, NULL);
+    assert_int_equal(mesh_withdraw(t.list[0]->mesh, identity_id(t.list[3]->identity), sim_now(t.sim)), 0);
+    sim_do_outputs(t.list[0]);
+    sim_run(t.sim, 60 * SECOND, NULL, NULL);
+    assert_false(sim_connected(t.list[0], t.list[3]) || sim_connected(t.list[3], t.list[0]));
+    assert_false(sim_peer(t.list[0], t.list[3], &peer));
+    allow(t.list[0], t.list[3]);
+    sim_run(t.sim, 2 * MINUTE, NULL, NULL);
+    assert_true(sim_connected(t.list[0], t.list[3]) && sim_connected(t.list[3], t.list[0]));
+    sim_free(t.sim);
+}
+
 static void member_that_is_killed_comes_back(void **state)
 {
     (void)state;
@@ -399,6 +417,7 @@ int main(void)
         cmocka_unit_test(all_that_are_killed_and_started_at_once_do_the_same_again),
         cmocka_unit_test(backbones_relay_is_asked_for_once_data_flows_or_nothing_answers_straight),
         cmocka_unit_test(one_that_only_admits_is_dialled_soon),
+        cmocka_unit_test(member_that_is_withdrawn_is_dialled_no_more),
         cmocka_unit_test(member_that_is_killed_comes_back),
         cmocka_unit_test(members_that_are_not_there_are_dialled_ever_more_rarely),
         cmocka_unit_test(a_frame_for_a_member_has_it_dialled_before_its_turn),

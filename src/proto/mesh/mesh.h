@@ -102,6 +102,9 @@ int mesh_connect(struct mesh *m, const struct node_id *id) must_check;
 /* Admit id though we are not public; in a full mesh it is a member, and dialled. Errors as above. Either takes a mesh_disallow
  * back. */
 int mesh_allow(struct mesh *m, const struct node_id *id) must_check;
+/* Takes a mesh_allow back: unless id is dialled by mesh_connect, or we are public, its session ends at both sides.
+ * ERR_NOT_FOUND when it was not allowed. */
+int mesh_withdraw(struct mesh *m, const struct node_id *id, uint64_t now_us) must_check;
 
 /* Dial id no more; its session ends at both sides. It may come by itself where it is admitted. ERR_NOT_FOUND when it was
  * not dialled. */

@@ -79,6 +79,19 @@ static void end_unless_admitted(struct mesh *m, struct peer *p, uint64_t now_us)
     mesh_end_peer(m, p, BYE_DISALLOWED, "it is admitted no longer", now_us);
 }
 
+int mesh_withdraw(struct mesh *m, const struct node_id *id, uint64_t now_us)
+{
+    struct peer *p = mesh_find_peer(m, id);
+    if (!p || !p->allowed)
+        return ERR_NOT_FOUND;
+    if (mesh_takes_turns(p))
+        leave_alone(m, p);
+    peer_withdraw(p);
+    end_unless_admitted(m, p, now_us);
+    mesh_tick(m, now_us);
+    return 0;
+}
+
 int mesh_disallow(struct mesh *m, const struct node_id *id, uint64_t now_us)
 {
     struct peer *p;

@@ -84,6 +84,11 @@ void peer_allow(struct peer *p)
     p->barred = false;
 }
 
+void peer_withdraw(struct peer *p)
+{
+    p->allowed = false;
+}
+
 void peer_bar(struct peer *p)
 {
     p->allowed = false;

@@ -125,6 +125,7 @@ void peer_free(struct peer *p);
 void peer_want(struct peer *p);
 void peer_leave_alone(struct peer *p); /* wanted no longer, and where it was said to be is forgotten */
 void peer_allow(struct peer *p);
+void peer_withdraw(struct peer *p); /* admitted by peer_allow no longer */
 void peer_bar(struct peer *p);
 /* Since when it is wanted, as far as was asked. */
 uint64_t peer_wanted_since(struct peer *p, uint64_t now_us);
