@@ -57,12 +57,29 @@ static void verbose_node_shows_every_frame(void **state)
     assert_int_equal(count(text, "only the first"), 0);
 }
 
+static void what_verbose_shows_ends_with_it(void **state)
+{
+    struct frame_log f;
+    (void)state;
+    log_set_level(LOG_LEVEL_DEBUG);
+    frame_log_init(&f, false);
+    tell(&f, true, FRAME_LOG_FIRST);
+    frame_log_set_verbose(&f, true);
+    assert_true(frame_log_traces(&f) == WORKER_TRACES_ALL);
+    tell(&f, true, 1);
+    assert_int_equal(count(captured(), "debug P2P→TAP: "), 1);
+    frame_log_set_verbose(&f, false);
+    tell(&f, true, 1);
+    assert_int_equal(count(captured(), "P2P→TAP: "), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(first_frames_of_each_direction_are_shown_and_the_hint_once, capture,
                                         release),
         cmocka_unit_test_setup_teardown(verbose_node_shows_every_frame, capture, release),
+        cmocka_unit_test_setup_teardown(what_verbose_shows_ends_with_it, capture, release),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -471,6 +471,23 @@ static void only_so_many_frames_of_a_direction_are_traced(void **state)
     pair_close(&p);
 }
 
+static void tracing_goes_on_when_it_is_told(void **state)
+{
+    (void)state;
+    struct pair p;
+    unsigned at_a[2] = {0};
+    pair_open(&p, LAB_SIZE, 0, false);
+    cross(&p.a, &p.b, 0xff, 1, 60);
+    lab_take_events(p.a.worker[0], count_traces, at_a);
+    assert_int_equal(at_a[false], 0);
+    worker_trace(p.a.worker[0], 2);
+    for (unsigned i = 0; i < 4; i++)
+        cross(&p.a, &p.b, 0xff, 1, 60);
+    lab_take_events(p.a.worker[0], count_traces, at_a);
+    assert_int_equal(at_a[false], 2);
+    pair_close(&p);
+}
+
 static void frames_that_go_nowhere_are_not_traced(void **state)
 {
     (void)state;
@@ -539,6 +556,7 @@ int main(void)
         cmocka_unit_test(a_removed_device_is_reported_once),
         cmocka_unit_test(traces_name_frames_and_are_limited),
         cmocka_unit_test(only_so_many_frames_of_a_direction_are_traced),
+        cmocka_unit_test(tracing_goes_on_when_it_is_told),
         cmocka_unit_test(frames_that_go_nowhere_are_not_traced),
         cmocka_unit_test(tables_change_under_traffic),
     };

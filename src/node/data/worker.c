@@ -105,7 +105,14 @@ void worker_trace_frame(struct worker *w, bool to_device, const struct switch_fr
         .trace = {.to_device = to_device, .frame = *frame, .len = (uint32_t)len, .withheld = l->withheld}};
     bool told = bucket_take(&l->bucket, &trace_rate, 1, w->now_us) && worker_event(w, &event);
     l->withheld = told ? 0 : l->withheld + 1;
-    l->left -= told && l->left != WORKER_TRACES_ALL;
+    unsigned left = l->left;
+    if (told && left && left != WORKER_TRACES_ALL)
+        (void)atomic_compare_exchange_strong(&l->left, &left, left - 1); /* unless it was set meanwhile */
+}
+
+void worker_trace(struct worker *w, unsigned traces)
+{
+    w->trace_limits[false].left = w->trace_limits[true].left = traces;
 }
 
 char *worker_trace_format(const struct worker_trace *trace, char out[WORKER_TRACE_MAX])
@@ -300,7 +307,7 @@ int worker_start(const struct worker_config *config, struct worker **out)
         return ERR_NOMEM;
     memset(w, 0, size);
     w->config = *config;
-    w->trace_limits[false].left = w->trace_limits[true].left = config->traces;
+    worker_trace(w, config->traces);
     w->epoll = w->stop = -1;
     backlog_init(&w->backlog);
     int err = make_buffers(w);

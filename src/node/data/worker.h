@@ -95,6 +95,9 @@ int worker_start(const struct worker_config *config, struct worker **out) must_c
  * it on the control thread, which no longer expects wake then. */
 void worker_stop(struct worker *w);
 
+/* Control thread: config.traces from now on. */
+void worker_trace(struct worker *w, unsigned traces);
+
 /* Control thread: the worker reads that side socket (carrier/sides.h), too, until it is closed. ERR_IO (errno). */
 int worker_watch_side(struct worker *w, unsigned number) must_check;
 

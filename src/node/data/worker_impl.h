@@ -35,7 +35,7 @@ struct worker_limit {
 struct worker_trace_limit {
     struct bucket bucket;
     uint32_t withheld;
-    unsigned left; /* 0: off, which is all that a frame then asks */
+    _Atomic unsigned left; /* 0: off, which is all that a frame then asks; set by the control thread, too */
 };
 
 /* Histograms are the worker's, marks the control thread's. */

@@ -140,7 +140,7 @@ static enum drop on_frame(struct worker *w, const struct arrival *a, const struc
         worker_drop(w, not_learned, 1);
     if (a->message->ecn == ECN_CE && !offload_ecn_mark(frame, len))
         return DROP_ECN; /* congestion that the packet cannot tell: RFC 6040 §4.2 wants it lost */
-    if (w->trace_limits[true].left)
+    if (atomic_load_explicit(&w->trace_limits[true].left, memory_order_relaxed))
         worker_trace_frame(w, true, &f, len);
     deliver(w, meta, frame, len);
     return DROP_NONE;

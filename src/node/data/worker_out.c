@@ -359,7 +359,7 @@ static void forward(struct worker *w, const struct virtio_net_hdr *vnet, size_t 
         drop_circle(w);
         return;
     }
-    if (w->trace_limits[false].left)
+    if (atomic_load_explicit(&w->trace_limits[false].left, memory_order_relaxed))
         worker_trace_frame(w, false, &f, len);
     int port = switch_from_device(w->config.sw, &f, w->now_us);
     if (port == SWITCH_PORT_BPDU)

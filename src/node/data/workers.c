@@ -80,6 +80,12 @@ int workers_watch_side(const struct workers *w, unsigned number)
     return worker_watch_side(w->list[number % w->count], number);
 }
 
+void workers_trace(const struct workers *w, unsigned traces)
+{
+    for (unsigned i = 0; i < w->count; i++)
+        worker_trace(w->list[i], traces);
+}
+
 unsigned workers_bulk(const struct workers *w)
 {
     return w->count - (w->count > 1);

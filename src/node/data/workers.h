@@ -46,6 +46,9 @@ void workers_fini(struct workers *w);
 /* A side socket has come: one of them reads it. ERR_IO (errno). */
 int workers_watch_side(const struct workers *w, unsigned number) must_check;
 
+/* As worker_trace. */
+void workers_trace(const struct workers *w, unsigned traces);
+
 /* Of them, those for bulk flows. */
 unsigned workers_bulk(const struct workers *w);
 

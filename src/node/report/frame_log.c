@@ -12,6 +12,11 @@ void frame_log_init(struct frame_log *f, bool verbose)
     *f = (struct frame_log){.verbose = verbose};
 }
 
+void frame_log_set_verbose(struct frame_log *f, bool verbose)
+{
+    f->verbose = verbose;
+}
+
 unsigned frame_log_traces(const struct frame_log *f)
 {
     return f->verbose ? WORKER_TRACES_ALL : FRAME_LOG_FIRST;

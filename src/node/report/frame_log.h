@@ -16,6 +16,9 @@ struct frame_log {
 
 void frame_log_init(struct frame_log *f, bool verbose);
 
+/* -v has changed; frame_log_traces may have, too. */
+void frame_log_set_verbose(struct frame_log *f, bool verbose);
+
 /* Of how many frames of a direction each worker is to tell. */
 unsigned frame_log_traces(const struct frame_log *f);
 
