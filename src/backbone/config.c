@@ -5,7 +5,6 @@
 
 #include "backbone/uplink_places.h"
 #include "backbone/uplink_rates.h"
-#include "base/flags_file.h"
 #include "net/sandbox.h"
 #include <limits.h>
 #include <stddef.h>
@@ -112,9 +111,14 @@ static const char *read_store(void *context, const char *text)
     return redis_target_read(&((struct backbone_config *)context)->store, text);
 }
 
+/* A running server has its password: it may open no file. */
 static const char *read_store_password_file(void *context, const char *text)
 {
-    return redis_target_read_password(&((struct backbone_config *)context)->store, text);
+    struct backbone_config *c = context;
+    if (strlen(text) >= sizeof(c->password_file))
+        return "too long for a path";
+    strcpy(c->password_file, text);
+    return c->again ? NULL : redis_target_read_password(&c->store, text);
 }
 
 /* Its host and port become a name of ours, where others were given. */
@@ -153,47 +157,56 @@ static const char *read_check(void *context, const char *text)
     return flags_read_switch(text, &((struct backbone_config *)context)->check);
 }
 
+/* The last columns of a row: whether a running server takes its value anew, and where that lies. */
+#define SPAN(first, last) .field = FLAG_SPAN(struct backbone_config, first, last)
+#define RESTARTS(member)  .reload = FLAG_RESTARTS, SPAN(member, member)
+
 static const struct flag flags[] = {
     {"listen", "[ADDR:]PORT",
      "HTTP on this TCP port and address reflection (STUN) on the UDP port of the same number (default 8080, "
      "on "
      "every IPv6 and IPv4 address)",
-     read_listen},
-    {"data", "DIR", "where registrations are kept (default ./backbone-data; made when missing)", read_data},
+     read_listen, RESTARTS(listen)},
+    {"data", "DIR", "where registrations are kept (default ./backbone-data; made when missing)", read_data,
+     RESTARTS(data_dir)},
     {"url", "HOST[:PORT]",
      "a name under which nodes know this server, as in their -backbone behind ://; it refuses uplinks meant "
      "for another one. May repeat (default: any name counts)",
-     read_url},
+     read_url, RESTARTS(uplinks.names)},
     {"relay-rate", "MBIT", "Mbit/s of nodes' datagrams passed on in all (default 1000; 0: none)",
-     read_relay_rate},
-    {"relay-port", "PORT", "UDP port of the relay (default: that of -listen)", read_relay_port},
+     read_relay_rate, RESTARTS(uplinks.relay_mbit)},
+    {"relay-port", "PORT", "UDP port of the relay (default: that of -listen)", read_relay_port,
+     RESTARTS(relay_port)},
     {"source-rate", "MBIT", "Mbit/s of them from one source: an IPv4 address or an IPv6 /64 (default 200)",
-     read_source_rate},
+     read_source_rate, RESTARTS(uplinks.source_mbit)},
     {"trusted-proxy", "CIDR",
      "a reverse proxy's address or network: its X-Forwarded-For, or PROXY header (version 2), is believed. "
      "May repeat",
-     read_trusted_proxy},
+     read_trusted_proxy, RESTARTS(proxies)},
     {"store", "URL",
      "registrations in a Redis or Valkey server that several backbones share: "
      "redis://[USER@]HOST[:PORT][/DB], "
      "rediss:// with TLS, or unix:///PATH (default: SQLite in -data)",
-     read_store},
+     read_store, .reload = FLAG_RESTARTS, SPAN(store.given, store.user)},
     {"store-password-file", "FILE",
      "its first line is the store's password; nobody else may read it (default: what is in the environment "
      "as "
      "SHADOWMESH_STORE_PASSWORD)",
-     read_store_password_file},
+     read_store_password_file, RESTARTS(password_file)},
     {"advertise", "URL",
-     "this server's URL as nodes reach it, which the others tell them; needed with -store", read_advertise},
+     "this server's URL as nodes reach it, which the others tell them; needed with -store", read_advertise,
+     RESTARTS(advertise)},
     {"sandbox", "on|off",
      "off keeps every right and system call: for debugging (default on; off in a build with a sanitizer)",
-     read_sandbox},
+     read_sandbox, RESTARTS(sandbox)},
     {"config", "FILE",
      "read flags from this file, lines \"name = value\", as if they stood here: what follows "
      "on the command line replaces what it says",
-     read_config},
-    {"check", NULL, "read the flags and the file, say what is wrong with them and exit", read_check},
-    {"v", NULL, "log registrations, and what HTTP clients do wrong", read_verbose},
+     read_config, .reload = FLAG_RELOADS},
+    {"check", NULL, "read the flags and the file, say what is wrong with them and exit", read_check,
+     RESTARTS(check)},
+    {"v", NULL, "log registrations, and what HTTP clients do wrong", read_verbose, .reload = FLAG_RELOADS,
+     SPAN(verbose, verbose)},
 };
 
 static const struct flags program = {
@@ -214,9 +227,30 @@ static const struct flags program = {
     .count = sizeof(flags) / sizeof(flags[0]),
 };
 
+const struct flags *backbone_config_flags(void)
+{
+    return &program;
+}
+
+static void say(void *context, const char *line)
+{
+    const struct flags_again *again = ((struct backbone_config *)context)->again;
+    again->say(again->context, line);
+}
+
+/* By which a config is read, whose place is the caller's. */
+static const struct flags *flags_of(const struct backbone_config *c, struct flags *speaking)
+{
+    *speaking = program;
+    speaking->say = say;
+    return c->again ? speaking : &program;
+}
+
 static const char *read_config(void *context, const char *text)
 {
-    return flags_file_read(&program, text, context);
+    struct backbone_config *c = context;
+    struct flags speaking;
+    return flags_read_config(flags_of(c, &speaking), &c->source, c->again, text, c);
 }
 
 /* What contradicts, or NULL. */
@@ -229,7 +263,7 @@ static const char *check_together(struct backbone_config *c)
         return "-store needs -advertise URL, by which nodes and the other backbones know this server";
     if (!c->store.given && c->advertise[0])
         return "-advertise is for backbones that share a store: give -store URL too, or leave it out";
-    if (!c->store.given && c->store.password[0])
+    if (!c->store.given && (c->store.password[0] || c->password_file[0]))
         return "-store-password-file is for a shared store: give -store URL too, or leave it out";
     if (c->uplinks.names.count && c->advertise[0] &&
         uplink_names_add(&c->uplinks.names, strstr(c->advertise, "://") + 3))
@@ -237,20 +271,37 @@ static const char *check_together(struct backbone_config *c)
     return NULL;
 }
 
-enum flags_result backbone_config_parse(int argc, char **argv, struct backbone_config *out)
+static enum flags_result parse(int argc, char **argv, const struct flags_again *again,
+                               struct backbone_config *out)
 {
+    struct flags speaking;
     *out = (struct backbone_config){
+        .source = {.argc = argc, .argv = argv},
+        .again = again,
         .listen.port = BACKBONE_PORT,
         .data_dir = BACKBONE_DATA_DIR,
         .sandbox = SANDBOX_DEFAULT,
         .uplinks = {.relay_mbit = UPLINK_RELAY_MBIT, .source_mbit = UPLINK_SOURCE_MBIT, .max = UPLINK_MAX}};
-    enum flags_result result = flags_parse(&program, argc, argv, out, NULL);
+    const struct flags *f = flags_of(out, &speaking);
+    enum flags_result result = flags_parse_source(f, &out->source, again, out);
     if (result != FLAGS_RUN)
         return result;
-    const char *wrong = redis_target_take_environment(&out->store);
+    const char *wrong = again ? NULL : redis_target_take_environment(&out->store);
     if (wrong)
-        flags_complain(program.program, REDIS_PASSWORD_NAME " is %s", wrong);
+        flags_say(f, out, REDIS_PASSWORD_NAME " is %s", wrong);
     else if ((wrong = check_together(out)) != NULL)
-        flags_complain(program.program, "%s", wrong);
+        flags_say(f, out, "%s", wrong);
     return wrong ? FLAGS_EXIT_USAGE : FLAGS_RUN;
+}
+
+enum flags_result backbone_config_parse(int argc, char **argv, struct backbone_config *out)
+{
+    return parse(argc, argv, NULL, out);
+}
+
+enum flags_result backbone_config_parse_again(const struct flags_again *again, struct backbone_config *out)
+{
+    enum flags_result result = parse(again->source->argc, again->source->argv, again, out);
+    out->again = NULL;
+    return result;
 }

@@ -13,6 +13,7 @@
 #include "backbone/metrics.h"
 #include "backbone/presence.h"
 #include "backbone/reflect.h"
+#include "backbone/reload.h"
 #include "backbone/routes.h"
 #include "backbone/store_redis.h"
 #include "backbone/store_sqlite.h"
@@ -47,16 +48,19 @@ struct server {
     struct uplinks *uplinks;
     struct http *http;
     struct uplinks_config uplinks_config;
+    struct reload reload;
 };
 
-static void prepare_process(sigset_t *ends)
+/* What wait_for_end hears of. */
+static void prepare_process(sigset_t *signals)
 {
     umask(077);
     signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is then a full disk, which is answered with 503 */
-    sigemptyset(ends);
-    sigaddset(ends, SIGTERM);
-    sigaddset(ends, SIGINT);
-    pthread_sigmask(SIG_BLOCK, ends, NULL);
+    sigemptyset(signals);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
 }
 
 /* As many uplinks as there can be descriptors for. */
@@ -174,15 +178,18 @@ static void stop(struct server *s)
     cluster_free(s->cluster);
     presence_free(s->presence);
     listen_close(&s->sockets);
+    reload_end(&s->reload);
 }
 
-static void wait_for_end(struct server *s, const sigset_t *ends)
+static void wait_for_end(struct server *s, const sigset_t *signals)
 {
     struct timespec tick = {.tv_sec = TICK_S};
     int number;
     notify_ready();
-    while ((number = sigtimedwait(ends, NULL, &tick)) < 0) {
+    while ((number = sigtimedwait(signals, NULL, &tick)) < 0 || number == SIGHUP) {
         uint64_t now_us = clock_monotonic_us();
+        if (number == SIGHUP)
+            reload_run(&s->reload);
         http_cut_slow(s->http, now_us);
         notify_alive(now_us);
     }
@@ -201,15 +208,18 @@ static int find_store(struct redis_target *t)
 
 int server_run(struct backbone_config *config)
 {
-    struct server s = {.sockets = {-1, -1}, .metrics = {.started_s = clock_unix_s()}};
+    struct server s = {
+        .sockets = {-1, -1}, .reload = {.opener = -1}, .metrics = {.started_s = clock_unix_s()}};
     bool is_shared = config->store.given;
-    sigset_t ends;
+    sigset_t signals;
     char at[ADDR_TEXT_MAX];
-    prepare_process(&ends);
+    prepare_process(&signals);
     if (!notify_open())
         log_warn("the service manager hears nothing of this server: its NOTIFY_SOCKET cannot be reached: %s",
                  strerror(errno));
-    int err = listen_open(&config->listen, &s.sockets);
+    int err = reload_start(&s.reload, config);
+    if (!err)
+        err = listen_open(&config->listen, &s.sockets);
     if (!err && config->uplinks.relay_mbit)
         err = listen_open_relay(&s.sockets, config->relay_port);
     if (!err)
@@ -225,7 +235,7 @@ int server_run(struct backbone_config *config)
     if (!err) {
         log_info("shadowmesh-backbone " SHADOWMESH_VERSION " listening on %s (HTTP and STUN), data in %s",
                  addr_format(&s.sockets.bound, at), is_shared ? config->store.shown : config->data_dir);
-        wait_for_end(&s, &ends);
+        wait_for_end(&s, &signals);
     }
     stop(&s);
     secret_wipe(config->store.password, sizeof(config->store.password));

@@ -13,11 +13,13 @@
 #define VALUE_SHOWN 300 /* bytes of a value that a refusal repeats */
 #define NAME_MAX    32  /* longer ones are no typing error of a flag */
 
+#define COMPLAINT_MAX 1024
+
 static_assert(FLAGS_MAX <= 64, "a bit for each row");
 
 void flags_vcomplain(const char *program, const char *format, va_list args)
 {
-    char line[1024];
+    char line[COMPLAINT_MAX];
     vsnprintf(line, sizeof(line), format, args);
     size_t len = text_clean(line, strlen(line));
     fflush(stdout);
@@ -29,6 +31,21 @@ void flags_complain(const char *program, const char *format, ...)
     va_list args;
     va_start(args, format);
     flags_vcomplain(program, format, args);
+    va_end(args);
+}
+
+void flags_say(const struct flags *f, void *context, const char *format, ...)
+{
+    char line[COMPLAINT_MAX];
+    va_list args;
+    va_start(args, format);
+    if (f->say) {
+        vsnprintf(line, sizeof(line), format, args);
+        line[text_clean(line, strlen(line))] = '\0';
+        f->say(context, line);
+    } else {
+        flags_vcomplain(f->program, format, args);
+    }
     va_end(args);
 }
 
@@ -138,15 +155,14 @@ const struct flag *flags_guess(const struct flags *f, const char *text, size_t l
     return guess;
 }
 
-static void complain_unknown(const struct flags *f, const char *text, size_t len)
+static void complain_unknown(const struct flags *f, void *context, const char *text, size_t len)
 {
     const struct flag *guess = flags_guess(f, text, len);
     if (guess)
-        flags_complain(f->program, "unknown flag -%.*s: did you mean -%s? `%s -help` lists them", (int)len,
-                       text, guess->name, f->program);
+        flags_say(f, context, "unknown flag -%.*s: did you mean -%s? `%s -help` lists them", (int)len, text,
+                  guess->name, f->program);
     else
-        flags_complain(f->program, "unknown flag -%.*s: `%s -help` lists the flags", (int)len, text,
-                       f->program);
+        flags_say(f, context, "unknown flag -%.*s: `%s -help` lists the flags", (int)len, text, f->program);
 }
 
 /* ---- reading ---- */
@@ -157,14 +173,14 @@ static bool is_name(const char *text, size_t len, const char *name)
 }
 
 /* "-help" and the like: *out tells whether it was one, which then was printed, refused or =false. */
-static enum flags_result parse_own(const struct flags *f, const void *context, const char *name, bool *out)
+static enum flags_result parse_own(const struct flags *f, void *context, const char *name, bool *out)
 {
     size_t len = strcspn(name, "=");
     bool on = true, help = is_name(name, len, "help") || is_name(name, len, "h");
     *out = help || is_name(name, len, "version") || is_name(name, len, "V");
     const char *wrong = *out && name[len] ? flags_read_switch(name + len + 1, &on) : NULL;
     if (wrong)
-        flags_complain(f->program, "-%s: %s", name, wrong);
+        flags_say(f, context, "-%s: %s", name, wrong);
     if (wrong)
         return FLAGS_EXIT_USAGE;
     if (!*out || !on)
@@ -204,7 +220,7 @@ static bool parse_flag(const struct flags *f, int argc, char **argv, int *at, vo
     const struct flag *row = split(f, name, &value);
     ++*at;
     if (!row) {
-        complain_unknown(f, name, strcspn(name, "="));
+        complain_unknown(f, context, name, strcspn(name, "="));
         return false;
     }
     bool alone = !value && !row->value;
@@ -213,15 +229,15 @@ static bool parse_flag(const struct flags *f, int argc, char **argv, int *at, vo
     if (!value && *at < argc)
         value = argv[(*at)++];
     if (!value) {
-        flags_complain(f->program, "-%s needs a value: -%s %s", row->name, row->name, row->value);
+        flags_say(f, context, "-%s needs a value: -%s %s", row->name, row->name, row->value);
         return false;
     }
     const char *wrong = row->read(context, value);
     if (wrong && alone)
-        flags_complain(f->program, "-%s: %s", row->name, wrong);
+        flags_say(f, context, "-%s: %s", row->name, wrong);
     else if (wrong)
-        flags_complain(f->program, "-%s%c%.*s%s: %s", row->name, row->value ? ' ' : '=', VALUE_SHOWN, value,
-                       strlen(value) > VALUE_SHOWN ? "..." : "", wrong);
+        flags_say(f, context, "-%s%c%.*s%s: %s", row->name, row->value ? ' ' : '=', VALUE_SHOWN, value,
+                  strlen(value) > VALUE_SHOWN ? "..." : "", wrong);
     *seen |= UINT64_C(1) << (row - f->rows);
     return !wrong;
 }
@@ -230,8 +246,8 @@ static bool take_word(const struct flags *f, void *context, const char *text)
 {
     if (f->word)
         return f->word(context, text);
-    flags_complain(f->program, "unexpected argument \"%s\": flags begin with '-', `%s -help` lists them",
-                   text, f->program);
+    flags_say(f, context, "unexpected argument \"%s\": flags begin with '-', `%s -help` lists them", text,
+              f->program);
     return false;
 }
 
@@ -251,4 +267,40 @@ enum flags_result flags_parse(const struct flags *f, int argc, char **argv, void
             return FLAGS_EXIT_USAGE;
     }
     return FLAGS_RUN;
+}
+
+/* ---- another reading ---- */
+
+uint64_t flags_differ(const struct flags *f, const void *a, const void *b)
+{
+    uint64_t rows = 0;
+    for (size_t i = 0; i < f->count; i++) {
+        const struct flag *row = &f->rows[i];
+        if (memcmp((const char *)a + row->field.offset, (const char *)b + row->field.offset,
+                   row->field.size) != 0)
+            rows |= UINT64_C(1) << i;
+    }
+    return rows;
+}
+
+void flags_take(const struct flags *f, void *to, const void *from)
+{
+    for (size_t i = 0; i < f->count; i++) {
+        const struct flag *row = &f->rows[i];
+        if (row->reload == FLAG_RELOADS)
+            memcpy((char *)to + row->field.offset, (const char *)from + row->field.offset, row->field.size);
+    }
+}
+
+void flags_restarts(const struct flags *f, uint64_t rows, void (*tell)(void *context, const char *name),
+                    void *context)
+{
+    size_t told = SIZE_MAX;
+    for (size_t i = 0; i < f->count; i++) {
+        const struct flag *row = &f->rows[i];
+        if (!(rows >> i & 1) || row->reload != FLAG_RESTARTS || row->field.offset == told)
+            continue;
+        told = row->field.offset;
+        tell(context, row->name);
+    }
 }

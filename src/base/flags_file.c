@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define NESTED "a file names no further file"
+
 struct reading {
     const struct flags *flags;
     void *context;
@@ -106,22 +108,24 @@ static void read_lines(struct reading *r)
         refuse(r, "this is no \"name = value\"; a switch is \"name = true\"");
 }
 
-const char *flags_file_read(const struct flags *f, const char *path, void *context)
+const char *flags_file_read_open(const struct flags *f, int fd, void *context)
 {
-    struct reading r = {.flags = f, .context = context};
-    const char *unfit;
-    if (reading)
-        return "a file names no further file";
-    int fd = own_file_open(path, OWN_FILE_SHOWN, &unfit);
-    if (fd < 0)
-        return unfit;
-    r.file = fdopen(fd, "r");
+    struct reading r = {.flags = f, .context = context, .file = reading ? NULL : fdopen(fd, "r")};
     if (!r.file) {
         close(fd);
-        return strerror(ENOMEM);
+        return reading ? NESTED : strerror(ENOMEM);
     }
     read_lines(&r);
     free(r.line);
     fclose(r.file);
     return wrong[0] ? wrong : NULL;
+}
+
+const char *flags_file_read(const struct flags *f, const char *path, void *context)
+{
+    const char *unfit;
+    if (reading)
+        return NESTED;
+    int fd = own_file_open(path, OWN_FILE_SHOWN, &unfit);
+    return fd < 0 ? unfit : flags_file_read_open(f, fd, context);
 }

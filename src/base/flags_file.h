@@ -13,3 +13,6 @@
  * replaces what it said. The file is a regular one, of this user or root, that nobody else may write. NULL, or what is
  * wrong with which line and how to mend it, as the end of a sentence; it stays until the next call. */
 const char *flags_file_read(const struct flags *f, const char *path, void *context) must_check;
+
+/* Likewise a file that own_file_open opened, here or in another process. Takes fd. */
+const char *flags_file_read_open(const struct flags *f, int fd, void *context) must_check;

@@ -7,7 +7,7 @@
 #include <jansson.h>
 #include <stddef.h>
 
-#define API_ERROR_MAX 256
+#define API_ERROR_MAX 512
 
 /* The ids of the sockets in run_dir, in order; their processes may be dead. The caller frees *ids. A folder
  * that does not exist has none. ERR_PERMISSION, ERR_IO (errno). */

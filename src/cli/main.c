@@ -33,6 +33,7 @@ static const struct verb verbs[] = {
     {"disconnect", "ID...", "dial them no more; their sessions end", cmd_disconnect},
     {"netcheck", NULL, "how this machine reaches the internet: UDP, NAT", cmd_netcheck},
     {"check", "NAME", "whether a node's configuration file can be used", cmd_check},
+    {"reload", "NAME", "a node reads its flags and its file again", cmd_reload},
     {"id", NULL, "the ids of the nodes that run here, for -connect", cmd_id},
     {"version", NULL, "the version of this program", cmd_version},
 };
@@ -50,8 +51,9 @@ enum user {
     DISCONNECT = 128,
     NETCHECK = 256,
     CHECK = 512, /* takes none */
-    ID = 1024,
-    VERSION = 2048,
+    RELOAD = 1024,
+    ID = 2048,
+    VERSION = 4096,
 };
 #define LISTS   (STATUS | PEERS | FDB)
 #define CHANGES (ALLOW | DISALLOW | CONNECT | DISCONNECT)
@@ -134,12 +136,13 @@ static const char *read_proxy(void *context, const char *text)
 }
 
 static const struct flag flags[] = {
-    {"json", NULL, "print JSON, for scripts", read_json, LISTS | PING | CHANGES | NETCHECK | ID | VERSION},
+    {"json", NULL, "print JSON, for scripts", read_json,
+     LISTS | PING | CHANGES | NETCHECK | RELOAD | ID | VERSION},
     {"l", NULL, "whole ids; with peers, every path", read_whole, LISTS | PING},
     {"n", "NODE", "only the node with this name or id prefix", read_node,
      LISTS | PING | CHANGES | NETCHECK | ID},
     {"run", "DIR", "folder of the API sockets (default /run/shadowmesh)", read_run,
-     LISTS | PING | CHANGES | NETCHECK | ID},
+     LISTS | PING | CHANGES | NETCHECK | RELOAD | ID},
     {"c", "COUNT", "ping: how many probes (default 4, 0 without end)", read_count, PING},
     {"i", "SECONDS", "ping: from one probe to the next (default 1)", read_interval, PING},
     {"backbone", "URL", "netcheck, without asking a node: reach this backbone", read_backbone, NETCHECK},

@@ -2,6 +2,7 @@
 """What the running programs may still do, read from the kernel for each of their threads, while frames pass."""
 
 import re
+import signal
 
 import lab as labs
 import pytest
@@ -63,6 +64,23 @@ def test_helper_processes_are_caged_and_nobodys(lab):
         # sparse flows; the node has more.
         sockets = [link for link in links if link.startswith("socket:")]
         assert len(sockets) <= 8 + 4 * (1 + node.status()["workers"] + 1), sockets
+
+
+def test_the_file_is_opened_by_a_process_that_reads_beside_it_alone(lab):
+    host = lab.host("site-a")
+    folder = host.dir / "conf"
+    folder.mkdir()
+    (folder / "node.conf").write_text(f"tap-ip = {A_OVERLAY}\n")
+    node = host.node("-config", folder / "node.conf")
+    opener = {title: pid for title, pid in labs.helpers(node.process).items() if title == "shadowmesh-l2: files"}
+    for status in threads_of(opener["shadowmesh-l2: files"]).values():
+        assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0
+        assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+    (folder / "new").write_text(f"tap-ip = {A_OVERLAY}\nallow = {'0' * 40}\n")
+    (folder / "new").rename(folder / "node.conf")
+    node.process.send_signal(signal.SIGHUP)
+    node.process.wait_log(f"reload: -allow {'0' * 40} added")
+    assert node.stop() == 0
 
 
 def test_status_says_what_holds(lab):

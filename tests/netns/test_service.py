@@ -43,6 +43,7 @@ SCRIPT = """
 chmod 0666 /dev/net/tun   # as udev has it
 show() { echo "$1: $(systemctl show $2 -p $3 --value)"; }
 until_shown() { for i in $(seq 150); do systemctl show $1 -p $2 --value | grep -q "$3" && return; sleep 0.1; done; }
+until_logged() { for i in $(seq 150); do journalctl --no-pager -o cat -u $1 | grep -q "$2" && return; sleep 0.1; done; }
 
 systemctl start shadowmesh-backbone shadowmesh@a && echo "started: yes"
 show backbone shadowmesh-backbone ActiveState
@@ -54,6 +55,24 @@ until_shown shadowmesh@b StatusText "flow to 1 peer$"
 show status shadowmesh@b StatusText
 echo "user: $(ps -o user= -p $(systemctl show shadowmesh@b -p MainPID --value))"
 shadowmesh status -n site-b | grep sandbox
+
+echo "allow = 0123456789abcdef0123456789abcdef01234567" >>/etc/shadowmesh/a/node.conf
+systemctl reload shadowmesh@a && echo "reload: taken"
+echo "nonsense = 1" >>/etc/shadowmesh/a/node.conf
+systemctl reload shadowmesh@a || echo "bad-reload: refused"
+sed -i /nonsense/d /etc/shadowmesh/a/node.conf   # by a rename
+systemctl kill --signal HUP --kill-who main shadowmesh@a
+until_logged shadowmesh@a "read again: 0 changed"
+echo "v = true" >>/etc/shadowmesh/backbone.conf
+systemctl reload shadowmesh-backbone
+until_logged shadowmesh-backbone "reload: -v added"
+until_shown shadowmesh-backbone SubState running
+until_shown shadowmesh@a SubState running
+show reloaded-backbone shadowmesh-backbone ActiveState
+show reloaded-node shadowmesh@a ActiveState
+show still shadowmesh@b StatusText
+echo "lost: $(journalctl --no-pager -u shadowmesh@b | grep -c disconnected)"
+journalctl --no-pager -o cat -u shadowmesh@a | grep reload
 
 systemctl start shadowmesh@bad || echo "bad: refused"
 show bad-result shadowmesh@bad Result
@@ -99,15 +118,18 @@ cat {root}/mounted/upper/lab/said >{root}/said"""
     return (root / "said").read_text()
 
 
-def test_services_run_and_are_watched(staged):
+def test_services_run_reload_and_are_watched(staged):
     said = boot(staged)
     told = dict(re.findall(r"^([a-z-]+): (.*)$", said, re.MULTILINE))
     expected = {"started": "yes", "backbone": "active", "node": "active", "status": "site-b on tap1: frames flow to 1 peer",
                 "user": "shadowmesh", "bad": "refused", "bad-result": "exit-code", "bad-restarts": "0", "watched": "active",
-                "restarts": "1", "stopped": "success"}
+                "restarts": "1", "stopped": "success", "reload": "taken", "bad-reload": "refused", "reloaded-node": "active",
+                "reloaded-backbone": "active", "still": "site-b on tap1: frames flow to 1 peer", "lost": "0"}
     assert {key: told.get(key) for key in expected} == expected, said
     for words in ("/etc/shadowmesh/b/node.conf: nothing is wrong", "caps net_admin sys_nice, no new privileges, seccomp",
-                  "line 2: unknown flag tap-pi: did you mean tap-ip?", "Watchdog timeout", "/var/lib/shadowmesh/b/node.key"):
+                  "line 2: unknown flag tap-pi: did you mean tap-ip?", "Watchdog timeout", "/var/lib/shadowmesh/b/node.key",
+                  "reload: -allow 0123456789abcdef0123456789abcdef01234567 added", "reload: by SIGHUP",
+                  "shadowmesh: reload a: nothing has changed: -config /etc/shadowmesh/a/node.conf: line 6: unknown flag nonsense"):
         assert words in said, said
 
 

@@ -101,6 +101,16 @@ def test_the_manual_has_every_flag_and_no_other():
     assert described == {name for name, hidden in flags_of_the_node().items() if not hidden}
 
 
+@pytest.mark.parametrize("page, source", [("shadowmesh-l2.8", "node/config/config.c"), ("shadowmesh-backbone.8", "backbone/config.c")])
+def test_the_manual_names_what_a_running_program_takes_anew(page, source):
+    table = (ROOT / "src" / source).read_text().split("static const struct flag flags[]", 1)[1].split("};", 1)[0]
+    rows = re.findall(r'\{"([a-z-]+)",[^{}]*?(RELOADS|RESTARTS)', table)
+    manual = (MAN / page).read_text().replace("\\-", "-")
+    told = re.search(r"otherwise than before it takes(.*?)(?:;|\.RE)", manual, flags=re.DOTALL)[1]
+    assert len(rows) > 10
+    assert set(re.findall(r"-([a-z-]+)", told)) == {name for name, how in rows if how == "RELOADS"} - {"config"}
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_commands_use_flags_that_exist(document):
     text = document.read_text().replace("\\\n", " ")

@@ -244,6 +244,45 @@ static void store_password_comes_from_a_private_file_or_the_environment(void **s
     assert_null(getenv(REDIS_PASSWORD_NAME));
 }
 
+static void every_flag_says_whether_a_running_server_takes_it(void **state)
+{
+    const struct flags *f = backbone_config_flags();
+    (void)state;
+    for (size_t i = 0; i < f->count; i++)
+        if (f->rows[i].reload == FLAG_UNDECIDED ||
+            (f->rows[i].field.size == 0 && strcmp(f->rows[i].name, "config") != 0))
+            fail_msg("-%s: may a running server take it anew? and where does it lie?", f->rows[i].name);
+}
+
+static void on_said(void *context, const char *line)
+{
+    (void)context;
+    snprintf(said, sizeof(said), "%s", line);
+}
+
+static void flags_are_the_same_when_they_are_read_again(void **state)
+{
+    static struct backbone_config again;
+    char path[] = "/tmp/shadowmesh-password.XXXXXX";
+    const struct flags_again how = {.source = &config.source, .say = on_said};
+    (void)state;
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, "word\n", 5), 5);
+    close(fd);
+    assert_int_equal(PARSE("-store", "redis://me@h:1/2", "-advertise", "http://b", "-url", "c",
+                           "-trusted-proxy", "10.0.0.0/8", "-store-password-file", path, "-listen",
+                           "127.0.0.1:1", "-data", "d"),
+                     FLAGS_RUN);
+    unlink(path); /* and is not missed */
+    assert_int_equal(backbone_config_parse_again(&how, &again), FLAGS_RUN);
+    assert_int_equal(flags_differ(backbone_config_flags(), &config, &again), 0);
+    assert_string_equal(again.store.password, "");
+    config.source.argv[1] = (char *)(uintptr_t) "-stor";
+    assert_int_equal(backbone_config_parse_again(&how, &again), FLAGS_EXIT_USAGE);
+    assert_string_equal(said,
+                        "unknown flag -stor: did you mean -store? `shadowmesh-backbone -help` lists them");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +296,8 @@ int main(void)
         cmocka_unit_test(shared_store_is_a_url_without_a_password),
         cmocka_unit_test(store_and_advertise_go_together),
         cmocka_unit_test(store_password_comes_from_a_private_file_or_the_environment),
+        cmocka_unit_test(every_flag_says_whether_a_running_server_takes_it),
+        cmocka_unit_test(flags_are_the_same_when_they_are_read_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -589,6 +589,126 @@ static void a_file_stands_for_flags(void **state)
     assert_refused("No such file", "-config", path);
 }
 
+static void every_flag_says_whether_a_running_node_takes_it(void **state)
+{
+    const struct flags *f = config_flags();
+    (void)state;
+    for (size_t i = 0; i < f->count; i++)
+        if (f->rows[i].name && (f->rows[i].reload == FLAG_UNDECIDED ||
+                                (f->rows[i].field.size == 0 && strcmp(f->rows[i].name, "config") != 0)))
+            fail_msg("-%s: RELOADS or RESTARTS, with its member of struct config?", f->rows[i].name);
+}
+
+/* ---- the same flags again ---- */
+
+static char said[1024];
+
+static void on_said(void *context, const char *line)
+{
+    assert_ptr_equal(context, said);
+    snprintf(said, sizeof(said), "%s", line);
+}
+
+/* Names of the rows that differ from config, after the file has another text. */
+static const char *differences_with(const char *path, const char *text, enum flags_result result)
+{
+    static char names[256];
+    static struct config again;
+    write_file(path, text);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const struct flags_again how = {&config.source, &fd, on_said, said};
+    names[0] = said[0] = '\0';
+    assert_int_equal(config_parse_again(&how, &again), result);
+    assert_int_equal(fcntl(fd, F_GETFD), -1); /* taken */
+    uint64_t rows = flags_differ(config_flags(), &config, &again);
+    for (size_t i = 0; result == FLAGS_RUN && i < config_flags()->count; i++)
+        if (rows >> i & 1)
+            snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s ",
+                     config_flags()->rows[i].name);
+    return names;
+}
+
+#define ALL                                                                                                  \
+    "name = a\nip = 192.0.2.1\nstun = a.example:1\nhost-route = 10.1.1.1\nbackbone = http://b\n"             \
+    "proxy = http://10.0.0.1:80\nkeydir = k\nrun = r\ntap = t0\nallow = " ID_2 "\n"
+
+static void what_has_changed_in_the_file_is_found(void **state)
+{
+    char path[] = "/tmp/test_config.XXXXXX";
+    (void)state;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    write_file(path, ALL "connect = " ID_1 "@10.1.1.1\n");
+    assert_taken("-config", path, "-name", "me", "-tap-ip", "10.0.0.1");
+    assert_int_equal(config.source.file_count, 1);
+    assert_string_equal(differences_with(path, ALL "connect = " ID_1 "@10.1.1.1\n", FLAGS_RUN), "");
+    assert_string_equal(
+        differences_with(path, ALL "connect = " ID_1 "@10.1.1.1\nname = a-long-one\n", FLAGS_RUN),
+        ""); /* what stands behind it counts */
+    assert_string_equal(differences_with(path, ALL "connect = " ID_1 "\n", FLAGS_RUN), "connect ");
+    assert_string_equal(differences_with(path, ALL "v = true\n", FLAGS_RUN), "connect v ");
+    assert_string_equal(differences_with(path, "", FLAGS_RUN),
+                        "tap host-route backbone proxy connect allow ip stun keydir run ");
+    assert_string_equal(differences_with(path, ALL "port = 9444\n", FLAGS_RUN), "connect port udp-port ");
+    unlink(path);
+}
+
+static void what_is_wrong_in_a_file_that_is_read_again_is_said(void **state)
+{
+    char path[] = "/tmp/test_config.XXXXXX", words[128];
+    (void)state;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_taken("-config", path, "-tap-ip", "10.0.0.1");
+    differences_with(path, "# one\nportt = 1\n", FLAGS_EXIT_USAGE);
+    snprintf(words, sizeof(words), "-config %s: line 2: unknown flag portt: did you mean port?", path);
+    assert_string_equal(said, words);
+    differences_with(path, "mesh = true\n", FLAGS_EXIT_USAGE);
+    assert_string_equal(said, "-mesh: there is nobody to connect to: give -allow ID for each member");
+    differences_with(path, "connect = " ID_1 "\nlan = false\n", FLAGS_RUN);
+    assert_int_equal(strncmp(said, "warning: -connect " ID_1, 18 + 40), 0);
+    snprintf(words, sizeof(words), "config = %s\n", path);
+    differences_with(path, words, FLAGS_EXIT_USAGE);
+    assert_non_null(strstr(said, "line 1: config = "));
+    unlink(path);
+}
+
+/* That nobody reads the second of them does not keep it open. */
+static void files_behind_a_wrong_one_are_closed(void **state)
+{
+    char path[] = "/tmp/test_config.XXXXXX";
+    static struct config again;
+    (void)state;
+    int fds[2] = {mkstemp(path)};
+    assert_true(fds[0] >= 0);
+    assert_taken("-config", path, "-config", path);
+    assert_int_equal(config.source.file_count, 2);
+    assert_int_equal(write(fds[0], "nonsense\n", 9), 9);
+    close(fds[0]);
+    fds[0] = open(path, O_RDONLY | O_CLOEXEC);
+    fds[1] = open(path, O_RDONLY | O_CLOEXEC);
+    const struct flags_again how = {&config.source, fds, on_said, said};
+    assert_int_equal(config_parse_again(&how, &again), FLAGS_EXIT_USAGE);
+    assert_int_equal(fcntl(fds[0], F_GETFD), -1);
+    assert_int_equal(fcntl(fds[1], F_GETFD), -1);
+    unlink(path);
+}
+
+static void four_files_may_be_given(void **state)
+{
+    char path[] = "/tmp/test_config.XXXXXX";
+    (void)state;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_taken("-config", path, "-config", path, "-config", path, "-config", path);
+    assert_refused("one too many", "-config", path, "-config", path, "-config", path, "-config", path,
+                   "-config", path);
+    unlink(path);
+}
+
 static void help_names_every_flag_but_the_hidden(void **state)
 {
     static const char *const names[] = {
@@ -658,6 +778,11 @@ int main(void)
         cmocka_unit_test(refusal_never_repeats_control_characters),
         cmocka_unit_test(test_options_shorten_the_periods),
         cmocka_unit_test(a_file_stands_for_flags),
+        cmocka_unit_test(every_flag_says_whether_a_running_node_takes_it),
+        cmocka_unit_test(what_has_changed_in_the_file_is_found),
+        cmocka_unit_test(what_is_wrong_in_a_file_that_is_read_again_is_said),
+        cmocka_unit_test(files_behind_a_wrong_one_are_closed),
+        cmocka_unit_test(four_files_may_be_given),
         cmocka_unit_test(help_names_every_flag_but_the_hidden),
         cmocka_unit_test(version_is_printed),
     };

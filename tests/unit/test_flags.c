@@ -58,10 +58,12 @@ static const struct flag rows[] = {
     [ROW_HEADING] = {NULL, NULL, "Of the test", NULL, 0},
     [ROW_QUIET] = {"quiet", NULL, "say less", read_quiet, 1},
     [ROW_NAME] = {"name", "TEXT", "what it is called, in so many words that they do not fit beside the flag",
-                  read_name, 2},
-    [ROW_COUNT] = {"c", "N", "how often", read_count, 3},
+                  read_name, 2, .reload = FLAG_RESTARTS, .field = FLAG_SPAN(struct taken, name, name)},
+    [ROW_COUNT] = {"c", "N", "how often", read_count, 3, .reload = FLAG_RELOADS,
+                   .field = FLAG_SPAN(struct taken, count, words)},
     [ROW_OTHER] = {"other", "on|off", "something else", read_other, 1},
-    [ROW_HIDDEN] = {"test-secret", NULL, NULL, read_quiet, 3},
+    [ROW_HIDDEN] = {"test-secret", NULL, NULL, read_quiet, 3, .reload = FLAG_RESTARTS,
+                    .field = FLAG_SPAN(struct taken, name, name)},
 };
 
 static struct flags flags = {
@@ -245,6 +247,61 @@ static void a_verb_lists_its_own_flags(void **state)
     flags.help = NULL;
 }
 
+static void on_said(void *context, const char *line)
+{
+    char *words = ((struct taken *)context)->words;
+    snprintf(words, sizeof(taken.words), "%s", line);
+}
+
+static void what_is_wrong_goes_to_who_wants_to_say_it(void **state)
+{
+    (void)state;
+    flags.say = on_said;
+    assert_int_equal(PARSE("-quiet=\033"), FLAGS_EXIT_USAGE);
+    assert_string_equal(taken.words, "-quiet=?: is a switch: give it alone, or with =true or =false");
+    assert_int_equal(PARSE("-nane", "a"), FLAGS_EXIT_USAGE);
+    assert_string_equal(taken.words, "unknown flag -nane: did you mean -name? `prog -help` lists them");
+    assert_string_equal(printed, "");
+    flags.say = NULL;
+}
+
+static void rows_differ_where_their_fields_do(void **state)
+{
+    struct taken a = {.name = "a", .count = "1"}, b = {.name = "a", .words = "2", .quiet = true};
+    (void)state;
+    assert_int_equal(flags_differ(&flags, &a, &a), 0);
+    assert_int_equal(flags_differ(&flags, &a, &b), 1 << ROW_COUNT); /* quiet has no field */
+    b.name[sizeof(b.name) - 1] = 'x';
+    assert_int_equal(flags_differ(&flags, &a, &b), 1 << ROW_COUNT | 1 << ROW_NAME | 1 << ROW_HIDDEN);
+}
+
+static void what_a_running_program_takes_is_copied(void **state)
+{
+    struct taken a = {.name = "a", .count = "1"}, b = {.name = "b", .count = "2", .words = "3"};
+    (void)state;
+    flags_take(&flags, &a, &b);
+    assert_string_equal(a.name, "a");
+    assert_string_equal(a.count, "2");
+    assert_string_equal(a.words, "3");
+}
+
+static void on_restart(void *context, const char *name)
+{
+    (void)take_word(context, name);
+}
+
+static void what_it_does_not_take_is_named_once(void **state)
+{
+    struct taken told = {0};
+    (void)state;
+    flags_restarts(&flags, UINT64_MAX, on_restart, &told);
+    assert_string_equal(told.words, "[name]"); /* not the hidden one, of the same field, too */
+    flags_restarts(&flags, 1 << ROW_COUNT, on_restart, &told);
+    assert_string_equal(told.words, "[name]");
+    flags_restarts(&flags, 1 << ROW_HIDDEN, on_restart, &told);
+    assert_string_equal(told.words, "[name][test-secret]");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +316,10 @@ int main(void)
         cmocka_unit_test(help_lists_what_is_not_hidden),
         cmocka_unit_test(version_names_the_program),
         cmocka_unit_test(a_verb_lists_its_own_flags),
+        cmocka_unit_test(what_is_wrong_goes_to_who_wants_to_say_it),
+        cmocka_unit_test(rows_differ_where_their_fields_do),
+        cmocka_unit_test(what_a_running_program_takes_is_copied),
+        cmocka_unit_test(what_it_does_not_take_is_named_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -279,7 +279,7 @@ static void node_that_ends_is_gone_for_its_peer_at_once(void **state)
     assert_int_equal(json_array_size(json_object_get(status, "peers")), 0);
     assert_int_equal(p.b.device->peer_addresses, 0);
     json_decref(status);
-    assert_int_equal(twin_end(&p.b, SIGHUP), 0);
+    assert_int_equal(twin_end(&p.b, SIGTERM), 0);
     twin_fini(&p.a);
     twin_fini(&p.b);
 }

@@ -34,6 +34,7 @@ struct backbone {
     pid_t pid;
     int log;
     char dir[64], lines[TEXT_MAX];
+    char file[96]; /* given in the place of -v, unless it is empty */
     size_t lines_len;
     struct addr at;
 };
@@ -66,8 +67,13 @@ static int run(int argc, char **argv)
 
 static void start(struct backbone *b, const char *listen, const char *data, const char *sandbox)
 {
-    const char *args[] = {"backbone", "-listen", listen, "-data", data, "-sandbox", sandbox, "-v", NULL};
-    int ends[2];
+    const char *args[] = {"backbone", "-listen", listen, "-data", data,
+                          "-sandbox", sandbox,   "-v",   NULL,    NULL};
+    int ends[2], count = sizeof(args) / sizeof(*args) - 2;
+    if (b->file[0]) {
+        args[count - 1] = "-config";
+        args[count++] = b->file;
+    }
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     if (b->log >= 0)
         close(b->log);
@@ -79,7 +85,7 @@ static void start(struct backbone *b, const char *listen, const char *data, cons
     if (b->pid == 0) {
         close(ends[0]);
         dup2(ends[1], STDERR_FILENO);
-        exit(run(sizeof(args) / sizeof(*args) - 1, (char **)args));
+        exit(run(count, (char **)args));
     }
     close(ends[1]);
 }
@@ -191,6 +197,61 @@ static void caged_backbone_answers_too(void **state)
     (void)state;
     make_folder(&b);
     start_well(&b, SANDBOX_DEFAULT ? "on" : "off");
+    assert_answer(&b.at, GET("/v1/nodes"), 200, "\"nodes\":[]");
+    assert_int_equal(end(&b, SIGTERM), 0);
+    remove_folder(&b);
+}
+
+static void write_conf(const struct backbone *b, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s.new", b->file);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    close(fd);
+    assert_int_equal(rename(path, b->file), 0);
+}
+
+static void hang_up(struct backbone *b, const char *told)
+{
+    b->lines_len = 0;
+    kill(b->pid, SIGHUP);
+    wait_log(b, told);
+}
+
+static void file_is_read_again_at_a_hang_up(void **state)
+{
+    struct backbone b;
+    (void)state;
+    make_folder(&b);
+    snprintf(b.file, sizeof(b.file), "%s/backbone.conf", b.dir);
+    write_conf(&b, "relay-rate = 10\nurl = b.example\n");
+    start_well(&b, SANDBOX_DEFAULT ? "on" : "off");
+    hang_up(&b, "read again: nothing has changed");
+    write_conf(&b, "relay-rate = 10\nurl = b.example\nv = true\n");
+    hang_up(&b, "reload: the flags were read again\n");
+    assert_non_null(strstr(b.lines, "reload: -v added"));
+    write_conf(&b, "relay-rate = 11\nurl = b.example\n");
+    hang_up(&b, "reload: the flags were read again\n");
+    assert_non_null(strstr(b.lines, "reload: -relay-rate has another value, which the next start takes"));
+    assert_null(strstr(b.lines, "-url"));
+    write_conf(&b, "relay-rate = 10\nurll = b.example\n");
+    hang_up(&b, "backbone.conf: line 2: unknown flag urll: did you mean url?");
+    assert_non_null(strstr(b.lines, "reload: nothing has changed: "));
+    assert_int_equal(unlink(b.file), 0);
+    hang_up(&b, "No such file");
+    assert_answer(&b.at, GET("/v1/nodes"), 200, "\"nodes\":[]");
+    assert_int_equal(end(&b, SIGTERM), 0);
+    remove_folder(&b);
+}
+
+static void without_a_file_a_hang_up_changes_nothing(void **state)
+{
+    struct backbone b;
+    (void)state;
+    make_folder(&b);
+    start_well(&b, "off");
+    hang_up(&b, "there is no file to read again");
     assert_answer(&b.at, GET("/v1/nodes"), 200, "\"nodes\":[]");
     assert_int_equal(end(&b, SIGTERM), 0);
     remove_folder(&b);
@@ -513,6 +574,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_http_and_ends_by_a_signal),
         cmocka_unit_test(caged_backbone_answers_too),
+        cmocka_unit_test(file_is_read_again_at_a_hang_up),
+        cmocka_unit_test(without_a_file_a_hang_up_changes_nothing),
         cmocka_unit_test(requests_that_proxies_read_otherwise_are_refused),
         cmocka_unit_test(body_that_is_too_large_is_413_however_it_is_sent),
         cmocka_unit_test(who_asks_is_told_its_address_and_a_flood_is_not),

@@ -8,6 +8,7 @@
 #include "node/command/checks.h"
 #include "node/command/learned.h"
 #include "node/command/pings.h"
+#include "node/command/reloads.h"
 #include <string.h>
 
 static void tell_status(struct commands *c, const json_t *request, struct api_call *call)
@@ -53,6 +54,12 @@ static void disconnect(struct commands *c, const json_t *request, struct api_cal
     lists_disconnect(&c->lists, request, call);
 }
 
+static void reload(struct commands *c, const json_t *request, struct api_call *call)
+{
+    (void)request;
+    reloads_start(c->reloads, call);
+}
+
 static const struct {
     const char *name;
     bool
@@ -61,7 +68,7 @@ static const struct {
 } commands[] = {
     {"status", true, tell_status},     {"fdb", true, list_fdb},       {"ping", false, ping},
     {"allow", false, allow},           {"disallow", false, disallow}, {"connect", false, connect_peer},
-    {"disconnect", false, disconnect}, {"netcheck", false, netcheck},
+    {"disconnect", false, disconnect}, {"netcheck", false, netcheck}, {"reload", false, reload},
 };
 
 void commands_handle(void *context, const char *command, const json_t *request, struct api_call *call)

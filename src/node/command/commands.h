@@ -7,6 +7,7 @@
 
 struct checks;
 struct pings;
+struct reloads;
 struct switch_table;
 
 /* What carries them out; all borrowed. */
@@ -15,6 +16,7 @@ struct commands {
     struct lists lists;
     struct pings *pings;
     struct checks *checks;
+    struct reloads *reloads;
     struct switch_table *sw;
 };
 

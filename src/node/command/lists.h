@@ -10,12 +10,14 @@ struct api_call;
 struct config;
 struct hosts;
 struct mesh;
+struct node_id;
 
 /* What is changed, and what the answers go by; all borrowed. */
 struct lists {
     const struct config *config; /* the flags */
     struct mesh *mesh;
     struct hosts *hosts;
+    const struct node_id *me;
     unsigned peers_max; /* as many as the mesh takes */
 };
 

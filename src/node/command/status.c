@@ -173,6 +173,14 @@ static json_t *describe_warnings(const struct status *s, uint64_t now_us)
     return list;
 }
 
+static json_t *describe_files(const struct flags_source *source)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < source->file_count; i++)
+        json_array_append_new(list, json_string(source->files[i]));
+    return list;
+}
+
 json_t *status_describe(const struct status *s, uint64_t now_us)
 {
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
@@ -180,7 +188,7 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
     enum aead_suite suite = aead_policy_first(s->config->aead);
     return json_pack(
         "{s:o, s:s, s:s, s:i, s:o, s:i, s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:o, s:o, "
-        "s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}",
+        "s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}",
         "id", describe_id(identity_id(s->identity)), "name", s->config->name, "device",
         device_tap(s->device)->name, "mtu", (int)device_mtu(s->device), "addresses",
         prefixes(overlay, overlay_count), "workers", (int)workers_bulk(s->workers), "aead",
@@ -193,5 +201,6 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
         "key_memory", describe_key_memory(), "sandbox", describe_sandbox(s->sandbox), "warnings",
         describe_warnings(s, now_us), "device_up", device_up(s->device), "nat", describe_nats(s->addresses),
         "backbones", describe_backbones(s, now_us), "relay", describe_relaying(s), "port_mappings",
-        describe_mappings(s->portmap), "mesh", describe_mesh(s));
+        describe_mappings(s->portmap), "mesh", describe_mesh(s), "config",
+        describe_files(&s->config->source));
 }

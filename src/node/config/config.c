@@ -3,7 +3,6 @@
  * differ. How to add one: docs/HACKING.md. Main thread, before anything else runs. */
 #include "node/config/config.h"
 
-#include "base/flags_file.h"
 #include "net/sandbox.h"
 #include "node/config/config_value.h"
 
@@ -15,14 +14,22 @@
 /* What is known only when all flags are read. */
 struct parse {
     struct config *config;
-    bool has_bits;       /* -tap-ip ADDR/BITS */
-    const char *netmask; /* -tap-netmask; NULL when not given */
-    bool has_words;      /* -proxy with a name, and perhaps a password */
-    bool relays;         /* -relay … */
-    unsigned relay_mbit; /* … and -relay-rate; 0 when not given */
+    const struct flags *flags;       /* by which it is parsed */
+    const struct flags_again *again; /* NULL at the start */
+    bool has_bits;                   /* -tap-ip ADDR/BITS */
+    const char *netmask;             /* -tap-netmask; NULL when not given */
+    bool has_words;                  /* -proxy with a name, and perhaps a password */
+    bool relays;                     /* -relay … */
+    unsigned relay_mbit;             /* … and -relay-rate; 0 when not given */
 };
 
-#define complain(...) flags_complain("shadowmesh-l2", __VA_ARGS__)
+#define complain(...) flags_say(p->flags, p, __VA_ARGS__)
+
+/* The last columns of a row: whether a running node takes its value anew, and where that lies. */
+#define SPAN(first, last)          .field = FLAG_SPAN(struct config, first, last)
+#define RELOADS(first, last)       .reload = FLAG_RELOADS, SPAN(first, last)
+#define RESTARTS(member)           .reload = FLAG_RESTARTS, SPAN(member, member)
+#define RESTARTS_SPAN(first, last) .reload = FLAG_RESTARTS, SPAN(first, last)
 
 static const char *read_keydir(void *context, const char *text)
 {
@@ -345,114 +352,122 @@ static const char *read_check(void *context, const char *text)
 
 static const struct flag flags[] = {
     {NULL, NULL, "The device: one of -tap-ip and -tap is needed", NULL},
-    {"tap-ip", "ADDR", "create a TAP device with this address (ADDR or ADDR/BITS)", read_tap_ip},
-    {"tap-netmask", "MASK", "its netmask, 24 or 255.255.255.0 (default 24; 64 for IPv6)", read_tap_netmask},
+    {"tap-ip", "ADDR", "create a TAP device with this address (ADDR or ADDR/BITS)", read_tap_ip,
+     RESTARTS(tap_address)},
+    {"tap-netmask", "MASK", "its netmask, 24 or 255.255.255.0 (default 24; 64 for IPv6)", read_tap_netmask,
+     RESTARTS(tap_address)},
     {"tap", "NAME",
      "with -tap-ip: the new device's name (default the first free of "
      "tap0, tap1, ...); alone: attach to an existing TAP device",
-     read_tap},
-    {"tap-mtu", "BYTES", "the device's MTU, 576 to 9000 (default 1500)", read_tap_mtu},
+     read_tap, RESTARTS(tap_name)},
+    {"tap-mtu", "BYTES", "the device's MTU, 576 to 9000 (default 1500)", read_tap_mtu, RESTARTS(tap_mtu)},
     {"bpdu", "drop|pass",
      "spanning tree, pause and LACP frames of bridges, both ways "
      "(default drop: no peer reshapes a LAN bridged here)",
-     read_bpdu},
+     read_bpdu, RESTARTS(pass_bpdus)},
     {"host-route", "ADDR|off",
      "beside an interface with the same subnet: reach ADDR at the "
      "peer that announces it, also if a gateway, a name server or "
      "a LAN host here has it; off: reach no others; may repeat",
-     read_host_route},
+     read_host_route, RESTARTS_SPAN(host_routes_off, host_routes)},
 
     {NULL, NULL, "Peers", NULL},
     {"backbone", "URL",
      "a rendezvous server, http://HOST[:PORT] or https; may repeat, "
      "up to 4: all are used at once",
-     read_backbone},
+     read_backbone, RESTARTS_SPAN(backbone_count, backbones)},
     {"proxy", "URL|off",
      "reach the backbone by this HTTP proxy, http://HOST:PORT or "
      "https (default as https_proxy, http_proxy and no_proxy of "
      "the environment say); off: by none",
-     read_proxy},
-    {"proxy-auth", "FILE", "USER:PASSWORD for the proxy, in a file of mode 0600", read_proxy_auth},
+     read_proxy, RESTARTS(proxy)},
+    {"proxy-auth", "FILE", "USER:PASSWORD for the proxy, in a file of mode 0600", read_proxy_auth,
+     RESTARTS(proxy_auth)},
     {"connect", "ID[@HOST[:PORT]]",
      "connect to the node with this id; HOST and its TCP control "
      "port (default 8443) spare asking the backbone; may repeat",
-     read_connect},
-    {"allow", "ID", "accept this id without dialling it; may repeat", read_allow},
+     read_connect, RELOADS(connect_count, connect)},
+    {"allow", "ID", "accept this id without dialling it; may repeat", read_allow,
+     RELOADS(allow_count, allow)},
     {"mesh", NULL,
      "connect to every id of -allow, each in its turn: of members that are all started with it, each has a "
      "session with each",
-     read_mesh},
+     read_mesh, RESTARTS(full_mesh)},
     {"lan", NULL,
      "tell peers of -allow, too, on the local network that this node is here; those of -connect "
      "without @HOST are looked for there anyway, and nobody is with -lan=false",
-     read_lan},
+     read_lan, RESTARTS(lan)},
     {"public", NULL,
      "be listed in the backbone's directory and accept every "
      "authenticated node, not only -connect and -allow",
-     read_public},
-    {"name", "NAME", "what people see (default the host name)", read_name},
+     read_public, RESTARTS(is_public)},
+    {"name", "NAME", "what people see (default the host name)", read_name, RESTARTS(name)},
 
     {NULL, NULL, "This node's addresses", NULL},
-    {"ip", "ADDR", "external address to advertise (default found by itself)", read_ip},
+    {"ip", "ADDR", "external address to advertise (default found by itself)", read_ip, RESTARTS(external)},
     {"stun", "HOST[:PORT]",
      "ask this STUN server, too, how it sees us (port 3478); two with "
      "different addresses show how a NAT behaves; may repeat",
-     read_stun},
-    {"port", "N", "UDP port for data (default 9443)", read_port},
-    {"udp-port", "N", "the same as -port", read_port},
-    {"control-port", "N", "TCP port for control (default 8443)", read_control_port},
+     read_stun, RESTARTS_SPAN(stun_count, stun)},
+    {"port", "N", "UDP port for data (default 9443)", read_port, RESTARTS(port)},
+    {"udp-port", "N", "the same as -port", read_port, RESTARTS(port)},
+    {"control-port", "N", "TCP port for control (default 8443)", read_control_port, RESTARTS(control_port)},
     {"carrier", "KIND",
      "how frames travel: auto, udp (only straight to the peer), or tcp "
      "(only over TCP: to the peer's control port or by the backbone) (default auto)",
-     read_carrier},
+     read_carrier, RESTARTS(carriers)},
     {"portmap", "auto|off",
      "auto (the default): behind a home's router, ask it by PCP, NAT-PMP or UPnP to lead "
      "an outer port here; off: never",
-     read_portmap},
+     read_portmap, RESTARTS(portmap)},
 
     {"relay", NULL,
      "pass datagrams on between peers of -connect and -allow that "
      "do not reach each other; what is in them stays sealed",
-     read_relay},
-    {"relay-rate", "MBIT", "what is passed on so, in all, Mbit a second (default 100)", read_relay_rate},
+     read_relay, RESTARTS(relay_mbit)},
+    {"relay-rate", "MBIT", "what is passed on so, in all, Mbit a second (default 100)", read_relay_rate,
+     RESTARTS(relay_mbit)},
 
     {NULL, NULL, "Keys", NULL},
-    {"keydir", "DIR", "folder of node.key (default ./keys); made when missing", read_keydir},
-    {"generate-keys", NULL, "make the keys unless they exist, print the peer id and exit",
-     read_generate_keys},
+    {"keydir", "DIR", "folder of node.key (default ./keys); made when missing", read_keydir,
+     RESTARTS(keydir)},
+    {"generate-keys", NULL, "make the keys unless they exist, print the peer id and exit", read_generate_keys,
+     RESTARTS(generate_keys)},
 
     {NULL, NULL, "Running", NULL},
     {"config", "FILE",
      "read flags from this file, lines \"name = value\", as if they stood here: what follows "
      "on the command line replaces what it says",
-     read_config},
-    {"check", NULL, "read the flags and the file, say what is wrong with them and exit", read_check},
+     read_config, .reload = FLAG_RELOADS},
+    {"check", NULL, "read the flags and the file, say what is wrong with them and exit", read_check,
+     RESTARTS(check)},
     {"netcheck", NULL,
      "check the way to the internet with -backbone, -stun and -proxy alone, print JSON and exit "
      "(`shadowmesh netcheck` shows it to people)",
-     read_netcheck},
-    {"run", "DIR", "folder of the API socket (default /run/shadowmesh)", read_run},
-    {"workers", "N", "data threads, 1 to 8 (default one per CPU)", read_workers},
+     read_netcheck, RESTARTS(netcheck)},
+    {"run", "DIR", "folder of the API socket (default /run/shadowmesh)", read_run, RESTARTS(run_dir)},
+    {"workers", "N", "data threads, 1 to 8 (default one per CPU)", read_workers, RESTARTS(workers)},
     {"aead", "KIND",
      "what frames may be sealed with: auto, aes or chacha20; alone, it refuses peers that have not got it "
      "(default auto: AES-256-GCM where both CPUs have instructions for it)",
-     read_aead},
+     read_aead, RESTARTS(aead)},
     {"cipher-library", "NAME",
      "what seals frames: auto, openssl, or measure, "
      "which takes the faster one at this start (default auto)",
-     read_cipher_library},
+     read_cipher_library, RESTARTS(cipher_library)},
     {"sandbox", "on|off",
      "off keeps every right and system call: for debugging "
      "(default on; off in a build with a sanitizer)",
-     read_sandbox},
-    {"v", NULL, "log more: frames (rate-limited) and every change of a path", read_verbose},
-    {"profile", NULL, "log [PROFILE-...] lines with latency percentiles", read_profile},
-    {"test-ratchet-seconds", "N", NULL, read_test_ratchet},
-    {"test-rehandshake-seconds", "N", NULL, read_test_rehandshake},
-    {"test-control-idle-seconds", "N", NULL, read_test_control_idle},
-    {"test-quiet-seconds", "N", NULL, read_test_quiet},
+     read_sandbox, RESTARTS(sandbox)},
+    {"v", NULL, "log more: frames (rate-limited) and every change of a path", read_verbose,
+     RELOADS(verbose, verbose)},
+    {"profile", NULL, "log [PROFILE-...] lines with latency percentiles", read_profile, RESTARTS(profile)},
+    {"test-ratchet-seconds", "N", NULL, read_test_ratchet, RESTARTS(ratchet_s)},
+    {"test-rehandshake-seconds", "N", NULL, read_test_rehandshake, RESTARTS(rehandshake_s)},
+    {"test-control-idle-seconds", "N", NULL, read_test_control_idle, RESTARTS(control_idle_s)},
+    {"test-quiet-seconds", "N", NULL, read_test_quiet, RESTARTS(quiet_s)},
 #ifdef SHADOWMESH_BENCH_NULL
-    {"test-null-cipher", NULL, NULL, read_test_null_cipher},
+    {"test-null-cipher", NULL, NULL, read_test_null_cipher, RESTARTS(null_cipher)},
 #endif
 };
 
@@ -477,9 +492,15 @@ static const struct flags program = {.program = "shadowmesh-l2",
                                      .count = sizeof(flags) / sizeof(flags[0])};
 static_assert(sizeof(flags) / sizeof(flags[0]) <= FLAGS_MAX, "a table that flags_parse takes");
 
+const struct flags *config_flags(void)
+{
+    return &program;
+}
+
 static const char *read_config(void *context, const char *text)
 {
-    return flags_file_read(&program, text, context);
+    struct parse *p = context;
+    return flags_read_config(p->flags, &p->config->source, p->again, text, context);
 }
 
 static bool settle_netmask(struct parse *p)
@@ -530,8 +551,9 @@ static bool settle_relay(struct parse *p)
     return true;
 }
 
-static bool settle_mesh(const struct config *c)
+static bool settle_mesh(struct parse *p)
 {
+    const struct config *c = p->config;
     if (!c->full_mesh)
         return true;
     if (c->allow_count == 0) {
@@ -559,7 +581,7 @@ static bool check_together(struct parse *p)
         complain("-proxy and -proxy-auth are ways to a backbone, and there is none: give -backbone too");
         return false;
     }
-    if (!settle_relay(p) || !settle_mesh(c))
+    if (!settle_relay(p) || !settle_mesh(p))
         return false;
     for (unsigned i = 0; i < c->connect_count; i++)
         if (c->backbone_count == 0 && c->connect[i].host[0] == '\0')
@@ -587,12 +609,32 @@ static void set_defaults(struct config *c)
         snprintf(c->name, sizeof(c->name), "node");
 }
 
-enum flags_result config_parse(int argc, char **argv, struct config *out)
+static enum flags_result parse(struct parse *p, int argc, char **argv)
 {
-    struct parse p = {.config = out};
-    set_defaults(out);
-    enum flags_result result = flags_parse(&program, argc, argv, &p, NULL);
+    set_defaults(p->config);
+    p->config->source = (struct flags_source){.argc = argc, .argv = argv};
+    enum flags_result result = flags_parse_source(p->flags, &p->config->source, p->again, p);
     if (result != FLAGS_RUN)
         return result;
-    return check_together(&p) ? FLAGS_RUN : FLAGS_EXIT_USAGE;
+    return check_together(p) ? FLAGS_RUN : FLAGS_EXIT_USAGE;
+}
+
+enum flags_result config_parse(int argc, char **argv, struct config *out)
+{
+    struct parse p = {.config = out, .flags = &program};
+    return parse(&p, argc, argv);
+}
+
+static void say(void *context, const char *line)
+{
+    const struct parse *p = context;
+    p->again->say(p->again->context, line);
+}
+
+enum flags_result config_parse_again(const struct flags_again *again, struct config *out)
+{
+    struct flags speaking = program;
+    struct parse p = {.config = out, .flags = &speaking, .again = again};
+    speaking.say = say;
+    return parse(&p, again->source->argc, again->source->argv);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What the flags of shadowmesh-l2 say: DESIGN's names, `-flag` and `--flag` alike. Read once; nothing here
- * changes later. */
+/* What the flags of shadowmesh-l2 say: DESIGN's names, `-flag` and `--flag` alike. While a node runs it changes by
+ * node/command/reloads.h alone, on the control thread. */
 
 #include "base/addr.h"
 #include "base/err.h"
-#include "base/flags.h"
+#include "base/flags_again.h"
 #include "base/id.h"
 #include "crypto/aead_policy.h"
 #include "proto/path/endpoint.h"
@@ -48,6 +48,7 @@ struct config_host {
 };
 
 struct config {
+    struct flags_source source; /* where it came from, to be read again */
     char keydir[4096];
     bool generate_keys; /* make keys, print the id, exit */
     bool netcheck;      /* check the network, print JSON, exit */
@@ -90,5 +91,11 @@ struct config {
 #endif
 };
 
+/* The table: which flag a running node takes anew, and where it lies in struct config. */
+const struct flags *config_flags(void);
+
 /* Parses argv, as flags_parse does. */
 enum flags_result config_parse(int argc, char **argv, struct config *out) must_check;
+
+/* The same flags again, from where they came before. */
+enum flags_result config_parse_again(const struct flags_again *again, struct config *out) must_check;

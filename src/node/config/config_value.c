@@ -16,12 +16,13 @@ static bool is_decimal(const char *text)
     return n > 0 && n <= 9 && text[n] == '\0';
 }
 
+/* Nothing is left behind it of a longer text: flags_differ compares all of out. */
 static bool copy_text(const char *text, size_t len, char *out, size_t cap)
 {
     if (len >= cap)
         return false;
     memcpy(out, text, len);
-    out[len] = '\0';
+    memset(out + len, 0, cap - len);
     return true;
 }
 

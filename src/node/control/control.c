@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "net/notify.h"
+#include "net/opener.h"
 #include "node/control/control_loop.h"
 #include "node/control/control_netcheck.h"
 #include "node/control/control_start.h"
@@ -59,6 +60,19 @@ static bool start_helpers(struct node *n)
     return err == 0;
 }
 
+static bool start_opener(struct node *n)
+{
+    const struct flags_source *source = &n->config->source;
+    const struct opener_config config = {.paths = source->files,
+                                         .count = source->file_count,
+                                         .caged = n->config->sandbox,
+                                         .title = "shadowmesh-l2: files"};
+    int err = source->file_count && !n->config->netcheck ? opener_start(&config, &n->opener) : 0;
+    if (err)
+        log_error("cannot start the process that opens the files of -config: %s", strerror(errno));
+    return err == 0;
+}
+
 static bool load_identity(const struct config *config, struct identity **out, bool *made)
 {
     if (keydir_load(config->keydir, out, made))
@@ -70,7 +84,7 @@ static bool load_identity(const struct config *config, struct identity **out, bo
     return keydir_say_id(*out) || !config->generate_keys;
 }
 
-int control_run(const struct config *config)
+int control_run(struct config *config)
 {
     static struct node node;
     struct node *n = &node;
@@ -78,8 +92,10 @@ int control_run(const struct config *config)
     n->started_us = clock_monotonic_us();
     n->snapshot = SNAPSHOT_NONE;
     n->helpers = HELPERS_NONE;
+    n->opener = n->reloads.config.opener = -1;
     n->key = KEY_DRAFT_NONE;
-    if (!resources_room(config) || (!config->generate_keys && (!choose_proxies(n) || !start_helpers(n))))
+    if (!resources_room(config) ||
+        (!config->generate_keys && (!choose_proxies(n) || !start_helpers(n) || !start_opener(n))))
         return EXIT_FAILURE;
     if (config->netcheck)
         return control_netcheck(n);

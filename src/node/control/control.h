@@ -5,6 +5,6 @@
 
 #include "node/config/config.h"
 
-/* Runs a node until SIGTERM or SIGINT. Returns the program's exit code: 0, or 1 after one line on stderr has
+/* Runs a node until SIGTERM or SIGINT. config changes when it is read again (node/command/reloads.h). Returns the program's exit code: 0, or 1 after one line on stderr has
  * said what is wrong and how to mend it. */
-int control_run(const struct config *config);
+int control_run(struct config *config);

@@ -170,6 +170,13 @@ static void on_signal(uv_signal_t *handle, int number)
     uv_stop(&n->loop);
 }
 
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    struct node *n = handle->data;
+    (void)number;
+    reloads_start(&n->reloads, NULL);
+}
+
 static void on_wake(uv_async_t *handle)
 {
     control_events_of_workers(handle->data);
@@ -177,8 +184,7 @@ static void on_wake(uv_async_t *handle)
 
 /* ---- from start to stop ---- */
 
-/* A terminal that hangs up ends a node as a person does. */
-static const int endings[NODE_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+static const int endings[NODE_SIGNALS] = {SIGTERM, SIGINT};
 
 static sigset_t ending_signals(void)
 {
@@ -189,11 +195,19 @@ static sigset_t ending_signals(void)
     return set;
 }
 
+/* What the loop hears once it listens. */
+static sigset_t held_signals(void)
+{
+    sigset_t set = ending_signals();
+    sigaddset(&set, SIGHUP);
+    return set;
+}
+
 void control_loop_init(struct node *n)
 {
-    const sigset_t held = ending_signals();
+    const sigset_t ends = ending_signals(), held = held_signals();
     pthread_sigmask(SIG_BLOCK, &held, NULL);
-    n->ending = signalfd(-1, &held, SFD_CLOEXEC | SFD_NONBLOCK);
+    n->ending = signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
     uv_loop_init(&n->loop);
     uv_timer_init(&n->loop, &n->timer);
     uv_timer_init(&n->loop, &n->slow);
@@ -205,11 +219,14 @@ void control_loop_init(struct node *n)
         n->signals[i].data = n;
         uv_signal_start(&n->signals[i], on_signal, endings[i]);
     }
+    uv_signal_init(&n->loop, &n->hangup);
+    n->hangup.data = n;
+    uv_signal_start(&n->hangup, on_hangup, SIGHUP);
 }
 
 bool control_loop_listen(struct node *n)
 {
-    const sigset_t held = ending_signals();
+    const sigset_t held = held_signals();
     struct signalfd_siginfo first;
     bool ends = n->ending >= 0 && read(n->ending, &first, sizeof(first)) == sizeof(first);
     if (ends)

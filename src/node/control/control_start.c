@@ -341,6 +341,21 @@ static bool start_neighbours(struct node *n)
     return err == 0;
 }
 
+static bool start_reloads(struct node *n)
+{
+    const struct reloads_config config = {.loop = &n->loop,
+                                          .opener = n->opener,
+                                          .config = n->config,
+                                          .lists = &n->commands.lists,
+                                          .frame_log = &n->frame_log,
+                                          .workers = &n->workers};
+    n->opener = -1;
+    int err = reloads_init(&n->reloads, &config);
+    if (err)
+        log_error("cannot watch the process that opens the files of -config: %s", err_str(err));
+    return err == 0;
+}
+
 /* Nobody is served before the loop runs. */
 static void init_commands(struct node *n)
 {
@@ -351,25 +366,29 @@ static void init_commands(struct node *n)
                                            .names = n->name_client,
                                            .backbones = n->backbone_helper},
                                 .portmap = n->portmap};
-    n->commands = (struct commands){
-        .status = {.config = n->config,
-                   .identity = n->identity,
-                   .device = n->device,
-                   .mesh = n->mesh,
-                   .workers = &n->workers,
-                   .desk = n->relaying.desk,
-                   .drops = n->drops,
-                   .backbones = n->backbones,
-                   .addresses = &n->addresses,
-                   .portmap = n->portmap,
-                   .sandbox = &n->sandbox,
-                   .warnings = &n->warnings,
-                   .overlay = &n->overlay,
-                   .started_us = n->started_us},
-        .lists = {.config = n->config, .mesh = n->mesh, .hosts = &n->hosts, .peers_max = n->peers_max},
-        .pings = &n->pings,
-        .checks = &n->checks,
-        .sw = n->workers.sw};
+    n->commands = (struct commands){.status = {.config = n->config,
+                                               .identity = n->identity,
+                                               .device = n->device,
+                                               .mesh = n->mesh,
+                                               .workers = &n->workers,
+                                               .desk = n->relaying.desk,
+                                               .drops = n->drops,
+                                               .backbones = n->backbones,
+                                               .addresses = &n->addresses,
+                                               .portmap = n->portmap,
+                                               .sandbox = &n->sandbox,
+                                               .warnings = &n->warnings,
+                                               .overlay = &n->overlay,
+                                               .started_us = n->started_us},
+                                    .lists = {.config = n->config,
+                                              .mesh = n->mesh,
+                                              .hosts = &n->hosts,
+                                              .me = identity_id(n->identity),
+                                              .peers_max = n->peers_max},
+                                    .pings = &n->pings,
+                                    .checks = &n->checks,
+                                    .reloads = &n->reloads,
+                                    .sw = n->workers.sw};
 }
 
 /* Of those that only have to know each other. */
@@ -433,7 +452,7 @@ bool control_start(struct node *n)
     init_parts(n);
     tell_addresses(n);
     if (!start_survey(n) || !open_helpers(n) || !start_records(n) || !start_backbones(n) ||
-        !start_portmap(n) || !add_hosts(n) || !start_neighbours(n) || !keep_key(n))
+        !start_portmap(n) || !add_hosts(n) || !start_neighbours(n) || !start_reloads(n) || !keep_key(n))
         return false;
     struct nat_watch_config watch;
     control_events_of_nat_watch(n, &watch);

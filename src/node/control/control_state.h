@@ -15,6 +15,7 @@
 #include "node/command/checks.h"
 #include "node/command/commands.h"
 #include "node/command/pings.h"
+#include "node/command/reloads.h"
 #include "node/config/config.h"
 #include "node/control/key_draft.h"
 #include "node/control/snapshot.h"
@@ -45,10 +46,10 @@
 #include "proto/mesh/mesh.h"
 #include <uv.h>
 
-#define NODE_SIGNALS 3 /* that end it */
+#define NODE_SIGNALS 2 /* that end it */
 
 struct node {
-    const struct config *config;
+    struct config *config; /* changed by reloads alone */
     struct identity *identity;
     bool key_made;        /* at this start: kept when nothing of it can fail any more */
     struct key_draft key; /* until then */
@@ -89,6 +90,7 @@ struct node {
     /* Helper processes. */
     struct proxy proxies[UPLINKS_MAX]; /* of each backbone's, without names and passwords */
     struct helpers helpers;            /* ends of their channels, until their clients have them */
+    int opener;                        /* of the files of -config; -1: there are none, or reloads have it */
     struct helper_client *name_helper; /* NULL before they are ready */
     struct helper_client *backbone_helper;
     struct name_client *name_client;
@@ -102,6 +104,7 @@ struct node {
     struct commands commands;
     struct pings pings;
     struct checks checks;
+    struct reloads reloads;
 
     /* The loop. */
     uv_loop_t loop;
@@ -112,9 +115,10 @@ struct node {
     uv_async_t wake;     /* workers have events */
     uv_poll_t monitor;   /* interfaces changed */
     uv_signal_t signals[NODE_SIGNALS];
-    int ending;      /* signals that came before the loop listens; -1: it does */
-    bool ended;      /* one did */
-    uv_timer_t last; /* bounds the stop */
+    uv_signal_t hangup; /* SIGHUP: the flags are read again */
+    int ending;         /* signals that came before the loop listens; -1: it does */
+    bool ended;         /* one did */
+    uv_timer_t last;    /* bounds the stop */
     struct snapshot snapshot;
 
     /* What has been done, and the log has told. */

@@ -9,6 +9,7 @@
 #include "node/control/control_outputs.h"
 #include "node/control/control_state.h"
 #include <stdlib.h>
+#include <unistd.h>
 
 void control_stop(struct node *n, int code)
 {
@@ -22,6 +23,9 @@ void control_stop(struct node *n, int code)
     neighbours_close(n->neighbours);
     n->neighbours = NULL;
     checks_end(&n->checks);
+    reloads_end(&n->reloads);
+    if (n->opener >= 0)
+        close(n->opener);
     nat_watch_close(&n->nat_watch);
     records_close(n->records); /* while the mesh has them */
     n->records = NULL;

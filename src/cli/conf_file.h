@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Where the configuration of a node lies. */
+
+#include "base/err.h"
+#include <stddef.h>
+
+#define CONF_FILE_MAX 4096
+
+/* The file of a word: itself where it is a path, else that of the node with this name. ERR_SPACE, which it complained
+ * about for the verb. */
+int conf_file_of(const char *verb, const char *word, char out[CONF_FILE_MAX]) must_check;
