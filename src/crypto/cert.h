@@ -55,14 +55,16 @@ struct cert {
     char name[CERT_LABEL_MAX]; /* a member's; empty otherwise */
     uint8_t spki[IDENTITY_SPKI_LEN];
 
-    /* Of a CA: the network's subnets. Of an issuer: those from which it gives addresses. */
+    /* Of a CA: the network's subnets. Of an issuer: those whose addresses it may certify, so that it can renew what another
+     * one gave; and its slices of them, from which it gives addresses itself. */
     struct addr_prefix ranges[CERT_RANGES_MAX];
+    struct addr_prefix slices[CERT_RANGES_MAX];
     /* Of a member alone, like all that follows. A list of limits that is empty sets none. */
     struct addr addresses[CERT_ADDRESSES_MAX];
     struct cert_vlans vlans[CERT_VLANS_MAX];    /* which it may use; ranges do not touch */
     struct cert_mac macs[CERT_MACS_MAX];        /* prefixes of those that it may claim */
     struct addr_prefix routes[CERT_ROUTES_MAX]; /* subnets behind it */
-    uint8_t range_count, address_count, vlan_count, mac_count, route_count;
+    uint8_t range_count, slice_count, address_count, vlan_count, mac_count, route_count;
     uint16_t roles; /* enum cert_role */
 };
 

@@ -134,7 +134,7 @@ static bool macs_are_sound(const struct cert *c)
 
 static bool member_is_sound(const struct cert *c)
 {
-    return cert_name_ok(c->name) && c->range_count == 0 &&
+    return cert_name_ok(c->name) && c->range_count == 0 && c->slice_count == 0 &&
            addresses_are_sound(c->addresses, c->address_count) && vlans_are_sound(c) && macs_are_sound(c) &&
            prefixes_are_sound(c->routes, c->route_count, CERT_ROUTES_MAX);
 }
@@ -147,6 +147,21 @@ static bool authority_is_sound(const struct cert *c)
            c->vlan_count == 0 && c->mac_count == 0 && c->route_count == 0 && c->roles == 0;
 }
 
+static bool slices_are_sound(const struct cert *c)
+{
+    if (c->slice_count == 0 || !prefixes_are_sound(c->slices, c->slice_count, CERT_RANGES_MAX))
+        return false;
+    for (size_t i = 0; i < c->slice_count; i++) {
+        size_t within = 0;
+        for (size_t j = 0; j < c->range_count; j++)
+            within +=
+                c->slices[i].bits >= c->ranges[j].bits && addr_in_prefix(&c->slices[i].addr, &c->ranges[j]);
+        if (within == 0)
+            return false;
+    }
+    return true;
+}
+
 bool cert_rules_hold(const struct cert *c)
 {
     bool self = id_compare(&c->issuer, &c->id) == 0;
@@ -156,9 +171,9 @@ bool cert_rules_hold(const struct cert *c)
         return false;
     switch (c->kind) {
     case CERT_CA:
-        return self && authority_is_sound(c);
+        return self && authority_is_sound(c) && c->slice_count == 0;
     case CERT_ISSUER:
-        return !self && authority_is_sound(c);
+        return !self && authority_is_sound(c) && slices_are_sound(c);
     case CERT_MEMBER:
         return member_is_sound(c);
     }

@@ -24,11 +24,14 @@ static const struct slice basic_constraints = {(const uint8_t[]){0x55, 0x1d, 0x1
                           authority_key_id = {(const uint8_t[]){0x55, 0x1d, 0x23}, 3},
                           name_constraints = {(const uint8_t[]){0x55, 0x1d, 0x1e}, 3},
                           subject_alt_name = {(const uint8_t[]){0x55, 0x1d, 0x11}, 3};
-/* 2.25 with the UUID 1b523cb6-ba31-4308-9658-46c8879b86d9 (ITU-T X.667), and 1 below it. */
-static const struct slice member_rights = {(const uint8_t[]){0x69, 0xb6, 0xd2, 0x9e, 0xad, 0xd7, 0xa3,
-                                                             0x8a, 0x8c, 0x91, 0x96, 0xac, 0x91, 0xd9,
-                                                             0x88, 0xbc, 0xee, 0x8d, 0x59, 0x01},
-                                           20};
+/* 2.25 with the UUID 1b523cb6-ba31-4308-9658-46c8879b86d9 (ITU-T X.667), and a number below it. */
+#define OURS(number)                                                                                         \
+    {                                                                                                        \
+        (const uint8_t[]){0x69, 0xb6, 0xd2, 0x9e, 0xad, 0xd7, 0xa3, 0x8a, 0x8c, 0x91,                        \
+                          0x96, 0xac, 0x91, 0xd9, 0x88, 0xbc, 0xee, 0x8d, 0x59, number},                     \
+            20                                                                                               \
+    }
+static const struct slice member_rights = OURS(1), issuer_rights = OURS(2);
 
 void cert_tbs_put_algorithm(struct writer *w)
 {
@@ -188,6 +191,14 @@ static void put_rights(struct writer *w, const struct cert *c)
     close_extension(w, e);
 }
 
+static void put_slices(struct writer *w, const struct cert *c)
+{
+    struct extension e = open_extension(w, issuer_rights, false);
+
+    cert_slices_put(c, w);
+    close_extension(w, e);
+}
+
 static void put_extensions(struct writer *w, const struct cert *c)
 {
     size_t tagged = der_open(w, DER_CONTEXT(3)), list = der_open(w, DER_SEQUENCE);
@@ -196,9 +207,11 @@ static void put_extensions(struct writer *w, const struct cert *c)
         put_basic_constraints(w, c);
     put_key_usage(w, c);
     put_key_ids(w, c);
-    if (c->kind != CERT_MEMBER) {
+    if (c->kind != CERT_MEMBER)
         put_name_constraints(w, c);
-    } else {
+    if (c->kind == CERT_ISSUER)
+        put_slices(w, c);
+    if (c->kind == CERT_MEMBER) {
         put_alt_name(w, c);
         put_rights(w, c);
     }
@@ -321,8 +334,11 @@ static bool take_extensions(struct reader list, struct cert *out)
     value = der_take(&value, DER_SEQUENCE);
     value = der_take(&value, DER_IMPLICIT(0));
     reader_copy(&value, out->issuer.bytes, ID_LEN);
-    if (out->kind != CERT_MEMBER)
+    if (out->kind == CERT_CA)
         return take_name_constraints(&list, out);
+    if (out->kind == CERT_ISSUER)
+        return take_name_constraints(&list, out) &&
+               cert_slices_take(take_extension(&list, issuer_rights), out);
     return take_alt_name(&list, out) && cert_rights_take(take_extension(&list, member_rights), out);
 }
 

@@ -119,9 +119,10 @@ int founding_issuer(const struct founding *f, const struct identity *ca,
     int err = begin(f, CERT_ISSUER, identity_id(ca), spki, c);
 
     c->not_after = c->not_before + CERT_ISSUER_LIFE;
-    c->range_count = f->range_count;
+    memcpy(c->ranges, f->ranges, sizeof(c->ranges));
+    c->range_count = c->slice_count = f->range_count;
     for (unsigned i = 0; !err && i < f->range_count; i++)
-        err = founding_slice(&f->ranges[i], number, &c->ranges[i]);
+        err = founding_slice(&f->ranges[i], number, &c->slices[i]);
     return err ? err : finish(out, ca);
 }
 
@@ -150,8 +151,8 @@ static int choose_number(const struct cert *issuer, const struct addr *ip, uint3
     *out = 1;
     if (!ip->family)
         return 0;
-    for (unsigned i = 0; i < issuer->range_count; i++) {
-        const struct addr_prefix *slice = &issuer->ranges[i];
+    for (unsigned i = 0; i < issuer->slice_count; i++) {
+        const struct addr_prefix *slice = &issuer->slices[i];
         uint32_t number = number_in(slice, ip);
         struct addr same = nth_of(slice, number);
 
@@ -168,10 +169,10 @@ static int give_addresses(const struct cert *issuer, const struct addr *ip, stru
     uint32_t number;
     int err = choose_number(issuer, ip, &number);
 
-    for (unsigned i = 0; !err && i < issuer->range_count; i++) {
-        struct addr a = nth_of(&issuer->ranges[i], number);
+    for (unsigned i = 0; !err && i < issuer->slice_count; i++) {
+        struct addr a = nth_of(&issuer->slices[i], number);
 
-        if (addr_in_prefix(&a, &issuer->ranges[i]))
+        if (addr_in_prefix(&a, &issuer->slices[i]))
             c->addresses[c->address_count++] = a;
     }
     return err;

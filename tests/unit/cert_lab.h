@@ -77,9 +77,12 @@ static inline struct cert lab_issuer(const struct cert_lab *lab)
 
     c.not_before = LAB_NOW - 100 * LAB_DAY;
     c.not_after = c.not_before + CERT_ISSUER_LIFE;
-    c.ranges[0] = lab_prefix("10.7.3.64", 26);
-    c.ranges[1] = lab_prefix("fd12:3456:789a:0:1000::", 68);
+    c.ranges[0] = lab_prefix("10.7.3.0", 24);
+    c.ranges[1] = lab_prefix("fd12:3456:789a::", 64);
     c.range_count = 2;
+    c.slices[0] = lab_prefix("10.7.3.64", 26);
+    c.slices[1] = lab_prefix("fd12:3456:789a:0:1000::", 68);
+    c.slice_count = 2;
     return c;
 }
 

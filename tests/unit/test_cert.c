@@ -32,6 +32,8 @@ static void assert_same(const struct cert *a, const struct cert *b)
     assert_memory_equal(a->spki, b->spki, sizeof(a->spki));
     assert_int_equal(a->range_count, b->range_count);
     assert_prefixes_equal(a->ranges, b->ranges, a->range_count);
+    assert_int_equal(a->slice_count, b->slice_count);
+    assert_prefixes_equal(a->slices, b->slices, a->slice_count);
     assert_int_equal(a->address_count, b->address_count);
     for (size_t i = 0; i < a->address_count; i++)
         assert_true(addr_equal(&a->addresses[i], &b->addresses[i]));

@@ -50,6 +50,11 @@ BREACH(no_range, c->range_count = 0)
 BREACH(range_with_host, c->ranges[0].addr.ip[3] |= 1)
 BREACH(ranges_twice, c->ranges[1] = c->ranges[0])
 BREACH(ranges_unordered, c->ranges[1] = lab_prefix("10.0.0.0", 24))
+BREACH(no_slice, c->slice_count = 0)
+BREACH(slice_with_host, c->slices[0].addr.ip[3] |= 1)
+BREACH(slices_twice, c->slices[1] = c->slices[0])
+BREACH(slice_beside_the_ranges, c->slices[0] = lab_prefix("10.7.4.0", 26))
+BREACH(slice_around_a_range, c->slices[0] = lab_prefix("10.7.2.0", 23))
 BREACH(addresses_twice, c->addresses[1] = c->addresses[0])
 BREACH(addresses_unordered, c->addresses[1] = lab_addr("1.1.1.1"))
 BREACH(vlan_zero, c->vlans[0].first = 0)
@@ -89,6 +94,11 @@ static const struct breach breaches[] = {
     ROW(CERT_CA, range_with_host),
     ROW(CERT_ISSUER, ranges_twice),
     ROW(CERT_CA, ranges_unordered),
+    ROW(CERT_ISSUER, no_slice),
+    ROW(CERT_ISSUER, slice_with_host),
+    ROW(CERT_ISSUER, slices_twice),
+    ROW(CERT_ISSUER, slice_beside_the_ranges),
+    ROW(CERT_ISSUER, slice_around_a_range),
     ROW(CERT_MEMBER, addresses_twice),
     ROW(CERT_MEMBER, addresses_unordered),
     ROW(CERT_MEMBER, vlan_zero),
@@ -184,6 +194,8 @@ BREACH(address_of_no_family, c->addresses[0].family = 0)
 BREACH(route_with_port, c->routes[0].addr.port = 1)
 BREACH(too_many_addresses, c->address_count = CERT_ADDRESSES_MAX + 1)
 BREACH(too_many_ranges, c->range_count = CERT_RANGES_MAX + 1)
+BREACH(too_many_slices, c->slice_count = CERT_RANGES_MAX + 1)
+BREACH(with_slice, c->slices[c->slice_count++] = lab_prefix("10.7.3.64", 26))
 BREACH(too_many_vlans, c->vlan_count = CERT_VLANS_MAX + 1)
 BREACH(too_many_macs, c->mac_count = CERT_MACS_MAX + 1)
 BREACH(too_many_routes, c->route_count = CERT_ROUTES_MAX + 1)
@@ -197,16 +209,28 @@ BREACH(ca_with_mac, c->macs[c->mac_count++] = ((struct cert_mac){1, {2}}))
 BREACH(ca_with_route, c->routes[c->route_count++] = lab_prefix("10.0.0.0", 8))
 
 static const struct breach unwritable[] = {
-    ROW(CERT_MEMBER, name_without_end),   ROW(CERT_MEMBER, address_with_port),
-    ROW(CERT_MEMBER, address_with_scope), ROW(CERT_MEMBER, address_of_no_family),
-    ROW(CERT_MEMBER, route_with_port),    ROW(CERT_MEMBER, too_many_addresses),
-    ROW(CERT_ISSUER, too_many_ranges),    ROW(CERT_MEMBER, too_many_vlans),
-    ROW(CERT_MEMBER, too_many_macs),      ROW(CERT_MEMBER, too_many_routes),
-    ROW(CERT_MEMBER, mac_too_long),       ROW(CERT_MEMBER, ends_after_all_years),
-    ROW(CERT_MEMBER, member_with_range),  ROW(CERT_ISSUER, issuer_with_name),
-    ROW(CERT_ISSUER, issuer_with_role),   ROW(CERT_ISSUER, issuer_with_address),
-    ROW(CERT_CA, ca_with_vlan),           ROW(CERT_CA, ca_with_mac),
+    ROW(CERT_MEMBER, name_without_end),
+    ROW(CERT_MEMBER, address_with_port),
+    ROW(CERT_MEMBER, address_with_scope),
+    ROW(CERT_MEMBER, address_of_no_family),
+    ROW(CERT_MEMBER, route_with_port),
+    ROW(CERT_MEMBER, too_many_addresses),
+    ROW(CERT_ISSUER, too_many_ranges),
+    ROW(CERT_MEMBER, too_many_vlans),
+    ROW(CERT_MEMBER, too_many_macs),
+    ROW(CERT_MEMBER, too_many_routes),
+    ROW(CERT_MEMBER, mac_too_long),
+    ROW(CERT_MEMBER, ends_after_all_years),
+    ROW(CERT_MEMBER, member_with_range),
+    ROW(CERT_ISSUER, issuer_with_name),
+    ROW(CERT_ISSUER, issuer_with_role),
+    ROW(CERT_ISSUER, issuer_with_address),
+    ROW(CERT_CA, ca_with_vlan),
+    ROW(CERT_CA, ca_with_mac),
     ROW(CERT_CA, ca_with_route),
+    ROW(CERT_ISSUER, too_many_slices),
+    ROW(CERT_CA, with_slice),
+    ROW(CERT_MEMBER, with_slice),
 };
 
 static void what_has_no_encoding_is_not_signed(void **state)
