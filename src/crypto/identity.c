@@ -74,6 +74,25 @@ int identity_generate(struct identity **out)
     return pkey ? identity_from_pkey(pkey, out) : library_error(ERR_CRYPTO);
 }
 
+/* Nothing is written through the cast: OSSL_PARAM has no const. */
+int identity_from_seed(const uint8_t seed[IDENTITY_SEED_LEN], struct identity **out)
+{
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_ML_DSA_SEED,
+                                                             (void *)(uintptr_t)seed, IDENTITY_SEED_LEN),
+                           OSSL_PARAM_construct_end()};
+    EVP_PKEY *pkey = NULL;
+    EVP_PKEY_CTX *ctx;
+    bool ok;
+
+    library_begin_secret();
+    ctx = EVP_PKEY_CTX_new_from_name(library_context(), ALGORITHM, NULL);
+    ok = ctx && EVP_PKEY_fromdata_init(ctx) == 1 &&
+         EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_KEYPAIR, params) == 1;
+    EVP_PKEY_CTX_free(ctx);
+    library_end_secret();
+    return ok ? identity_from_pkey(pkey, out) : library_error(ERR_CRYPTO);
+}
+
 void identity_free(struct identity *me)
 {
     if (!me)

@@ -10,12 +10,16 @@
 
 #define IDENTITY_SPKI_LEN      2614 /* DER SubjectPublicKeyInfo of an ML-DSA-87 key (RFC 9881) */
 #define IDENTITY_SIGNATURE_LEN 4627 /* FIPS 204, table 2 */
+#define IDENTITY_SEED_LEN      32
 
 struct identity;
 struct evp_pkey_st;
 
 /* A fresh key pair. The caller frees *out. */
 int identity_generate(struct identity **out) must_check;
+
+/* The key pair of a seed (FIPS 204, algorithm 6). The caller frees *out. */
+int identity_from_seed(const uint8_t seed[IDENTITY_SEED_LEN], struct identity **out) must_check;
 
 /* NULL is allowed. Wipes the key. */
 void identity_free(struct identity *me);

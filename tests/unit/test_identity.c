@@ -136,6 +136,9 @@ static void published_seeds_give_their_public_keys(void **state)
         assert_memory_equal(identity_spki(loaded), spki_prefix, SPKI_PREFIX_LEN);
         assert_memory_equal(identity_spki(loaded) + SPKI_PREFIX_LEN, public->bytes, public->len);
         identity_free(loaded);
+        assert_int_equal(identity_from_seed(seed->bytes, &loaded), 0);
+        assert_memory_equal(identity_spki(loaded) + SPKI_PREFIX_LEN, public->bytes, public->len);
+        identity_free(loaded);
         count++;
     }
     vectors_close(&v);
