@@ -89,6 +89,10 @@ static void every_message_round_trips(void **state)
     assert_round_trip(&m);
     m = (struct message){.type = MESSAGE_RENEW};
     assert_round_trip(&m);
+    m = (struct message){.type = MESSAGE_JOIN_ASK, .join_ask = {{{1, 2, 3}}}};
+    assert_round_trip(&m);
+    m = (struct message){.type = MESSAGE_CERT_ASK};
+    assert_round_trip(&m);
     m = (struct message){.type = MESSAGE_ISSUER_ASK, .issuer = {{{1, 2, 3}}}};
     assert_round_trip(&m);
     m = (struct message){.type = MESSAGE_REFUSE, .refuse = {REFUSE_STRANGER, "not on the list"}};
@@ -187,7 +191,7 @@ static void certificate_fits_a_message_and_is_borrowed_from_it(void **state)
 {
     (void)state;
     static const uint8_t der[CERT_MAX + 1] = {0x30, 1, 2, 3};
-    for (enum message_type type = MESSAGE_MEMBER; type <= MESSAGE_ISSUER; type += 2) {
+    for (enum message_type type = MESSAGE_MEMBER; type <= MESSAGE_JOINED; type += 2) { /* the even ones */
         struct message m = {.type = type}, out;
         m.certificate = (struct slice){der, CERT_MAX};
         struct buffer b = encode(&m);
@@ -199,6 +203,44 @@ static void certificate_fits_a_message_and_is_borrowed_from_it(void **state)
         b = encode(&m);
         assert_int_equal(message_decode(b.data, b.len, &out), ERR_FORMAT);
         assert_null(out.certificate.data);
+    }
+}
+
+static struct message join_message(size_t key_len, size_t signature_len)
+{
+    static const uint8_t bytes[MESSAGE_MAX] = {1, 2, 3};
+    return (struct message){.type = MESSAGE_JOIN,
+                            .join = {{bytes, key_len}, {bytes, signature_len}, "berlin"}};
+}
+
+static void join_fits_a_message_and_is_borrowed_from_it(void **state)
+{
+    (void)state;
+    struct message m = join_message(IDENTITY_SPKI_LEN, IDENTITY_SIGNATURE_LEN), out;
+    memset(m.join.name, 'n', MESSAGE_NAME_MAX);
+    struct buffer b = encode(&m);
+    assert_int_equal(message_decode(b.data, b.len, &out), 0);
+    assert_int_equal(out.join.key.len, IDENTITY_SPKI_LEN);
+    assert_memory_equal(out.join.key.data, m.join.key.data, IDENTITY_SPKI_LEN);
+    assert_true(out.join.signature.data > b.data && out.join.signature.data < b.data + b.len);
+    assert_string_equal(out.join.name, m.join.name);
+}
+
+static void join_of_a_wrong_size_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t key, signature;
+    } wrong[] = {{IDENTITY_SPKI_LEN - 1, IDENTITY_SIGNATURE_LEN},
+                 {IDENTITY_SPKI_LEN + 1, IDENTITY_SIGNATURE_LEN},
+                 {0, IDENTITY_SIGNATURE_LEN},
+                 {IDENTITY_SPKI_LEN, IDENTITY_SIGNATURE_LEN - 1},
+                 {IDENTITY_SPKI_LEN, IDENTITY_SIGNATURE_LEN + 1}};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        struct message m = join_message(wrong[i].key, wrong[i].signature), out;
+        struct buffer b = encode(&m);
+        assert_int_equal(message_decode(b.data, b.len, &out), ERR_FORMAT);
+        assert_null(out.join.key.data);
     }
 }
 
@@ -473,6 +515,8 @@ int main(void)
         cmocka_unit_test(record_fits_a_message_and_is_borrowed_from_it),
         cmocka_unit_test(record_of_a_wrong_size_is_refused),
         cmocka_unit_test(certificate_fits_a_message_and_is_borrowed_from_it),
+        cmocka_unit_test(join_fits_a_message_and_is_borrowed_from_it),
+        cmocka_unit_test(join_of_a_wrong_size_is_refused),
         cmocka_unit_test(hello_with_empty_lists_round_trips),
         cmocka_unit_test(largest_hello_fits),
         cmocka_unit_test(bytes_of_a_small_message_are_fixed),

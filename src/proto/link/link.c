@@ -296,6 +296,11 @@ static enum link_event on_message(struct link *l, uint64_t now_us)
     case MESSAGE_MEMBER:
     case MESSAGE_ISSUER_ASK:
     case MESSAGE_ISSUER:
+    case MESSAGE_JOIN_ASK:
+    case MESSAGE_NETWORK:
+    case MESSAGE_JOIN:
+    case MESSAGE_JOINED:
+    case MESSAGE_CERT_ASK:
         return LINK_EVENT_NONE; /* as nodes do that know them not */
     case MESSAGE_RATCHET_OFFER:
     case MESSAGE_RATCHET_ANSWER:

@@ -234,9 +234,6 @@ static enum drop take_message(struct mesh *m, const struct mesh_receiver *r, con
     case MESSAGE_CANDIDATES:
     case MESSAGE_WAKE:
     case MESSAGE_RENEW:
-    case MESSAGE_MEMBER:
-    case MESSAGE_ISSUER_ASK:
-    case MESSAGE_ISSUER:
         return carries ? mesh_on_sealed_news(m, r->link, message, now_us) : DROP_INNER;
     case MESSAGE_STREAM:
     case MESSAGE_STREAM_ANSWER:
@@ -270,6 +267,14 @@ static enum drop take_message(struct mesh *m, const struct mesh_receiver *r, con
     case MESSAGE_HELLO:
     case MESSAGE_READY:
     case MESSAGE_REFUSE:
+    case MESSAGE_MEMBER:
+    case MESSAGE_ISSUER_ASK:
+    case MESSAGE_ISSUER:
+    case MESSAGE_JOIN_ASK:
+    case MESSAGE_NETWORK:
+    case MESSAGE_JOIN:
+    case MESSAGE_JOINED:
+    case MESSAGE_CERT_ASK:
         return DROP_INNER; /* they belong into a stream */
     }
     return DROP_INNER;

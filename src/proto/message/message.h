@@ -4,7 +4,7 @@
  * (docs/PROTOCOL.md §7). On the control channel each is preceded by its length in 2 bytes; in CONTROL
  * datagrams it is the payload behind the inner header. Unknown keys and candidate kinds are skipped, so that
  * messages can grow; wrong types, values out of range, excess items, missing required keys and bytes left
- * over are ERR_FORMAT. Pure; a decoded message owns no memory; a RECORD and a certificate borrow what they were decoded from.
+ * over are ERR_FORMAT. Pure; a decoded message owns no memory; a RECORD, a JOIN and a certificate borrow what they were decoded from.
  *
  * Key 0 of every message is its type. "[key]" behind a field is its key; those with a "?" are optional,
  * absent when empty or zero, and empty or zero when absent. An address is a byte string of 4 or 16 bytes; a
@@ -59,6 +59,11 @@ enum message_type {
     MESSAGE_MEMBER = 8,     /* before HELLO: my certificate, for the key that I proved in TLS (§25) */
     MESSAGE_ISSUER_ASK = 9, /* I do not know your issuer's certificate */
     MESSAGE_ISSUER = 10,    /* here it is */
+    MESSAGE_JOIN_ASK = 11,  /* I have a token of this network: show me that you are its issuer (§26) */
+    MESSAGE_NETWORK = 12,   /* the CA's certificate; my own as an issuer follows */
+    MESSAGE_JOIN = 13,      /* the proof that I have the token */
+    MESSAGE_JOINED = 14,    /* your certificate */
+    MESSAGE_CERT_ASK = 15,  /* I am a member: give me a new certificate */
     /* CONTROL datagrams */
     MESSAGE_RATCHET_OFFER = 16,
     MESSAGE_RATCHET_ANSWER = 17,
@@ -91,6 +96,18 @@ enum refuse_code {
     REFUSE_NOT_YET = 9, /* it is not valid yet: a clock is wrong */
     REFUSE_EXPIRED = 10,
     REFUSE_REVOKED = 11,
+    /* joining and renewing (§26) */
+    REFUSE_NO_ISSUER = 16,     /* I am not an issuer of that network, or no longer */
+    REFUSE_TOKEN_UNKNOWN = 17, /* I made no such token, or have forgotten it */
+    REFUSE_TOKEN_USED = 18,    /* as often as it may be */
+    REFUSE_TOKEN_EXPIRED = 19,
+    REFUSE_TOKEN_REVOKED = 20,
+    REFUSE_TOKEN_FORGED = 21, /* the proof is not of the token's secret, or of another channel */
+    REFUSE_NAME = 22,         /* what you would be called is no name */
+    REFUSE_NAME_TAKEN = 23,   /* by another member */
+    REFUSE_ADDRESSES = 24,    /* none of mine is free */
+    REFUSE_WAITS = 25,        /* for a person's approval: ask again */
+    REFUSE_LATER = 26,        /* too much at once, or the disk failed: ask again */
 };
 
 enum bye_code {
@@ -184,6 +201,13 @@ struct message_sought {
     uint64_t seq; /* of the record that the asker has; 0: none */
 };
 
+/* What a joiner shows. */
+struct message_join {
+    struct slice key;                /* [1] DER SubjectPublicKeyInfo of the token's seed; in the message */
+    struct slice signature;          /* [2] in the message */
+    char name[MESSAGE_NAME_MAX + 1]; /* [3?] that it would have; text_ok */
+};
+
 struct message {
     enum message_type type;
     union {
@@ -227,10 +251,14 @@ struct message {
             struct message_sought list[MESSAGE_SOUGHT_MAX];
         } seek;                     /* [1] of [id, seq] */
         struct record_bytes record; /* [1] at most MESSAGE_RECORD_MAX, [2] its signature; in the message */
-        struct slice certificate;   /* MEMBER, ISSUER: [1] at most CERT_MAX; in the message */
+        struct slice certificate; /* MEMBER, ISSUER, NETWORK, JOINED: [1] at most CERT_MAX; in the message */
         struct {
             struct node_id id; /* [1] of its key */
         } issuer;              /* ISSUER_ASK */
+        struct {
+            struct node_id network; /* [1] */
+        } join_ask;                 /* JOIN_ASK */
+        struct message_join join;   /* JOIN */
     };
 };
 

@@ -356,9 +356,18 @@ static void take_certificate(struct reader *r, void *value, size_t size)
     s->data = cbor_take_bytes(r, CERT_MAX, &s->len);
 }
 
+static void take_key(struct reader *r, void *value, size_t size)
+{
+    (void)size;
+    struct slice *s = value;
+    s->data = cbor_take_bytes(r, IDENTITY_SPKI_LEN, &s->len);
+    r->bad |= s->len != IDENTITY_SPKI_LEN;
+}
+
 static const struct message_kind record_kind = {NULL, put_slice, take_record};
 static const struct message_kind signature_kind = {NULL, put_slice, take_signature};
 static const struct message_kind certificate_kind = {NULL, put_slice, take_certificate};
+static const struct message_kind key_kind = {NULL, put_slice, take_key};
 
 /* ---- the messages ---- */
 
@@ -398,6 +407,12 @@ static const struct message_field bye[] = {
 };
 static const struct message_field certificate[] = {{1, REQUIRED, AT(certificate), &certificate_kind}};
 static const struct message_field issuer_ask[] = {{1, REQUIRED, AT(issuer.id.bytes), &bytes_kind}};
+static const struct message_field join_ask[] = {{1, REQUIRED, AT(join_ask.network.bytes), &bytes_kind}};
+static const struct message_field join[] = {
+    {1, REQUIRED, AT(join.key), &key_kind},
+    {2, REQUIRED, AT(join.signature), &signature_kind},
+    {3, OPTIONAL, AT(join.name), &text_kind},
+};
 static const struct message_field ratchet[] = {
     {1, REQUIRED, AT(ratchet.step), &uint_kind},
     {2, REQUIRED, AT(ratchet.receiver_index), &uint_kind},
@@ -461,6 +476,11 @@ static const struct message_format formats[] = {
     [MESSAGE_MEMBER] = FIELDS(certificate),
     [MESSAGE_ISSUER_ASK] = FIELDS(issuer_ask),
     [MESSAGE_ISSUER] = FIELDS(certificate),
+    [MESSAGE_JOIN_ASK] = FIELDS(join_ask),
+    [MESSAGE_NETWORK] = FIELDS(certificate),
+    [MESSAGE_JOIN] = FIELDS(join),
+    [MESSAGE_JOINED] = FIELDS(certificate),
+    [MESSAGE_CERT_ASK] = {.known = true},
     [MESSAGE_RATCHET_OFFER] = FIELDS(ratchet),
     [MESSAGE_RATCHET_ANSWER] = FIELDS(ratchet),
     [MESSAGE_RATCHET_DONE] = FIELDS(ratchet_done),
