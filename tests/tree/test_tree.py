@@ -38,7 +38,7 @@ ROOMS = {
         "relay": {"wire", "admission", "path"},
         "stream": {"wire", "message"},
         "punch": {"wire", "message", "nat"},
-        "network": {"message"},
+        "network": {"wire", "message"},
         "link": {"wire", "session", "message", "network"},
         "peer": {"wire", "nat", "session", "message", "switch", "path", "relay", "stream", "punch", "network",
                  "link"},
