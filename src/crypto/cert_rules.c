@@ -62,7 +62,7 @@ static int addr_order(const struct addr *a, const struct addr *b)
     return a->family != b->family ? a->family - b->family : memcmp(a->ip, b->ip, sizeof(a->ip));
 }
 
-static bool addresses_are_sound(const struct addr *list, size_t count)
+bool cert_addresses_hold(const struct addr *list, size_t count)
 {
     if (count > CERT_ADDRESSES_MAX)
         return false;
@@ -135,7 +135,7 @@ static bool macs_are_sound(const struct cert *c)
 static bool member_is_sound(const struct cert *c)
 {
     return cert_name_ok(c->name) && c->range_count == 0 && c->slice_count == 0 &&
-           addresses_are_sound(c->addresses, c->address_count) && vlans_are_sound(c) && macs_are_sound(c) &&
+           cert_addresses_hold(c->addresses, c->address_count) && vlans_are_sound(c) && macs_are_sound(c) &&
            prefixes_are_sound(c->routes, c->route_count, CERT_ROUTES_MAX);
 }
 
