@@ -126,6 +126,21 @@ static void all_that_are_killed_and_started_at_once_do_the_same_again(void **sta
     sim_free(t.sim);
 }
 
+/* Of each of its peers, which is asked for it, and not of all by each. */
+static void members_that_are_dialled_where_they_are_known_to_be_are_not_sought(void **state)
+{
+    (void)state;
+    struct members t = make(MEMBERS, &fair);
+    for (unsigned i = 0; i < t.count; i++)
+        sim_sign(t.list[i], 1000);
+    list_all(&t);
+    sim_run(t.sim, 20 * SECOND, NULL, NULL);
+    assert_each_pair_shook_hands_once(&t);
+    for (unsigned i = 0; i < t.count; i++)
+        assert_int_equal(t.list[i]->verified, MEMBERS - 1);
+    sim_free(t.sim);
+}
+
 /* Whichever of the two is to dial. */
 static unsigned asks(const struct members *t)
 {
@@ -415,6 +430,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_pair_has_a_session_by_one_handshake),
         cmocka_unit_test(all_that_are_killed_and_started_at_once_do_the_same_again),
+        cmocka_unit_test(members_that_are_dialled_where_they_are_known_to_be_are_not_sought),
         cmocka_unit_test(backbones_relay_is_asked_for_once_data_flows_or_nothing_answers_straight),
         cmocka_unit_test(one_that_only_admits_is_dialled_soon),
         cmocka_unit_test(member_that_is_withdrawn_is_dialled_no_more),

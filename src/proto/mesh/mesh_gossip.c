@@ -5,6 +5,7 @@
 #include "proto/mesh/mesh_gossip.h"
 
 #include "base/clock.h"
+#include "proto/mesh/mesh_members.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_sealed.h"
@@ -32,9 +33,10 @@ static bool speaks(const struct peer *p)
            link_both_can(p->current, HELLO_FEATURE_GOSSIP);
 }
 
+/* Each that comes up would be asked for all that have not come yet, and most of those records be of no use by then. */
 static bool is_sought(const struct peer *p)
 {
-    return p && p->wanted && !peer_send_session(p);
+    return p && p->wanted && !peer_send_session(p) && mesh_member_is_sought(p);
 }
 
 static bool is_listed(const struct peer *p)

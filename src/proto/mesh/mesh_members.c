@@ -166,6 +166,11 @@ void mesh_member_unknown(struct mesh *m, struct peer *p)
         dial_turn_hurry(&m->turns, &p->turn, m->ticked_us);
 }
 
+bool mesh_member_is_sought(const struct peer *p)
+{
+    return !mesh_takes_turns(p) || p->turn.asked || p->turn.tried;
+}
+
 void mesh_member_hurry(struct mesh *m, struct peer *p, uint64_t now_us)
 {
     if (mesh_takes_turns(p))

@@ -28,6 +28,9 @@ void mesh_member_news(struct mesh *m, struct peer *p, uint64_t now_us);
 void mesh_member_unknown(struct mesh *m, struct peer *p);
 void mesh_member_hurry(struct mesh *m, struct peer *p, uint64_t now_us);
 
+/* Whether news of where p is would be of use now: of a member once the directory is asked for it, or a round has failed. */
+bool mesh_member_is_sought(const struct peer *p);
+
 /* Turns begin whose time has come. */
 void mesh_tick_members(struct mesh *m, uint64_t now_us);
 
