@@ -20,6 +20,8 @@ struct backbone_helper {
     const struct backbone_helper_config *config;
     struct http_client *http;
     struct uplink_helper *uplinks[UPLINKS_MAX];
+    struct curl_waitfd fds[1 + UPLINKS_MAX * UPLINK_HELPER_FDS_MAX]; /* the node's, and uplinks' … */
+    unsigned fd_counts[UPLINKS_MAX];                                 /* … so many of each */
     struct {
         enum helper_kind kind;
         uint32_t token;
@@ -85,16 +87,16 @@ static bool is_request(const struct backbone_helper *h, const struct helper_mess
 static bool wait_for_news(struct backbone_helper *h)
 {
     int timeout_ms = INT_MAX;
-    struct curl_waitfd fds[1 + UPLINKS_MAX * UPLINK_HELPER_FDS_MAX] = {
-        {.fd = h->fd, .events = CURL_WAIT_POLLIN}};
     unsigned count = 1;
+    h->fds[0] = (struct curl_waitfd){.fd = h->fd, .events = CURL_WAIT_POLLIN};
     for (unsigned i = 0; i < h->config->count; i++) {
         int at_most_ms;
-        count += uplink_helper_wants(h->uplinks[i], fds + count, &at_most_ms);
+        h->fd_counts[i] = uplink_helper_wants(h->uplinks[i], h->fds + count, &at_most_ms);
+        count += h->fd_counts[i];
         timeout_ms = at_most_ms < timeout_ms ? at_most_ms : timeout_ms;
     }
-    http_client_wait(h->http, fds, count, timeout_ms);
-    return fds[0].revents != 0;
+    http_client_wait(h->http, h->fds, count, timeout_ms);
+    return h->fds[0].revents != 0;
 }
 
 static int exit_code(int err)
@@ -105,8 +107,11 @@ static int exit_code(int err)
 static int turn_uplinks(struct backbone_helper *h)
 {
     int err = 0;
-    for (unsigned i = 0; !err && i < h->config->count; i++)
-        err = uplink_helper_turn(h->uplinks[i]);
+    const struct curl_waitfd *fds = h->fds + 1;
+    for (unsigned i = 0; !err && i < h->config->count; i++) {
+        err = uplink_helper_turn(h->uplinks[i], fds, h->fd_counts[i]);
+        fds += h->fd_counts[i];
+    }
     return err;
 }
 

@@ -199,12 +199,24 @@ static int turn_socket(struct uplink_helper *h)
     return h->stuck ? close_socket(h, "the node does not take what comes", 0) : 0;
 }
 
-int uplink_helper_turn(struct uplink_helper *h)
+/* Of the node's channels; the socket's may be others by now. */
+static int take_one(struct uplink_helper *h, int fd)
 {
+    if (fd == h->ends->control)
+        return take_control(h);
+    for (unsigned i = 0; i < h->ends->worker_count; i++)
+        if (fd == h->ends->workers[i])
+            return take_datagrams(h, fd);
+    return 0;
+}
+
+int uplink_helper_turn(struct uplink_helper *h, const struct curl_waitfd *fds, unsigned count)
+{
+    int err = 0;
     h->now_us = clock_monotonic_us();
-    int err = take_control(h);
-    for (unsigned i = 0; !err && i < h->ends->worker_count; i++)
-        err = take_datagrams(h, h->ends->workers[i]);
+    for (unsigned i = 0; !err && i < count; i++)
+        if (fds[i].revents)
+            err = take_one(h, fds[i].fd);
     if (!err && h->socket)
         err = turn_socket(h);
     return err ? err : tell_dropped(h);

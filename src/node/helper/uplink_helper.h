@@ -23,12 +23,13 @@ struct uplink_helper;
 int uplink_helper_new(const struct curl_library *curl, const struct proxy *proxy, const char *url,
                       const struct uplink_ends *ends, struct uplink_helper **out) must_check;
 
-/* What to wait for, and how long at most. Returns how many. */
+/* What to wait for, and how long at most. Returns how many: the node's channels come first. */
 unsigned uplink_helper_wants(struct uplink_helper *h, struct curl_waitfd fds[UPLINK_HELPER_FDS_MAX],
                              int *timeout_ms);
 
-/* After that wait. ERR_CLOSED: the node is gone. ERR_FORMAT: it says what it may not. */
-int uplink_helper_turn(struct uplink_helper *h) must_check;
+/* After that wait, with what has come of it: only channels that have something are read. ERR_CLOSED: the node is gone.
+ * ERR_FORMAT: it says what it may not. */
+int uplink_helper_turn(struct uplink_helper *h, const struct curl_waitfd *fds, unsigned count) must_check;
 
 /* The node is gone: what it said before is sent, as far as the connection takes it at once. */
 void uplink_helper_end(struct uplink_helper *h);
