@@ -31,6 +31,7 @@ import lab as labs  # noqa: E402
 import programs  # noqa: E402
 import report  # noqa: E402
 import rows  # noqa: E402
+from program import A, Absent  # noqa: E402
 
 labs.PREFIX = "smbench"
 LINKS = ("default", "wire")
@@ -59,9 +60,9 @@ def options():
             setattr(chosen, name, value)
     chosen.peers = [name for name in chosen.peers.split(",") if name]
     unknown = set(chosen.peers) - set(programs.ALL)
-    if unknown or not chosen.peers or chosen.seconds < 0.5 or chosen.rounds < 1:
+    if unknown or not chosen.peers or chosen.seconds < 1 or chosen.rounds < 1:
         parser.error(f"no program is called {', '.join(unknown)}" if unknown else
-                     "at least one program, one round and half a second are needed")
+                     "at least one program, one round and one second are needed")
     known = CONGESTION.with_name("tcp_available_congestion_control").read_text().split()
     chosen.congestion = chosen.congestion or CONGESTION.read_text().strip()
     if chosen.congestion not in known:
@@ -127,8 +128,8 @@ def say(text):
 
 def first_ping(host):
     # ARP that went out before there was somebody to answer would else be asked again a second later.
-    host.run("ip", "neigh", "flush", "to", programs.A, check=False, echo=False)
-    return host.answers(programs.A, "-W", 0.1)
+    host.run("ip", "neigh", "flush", "to", A, check=False, echo=False)
+    return host.answers(A, "-W", 0.1)
 
 
 def start(program):
@@ -158,16 +159,17 @@ def measure(chosen, a, b, program, link):
     wait_quiet(chosen.quiet)
     meter = rows.Meter(a, b, program, chosen.seconds, chosen.blast, chosen.congestion)
     try:
-        rows.set_offloads((a, b), link == "default")
+        program.connect()
+        rows.set_offloads(program.ends(), link == "default")
         meter.values["start"] = start(program)
         if "loss" in chosen.steps:
-            rows.set_offloads((a, b), False)
+            rows.set_offloads(program.ends(), False)
             meter.one("loss")
-            rows.set_offloads((a, b), link == "default")
+            rows.set_offloads(program.ends(), link == "default")
         for step in rows.Meter.STEPS:
             if step in chosen.steps:
                 meter.one(step)
-    except (programs.Absent, AssertionError, OSError, subprocess.SubprocessError) as error:
+    except (Absent, AssertionError, OSError, subprocess.SubprocessError) as error:
         meter.failed["start"] = str(error).splitlines()[0]
     finally:
         program.stop()

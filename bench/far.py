@@ -29,6 +29,7 @@ LOSSES = (0, 0.1, 1)
 CONTROLS = ("cubic", "bbr")
 STREAMS = 8  # where losses limit each: their chance is told only by many of them
 BOTTLENECK = (50, 100)  # Mbit/s, ms of buffer
+SETTLE_S = 4  # a stream that chance limits begins far above its rate
 WAYS = ("without", "tunnel")
 
 
@@ -81,7 +82,7 @@ class Far:
     def tcp(self, control, streams, seconds):
         """Mbit/s of all streams, and segments sent again."""
         import programs
-        end = self.b.iperf(self.a, programs.A, "-C", control, "-P", streams, "-O", 1, seconds=seconds)["end"]
+        end = self.b.iperf(self.a, programs.A, "-C", control, "-P", streams, "-O", SETTLE_S, seconds=seconds)["end"]
         return end["sum_received"]["bits_per_second"] / 1e6, end["sum_sent"].get("retransmits", 0)
 
     def end(self):
@@ -148,12 +149,12 @@ def tcp(chosen):
 
 
 def pings(place, control, seconds):
-    """p50, p99 of pings beside a stream, ms, and the stream's Mbit/s, after its first seconds."""
+    """p50, p99 of pings beside a stream, ms, and the stream's Mbit/s, once it has settled."""
     import programs
     rates = []
-    runner = threading.Thread(target=lambda: rates.append(place.tcp(control, 1, seconds + 3)[0]))
+    runner = threading.Thread(target=lambda: rates.append(place.tcp(control, 1, seconds)[0]))
     runner.start()
-    time.sleep(3)
+    time.sleep(SETTLE_S)
     begin, stream = time.time(), place.b.ping_stream(programs.A, interval=0.02)
     time.sleep(seconds)
     stream.stop()

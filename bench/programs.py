@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The programs that `make bench` compares, each set up as its own manual sets up two sites, with nothing tuned against it.
-docs/BENCHMARKS.md says which settings these are.
-
-A program is prepared once (keys), then started and stopped in every round, alone. It joins the hosts `a`, which waits,
-and `b`, which connects. To add one: a class with its start, and its line in ALL.
+docs/BENCHMARKS.md says which settings these are. To add one: a class with its start (program.py), and its line in ALL.
 """
 
 import os
@@ -12,84 +9,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import lab as labs
 from lab import wait_for
-
-A, B = "10.10.10.4", "10.10.10.3"
-NULL_BUILD = labs.BUILD.resolve().parent / "build-bench-null"
-
-
-class Absent(Exception):
-    """The program cannot be measured on this machine; the message says why."""
-
-
-def first_line(*argv):
-    result = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    lines = (result.stdout + result.stderr).strip().splitlines()
-    return lines[0] if lines else ""
-
-
-class Program:
-    key = title = ""
-    needs = ()
-    limit = False  # no tunnel of user space: a bound to compare with
-
-    def __init__(self, a, b):
-        self.a, self.b = a, b
-        self.processes = []
-
-    def missing(self):
-        return next((f"{name} is not installed" for name in self.needs if not shutil.which(name)), None)
-
-    def version(self):
-        return ""
-
-    def prepare(self):
-        """Keys and configuration, once."""
-
-    def start_a(self):
-        """Starts the waiting side; it is ready when this returns."""
-
-    def start_b(self):
-        """Starts the connecting side."""
-
-    def settled(self):
-        """After the first ping: until what the program finds out about the path is found out."""
-
-    def run(self, host, *argv, environment=None):
-        process = host.start(*argv, name=f"{self.key}-{Path(argv[0]).name}", environment=environment)
-        self.processes.append(process)
-        return process
-
-    def stop(self):
-        for process in reversed(self.processes):
-            try:
-                process.stop(seconds=5)
-            except AssertionError:
-                pass  # it had to be killed
-        self.processes = []
-
-    def daemons(self):
-        """What carries the frames at both ends: their CPU time and memory are counted."""
-        return self.processes
-
-    def wait_device(self, host, name, seconds=10):
-        def up():
-            for process in self.processes:
-                if not process.running:
-                    raise Absent(f"{Path(process.argv[4]).name} ended: {last_line(process.log())}")
-            return host.exists(name)
-        wait_for(up, seconds, f"{self.title}'s device {name}")
-
-    def device(self, host, name, address, mtu=None):
-        self.wait_device(host, name)
-        host.ip("addr", "add", f"{address}/24", "dev", name)
-        host.ip("link", "set", name, *(["mtu", str(mtu)] if mtu else []), "up")
-
-
-def last_line(text):
-    lines = [line for line in text.strip().splitlines() if line.strip()]
-    return lines[-1][:120] if lines else "without a word"
+from ours import BackboneRelay, NullCipher, OverTcp, PeerRelay, ShadowMesh, Uplink
+from program import A, B, Absent, Program, first_line, last_line
 
 
 class Veth(Program):
@@ -127,71 +49,6 @@ class Vxlan(Program):
     def stop(self):
         for host in (self.a, self.b):
             host.ip("link", "del", "vx0", check=False)
-
-
-class ShadowMesh(Program):
-    key, title = "shadowmesh", "ShadowMesh"
-    build = labs.BUILD
-    flags = ()
-    backbone = None
-
-    def missing(self):
-        return None if (self.build / "shadowmesh-l2").exists() else "not built: run make"
-
-    def version(self):
-        return first_line(str(self.build / "shadowmesh-l2"), "-version")
-
-    def node(self, host, address, *more):
-        node = labs.Node(host, [*self.flags, "-backbone", self.backbone.url, "-ip", host.address, "-tap-ip", address, *more],
-                         label=self.key)
-        command = node.command()
-        node.command = lambda: [str(self.build / "shadowmesh-l2"), *command[1:]]
-        return node
-
-    def prepare(self):
-        self.backbone = labs.Backbone(self.a)
-        self.node_a = self.node(self.a, A, "-public")
-        self.node_b = self.node(self.b, B, "-connect", self.node_a.id)
-        assert self.node_b.id
-
-    def start_a(self):
-        self.backbone.start()
-        self.node_a.start(wait=False)
-        self.processes = [self.node_a.process]
-        self.wait_device(self.a, "tap0")
-        self.node_a.wait_ready()
-        wait_for(lambda: self.backbone.knows(self.node_a), 10, "the backbone knows the waiting node")
-
-    def start_b(self):
-        self.node_b.start(wait=False)
-        self.processes.append(self.node_b.process)
-
-    def settled(self):
-        wait_for(lambda: all(node.peer(other).get("path", {}).get("mtu", 0) > 1440 for node, other in
-                             ((self.node_a, self.node_b), (self.node_b, self.node_a))), 15, "the path's size is found")
-
-    def stop(self):
-        super().stop()
-        if self.backbone and self.backbone.process and self.backbone.process.running:
-            self.backbone.stop()
-
-
-class OverTcp(ShadowMesh):
-    """The same over TCP to the peer's own port, as where no UDP passes."""
-    key, title, limit = "shadowmesh-tcp", "own, over TCP", True
-    flags = ("-carrier", "tcp")
-
-
-class NullCipher(ShadowMesh):
-    """The same program with a cipher that does nothing, which exists in this build only: what encryption costs."""
-    key, title, limit = "null", "own, no cipher", True
-    build = NULL_BUILD
-    flags = ("-test-null-cipher",)
-
-    def missing(self):
-        if "bench_null" not in (labs.ROOT / "meson_options.txt").read_text():
-            return "this source has no null cipher"
-        return None if (self.build / "shadowmesh-l2").exists() else "not built"
 
 
 class WireGuardGo(Program):
@@ -376,4 +233,4 @@ class Fastd(Program):
 
 
 ALL = {program.key: program for program in
-       (Veth, Vxlan, NullCipher, ShadowMesh, OverTcp, WireGuardGo, OpenVpn, Tinc, N2n, Fastd)}
+       (Veth, Vxlan, NullCipher, ShadowMesh, OverTcp, PeerRelay, BackboneRelay, Uplink, WireGuardGo, OpenVpn, Tinc, N2n, Fastd)}

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from lab import PATIENCE
-from programs import A
+from program import A
 
 LOADED_INTERVAL = 0.005
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -40,25 +40,25 @@ ROWS = [
 ]
 
 
-def set_offloads(hosts, on):
+def set_offloads(ends, on):
     """The underlay passes whole trains (as veth does), or single packets (as a wire does)."""
-    for host in hosts:
+    for host, device in ends:
         for feature in OFFLOADS:
             # Fixed features answer with an error: nothing to set.
-            host.run("ethtool", "-K", "eth0", feature, "on" if on and feature not in ("gro", "rx-udp-gro-forwarding") else "off",
+            host.run("ethtool", "-K", device, feature, "on" if on and feature not in ("gro", "rx-udp-gro-forwarding") else "off",
                      check=False, echo=False)
 
 
 @contextlib.contextmanager
-def lossy(hosts):
+def lossy(ends):
     """Every hundredth packet that reaches either host, at random, is lost."""
     try:
-        for host in hosts:
-            host.nft("table netdev bench { chain in { type filter hook ingress device eth0 priority 0; "
+        for host, device in ends:
+            host.nft(f"table netdev bench {{ chain in {{ type filter hook ingress device {device} priority 0; "
                      "numgen random mod 100 == 0 drop; }; }")
         yield
     finally:
-        for host in hosts:
+        for host, _ in ends:
             host.run("nft", "delete", "table", "netdev", "bench", check=False)
 
 
@@ -129,7 +129,7 @@ class Meter:
                                end["sum_received_bidir_reverse"]["bits_per_second"]) / 1e9
 
     def loss(self):
-        with lossy((self.a, self.b)):
+        with lossy([end for end in self.program.ends() if end[0] in (self.a, self.b)]):
             self.values["loss"] = self.tcp()
 
     def udp(self, size):
