@@ -52,10 +52,10 @@ def options():
 class Far:
     """Two hosts and what lies between them."""
 
-    def __init__(self, lab, delay_ms, loss=0, *more):
+    def __init__(self, lab, delay_ms, loss=0, seed=1, *more):
         import lab as labs
         self.a, self.b, middle = lab.host("a"), lab.host("b"), lab.host("wire")
-        self.wire = middle.start(labs.BUILD / "bench" / "wire", "wa", "wb", delay_ms, loss, *more)
+        self.wire = middle.start(labs.BUILD / "bench" / "wire", "wa", "wb", delay_ms, loss, seed, *more)
         self.wire.wait_log("ready")
         for device, host, address in (("wa", self.a, "198.51.100.1"), ("wb", self.b, "198.51.100.2")):
             middle.ip("link", "set", device, "netns", host.namespace, "name", "eth0")
@@ -136,8 +136,8 @@ def tcp(chosen):
     say("\n| round trip, loss | control | streams | without, Mbit/s | tunnel, Mbit/s | tunnel / without | late |\n|---|---|---|---|---|---|---|")
     for ms, loss in itertools.product(chosen.round_trips, chosen.losses):
         values, late = {(way, control): [] for way in WAYS for control in chosen.controls}, 0
-        for _, way in itertools.product(range(chosen.rounds), WAYS):
-            with far("tcp", ms / 2, loss) as place:
+        for number, way in itertools.product(range(chosen.rounds), WAYS):
+            with far("tcp", ms / 2, loss, number) as place:
                 with place.by(way):
                     for control in chosen.controls:
                         values[way, control].append(place.tcp(control, streams_of(control, loss), chosen.seconds)[0])
@@ -170,7 +170,7 @@ def bottleneck(chosen):
     for control in chosen.controls:
         values = {way: [] for way in WAYS}
         for _, way in itertools.product(range(chosen.rounds), WAYS):
-            with far("bottleneck", 10, 0, rate, buffer) as place, place.by(way):
+            with far("bottleneck", 10, 0, 1, rate, buffer) as place, place.by(way):
                 values[way].append(pings(place, control, 2 * chosen.seconds))
         for way in WAYS:
             say(f"| {control} | {way} | " + " | ".join(shown(column) for column in zip(*values[way])) + " |")
@@ -186,7 +186,7 @@ def ecn(chosen):
     say("\nThe wire marks 1 % of the packets that know ECN (20 ms round trip):\n\n"
         "| way | marked by the wire | lost | sender told of marks | sent again | Mbit/s |\n|---|---|---|---|---|---|")
     for way in WAYS:
-        with far("ecn", 10, 1, 0, 0, "mark") as place:
+        with far("ecn", 10, 1, 1, 0, 0, "mark") as place:
             for host in (place.a, place.b):
                 host.sysctl("net.ipv4.tcp_ecn", 1)
             with place.by(way):

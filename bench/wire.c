@@ -3,9 +3,9 @@
  * moved into a network namespace of its own. Both directions are alike (line.h); one thread carries them, before
  * everything else on the machine if it may.
  *
- *   wire A B DELAY-MS LOSS-PERCENT [RATE-MBIT BUFFER-MS [mark]]
+ *   wire A B DELAY-MS LOSS-PERCENT SEED [RATE-MBIT BUFFER-MS [mark]]
  *
- * Prints "ready" once the devices exist, and ends with SIGTERM: then one line of JSON with what either direction
+ * The same seed loses the same of the same packets. Prints "ready" once the devices exist, and ends with SIGTERM: then one line of JSON with what either direction
  * passed, lost, marked, and how late a frame came out at most. */
 
 #include "frame/offload.h"
@@ -133,9 +133,10 @@ static struct line_config config_of(int argc, char **argv)
     const struct line_config config = {
         .delay_ns = (uint64_t)(strtod(argv[3], NULL) * MS_NS),
         .loss = strtod(argv[4], NULL) / 100,
-        .rate = argc > 6 ? strtod(argv[5], NULL) * MBIT : 0,
-        .buffer_ns = argc > 6 ? (uint64_t)(strtod(argv[6], NULL) * MS_NS) : 0,
-        .mark = argc > 7,
+        .seed = strtoull(argv[5], NULL, 10),
+        .rate = argc > 7 ? strtod(argv[6], NULL) * MBIT : 0,
+        .buffer_ns = argc > 7 ? (uint64_t)(strtod(argv[7], NULL) * MS_NS) : 0,
+        .mark = argc > 8,
         .room = ROOM,
     };
     check(config.loss >= 0 && config.loss < 1, "the loss is a percentage below 100");
@@ -145,14 +146,14 @@ static struct line_config config_of(int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct tap taps[DIRECTIONS];
-    check(argc == 5 || argc == 7 || (argc == 8 && !strcmp(argv[7], "mark")),
-          "usage: wire A B DELAY-MS LOSS-PERCENT [RATE-MBIT BUFFER-MS [mark]]");
+    check(argc == 6 || argc == 8 || (argc == 9 && !strcmp(argv[8], "mark")),
+          "usage: wire A B DELAY-MS LOSS-PERCENT SEED [RATE-MBIT BUFFER-MS [mark]]");
     struct line_config config = config_of(argc, argv);
     struct direction d[DIRECTIONS] = {{.from = &taps[0], .to = &taps[1]}, {.from = &taps[1], .to = &taps[0]}};
     for (int i = 0; i < DIRECTIONS; i++) {
         check(tap_create(argv[1 + i], 1, &taps[i]) == 0, "no TAP device could be made");
-        config.seed = (uint64_t)i + 1;
         check(line_new(&config, &d[i].line) == 0, "no memory");
+        config.seed = ~config.seed; /* each direction has its own losses */
     }
     mallopt(M_TRIM_THRESHOLD, KEEP);
     mallopt(M_TOP_PAD, KEEP / 8);

@@ -22,7 +22,7 @@ FULL = 1448  # of TCP with time stamps in 1,500 bytes
 def far(lab):
     """Nodes a and b, and the wire."""
     middle, a, b = lab.host("wire"), lab.host("site-a"), lab.host("site-b")
-    wire = middle.start(BUILD / "bench" / "wire", "wa", "wb", DELAY_MS, MARKED_PERCENT, 0, 0, "mark")
+    wire = middle.start(BUILD / "bench" / "wire", "wa", "wb", DELAY_MS, MARKED_PERCENT, 1, 0, 0, "mark")
     wire.wait_log("ready")
     for device, host, address in (("wa", a, "198.51.100.1"), ("wb", b, "198.51.100.2")):
         middle.ip("link", "set", device, "netns", host.namespace, "name", "eth0")
