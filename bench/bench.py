@@ -28,6 +28,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests" / "netns")]
 
 import lab as labs  # noqa: E402
+import goals  # noqa: E402
 import programs  # noqa: E402
 import report  # noqa: E402
 import rows  # noqa: E402
@@ -38,6 +39,7 @@ LINKS = ("default", "wire")
 CONGESTION = Path("/proc/sys/net/ipv4/tcp_congestion_control")
 QUICK = {"peers": "shadowmesh,openvpn", "seconds": 1.0, "rounds": 1, "link": "default"}
 USUAL = {"peers": ",".join(programs.ALL), "seconds": 2.0, "rounds": 3, "link": "both"}
+CHECK = {**USUAL, "peers": ",".join(goals.programs_needed()), "congestion": goals.CONGESTION}
 TOOLS = ("ip", "iperf3", "ping", "ethtool", "nft", "curl")
 
 
@@ -52,10 +54,11 @@ def options():
                         help="wait up to so long before each program until the machine does nothing else (default 0)")
     parser.add_argument("--congestion", metavar="NAME", help="TCP's congestion control (default the system's)")
     parser.add_argument("--quick", action="store_true", help="two programs, one second, one round: does it work at all?")
+    parser.add_argument("--check", action="store_true", help="only what goals.py asks for, as a list; fails when one is not reached")
     parser.add_argument("--out", type=Path, default=HERE / "out", help="folder of the results (default bench/out)")
     parser.add_argument("--verbose", action="store_true", help="show every command")
     chosen = parser.parse_args()
-    for name, value in (QUICK if chosen.quick else USUAL).items():
+    for name, value in (QUICK if chosen.quick else CHECK if chosen.check else USUAL).items():
         if getattr(chosen, name) is None:
             setattr(chosen, name, value)
     chosen.peers = [name for name in chosen.peers.split(",") if name]
@@ -154,6 +157,10 @@ def wait_quiet(seconds):
             return
 
 
+def steps_of(chosen, program, link):
+    return goals.steps_needed(link, program.key) & set(chosen.steps) if chosen.check else chosen.steps
+
+
 def measure(chosen, a, b, program, link):
     """One program, once: the meter with what it found."""
     wait_quiet(chosen.quiet)
@@ -162,12 +169,13 @@ def measure(chosen, a, b, program, link):
         program.connect()
         rows.set_offloads(program.ends(), link == "default")
         meter.values["start"] = start(program)
-        if "loss" in chosen.steps:
+        steps = steps_of(chosen, program, link)
+        if "loss" in steps:
             rows.set_offloads(program.ends(), False)
             meter.one("loss")
             rows.set_offloads(program.ends(), link == "default")
         for step in rows.Meter.STEPS:
-            if step in chosen.steps:
+            if step in steps:
                 meter.one(step)
     except (Absent, AssertionError, OSError, subprocess.SubprocessError) as error:
         meter.failed["start"] = str(error).splitlines()[0]
@@ -190,7 +198,7 @@ def run_rounds(chosen, a, b, ready):
     for number in range(chosen.rounds):
         for link in chosen.links:
             turn = number % len(ready)
-            for program in ready[turn:] + ready[:turn]:
+            for program in [p for p in ready[turn:] + ready[:turn] if steps_of(chosen, p, link)]:
                 meter = measure(chosen, a, b, program, link)
                 for key, value in meter.values.items():
                     samples[link][program.key][key].append(value)
@@ -263,17 +271,19 @@ def main():
         sys.exit("\nbench: stopped")
     finally:
         os.close(keep)
-    text = report.text(results)
+    text, name = (report.checked(results), "check") if chosen.check else (report.text(results), "bench")
     say("\n" + text)
     chosen.out.mkdir(parents=True, exist_ok=True)
-    (chosen.out / "bench.txt").write_text(text)
-    (chosen.out / "bench.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-    (chosen.out / "bench.svg").write_text(report.svg(results))
+    (chosen.out / f"{name}.txt").write_text(text)
+    (chosen.out / f"{name}.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    if not chosen.check:
+        (chosen.out / "bench.svg").write_text(report.svg(results))
     if "SUDO_UID" in os.environ:
         for path in (chosen.out, *chosen.out.iterdir()):
             os.chown(path, int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"]))
-    say(f"written: bench.txt, bench.json and bench.svg in {chosen.out}")
+    say(f"written: {', '.join(path.name for path in chosen.out.glob(f'{name}.*'))} in {chosen.out}")
+    return 1 if chosen.check and not goals.all_reached(results) else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -3,12 +3,14 @@
 docs/BENCHMARKS.md says which settings these are. To add one: a class with its start (program.py), and its line in ALL.
 """
 
+import functools
 import os
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
+import lab as labs
 from lab import wait_for
 from ours import BackboneRelay, NullCipher, OverTcp, PeerRelay, ShadowMesh, Uplink
 from program import A, B, Absent, Program, first_line, last_line
@@ -51,13 +53,28 @@ class Vxlan(Program):
             host.ip("link", "del", "vx0", check=False)
 
 
-class WireGuardGo(Program):
-    """Layer 3: it is spared the Ethernet header."""
-    key, title = "wireguard-go", "wireguard-go"
-    needs = ("wireguard-go", "wg")
+@functools.cache
+def stable():
+    """The folder of programs from Debian's current stable release, None when they cannot be had."""
+    result = subprocess.run([labs.ROOT / "tools" / "rivals.sh"], stdout=subprocess.PIPE, text=True)
+    return Path(result.stdout.strip()) if result.returncode == 0 else None
+
+
+class OfStable(Program):
+    """Debian's current stable release has it newer than older ones, or alone."""
+
+    def missing(self):
+        return super().missing() or (None if stable() else f"{self.title} of Debian's stable release cannot be fetched")
 
     def version(self):
-        return first_line("wireguard-go", "--version")
+        versions = (stable() / "versions").read_text().splitlines()
+        return next(line.replace("\t", " ") for line in versions if line.startswith(self.key))
+
+
+class WireGuardGo(OfStable):
+    """Layer 3: it is spared the Ethernet header."""
+    key, title = "wireguard-go", "wireguard-go"
+    needs = ("wg",)
 
     def names(self, host):
         # Its control sockets lie in one folder for all namespaces.
@@ -74,7 +91,7 @@ class WireGuardGo(Program):
 
     def side(self, host, far, address, far_address):
         name = self.names(host)
-        self.run(host, "wireguard-go", name, environment={"WG_PROCESS_FOREGROUND": "1"})
+        self.run(host, stable() / "wireguard-go", name, environment={"WG_PROCESS_FOREGROUND": "1"})
         self.wait_device(host, name)
         wait_for(lambda: Path(f"/var/run/wireguard/{name}.sock").exists(), 5, "wireguard-go's control socket")
         host.run("wg", "set", name, "private-key", self.keys[host.name][0], "listen-port", "51820", "peer",
@@ -86,6 +103,36 @@ class WireGuardGo(Program):
 
     def start_b(self):
         self.side(self.b, self.a, B, A)
+
+
+class Nebula(OfStable):
+    """Layer 3. Certificates and addresses of two hosts that know each other's address, no lighthouse; the MTU of its example."""
+    key, title = "nebula", "nebula"
+
+    def prepare(self):
+        cert = stable() / "nebula-cert"
+        self.folder = self.a.dir / "nebula"
+        self.folder.mkdir()
+        self.a.run(cert, "ca", "-name", "bench", "-out-crt", self.folder / "ca.crt", "-out-key", self.folder / "ca.key")
+        for host, far, address, far_address in ((self.a, self.b, A, B), (self.b, self.a, B, A)):
+            at = self.folder / host.name
+            self.a.run(cert, "sign", "-ca-crt", self.folder / "ca.crt", "-ca-key", self.folder / "ca.key", "-name", host.name, "-ip",
+                       f"{address}/24", "-out-crt", f"{at}.crt", "-out-key", f"{at}.key")
+            Path(f"{at}.yml").write_text(
+                f"pki: {{ca: {self.folder}/ca.crt, cert: {at}.crt, key: {at}.key}}\n"
+                f'static_host_map: {{"{far_address}": ["{far.address}:4242"]}}\n'
+                "lighthouse: {am_lighthouse: false}\nlisten: {host: 0.0.0.0, port: 4242}\ntun: {dev: nebula0, mtu: 1300}\n"
+                "firewall:\n  outbound: [{port: any, proto: any, host: any}]\n  inbound: [{port: any, proto: any, host: any}]\n")
+
+    def side(self, host):
+        self.run(host, stable() / "nebula", "-config", f"{self.folder / host.name}.yml")
+        self.wait_device(host, "nebula0")
+
+    def start_a(self):
+        self.side(self.a)
+
+    def start_b(self):
+        self.side(self.b)
 
 
 class OpenVpn(Program):
@@ -233,4 +280,4 @@ class Fastd(Program):
 
 
 ALL = {program.key: program for program in
-       (Veth, Vxlan, NullCipher, ShadowMesh, OverTcp, PeerRelay, BackboneRelay, Uplink, WireGuardGo, OpenVpn, Tinc, N2n, Fastd)}
+       (Veth, Vxlan, NullCipher, ShadowMesh, OverTcp, PeerRelay, BackboneRelay, Uplink, WireGuardGo, Nebula, OpenVpn, Tinc, N2n, Fastd)}

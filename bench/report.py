@@ -1,35 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `make bench` shows: tables of medians and ratios for the terminal, and a plot."""
 
-import statistics
 from html import escape
 
+import cost
+import goals
 import programs
 from rows import ROWS
+from samples import OWN, half_range, median, of_rounds
 
 WIDTH, FIRST = 15, 26
-OWN = "shadowmesh"
 LINK_TITLES = {"default": "underlay: veth as it comes (passes whole trains of packets)",
                "wire": "underlay: every packet alone, as on a wire (segmentation and GRO off)"}
-
-# What ShadowMesh is meant to reach: (row, what it is divided by, bound); "best" is the best tunnel of user space.
-GOALS = [
-    ("tcp1", "vxlan", 0.33), ("tcp1", "null", 0.75), ("tcp1", "openvpn", 12), ("tcp1", "wireguard-go", 15),
-    ("loss", "best", 1.0), ("udp64", "best", 1.3), ("idle50", "best", 1.0), ("load99", None, 2.0),
-    ("cpu", "wireguard-go", 0.15), ("rss", None, 16.0), ("start", None, 0.5),
-]
-
-
-def median(results, link, key, row):
-    values = results["samples"][link].get(key, {}).get(row, [])
-    return statistics.median(values) if values else None
-
-
-def spread(results, link, key, row):
-    """Half of what lies between the rounds' extremes, in percent of the median."""
-    values = results["samples"][link][key][row]
-    middle = statistics.median(values)
-    return 50 * (max(values) - min(values)) / middle if middle else 0
 
 
 def titles(results, link):
@@ -47,7 +29,7 @@ def cell(results, link, key, row):
     if value is None:
         return "—"
     text = f"{value:.{row.digits}f}"
-    return f"{text} ±{spread(results, link, key, row.key):.0f}%" if results["machine"]["rounds"] > 1 else text
+    return f"{text} ±{half_range(of_rounds(results, link, key, row.key)):.0f}%" if results["machine"]["rounds"] > 1 else text
 
 
 def line(first, cells):
@@ -77,71 +59,6 @@ def ratios(results, link):
         cells = [ratio(own, median(results, link, key, row.key)) for key, _ in columns]
         lines.append(line(f"{row.title:<{FIRST}}", cells) + f"   {sense}")
     return "\n".join(lines)
-
-
-def best(results, link, row):
-    """The best other tunnel of user space, and its figure."""
-    better = max if next(r for r in ROWS if r.key == row).better is max else min
-    values = [(median(results, link, key, row), key) for key in results["samples"][link]
-              if key != OWN and not programs.ALL[key].limit]
-    values = [entry for entry in values if entry[0] is not None]
-    return better(values) if values else (None, None)
-
-
-def goal(results, link, row_key, other, bound):
-    """One line: what was reached of what was meant; None when it cannot be said."""
-    row = next(r for r in ROWS if r.key == row_key)
-    value, name = median(results, link, OWN, row_key), ""
-    if other:
-        if other == "best":
-            divisor, key = best(results, link, row_key)
-        else:
-            divisor, key = median(results, link, other, row_key), other
-        if not divisor or value is None:
-            return None
-        value, name = value / divisor, f" / {programs.ALL[key].title}"
-    if value is None:
-        return None
-    more = row.better is max
-    reached = value >= bound if more else value <= bound
-    unit = "×" if other else f" {row.unit}"
-    return (f"  {'reached' if reached else 'SHORT':<9}{row.title + name:<46}{value:8.3g}{unit:<7}"
-            f"(to reach: {'≥' if more else '≤'} {bound:g}{unit.rstrip()})")
-
-
-def goals(results, link):
-    lines = [goal(results, link, *entry) for entry in GOALS]
-    for row_key in ("tcp4", "both"):
-        own, one = median(results, link, OWN, row_key), median(results, link, OWN, "tcp1")
-        if own and one:
-            title = next(r.title for r in ROWS if r.key == row_key)
-            lines.append(f"  {'reached' if own >= one else 'SHORT':<9}{title + ' / 1 stream':<46}{own / one:8.3g}{'×':<7}"
-                         "(to reach: ≥ 1×)")
-    return "\n".join(filter(None, lines))
-
-
-PAYLOAD = 1362  # of TCP in one of micro.c's full datagrams
-COPIES = 4  # TAP to user, user to socket, socket to user, user to TAP
-
-
-def cost_model(results, link):
-    """The least CPU that a gigabyte could cost here: what the kernel's tunnel costs without encryption, a copy at each of
-    the crossings into and out of user space, one sealing, one opening."""
-    kernel, own = median(results, link, "vxlan", "machine"), median(results, link, OWN, "machine")
-    if not kernel or not own:
-        return ""
-    per_gb = {step: ns / PAYLOAD for step, ns in results["micro"].items()}  # ns per byte are seconds per GB
-    ciphers, copies = per_gb["seal"] + per_gb["open"], COPIES * per_gb["copy"]
-    least, cores = kernel + ciphers + copies, results["machine"]["cores"]
-    null = median(results, link, "null", "machine")
-    lines = [f"cost model, {link} link, CPU seconds per GB, both ends, iperf3 included (TCP, 1 stream):",
-             f"  kernel's VXLAN, without encryption{kernel:10.2f}   measured in this run",
-             f"  {COPIES} copies{copies:34.2f}   {results['micro']['copy']:.0f} ns per datagram and copy, in cache, median",
-             f"  sealing and opening{ciphers:25.2f}   {results['micro']['seal']:.0f} + {results['micro']['open']:.0f} ns per full datagram, medians",
-             f"  the limit{least:35.2f}   = {cores * 8 / least:.2f} Gbit/s with {cores} busy cores",
-             f"  own, no cipher{null:30.2f}" if null else "",
-             f"  ShadowMesh{own:34.2f}   {least / own:.0%} of the limit"]
-    return "\n".join(filter(None, lines))
 
 
 def reasons(results):
@@ -176,10 +93,15 @@ def text(results):
     for link in results["samples"]:
         parts.append(table(results, link))
         parts.append(ratios(results, link))
-        parts.append(cost_model(results, link))
-        parts.append(f"what ShadowMesh is to reach, {link} link:\n{goals(results, link)}" if goals(results, link) else "")
+        parts.append(cost.text(results, link))
+        parts.append(goals.text(results, link))
     parts += ["rows:\n" + notes(), reasons(results)]
     return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def checked(results):
+    """Of a run with --check."""
+    return "\n\n".join(filter(None, [about(results), *(goals.text(results, link) for link in results["samples"]), reasons(results)])) + "\n"
 
 
 # ---- plot: one panel of bars per row, one bar per program and link ----

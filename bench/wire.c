@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A wire that takes its time, between two TAP devices that it makes: what a kernel with netem would do. Each is to be
- * moved into a network namespace of its own. Both directions are alike (line.h); one thread carries them, before
- * everything else on the machine if it may.
+ * moved into a network namespace of its own. Both directions are alike (line.h), but for the losses; one thread
+ * carries them, before everything else on the machine if it may.
  *
  *   wire A B DELAY-MS LOSS-PERCENT SEED [RATE-MBIT BUFFER-MS [mark]]
  *
- * The same seed loses the same of the same packets. Prints "ready" once the devices exist, and ends with SIGTERM: then one line of JSON with what either direction
- * passed, lost, marked, and how late a frame came out at most. */
+ * The same seed loses the same of the same packets. Prints "ready" once the devices exist, and ends with SIGTERM: then
+ * one line of JSON with what either direction passed, lost, marked, and how late a frame came out at most. */
 
 #include "frame/offload.h"
 #include "line.h"

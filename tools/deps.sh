@@ -26,7 +26,7 @@ check="$demo $model clang clang-format libclang-rt-dev|libclang-rt-14-dev|libcla
 # What only the long checks need.
 long="ffmpeg"
 # What the own programs are compared with, and what measures.
-bench="$demo python3 nftables ethtool openssl valgrind openvpn tinc n2n fastd wireguard-go wireguard-tools"
+bench="$demo python3 nftables ethtool openssl valgrind openvpn tinc n2n fastd wireguard-tools debian-archive-keyring"
 
 installed() { # PACKAGE
     case $have in *" $1 "*) ;; *) return 1 ;; esac
