@@ -4,6 +4,7 @@
 
 #include "base/own_file.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <ini.h>
 #include <stdio.h>
@@ -68,7 +69,7 @@ static char *next_line(char *text, int size, void *stream)
                FLAGS_FILE_LINE_MAX);
     r->line[comment_at(r->line)] = '\0';
     const char *from = r->line;
-    while (is_blank(*from))
+    while (isspace((unsigned char)*from)) /* as inih, to which also \v is an indent */
         from++;
     if (*from == '[')
         refuse(r, "there are no sections: take [...] away");

@@ -98,6 +98,8 @@ static void an_indented_line_is_one_of_its_own(void **state)
     TAKEN("name = a\n    name = b\n    quiet = true\n");
     assert_string_equal(taken.names, "[a][b]");
     assert_true(taken.quiet);
+    TAKEN("name = a\n\vname = b\n \f name = c\n");
+    assert_string_equal(taken.names, "[a][b][c]");
 }
 
 static void a_wrong_line_is_named_with_its_remedy(void **state)
