@@ -275,7 +275,7 @@ static void signal_ends_a_start_that_waits_for_a_helper(void **state)
     for (unsigned i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
         twin_start(&t, FLAGS("-keydir", key_dir(&t)), set_fault, &wanted);
         twin_wait_log(&t, "are sealed with"); /* what comes before the wait */
-        kill(t.pid, SIGHUP); /* it waits, until there is something to be read again */
+        kill(t.pid, SIGHUP);                  /* it waits, until there is something to be read again */
         assert_int_equal(twin_end(&t, signals[i]), 0);
         twin_wait_log(&t, ": stopping");
         assert_false(twin_log_has(&t, "does not start") || twin_log_has(&t, "SIGHUP"));
