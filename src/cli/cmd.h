@@ -14,6 +14,7 @@ int cmd_connect(const struct cli_options *options);
 int cmd_disconnect(const struct cli_options *options);
 int cmd_check(const struct cli_options *options);
 int cmd_reload(const struct cli_options *options);
+int cmd_set(const struct cli_options *options);
 int cmd_netcheck(const struct cli_options *options);
 int cmd_id(const struct cli_options *options);
 int cmd_version(const struct cli_options *options);

@@ -34,6 +34,7 @@ static const struct verb verbs[] = {
     {"netcheck", NULL, "how this machine reaches the internet: UDP, NAT", cmd_netcheck},
     {"check", "NAME", "whether a node's configuration file can be used", cmd_check},
     {"reload", "NAME", "a node reads its flags and its file again", cmd_reload},
+    {"set", "NAME CHANGE...", "change values in a node's configuration file", cmd_set},
     {"id", NULL, "the ids of the nodes that run here, for -connect", cmd_id},
     {"version", NULL, "the version of this program", cmd_version},
 };
@@ -52,8 +53,9 @@ enum user {
     NETCHECK = 256,
     CHECK = 512, /* takes none */
     RELOAD = 1024,
-    ID = 2048,
-    VERSION = 4096,
+    SET = 2048, /* takes none */
+    ID = 4096,
+    VERSION = 8192,
 };
 #define LISTS   (STATUS | PEERS | FDB)
 #define CHANGES (ALLOW | DISALLOW | CONNECT | DISCONNECT)
@@ -253,7 +255,7 @@ static bool check_verb(const struct line *line, uint64_t seen)
     bool lacking = verb->argument && line->options.word_count == 0;
     if (lacking)
         cli_complain("%s needs a %s: shadowmesh %s %s", verb->name,
-                     strcmp(verb->argument, "NAME") == 0 ? "name" : "peer", verb->name, verb->argument);
+                     strncmp(verb->argument, "NAME", 4) == 0 ? "name" : "peer", verb->name, verb->argument);
     return !lacking;
 }
 

@@ -382,6 +382,19 @@ def test_version_needs_no_node(cli):
         assert (done.returncode, done.stdout) == (0, f"shadowmesh {version}\n")
 
 
+def test_set_writes_what_a_node_would_start_with(tmp_path):
+    conf = tmp_path / "node.conf"
+    conf.write_text("tap-ip = 10.10.10.3\ntap-mtu = 1400   # the line's\n")
+
+    def change(*words):
+        return subprocess.run([labs.program("shadowmesh"), "set", conf, *words], capture_output=True, text=True)
+    assert change("tap-mtu=1300", f"allow+={'0' * 40}").returncode == 0
+    assert conf.read_text() == f"tap-ip = 10.10.10.3\ntap-mtu = 1300   # the line's\nallow = {'0' * 40}\n"
+    refused = change("tap-mut=1200")
+    assert refused.returncode == 2 and "node.conf.new: line 4: unknown flag tap-mut: did you mean tap-mtu?" in refused.stderr
+    assert "1300" in conf.read_text() and list(tmp_path.iterdir()) == [conf]
+
+
 MAN = {"shadowmesh": "shadowmesh.1", "shadowmesh-l2": "shadowmesh-l2.8", "shadowmesh-backbone": "shadowmesh-backbone.8"}
 
 
