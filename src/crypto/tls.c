@@ -401,6 +401,13 @@ const struct node_id *tls_peer_id(const struct tls *tls)
     return &tls->peer;
 }
 
+int tls_peer_spki(const struct tls *tls, uint8_t spki[IDENTITY_SPKI_LEN])
+{
+    EVP_PKEY *key = tls->established ? SSL_get0_peer_rpk(tls->ssl) : NULL;
+
+    return key && identity_spki_of_pkey(key, spki) == 0 ? 0 : ERR_CRYPTO;
+}
+
 int tls_export(struct tls *tls, const uint8_t *context, size_t context_len, uint8_t *out, size_t len)
 {
     bool exported;

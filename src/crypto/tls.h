@@ -49,6 +49,8 @@ void tls_shutdown(struct tls *tls);
 
 /* The peer's id, derived from its key; only once established, or after ERR_MISMATCH. */
 const struct node_id *tls_peer_id(const struct tls *tls);
+/* That key itself, as DER; only once established. ERR_CRYPTO when there is none. */
+int tls_peer_spki(const struct tls *tls, uint8_t spki[IDENTITY_SPKI_LEN]) must_check;
 
 /* TLS exporter (RFC 8446 §7.5), label "EXPORTER-shadowmesh-data".
  * ERR_CRYPTO, and zeros, before established. */

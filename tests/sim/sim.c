@@ -4,6 +4,7 @@
 #include "sim_impl.h"
 
 #include "sim_random.h"
+#include "proto/network/membership.h"
 #include "proto/relay/relay.h"
 #include "proto/switch/floods.h"
 #include <assert.h>
@@ -81,6 +82,7 @@ void sim_free(struct sim *sim)
         free(sim->nodes[i].record);
         free(sim->nodes[i].older);
         floods_free(sim->nodes[i].floods);
+        membership_free(sim->nodes[i].network);
         if (!sim->nodes[i].is_copy)
             identity_free(sim->nodes[i].identity);
     }

@@ -13,11 +13,14 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include "cert_lab.h"
 
 /* What the last two exports and roots were: [0] the opener's, [1] the acceptor's. */
 static uint8_t exported[2][KDF_LEN], rooted[2][KDF_LEN];
 static bool of_acceptor;   /* whose turn it is */
 static bool too_long_next; /* the next message tells a length that no message has */
+static unsigned
+    alter_in; /* the last byte of the message that comes so many from now is another one; 0: of none */
 
 int __real_tls_export(struct tls *tls, const uint8_t *context, size_t context_len, uint8_t *out, size_t len);
 int __wrap_tls_export(struct tls *tls, const uint8_t *context, size_t context_len, uint8_t *out, size_t len);
@@ -49,6 +52,12 @@ int __wrap_tls_write(struct tls *tls, const uint8_t *data, size_t len);
 int __wrap_tls_write(struct tls *tls, const uint8_t *data, size_t len)
 {
     static const uint8_t prefix[] = {0xff, 0xff};
+    static uint8_t altered[2 + MESSAGE_MAX];
+    if (alter_in && --alter_in == 0) {
+        memcpy(altered, data, len);
+        altered[len - 1] ^= 1;
+        return __real_tls_write(tls, altered, len);
+    }
     if (!too_long_next)
         return __real_tls_write(tls, data, len);
     too_long_next = false;
@@ -273,8 +282,83 @@ static void the_hashes_of_the_hellos_serve_once(void **state)
     setup(&p, HELLO_FEATURE_FRESH_ROOT, HELLO_FEATURE_FRESH_ROOT);
     run(&p);
     for (int i = 0; i < 2; i++)
-        assert_int_equal(channel_root(p.link[i]->channel, root), ERR_AGAIN);
+        assert_int_equal(channel_root(p.link[i]->channel, i, root), ERR_AGAIN);
     teardown(&p);
+}
+
+/* The opener asks something before its HELLO, of which one byte is another one at the acceptor. Without bit 11 at both, an older
+ * node would hash the first message alone: so does the newer one then. */
+static void what_was_said_before_hello_is_bound_and_so_is_hello_behind_it(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned altered;
+        uint64_t acceptors_features;
+        bool same;
+    } cases[] = {{0, HELLO_FEATURE_NETWORK, true},
+                 {1, HELLO_FEATURE_NETWORK, false},
+                 {2, HELLO_FEATURE_NETWORK, false},
+                 {0, 0, true},
+                 {1, 0, false},
+                 {2, 0, true}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct pair p;
+        setup(&p, HELLO_FEATURE_NETWORK, cases[i].acceptors_features);
+        secure(&p);
+        alter_in = cases[i].altered;
+        link_send(p.link[0], &(struct message){.type = MESSAGE_ISSUER_ASK});
+        greet(&p, 0);
+        run_on(&p);
+        for (int side = 0; side < 2; side++)
+            assert_int_equal(link_state(p.link[side]), LINK_STATE_LIVE);
+        assert_int_equal(memcmp(rooted[0], rooted[1], KDF_LEN) == 0, cases[i].same);
+        teardown(&p);
+    }
+}
+
+static struct membership *open_membership(void)
+{
+    struct cert ca = lab_ca(&lab), issuer = lab_issuer(&lab), member = lab_member(&lab);
+    struct cert_bytes a = lab_sign(&ca, lab.ca), b = lab_sign(&issuer, lab.ca),
+                      c = lab_sign(&member, lab.issuer);
+    const struct membership_chain chain = {lab_slice(&a), lab_slice(&b), lab_slice(&c)};
+    enum membership_part part;
+    enum cert_verdict why;
+    struct membership *ms;
+    assert_int_equal(membership_new(&chain, identity_spki(lab.member), &part, &why, &ms), 0);
+    return ms;
+}
+
+/* A certificate that nobody asked for says nothing, and fills nothing but its own link's share. */
+static void who_is_not_admitted_yet_brings_so_much_and_no_more(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[CERT_MAX];
+    static const struct membership_seen nothing;
+    struct membership *ms = open_membership();
+    struct message issuer = {.type = MESSAGE_ISSUER};
+    struct entry *e;
+    struct pair p;
+    issuer.certificate = (struct slice){bytes, sizeof(bytes)};
+    setup(&p, HELLO_FEATURE_NETWORK, HELLO_FEATURE_NETWORK);
+    secure(&p);
+    carry(&p, 0);
+    work(&p, 1);
+    assert_int_equal(link_next(p.link[1], 0), LINK_EVENT_IDENTIFIED);
+    assert_int_equal(entry_new(ms, identity_spki(p.identity[0]), &nothing, false, &e), 0);
+    link_enter(p.link[1], e);
+    for (unsigned i = 0; i < LINK_HELD_MAX / CERT_MAX; i++) {
+        assert_int_equal(link_next(p.link[1], 0), LINK_EVENT_NONE);
+        link_send(p.link[0], &issuer);
+        carry(&p, 0);
+    }
+    assert_int_equal(link_next(p.link[1], 0), LINK_EVENT_NONE);
+    link_send(p.link[0], &issuer);
+    carry(&p, 0);
+    assert_int_equal(link_next(p.link[1], 0), LINK_EVENT_FAILED);
+    assert_int_equal(link_error(p.link[1]), ERR_SPACE);
+    teardown(&p);
+    membership_free(ms);
 }
 
 static void an_older_version_gets_the_exporters_root_and_is_named(void **state)
@@ -361,11 +445,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_root_is_more_than_the_exporter_gives),
         cmocka_unit_test(the_hashes_of_the_hellos_serve_once),
+        cmocka_unit_test(what_was_said_before_hello_is_bound_and_so_is_hello_behind_it),
+        cmocka_unit_test(who_is_not_admitted_yet_brings_so_much_and_no_more),
         cmocka_unit_test(an_older_version_gets_the_exporters_root_and_is_named),
         cmocka_unit_test(ready_without_the_announced_answer_is_out_of_turn),
         cmocka_unit_test(a_second_greeting_is_refused_and_harms_nothing),
         cmocka_unit_test(a_malformed_message_has_a_reason),
         cmocka_unit_test(an_answer_that_nobody_asked_for_is_out_of_turn),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, cert_lab_setup, cert_lab_teardown);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Framing over crypto/tls, and the binding of the data keys to both HELLOs. docs/PROTOCOL.md §6. */
+/* Framing over crypto/tls, and the binding of the data keys to both HELLOs and what was said before them. docs/PROTOCOL.md §6,
+ * §25. */
 
 #include "proto/link/channel.h"
 
@@ -9,13 +10,19 @@
 
 #define CHANNEL_PREFIX_LEN 2
 
+/* What one side has said, up to its HELLO. */
+struct said {
+    bool begun, greeted;
+    uint8_t first[KDF_LEN]; /* SHA-384 of its first message; an older node knows this one alone */
+    uint8_t all[KDF_LEN];   /* … that of this and the next message, and so on */
+};
+
 struct channel {
     struct tls *tls;
-    bool server;
-    bool sent_first, received_first, rooted;
-    uint8_t first_sent[KDF_LEN], first_received[KDF_LEN]; /* SHA-384 of the two HELLOs */
-    size_t have;                                          /* bytes in buffer */
-    uint8_t buffer[CHANNEL_PREFIX_LEN + MESSAGE_MAX];     /* one message in the making */
+    bool server, rooted;
+    struct said sent, received;
+    size_t have;                                      /* bytes in buffer */
+    uint8_t buffer[CHANNEL_PREFIX_LEN + MESSAGE_MAX]; /* one message in the making */
 };
 
 int channel_new(struct tls_context *context, bool server, const struct node_id *expected,
@@ -77,6 +84,19 @@ static int next_body(struct channel *ch, struct slice *body)
     return 1;
 }
 
+static int note_said(struct said *s, struct slice body, bool is_hello)
+{
+    const struct slice chained[] = {{s->all, sizeof(s->all)}, body};
+    if (s->greeted)
+        return 0;
+    int err = s->begun ? kdf_hash(chained, 2, s->all) : kdf_hash(&body, 1, s->all);
+    if (!s->begun)
+        memcpy(s->first, s->all, sizeof(s->first));
+    s->begun = true;
+    s->greeted = is_hello;
+    return err;
+}
+
 int channel_next(struct channel *ch, struct message *out)
 {
     if (!tls_established(ch->tls))
@@ -86,12 +106,14 @@ int channel_next(struct channel *ch, struct message *out)
         int err = next_body(ch, &body);
         if (err <= 0)
             return err;
-        if (!ch->received_first && (err = kdf_hash(&body, 1, ch->first_received)))
-            return err;
-        ch->received_first = true;
         err = message_decode(body.data, body.len, out);
-        if (err != ERR_UNSUPPORTED) /* a type of a later version is skipped */
-            return err ? err : 1;
+        if (err && err != ERR_UNSUPPORTED)
+            return err;
+        int unheard = note_said(&ch->received, body, !err && out->type == MESSAGE_HELLO);
+        if (unheard)
+            return unheard;
+        if (!err) /* a type of a later version is skipped */
+            return 1;
     }
 }
 
@@ -103,12 +125,9 @@ int channel_send(struct channel *ch, const struct message *m)
     if (w.bad)
         return ERR_SPACE;
     const struct slice body = {w.begin, writer_len(&w)};
-    if (!ch->sent_first) {
-        ch->sent_first = true;
-        int err = kdf_hash(&body, 1, ch->first_sent);
-        if (err)
-            return err;
-    }
+    int err = note_said(&ch->sent, body, m->type == MESSAGE_HELLO);
+    if (err)
+        return err;
     struct writer prefix = writer_init(frame, CHANNEL_PREFIX_LEN);
     writer_u16(&prefix, (uint16_t)body.len);
     return tls_write(ch->tls, frame, CHANNEL_PREFIX_LEN + body.len);
@@ -134,6 +153,11 @@ const struct node_id *channel_peer_id(const struct channel *ch)
     return tls_peer_id(ch->tls);
 }
 
+int channel_peer_spki(const struct channel *ch, uint8_t spki[IDENTITY_SPKI_LEN])
+{
+    return tls_peer_spki(ch->tls, spki);
+}
+
 const char *channel_suite(const struct channel *ch)
 {
     return tls_suite(ch->tls);
@@ -144,20 +168,22 @@ const char *channel_reason(const struct channel *ch)
     return tls_reason(ch->tls);
 }
 
-int channel_root(struct channel *ch, uint8_t root[KDF_LEN])
+int channel_root(struct channel *ch, bool all, uint8_t root[KDF_LEN])
 {
-    if (!ch->sent_first || !ch->received_first || ch->rooted)
+    if (!ch->sent.begun || !ch->received.begun || ch->rooted)
         return ERR_AGAIN;
-    const uint8_t *client = ch->server ? ch->first_received : ch->first_sent;
-    const uint8_t *server = ch->server ? ch->first_sent : ch->first_received;
-    const struct slice both[] = {{client, KDF_LEN}, {server, KDF_LEN}};
+    const struct said *client = ch->server ? &ch->received : &ch->sent;
+    const struct said *server = ch->server ? &ch->sent : &ch->received;
+    const struct slice both[] = {{all ? client->all : client->first, KDF_LEN},
+                                 {all ? server->all : server->first, KDF_LEN}};
     uint8_t context[KDF_LEN];
     int err = kdf_hash(both, 2, context);
     if (!err)
         err = tls_export(ch->tls, context, sizeof(context), root, KDF_LEN);
     ch->rooted = true;
     secret_wipe(context, sizeof(context));
-    secret_wipe(ch->first_sent, sizeof(ch->first_sent));
-    secret_wipe(ch->first_received, sizeof(ch->first_received));
+    secret_wipe(&ch->sent, sizeof(ch->sent));
+    secret_wipe(&ch->received, sizeof(ch->received));
+    ch->sent.greeted = ch->received.greeted = true;
     return err;
 }

@@ -41,7 +41,10 @@ const struct node_id *channel_peer_id(const struct channel *ch); /* once establi
 const char *channel_suite(const struct channel *ch);
 const char *channel_reason(const struct channel *ch);
 
-/* The first root of the data keys: the TLS exporter over the hash of both sides' first messages, so that
- * nothing in a HELLO can be altered without the keys coming out different. Once, after a message was sent and one
- * received: what it is made from is wiped. ERR_AGAIN before and after that. */
-int channel_root(struct channel *ch, uint8_t root[KDF_LEN]) must_check;
+/* The first root of the data keys: the TLS exporter over the hash of all that both sides said up to HELLO, or, as older nodes
+ * have it, of their first messages: nothing in it can be altered without the keys coming out different. Once, after a message
+ * was sent and one received: what it is made from is wiped. ERR_AGAIN before and after that. */
+int channel_root(struct channel *ch, bool all, uint8_t root[KDF_LEN]) must_check;
+
+/* The key that the peer proved, as DER; once established. ERR_CRYPTO. */
+int channel_peer_spki(const struct channel *ch, uint8_t spki[IDENTITY_SPKI_LEN]) must_check;

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "crypto/ratchet.h"
+#include "proto/link/link_entry.h"
 #include "proto/link/link_impl.h"
 #include "proto/link/link_input.h"
 #include <assert.h>
@@ -48,6 +49,7 @@ void link_free(struct link *l)
     keychain_free(l->keychain);
     ratchet_offer_free(l->offer);
     channel_free(l->channel);
+    link_leave(l);
     free(l->message);
     free(l);
 }
@@ -63,6 +65,7 @@ void link_on_connected(struct link *l)
 void link_detach(struct link *l)
 {
     link_drop_work(l);
+    link_leave(l);
     channel_free(l->channel);
     free(l->message);
     l->channel = NULL;
@@ -73,6 +76,11 @@ void link_detach(struct link *l)
 const struct node_id *link_peer_id(const struct link *l)
 {
     return l->channel ? channel_peer_id(l->channel) : NULL;
+}
+
+int link_peer_spki(const struct link *l, uint8_t spki[IDENTITY_SPKI_LEN])
+{
+    return l->channel ? channel_peer_spki(l->channel, spki) : ERR_CRYPTO;
 }
 
 int link_greet(struct link *l, const struct hello *mine)
@@ -235,6 +243,7 @@ static enum link_event become_live(struct link *l, uint64_t now_us)
     if (l->state != LINK_STATE_KEYED || !l->ready_received)
         return LINK_EVENT_NONE;
     enter(l, LINK_STATE_LIVE);
+    link_leave(l);
     l->live_us = l->used_us = now_us;
     keychain_peer_ready(l->keychain, now_us);
     return LINK_EVENT_LIVE;
@@ -276,6 +285,8 @@ static enum link_event on_ready(struct link *l, uint64_t now_us)
 
 static enum link_event on_message(struct link *l, uint64_t now_us)
 {
+    if (link_holds(l, l->message->type))
+        return link_keep(l) ? link_on_entry(l, now_us) : out_of_turn(l);
     bool running = l->keychain && (l->state == LINK_STATE_LIVE || l->state == LINK_STATE_DRAINING);
     switch (l->message->type) {
     case MESSAGE_HELLO:
@@ -301,7 +312,7 @@ static enum link_event on_message(struct link *l, uint64_t now_us)
     case MESSAGE_JOIN:
     case MESSAGE_JOINED:
     case MESSAGE_CERT_ASK:
-        return LINK_EVENT_NONE; /* as nodes do that know them not */
+        return link_on_entry(l, now_us);
     case MESSAGE_RATCHET_OFFER:
     case MESSAGE_RATCHET_ANSWER:
     case MESSAGE_RATCHET_DONE:
@@ -327,8 +338,7 @@ static enum link_event on_message(struct link *l, uint64_t now_us)
 static enum link_event take_messages(struct link *l, uint64_t now_us)
 {
     int err = 0;
-    while (l->state >= LINK_STATE_GREETING && !l->work_due &&
-           (err = channel_next(l->channel, l->message)) > 0) {
+    while (l->state >= LINK_STATE_GREETING && !l->work_due && (err = link_next_message(l)) > 0) {
         l->used_us = now_us;
         enum link_event event = on_message(l, now_us);
         if (event != LINK_EVENT_NONE)

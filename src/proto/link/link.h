@@ -20,6 +20,7 @@
 
 #define LINK_HANDSHAKE_US 5000000ull /* from connecting to LIVE */
 #define LINK_DRAIN_US     5000000ull /* how long a replaced link still receives */
+#define LINK_HELD_MAX     32768 /* bytes of who is not admitted yet: two certificates and a HELLO take 20 KB */
 #define LINK_INBOX_MAX    32768 /* bytes that wait for its work: a whole handshake takes 10 KB, a message 8 */
 
 enum link_state {
@@ -35,8 +36,10 @@ enum link_state {
 /* What the owner has to act upon. */
 enum link_event {
     LINK_EVENT_NONE,
-    LINK_EVENT_IDENTIFIED, /* TLS is complete, link_peer_id proven; link_greet or link_refuse is called for */
-    LINK_EVENT_KEYABLE,    /* the first root is made; link_key is called for */
+    LINK_EVENT_IDENTIFIED, /* TLS is complete, link_peer_id proven; link_greet, link_enter or link_refuse is called for */
+    LINK_EVENT_ENTERED, /* link_entry has admitted the peer: it is greeted, if it was not */
+    LINK_EVENT_UNFIT,   /* link_entry has refused it; link_refuse is called for */
+    LINK_EVENT_KEYABLE, /* the first root is made; link_key is called for */
     LINK_EVENT_LIVE,
     LINK_EVENT_REFUSED,    /* the peer will not talk to us: link_refusal */
     LINK_EVENT_CANDIDATES, /* link_message holds the peer's new candidates */
@@ -46,6 +49,7 @@ enum link_event {
     LINK_EVENT_FAILED, /* err in link_error, words in link_reason; the stream is of no more use */
 };
 
+struct entry;
 struct link;
 struct link_work;
 
@@ -80,6 +84,8 @@ void link_on_late(struct link *l);
 void link_detach(struct link *l);
 
 const struct node_id *link_peer_id(const struct link *l);
+/* The key itself, as DER; between IDENTIFIED and the end of its stream. ERR_CRYPTO. */
+int link_peer_spki(const struct link *l, uint8_t spki[IDENTITY_SPKI_LEN]) must_check;
 
 /* After IDENTIFIED: sends our HELLO (copied; an opener with HELLO_FEATURE_FRESH_ROOT adds its offer), or refuses
  * and ends the stream. A second greeting is ERR_EXISTS; ERR_NOMEM: no offer could be made. */
@@ -88,6 +94,11 @@ void link_refuse(struct link *l, enum refuse_code code, const char *text);
 
 /* After KEYABLE: why the two HELLOs agree on no version or no AEAD, in words for both sides' persons; NULL: they agree. */
 const char *link_difference(const struct link *l);
+
+/* After IDENTIFIED, in a network: takes e, which is told what the peer says before its HELLO. Unless e admits it already, its
+ * HELLO and READY wait until ENTERED; nothing else of it does. More than LINK_HELD_MAX until then fails the link. */
+void link_enter(struct link *l, struct entry *e);
+struct entry *link_entry(const struct link *l); /* NULL out of a network, and from LIVE on */
 
 /* After KEYABLE: derives the keys, tells the peer READY. config's suite and lanes are chosen here; opener, slot
  * and ratchet time are the caller's. Returns 0, or an error:

@@ -6,6 +6,7 @@
 #include "crypto/ratchet.h"
 #include "proto/link/link.h"
 #include "proto/link/link_work.h"
+#include "proto/network/entry.h"
 
 /* In the vault. */
 struct link_work {
@@ -13,6 +14,7 @@ struct link_work {
     struct link_work *next; /* of whoever has it */
     enum link_work_kind kind;
     bool opener, fresh; /* as the link's */
+    bool all;           /* ROOT: over all that was said before HELLO, too */
     bool ran;
     int err;
     struct channel *channel;
@@ -39,6 +41,11 @@ struct link {
     bool keyable;            /* work holds the first root, and nobody was told */
     uint8_t *inbox;          /* what came of the stream and waits for work to be done */
     size_t inbox_len;
+    struct entry *entry;     /* in a network; NULL: out of it */
+    bool held;               /* until the entry has admitted the peer … */
+    size_t held_bytes;       /* … which so much came for … */
+    struct message *kept[2]; /* … its HELLO and READY wait */
+    unsigned kept_count;
     struct keychain *keychain; /* from KEYED on */
     struct hello mine, theirs;
     struct ratchet_offer *offer; /* the opener's, until the keys are made */

@@ -4,6 +4,7 @@
 
 #include "proto/link/link_input.h"
 
+#include "proto/link/link_entry.h"
 #include "proto/link/link_impl.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,7 +58,7 @@ static void feed(struct link *l, const uint8_t *data, size_t len)
 
 void link_on_bytes(struct link *l, const uint8_t *data, size_t len)
 {
-    if (l->error || len == 0 || (!l->channel && !l->busy))
+    if (l->error || len == 0 || (!l->channel && !l->busy) || !link_may_bring(l, len))
         return;
     if (l->state > LINK_STATE_SECURING && !l->busy && !l->work_due) {
         feed(l, data, len);
@@ -98,6 +99,7 @@ struct link_work *link_begin_work(struct link *l)
     w->offer = l->offer;
     l->offer = NULL;
     w->fresh = l->fresh_root;
+    w->all = link_both_can(l, HELLO_FEATURE_NETWORK);
     if (root) {
         const struct message_share *theirs = l->opener ? &l->message->answer : &l->message->offer;
         memcpy(w->theirs, theirs->key, sizeof(w->theirs));

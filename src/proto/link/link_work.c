@@ -55,7 +55,7 @@ static int secure(struct link_work *w)
 static int make_root(struct link_work *w)
 {
     uint8_t exported[KDF_LEN];
-    int err = channel_root(w->channel, exported);
+    int err = channel_root(w->channel, w->all, exported);
     if (!err && !w->fresh)
         memcpy(w->root, exported, KDF_LEN);
     else if (!err && w->opener)

@@ -31,6 +31,8 @@
 #define MESH_QUIET_US                                                                                        \
     60000000ull /* without data: then paths are left alone, where another can wake both ends */
 
+struct cert;
+struct membership;
 struct mesh;
 struct punch_seen;
 struct relay_desk;
@@ -72,7 +74,8 @@ struct mesh_config {
     enum aead_policy aead;    /* that they may be sealed with */
     unsigned
         sides; /* side sockets that may be open at once, SIDES_MAX at most; 0: there are none, and no birthdays */
-    struct relay_desk *desk; /* we relay for our peers by it; borrowed; NULL: we do not */
+    struct membership *network; /* whose members need no list; borrowed; NULL: there is none */
+    struct relay_desk *desk;    /* we relay for our peers by it; borrowed; NULL: we do not */
     struct mesh_filter filter;
     struct mesh_floods floods;
     struct random_source random; /* of all but what OpenSSL makes keys from */
@@ -119,6 +122,13 @@ void mesh_members(const struct mesh *m, unsigned *count, unsigned *connected);
 /* Neither dial nor admit id, even when we are public; its session ends at both sides. It is remembered in the place of a
  * peer. Errors as mesh_connect. */
 int mesh_disallow(struct mesh *m, const struct node_id *id, uint64_t now_us) must_check;
+
+/* A roster of the network names id: as mesh_allow, but that its certificate alone admits it, and that what a person said of id
+ * holds. Errors as mesh_allow. mesh_unenroll: none does any more; a session goes on to its certificate's end. */
+int mesh_enroll(struct mesh *m, const struct node_id *id) must_check;
+void mesh_unenroll(struct mesh *m, const struct node_id *id, uint64_t now_us);
+/* Whose certificate is none any more by now, since its key or its issuer's was shut out, loses its session. */
+void mesh_judge_members(struct mesh *m, uint64_t now_us);
 
 /* Control addresses (TCP) of a wanted peer that a person gave, once resolved. */
 void mesh_set_given_addresses(struct mesh *m, const struct node_id *id, const struct addr *list,
@@ -287,8 +297,9 @@ struct mesh_peer {
     uint64_t state_us;               /* since when it is connected, without a path, or neither; 0: always */
     char error[MESH_PEER_ERROR_MAX]; /* empty when there is none */
     enum mesh_control control;
-    const char *suite; /* borrowed; empty without a session */
-    bool fresh_root;   /* a fresh secret went into the session's first root */
+    const char *suite;              /* borrowed; empty without a session */
+    bool fresh_root;                /* a fresh secret went into the session's first root */
+    const struct cert *certificate; /* borrowed: that which admitted it last; NULL: none was needed */
     unsigned address_count;
     struct addr_prefix addresses[MESSAGE_ADDRS_MAX];
     struct path path; /* carrier CARRIER_NONE when there is none */

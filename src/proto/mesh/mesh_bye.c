@@ -8,6 +8,12 @@
 #include "proto/mesh/mesh_state.h"
 #include <stdio.h>
 
+/* Those that say who we are to it; others say what this connection lacks. */
+static bool ends_session(uint8_t code)
+{
+    return code == REFUSE_STRANGER || (code >= REFUSE_MEMBERS_ONLY && code <= REFUSE_REVOKED);
+}
+
 /* To the peer we are nobody any more: neither is it to us, whatever it said on another stream. */
 void mesh_on_refused(struct mesh *m, struct link *l, uint64_t now_us)
 {
@@ -19,7 +25,7 @@ void mesh_on_refused(struct mesh *m, struct link *l, uint64_t now_us)
         if (!p->dial.refused)
             mesh_note(m, MESH_NOTICE_REFUSED_US, p, text);
         peer_dial_refused(p);
-        if (link_message(l)->refuse.code == REFUSE_STRANGER && p->current && p->current != l)
+        if (ends_session(link_message(l)->refuse.code) && p->current && p->current != l)
             mesh_lose(m, p, p->current, "it refused us", now_us);
         mesh_lose(m, p, l, "it refused us", now_us);
         return;

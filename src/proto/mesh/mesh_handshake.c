@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whom the mesh lets in, what it says of us, and which link carries then. docs/PROTOCOL.md §6. Control thread. */
+/* Whom the mesh lets in, what it says of us, and which link carries then. docs/PROTOCOL.md §6, §25. Control thread. */
 
 #include "proto/mesh/mesh_handshake.h"
 
@@ -10,6 +10,7 @@
 #include "proto/mesh/mesh_keychain.h"
 #include "proto/mesh/mesh_sealed.h"
 #include "proto/mesh/mesh_dial.h"
+#include "proto/mesh/mesh_entry.h"
 #include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_lists.h"
 #include "proto/mesh/mesh_members.h"
@@ -45,6 +46,8 @@ static void say_hello(struct mesh *m, struct link *l)
         h.features |= HELLO_FEATURE_PUNCH;
     if (m->config.carriers == CARRIERS_AUTO && m->config.sides)
         h.features |= HELLO_FEATURE_BIRTHDAY;
+    if (m->config.network)
+        h.features |= HELLO_FEATURE_NETWORK;
     h.features &= ~m->config.features_off;
     h.lanes = m->config.lanes;
     h.mtu = m->config.mtu;
@@ -62,58 +65,95 @@ static void say_hello(struct mesh *m, struct link *l)
         link_on_closed(l, "cannot send on the control channel");
 }
 
-/* Admits or refuses whoever dialled us. False: the link is gone. */
-static bool admit(struct mesh *m, struct link *l, uint64_t now_us)
+static void turn_away(struct mesh *m, struct link *l, enum refuse_code code, const char *text,
+                      const char *note)
+{
+    const struct node_id id = *link_peer_id(l);
+    const struct peer *p = mesh_find_peer(m, &id);
+    char remote[TARGET_TEXT_MAX], line[320];
+    snprintf(line, sizeof(line), "%s: %s", target_format(link_remote(l), remote), note);
+    mesh_note_id(m, MESH_NOTICE_REFUSED, &id, p ? p->name : "", line);
+    link_refuse(l, code, text);
+    mesh_discard_link(m, l);
+}
+
+/* Whoever dialled us may be heard. False: it was turned away. */
+static bool may_be_heard(struct mesh *m, struct link *l)
+{
+    const struct peer *p = mesh_find_peer(m, link_peer_id(l));
+    const char *text = link_remote(l)->kind == TARGET_SESSION ? "the session is another node's"
+                                                              : "the backbone says that you are another node";
+    if (!mesh_is_as_told(l))
+        turn_away(m, l, REFUSE_STRANGER, text, text);
+    else if (id_compare(link_peer_id(l), identity_id(m->config.me)) == 0)
+        turn_away(m, l, REFUSE_SELF, "you are me: two nodes run with the same key",
+                  "you are me: two nodes run with the same key");
+    else if (p && p->barred)
+        turn_away(m, l, REFUSE_STRANGER, "your id was taken off my lists: allow it again",
+                  "it was disallowed here");
+    else if (!mesh_may_enter(m, p))
+        turn_away(m, l, REFUSE_STRANGER,
+                  "not public, and your id is not on my list: start me with -public, or "
+                  "-connect or -allow your id",
+                  "a stranger: we are not -public, and it is in no -connect or -allow of ours");
+    else
+        return true;
+    return false;
+}
+
+/* Whoever dialled us becomes a peer, if there is room. False: the link is gone. */
+static bool let_in(struct mesh *m, struct link *l, uint64_t now_us)
 {
     const struct node_id id = *link_peer_id(l);
     struct peer *p = mesh_find_peer(m, &id);
-    enum refuse_code code = 0;
-    const char *text = "";
-    int err = 0;
-    if (!mesh_is_as_told(l)) {
-        code = REFUSE_STRANGER;
-        text = link_remote(l)->kind == TARGET_SESSION ? "the session is another node's"
-                                                      : "the backbone says that you are another node";
-    } else if (id_compare(&id, identity_id(m->config.me)) == 0) {
-        code = REFUSE_SELF;
-        text = "you are me: two nodes run with the same key";
-    } else if (!mesh_admits(m, p)) {
-        code = REFUSE_STRANGER;
-        text = p && p->barred ? "your id was taken off my lists: allow it again"
-                              : "not public, and your id is not on my list: start me with -public, or "
-                                "-connect or -allow your id";
-    } else if (!p && (err = mesh_add_peer(m, &id, &p))) {
-        code = REFUSE_FULL;
+    const char *text = "too many connections from your id at once";
+    int err = p ? 0 : mesh_add_peer(m, &id, &p);
+    if (err)
         text = err == ERR_NOMEM ? "out of memory" : "too many peers";
-    } else if (!allowance_take(&p->allowance, ALLOWANCE_CONNECTION, 1, now_us) || peer_add_link(p, l)) {
-        code = REFUSE_FULL;
-        text = "too many connections from your id at once";
+    if (err || !allowance_take(&p->allowance, ALLOWANCE_CONNECTION, 1, now_us) || peer_add_link(p, l)) {
+        turn_away(m, l, REFUSE_FULL, text, text);
+        return false;
     }
-    if (!code) {
-        mesh_leave_half_open(m, l);
-        mesh_touch(m, p);
-        return true;
-    }
-    char remote[TARGET_TEXT_MAX], note[320];
-    snprintf(note, sizeof(note), "%s: %s", target_format(link_remote(l), remote),
-             code == REFUSE_STRANGER && p && p->barred ? "it was disallowed here"
-             : code == REFUSE_STRANGER && mesh_is_as_told(l)
-                 ? "a stranger: we are not -public, and it is in no -connect or -allow of ours"
-                 : text);
-    mesh_note_id(m, MESH_NOTICE_REFUSED, &id, p ? p->name : "", note);
-    link_refuse(l, code, text);
-    mesh_discard_link(m, l);
-    return false;
+    mesh_leave_half_open(m, l);
+    mesh_touch(m, p);
+    return true;
+}
+
+static void greet(struct mesh *m, struct link *l)
+{
+    mesh_say_member(m, l);
+    say_hello(m, l);
+    mesh_update_pairs(m, link_owner(l));
 }
 
 bool mesh_on_identified(struct mesh *m, struct link *l, uint64_t now_us)
 {
-    if (!link_is_opener(l) && !admit(m, l, now_us))
+    bool opener = link_is_opener(l);
+    if (!opener && !may_be_heard(m, l))
         return false;
-    if (link_is_opener(l))
+    if (mesh_begin_entry(m, l, mesh_find_peer(m, link_peer_id(l)))) {
+        link_on_closed(l, "out of memory");
+        return true;
+    }
+    if (!opener && mesh_awaits_entry(l))
+        return true;
+    if (!opener && !let_in(m, l, now_us))
+        return false;
+    if (opener)
         mesh_drop_other_attempts(m, link_owner(l), l);
-    say_hello(m, l);
-    mesh_update_pairs(m, link_owner(l));
+    greet(m, l);
+    return true;
+}
+
+/* While its certificate was waited for, a person may have spoken. */
+bool mesh_on_entered(struct mesh *m, struct link *l, uint64_t now_us)
+{
+    bool opener = link_is_opener(l);
+    if (!opener && (!may_be_heard(m, l) || !let_in(m, l, now_us)))
+        return false;
+    mesh_keep_certificate(m, l);
+    if (!opener)
+        greet(m, l);
     return true;
 }
 
@@ -131,7 +171,7 @@ static void note_difference(struct mesh *m, struct peer *p, const struct link *l
 bool mesh_on_keyable(struct mesh *m, struct link *l, uint64_t now_us)
 {
     struct peer *p = link_owner(l);
-    peer_set_name(p, link_theirs(l)->name);
+    peer_set_name(p, p->member ? p->member->cert.name : link_theirs(l)->name);
     const struct keychain_config config = {.peer_slot = p->slot, .ratchet_us = m->config.ratchet_us};
     const struct keychain_ops ops = mesh_keychain_ops(l);
     if (mesh_promise_overlay(m, p) == 0 && link_key(l, &config, &ops, now_us) == 0)

@@ -8,8 +8,12 @@
 struct link;
 struct mesh;
 
-/* TLS has told who is there: admits or refuses whoever dialled us, and greets. False: the link is gone. */
+/* TLS has told who is there: admits or refuses whoever dialled us, and greets; in a network it may have to show a certificate
+ * first. False: the link is gone. */
 bool mesh_on_identified(struct mesh *m, struct link *l, uint64_t now_us);
+
+/* Its certificate holds: admits and greets whoever dialled us. False: the link is gone. */
+bool mesh_on_entered(struct mesh *m, struct link *l, uint64_t now_us);
 
 /* Its HELLO has come: the keys are agreed upon. False: the link is gone. */
 bool mesh_on_keyable(struct mesh *m, struct link *l, uint64_t now_us);

@@ -21,7 +21,7 @@ bool mesh_admits(const struct mesh *m, const struct peer *p)
 {
     if (p && p->barred)
         return false;
-    return m->config.is_public || (p && (p->wanted || p->allowed));
+    return m->config.is_public || (p && (p->wanted || p->allowed) && !p->enrolled);
 }
 
 int mesh_connect(struct mesh *m, const struct node_id *id)
@@ -31,6 +31,8 @@ int mesh_connect(struct mesh *m, const struct node_id *id)
     if (err)
         return err;
     mesh_member_leave(m, p);
+    if (p->enrolled)
+        peer_dismiss(p);
     peer_want(p);
     mesh_touch(m, p);
     mesh_want(m, id, true);
@@ -49,8 +51,7 @@ int mesh_allow(struct mesh *m, const struct node_id *id)
     return mesh_member_join(m, p);
 }
 
-/* Nobody dials p any more, nor asks for its addresses. */
-static void leave_alone(struct mesh *m, struct peer *p)
+void mesh_leave_alone(struct mesh *m, struct peer *p)
 {
     if (!p->wanted)
         return;
@@ -65,7 +66,7 @@ int mesh_disconnect(struct mesh *m, const struct node_id *id, uint64_t now_us)
     if (!p || !p->wanted)
         return ERR_NOT_FOUND;
     mesh_touch(m, p);
-    leave_alone(m, p);
+    mesh_leave_alone(m, p);
     mesh_end_peer(m, p, BYE_DISCONNECTED, "disconnected on request", now_us);
     mesh_tick(m, now_us);
     return 0;
@@ -85,7 +86,7 @@ int mesh_withdraw(struct mesh *m, const struct node_id *id, uint64_t now_us)
     if (!p || !p->allowed)
         return ERR_NOT_FOUND;
     if (mesh_takes_turns(p))
-        leave_alone(m, p);
+        mesh_leave_alone(m, p);
     peer_withdraw(p);
     end_unless_admitted(m, p, now_us);
     mesh_tick(m, now_us);
@@ -98,7 +99,7 @@ int mesh_disallow(struct mesh *m, const struct node_id *id, uint64_t now_us)
     int err = get_peer(m, id, &p);
     if (err)
         return err;
-    leave_alone(m, p);
+    mesh_leave_alone(m, p);
     peer_bar(p);
     mesh_touch(m, p);
     end_unless_admitted(m, p, now_us);

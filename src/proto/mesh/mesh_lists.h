@@ -7,5 +7,8 @@
 struct mesh;
 struct peer;
 
-/* p NULL: one that is on no list. */
+/* By our lists alone, whatever certificate it may have. p NULL: one that is on none. */
 bool mesh_admits(const struct mesh *m, const struct peer *p);
+
+/* Nobody dials p any more, nor asks for its addresses. */
+void mesh_leave_alone(struct mesh *m, struct peer *p);

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "proto/mesh/mesh_sealed.h"
-#include "proto/mesh/mesh_lists.h"
+#include "proto/mesh/mesh_entry.h"
 #include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_state.h"
 #include <stdlib.h>
@@ -93,7 +93,7 @@ int mesh_session_open(struct mesh *m, struct peer *p, uint64_t conn)
 bool mesh_session_welcomes(struct mesh *m, const struct target *from, uint64_t now_us)
 {
     struct peer *p = mesh_find_peer(m, &from->id);
-    return mesh_admits(m, p) && m->session_guests < MESH_SESSION_STREAMS_MAX &&
+    return mesh_may_enter(m, p) && m->session_guests < MESH_SESSION_STREAMS_MAX &&
            stream_set_has_room(p->streams) && allowance_take(&p->allowance, ALLOWANCE_STREAM, 1, now_us);
 }
 

@@ -7,6 +7,7 @@
 #include "proto/mesh/mesh_accept.h"
 #include "proto/mesh/mesh_bye.h"
 #include "proto/mesh/mesh_datagram.h"
+#include "proto/mesh/mesh_entry.h"
 #include "proto/mesh/mesh_handshake.h"
 #include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_members.h"
@@ -62,6 +63,11 @@ static bool act(struct mesh *m, struct link *l, enum link_event event, uint64_t 
     switch (event) {
     case LINK_EVENT_IDENTIFIED:
         return mesh_on_identified(m, l, now_us);
+    case LINK_EVENT_ENTERED:
+        return mesh_on_entered(m, l, now_us);
+    case LINK_EVENT_UNFIT:
+        mesh_on_unfit(m, l);
+        return false;
     case LINK_EVENT_KEYABLE:
         return mesh_on_keyable(m, l, now_us);
     case LINK_EVENT_LIVE:
@@ -148,7 +154,7 @@ void mesh_on_bytes(struct mesh *m, uint64_t conn, const uint8_t *data, size_t le
             mesh_on_guest_bytes(m, conn, data, len, now_us);
         return;
     }
-    if (link_state(l) >= LINK_STATE_GREETING &&
+    if (link_state(l) >= LINK_STATE_GREETING && link_owner(l) &&
         !allowed(m, l, ALLOWANCE_KILOBYTE, (len + KILOBYTE - 1) / KILOBYTE, now_us))
         return;
     link_on_bytes(l, data, len);

@@ -9,6 +9,7 @@
  *   members            the next turn of one that is to be dialled (mesh_members.c)
  * Timers of a peer, of which the heap holds the earliest:
  *   its links          a handshake or a drain that has taken too long; the ratchet (proto/link/keychain.h)
+ *   its certificate    that admitted it: its end (mesh_entry.c)
  *   its paths          probes, answers that are overdue (proto/path/path.h)
  *   its relays         a channel to be asked for, an address to be shown (proto/relay/relay_end.h); nodes that relay to be
  *                      sought (proto/peer/relay_places.h)
@@ -31,6 +32,7 @@
 #include "proto/mesh/mesh_birthday.h"
 #include "proto/mesh/mesh_datagram.h"
 #include "proto/mesh/mesh_dial.h"
+#include "proto/mesh/mesh_entry.h"
 #include "proto/mesh/mesh_members.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
@@ -79,6 +81,7 @@ uint64_t mesh_peer_deadline(const struct peer *p, uint64_t now_us)
     uint64_t at = peer_send_session(p) ? path_next_deadline(p->paths) : TIME_NEVER;
     at = earlier(at, peer_dial_next(p, now_us));
     at = earlier(at, reach_deadline(&p->reach));
+    at = earlier(at, mesh_certificate_deadline(p));
     at = earlier(at, mesh_session_deadline(p));
     at = earlier(at, trunk_next(&p->trunk));
     at = earlier(at, mesh_relay_deadline(p));
@@ -145,6 +148,7 @@ static void tick_dialling(struct mesh *m, struct peer *p, uint64_t now_us)
 static void tick_peer(struct mesh *m, struct peer *p, uint64_t now_us)
 {
     peer_on_tick(p, now_us);
+    mesh_tick_certificate(m, p, now_us);
     mesh_tick_links(m, p, now_us);
     const struct flood_counts floods = mesh_floods_of(p);
     peer_look(p, &floods, &m->flood_turns, now_us);

@@ -8,7 +8,7 @@
 #include "proto/admission/source.h"
 #include "proto/mesh/mesh_accept.h"
 #include "proto/mesh/mesh_datagram.h"
-#include "proto/mesh/mesh_lists.h"
+#include "proto/mesh/mesh_entry.h"
 #include "proto/mesh/mesh_members.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
@@ -122,7 +122,7 @@ bool mesh_welcomes(struct mesh *m, const struct target *from, bool known, uint64
     struct peer *p = mesh_find_peer(m, &from->id);
     const struct addr source = source_of(from);
     unsigned strangers = 0;
-    if (id_compare(&from->id, identity_id(m->config.me)) == 0 || !mesh_admits(m, p))
+    if (id_compare(&from->id, identity_id(m->config.me)) == 0 || !mesh_may_enter(m, p))
         return false;
     if (waiting(m, from->backbone, &strangers) >= MESH_UPLINK_WAITING_MAX ||
         (!known && strangers >= MESH_UPLINK_STRANGERS_MAX))

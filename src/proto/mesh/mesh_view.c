@@ -171,6 +171,7 @@ void mesh_peers(const struct mesh *m, void (*visit)(void *context, const struct 
         for (unsigned j = 0; j < p->link_count; j++)
             if (link_keychain(p->links[j]))
                 view.ratchets += keychain_steps(link_keychain(p->links[j]));
+        view.certificate = p->member ? &p->member->cert : NULL;
         view.crooked = mesh_describe_punch(p);
         view_session(p, &view);
         visit(context, &view);

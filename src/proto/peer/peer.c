@@ -39,6 +39,7 @@ void peer_free(struct peer *p)
     stream_set_free(p->streams);
     free(p->held_back);
     free(p->record);
+    free(p->member);
     free(p);
 }
 
@@ -81,7 +82,7 @@ void peer_leave_alone(struct peer *p)
 void peer_allow(struct peer *p)
 {
     p->allowed = true;
-    p->barred = false;
+    p->barred = p->enrolled = false;
 }
 
 void peer_withdraw(struct peer *p)
@@ -91,8 +92,28 @@ void peer_withdraw(struct peer *p)
 
 void peer_bar(struct peer *p)
 {
-    p->allowed = false;
+    p->allowed = p->enrolled = false;
     p->barred = true;
+}
+
+void peer_enroll(struct peer *p)
+{
+    p->allowed = p->enrolled = true;
+}
+
+void peer_dismiss(struct peer *p)
+{
+    p->allowed = p->enrolled = false;
+}
+
+void peer_certify(struct peer *p, const struct cert *cert, const struct membership_seen *seen)
+{
+    if (!p->member)
+        p->member = malloc(sizeof(*p->member));
+    if (!p->member)
+        return;
+    p->member->cert = *cert;
+    p->member->seen = *seen;
 }
 
 uint64_t peer_wanted_since(struct peer *p, uint64_t now_us)

@@ -14,6 +14,7 @@
 #include "proto/peer/relay_places.h"
 #include "proto/peer/trunk_plan.h"
 #include "proto/link/link.h"
+#include "proto/network/membership.h"
 #include "proto/path/path.h"
 #include "proto/punch/birthday.h"
 #include "proto/punch/punch.h"
@@ -30,6 +31,12 @@
 struct kept_record;
 struct mesh;
 
+/* What admitted a member, and spares the check of its signature the next time. */
+struct peer_member {
+    struct cert cert;
+    struct membership_seen seen;
+};
+
 /* Read by the mesh, written in this room alone. */
 struct peer {
     struct mesh *mesh;
@@ -38,11 +45,13 @@ struct peer {
     struct heap_node due;    /* when the mesh looks at it again … */
     uint64_t ticked_us;      /* … and when it last did */
     uint32_t slot;
-    bool wanted;           /* named in -connect, or a member: we dial it and keep it connected */
-    uint64_t wanted_us;    /* since when */
-    bool allowed;          /* may connect to us though we are not public */
-    bool barred;           /* may not, even if we are */
-    struct dial_turn turn; /* as a member of a full mesh it is dialled in its turn alone */
+    bool wanted;                /* named in -connect, or a member: we dial it and keep it connected */
+    uint64_t wanted_us;         /* since when */
+    bool allowed;               /* may connect to us though we are not public */
+    bool barred;                /* may not, even if we are */
+    bool enrolled;              /* wanted and allowed by a network's roster alone: a certificate admits it */
+    struct peer_member *member; /* the last certificate that did; NULL: none */
+    struct dial_turn turn;      /* as a member of a full mesh it is dialled in its turn alone */
     char name[MESSAGE_NAME_MAX + 1];
 
     struct link *links[PEER_LINKS_MAX];
@@ -127,6 +136,10 @@ void peer_leave_alone(struct peer *p); /* wanted no longer, and where it was sai
 void peer_allow(struct peer *p);
 void peer_withdraw(struct peer *p); /* admitted by peer_allow no longer */
 void peer_bar(struct peer *p);
+void peer_enroll(struct peer *p);  /* allowed by a roster … */
+void peer_dismiss(struct peer *p); /* … and no longer, or by a person instead */
+/* Keeps a copy of both. Without memory for it, none. */
+void peer_certify(struct peer *p, const struct cert *cert, const struct membership_seen *seen);
 /* Since when it is wanted, as far as was asked. */
 uint64_t peer_wanted_since(struct peer *p, uint64_t now_us);
 
