@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # A thin front for Meson and the scripts in tools/. Needs nothing but make and a Debian with apt: what is missing is
 # installed on the way.
-BUILD ?= build
+# Debian's name of another architecture, to build for it in a folder of its own.
+ARCH ?=
+BUILD ?= build$(ARCH:%=-%)
 PREFIX ?= /usr/local
 DESTDIR ?=
 MESON_FLAGS ?=
@@ -17,8 +19,8 @@ all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
 
 $(BUILD)/build.ninja:
-	@tools/deps.sh build
-	@tools/setup.sh $(BUILD) $(MESON_FLAGS)
+	@tools/deps.sh build $(ARCH)
+	@tools/setup.sh $(BUILD) $(ARCH:%=--arch %) $(MESON_FLAGS)
 
 check:
 	@tools/deps.sh build check
@@ -98,6 +100,7 @@ clean:
 
 help:
 	@echo 'make             build build/shadowmesh, build/shadowmesh-l2 and build/shadowmesh-backbone'
+	@echo 'make ARCH=arm64  the same for arm64, in build-arm64'
 	@echo 'make demo        build, then show two nodes and a backbone at work in network namespaces (root)'
 	@echo 'make check       every test: units, simulations, sanitizers, labs in network namespaces (root)'
 	@echo '                 CHECK_FLAGS="--only unit" or "--only netns -k reference" runs a part'

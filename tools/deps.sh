@@ -1,18 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# deps.sh SET...: installs the Debian packages of the sets (build, demo, check, long, model, bench) that are
+# deps.sh SET...: installs the Debian packages of the sets (build, arm64, demo, check, long, model, bench) that are
 # missing, with apt-get, as root or through sudo. Asks nothing, starts no service, and is silent and quick when nothing is missing.
 # Debian 12 and 13; on other systems it names what it would have installed and leaves that to the person.
+# deps.sh --print SET...: prints their names, and those of the set libraries, which are headers and libraries alone.
 set -eu
 
 say() { echo "deps.sh: $*" >&2; }
 die() { say "$*"; exit 1; }
 
 # Alternatives are written a|b: any one installed will do, else the first that this release has.
-build="build-essential pkg-config meson ninja-build libuv1-dev liburcu-dev libmicrohttpd-dev libcurl4-openssl-dev
-    libjansson-dev libcbor-dev libsqlite3-dev libhiredis-dev libmnl-dev libseccomp-dev libcap-ng-dev
-    libinih-dev libminiupnpc-dev libcmocka-dev"
+libraries="libuv1-dev liburcu-dev libmicrohttpd-dev libcurl4-openssl-dev libjansson-dev libcbor-dev libsqlite3-dev
+    libhiredis-dev libmnl-dev libseccomp-dev libcap-ng-dev libinih-dev libminiupnpc-dev libcmocka-dev"
+build="build-essential pkg-config meson ninja-build $libraries"
+# The compiler for arm64, and what runs its programs; the libraries are tools/sysroot.sh's.
+arm64="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user debian-archive-keyring util-linux"
 # For tools/openssl.sh, where the system's OpenSSL is older than 3.5.
 private_openssl="ca-certificates dpkg-dev debian-archive-keyring perl util-linux xz-utils"
 demo="iproute2 iputils-ping iperf3 curl"
@@ -61,13 +64,15 @@ ipsec_mb_packages() {
 packages() { # SET...
     for set in "$@"; do
         case $set in
+        libraries) echo "$libraries" ;;
         build) echo "$build" "$(openssl_packages)" "$(ipsec_mb_packages)" ;;
+        arm64) echo "$arm64" "$private_openssl" ;;
         demo) echo "$demo" ;;
         check) echo "$check" ;;
         long) echo "$long" ;;
         model) echo "$model" ;;
         bench) echo "$bench" ;;
-        *) die "unknown set '$set': use build, demo, check, long, model or bench" ;;
+        *) die "unknown set '$set': use build, arm64, demo, check, long, model or bench" ;;
         esac
     done
 }
@@ -98,7 +103,12 @@ as_root() {
     fi
 }
 
-[ $# -gt 0 ] || die "usage: deps.sh SET... (build, demo, check, long, model, bench)"
+[ $# -gt 0 ] || die "usage: deps.sh SET... (build, arm64, demo, check, long, model, bench)"
+if [ "$1" = --print ]; then
+    shift
+    packages "$@"
+    exit
+fi
 for set in "$@"; do
     packages "$set" >/dev/null || exit 1
 done

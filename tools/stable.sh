@@ -47,9 +47,21 @@ stable_mirror() {
         awk -F'|' '$1 == "Debian" && $2 !~ /-/ { print $3; exit }'
 }
 
-# stable_open WORK LOG TYPE: apt-get and apt-cache in this shell see the packages of TYPE (deb or deb-src) of stable and of
-# its security suite alone; of stable alone, with a line that says so, when the suite cannot be read. Returns 1 and has said
-# why when neither can. WORK is an empty folder of the caller's, who removes it.
+# The lines of apt.conf for another architecture: with a state of its own, in which nothing is installed, so that this
+# machine's architectures stay as they are.
+stable_foreign() {
+    cat <<CONF
+APT::Architecture "$1";
+APT::Architectures { "$1"; };
+APT::Install-Recommends "false";
+Dir::State::status "/dev/null";
+CONF
+}
+
+# stable_open WORK LOG TYPE [RELEASE [ARCH]]: apt-get and apt-cache in this shell see the packages of TYPE (deb or deb-src) of
+# stable, or of RELEASE, and of its security suite alone; of the release alone, with a line that says so, when the suite
+# cannot be read. Those of ARCH, as if none were installed, where it is given. Returns 1 and has said why when neither can be
+# read. WORK is an empty folder of the caller's, who removes it.
 stable_open() {
     stable_uri=$(stable_mirror)
     if [ -z "$stable_uri" ] && [ "$(id -u)" = 0 ]; then
@@ -67,8 +79,8 @@ stable_open() {
         return 1
     fi
     mkdir -p "$1/apt/lists/partial" "$1/apt/cache/archives/partial"
-    stable_line="$3 [signed-by=$stable_keyring] $stable_uri stable main"
-    security_line="$3 [signed-by=$stable_keyring] $stable_security stable-security main"
+    stable_line="$3 [signed-by=$stable_keyring] $stable_uri ${4:-stable} main"
+    security_line="$3 [signed-by=$stable_keyring] $stable_security ${4:-stable}-security main"
     printf '%s\n' "$stable_line" "$security_line" >"$1/apt/sources.list"
     cat >"$1/apt/apt.conf" <<CONF
 Dir::Etc::SourceList "$1/apt/sources.list";
@@ -78,7 +90,9 @@ Dir::Cache "$1/apt/cache";
 APT::Sandbox::User "root";
 APT::Update::Error-Mode "any";
 Acquire::http::Timeout "20";
+Acquire::Languages "none";
 CONF
+    [ -z "${5:-}" ] || stable_foreign "$5" >>"$1/apt/apt.conf"
     export APT_CONFIG="$1/apt/apt.conf"
     apt-get -q update >"$2" 2>&1 && return
     echo "$stable_line" >"$1/apt/sources.list"
@@ -87,6 +101,6 @@ CONF
         return
     fi
     tail -n 30 "$2" >&2
-    say "cannot read the package list of Debian's stable release"
+    say "cannot read the package list of Debian's ${4:-stable} release"
     return 1
 }

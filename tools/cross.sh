@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
+#
+# To be sourced by the scripts that build for another architecture of Debian's than this machine's: what each is called
+# elsewhere. The sourcing script has say and die.
+
+# cross_facts ARCH: sets cross_triplet, the compiler's prefix and the folder of its libraries; cross_cpu, Meson's and qemu's
+# name of it; cross_openssl, the target of OpenSSL's Configure.
+# shellcheck disable=SC2034 # the sourcing scripts use them
+cross_facts() {
+    case $1 in
+    arm64) cross_triplet=aarch64-linux-gnu cross_cpu=aarch64 cross_openssl="linux-aarch64 enable-ec_nistp_64_gcc_128" ;;
+    *) die "unknown architecture '$1': use arm64" ;;
+    esac
+}
+
+# cross_file SYSROOT: Meson's description of the compiler and of what runs its programs here.
+cross_file() {
+    cat <<INI
+[binaries]
+c = '$cross_triplet-gcc'
+ar = '$cross_triplet-gcc-ar'
+strip = '$cross_triplet-strip'
+objcopy = '$cross_triplet-objcopy'
+pkgconfig = 'pkg-config'
+exe_wrapper = ['qemu-$cross_cpu', '-L', '$1']
+
+[properties]
+pkg_config_libdir = '$1/usr/lib/$cross_triplet/pkgconfig'
+
+[built-in options]
+c_args = ['--sysroot=$1']
+c_link_args = ['--sysroot=$1']
+
+[host_machine]
+system = 'linux'
+cpu_family = '$cross_cpu'
+cpu = '$cross_cpu'
+endian = 'little'
+INI
+}
