@@ -110,10 +110,18 @@ class Crowd:
         said = self.process.stdout.readline().strip()
         assert said == word, f"the crowd says {said!r} instead of {word!r}"
 
-    def change_keys(self):
-        self.process.stdin.write("change\n")
+    def tell(self, line):
+        self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
+
+    def change_keys(self):
+        self.tell("change")
         self.hear("changed")
+
+    def send(self, size, seconds):
+        """All send frames of size bytes in turns; how many."""
+        self.tell(f"send {size} {int(1000 * seconds)}")
+        return int(self.process.stdout.readline().removeprefix("sent "))
 
     def close(self):
         self.process.stdin.close()
