@@ -5,6 +5,7 @@
 #include "node_pair.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define ID_X "0123456789abcdef0123456789abcdef01234567"
@@ -121,6 +122,50 @@ static void nothing_changes_where_something_is_wrong(void **state)
     twin_fini(&a);
 }
 
+/* ---- more than there is room for ---- */
+
+#define IDS 60
+
+static void have_few_files(void *context)
+{
+    const struct rlimit files = {700, 700};
+    (void)context;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+}
+
+static void write_ids(const struct twin *t, unsigned count, unsigned first)
+{
+    char text[IDS * 64] = "";
+    for (unsigned i = 0; i < count; i++)
+        sprintf(text + strlen(text), "allow = %040x\n", first + i);
+    write_conf(t, "%s", text);
+}
+
+static void list_that_does_not_fit_leaves_the_places_that_it_took(void **state)
+{
+    struct twin a;
+    unsigned fit = 0;
+    uint64_t until_us = clock_monotonic_us() + DEADLINE_US;
+    (void)state;
+    twin_init(&a, "site-a", 1);
+    write_ids(&a, 0, 0);
+    twin_start(&a, FLAGS("-config", path_of(&a)), have_few_files, NULL);
+    twin_wait_log(&a, " peers instead of ");
+    assert_int_equal(sscanf(strstr(a.lines, "at most "), "at most %u", &fit), 1);
+    assert_in_range(fit, 2, IDS - 1);
+    assert_true(twin_runs(&a));
+    write_ids(&a, IDS, 0x1000);
+    assert_int_equal(strncmp(reload(&a), "-allow: too many peers, at most ", 32), 0);
+    write_ids(&a, fit, 0x2000);
+    while (strncmp(reload(&a), "allow 2000 added, ", 18) != 0 && clock_monotonic_us() < until_us)
+        poll(NULL, 0, 20);
+    assert_string_equal(reload(&a), "");
+    assert_int_equal(twin_end(&a, SIGTERM), 0);
+    twin_fini(&a);
+}
+
+/* ---- sessions ---- */
+
 static void hang_up(const struct twin *t)
 {
     kill(t->pid, SIGHUP);
@@ -162,6 +207,7 @@ int main(void)
         cmocka_unit_test(node_without_a_file_goes_on_at_a_hang_up),
         cmocka_unit_test(what_changes_is_carried_out_and_what_cannot_is_named),
         cmocka_unit_test(nothing_changes_where_something_is_wrong),
+        cmocka_unit_test(list_that_does_not_fit_leaves_the_places_that_it_took),
         cmocka_unit_test(sessions_begin_and_end_by_the_file_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
