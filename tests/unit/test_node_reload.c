@@ -122,6 +122,41 @@ static void nothing_changes_where_something_is_wrong(void **state)
     twin_fini(&a);
 }
 
+static bool has_peer(const struct twin *t, const char *id)
+{
+    size_t i;
+    const json_t *peer;
+    bool has = false;
+    json_t *status = twin_status(t);
+    json_array_foreach(json_object_get(status, "peers"), i, peer) has |=
+        strcmp(json_string_value(json_object_get(peer, "id")), id) == 0;
+    json_decref(status);
+    return has;
+}
+
+static void what_a_command_changed_outlives_a_file_that_is_wrong(void **state)
+{
+    struct twin a;
+    (void)state;
+    twin_init(&a, "site-a", 1);
+    write_conf(&a, "");
+    start_with_file(&a);
+    json_decref(twin_ask(&a, json_pack("{s:s,s:s}", "cmd", "connect", "id", ID_X)));
+    write_conf(&a, "connect = " ID_X "\nconnect = %s\n", a.id);
+    assert_non_null(strstr(reload(&a), "that id is our own"));
+    assert_true(has_peer(&a, ID_X));
+    write_conf(&a, "v = true\n");
+    assert_string_equal(reload(&a), "v added, ");
+    assert_true(has_peer(&a, ID_X));
+    write_conf(&a, "connect = " ID_X "\n"); /* from now on it is the file's */
+    assert_string_equal(reload(&a), "connect 4567 added, v removed, ");
+    write_conf(&a, "");
+    assert_string_equal(reload(&a), "connect 4567 removed, ");
+    assert_false(has_peer(&a, ID_X));
+    assert_int_equal(twin_end(&a, SIGTERM), 0);
+    twin_fini(&a);
+}
+
 /* ---- more than there is room for ---- */
 
 #define IDS 60
@@ -207,6 +242,7 @@ int main(void)
         cmocka_unit_test(node_without_a_file_goes_on_at_a_hang_up),
         cmocka_unit_test(what_changes_is_carried_out_and_what_cannot_is_named),
         cmocka_unit_test(nothing_changes_where_something_is_wrong),
+        cmocka_unit_test(what_a_command_changed_outlives_a_file_that_is_wrong),
         cmocka_unit_test(list_that_does_not_fit_leaves_the_places_that_it_took),
         cmocka_unit_test(sessions_begin_and_end_by_the_file_alone),
     };

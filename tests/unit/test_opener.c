@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -169,6 +170,20 @@ static void files_for_which_there_is_no_descriptor_are_none(void **state)
     assert_int_equal(fcntl(o.fds[0], F_GETFD), -1);
 }
 
+static void it_keeps_none_of_them_open(void **state)
+{
+    struct rlimit before, few = {24, 0};
+    (void)state;
+    write_file("a", "one");
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few.rlim_max = before.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    start((const char *const[]){"a"}, 1);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    for (unsigned i = 0; i < 2 * few.rlim_cur; i++)
+        assert_reads("one", NULL);
+}
+
 static void its_end_is_told(void **state)
 {
     struct opened o;
@@ -192,6 +207,7 @@ int main(void)
         TEST(what_cannot_be_opened_is_named_and_may_come_back),
         TEST(a_link_out_of_the_folder_is_not_followed),
         TEST(files_for_which_there_is_no_descriptor_are_none),
+        TEST(it_keeps_none_of_them_open),
         TEST(its_end_is_told),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);

@@ -195,19 +195,11 @@ static sigset_t ending_signals(void)
     return set;
 }
 
-/* What the loop hears once it listens. */
-static sigset_t held_signals(void)
-{
-    sigset_t set = ending_signals();
-    sigaddset(&set, SIGHUP);
-    return set;
-}
-
 void control_loop_init(struct node *n)
 {
-    const sigset_t ends = ending_signals(), held = held_signals();
+    const sigset_t held = ending_signals();
     pthread_sigmask(SIG_BLOCK, &held, NULL);
-    n->ending = signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
+    n->ending = signalfd(-1, &held, SFD_CLOEXEC | SFD_NONBLOCK);
     uv_loop_init(&n->loop);
     uv_timer_init(&n->loop, &n->timer);
     uv_timer_init(&n->loop, &n->slow);
@@ -226,7 +218,7 @@ void control_loop_init(struct node *n)
 
 bool control_loop_listen(struct node *n)
 {
-    const sigset_t held = held_signals();
+    const sigset_t held = ending_signals();
     struct signalfd_siginfo first;
     bool ends = n->ending >= 0 && read(n->ending, &first, sizeof(first)) == sizeof(first);
     if (ends)
