@@ -20,21 +20,27 @@
 #define ID_1 "0123456789abcdef0123456789abcdef01234567"
 #define ID_2 "0123456789abcdef0123456789abcdef01234568"
 
+#define WORDS_MAX 1100
+
 static struct config config;
 static char printed[8192]; /* on stdout or stderr */
 
 /* Parses the words of a NULL-terminated list, with the stream caught in printed. */
 static enum flags_result parse_words(FILE *stream, const char *const *words)
 {
+    static const char *argv[WORDS_MAX]; /* as main's it stays */
     int argc = 0, fd = fileno(stream), pipe_fds[2];
-    while (words[argc])
-        argc++;
+    for (; words[argc]; argc++) {
+        assert_true(argc < WORDS_MAX - 1);
+        argv[argc] = words[argc];
+    }
+    argv[argc] = NULL;
     fflush(stream);
     int saved = dup(fd);
     assert_return_code(pipe(pipe_fds), 0);
     dup2(pipe_fds[1], fd);
     close(pipe_fds[1]);
-    enum flags_result result = config_parse(argc, (char **)words, &config);
+    enum flags_result result = config_parse(argc, (char **)argv, &config);
     fflush(stream);
     dup2(saved, fd);
     close(saved);
