@@ -107,6 +107,35 @@ static void objects_are_aligned_zero_and_never_overlap(void **state)
         vault_free(objects[at].p);
 }
 
+static bool only_says_yes;
+int __real_madvise(void *p, size_t len, int advice);
+int __wrap_madvise(void *p, size_t len, int advice);
+
+int __wrap_madvise(void *p, size_t len, int advice)
+{
+    return only_says_yes ? 0 : __real_madvise(p, len, advice);
+}
+
+/* As qemu's user mode does. */
+static void memory_that_the_system_only_says_it_took_comes_as_zeros(void **state)
+{
+    enum { MANY = 4096, LEN = 64 }; /* several slabs */
+    static uint8_t *objects[MANY];
+    (void)state;
+    only_says_yes = true;
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < MANY; i++) {
+            objects[i] = vault_alloc(LEN);
+            assert_non_null(objects[i]);
+            assert_true(is_all(objects[i], 0, LEN));
+            memset(objects[i], 0xa5, LEN);
+        }
+        for (size_t i = 0; i < MANY; i++)
+            vault_free(objects[i]);
+    }
+    only_says_yes = false;
+}
+
 static void resized_objects_keep_their_bytes(void **state)
 {
     static const size_t lens[] = {1, 60, 64, 65, 5000, 100, 20000, 90000, 3};
@@ -277,6 +306,7 @@ int main(void)
         cmocka_unit_test(pages_are_locked_out_of_dumps_and_wiped_on_fork),
         cmocka_unit_test(child_of_a_fork_sees_zeros_and_can_go_on),
         cmocka_unit_test(objects_are_aligned_zero_and_never_overlap),
+        cmocka_unit_test(memory_that_the_system_only_says_it_took_comes_as_zeros),
         cmocka_unit_test(resized_objects_keep_their_bytes),
         cmocka_unit_test(memory_of_what_was_freed_is_used_again),
         cmocka_unit_test(large_objects_wait_for_the_next_and_then_give_their_pages_back),
