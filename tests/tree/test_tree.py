@@ -55,13 +55,14 @@ ROOMS = {
         "uplink": {"carrier", "helper"},
         "backbones": {"config", "carrier", "helper", "rendezvous", "uplink"},
         "records": {"helper", "rendezvous"},
+        "network": {"config"},
         "api": set(),
         "underlay": {"config", "carrier", "device", "helper", "rendezvous", "uplink", "backbones", "records"},
         "netcheck": {"config", "helper"},
         "report": {"data", "device"},
-        "command": {"config", "data", "device", "uplink", "backbones", "underlay", "netcheck", "api", "report"},
-        "control": {"config", "carrier", "data", "device", "helper", "rendezvous", "uplink", "backbones", "records", "underlay", "netcheck",
-                    "api", "report", "command"},
+        "command": {"config", "data", "device", "uplink", "backbones", "network", "underlay", "netcheck", "api", "report"},
+        "control": {"config", "carrier", "data", "device", "helper", "rendezvous", "uplink", "backbones", "records", "network", "underlay",
+                    "netcheck", "api", "report", "command"},
     },
 }
 

@@ -97,6 +97,17 @@ static void host_routes_are_allowed_by_address_or_turned_off(void **state)
     assert_refused("-host-route 10.0.0.0/8", "-host-route", "10.0.0.0/8");
 }
 
+static void network_is_a_label(void **state)
+{
+    (void)state;
+    assert_taken("-network", "home", "-name", "berlin");
+    assert_string_equal(config.network, "home");
+    assert_string_equal(config.called, "berlin");
+    assert_refused("no name of a network", "-network", "../home");
+    assert_refused("no name of a network", "-network", "Home");
+    assert_refused("no name of a network", "-network", "");
+}
+
 static void reference_scenario_is_read(void **state)
 {
     char text[ADDR_TEXT_MAX], id[ID_TEXT_MAX];
@@ -749,6 +760,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_given_leaves_documented_defaults),
         cmocka_unit_test(host_routes_are_allowed_by_address_or_turned_off),
+        cmocka_unit_test(network_is_a_label),
         cmocka_unit_test(reference_scenario_is_read),
         cmocka_unit_test(every_spelling_of_a_flag_is_the_same),
         cmocka_unit_test(unknown_flag_is_refused_with_a_guess),

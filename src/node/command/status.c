@@ -14,6 +14,7 @@
 #include "node/data/workers.h"
 #include "node/device/device.h"
 #include "node/netcheck/nat_json.h"
+#include "node/network/network.h"
 #include "node/report/overlay.h"
 #include "node/report/warnings.h"
 #include "node/underlay/addresses.h"
@@ -71,10 +72,21 @@ static json_t *describe_frames(const struct workers *workers)
 static json_t *describe_mesh(const struct status *s)
 {
     unsigned members, connected;
-    if (!s->config->full_mesh)
+    if (!s->config->full_mesh && !s->network)
         return json_null();
     mesh_members(s->mesh, &members, &connected);
     return json_pack("{s:i, s:i}", "members", (int)members, "connected", (int)connected);
+}
+
+/* null: it is in none. */
+static json_t *describe_network(const struct network *n, uint64_t now_us)
+{
+    if (!n)
+        return json_null();
+    const struct network_status s = network_status(n, now_us);
+    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:I, s:I}", "name", s.name, "id", s.id, "state", s.state,
+                     "text", s.text, "issuer", s.issuer, "not_before", (json_int_t)s.not_before, "not_after",
+                     (json_int_t)s.not_after);
 }
 
 /* null: it does not. */
@@ -188,8 +200,8 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
     enum aead_suite suite = aead_policy_first(s->config->aead);
     return json_pack(
         "{s:o, s:s, s:s, s:i, s:o, s:i, s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:o, s:o, "
-        "s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}",
-        "id", describe_id(identity_id(s->identity)), "name", s->config->name, "device",
+        "s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "id", describe_id(identity_id(s->identity)), "name", s->config->called, "device",
         device_tap(s->device)->name, "mtu", (int)device_mtu(s->device), "addresses",
         prefixes(overlay, overlay_count), "workers", (int)workers_bulk(s->workers), "aead",
         aead_suite_name(suite), "aead_backend", aead_backend_name(suite), "aead_reason",
@@ -201,6 +213,6 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
         "key_memory", describe_key_memory(), "sandbox", describe_sandbox(s->sandbox), "warnings",
         describe_warnings(s, now_us), "device_up", device_up(s->device), "nat", describe_nats(s->addresses),
         "backbones", describe_backbones(s, now_us), "relay", describe_relaying(s), "port_mappings",
-        describe_mappings(s->portmap), "mesh", describe_mesh(s), "config",
-        describe_files(&s->config->source));
+        describe_mappings(s->portmap), "mesh", describe_mesh(s), "config", describe_files(&s->config->source),
+        "network", describe_network(s->network, now_us));
 }

@@ -31,6 +31,7 @@ struct status {
     const struct backbones *backbones; /* NULL without -backbone */
     const struct addresses *addresses;
     const struct portmap *portmap; /* NULL with -portmap off */
+    const struct network *network; /* NULL without -network */
     const struct sandbox *sandbox;
     const struct warnings *warnings;
     struct overlay *overlay;

@@ -55,6 +55,12 @@ static const char *read_name(void *context, const char *text)
     return config_read_name(text, p->config->name, sizeof(p->config->name));
 }
 
+static const char *read_network(void *context, const char *text)
+{
+    struct parse *p = context;
+    return config_read_network(text, p->config->network, sizeof(p->config->network));
+}
+
 static const char *read_backbone(void *context, const char *text)
 {
     struct parse *p = context;
@@ -351,13 +357,13 @@ static const char *read_check(void *context, const char *text)
 }
 
 static const struct flag flags[] = {
-    {NULL, NULL, "The device: one of -tap-ip and -tap is needed", NULL},
+    {NULL, NULL, "The device: one of -tap-ip, -tap and -network is needed", NULL},
     {"tap-ip", "ADDR", "create a TAP device with this address (ADDR or ADDR/BITS)", read_tap_ip,
      RESTARTS(tap_address)},
     {"tap-netmask", "MASK", "its netmask, 24 or 255.255.255.0 (default 24; 64 for IPv6)", read_tap_netmask,
      RESTARTS(tap_address)},
     {"tap", "NAME",
-     "with -tap-ip: the new device's name (default the first free of "
+     "with -tap-ip or -network: the new device's name (default the first free of "
      "tap0, tap1, ...); alone: attach to an existing TAP device",
      read_tap, RESTARTS(tap_name)},
     {"tap-mtu", "BYTES", "the device's MTU, 576 to 9000 (default 1500)", read_tap_mtu, RESTARTS(tap_mtu)},
@@ -372,6 +378,10 @@ static const struct flag flags[] = {
      read_host_route, RESTARTS_SPAN(host_routes_off, host_routes)},
 
     {NULL, NULL, "Peers", NULL},
+    {"network", "NAME",
+     "be a member of this network: certificates in -keydir say who this node is, and admit the others; all "
+     "members are connected (`shadowmesh up` and `join` make what it needs)",
+     read_network, RESTARTS(network)},
     {"backbone", "URL",
      "a rendezvous server, http://HOST[:PORT] or https; may repeat, "
      "up to 4: all are used at once",
@@ -616,6 +626,7 @@ static enum flags_result parse(struct parse *p, int argc, char **argv)
     enum flags_result result = flags_parse_source(p->flags, &p->config->source, p->again, p);
     if (result != FLAGS_RUN)
         return result;
+    memcpy(p->config->called, p->config->name, sizeof(p->config->called));
     return check_together(p) ? FLAGS_RUN : FLAGS_EXIT_USAGE;
 }
 

@@ -4,6 +4,7 @@
 #include "node/config/config_value.h"
 
 #include "base/text.h"
+#include "crypto/cert.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -184,6 +185,12 @@ const char *config_read_name(const char *text, char *out, size_t cap)
     if (text[0] == '\0' || !text_ok(text, strlen(text)) || !copy_text(text, strlen(text), out, cap))
         return "no name: give 1 to 63 bytes of printable text";
     return NULL;
+}
+
+const char *config_read_network(const char *text, char *out, size_t cap)
+{
+    bool ok = cert_label_ok(text) && copy_text(text, strlen(text), out, cap);
+    return ok ? NULL : "no name of a network: give letters a to z, digits and -, as `shadowmesh up` takes it";
 }
 
 const char *config_read_path(const char *text, char *out, size_t cap)

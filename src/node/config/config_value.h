@@ -33,6 +33,9 @@ const char *config_read_device(const char *text, char out[IFNAMSIZ]) must_check;
 /* A name for people: 1 to cap - 1 bytes of UTF-8 without control characters. */
 const char *config_read_name(const char *text, char *out, size_t cap) must_check;
 
+/* The name of a network: an LDH label. */
+const char *config_read_network(const char *text, char *out, size_t cap) must_check;
+
 /* A path that fits out. */
 const char *config_read_path(const char *text, char *out, size_t cap) must_check;
 

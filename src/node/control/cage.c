@@ -44,6 +44,8 @@ static void list_paths(const struct config *c, const char *cache_folder, struct 
     if (cache_folder[0])
         *out++ = (struct landlock_path){cache_folder, LANDLOCK_MANAGE};
     *out++ = (struct landlock_path){c->run_dir, LANDLOCK_MANAGE};
+    if (c->network[0]) /* certificates, lists: they are replaced while it runs */
+        *out++ = (struct landlock_path){c->keydir, LANDLOCK_MANAGE};
     *out++ = (struct landlock_path){"/proc/sys/net/ipv4/conf", LANDLOCK_CHANGE};
     *out++ = (struct landlock_path){"/proc/sys/kernel/random/boot_id", LANDLOCK_READ};
     *out++ = (struct landlock_path){"/sys/devices/system/cpu", LANDLOCK_READ};

@@ -4,6 +4,7 @@
 #include "node/control/control.h"
 
 #include "base/clock.h"
+#include "crypto/cert.h"
 #include "net/notify.h"
 #include "net/opener.h"
 #include "node/control/control_loop.h"
@@ -14,6 +15,7 @@
 #include "node/control/keydir.h"
 #include "node/control/resources.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,6 +86,17 @@ static bool load_identity(const struct config *config, struct identity **out, bo
     return keydir_say_id(*out) || !config->generate_keys;
 }
 
+/* Its certificate names it. */
+static bool open_network(struct node *n, struct config *config)
+{
+    if (!config->network[0])
+        return true;
+    if (network_open(config, n->identity, &n->network))
+        return false;
+    snprintf(config->called, sizeof(config->called), "%s", network_me(n->network)->name);
+    return true;
+}
+
 int control_run(struct config *config)
 {
     static struct node node;
@@ -108,6 +121,8 @@ int control_run(struct config *config)
         identity_free(n->identity);
         return EXIT_SUCCESS;
     }
+    if (!open_network(n, config))
+        return EXIT_FAILURE;
     frame_log_init(&n->frame_log, config->verbose);
     control_loop_init(n);
     bool runs = control_start(n);

@@ -101,8 +101,8 @@ static void count_lost(struct node *n)
 static void tell_manager(const struct node *n, uint64_t now_us)
 {
     size_t peers = fwd_ready_count(n->workers.fwd);
-    notify_status("%s on %s: frames flow to %zu peer%s", n->config->name, device_tap(n->device)->name, peers,
-                  peers == 1 ? "" : "s");
+    notify_status("%s on %s: frames flow to %zu peer%s", n->config->called, device_tap(n->device)->name,
+                  peers, peers == 1 ? "" : "s");
     notify_alive(now_us);
 }
 
@@ -120,6 +120,8 @@ static void on_slow(uv_timer_t *timer)
     hosts_tick(&n->hosts);
     neighbours_tick(n->neighbours, now_us);
     stun_hosts_tick(&n->stun_hosts, now_us);
+    if (n->network)
+        network_tick(n->network, now_us);
     nat_watch_tick(&n->nat_watch, now_us);
     if (n->trunks)
         count_lost(n);

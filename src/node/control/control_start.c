@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "crypto/aead_policy.h"
+#include "crypto/cert.h"
 #include "crypto/secret.h"
 #include "net/process.h"
 #include "node/control/cage.h"
@@ -66,10 +67,18 @@ static bool open_sockets(struct node *n)
     return err == 0;
 }
 
+static bool give_addresses(struct node *n)
+{
+    struct addr_prefix addresses[CERT_ADDRESSES_MAX];
+    return device_give(n->device, addresses, network_addresses(n->network, addresses)) == 0;
+}
+
 /* A TAP that we attach to may have one queue only: then one worker serves it, with one socket. */
 static bool open_device(struct node *n)
 {
     if (device_open(n->config, identity_id(n->identity), n->socket_count, &n->device))
+        return false;
+    if (n->network && !n->config->tap_address.addr.family && !give_addresses(n))
         return false;
     unsigned queues = device_tap(n->device)->queue_count;
     if (queues == n->socket_count)
@@ -107,9 +116,10 @@ static bool open_mesh(struct node *n)
         return false;
     }
     struct mesh_config config = {.me = n->identity,
-                                 .name = c->name,
+                                 .name = c->called,
                                  .is_public = c->is_public,
-                                 .full_mesh = c->full_mesh,
+                                 .full_mesh = c->full_mesh || n->network,
+                                 .network = n->network ? network_membership(n->network) : NULL,
                                  .lanes = (uint8_t)n->socket_count,
                                  .mtu = (uint16_t)device_mtu(n->device),
                                  .peers_max = n->peers_max,
@@ -376,6 +386,7 @@ static void init_commands(struct node *n)
                                                .backbones = n->backbones,
                                                .addresses = &n->addresses,
                                                .portmap = n->portmap,
+                                               .network = n->network,
                                                .sandbox = &n->sandbox,
                                                .warnings = &n->warnings,
                                                .overlay = &n->overlay,

@@ -53,6 +53,7 @@ void control_stop(struct node *n, int code)
     draw_close(n->draw);
     control_loop_run_out(n);
     mesh_free(n->mesh);
+    network_close(n->network);
     tables_fini(&n->tables);
     hosts_fini(&n->hosts);
     workers_fini(&n->workers);

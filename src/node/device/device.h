@@ -21,6 +21,9 @@ struct device;
 int device_open(const struct config *config, const struct node_id *id, unsigned queues,
                 struct device **out) must_check;
 
+/* Gives the device addresses that were not known when it was opened. On an error one line was told. */
+int device_give(struct device *d, const struct addr_prefix *list, unsigned count) must_check;
+
 /* Undoes everything: routes, addresses and settings that we made; a TAP that we created goes with its
  * descriptor. NULL is allowed. */
 void device_close(struct device *d);

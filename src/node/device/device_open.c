@@ -82,6 +82,16 @@ static void explain_attach(const char *name, int err)
 
 /* ---- opening ---- */
 
+static int add_address(struct device *d, const struct addr_prefix *address)
+{
+    char text[ADDR_TEXT_MAX];
+    int err = rtnl_address_add(d->rtnl, d->tap.ifindex, address);
+    if (err)
+        log_error("device %s: cannot set address %s: %s", d->tap.name, addr_prefix_format(address, text),
+                  device_reason(err));
+    return err;
+}
+
 static int configure(struct device *d, const struct config *config, const struct node_id *id)
 {
     uint8_t mac[6];
@@ -89,19 +99,15 @@ static int configure(struct device *d, const struct config *config, const struct
     const struct rtnl_link_change sizes = {
         .mtu = config->tap_mtu, .txqueuelen = TX_QUEUE_LEN, .gso_max = GSO_MAX, .mac = mac};
     const struct rtnl_link_change up = {.up = true};
-    char text[ADDR_TEXT_MAX];
     int err = rtnl_link_set(d->rtnl, d->tap.ifindex, &sizes);
     if (err) {
         log_error("device %s: cannot set MTU %u and its MAC: %s", d->tap.name, config->tap_mtu,
                   device_reason(err));
         return err;
     }
-    err = rtnl_address_add(d->rtnl, d->tap.ifindex, &config->tap_address);
-    if (err) {
-        log_error("device %s: cannot set address %s: %s", d->tap.name,
-                  addr_prefix_format(&config->tap_address, text), device_reason(err));
+    err = config->tap_address.addr.family ? add_address(d, &config->tap_address) : 0;
+    if (err)
         return err;
-    }
     err = rtnl_link_set(d->rtnl, d->tap.ifindex, &up);
     if (err)
         log_error("device %s: cannot bring it up: %s", d->tap.name, device_reason(err));
@@ -167,13 +173,19 @@ static int open_netlink(struct device *d)
     return err;
 }
 
+/* A network's certificate says the address, if no flag does. */
+static bool makes_device(const struct config *config)
+{
+    return config->tap_address.addr.family || config->network[0];
+}
+
 static int make(struct device *d, const struct config *config, const struct node_id *id, unsigned queues)
 {
     int err = open_netlink(d);
     if (err)
         return err;
     device_undo_heal(d);
-    err = config->tap_address.addr.family ? create(d, config, id, queues) : attach(d, config, queues);
+    err = makes_device(config) ? create(d, config, id, queues) : attach(d, config, queues);
     if (err)
         return err;
     err = device_refresh(d);
@@ -182,13 +194,14 @@ static int make(struct device *d, const struct config *config, const struct node
         return err;
     }
     d->underlay = device_underlay_hash(d);
-    log_opened(d);
+    if (d->address_count || !config->network[0])
+        log_opened(d);
     return 0;
 }
 
 int device_open(const struct config *config, const struct node_id *id, unsigned queues, struct device **out)
 {
-    if (!config->tap_address.addr.family && !config->tap_name[0]) {
+    if (!makes_device(config) && !config->tap_name[0]) {
         log_error("no device: give -tap-ip ADDR to create one, or -tap NAME to attach to one");
         return ERR_ARGUMENT;
     }
@@ -207,6 +220,18 @@ int device_open(const struct config *config, const struct node_id *id, unsigned 
         device_close(d);
     else
         *out = d;
+    return err;
+}
+
+int device_give(struct device *d, const struct addr_prefix *list, unsigned count)
+{
+    int err = 0;
+    for (unsigned i = 0; !err && i < count; i++)
+        err = add_address(d, &list[i]);
+    if (!err)
+        err = device_refresh(d);
+    if (!err)
+        log_opened(d);
     return err;
 }
 

@@ -206,6 +206,6 @@ const struct nat *addresses_nat(const struct addresses *a, unsigned family)
 void addresses_describe(const struct addresses *a, struct record *record)
 {
     record->candidate_count = describe_candidates(a, record->candidates);
-    snprintf(record->name, sizeof(record->name), "%s", a->config.config->name);
+    snprintf(record->name, sizeof(record->name), "%s", a->config.config->called);
     record->is_public = a->config.config->is_public;
 }

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/network/network.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "crypto/certfile.h"
+#include "crypto/identity.h"
+#include "node/config/config.h"
+#include "node/network/network_files.h"
+#include "proto/network/membership.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CLOCK_US (10 * USEC_PER_SEC) /* between looks at the wall clock */
+
+struct network {
+    const struct config *config;
+    struct membership *ms;
+    int dir; /* KEYDIR */
+    bool issuer;
+    char id[ID_TEXT_MAX];
+    uint64_t clock_us; /* when the wall clock was looked at */
+};
+
+static const char *file_of(enum membership_part part)
+{
+    switch (part) {
+    case MEMBERSHIP_CA:
+        return CERTFILE_CA;
+    case MEMBERSHIP_ISSUER:
+        return CERTFILE_ISSUER;
+    case MEMBERSHIP_MEMBER:
+        return CERTFILE_MEMBER;
+    }
+    return "";
+}
+
+static int tell_missing(const struct config *c, const struct network_files *files)
+{
+    const char *name = !files->member.len   ? CERTFILE_MEMBER
+                       : !files->issuer.len ? CERTFILE_ISSUER
+                                            : CERTFILE_CA;
+    log_error("-network %s: %s/%s is missing: `shadowmesh join` gets what a member needs, `shadowmesh up %s` "
+              "makes a "
+              "network",
+              c->network, c->keydir, name, c->network);
+    return ERR_NOT_FOUND;
+}
+
+static struct slice der_of(const struct network_der *der)
+{
+    return (struct slice){der->bytes, der->len};
+}
+
+static int judge(struct network *n, const struct network_files *files, const struct identity *me)
+{
+    const struct config *c = n->config;
+    const struct membership_chain chain = {der_of(&files->ca), der_of(&files->issuer),
+                                           der_of(&files->member)};
+    enum membership_part part;
+    enum cert_verdict why;
+    if (!files->ca.len || !files->issuer.len || !files->member.len)
+        return tell_missing(c, files);
+    int err = membership_new(&chain, identity_spki(me), &part, &why, &n->ms);
+    if (err == ERR_CRYPTO)
+        log_error("-network %s: %s/%s: the certificate %s", c->network, c->keydir, file_of(part),
+                  cert_verdict_str(why));
+    else if (err)
+        log_error("-network %s: %s", c->network, err_str(err));
+    if (err)
+        return err;
+    if (strcmp(membership_ca(n->ms)->network, c->network) == 0)
+        return 0;
+    log_error("-network %s: %s/" CERTFILE_CA " is of the network %s", c->network, c->keydir,
+              membership_ca(n->ms)->network);
+    return ERR_MISMATCH;
+}
+
+static int read_and_judge(struct network *n, const struct identity *me)
+{
+    struct network_files *files = calloc(1, sizeof(*files));
+    int err = files ? network_files_read(n->dir, n->config->keydir, files) : ERR_NOMEM;
+    if (!err)
+        err = judge(n, files, me);
+    n->issuer = !err && files->own_issuer.len;
+    free(files);
+    return err;
+}
+
+static void say(const struct network *n)
+{
+    const struct cert *me = network_me(n);
+    enum cert_verdict verdict = membership_own(n->ms, clock_monotonic_us());
+    log_info("network %s (%.10s): this node is %s%s", n->config->network, n->id, me->name,
+             n->issuer ? ", an issuer" : "");
+    if (verdict != CERT_OK)
+        log_warn("network %s: this node's certificate %s: is the clock right?", n->config->network,
+                 cert_verdict_str(verdict));
+}
+
+int network_open(const struct config *config, const struct identity *me, struct network **out)
+{
+    struct network *n = calloc(1, sizeof(*n));
+    if (!n) {
+        log_error("out of memory");
+        return ERR_NOMEM;
+    }
+    n->config = config;
+    n->dir = network_files_open(config->keydir);
+    int err = n->dir < 0 ? ERR_IO : read_and_judge(n, me);
+    if (err) {
+        network_close(n);
+        return err;
+    }
+    id_format(&membership_ca(n->ms)->id, n->id);
+    network_tick(n, clock_monotonic_us());
+    say(n);
+    *out = n;
+    return 0;
+}
+
+void network_close(struct network *n)
+{
+    if (!n)
+        return;
+    membership_free(n->ms);
+    if (n->dir >= 0)
+        close(n->dir);
+    free(n);
+}
+
+struct membership *network_membership(const struct network *n)
+{
+    return n->ms;
+}
+
+const struct cert *network_me(const struct network *n)
+{
+    return membership_me(n->ms);
+}
+
+/* The subnet of the network that an address is in. */
+static uint8_t bits_of(const struct cert *ca, const struct addr *a)
+{
+    for (unsigned i = 0; i < ca->range_count; i++)
+        if (addr_in_prefix(a, &ca->ranges[i]))
+            return ca->ranges[i].bits;
+    return a->family == 4 ? 32 : 128;
+}
+
+unsigned network_addresses(const struct network *n, struct addr_prefix *out)
+{
+    const struct cert *me = network_me(n);
+    for (unsigned i = 0; i < me->address_count; i++)
+        out[i] = (struct addr_prefix){me->addresses[i], bits_of(membership_ca(n->ms), &me->addresses[i])};
+    return me->address_count;
+}
+
+void network_tick(struct network *n, uint64_t now_us)
+{
+    if (n->clock_us && now_us - n->clock_us < CLOCK_US)
+        return;
+    n->clock_us = now_us;
+    membership_set_clock(n->ms, clock_unix_s(), now_us);
+}
+
+struct network_status network_status(const struct network *n, uint64_t now_us)
+{
+    const struct cert *me = network_me(n);
+    enum cert_verdict verdict = membership_own(n->ms, now_us);
+    return (struct network_status){.name = n->config->network,
+                                   .id = n->id,
+                                   .state = verdict == CERT_OK ? "member" : "expired",
+                                   .text = verdict == CERT_OK ? "" : cert_verdict_str(verdict),
+                                   .issuer = n->issuer,
+                                   .not_before = me->not_before,
+                                   .not_after = me->not_after};
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The network that this node is a member of (-network): its certificates, from KEYDIR. Control thread. docs/PROTOCOL.md §25. */
+
+#include "base/addr.h"
+#include "base/err.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cert;
+struct config;
+struct identity;
+struct membership;
+struct network;
+
+/* Reads and judges them. On an error one line told what is wrong and what to do. The caller closes *out. */
+int network_open(const struct config *config, const struct identity *me, struct network **out) must_check;
+void network_close(struct network *n); /* NULL is allowed */
+
+/* What the mesh judges peers by. Borrowed. */
+struct membership *network_membership(const struct network *n);
+
+/* This node's certificate. Borrowed until it is renewed. */
+const struct cert *network_me(const struct network *n);
+
+/* Its addresses in the network, each with its subnet. Returns how many there are, at most CERT_ADDRESSES_MAX. */
+unsigned network_addresses(const struct network *n, struct addr_prefix *out);
+
+/* Once a second: the wall clock may have been set. */
+void network_tick(struct network *n, uint64_t now_us);
+
+/* For people, and --json. */
+struct network_status {
+    const char *name, *id;          /* of the network; 40 digits */
+    const char *state;              /* "member" or "expired" */
+    const char *text;               /* what to do about it; empty when nothing is to be done */
+    bool issuer;                    /* it lets others in */
+    uint64_t not_before, not_after; /* of this node's certificate, seconds since 1970 */
+};
+struct network_status network_status(const struct network *n, uint64_t now_us);
