@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define ANSWER_MAX (64u << 20) /* thousands of peers fit; a runaway does not */
+#define PID_MS     1000
 
 /* A node that is not there is ERR_CLOSED. */
 static int error_of_errno(void)
@@ -210,4 +211,18 @@ int api_client_call(const char *run_dir, const struct node_id *id, json_t *reque
                     json_t **result, char error[API_ERROR_MAX])
 {
     return call(connect_node(run_dir, id, false, timeout_ms), request, timeout_ms, result, error);
+}
+
+int api_client_pid(const char *run_dir, const struct node_id *id, pid_t *out)
+{
+    struct ucred who = {0};
+    socklen_t len = sizeof(who);
+    int fd = connect_socket(run_dir, id, ".sock", PID_MS);
+    if (fd < 0)
+        return error_of_errno();
+    /* of the process that listens */
+    int err = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 ? 0 : err_from_errno(errno);
+    close(fd);
+    *out = who.pid;
+    return err || who.pid > 0 ? err : ERR_CLOSED;
 }

@@ -6,6 +6,7 @@
 #include "base/id.h"
 #include <jansson.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #define API_ERROR_MAX 512
 
@@ -23,3 +24,6 @@ int api_client_read(const char *run_dir, const struct node_id *id, json_t *reque
 /* Likewise any request, over the socket that takes all. */
 int api_client_call(const char *run_dir, const struct node_id *id, json_t *request, int timeout_ms,
                     json_t **result, char error[API_ERROR_MAX]) must_check;
+
+/* The process that answers for a node. ERR_CLOSED when there is none, ERR_PERMISSION, ERR_IO (errno). */
+int api_client_pid(const char *run_dir, const struct node_id *id, pid_t *out) must_check;

@@ -13,7 +13,8 @@ enum cli_exit {
     CLI_NO_NODE = 3, /* no node runs here, or none that -n names */
 };
 
-#define CLI_CHECK_MAX 32 /* words */
+#define CLI_CHECK_MAX  32 /* words */
+#define CLI_RANGES_MAX 2
 
 struct cli_options {
     const char *run_dir;
@@ -27,8 +28,13 @@ struct cli_options {
     double interval_s;  /* -i */
     const char **words; /* the verb's arguments */
     unsigned word_count;
-    const char *check[CLI_CHECK_MAX]; /* netcheck's flags of shadowmesh-l2, each with its value */
+    const char *check[CLI_CHECK_MAX]; /* flags of shadowmesh-l2, each with its value */
     unsigned check_count;
+    const char *etc_dir;                /* -etc */
+    const char *name, *ip, *tap_ip;     /* NULL when not given */
+    const char *ranges[CLI_RANGES_MAX]; /* -range */
+    unsigned range_count;
+    bool foreground, yes;
 };
 
 /* One line on stderr, "shadowmesh: …", cleaned of what terminals obey. */

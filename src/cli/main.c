@@ -2,6 +2,7 @@
 /* shadowmesh: finds the verb, reads the options that it takes, runs it. */
 #include "cli/cli.h"
 #include "cli/cmd.h"
+#include "cli/place.h"
 
 #include "base/flags.h"
 
@@ -17,48 +18,59 @@
 #define WIDTH_MIN 40 /* columns */
 #define WIDTH_MAX 10000
 
+/* Which verbs take a flag. */
+enum user {
+    STATUS = 1 << 0,
+    PEERS = 1 << 1,
+    FDB = 1 << 2,
+    PING = 1 << 3,
+    ALLOW = 1 << 4,
+    DISALLOW = 1 << 5,
+    CONNECT = 1 << 6,
+    DISCONNECT = 1 << 7,
+    NETCHECK = 1 << 8,
+    CHECK = 1 << 9, /* takes none */
+    ID = 1 << 10,
+    VERSION = 1 << 11,
+    UP = 1 << 12,
+    DOWN = 1 << 13,
+    LEAVE = 1 << 14,
+    JOIN = 1 << 15,
+    RELOAD = 1 << 16,
+    SET = 1 << 17, /* takes none */
+};
+#define LISTS    (STATUS | PEERS | FDB)
+#define CHANGES  (ALLOW | DISALLOW | CONNECT | DISCONNECT)
+#define NETWORKS (UP | DOWN | LEAVE | JOIN)
+
 struct verb {
-    const char *name, *argument, *help; /* an argument that ends in "..." may come several times */
+    enum user user;
+    /* an argument that ends in "..." may come several times, one in brackets may be missing */
+    const char *name, *argument, *help;
     int (*run)(const struct cli_options *options);
 };
 
 static const struct verb verbs[] = {
-    {"status", NULL, "every node that runs here, its peers, traffic and drops", cmd_status},
-    {"peers", NULL, "a table of the peers: path, MTU, RTT, loss, ages, suite", cmd_peers},
-    {"fdb", NULL, "which MAC address is behind which peer", cmd_fdb},
-    {"ping", "PEER", "probe a peer, by name, id prefix or overlay address", cmd_ping},
-    {"allow", "ID...", "admit these nodes, until the node stops", cmd_allow},
-    {"disallow", "ID...", "neither admit nor dial them; their sessions end", cmd_disallow},
-    {"connect", "ID[@HOST]...", "dial these nodes and stay connected", cmd_connect},
-    {"disconnect", "ID...", "dial them no more; their sessions end", cmd_disconnect},
-    {"netcheck", NULL, "how this machine reaches the internet: UDP, NAT", cmd_netcheck},
-    {"check", "NAME", "whether a node's configuration file can be used", cmd_check},
-    {"reload", "NAME", "a node reads its flags and its file again", cmd_reload},
-    {"set", "NAME CHANGE...", "change values in a node's configuration file", cmd_set},
-    {"id", NULL, "the ids of the nodes that run here, for -connect", cmd_id},
-    {"version", NULL, "the version of this program", cmd_version},
+    {UP, "up", "NAME", "start a node in a network, which is made if need be", cmd_up},
+    {JOIN, "join", "[TOKEN]", "come into a network by a token", cmd_join},
+    {DOWN, "down", "NAME", "stop this machine's node in a network", cmd_down},
+    {LEAVE, "leave", "NAME", "stop it and remove all of the network that is here", cmd_leave},
+    {STATUS, "status", NULL, "every node that runs here, its peers, traffic and drops", cmd_status},
+    {PEERS, "peers", NULL, "a table of the peers: path, MTU, RTT, loss, ages, suite", cmd_peers},
+    {FDB, "fdb", NULL, "which MAC address is behind which peer", cmd_fdb},
+    {PING, "ping", "PEER", "probe a peer, by name, id prefix or overlay address", cmd_ping},
+    {ALLOW, "allow", "ID...", "admit these nodes, until the node stops", cmd_allow},
+    {DISALLOW, "disallow", "ID...", "neither admit nor dial them; their sessions end", cmd_disallow},
+    {CONNECT, "connect", "ID[@HOST]...", "dial these nodes and stay connected", cmd_connect},
+    {DISCONNECT, "disconnect", "ID...", "dial them no more; their sessions end", cmd_disconnect},
+    {NETCHECK, "netcheck", NULL, "how this machine reaches the internet: UDP, NAT", cmd_netcheck},
+    {CHECK, "check", "NAME", "whether a node's configuration file can be used", cmd_check},
+    {RELOAD, "reload", "NAME", "a node reads its flags and its file again", cmd_reload},
+    {SET, "set", "NAME CHANGE...", "change values in a node's configuration file", cmd_set},
+    {ID, "id", NULL, "the ids of the nodes that run here, for -connect", cmd_id},
+    {VERSION, "version", NULL, "the version of this program", cmd_version},
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
-
-/* In the order of verbs[]: which of them take a flag. */
-enum user {
-    STATUS = 1,
-    PEERS = 2,
-    FDB = 4,
-    PING = 8,
-    ALLOW = 16,
-    DISALLOW = 32,
-    CONNECT = 64,
-    DISCONNECT = 128,
-    NETCHECK = 256,
-    CHECK = 512, /* takes none */
-    RELOAD = 1024,
-    SET = 2048, /* takes none */
-    ID = 4096,
-    VERSION = 8192,
-};
-#define LISTS   (STATUS | PEERS | FDB)
-#define CHANGES (ALLOW | DISALLOW | CONNECT | DISCONNECT)
 
 /* What the command line says. */
 struct line {
@@ -89,6 +101,49 @@ static const char *read_run(void *context, const char *text)
     o->run_dir = text;
     o->run_given = true;
     return text[0] ? NULL : "no folder: give the one that the node was started with";
+}
+
+static const char *read_etc(void *context, const char *text)
+{
+    ((struct line *)context)->options.etc_dir = text;
+    return text[0] ? NULL : "no folder: give the one that the networks' folders are in";
+}
+
+static const char *read_name(void *context, const char *text)
+{
+    ((struct line *)context)->options.name = text;
+    return NULL;
+}
+
+static const char *read_ip(void *context, const char *text)
+{
+    ((struct line *)context)->options.ip = text;
+    return NULL;
+}
+
+static const char *read_tap_ip(void *context, const char *text)
+{
+    ((struct line *)context)->options.tap_ip = text;
+    return NULL;
+}
+
+static const char *read_range(void *context, const char *text)
+{
+    struct cli_options *o = &((struct line *)context)->options;
+    if (o->range_count == CLI_RANGES_MAX)
+        return "one too many: give one of IPv4 and one of IPv6";
+    o->ranges[o->range_count++] = text;
+    return NULL;
+}
+
+static const char *read_foreground(void *context, const char *text)
+{
+    return flags_read_switch(text, &((struct line *)context)->options.foreground);
+}
+
+static const char *read_yes(void *context, const char *text)
+{
+    return flags_read_switch(text, &((struct line *)context)->options.yes);
 }
 
 static const char *read_count(void *context, const char *text)
@@ -144,12 +199,23 @@ static const struct flag flags[] = {
     {"n", "NODE", "only the node with this name or id prefix", read_node,
      LISTS | PING | CHANGES | NETCHECK | ID},
     {"run", "DIR", "folder of the API sockets (default /run/shadowmesh)", read_run,
-     LISTS | PING | CHANGES | NETCHECK | RELOAD | ID},
+     LISTS | PING | CHANGES | NETCHECK | RELOAD | ID | NETWORKS},
     {"c", "COUNT", "ping: how many probes (default 4, 0 without end)", read_count, PING},
     {"i", "SECONDS", "ping: from one probe to the next (default 1)", read_interval, PING},
-    {"backbone", "URL", "netcheck, without asking a node: reach this backbone", read_backbone, NETCHECK},
-    {"stun", "HOST[:PORT]", "likewise: ask this STUN server; may repeat", read_stun, NETCHECK},
-    {"proxy", "URL|off", "likewise: by this HTTP proxy", read_proxy, NETCHECK},
+    {"backbone", "URL",
+     "up: a server that introduces nodes; netcheck, without asking a node: reach it; may repeat",
+     read_backbone, NETCHECK | UP},
+    {"stun", "HOST[:PORT]", "netcheck, likewise: ask this STUN server; may repeat", read_stun, NETCHECK},
+    {"proxy", "URL|off", "netcheck, likewise: by this HTTP proxy", read_proxy, NETCHECK},
+    {"name", "NAME", "what this node is called in the network (default: as the host)", read_name, UP | JOIN},
+    {"ip", "ADDR", "the address at which others reach this machine", read_ip, UP | JOIN},
+    {"tap-ip", "ADDR", "this node's address in the network (default: the first)", read_tap_ip, UP},
+    {"range", "CIDR",
+     "the network's addresses (default: a 10.x.y.0/24 that is free here); may repeat for IPv6", read_range,
+     UP},
+    {"etc", "DIR", "the folder of the networks' folders (default " PLACE_ETC ")", read_etc, NETWORKS},
+    {"foreground", NULL, "become the node, instead of starting it", read_foreground, UP | JOIN},
+    {"yes", NULL, "remove without asking", read_yes, LEAVE},
 };
 #define FLAG_COUNT (sizeof(flags) / sizeof(flags[0]))
 
@@ -159,16 +225,11 @@ static void print_help(const void *context);
 static const struct flags program = {
     .program = "shadowmesh", .rows = flags, .count = FLAG_COUNT, .word = take_word, .help = print_help};
 
-static unsigned user_of(const struct verb *verb)
-{
-    return 1u << (verb - verbs);
-}
-
 static void print_verb(const struct verb *verb)
 {
     printf("Usage: shadowmesh %s%s%s [options]\n\n%c%s.\n\n", verb->name, verb->argument ? " " : "",
            verb->argument ? verb->argument : "", toupper((unsigned char)verb->help[0]), verb->help + 1);
-    flags_print_rows(&program, user_of(verb));
+    flags_print_rows(&program, verb->user);
 }
 
 static void print_verbs(void)
@@ -176,8 +237,8 @@ static void print_verbs(void)
     char left[64];
     puts("Usage: shadowmesh VERB [options]\n"
          "\n"
-         "Looks at the ShadowMesh nodes that run on this machine, and changes whom they\n"
-         "admit and dial.\n"
+         "Makes and joins networks, looks at the ShadowMesh nodes that run on this\n"
+         "machine, and changes whom they admit and dial.\n"
          "\n"
          "Verbs, each with a -help of its own:");
     for (size_t i = 0; i < VERB_COUNT; i++) {
@@ -188,6 +249,7 @@ static void print_verbs(void)
     flags_print_rows(&program, 0);
     puts("\n"
          "Examples:\n"
+         "  shadowmesh up home -backbone http://203.0.113.2:8080\n"
          "  shadowmesh status\n"
          "  shadowmesh ping site-b -c 10\n"
          "  shadowmesh status --json | jq -r '.[].peers[].name'\n"
@@ -246,13 +308,13 @@ static bool check_verb(const struct line *line, uint64_t seen)
         return false;
     }
     for (size_t i = 0; i < FLAG_COUNT; i++) {
-        if (!(seen >> i & 1) || flags[i].users & user_of(verb))
+        if (!(seen >> i & 1) || flags[i].users & verb->user)
             continue;
         cli_complain("%s takes no -%s: `shadowmesh %s -help` tells what it takes", verb->name, flags[i].name,
                      verb->name);
         return false;
     }
-    bool lacking = verb->argument && line->options.word_count == 0;
+    bool lacking = verb->argument && verb->argument[0] != '[' && line->options.word_count == 0;
     if (lacking)
         cli_complain("%s needs a %s: shadowmesh %s %s", verb->name,
                      strncmp(verb->argument, "NAME", 4) == 0 ? "name" : "peer", verb->name, verb->argument);
@@ -299,7 +361,7 @@ static int run(struct line *line, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct line line = {.options = {.run_dir = "/run/shadowmesh", .count = 4, .interval_s = 1}};
+    struct line line = {.options = {.run_dir = PLACE_RUN, .etc_dir = PLACE_ETC, .count = 4, .interval_s = 1}};
     setlocale(LC_CTYPE, "C.UTF-8"); /* only for the width of characters */
     line.options.words = calloc((size_t)argc, sizeof(*line.options.words));
     if (!line.options.words) {

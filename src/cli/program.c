@@ -10,7 +10,7 @@
 
 #define PROGRAM "shadowmesh-l2"
 
-static void run(const char *const *words)
+void program_become(const char *const *words)
 {
     const char *argv[PROGRAM_WORDS_MAX] = {PROGRAM};
     char path[4096];
@@ -24,7 +24,6 @@ static void run(const char *const *words)
     }
     execvp(PROGRAM, (char *const *)argv);
     cli_complain("%s cannot be run: %s", PROGRAM, strerror(errno));
-    _exit(CLI_FAILURE);
 }
 
 pid_t program_start(const char *const *words, int *out)
@@ -39,7 +38,8 @@ pid_t program_start(const char *const *words, int *out)
             close(ends[0]);
             close(ends[1]);
         }
-        run(words);
+        program_become(words);
+        _exit(CLI_FAILURE);
     }
     if (!out)
         return child;

@@ -10,5 +10,8 @@
  * the last; stderr stays ours. *out, unless out is NULL, gets what it prints, for the caller to close. -1 with errno. */
 pid_t program_start(const char *const *words, int *out);
 
+/* Becomes it, instead. Returns when it cannot: it complained. */
+void program_become(const char *const *words);
+
 /* Waits for it. Its exit code, or CLI_FAILURE when it was ended. */
 int program_wait(pid_t child);

@@ -20,7 +20,7 @@ LAYERS = {
     "net": {"base", "frame"},
     "node": {"base", "frame", "crypto", "proto", "net"},
     "backbone": {"base", "frame", "crypto", "proto", "net"},
-    "cli": {"base"},
+    "cli": {"base", "crypto"},
 }
 # room of a layer: the rooms of the same layer that it may include. The layer's own files may include each room.
 ROOMS = {

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* shadowmesh up: a network of one's own, made if it is not there, and this machine's node in it, started. */
+#include "cli/cmd.h"
+
+#include "cli/cli.h"
+#include "cli/new_network.h"
+#include "cli/nodes.h"
+#include "cli/own_name.h"
+#include "cli/place.h"
+#include "cli/program.h"
+#include "cli/service.h"
+#include "crypto/founding.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what a person chose ---- */
+
+static bool chose_any(const struct cli_options *o)
+{
+    return o->name || o->ip || o->tap_ip || o->range_count || o->check_count;
+}
+
+/* "10.20.30.0/24" */
+static bool read_prefix(const char *text, struct addr_prefix *out)
+{
+    char host[ADDR_TEXT_MAX], *end;
+    size_t len = strcspn(text, "/");
+    if (len >= sizeof(host) || text[len] != '/' || text[len + 1] < '0' || text[len + 1] > '9')
+        return false;
+    memcpy(host, text, len);
+    host[len] = '\0';
+    unsigned long bits = strtoul(text + len + 1, &end, 10);
+    *out = (struct addr_prefix){.bits = (uint8_t)bits};
+    return !*end && bits <= 128 && addr_parse(host, 0, &out->addr) == 0 && !out->addr.port &&
+           founding_range_ok(out);
+}
+
+static bool read_range(const char *text, struct new_network *plan)
+{
+    struct addr_prefix range;
+    if (!read_prefix(text, &range)) {
+        cli_complain("-range %s: no range: give a subnet as 10.20.30.0/24, of 8 to 28 bits, or one of IPv6 "
+                     "of 8 to 112",
+                     text);
+        return false;
+    }
+    struct addr_prefix *out = range.addr.family == 4 ? &plan->range : &plan->range6;
+    if (out->addr.family)
+        cli_complain("-range %s: one too many: give one of IPv4 and one of IPv6", text);
+    bool first = !out->addr.family;
+    *out = range;
+    return first;
+}
+
+static bool read_tap_ip(const char *text, struct new_network *plan)
+{
+    if (addr_parse(text, 0, &plan->tap_ip) != 0 || plan->tap_ip.port) {
+        cli_complain("-tap-ip %s: no address: give one of the network, as 10.20.30.1", text);
+        return false;
+    }
+    /* without -range the network is around it */
+    if (plan->tap_ip.family == 4 && !plan->range.addr.family) {
+        plan->range = (struct addr_prefix){plan->tap_ip, 24};
+        plan->range.addr.ip[3] = 0;
+    }
+    return true;
+}
+
+/* What only the node's program can judge: it complains. */
+static bool values_are_good(const struct cli_options *o)
+{
+    const char *words[PROGRAM_WORDS_MAX] = {"-check"};
+    unsigned count = 1;
+    for (unsigned i = 0; i < o->check_count; i++)
+        words[count++] = o->check[i];
+    if (o->ip) {
+        words[count++] = "-ip";
+        words[count++] = o->ip;
+    }
+    pid_t child = count > 1 ? program_start(words, NULL) : 0;
+    return child >= 0 && (child == 0 || program_wait(child) == CLI_OK);
+}
+
+static bool read_conf(const struct cli_options *o, const struct place *p, struct node_conf *out)
+{
+    *out = (struct node_conf){.network = p->network, .checked = place_checked(p)};
+    for (unsigned i = 0; i < o->check_count && out->backbone_count < NODE_CONF_BACKBONES_MAX; i += 2)
+        out->backbones[out->backbone_count++] = o->check[i + 1];
+    if (!values_are_good(o))
+        return false;
+    if (o->ip && addr_parse(o->ip, 0, &out->ip) != 0)
+        return false;
+    node_conf_choose(out, p->etc);
+    return true;
+}
+
+static bool read_plan(const struct cli_options *o, const struct place *p, char name[CERT_LABEL_MAX],
+                      struct new_network *out)
+{
+    *out = (struct new_network){.name = own_name_choose(o->name, name)};
+    if (!out->name)
+        return false;
+    for (unsigned i = 0; i < o->range_count; i++)
+        if (!read_range(o->ranges[i], out))
+            return false;
+    if (o->tap_ip && !read_tap_ip(o->tap_ip, out))
+        return false;
+    if (!read_conf(o, p, &out->conf))
+        return false;
+    if (!out->conf.ip.family || !addr_in_prefix(&out->conf.ip, &out->range))
+        return true;
+    cli_complain(
+        "-ip %s: this is at which address others reach this machine: -tap-ip gives its one in the network",
+        o->ip);
+    return false;
+}
+
+/* ---- what it says ---- */
+
+static void print_made(const struct place *p, const struct new_network *plan, const struct cert *ca,
+                       const struct cert *member)
+{
+    char hex[ID_TEXT_MAX], text[ADDR_TEXT_MAX];
+    printf("network %s: made, id %s\n", p->network, id_format(&ca->id, hex));
+    printf("  this node  %s, %s\n", member->name, id_format(&member->id, hex));
+    for (unsigned i = 0; i < member->address_count; i++)
+        printf("  %-10s %s, of %s\n", i ? "" : "address", addr_format(&member->addresses[i], text),
+               addr_prefix_format(&ca->ranges[i], (char[ADDR_TEXT_MAX]){0}));
+    printf("  device     %s; UDP port %u for data, TCP port %u for control\n", plan->conf.device,
+           plan->conf.port, plan->conf.control_port);
+    printf("  files      %s, and the node's in %s\n", p->conf, p->keydir);
+    printf("  CA         %s/ca.key: who has this file decides who is in; keep a copy elsewhere\n", p->dir);
+}
+
+static void print_started(const struct place *p)
+{
+    if (service_is_systemd(p))
+        printf("started: shadowmesh@%s, also at each boot; `systemctl status shadowmesh@%s`\n", p->network,
+               p->network);
+    else
+        printf("started: it logs to %s\n", p->log);
+    printf("the next site: shadowmesh invite %s prints what to type there\n", p->network);
+}
+
+static bool make(const struct cli_options *o, const struct place *p)
+{
+    char name[CERT_LABEL_MAX];
+    struct new_network plan;
+    struct cert ca, member;
+    if (!read_plan(o, p, name, &plan) || !new_network_make(p, &plan, &ca, &member))
+        return false;
+    print_made(p, &plan, &ca, &member);
+    return true;
+}
+
+static int start(const struct cli_options *o, const struct place *p)
+{
+    fflush(stdout);
+    if (o->foreground) {
+        service_become(p);
+        return CLI_FAILURE;
+    }
+    if (!service_start(p))
+        return CLI_FAILURE;
+    print_started(p);
+    return CLI_OK;
+}
+
+int cmd_up(const struct cli_options *options)
+{
+    struct place p;
+    const char *wrong = place_init(options, options->words[0], &p);
+    if (wrong) {
+        cli_complain("up %s: %s", options->words[0], wrong);
+        return CLI_USAGE;
+    }
+    if (!place_exists(&p))
+        return make(options, &p) ? start(options, &p) : CLI_FAILURE;
+    if (chose_any(options)) {
+        cli_complain(
+            "network %s is there already: `shadowmesh up %s` alone starts it; %s has what can be changed",
+            p.network, p.network, p.conf);
+        return CLI_USAGE;
+    }
+    json_t *status = service_status(&p);
+    json_decref(status);
+    if (status)
+        printf("network %s: its node runs already\n", p.network);
+    return status ? CLI_OK : start(options, &p);
+}
