@@ -27,6 +27,7 @@ ROOMS = {
     "proto": {
         "wire": set(),
         "nat": {"message"},
+        "names": set(),
         "session": {"wire"},
         "message": {"wire"},
         "switch": {"wire"},
