@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The keeper: one thread that waits for its children. It ignores the signals that end a node, which reach a
- * whole terminal or service at once: who ends the helpers is the node, by closing its ends. */
+/* The keeper: one thread that waits for its children. Who ends the helpers is the node, by closing its ends. */
 #include "node/helper/helper_keeper.h"
 
 #include "base/clock.h"
 #include "net/process.h"
 #include "node/helper/helper_cage.h"
 #include "node/helper/helper_channel.h"
+#include "node/helper/helper_process.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -179,9 +178,6 @@ static void on_child(int number)
 static void set_signals(struct keeper *k)
 {
     sigset_t child;
-    static const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE};
-    for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
-        signal(ignored[i], SIG_IGN);
     signal(SIGCHLD, on_child);
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
@@ -189,24 +185,11 @@ static void set_signals(struct keeper *k)
     sigdelset(&k->signals, SIGCHLD); /* whoever started us may have blocked it */
 }
 
-/* The standard error stays, for what a sanitizer or a failed assertion says. */
-static void leave_terminal(void)
-{
-    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    (void)!dup2(fd, STDIN_FILENO);
-    (void)!dup2(fd, STDOUT_FILENO);
-    if (fd > STDERR_FILENO)
-        close(fd);
-}
-
 static _Noreturn void run(struct keeper *k, bool caged)
 {
     char failed[HELPER_TEXT_MAX];
+    helper_process_begin("shadowmesh-l2: helpers", "helpers");
     set_signals(k);
-    leave_terminal();
-    process_title("shadowmesh-l2: helpers", "helpers");
     if (caged && helper_cage_enter(HELPER_CAGE_KEEPER, failed, sizeof(failed))) {
         for (unsigned i = 0; i < k->count; i++)
             tell(k->jobs[i].fd, HELPER_UNABLE, failed);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LAST_KIND    HELPER_PORTMAP
+#define LAST_KIND    HELPER_NAMES_HELD
 #define LAST_VERDICT BACKBONE_FORGED
 
 enum field {
@@ -40,6 +40,9 @@ static const uint8_t fields_of[] = {
     [HELPER_UPLINK_LEAVE] = NUMBER,
     [HELPER_PORTMAP_ASK] = ADDRESSES,
     [HELPER_PORTMAP] = NUMBER | TEXT | ADDRESSES | DATA,
+    [HELPER_NAMES_SOME] = DATA,
+    [HELPER_NAMES_SET] = TEXT | ADDRESSES | DATA,
+    [HELPER_NAMES_HELD] = NUMBER | TEXT,
 };
 
 static void put_slice(struct writer *w, struct slice s)

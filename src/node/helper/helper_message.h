@@ -49,6 +49,11 @@ enum helper_kind {
     HELPER_PORTMAP, /* addresses: the router's, then outer ones of our UDP port, and of our TCP port if it has one;
                      * number: for how many seconds; text: by which protocol, or without outer addresses why, as the
                      * end of "the router …". data: what the helper alone has to know */
+    /* on the channel of the helper for this machine's resolver (resolver_helper.h); node to helper */
+    HELPER_NAMES_SOME, /* data: names and addresses, more of them */
+    HELPER_NAMES_SET, /* those are all. text: our device, addresses: where it is asked, data: for which domains, a line each */
+    /* helper to node */
+    HELPER_NAMES_HELD, /* number: enum resolver_mode, how names are told; text: why not, or empty */
 };
 
 /* How an uplink ended that the backbone has not closed; its own codes are larger. */

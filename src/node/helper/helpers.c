@@ -5,6 +5,7 @@
 #include "node/helper/backbone_helper.h"
 #include "node/helper/helper_channel.h"
 #include "node/helper/helper_keeper.h"
+#include "node/helper/helper_process.h"
 #include "node/helper/name_helper.h"
 #include "node/helper/portmap_helper.h"
 #include "node/helper/uplink_channel.h"
@@ -86,7 +87,7 @@ static int open_channels(struct helpers *out, struct helper_job *jobs, unsigned 
 
 static unsigned list_node(const struct helpers *h, int *out)
 {
-    const int own[] = {h->names, h->backbone, h->portmap};
+    const int own[] = {h->names, h->backbone, h->portmap, h->resolver};
     unsigned count = 0;
     for (unsigned i = 0; i < sizeof(own) / sizeof(own[0]); i++)
         if (own[i] >= 0)
@@ -105,19 +106,40 @@ static struct portmap_helper_config portmap_config(const struct helpers_config *
     return out;
 }
 
+/* The one that keeps the node's rights: it is nobody's to start again, and hears the node alone. */
+static int start_resolver(const struct resolver_helper_config *config, int *node)
+{
+    int fd;
+    if (config->mode == RESOLVER_OFF)
+        return 0;
+    int err = helper_channel_open(node, &fd);
+    if (err)
+        return err;
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(*node);
+        helper_process_begin("shadowmesh-l2: resolver", "resolver");
+        _exit(resolver_helper_run(fd, config));
+    }
+    close(fd);
+    return pid < 0 ? ERR_IO : 0;
+}
+
 int helpers_start(const struct helpers_config *config, struct helpers *out)
 {
     const struct name_helper_config names = {config->caged, NAME_HELPER_PATIENCE_S, name_helper_look_up};
     struct backbone_helper_config backbone = {.caged = config->caged, .count = config->count};
     const struct portmap_helper_config portmap = portmap_config(config);
-    int more[ENDS_MAX], node[JOBS_MAX + ENDS_MAX];
+    int more[ENDS_MAX], node[JOBS_MAX + 1 + ENDS_MAX];
     struct helper_job jobs[JOBS_MAX];
     unsigned more_count = 0, count = list_jobs(jobs, &names, config->count ? &backbone : NULL, more,
                                                config->portmap ? &portmap : NULL);
     *out = HELPERS_NONE;
     for (unsigned i = 0; i < config->count; i++)
         backbone.places[i].ends.control = -1;
-    int err = open_channels(out, jobs, count, config->count > 0);
+    int err = start_resolver(&config->resolver, &out->resolver);
+    if (!err)
+        err = open_channels(out, jobs, count, config->count > 0);
     for (unsigned i = 0; !err && i < config->count; i++)
         err = open_backbone(config, i, out, &backbone.places[i]);
     for (unsigned i = 0; i < config->count; i++)
@@ -178,6 +200,7 @@ void helpers_close(struct helpers *h)
     close_one(&h->names);
     close_one(&h->backbone);
     close_one(&h->portmap);
+    close_one(&h->resolver);
     for (unsigned i = 0; i < h->uplink_count; i++) {
         close_one(&h->uplinks[i].control);
         for (unsigned j = 0; j < h->uplinks[i].worker_count; j++)

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "node/helper/helper_message.h"
+#include "node/helper/resolver_helper.h"
 #include "node/helper/uplink_helper.h"
 #include "proto/path/endpoint.h"
 #include <stdbool.h>
@@ -16,12 +17,13 @@
 #define HELPERS_NONE                                                                                         \
     (struct helpers)                                                                                         \
     {                                                                                                        \
-        .names = -1, .backbone = -1, .portmap = -1                                                           \
+        .names = -1, .backbone = -1, .portmap = -1, .resolver = -1                                           \
     }
 
 /* The node's ends of their channels; -1 where there is none. */
 struct helpers {
     int names, backbone, portmap; /* the second for all backbones */
+    int resolver;                 /* of the one that keeps our rights */
     unsigned uplink_count;
     struct uplink_ends uplinks[UPLINKS_MAX]; /* of each backbone's */
 };
@@ -35,7 +37,8 @@ struct helpers_config {
     } backbones[UPLINKS_MAX];
     bool portmap; /* the router is asked to map these ports */
     uint16_t port, control_port;
-    unsigned workers; /* that uplinks bring datagrams to, UPLINK_WORKERS_MAX at most */
+    struct resolver_helper_config resolver; /* mode RESOLVER_OFF: there is none */
+    unsigned workers;                       /* that uplinks bring datagrams to, UPLINK_WORKERS_MAX at most */
 };
 
 /* Starts them. Before this process makes a thread, reads a key or opens what they should not have. ERR_IO with errno
