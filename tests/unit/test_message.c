@@ -149,6 +149,47 @@ static void every_message_round_trips(void **state)
     for (unsigned i = 0; i < MESSAGE_SOUGHT_MAX; i++)
         m.seek.list[i] = (struct message_sought){{{(uint8_t)i}}, i ? UINT64_MAX : 0};
     assert_round_trip(&m);
+    m = (struct message){.type = MESSAGE_LISTS, .lists.count = MESSAGE_LISTS_MAX};
+    for (unsigned i = 0; i < MESSAGE_LISTS_MAX; i++) {
+        m.lists.list[i].kind = (uint8_t)(i + 1);
+        m.lists.list[i].signer.bytes[0] = (uint8_t)i;
+        m.lists.list[i].number = UINT64_MAX - i;
+        m.lists.list[i].time = i;
+    }
+    assert_round_trip(&m);
+    m = (struct message){.type = MESSAGE_LIST_ASK, .part = {.kind = LIST_ROSTER, .signer = {{9}}}};
+    assert_round_trip(&m);
+    m.part.number = UINT64_MAX;
+    m.part.offset = UINT32_MAX;
+    assert_round_trip(&m);
+}
+
+static struct message part_message(size_t len)
+{
+    static const uint8_t bytes[MESSAGE_PART_MAX + 1] = {1, 2, 3};
+    return (struct message){.type = MESSAGE_LIST_PART,
+                            .part = {LIST_ISSUER, {{7}}, UINT64_MAX, UINT32_MAX, 0, {bytes, len}}};
+}
+
+static void part_of_a_list_is_borrowed_from_its_message(void **state)
+{
+    (void)state;
+    struct message m = part_message(MESSAGE_PART_MAX), out;
+    struct buffer b = encode(&m);
+    assert_int_equal(message_decode(b.data, b.len, &out), 0);
+    assert_true(out.part.kind == LIST_ISSUER && out.part.signer.bytes[0] == 7);
+    assert_true(out.part.number == UINT64_MAX && out.part.total == UINT32_MAX && out.part.offset == 0);
+    assert_int_equal(out.part.bytes.len, MESSAGE_PART_MAX);
+    assert_true(out.part.bytes.data > b.data && out.part.bytes.data < b.data + b.len);
+    assert_memory_equal(out.part.bytes.data, m.part.bytes.data, MESSAGE_PART_MAX);
+}
+
+static void part_that_is_too_long_is_refused(void **state)
+{
+    (void)state;
+    struct message m = part_message(MESSAGE_PART_MAX + 1), out;
+    struct buffer b = encode(&m);
+    assert_int_equal(message_decode(b.data, b.len, &out), ERR_FORMAT);
 }
 
 static struct message record_message(size_t data_len, size_t signature_len)
@@ -512,6 +553,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_message_round_trips),
+        cmocka_unit_test(part_of_a_list_is_borrowed_from_its_message),
+        cmocka_unit_test(part_that_is_too_long_is_refused),
         cmocka_unit_test(record_fits_a_message_and_is_borrowed_from_it),
         cmocka_unit_test(record_of_a_wrong_size_is_refused),
         cmocka_unit_test(certificate_fits_a_message_and_is_borrowed_from_it),

@@ -329,6 +329,9 @@ static enum link_event on_message(struct link *l, uint64_t now_us)
     case MESSAGE_STANDBY:
     case MESSAGE_SEEK:
     case MESSAGE_RECORD:
+    case MESSAGE_LISTS:
+    case MESSAGE_LIST_ASK:
+    case MESSAGE_LIST_PART:
         return out_of_turn(l);
     }
     return out_of_turn(l);

@@ -276,6 +276,10 @@ static enum drop take_message(struct mesh *m, const struct mesh_receiver *r, con
     case MESSAGE_JOINED:
     case MESSAGE_CERT_ASK:
         return DROP_INNER; /* they belong into a stream */
+    case MESSAGE_LISTS:
+    case MESSAGE_LIST_ASK:
+    case MESSAGE_LIST_PART:
+        return DROP_INNER; /* nobody was told that we know them */
     }
     return DROP_INNER;
 }

@@ -4,7 +4,8 @@
  * (docs/PROTOCOL.md §7). On the control channel each is preceded by its length in 2 bytes; in CONTROL
  * datagrams it is the payload behind the inner header. Unknown keys and candidate kinds are skipped, so that
  * messages can grow; wrong types, values out of range, excess items, missing required keys and bytes left
- * over are ERR_FORMAT. Pure; a decoded message owns no memory; a RECORD, a JOIN and a certificate borrow what they were decoded from.
+ * over are ERR_FORMAT. Pure; a decoded message owns no memory; a RECORD, a JOIN, a certificate and a LIST_PART borrow what
+ * they were decoded from.
  *
  * Key 0 of every message is its type. "[key]" behind a field is its key; those with a "?" are optional,
  * absent when empty or zero, and empty or zero when absent. An address is a byte string of 4 or 16 bytes; a
@@ -44,7 +45,7 @@ enum hello_feature {
     HELLO_FEATURE_BIRTHDAY = 1u << 5,    /* … also by many sockets against many ports (§19) */
     HELLO_FEATURE_RELAYS = 1u << 8,      /* I relay for my peers (§17) */
     HELLO_FEATURE_SPARSE = 1u << 10,     /* the last of several data lanes is the sparse one (§4) */
-    HELLO_FEATURE_NETWORK = 1u << 11,    /* I am a member of a network (§25) */
+    HELLO_FEATURE_NETWORK = 1u << 11,    /* I am a member of a network, and share its lists (§25, §27) */
 };
 
 enum message_type {
@@ -81,6 +82,9 @@ enum message_type {
     MESSAGE_STANDBY = 32,       /* where my standbys are reached: probe them now */
     MESSAGE_SEEK = 29,          /* tell me these nodes' records, if you have newer ones */
     MESSAGE_RECORD = 30,        /* one of them */
+    MESSAGE_LISTS = 33,         /* the lists of our network that I hold */
+    MESSAGE_LIST_ASK = 34,      /* give me a part of one */
+    MESSAGE_LIST_PART = 35,     /* here it is */
 };
 
 enum refuse_code {
@@ -195,6 +199,34 @@ enum birthday_word {
 #define MESSAGE_RECORD_MAX                                                                                   \
     3520 /* bytes of a record that is passed on: with its signature it fits MESSAGE_MAX */
 
+#define MESSAGE_LISTS_MAX 64   /* lists in a LISTS */
+#define MESSAGE_PART_MAX  4096 /* bytes in a LIST_PART */
+
+/* What a signer of a network signs. */
+enum list_kind {
+    LIST_REVOCATIONS = 1,
+    LIST_ROSTER = 2,
+    LIST_ISSUER = 3, /* its own certificate, which the CA signed */
+};
+
+/* One that somebody holds. */
+struct message_list {
+    uint8_t kind; /* enum list_kind, or a later one */
+    struct node_id signer;
+    uint64_t number;
+    uint64_t time; /* seconds since 1970, of the signature */
+};
+
+/* A part of one. */
+struct list_part {
+    uint8_t kind;          /* [1] */
+    struct node_id signer; /* [2] */
+    uint64_t number;       /* [3] ASK: [3?] 0: of the newest */
+    uint32_t total;        /* PART: [4] bytes of the whole */
+    uint32_t offset;       /* PART: [5?] ASK: [4?] */
+    struct slice bytes;    /* PART: [6] in the message; at most MESSAGE_PART_MAX */
+};
+
 /* One that is sought. */
 struct message_sought {
     struct node_id id;
@@ -259,6 +291,11 @@ struct message {
             struct node_id network; /* [1] */
         } join_ask;                 /* JOIN_ASK */
         struct message_join join;   /* JOIN */
+        struct {
+            unsigned count;
+            struct message_list list[MESSAGE_LISTS_MAX];
+        } lists;               /* [1] of [kind, signer, number, time] */
+        struct list_part part; /* LIST_ASK, LIST_PART */
     };
 };
 

@@ -463,6 +463,18 @@ static const struct message_field birthday[] = {
     {1, REQUIRED, AT(birthday.number), &uint_kind},
     {2, REQUIRED, AT(birthday.word), &uint_kind},
 };
+static const struct message_field lists[] = {{1, REQUIRED, 0, sizeof(struct message), &message_lists_kind}};
+static const struct message_field list_ask[] = {
+    {1, REQUIRED, AT(part.kind), &uint_kind},
+    {2, REQUIRED, AT(part.signer.bytes), &bytes_kind},
+    {3, OPTIONAL, AT(part.number), &uint_kind},
+    {4, OPTIONAL, AT(part.offset), &uint_kind},
+};
+static const struct message_field list_part[] = {
+    {1, REQUIRED, AT(part.kind), &uint_kind},   {2, REQUIRED, AT(part.signer.bytes), &bytes_kind},
+    {3, REQUIRED, AT(part.number), &uint_kind}, {4, REQUIRED, AT(part.total), &uint_kind},
+    {5, OPTIONAL, AT(part.offset), &uint_kind}, {6, REQUIRED, AT(part.bytes), &message_part_kind},
+};
 static const struct message_field punch_go[] = {{1, REQUIRED, AT(punch_go.round), &uint_kind}};
 
 static const struct message_format formats[] = {
@@ -497,6 +509,9 @@ static const struct message_format formats[] = {
     [MESSAGE_STANDBY] = FIELDS(candidates),
     [MESSAGE_SEEK] = FIELDS(seek),
     [MESSAGE_RECORD] = FIELDS(record),
+    [MESSAGE_LISTS] = FIELDS(lists),
+    [MESSAGE_LIST_ASK] = FIELDS(list_ask),
+    [MESSAGE_LIST_PART] = FIELDS(list_part),
 };
 
 const struct message_format *message_format(uint64_t type)

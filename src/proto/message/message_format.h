@@ -28,5 +28,8 @@ struct message_format {
     bool known;
 };
 
+/* Of message_lists.c: value is the whole message; a struct slice. */
+extern const struct message_kind message_lists_kind, message_part_kind;
+
 /* NULL when the type is not known here. */
 const struct message_format *message_format(uint64_t type);
