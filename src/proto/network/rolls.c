@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Nothing is believed for who brought it: a list counts for its signature, and only if it is newer. What an issuer signed before
+ * the CA shut it out stays, as revocations never end; what it signs later is nothing. docs/PROTOCOL.md §24 and §27. Control
+ * thread. */
+
+#include "proto/network/rolls.h"
+
+#include "crypto/cert_chain.h"
+#include "crypto/revocations.h"
+#include "proto/network/members.h"
+#include <assert.h>
+#include <stdlib.h>
+
+#define SIGNERS_MAX (1 + ROLLS_ISSUERS_MAX)
+#define KINDS       (LIST_ISSUER + 1)
+
+/* bytes NULL: nothing is held. */
+struct held {
+    uint8_t *bytes;
+    size_t len;
+    uint64_t number, time;
+};
+
+struct signer {
+    struct cert cert;
+    struct held lists[KINDS]; /* by enum list_kind */
+    struct revocations revoked;
+    struct roster_view roster;
+};
+
+struct rolls {
+    struct signer signers[SIGNERS_MAX]; /* the CA first */
+    unsigned signer_count;
+    struct members members;
+    bool stale; /* the members are to be found anew: there was no memory */
+    uint64_t version, now_s;
+};
+
+const char *rolls_verdict_str(enum rolls_verdict verdict)
+{
+    switch (verdict) {
+    case ROLLS_NEWER:
+        return "is newer";
+    case ROLLS_SAME:
+        return "is known";
+    case ROLLS_OLDER:
+        return "is older than the one that is held";
+    case ROLLS_STRANGER:
+        return "is of no issuer of this network, or of one that its CA has revoked";
+    case ROLLS_FULL:
+        return "is of one issuer too many";
+    case ROLLS_CONTRARY:
+        return "takes back what its issuer revoked";
+    case ROLLS_FALSE:
+        return "is malformed, forged, or of another network";
+    case ROLLS_NO_MEMORY:
+        return "finds no memory";
+    }
+    return "is unknown";
+}
+
+int rolls_new(const struct cert *ca, struct rolls **out)
+{
+    struct rolls *r = calloc(1, sizeof(*r));
+    if (!r)
+        return ERR_NOMEM;
+    r->signers[0].cert = *ca;
+    r->signer_count = 1;
+    *out = r;
+    return 0;
+}
+
+void rolls_free(struct rolls *r)
+{
+    if (!r)
+        return;
+    for (unsigned i = 0; i < r->signer_count; i++)
+        for (unsigned kind = 0; kind < KINDS; kind++)
+            free(r->signers[i].lists[kind].bytes);
+    members_fini(&r->members);
+    free(r);
+}
+
+/* The signer_count where there is none. */
+static unsigned place_of(const struct rolls *r, const struct node_id *id)
+{
+    unsigned i = 0;
+    while (i < r->signer_count && id_compare(&r->signers[i].cert.id, id) != 0)
+        i++;
+    return i;
+}
+
+static struct signer *find(struct rolls *r, const struct node_id *id)
+{
+    unsigned i = place_of(r, id);
+    return i < r->signer_count ? &r->signers[i] : NULL;
+}
+
+static const struct signer *find_const(const struct rolls *r, const struct node_id *id)
+{
+    unsigned i = place_of(r, id);
+    return i < r->signer_count ? &r->signers[i] : NULL;
+}
+
+/* ---- who is shut out, and who is in ---- */
+
+static bool ca_revoked(const struct rolls *r, const struct node_id *id)
+{
+    return revocations_has(&r->signers[0].revoked, id);
+}
+
+bool rolls_revoked(const struct rolls *r, const struct node_id *id)
+{
+    if (ca_revoked(r, id))
+        return true;
+    if (find_const(r, id))
+        return false;
+    for (unsigned i = 1; i < r->signer_count; i++)
+        if (revocations_has(&r->signers[i].revoked, id))
+            return true;
+    return false;
+}
+
+static bool is_out(const void *context, const struct node_id *id)
+{
+    return rolls_revoked(context, id);
+}
+
+/* Without memory they stay as they are for now: who is revoked is asked elsewhere. */
+static void find_members(struct rolls *r)
+{
+    struct members_roster rosters[ROLLS_ISSUERS_MAX];
+    struct members fresh;
+    unsigned count = 0;
+    for (unsigned i = 1; i < r->signer_count; i++) {
+        const struct signer *s = &r->signers[i];
+        if (s->lists[LIST_ROSTER].bytes && !ca_revoked(r, &s->cert.id))
+            rosters[count++] = (struct members_roster){s->roster.members, s->cert.id, s->cert.not_before};
+    }
+    r->version++;
+    r->stale = members_init(&fresh, rosters, count, &(struct members_filter){is_out, r}, r->now_s) != 0;
+    if (r->stale)
+        return;
+    members_fini(&r->members);
+    r->members = fresh;
+}
+
+void rolls_on_time(struct rolls *r, uint64_t now_s)
+{
+    r->now_s = now_s;
+    if (r->stale || (r->members.count > 0 && r->members.end_s < now_s))
+        find_members(r);
+}
+
+/* ---- what comes ---- */
+
+static void hold(struct signer *s, enum list_kind kind, uint8_t *bytes, size_t len, uint64_t number,
+                 uint64_t time)
+{
+    free(s->lists[kind].bytes);
+    s->lists[kind] = (struct held){bytes, len, number, time};
+}
+
+static bool vouched_for(enum cert_verdict verdict)
+{
+    return verdict == CERT_OK || verdict == CERT_NOT_YET || verdict == CERT_RENEWABLE ||
+           verdict == CERT_EXPIRED;
+}
+
+/* Later ones of an issuer begin later. */
+static enum rolls_verdict take_issuer(struct rolls *r, uint8_t *bytes, size_t len)
+{
+    struct cert cert;
+    if (cert_decode(bytes, len, &cert) || cert.kind != CERT_ISSUER)
+        return ROLLS_FALSE;
+    struct signer *s = find(r, &cert.id);
+    if (s && cert.not_before <= s->cert.not_before)
+        return cert.not_before < s->cert.not_before ? ROLLS_OLDER : ROLLS_SAME;
+    if (ca_revoked(r, &cert.id))
+        return ROLLS_STRANGER;
+    if (!s && r->signer_count == SIGNERS_MAX)
+        return ROLLS_FULL;
+    if (!vouched_for(cert_chain_issuer(&r->signers[0].cert, (struct slice){bytes, len}, r->now_s, &cert)))
+        return ROLLS_FALSE;
+    if (!s)
+        s = &r->signers[r->signer_count++];
+    s->cert = cert;
+    hold(s, LIST_ISSUER, bytes, len, cert.not_before, cert.not_before);
+    return ROLLS_NEWER;
+}
+
+static enum rolls_verdict of_revocations(enum revocations_verdict verdict)
+{
+    switch (verdict) {
+    case REVOCATIONS_NEWER:
+        return ROLLS_NEWER;
+    case REVOCATIONS_SAME:
+        return ROLLS_SAME;
+    case REVOCATIONS_OLDER:
+        return ROLLS_OLDER;
+    case REVOCATIONS_CONTRARY:
+        return ROLLS_CONTRARY;
+    case REVOCATIONS_MALFORMED:
+    case REVOCATIONS_WRONG_SIGNER:
+    case REVOCATIONS_FORGED:
+        break;
+    }
+    return ROLLS_FALSE;
+}
+
+static enum rolls_verdict take_revocations(struct rolls *r, struct signer *s, uint8_t *bytes, size_t len)
+{
+    const struct revocations *held = s->lists[LIST_REVOCATIONS].bytes ? &s->revoked : NULL;
+    struct revocations list;
+    enum rolls_verdict verdict =
+        of_revocations(revocations_judge(&s->cert, &r->signers[0].cert.id, held, bytes, len, &list));
+    if (verdict != ROLLS_NEWER)
+        return verdict;
+    s->revoked = list;
+    hold(s, LIST_REVOCATIONS, bytes, len, list.number, list.time);
+    return ROLLS_NEWER;
+}
+
+static enum rolls_verdict of_roster(enum roster_verdict verdict)
+{
+    switch (verdict) {
+    case ROSTER_NEWER:
+        return ROLLS_NEWER;
+    case ROSTER_SAME:
+        return ROLLS_SAME;
+    case ROSTER_OLDER:
+        return ROLLS_OLDER;
+    case ROSTER_MALFORMED:
+    case ROSTER_WRONG_SIGNER:
+    case ROSTER_FORGED:
+        break;
+    }
+    return ROLLS_FALSE;
+}
+
+static enum rolls_verdict take_roster(struct rolls *r, struct signer *s, uint8_t *bytes, size_t len)
+{
+    const struct roster *held = s->lists[LIST_ROSTER].bytes ? &s->roster.head : NULL;
+    struct roster_view view;
+    if (s == &r->signers[0])
+        return ROLLS_STRANGER; /* the CA certifies no members */
+    enum rolls_verdict verdict =
+        of_roster(roster_judge(&s->cert, &r->signers[0].cert.id, held, bytes, len, &view));
+    if (verdict != ROLLS_NEWER)
+        return verdict;
+    s->roster = view;
+    hold(s, LIST_ROSTER, bytes, len, view.head.number, view.head.time);
+    return ROLLS_NEWER;
+}
+
+/* Of one whose signer stands in it. */
+static enum rolls_verdict take_signed(struct rolls *r, enum list_kind kind, uint8_t *bytes, size_t len)
+{
+    struct reader reader = reader_init(bytes, len);
+    struct node_id id;
+    reader_take(&reader, ID_LEN);
+    reader_copy(&reader, id.bytes, ID_LEN);
+    struct signer *s = find(r, &id);
+    if (reader.bad)
+        return ROLLS_FALSE;
+    if (!s || ca_revoked(r, &id))
+        return ROLLS_STRANGER;
+    return kind == LIST_ROSTER ? take_roster(r, s, bytes, len) : take_revocations(r, s, bytes, len);
+}
+
+enum rolls_verdict rolls_take(struct rolls *r, enum list_kind kind, struct slice bytes)
+{
+    uint8_t *copy = malloc(bytes.len ? bytes.len : 1);
+    if (!copy)
+        return ROLLS_NO_MEMORY;
+    memcpy(copy, bytes.data, bytes.len);
+    enum rolls_verdict verdict =
+        kind == LIST_ISSUER ? take_issuer(r, copy, bytes.len) : take_signed(r, kind, copy, bytes.len);
+    if (verdict == ROLLS_NEWER)
+        find_members(r);
+    else
+        free(copy);
+    return verdict;
+}
+
+/* ---- what is held ---- */
+
+const struct cert *rolls_issuer(const struct rolls *r, const struct node_id *id)
+{
+    const struct signer *s = find_const(r, id);
+    return s && s != &r->signers[0] && !ca_revoked(r, id) ? &s->cert : NULL;
+}
+
+unsigned rolls_lists(const struct rolls *r, struct message_list *out)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < r->signer_count; i++)
+        for (unsigned kind = LIST_REVOCATIONS; kind < KINDS; kind++) {
+            const struct held *h = &r->signers[i].lists[kind];
+            if (h->bytes)
+                out[count++] =
+                    (struct message_list){(uint8_t)kind, r->signers[i].cert.id, h->number, h->time};
+        }
+    assert(count <= ROLLS_LISTS_MAX);
+    return count;
+}
+
+static const struct held *held(const struct rolls *r, unsigned kind, const struct node_id *signer)
+{
+    static const struct held none;
+    const struct signer *s = kind < KINDS ? find_const(r, signer) : NULL;
+    return s ? &s->lists[kind] : &none;
+}
+
+struct slice rolls_bytes(const struct rolls *r, enum list_kind kind, const struct node_id *signer)
+{
+    const struct held *h = held(r, kind, signer);
+    return (struct slice){h->bytes, h->len};
+}
+
+uint64_t rolls_number(const struct rolls *r, enum list_kind kind, const struct node_id *signer)
+{
+    return held(r, kind, signer)->number;
+}
+
+bool rolls_wants(const struct rolls *r, const struct message_list *l)
+{
+    const struct signer *s = find_const(r, &l->signer);
+    if (l->kind < LIST_REVOCATIONS || l->kind > LIST_ISSUER || ca_revoked(r, &l->signer))
+        return false;
+    if (!s)
+        return l->kind == LIST_ISSUER && r->signer_count < SIGNERS_MAX;
+    if (s == &r->signers[0] && l->kind != LIST_REVOCATIONS)
+        return false;
+    return !s->lists[l->kind].bytes || l->number > s->lists[l->kind].number;
+}
+
+uint64_t rolls_revoked_at(const struct rolls *r)
+{
+    uint64_t newest = 0;
+    for (unsigned i = 0; i < r->signer_count; i++) {
+        uint64_t time = r->signers[i].lists[LIST_REVOCATIONS].time;
+        if (time <= r->now_s && time > newest)
+            newest = time;
+    }
+    return newest;
+}
+
+const struct rolls_member *rolls_members(const struct rolls *r, size_t *count)
+{
+    *count = r->members.count;
+    return r->members.list;
+}
+
+const struct rolls_member *rolls_find(const struct rolls *r, const struct node_id *id)
+{
+    return members_find(&r->members, id);
+}
+
+const struct rolls_member *rolls_find_name(const struct rolls *r, const char *name)
+{
+    return members_find_name(&r->members, name);
+}
+
+const struct rolls_member *rolls_find_address(const struct rolls *r, const struct addr *a)
+{
+    return members_find_address(&r->members, a);
+}
+
+uint64_t rolls_version(const struct rolls *r)
+{
+    return r->version;
+}
+
+/* ---- what we sign ---- */
+
+/* ids with one more, in order; count of them before. */
+static bool insert(struct node_id *ids, size_t count, const struct node_id *id)
+{
+    size_t at = 0;
+    while (at < count && id_compare(&ids[at], id) < 0)
+        at++;
+    if (at < count && id_compare(&ids[at], id) == 0)
+        return false;
+    memmove(&ids[at + 1], &ids[at], (count - at) * sizeof(*ids));
+    ids[at] = *id;
+    return true;
+}
+
+static int from_verdict(enum rolls_verdict verdict)
+{
+    if (verdict == ROLLS_NO_MEMORY)
+        return ERR_NOMEM;
+    return verdict == ROLLS_NEWER ? 0 : ERR_MISMATCH;
+}
+
+static int sign_and_take(struct rolls *r, const struct revocations *list, const struct identity *me)
+{
+    size_t len = REVOCATIONS_LEN(list->count);
+    uint8_t *bytes = malloc(len);
+    if (!bytes)
+        return ERR_NOMEM;
+    int err = revocations_sign(list, me, bytes, len);
+    if (!err)
+        err = from_verdict(rolls_take(r, LIST_REVOCATIONS, (struct slice){bytes, len}));
+    free(bytes);
+    return err;
+}
+
+int rolls_revoke(struct rolls *r, const struct identity *me, const struct node_id *id)
+{
+    static const struct held none;
+    const struct signer *s = find(r, identity_id(me));
+    const struct held *h = s ? &s->lists[LIST_REVOCATIONS] : &none;
+    if (!s)
+        return ERR_NOT_FOUND;
+    if (id && revocations_has(&s->revoked, id))
+        return ERR_EXISTS;
+    if (h->number == UINT64_MAX || (id && s->revoked.count == REVOCATIONS_MAX))
+        return ERR_SPACE;
+    struct node_id *ids = calloc(s->revoked.count + 1, sizeof(*ids));
+    if (!ids)
+        return ERR_NOMEM;
+    if (s->revoked.count)
+        memcpy(ids, s->revoked.ids, s->revoked.count * sizeof(*ids));
+    struct revocations list = {r->signers[0].cert.id, s->cert.id, h->number + 1, r->now_s, ids,
+                               s->revoked.count};
+    list.count += id && insert(ids, list.count, id);
+    int err = sign_and_take(r, &list, me);
+    free(ids);
+    return err;
+}
+
+int rolls_publish(struct rolls *r, const struct identity *me, const struct roster_member *members,
+                  size_t count)
+{
+    const struct signer *s = find(r, identity_id(me));
+    if (!s || s == &r->signers[0])
+        return ERR_NOT_FOUND;
+    uint64_t number = s->lists[LIST_ROSTER].number;
+    if (number == UINT64_MAX)
+        return ERR_SPACE;
+    const struct roster head = {r->signers[0].cert.id, s->cert.id, number + 1, r->now_s, count};
+    uint8_t *bytes = malloc(ROSTER_LEN_MAX);
+    size_t len;
+    if (!bytes)
+        return ERR_NOMEM;
+    int err = roster_sign(&head, members, me, bytes, ROSTER_LEN_MAX, &len);
+    if (!err)
+        err = from_verdict(rolls_take(r, LIST_ROSTER, (struct slice){bytes, len}));
+    free(bytes);
+    return err;
+}
