@@ -86,6 +86,7 @@ struct sim_node {
     uint64_t features_off;      /* of its next start */
     bool full_mesh;             /* likewise … */
     struct membership *network; /* … of which it is a member; its own; NULL: of none */
+    struct rolls *rolls;        /* likewise; the test's */
     uint64_t control_idle_us, quiet_us;
     struct slot_set stale; /* what is to be made anew of … */
     /* … what the forwarding table would hold */

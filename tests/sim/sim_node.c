@@ -59,6 +59,7 @@ static void start(struct sim_node *n, bool is_public, uint64_t ratchet_us, uint6
                                        .carriers = n->carriers,
                                        .aead = n->aead,
                                        .sides = SIDES_MAX,
+                                       .rolls = n->rolls,
                                        .desk = n->desk,
                                        .features_off = n->features_off,
                                        .control_idle_us = n->control_idle_us,

@@ -10,6 +10,7 @@
 #include "proto/mesh/mesh_members.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_relay.h"
+#include "proto/mesh/mesh_rolls.h"
 #include "proto/mesh/mesh_scope.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_timers.h"
@@ -64,6 +65,8 @@ int mesh_new(const struct mesh_config *config, struct mesh **out)
         err = crowd_new(MESH_HALF_OPEN_MAX, MESH_HALF_OPEN_PER_HOST_MAX, random, &m->half_open_crowd);
     if (!err)
         err = fragment_table_new(CONTROL_FRAGMENT_SLOTS, &m->fragments);
+    if (!err)
+        err = mesh_rolls_init(m);
     if (err) {
         mesh_free(m);
         return err;
@@ -97,6 +100,7 @@ void mesh_free(struct mesh *m)
         if (p)
             peer_free(p);
     }
+    mesh_rolls_fini(m);
     mesh_gossip_fini(m);
     fragment_table_free(m->fragments);
     crowd_free(m->half_open_crowd);

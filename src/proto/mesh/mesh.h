@@ -36,6 +36,7 @@ struct membership;
 struct mesh;
 struct punch_seen;
 struct relay_desk;
+struct rolls;
 
 /* Whether an address and port that others name may be dialled and probed: false for one that leads through the tunnel, to
  * ourselves or to everybody. What a person gave is not asked for. Pure: it changes nothing and calls nobody. */
@@ -75,6 +76,7 @@ struct mesh_config {
     unsigned
         sides; /* side sockets that may be open at once, SIDES_MAX at most; 0: there are none, and no birthdays */
     struct membership *network; /* whose members need no list; borrowed; NULL: there is none */
+    struct rolls *rolls;        /* what its signers have said; borrowed, by it, too; NULL: nothing is known */
     struct relay_desk *desk;    /* we relay for our peers by it; borrowed; NULL: we do not */
     struct mesh_filter filter;
     struct mesh_floods floods;
@@ -129,6 +131,9 @@ int mesh_enroll(struct mesh *m, const struct node_id *id) must_check;
 void mesh_unenroll(struct mesh *m, const struct node_id *id, uint64_t now_us);
 /* Whose certificate is none any more by now, since its key or its issuer's was shut out, loses its session. */
 void mesh_judge_members(struct mesh *m, uint64_t now_us);
+/* The rolls may have changed: whoever they shut out loses its session, members come and go, and peers are told what we hold. What
+ * peers bring goes into them by itself. */
+void mesh_on_rolls(struct mesh *m, uint64_t now_us);
 
 /* Control addresses (TCP) of a wanted peer that a person gave, once resolved. */
 void mesh_set_given_addresses(struct mesh *m, const struct node_id *id, const struct addr *list,

@@ -12,6 +12,7 @@
 #include "proto/mesh/mesh_reach.h"
 #include "proto/mesh/mesh_relay_nodes.h"
 #include "proto/mesh/mesh_relay_serve.h"
+#include "proto/mesh/mesh_rolls.h"
 #include "proto/mesh/mesh_sealed.h"
 #include "proto/mesh/mesh_session.h"
 #include "proto/mesh/mesh_standby.h"
@@ -279,7 +280,7 @@ static enum drop take_message(struct mesh *m, const struct mesh_receiver *r, con
     case MESSAGE_LISTS:
     case MESSAGE_LIST_ASK:
     case MESSAGE_LIST_PART:
-        return DROP_INNER; /* nobody was told that we know them */
+        return mesh_on_list(m, r->link, message, now_us);
     }
     return DROP_INNER;
 }

@@ -19,6 +19,7 @@
 #include "proto/mesh/mesh_punch.h"
 #include "proto/mesh/mesh_reach.h"
 #include "proto/mesh/mesh_relay.h"
+#include "proto/mesh/mesh_rolls.h"
 #include "proto/mesh/mesh_state.h"
 #include "proto/mesh/mesh_uplink.h"
 #include <stdio.h>
@@ -129,7 +130,7 @@ static void greet(struct mesh *m, struct link *l)
 bool mesh_on_identified(struct mesh *m, struct link *l, uint64_t now_us)
 {
     bool opener = link_is_opener(l);
-    if (!opener && !may_be_heard(m, l))
+    if (mesh_refuses_revoked(m, l) || (!opener && !may_be_heard(m, l)))
         return false;
     if (mesh_begin_entry(m, l, mesh_find_peer(m, link_peer_id(l)))) {
         link_on_closed(l, "out of memory");
@@ -260,6 +261,7 @@ void mesh_on_live(struct mesh *m, struct link *l, uint64_t now_us)
     mesh_publish(m, p);
     tell_handshake(m, p, first, unheard);
     mesh_update_reach(m, p, now_us);
+    mesh_rolls_on_open(m, p, now_us);
     mesh_gossip_on_moved(m, p, now_us); /* of a peer that stays connected, too, the record is renewed */
     mesh_poll_paths(m, p, now_us);
 }

@@ -11,6 +11,7 @@
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_reach.h"
 #include "proto/mesh/mesh_relay.h"
+#include "proto/mesh/mesh_rolls.h"
 #include "proto/mesh/mesh_session.h"
 #include "proto/mesh/mesh_side.h"
 #include "proto/mesh/mesh_state.h"
@@ -97,6 +98,7 @@ void mesh_lose(struct mesh *m, struct peer *p, struct link *l, const char *why, 
         return;
     mesh_end_birthday(m, p);
     mesh_end_side(m, p);
+    mesh_rolls_on_lost(m, p);
     mesh_update_reach(m, p, now_us);
     if (why)
         mesh_note(m, MESH_NOTICE_LOST, p, why);

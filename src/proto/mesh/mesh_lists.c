@@ -7,6 +7,7 @@
 #include "proto/mesh/mesh_members.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
+#include "proto/mesh/mesh_rolls.h"
 #include "proto/mesh/mesh_state.h"
 
 static int get_peer(struct mesh *m, const struct node_id *id, struct peer **out)
@@ -19,7 +20,7 @@ static int get_peer(struct mesh *m, const struct node_id *id, struct peer **out)
 
 bool mesh_admits(const struct mesh *m, const struct peer *p)
 {
-    if (p && p->barred)
+    if (p && (p->barred || mesh_is_revoked(m, &p->id)))
         return false;
     return m->config.is_public || (p && (p->wanted || p->allowed) && !p->enrolled);
 }
@@ -70,6 +71,13 @@ int mesh_disconnect(struct mesh *m, const struct node_id *id, uint64_t now_us)
     mesh_end_peer(m, p, BYE_DISCONNECTED, "disconnected on request", now_us);
     mesh_tick(m, now_us);
     return 0;
+}
+
+void mesh_shut_out(struct mesh *m, struct peer *p, const char *why, uint64_t now_us)
+{
+    mesh_leave_alone(m, p);
+    mesh_touch(m, p);
+    mesh_end_peer(m, p, BYE_DISALLOWED, why, now_us);
 }
 
 static void end_unless_admitted(struct mesh *m, struct peer *p, uint64_t now_us)

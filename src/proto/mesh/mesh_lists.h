@@ -3,6 +3,7 @@
 /* Whom we admit. */
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct mesh;
 struct peer;
@@ -12,3 +13,6 @@ bool mesh_admits(const struct mesh *m, const struct peer *p);
 
 /* Nobody dials p any more, nor asks for its addresses. */
 void mesh_leave_alone(struct mesh *m, struct peer *p);
+
+/* p is dialled no more, and its session ends: why, as people are told. */
+void mesh_shut_out(struct mesh *m, struct peer *p, const char *why, uint64_t now_us);

@@ -9,6 +9,7 @@
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_punch.h"
 #include "proto/mesh/mesh_relay.h"
+#include "proto/mesh/mesh_rolls.h"
 #include "proto/mesh/mesh_scope.h"
 #include "proto/mesh/mesh_side.h"
 #include "proto/mesh/mesh_state.h"
@@ -59,6 +60,7 @@ void mesh_forget_peer(struct mesh *m, struct peer *p)
     mesh_end_side(m, p);
     mesh_drop_relays(m, p);
     mesh_gossip_forget(m, p);
+    mesh_rolls_on_lost(m, p);
     outputs_give_back(&m->outputs, p->promised);
     heap_remove(&m->due, &p->due);
     peer_index_remove(&m->by_id, p);

@@ -90,6 +90,7 @@ void mesh_update_reach(struct mesh *m, struct peer *p, uint64_t now_us)
     case REACH_NEWS_REOPEN:
         tell_open(m, p, silence_us);
         mesh_gossip_on_open(m, p, now_us);
+        mesh_rolls_on_open(m, p, now_us);
         break;
     case REACH_NEWS_DARK:
         tell_dark(m, p);

@@ -15,6 +15,7 @@
 #include "proto/admission/lobby.h"
 #include "proto/mesh/mesh.h"
 #include "proto/mesh/mesh_gossip.h"
+#include "proto/mesh/mesh_rolls.h"
 #include "proto/peer/dial_turns.h"
 #include "proto/peer/peer.h"
 #include "proto/peer/peer_index.h"
@@ -121,6 +122,7 @@ struct mesh {
     uint64_t member_came_us;        /* … and when one that was apart last dialled us */
     uint64_t expired_us;            /* when we last looked for channels of ours that nobody uses */
     struct mesh_gossip gossip;      /* records that are passed on */
+    struct mesh_rolls rolls;        /* … and a network's lists */
     uint64_t last_conn;
     uint64_t ticked_us;               /* when mesh_tick last ran */
     struct fragment_table *fragments; /* of CONTROL datagrams */

@@ -6,6 +6,7 @@
  *   announcement       our new candidates, to a few peers at a time (mesh_announce.c)
  *   expiry             channels of ours that nobody uses, where we relay (mesh_relay_serve.c)
  *   gossip             the next question for records (mesh_gossip.c)
+ *   lists              peers to be told which we hold; a question that has no answer yet (mesh_rolls.c)
  *   members            the next turn of one that is to be dialled (mesh_members.c)
  * Timers of a peer, of which the heap holds the earliest:
  *   its links          a handshake or a drain that has taken too long; the ratchet (proto/link/keychain.h)
@@ -41,6 +42,7 @@
 #include "proto/mesh/mesh_relay.h"
 #include "proto/mesh/mesh_relay_nodes.h"
 #include "proto/mesh/mesh_relay_serve.h"
+#include "proto/mesh/mesh_rolls.h"
 #include "proto/mesh/mesh_session.h"
 #include "proto/mesh/mesh_side.h"
 #include "proto/mesh/mesh_state.h"
@@ -178,6 +180,7 @@ void mesh_tick(struct mesh *m, uint64_t now_us)
     m->ticked_us = now_us;
     mesh_announce(m, now_us);
     mesh_gossip_tick(m, now_us);
+    mesh_rolls_tick(m, now_us);
     mesh_tick_accepted(m, now_us);
     mesh_expire_channels(m, now_us);
     mesh_tick_members(m, now_us);
@@ -193,6 +196,7 @@ uint64_t mesh_next_deadline(struct mesh *m, uint64_t now_us)
     uint64_t at = earlier(mesh_accepted_deadline(m, now_us), mesh_announcement_due(m));
     at = earlier(at, mesh_expiry_due(m));
     at = earlier(at, mesh_gossip_due(m));
+    at = earlier(at, mesh_rolls_due(m));
     at = earlier(at, dial_turns_deadline(&m->turns));
     at = earlier(at, p ? p->due.at_us : TIME_NEVER);
     return m->behind ? at : later(at, m->ticked_us + TICK_MIN_US);

@@ -11,6 +11,7 @@ static const struct bucket_rate rates[ALLOWANCE_COUNT] = {
     [ALLOWANCE_MESSAGE] = {USEC_PER_SEC / 4, 64},    [ALLOWANCE_KILOBYTE] = {USEC_PER_SEC / 8, 128},
     [ALLOWANCE_CONNECTION] = {USEC_PER_SEC / 2, 16}, [ALLOWANCE_STREAM] = {2 * USEC_PER_SEC, 8},
     [ALLOWANCE_RELAY] = {USEC_PER_SEC / 20, 128},    [ALLOWANCE_RECORD] = {USEC_PER_SEC / 4, 3},
+    [ALLOWANCE_LIST] = {USEC_PER_SEC / 20, 32},
 };
 
 bool allowance_take(struct allowance *a, enum allowance_kind kind, unsigned cost, uint64_t now_us)

@@ -14,6 +14,7 @@ enum allowance_kind {
     ALLOWANCE_STREAM,     /* over its session, before any handshake; over it: reset */
     ALLOWANCE_RELAY,      /* a question for a relay, or for a channel; over it: dropped */
     ALLOWANCE_RECORD,     /* that we pass on to it; over it: it has to ask again */
+    ALLOWANCE_LIST,       /* a question for a part of a list; over it: dropped */
     ALLOWANCE_COUNT
 };
 

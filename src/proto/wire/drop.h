@@ -44,7 +44,7 @@ enum drop {
     DROP_CARRIER, /* a probe by a carrier that is not used, under another peer's id, or by no trunk of its peer's */
     DROP_RELAY, /* in an envelope that is not from a relay and channel that we bound, or in a second one */
     DROP_RELAY_RATE, /* of a pair that we relay for: over its share, its source's rate or that of all */
-    DROP_RECORD,     /* a record that was not asked for, or that does not verify */
+    DROP_RECORD,     /* a record, or a part of a list, that was not asked for or does not verify */
     DROP_BEACON,     /* of the local network, and none of a peer of ours, or an old one (PROTOCOL §20) */
     DROP_ASLEEP,     /* from the device, to everybody: a peer whose paths sleep is to be woken for it first */
     DROP_COUNT

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A network's lists among its nodes: members meet by the roster, and whoever is revoked is shut out by all. docs/PROTOCOL.md §27. */
+
+#include "base/clock.h"
+#include "founded.h"
+#include "proto/network/rolls.h"
+#include "sim.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define SECOND USEC_PER_SEC
+#define NODES  10
+
+static const struct sim_weather fair = {.delay_us = 20000};
+static const struct sim_weather stormy = {
+    .delay_us = 20000, .jitter_us = 10000, .loss = 0.05, .duplicate = 0.05};
+
+/* Node 0 is the issuer's; all others know it, and nobody else. */
+struct network {
+    struct sim *sim;
+    struct founded net;
+    const struct identity *issuer;
+    struct sim_node *nodes[NODES];
+    struct roster_member members[NODES];
+};
+
+static int compare_members(const void *a, const void *b)
+{
+    return id_compare(&((const struct roster_member *)a)->id, &((const struct roster_member *)b)->id);
+}
+
+static void enter_in_roster(struct network *t, unsigned i)
+{
+    struct roster_member *m = &t->members[i];
+    *m = (struct roster_member){
+        .id = *identity_id(t->nodes[i]->identity), .since = FOUNDED_NOW, .not_after = FOUNDED_NOW + 86400};
+    snprintf(m->name, sizeof(m->name), "node-%u", i);
+}
+
+static void publish(struct network *t)
+{
+    struct roster_member sorted[NODES];
+    memcpy(sorted, t->members, sizeof(sorted));
+    qsort(sorted, NODES, sizeof(*sorted), compare_members);
+    assert_int_equal(rolls_publish(t->nodes[0]->rolls, t->issuer, sorted, NODES), 0);
+    mesh_on_rolls(t->nodes[0]->mesh, sim_now(t->sim));
+    sim_do_outputs(t->nodes[0]);
+}
+
+static struct rolls *new_rolls(const struct network *t)
+{
+    struct rolls *r;
+    assert_int_equal(rolls_new(&t->net.ca_cert.cert, &r), 0);
+    rolls_on_time(r, FOUNDED_NOW);
+    return r;
+}
+
+static void start(struct network *t, unsigned i)
+{
+    struct sim_node *n = t->nodes[i];
+    sim_sign(n, 1000 + sim_now(t->sim) / SECOND);
+    mesh_on_rolls(n->mesh, sim_now(t->sim));
+    sim_do_outputs(n);
+    if (i > 0)
+        sim_connect(n, t->nodes[0], NULL);
+}
+
+static void make_network(struct network *t, const struct sim_weather *weather)
+{
+    *t = (struct network){.sim = sim_new(27, weather)};
+    founded_open(&t->net, "lab");
+    t->issuer = t->net.issuers[0];
+    for (unsigned i = 0; i < NODES; i++) {
+        struct sim_node *n = t->nodes[i] = sim_add(t->sim, false, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+        struct founding_cert c = founded_cert(&t->net, n, 0);
+        n->full_mesh = true;
+        n->rolls = new_rolls(t);
+        founded_join(&t->net, n, 0, &c);
+        enter_in_roster(t, i);
+    }
+    publish(t);
+    for (unsigned i = 0; i < NODES; i++)
+        start(t, i);
+}
+
+static void free_network(struct network *t)
+{
+    struct rolls *rolls[NODES];
+    for (unsigned i = 0; i < NODES; i++)
+        rolls[i] = t->nodes[i]->rolls;
+    sim_free(t->sim);
+    for (unsigned i = 0; i < NODES; i++)
+        rolls_free(rolls[i]);
+    founded_close(&t->net);
+}
+
+static unsigned connected_to(const struct network *t, unsigned i)
+{
+    unsigned count = 0;
+    for (unsigned j = 0; j < NODES; j++)
+        count += j != i && sim_connected(t->nodes[j], t->nodes[i]);
+    return count;
+}
+
+static void assert_all_connected(const struct network *t)
+{
+    for (unsigned i = 0; i < NODES; i++)
+        assert_int_equal(connected_to(t, i), NODES - 1);
+}
+
+static void revoke(struct network *t, unsigned i)
+{
+    assert_int_equal(rolls_revoke(t->nodes[0]->rolls, t->issuer, identity_id(t->nodes[i]->identity)), 0);
+    mesh_on_rolls(t->nodes[0]->mesh, sim_now(t->sim));
+    sim_do_outputs(t->nodes[0]);
+}
+
+/* Nobody told them of each other but the issuer. */
+static void members_meet_by_the_roster_alone(void **state)
+{
+    (void)state;
+    struct network t;
+    make_network(&t, &fair);
+    sim_run(t.sim, 30 * SECOND, NULL, NULL);
+    assert_all_connected(&t);
+    for (unsigned i = 0; i < NODES; i++)
+        assert_non_null(rolls_find_name(t.nodes[i]->rolls, "node-7"));
+    free_network(&t);
+}
+
+static void who_is_revoked_loses_every_session_within_seconds(void **state)
+{
+    (void)state;
+    static const struct sim_weather *const weathers[] = {&fair, &stormy};
+    for (unsigned w = 0; w < 2; w++) {
+        struct network t;
+        make_network(&t, weathers[w]);
+        sim_run(t.sim, 60 * SECOND, NULL, NULL);
+        assert_all_connected(&t);
+        revoke(&t, 9);
+        sim_run(t.sim, 5 * SECOND, NULL, NULL);
+        assert_int_equal(connected_to(&t, 9), 0);
+        for (unsigned i = 0; i < 9; i++)
+            assert_int_equal(connected_to(&t, i), NODES - 2);
+        sim_run(t.sim, 120 * SECOND, NULL, NULL);
+        assert_int_equal(connected_to(&t, 9), 0);
+        free_network(&t);
+    }
+}
+
+/* It has the issuer's address, and the others' from before. */
+static void who_is_revoked_is_refused_by_those_who_were_off(void **state)
+{
+    (void)state;
+    struct network t;
+    make_network(&t, &fair);
+    sim_run(t.sim, 30 * SECOND, NULL, NULL);
+    sim_kill(t.nodes[8]);
+    revoke(&t, 9);
+    sim_run(t.sim, 5 * SECOND, NULL, NULL);
+    sim_restart(t.nodes[8]);
+    start(&t, 8);
+    sim_connect(t.nodes[9], t.nodes[8], NULL);
+    sim_run(t.sim, 20 * SECOND, NULL, NULL);
+    assert_true(sim_connected(t.nodes[8], t.nodes[0]));
+    assert_true(rolls_revoked(t.nodes[8]->rolls, identity_id(t.nodes[9]->identity)));
+    assert_int_equal(connected_to(&t, 9), 0);
+    assert_true(t.nodes[8]->notes[MESH_NOTICE_REFUSED] > 0);
+    free_network(&t);
+}
+
+/* A node that comes back with an old list, and says that it is the newest there is. */
+static void old_list_takes_no_revocation_back(void **state)
+{
+    (void)state;
+    struct network t;
+    make_network(&t, &fair);
+    assert_int_equal(rolls_revoke(t.nodes[0]->rolls, t.issuer, NULL), 0);
+    sim_run(t.sim, 30 * SECOND, NULL, NULL);
+    struct rolls *old = new_rolls(&t), *fresh = t.nodes[8]->rolls;
+    for (unsigned kind = LIST_ISSUER; kind >= LIST_REVOCATIONS; kind--)
+        assert_int_equal(rolls_take(old, kind, rolls_bytes(fresh, kind, identity_id(t.issuer))), ROLLS_NEWER);
+    revoke(&t, 9);
+    sim_run(t.sim, 5 * SECOND, NULL, NULL);
+    sim_kill(t.nodes[8]);
+    t.nodes[8]->rolls = old;
+    sim_restart(t.nodes[8]);
+    rolls_free(fresh);
+    start(&t, 8);
+    sim_run(t.sim, 5 * SECOND, NULL, NULL);
+    const struct message lie = {
+        .type = MESSAGE_LISTS,
+        .lists = {1, {{LIST_REVOCATIONS, *identity_id(t.issuer), UINT64_MAX, FOUNDED_NOW + 86400}}}};
+    sim_say(t.nodes[8], t.nodes[0], &lie);
+    sim_run(t.sim, 60 * SECOND, NULL, NULL);
+    for (unsigned i = 0; i < 9; i++)
+        assert_true(rolls_revoked(t.nodes[i]->rolls, identity_id(t.nodes[9]->identity)));
+    assert_true(t.nodes[0]->drops[DROP_RECORD] > 0);
+    assert_true(sim_connected(t.nodes[0], t.nodes[8]));
+    free_network(&t);
+}
+
+static void what_is_asked_without_end_is_answered_within_bounds(void **state)
+{
+    (void)state;
+    struct network t;
+    make_network(&t, &fair);
+    sim_run(t.sim, 30 * SECOND, NULL, NULL);
+    const struct message ask = {.type = MESSAGE_LIST_ASK,
+                                .part = {.kind = LIST_ROSTER, .signer = *identity_id(t.issuer)}};
+    uint64_t before = t.nodes[0]->datagrams;
+    for (unsigned i = 0; i < 150; i++)
+        sim_say(t.nodes[1], t.nodes[0], &ask);
+    sim_run(t.sim, SECOND, NULL, NULL);
+    assert_in_range(t.nodes[0]->datagrams - before, 32, 60 * 4);
+    assert_true(t.nodes[0]->drops[DROP_CONTROL_RATE] > 0);
+    free_network(&t);
+}
+
+static void who_leaves_the_roster_is_dialled_no_more(void **state)
+{
+    (void)state;
+    struct network t;
+    make_network(&t, &fair);
+    struct mesh_peer peer;
+    sim_run(t.sim, 30 * SECOND, NULL, NULL);
+    enter_in_roster(&t, 9);
+    t.members[9].not_after = FOUNDED_NOW - 1;
+    publish(&t);
+    sim_kill(t.nodes[9]);
+    sim_run(t.sim, 120 * SECOND, NULL, NULL);
+    for (unsigned i = 0; i < 9; i++)
+        assert_false(sim_peer(t.nodes[i], t.nodes[9], &peer) && peer.state == MESH_PEER_CONNECTING);
+    free_network(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(members_meet_by_the_roster_alone),
+        cmocka_unit_test(who_is_revoked_loses_every_session_within_seconds),
+        cmocka_unit_test(who_is_revoked_is_refused_by_those_who_were_off),
+        cmocka_unit_test(old_list_takes_no_revocation_back),
+        cmocka_unit_test(what_is_asked_without_end_is_answered_within_bounds),
+        cmocka_unit_test(who_leaves_the_roster_is_dialled_no_more),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
