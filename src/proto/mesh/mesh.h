@@ -134,6 +134,8 @@ void mesh_judge_members(struct mesh *m, uint64_t now_us);
 /* The rolls may have changed: whoever they shut out loses its session, members come and go, and peers are told what we hold. What
  * peers bring goes into them by itself. */
 void mesh_on_rolls(struct mesh *m, uint64_t now_us);
+/* As mesh_config.rolls, of a node that has become a member since. Once. ERR_NOMEM. */
+int mesh_set_rolls(struct mesh *m, struct rolls *rolls, uint64_t now_us) must_check;
 
 /* Control addresses (TCP) of a wanted peer that a person gave, once resolved. */
 void mesh_set_given_addresses(struct mesh *m, const struct node_id *id, const struct addr *list,

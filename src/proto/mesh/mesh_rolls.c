@@ -35,16 +35,32 @@ static bool has_revoked(const void *context, const struct node_id *key, enum cer
 }
 
 /* Our own issuer's certificate is what we bring to those that do not know it. */
-int mesh_rolls_init(struct mesh *m)
+static int begin(struct mesh *m)
 {
     struct membership *ms = m->config.network;
-    m->rolls.at_us = TIME_NEVER;
     if (!m->config.rolls || !ms)
         return 0;
     membership_set_revoked(ms, &(struct membership_revoked){has_revoked, m->config.rolls});
     if (rolls_take(m->config.rolls, LIST_ISSUER, membership_bytes(ms, MEMBERSHIP_ISSUER)) == ROLLS_NO_MEMORY)
         return ERR_NOMEM;
     return exchange_new(m->config.rolls, &m->rolls.exchange);
+}
+
+int mesh_rolls_init(struct mesh *m)
+{
+    m->rolls.at_us = TIME_NEVER;
+    return begin(m);
+}
+
+int mesh_set_rolls(struct mesh *m, struct rolls *rolls, uint64_t now_us)
+{
+    m->config.rolls = rolls;
+    int err = begin(m);
+    if (err)
+        m->config.rolls = NULL;
+    else
+        mesh_on_rolls(m, now_us);
+    return err;
 }
 
 void mesh_rolls_fini(struct mesh *m)

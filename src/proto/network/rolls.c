@@ -323,6 +323,16 @@ uint64_t rolls_number(const struct rolls *r, enum list_kind kind, const struct n
     return held(r, kind, signer)->number;
 }
 
+uint64_t rolls_time(const struct rolls *r, enum list_kind kind, const struct node_id *signer)
+{
+    return held(r, kind, signer)->time;
+}
+
+bool rolls_is_ca(const struct rolls *r, const struct node_id *signer)
+{
+    return place_of(r, signer) == 0;
+}
+
 bool rolls_wants(const struct rolls *r, const struct message_list *l)
 {
     const struct signer *s = find_const(r, &l->signer);

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/network/registry.h"
+
+#include "base/log.h"
+#include "node/network/list_files.h"
+#include "node/network/signing.h"
+#include "proto/mesh/mesh.h"
+#include "proto/network/membership.h"
+#include "proto/network/rolls.h"
+#include <stdlib.h>
+
+struct registry {
+    struct registry_config config;
+    struct rolls *rolls;
+    struct list_files *files;
+    struct signing signing;
+};
+
+static int take_own_certificate(const struct registry *r)
+{
+    if (!r->config.own_issuer.len)
+        return 0;
+    switch (rolls_take(r->rolls, LIST_ISSUER, r->config.own_issuer)) {
+    case ROLLS_NEWER:
+    case ROLLS_SAME:
+    case ROLLS_OLDER:
+        return 0;
+    case ROLLS_NO_MEMORY:
+        return ERR_NOMEM;
+    case ROLLS_STRANGER:
+        log_warn("this node is an issuer no more: the network's CA has revoked it");
+        return 0;
+    case ROLLS_FULL:
+    case ROLLS_CONTRARY:
+    case ROLLS_FALSE:
+        break;
+    }
+    log_warn("this node's certificate as an issuer does not hold: it signs nothing");
+    return 0;
+}
+
+static int open_all(struct registry *r, uint64_t now_us)
+{
+    const struct registry_config *c = &r->config;
+    int err = rolls_new(membership_ca(c->membership), &r->rolls);
+    if (err)
+        return err;
+    rolls_on_time(r->rolls, membership_now(c->membership, now_us));
+    const struct list_files_config files = {c->loop, r->rolls, c->keydir};
+    err = list_files_open(&files, &r->files);
+    return err ? err : take_own_certificate(r);
+}
+
+int registry_open(const struct registry_config *config, uint64_t now_us, struct registry **out)
+{
+    struct registry *r = calloc(1, sizeof(*r));
+    if (!r)
+        return ERR_NOMEM;
+    r->config = *config;
+    int err = open_all(r, now_us);
+    if (err) {
+        registry_close(r);
+        return err;
+    }
+    r->signing = (struct signing){.rolls = r->rolls, .me = config->me};
+    *out = r;
+    return 0;
+}
+
+void registry_close(struct registry *r)
+{
+    if (!r)
+        return;
+    list_files_close(r->files);
+    rolls_free(r->rolls);
+    free(r);
+}
+
+struct rolls *registry_rolls(const struct registry *r)
+{
+    return r->rolls;
+}
+
+const char *registry_folder(const struct registry *r)
+{
+    return list_files_folder(r->files);
+}
+
+void registry_tick(struct registry *r, struct mesh *m, uint64_t now_us)
+{
+    signing_tick(&r->signing, membership_now(r->config.membership, now_us));
+    mesh_on_rolls(m, now_us);
+    list_files_save(r->files, now_us);
+}
+
+int registry_revoke(struct registry *r, struct mesh *m, const struct node_id *id, uint64_t now_us)
+{
+    int err = rolls_revoke(r->rolls, r->config.me, id);
+    if (!err)
+        registry_tick(r, m, now_us);
+    return err;
+}
