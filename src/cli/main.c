@@ -38,9 +38,11 @@ enum user {
     JOIN = 1 << 15,
     RELOAD = 1 << 16,
     SET = 1 << 17, /* takes none */
+    MEMBERS = 1 << 18,
+    REVOKE = 1 << 19,
 };
-#define LISTS    (STATUS | PEERS | FDB)
-#define CHANGES  (ALLOW | DISALLOW | CONNECT | DISCONNECT)
+#define LISTS    (STATUS | PEERS | FDB | MEMBERS)
+#define CHANGES  (ALLOW | DISALLOW | CONNECT | DISCONNECT | REVOKE)
 #define NETWORKS (UP | DOWN | LEAVE | JOIN)
 
 struct verb {
@@ -57,12 +59,14 @@ static const struct verb verbs[] = {
     {LEAVE, "leave", "NAME", "stop it and remove all of the network that is here", cmd_leave},
     {STATUS, "status", NULL, "every node that runs here, its peers, traffic and drops", cmd_status},
     {PEERS, "peers", NULL, "a table of the peers: path, MTU, RTT, loss, ages, suite", cmd_peers},
+    {MEMBERS, "members", NULL, "who is in the network, until when, and whether it is there", cmd_members},
     {FDB, "fdb", NULL, "which MAC address is behind which peer", cmd_fdb},
     {PING, "ping", "PEER", "probe a peer, by name, id prefix or overlay address", cmd_ping},
     {ALLOW, "allow", "ID...", "admit these nodes, until the node stops", cmd_allow},
     {DISALLOW, "disallow", "ID...", "neither admit nor dial them; their sessions end", cmd_disallow},
     {CONNECT, "connect", "ID[@HOST]...", "dial these nodes and stay connected", cmd_connect},
     {DISCONNECT, "disconnect", "ID...", "dial them no more; their sessions end", cmd_disconnect},
+    {REVOKE, "revoke", "MEMBER...", "shut members out of the network for ever, by name or id", cmd_revoke},
     {NETCHECK, "netcheck", NULL, "how this machine reaches the internet: UDP, NAT", cmd_netcheck},
     {CHECK, "check", "NAME", "whether a node's configuration file can be used", cmd_check},
     {RELOAD, "reload", "NAME", "a node reads its flags and its file again", cmd_reload},

@@ -60,15 +60,27 @@ static void reload(struct commands *c, const json_t *request, struct api_call *c
     reloads_start(c->reloads, call);
 }
 
+static void list_members(struct commands *c, const json_t *request, struct api_call *call)
+{
+    (void)request;
+    rosters_list(&c->rosters, call);
+}
+
+static void revoke_member(struct commands *c, const json_t *request, struct api_call *call)
+{
+    rosters_revoke(&c->rosters, request, call);
+}
+
 static const struct {
     const char *name;
     bool
         reads; /* alone: whoever may only read may ask it. A ping makes traffic, and uses up what the peer grants */
     void (*run)(struct commands *c, const json_t *request, struct api_call *call);
 } commands[] = {
-    {"status", true, tell_status},     {"fdb", true, list_fdb},       {"ping", false, ping},
-    {"allow", false, allow},           {"disallow", false, disallow}, {"connect", false, connect_peer},
-    {"disconnect", false, disconnect}, {"netcheck", false, netcheck}, {"reload", false, reload},
+    {"status", true, tell_status},     {"fdb", true, list_fdb},          {"ping", false, ping},
+    {"allow", false, allow},           {"disallow", false, disallow},    {"connect", false, connect_peer},
+    {"disconnect", false, disconnect}, {"netcheck", false, netcheck},    {"reload", false, reload},
+    {"members", true, list_members},   {"revoke", false, revoke_member},
 };
 
 void commands_handle(void *context, const char *command, const json_t *request, struct api_call *call)

@@ -3,6 +3,7 @@
 /* Which commands the API has, and who may give them. docs/PROTOCOL.md §11, docs/HACKING.md. Control thread. */
 
 #include "node/command/lists.h"
+#include "node/command/rosters.h"
 #include "node/command/status.h"
 
 struct checks;
@@ -14,6 +15,7 @@ struct switch_table;
 struct commands {
     struct status status;
     struct lists lists;
+    struct rosters rosters;
     struct pings *pings;
     struct checks *checks;
     struct reloads *reloads;

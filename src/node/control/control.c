@@ -94,7 +94,12 @@ static bool open_network(struct node *n, struct config *config)
     if (network_open(config, n->identity, &n->network))
         return false;
     snprintf(config->called, sizeof(config->called), "%s", network_me(n->network)->name);
-    return true;
+    const struct registry_config registry = {.loop = &n->loop,
+                                             .keydir = config->keydir,
+                                             .me = n->identity,
+                                             .membership = network_membership(n->network),
+                                             .own_issuer = network_own_issuer(n->network)};
+    return registry_open(&registry, clock_monotonic_us(), &n->registry) == 0;
 }
 
 int control_run(struct config *config)

@@ -122,6 +122,8 @@ static void on_slow(uv_timer_t *timer)
     stun_hosts_tick(&n->stun_hosts, now_us);
     if (n->network)
         network_tick(n->network, now_us);
+    if (n->registry)
+        registry_tick(n->registry, n->mesh, now_us);
     nat_watch_tick(&n->nat_watch, now_us);
     if (n->trunks)
         count_lost(n);

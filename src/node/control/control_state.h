@@ -28,6 +28,7 @@
 #include "node/helper/helpers.h"
 #include "node/helper/name_client.h"
 #include "node/network/network.h"
+#include "node/network/registry.h"
 #include "node/netcheck/nat_watch.h"
 #include "node/netcheck/survey.h"
 #include "node/records/record_cache.h"
@@ -67,7 +68,8 @@ struct node {
     struct relaying relaying;
 
     /* Peers, and how they are reached. */
-    struct network *network; /* NULL without -network */
+    struct network *network;   /* NULL without -network … */
+    struct registry *registry; /* … likewise: what its signers have said */
     struct mesh *mesh;
     unsigned peers_max;   /* as many as there are files to open for */
     struct filter filter; /* the mesh's */

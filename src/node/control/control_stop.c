@@ -27,6 +27,7 @@ void control_stop(struct node *n, int code)
     if (n->opener >= 0)
         close(n->opener);
     nat_watch_close(&n->nat_watch);
+    registry_stop(n->registry);
     records_close(n->records); /* while the mesh has them */
     n->records = NULL;
     name_client_free(n->name_client);
@@ -53,6 +54,7 @@ void control_stop(struct node *n, int code)
     draw_close(n->draw);
     control_loop_run_out(n);
     mesh_free(n->mesh);
+    registry_close(n->registry);
     network_close(n->network);
     tables_fini(&n->tables);
     hosts_fini(&n->hosts);

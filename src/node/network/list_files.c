@@ -146,10 +146,10 @@ static int read_folder(struct list_files *f)
 static int open_folder(struct list_files *f)
 {
     int len = snprintf(f->path, sizeof(f->path), "%s/" LIST_FILES_FOLDER, f->config.keydir);
-    errno = len < (int)sizeof(f->path) ? 0 : ENAMETOOLONG;
-    int err = errno || (mkdir(f->path, S_IRWXU) != 0 && errno != EEXIST) ? ERR_IO : 0;
-    if (!err)
-        err = folder_open(f->path, &f->dir_fd);
+    errno = ENAMETOOLONG;
+    int err = len < (int)sizeof(f->path) ? folder_open(f->path, &f->dir_fd) : ERR_IO;
+    if (err == ERR_NOT_FOUND)
+        err = mkdir(f->path, S_IRWXU) == 0 ? folder_open(f->path, &f->dir_fd) : ERR_IO;
     if (err)
         log_error("cannot keep the network's lists in %s: %s", f->path,
                   err == ERR_IO ? strerror(errno) : err_str(err));
@@ -172,11 +172,6 @@ int list_files_open(const struct list_files_config *config, struct list_files **
     return err;
 }
 
-const char *list_files_folder(const struct list_files *f)
-{
-    return f->path;
-}
-
 /* ---- writing ---- */
 
 static void write_list(uv_work_t *work)
@@ -184,7 +179,7 @@ static void write_list(uv_work_t *work)
     struct list_files *f = work->data;
     char name[FOLDER_NAME_MAX];
     name_file(&f->job.list, name);
-    f->job.err = folder_replace(f->dir_fd, name, OWN_FILE_SHOWN, f->job.bytes, f->job.len);
+    f->job.err = folder_replace(f->dir_fd, name, OWN_FILE_PRIVATE, f->job.bytes, f->job.len);
     f->job.cause = errno;
 }
 

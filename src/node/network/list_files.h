@@ -22,7 +22,6 @@ struct list_files_config {
 /* Opens the folder, which is made if there is none, and takes what is in it into the rolls; what does not hold costs a line. Before
  * the cage. An error was told. */
 int list_files_open(const struct list_files_config *config, struct list_files **out) must_check;
-const char *list_files_folder(const struct list_files *f);
 
 /* Has the pool write what has changed, a list at a time: to be called once a second. What cannot be written is told once, and tried
  * again each minute. NULL is allowed. */

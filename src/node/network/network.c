@@ -18,8 +18,8 @@
 struct network {
     const struct config *config;
     struct membership *ms;
-    int dir; /* KEYDIR */
-    bool issuer;
+    int dir;                       /* KEYDIR */
+    struct network_der own_issuer; /* empty: this node is no issuer */
     char id[ID_TEXT_MAX];
     uint64_t clock_us; /* when the wall clock was looked at */
 };
@@ -84,7 +84,8 @@ static int read_and_judge(struct network *n, const struct identity *me)
     int err = files ? network_files_read(n->dir, n->config->keydir, files) : ERR_NOMEM;
     if (!err)
         err = judge(n, files, me);
-    n->issuer = !err && files->own_issuer.len;
+    if (!err)
+        n->own_issuer = files->own_issuer;
     free(files);
     return err;
 }
@@ -94,7 +95,7 @@ static void say(const struct network *n)
     const struct cert *me = network_me(n);
     enum cert_verdict verdict = membership_own(n->ms, clock_monotonic_us());
     log_info("network %s (%.10s): this node is %s%s", n->config->network, n->id, me->name,
-             n->issuer ? ", an issuer" : "");
+             n->own_issuer.len ? ", an issuer" : "");
     if (verdict != CERT_OK)
         log_warn("network %s: this node's certificate %s: is the clock right?", n->config->network,
                  cert_verdict_str(verdict));
@@ -141,6 +142,11 @@ const struct cert *network_me(const struct network *n)
     return membership_me(n->ms);
 }
 
+struct slice network_own_issuer(const struct network *n)
+{
+    return der_of(&n->own_issuer);
+}
+
 /* The subnet of the network that an address is in. */
 static uint8_t bits_of(const struct cert *ca, const struct addr *a)
 {
@@ -174,7 +180,7 @@ struct network_status network_status(const struct network *n, uint64_t now_us)
                                    .id = n->id,
                                    .state = verdict == CERT_OK ? "member" : "expired",
                                    .text = verdict == CERT_OK ? "" : cert_verdict_str(verdict),
-                                   .issuer = n->issuer,
+                                   .issuer = n->own_issuer.len > 0,
                                    .not_before = me->not_before,
                                    .not_after = me->not_after};
 }

@@ -3,6 +3,7 @@
 /* The network that this node is a member of (-network): its certificates, from KEYDIR. Control thread. docs/PROTOCOL.md §25. */
 
 #include "base/addr.h"
+#include "base/bytes.h"
 #include "base/err.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,6 +23,9 @@ struct membership *network_membership(const struct network *n);
 
 /* This node's certificate. Borrowed until it is renewed. */
 const struct cert *network_me(const struct network *n);
+
+/* Its certificate as an issuer; empty: it is none. Borrowed. */
+struct slice network_own_issuer(const struct network *n);
 
 /* Its addresses in the network, each with its subnet. Returns how many there are, at most CERT_ADDRESSES_MAX. */
 unsigned network_addresses(const struct network *n, struct addr_prefix *out);

@@ -67,11 +67,19 @@ int registry_open(const struct registry_config *config, uint64_t now_us, struct 
     return 0;
 }
 
-void registry_close(struct registry *r)
+void registry_stop(struct registry *r)
 {
     if (!r)
         return;
     list_files_close(r->files);
+    r->files = NULL;
+}
+
+void registry_close(struct registry *r)
+{
+    if (!r)
+        return;
+    registry_stop(r);
     rolls_free(r->rolls);
     free(r);
 }
@@ -81,9 +89,9 @@ struct rolls *registry_rolls(const struct registry *r)
     return r->rolls;
 }
 
-const char *registry_folder(const struct registry *r)
+bool registry_signs(const struct registry *r)
 {
-    return list_files_folder(r->files);
+    return rolls_issuer(r->rolls, identity_id(r->config.me)) != NULL;
 }
 
 void registry_tick(struct registry *r, struct mesh *m, uint64_t now_us)

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -25,17 +26,17 @@ struct registry_config {
 
 /* Reads what is on disk. All is borrowed until registry_close, but for keydir and own_issuer. Before the cage. An error was told. */
 int registry_open(const struct registry_config *config, uint64_t now_us, struct registry **out) must_check;
-/* Once the mesh is gone, and its membership is still there. NULL is allowed. */
+/* While the loop still runs: nothing is written any more. Then, once the mesh is gone, close it. NULL is allowed. */
+void registry_stop(struct registry *r);
 void registry_close(struct registry *r);
 
 /* For the mesh. */
 struct rolls *registry_rolls(const struct registry *r);
-/* Where the lists lie. */
-const char *registry_folder(const struct registry *r);
 
 /* Once a second: what is due is signed, what has changed is acted upon and written. */
 void registry_tick(struct registry *r, struct mesh *m, uint64_t now_us);
 
+/* Whether we may sign. */
+bool registry_signs(const struct registry *r);
 /* As an issuer: id is shut out from now on. Errors as rolls_revoke. */
-int registry_revoke(struct registry *r, struct mesh *m, const struct node_id *id,
-                    uint64_t now_us) must_check;
+int registry_revoke(struct registry *r, struct mesh *m, const struct node_id *id, uint64_t now_us) must_check;

@@ -326,6 +326,8 @@ bool mesh_connected(const struct mesh *m, const struct node_id *id);
 /* Who is in slot, without a walk over the peers; false when nobody is. *name is borrowed; empty while unknown. */
 bool mesh_peer_name(const struct mesh *m, uint32_t slot, struct node_id *id, const char **name);
 
+/* One of them; false: there is none with that id. */
+bool mesh_view_peer(const struct mesh *m, const struct node_id *id, struct mesh_peer *out);
 /* Calls visit for each peer. */
 void mesh_peers(const struct mesh *m, void (*visit)(void *context, const struct mesh_peer *peer),
                 void *context);

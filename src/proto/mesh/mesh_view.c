@@ -142,38 +142,56 @@ bool mesh_peer_name(const struct mesh *m, uint32_t slot, struct node_id *id, con
     return true;
 }
 
+static void view_totals(const struct peer *p, struct mesh_peer *out)
+{
+    struct peer_totals totals;
+    peer_totals(p, &totals);
+    out->rx_bytes = totals.rx_bytes;
+    out->tx_bytes = totals.tx_bytes;
+    out->loss = totals.loss;
+    out->handshakes = p->handshakes;
+    out->ratchets = p->ratchets;
+    for (unsigned i = 0; i < p->link_count; i++)
+        if (link_keychain(p->links[i]))
+            out->ratchets += keychain_steps(link_keychain(p->links[i]));
+}
+
+static void view(const struct mesh *m, const struct peer *p, struct mesh_peer *out)
+{
+    *out = (struct mesh_peer){.id = p->id,
+                              .slot = p->slot,
+                              .name = p->name,
+                              .suite = "",
+                              .state = state_of(p),
+                              .control = control_of(p),
+                              .state_us = p->reach.since_us ? p->reach.since_us : p->wanted_us,
+                              .certificate = p->member ? &p->member->cert : NULL,
+                              .crooked = mesh_describe_punch(p)};
+    if (out->state == MESH_PEER_NO_PATH)
+        mesh_describe_dark(p, out->error);
+    else
+        snprintf(out->error, sizeof(out->error), "%s",
+                 p->dial.error[0] ? p->dial.error : mesh_describe_turn(m, p));
+    view_totals(p, out);
+    view_session(p, out);
+}
+
+bool mesh_view_peer(const struct mesh *m, const struct node_id *id, struct mesh_peer *out)
+{
+    const struct peer *p = mesh_find_peer(m, id);
+    if (is_peer(p))
+        view(m, p, out);
+    return is_peer(p);
+}
+
 void mesh_peers(const struct mesh *m, void (*visit)(void *context, const struct mesh_peer *peer),
                 void *context)
 {
     for (unsigned i = 0; i < m->slot_end; i++) {
-        const struct peer *p = m->peers[i];
-        if (!is_peer(p))
+        struct mesh_peer out;
+        if (!is_peer(m->peers[i]))
             continue;
-        struct mesh_peer view = {.id = p->id,
-                                 .slot = p->slot,
-                                 .name = p->name,
-                                 .suite = "",
-                                 .state = state_of(p),
-                                 .control = control_of(p),
-                                 .state_us = p->reach.since_us ? p->reach.since_us : p->wanted_us};
-        if (view.state == MESH_PEER_NO_PATH)
-            mesh_describe_dark(p, view.error);
-        else
-            snprintf(view.error, sizeof(view.error), "%s",
-                     p->dial.error[0] ? p->dial.error : mesh_describe_turn(m, p));
-        struct peer_totals totals;
-        peer_totals(p, &totals);
-        view.rx_bytes = totals.rx_bytes;
-        view.tx_bytes = totals.tx_bytes;
-        view.loss = totals.loss;
-        view.handshakes = p->handshakes;
-        view.ratchets = p->ratchets;
-        for (unsigned j = 0; j < p->link_count; j++)
-            if (link_keychain(p->links[j]))
-                view.ratchets += keychain_steps(link_keychain(p->links[j]));
-        view.certificate = p->member ? &p->member->cert : NULL;
-        view.crooked = mesh_describe_punch(p);
-        view_session(p, &view);
-        visit(context, &view);
+        view(m, m->peers[i], &out);
+        visit(context, &out);
     }
 }

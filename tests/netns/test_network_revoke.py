@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is revoked is shut out by every member, at once or as soon as it is back.
+
+    a (issuer) ──┐
+    b ───────────┼──── internet
+    c ───────────┘
+"""
+
+import lab as labs
+import pytest
+from network import Network
+
+
+@pytest.fixture
+def members(lab):
+    a_host, b_host, c_host, *_ = lab.internet()
+    net = Network(lab, ["a!", "b", "c"])
+    a = net.node(a_host, "a")
+    b = net.node(b_host, "b", "-connect", f"{a.id}@{a_host.address}")
+    c = net.node(c_host, "c", "-connect", f"{a.id}@{a_host.address}", "-connect", f"{b.id}@{b_host.address}")
+    for host, member in ((b_host, "a"), (c_host, "a"), (c_host, "b")):
+        host.wait_ping(net.addresses[member][0], 20)
+    return net, a, b, c
+
+
+def revoke(node, *words, code=0):
+    result = node.host.run(labs.program("shadowmesh"), "revoke", *words, "-run", node.run_dir, check=False)
+    assert result.returncode == code, result.stderr
+    return result.stderr if code else result.stdout
+
+
+def wait_shut_out(node, other):
+    labs.wait_for(lambda: node.peer(other).get("state") not in ("connected", "no path"), 5, "the session's end")
+
+
+def test_revoked_member_is_shut_out_at_once_and_after_a_start(members):
+    net, a, b, c = members
+    assert "this node is no issuer: do it at one, which is" in revoke(b, c.id, code=1)
+    assert "no member has that name" in revoke(a, "nobody", code=1)
+    assert "that is this node itself" in revoke(a, a.id, code=1)
+    assert c.id in revoke(a, c.id)
+    for node in (a, b):
+        wait_shut_out(node, c)
+        node.process.wait_log("disconnected: its key was revoked")
+    assert "revoked already" in revoke(a, c.id, code=1)
+    c.process.wait_log("your key was revoked")
+    assert not c.host.answers(net.addresses["b"][0])
+    labs.wait_for(lambda: list((net.keydir("b") / "lists").glob("revocations-*")), 10, "b's lists on disk")
+    a.stop()
+    b.stop()
+    b.start()
+    b.process.wait_log(f"{c.id[:10]}.*refused.*its key was revoked", 30)
+    assert not c.host.answers(net.addresses["b"][0])
