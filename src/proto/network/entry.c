@@ -3,6 +3,8 @@
 
 #include "proto/network/entry.h"
 
+#include "proto/network/issuing.h"
+#include "proto/network/serving.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +21,7 @@ struct entry {
     uint8_t *waiting;     /* the peer's certificate, until we have its issuer's */
     size_t waiting_len;
     struct cert *cert; /* the peer's, once it holds */
+    struct serving serving;
     enum refuse_code code;
     char reason[ENTRY_REASON_MAX];
 };
@@ -45,6 +48,12 @@ void entry_free(struct entry *e)
     free(e->waiting);
     free(e->cert);
     free(e);
+}
+
+void entry_serve(struct entry *e, const struct serving_issuer *issuer, const uint8_t exporter[KDF_LEN])
+{
+    e->serving.issuer = issuer;
+    memcpy(e->serving.exporter, exporter, KDF_LEN);
 }
 
 /* ---- refusing ---- */
@@ -84,7 +93,7 @@ const char *entry_refusal(enum refuse_code code)
         [REFUSE_REVOKED] = "our certificate is revoked",
     };
 
-    return texts[code];
+    return code >= REFUSE_NO_ISSUER ? issuing_refusal(code) : texts[code];
 }
 
 /* How long ago, or until when, as a person says it. */
@@ -123,16 +132,43 @@ static void refuse(struct entry *e, enum refuse_code code)
     e->ask_due = false;
 }
 
+/* ---- joining and renewing ---- */
+
+/* What we told it, and our own log: it goes on, unless there is a code. */
+static void served(struct entry *e, int code)
+{
+    if (!code)
+        return;
+    snprintf(e->reason, sizeof(e->reason), "it asked for a certificate, and was told: %s",
+             issuing_refusal((enum refuse_code)code));
+    refuse(e, (enum refuse_code)code);
+}
+
+static bool is_of_serving(enum message_type type)
+{
+    return type == MESSAGE_JOIN_ASK || type == MESSAGE_JOIN || type == MESSAGE_CERT_ASK;
+}
+
 /* ---- certificates ---- */
 
 static void refuse_by(struct entry *e, enum cert_verdict verdict, const struct cert *c, uint64_t now_us)
 {
+    if (verdict == CERT_RENEWABLE && e->serving.state == SERVING_MEMBER) {
+        e->state = ENTRY_AWAITED;
+        served(e, serving_on_shown(&e->serving, c, now_us));
+        return;
+    }
     describe(e, verdict, c, membership_now(e->ms, now_us));
     refuse(e, code_of(verdict));
 }
 
-static void admit(struct entry *e, const struct cert *c)
+static void admit(struct entry *e, const struct cert *c, uint64_t now_us)
 {
+    if (e->serving.state == SERVING_MEMBER) {
+        e->state = ENTRY_AWAITED;
+        served(e, serving_on_shown(&e->serving, c, now_us));
+        return;
+    }
     e->cert = malloc(sizeof(*e->cert));
     if (!e->cert) {
         snprintf(e->reason, sizeof(e->reason), "out of memory");
@@ -165,7 +201,7 @@ static void on_member(struct entry *e, struct slice der, uint64_t now_us)
     enum cert_verdict verdict = membership_judge(e->ms, der, e->spki, now_us, &e->seen, &c);
 
     if (verdict == CERT_OK)
-        admit(e, &c);
+        admit(e, &c, now_us);
     else if (verdict == CERT_UNKNOWN_ISSUER || verdict == CERT_OUTSIDE)
         ask_issuer(e, der, &c.issuer);
     else
@@ -182,7 +218,7 @@ static void on_issuer(struct entry *e, struct slice der, uint64_t now_us)
         verdict = membership_judge(e->ms, waiting, e->spki, now_us, &e->seen, &c);
     }
     if (verdict == CERT_OK)
-        admit(e, &c);
+        admit(e, &c, now_us);
     else
         refuse_by(e, verdict, &c, now_us);
 }
@@ -204,7 +240,9 @@ static void on_hello(struct entry *e)
 
 enum entry_state entry_on_message(struct entry *e, const struct message *m, uint64_t now_us)
 {
-    if (e->state != ENTRY_REFUSED && m->type == MESSAGE_ISSUER_ASK)
+    if (e->state != ENTRY_REFUSED && is_of_serving(m->type))
+        served(e, serving_on_message(&e->serving, e->ms, e->spki, m, now_us));
+    else if (e->state != ENTRY_REFUSED && m->type == MESSAGE_ISSUER_ASK)
         on_ask(e, &m->issuer.id);
     else if (e->state == ENTRY_AWAITED && m->type == MESSAGE_MEMBER)
         on_member(e, m->certificate, now_us);
@@ -228,7 +266,7 @@ bool entry_take_answer(struct entry *e, struct message *out)
         out->certificate = membership_bytes(e->ms, MEMBERSHIP_ISSUER);
         return true;
     }
-    return false;
+    return serving_take_answer(&e->serving, e->ms, out);
 }
 
 /* ---- what others read ---- */

@@ -7,6 +7,8 @@
  *      │ └──── MEMBER, unknown issuer: ISSUER_ASK ──▶ ASKED ─ ISSUER ──▶ ┘
  *      ▼ HELLO, or a certificate that does not hold    ▼ likewise
  *   REFUSED                                          REFUSED
+ *
+ * At an issuer (§26) JOIN_ASK or CERT_ASK before that leads elsewhere: to JOINED once, and to no more than that.
  */
 
 #include "proto/message/message.h"
@@ -22,12 +24,17 @@ enum entry_state {
 };
 
 struct entry;
+struct serving_issuer;
 
 /* Of a peer that proved the key spki in TLS. needless: we know it by a list of our own, and only answer its questions:
  * admitted from the start, without a certificate. seen is what is known of it from before. ms is borrowed. */
 int entry_new(struct membership *ms, const uint8_t spki[IDENTITY_SPKI_LEN],
               const struct membership_seen *seen, bool needless, struct entry **out) must_check;
 void entry_free(struct entry *e); /* NULL is allowed */
+
+/* We are an issuer, and this is the exporter (§26) of e's channel: who says JOIN_ASK or CERT_ASK is not admitted, but gets a
+ * certificate, or is refused. Borrows issuer. */
+void entry_serve(struct entry *e, const struct serving_issuer *issuer, const uint8_t exporter[KDF_LEN]);
 
 /* A message that it sent before it was admitted, or MEMBER, ISSUER_ASK and ISSUER at any time before READY: others are not
  * looked at. At most one ISSUER_ASK is answered, and at most two signatures are checked. Take the answers then. */
