@@ -89,7 +89,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!certificates[NETWORK].len)
         prepare();
     check(asking_join(&token, lab.member, "berlin", &a) == 0);
-    asking_begin(a, identity_id(lab.issuer), exporter, LAB_NOW);
+    asking_set_clock(a, LAB_NOW);
+    asking_begin(a, identity_id(lab.issuer), exporter);
     take_answers(a, &said);
     for (size_t i = 0; i + 1 < size && i < 128; i += 2)
         step(a, data + i, &said);

@@ -82,11 +82,12 @@ struct sim_node {
     struct byte_rates *rates;
     unsigned passed; /* datagrams that it relayed */
     enum carriers carriers;
-    enum aead_policy aead;      /* of its next start */
-    uint64_t features_off;      /* of its next start */
-    bool full_mesh;             /* likewise … */
-    struct membership *network; /* … of which it is a member; its own; NULL: of none */
-    struct rolls *rolls;        /* likewise; the test's */
+    enum aead_policy aead;                /* of its next start */
+    uint64_t features_off;                /* of its next start */
+    bool full_mesh;                       /* likewise … */
+    struct membership *network;           /* … of which it is a member; its own; NULL: of none */
+    const struct serving_issuer *serving; /* … and an issuer; NULL: it is none */
+    struct rolls *rolls;                  /* likewise; the test's */
     uint64_t control_idle_us, quiet_us;
     struct slot_set stale; /* what is to be made anew of … */
     /* … what the forwarding table would hold */

@@ -102,6 +102,8 @@ static void do_one(struct sim_node *n, const struct mesh_output *o)
     case MESH_OUTPUT_GONE:
         n->absent = o->absent;
         break;
+    case MESH_OUTPUT_ASKED:
+        break;
     case MESH_OUTPUT_MEMBER:
         n->expected++;
         break;

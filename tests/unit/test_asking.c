@@ -137,7 +137,8 @@ static void open_channel(struct scene *s, uint8_t issuers_exporter, uint8_t join
     memset(exporter, issuers_exporter, sizeof(exporter));
     entry_serve(s->entry, &s->serving, exporter);
     memset(exporter, joiners_exporter, sizeof(exporter));
-    asking_begin(s->asking, identity_id(lab.issuer), exporter, LAB_NOW);
+    asking_set_clock(s->asking, LAB_NOW);
+    asking_begin(s->asking, identity_id(lab.issuer), exporter);
 }
 
 static void open_with_joiner(struct scene *s)

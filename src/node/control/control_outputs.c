@@ -160,6 +160,8 @@ static void do_one(struct node *n, const struct mesh_output *o)
     case MESH_OUTPUT_GONE:
         forget_addresses(n, o);
         break;
+    case MESH_OUTPUT_ASKED:
+        break;
     case MESH_OUTPUT_MEMBER:
         expect_member(n, o);
         break;

@@ -153,6 +153,12 @@ const struct node_id *channel_peer_id(const struct channel *ch)
     return tls_peer_id(ch->tls);
 }
 
+int channel_exporter(struct channel *ch, uint8_t out[KDF_LEN])
+{
+    static const uint8_t context[] = {'j', 'o', 'i', 'n'}; /* no hash, as channel_root's is */
+    return tls_export(ch->tls, context, sizeof(context), out, KDF_LEN);
+}
+
 int channel_peer_spki(const struct channel *ch, uint8_t spki[IDENTITY_SPKI_LEN])
 {
     return tls_peer_spki(ch->tls, spki);

@@ -46,5 +46,8 @@ const char *channel_reason(const struct channel *ch);
  * was sent and one received: what it is made from is wiped. ERR_AGAIN before and after that. */
 int channel_root(struct channel *ch, bool all, uint8_t root[KDF_LEN]) must_check;
 
+/* What both ends of this channel alone have, to be signed by who asks for a certificate in it (§26). ERR_CRYPTO. */
+int channel_exporter(struct channel *ch, uint8_t out[KDF_LEN]) must_check;
+
 /* The key that the peer proved, as DER; once established. ERR_CRYPTO. */
 int channel_peer_spki(const struct channel *ch, uint8_t spki[IDENTITY_SPKI_LEN]) must_check;

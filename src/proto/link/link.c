@@ -285,6 +285,8 @@ static enum link_event on_ready(struct link *l, uint64_t now_us)
 
 static enum link_event on_message(struct link *l, uint64_t now_us)
 {
+    if (l->asking)
+        return link_on_asking(l);
     if (link_holds(l, l->message->type))
         return link_keep(l) ? link_on_entry(l, now_us) : out_of_turn(l);
     bool running = l->keychain && (l->state == LINK_STATE_LIVE || l->state == LINK_STATE_DRAINING);

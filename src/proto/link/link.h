@@ -39,6 +39,7 @@ enum link_event {
     LINK_EVENT_IDENTIFIED, /* TLS is complete, link_peer_id proven; link_greet, link_enter or link_refuse is called for */
     LINK_EVENT_ENTERED, /* link_entry has admitted the peer: it is greeted, if it was not */
     LINK_EVENT_UNFIT,   /* link_entry has refused it; link_refuse is called for */
+    LINK_EVENT_ASKED,   /* the state of what link_ask was given is another one */
     LINK_EVENT_KEYABLE, /* the first root is made; link_key is called for */
     LINK_EVENT_LIVE,
     LINK_EVENT_REFUSED,    /* the peer will not talk to us: link_refusal */
@@ -49,6 +50,7 @@ enum link_event {
     LINK_EVENT_FAILED, /* err in link_error, words in link_reason; the stream is of no more use */
 };
 
+struct asking;
 struct entry;
 struct link;
 struct link_work;
@@ -99,6 +101,14 @@ const char *link_difference(const struct link *l);
  * HELLO and READY wait until ENTERED; nothing else of it does. More than LINK_HELD_MAX until then fails the link. */
 void link_enter(struct link *l, struct entry *e);
 struct entry *link_entry(const struct link *l); /* NULL out of a network, and from LIVE on */
+
+/* After IDENTIFIED, instead of link_greet: this channel is there to ask for a certificate (§26), and for nothing else. Borrows
+ * a, which link_detach and link_free end. ERR_CRYPTO. */
+int link_ask(struct link *l, struct asking *a) must_check;
+struct asking *link_asking(const struct link *l); /* NULL: it is not */
+
+/* What entry_serve takes, once IDENTIFIED. ERR_CRYPTO. */
+int link_exporter(const struct link *l, uint8_t out[KDF_LEN]) must_check;
 
 /* After KEYABLE: derives the keys, tells the peer READY. config's suite and lanes are chosen here; opener, slot
  * and ratchet time are the caller's. Returns 0, or an error:

@@ -68,16 +68,58 @@ enum link_event link_on_entry(struct link *l, uint64_t now_us)
     enum entry_state state = entry_on_message(l->entry, l->message, now_us);
     while (entry_take_answer(l->entry, &answer))
         link_send(l, &answer);
-    if (!l->held || (state != ENTRY_ADMITTED && state != ENTRY_REFUSED))
+    if (state == ENTRY_REFUSED)
+        return LINK_EVENT_UNFIT;
+    if (!l->held || state != ENTRY_ADMITTED)
         return LINK_EVENT_NONE;
     l->held = false;
-    return state == ENTRY_ADMITTED ? LINK_EVENT_ENTERED : LINK_EVENT_UNFIT;
+    return LINK_EVENT_ENTERED;
+}
+
+static void say_all(struct link *l)
+{
+    struct message m;
+    while (asking_take_answer(l->asking, &m))
+        link_send(l, &m);
+}
+
+int link_exporter(const struct link *l, uint8_t out[KDF_LEN])
+{
+    return l->channel ? channel_exporter(l->channel, out) : ERR_CRYPTO;
+}
+
+int link_ask(struct link *l, struct asking *a)
+{
+    uint8_t exporter[KDF_LEN];
+    int err = link_exporter(l, exporter);
+    if (err)
+        return err;
+    l->asking = a;
+    asking_begin(a, link_peer_id(l), exporter);
+    say_all(l);
+    return 0;
+}
+
+struct asking *link_asking(const struct link *l)
+{
+    return l->asking;
+}
+
+enum link_event link_on_asking(struct link *l)
+{
+    enum asking_state before = asking_state(l->asking);
+    enum asking_state after = asking_on_message(l->asking, l->message);
+    say_all(l);
+    return after == before ? LINK_EVENT_NONE : LINK_EVENT_ASKED;
 }
 
 void link_leave(struct link *l)
 {
     entry_free(l->entry);
     l->entry = NULL;
+    if (l->asking)
+        asking_end(l->asking);
+    l->asking = NULL;
     l->held = false;
     while (l->kept_count)
         free(l->kept[--l->kept_count]);

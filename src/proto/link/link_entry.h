@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* A link whose peer is not admitted yet: what of it waits, and what its entry is told. docs/PROTOCOL.md §25. */
+/* A link whose peer is not admitted yet: what of it waits, and what its entry is told. And one that asks for a certificate.
+ * docs/PROTOCOL.md §25, §26. */
 
 #include "proto/link/link.h"
 #include <stdbool.h>
@@ -20,6 +21,9 @@ int link_next_message(struct link *l) must_check;
 
 /* The entry is told of the message that is in, and its answers are sent. */
 enum link_event link_on_entry(struct link *l, uint64_t now_us);
+
+/* What link_ask was given is told of the message that is in, and its answers are sent. */
+enum link_event link_on_asking(struct link *l);
 
 /* Nothing waits any more. */
 void link_leave(struct link *l);

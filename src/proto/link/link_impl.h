@@ -6,6 +6,7 @@
 #include "crypto/ratchet.h"
 #include "proto/link/link.h"
 #include "proto/link/link_work.h"
+#include "proto/network/asking.h"
 #include "proto/network/entry.h"
 
 /* In the vault. */
@@ -46,6 +47,7 @@ struct link {
     size_t held_bytes;       /* … which so much came for … */
     struct message *kept[2]; /* … its HELLO and READY wait */
     unsigned kept_count;
+    struct asking *asking;     /* the channel is for it; NULL: it is not */
     struct keychain *keychain; /* from KEYED on */
     struct hello mine, theirs;
     struct ratchet_offer *offer; /* the opener's, until the keys are made */

@@ -31,12 +31,14 @@
 #define MESH_QUIET_US                                                                                        \
     60000000ull /* without data: then paths are left alone, where another can wake both ends */
 
+struct asking;
 struct cert;
 struct membership;
 struct mesh;
 struct punch_seen;
 struct relay_desk;
 struct rolls;
+struct serving_issuer;
 
 /* Whether an address and port that others name may be dialled and probed: false for one that leads through the tunnel, to
  * ourselves or to everybody. What a person gave is not asked for. Pure: it changes nothing and calls nobody. */
@@ -76,8 +78,10 @@ struct mesh_config {
     unsigned
         sides; /* side sockets that may be open at once, SIDES_MAX at most; 0: there are none, and no birthdays */
     struct membership *network; /* whose members need no list; borrowed; NULL: there is none */
-    struct rolls *rolls;        /* what its signers have said; borrowed, by it, too; NULL: nothing is known */
-    struct relay_desk *desk;    /* we relay for our peers by it; borrowed; NULL: we do not */
+    const struct serving_issuer
+        *serving;            /* who joins or renews is answered by it; borrowed; NULL: we are no issuer */
+    struct rolls *rolls;     /* what its signers have said; borrowed, by it, too; NULL: nothing is known */
+    struct relay_desk *desk; /* we relay for our peers by it; borrowed; NULL: we do not */
     struct mesh_filter filter;
     struct mesh_floods floods;
     struct random_source random; /* of all but what OpenSSL makes keys from */
@@ -136,6 +140,14 @@ void mesh_judge_members(struct mesh *m, uint64_t now_us);
 void mesh_on_rolls(struct mesh *m, uint64_t now_us);
 /* As mesh_config.rolls, of a node that has become a member since. Once. ERR_NOMEM. */
 int mesh_set_rolls(struct mesh *m, struct rolls *rolls, uint64_t now_us) must_check;
+
+/* The next channel to this peer, which is wanted, asks for a certificate (§26), and it is dialled at once; so does each until a
+ * is DONE. MESH_OUTPUT_ASKED tells when its state is another one. a is borrowed until then, or until a is another one or NULL.
+ * ERR_NOT_FOUND: that peer is not wanted. */
+int mesh_ask(struct mesh *m, const struct node_id *issuer, struct asking *a, uint64_t now_us) must_check;
+
+/* We are a member of this network from now on. Borrowed. */
+void mesh_set_network(struct mesh *m, struct membership *network);
 
 /* Control addresses (TCP) of a wanted peer that a person gave, once resolved. */
 void mesh_set_given_addresses(struct mesh *m, const struct node_id *id, const struct addr *list,

@@ -5,6 +5,7 @@
 #include "proto/mesh/mesh_entry.h"
 
 #include "base/clock.h"
+#include "proto/mesh/mesh_asking.h"
 #include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_lists.h"
 #include "proto/mesh/mesh_members.h"
@@ -30,8 +31,10 @@ int mesh_begin_entry(struct mesh *m, struct link *l, const struct peer *p)
     if (!err)
         err = entry_new(m->config.network, spki, p && p->member ? &p->member->seen : &nothing,
                         mesh_admits(m, p), &e);
-    if (!err)
-        link_enter(l, e);
+    if (err)
+        return err;
+    err = mesh_serve(m, l, e);
+    link_enter(l, e);
     return err;
 }
 

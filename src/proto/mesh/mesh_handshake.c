@@ -9,6 +9,7 @@
 #include "proto/mesh/mesh_datagram.h"
 #include "proto/mesh/mesh_keychain.h"
 #include "proto/mesh/mesh_sealed.h"
+#include "proto/mesh/mesh_asking.h"
 #include "proto/mesh/mesh_dial.h"
 #include "proto/mesh/mesh_entry.h"
 #include "proto/mesh/mesh_link.h"
@@ -132,6 +133,10 @@ bool mesh_on_identified(struct mesh *m, struct link *l, uint64_t now_us)
     bool opener = link_is_opener(l);
     if (mesh_refuses_revoked(m, l) || (!opener && !may_be_heard(m, l)))
         return false;
+    if (opener)
+        mesh_drop_other_attempts(m, link_owner(l), l);
+    if (opener && mesh_begin_asking(m, l))
+        return true;
     if (mesh_begin_entry(m, l, mesh_find_peer(m, link_peer_id(l)))) {
         link_on_closed(l, "out of memory");
         return true;
@@ -140,8 +145,6 @@ bool mesh_on_identified(struct mesh *m, struct link *l, uint64_t now_us)
         return true;
     if (!opener && !let_in(m, l, now_us))
         return false;
-    if (opener)
-        mesh_drop_other_attempts(m, link_owner(l), l);
     greet(m, l);
     return true;
 }

@@ -123,6 +123,10 @@ struct mesh {
     uint64_t expired_us;            /* when we last looked for channels of ours that nobody uses */
     struct mesh_gossip gossip;      /* records that are passed on */
     struct mesh_rolls rolls;        /* … and a network's lists */
+    struct {
+        struct asking *active; /* for a certificate; borrowed; NULL: none */
+        struct node_id issuer;
+    } asking;
     uint64_t last_conn;
     uint64_t ticked_us;               /* when mesh_tick last ran */
     struct fragment_table *fragments; /* of CONTROL datagrams */

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "proto/mesh/mesh_accept.h"
+#include "proto/mesh/mesh_asking.h"
 #include "proto/mesh/mesh_bye.h"
 #include "proto/mesh/mesh_datagram.h"
 #include "proto/mesh/mesh_entry.h"
@@ -68,6 +69,8 @@ static bool act(struct mesh *m, struct link *l, enum link_event event, uint64_t 
     case LINK_EVENT_UNFIT:
         mesh_on_unfit(m, l);
         return false;
+    case LINK_EVENT_ASKED:
+        return mesh_on_asked(m, l, now_us);
     case LINK_EVENT_KEYABLE:
         return mesh_on_keyable(m, l, now_us);
     case LINK_EVENT_LIVE:

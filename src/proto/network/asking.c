@@ -75,13 +75,16 @@ void asking_free(struct asking *a)
     free(a);
 }
 
-void asking_begin(struct asking *a, const struct node_id *issuer, const uint8_t exporter[KDF_LEN],
-                  uint64_t now)
+void asking_set_clock(struct asking *a, uint64_t now)
+{
+    a->now = now;
+}
+
+void asking_begin(struct asking *a, const struct node_id *issuer, const uint8_t exporter[KDF_LEN])
 {
     a->state = ASKING_ISSUER;
     a->issuer = *issuer;
     memcpy(a->exporter, exporter, KDF_LEN);
-    a->now = now;
     a->has_issuer = a->issuer_due = a->join_due = false;
     a->has_ca = a->ms != NULL;
     if (a->ms)

@@ -30,9 +30,11 @@ int asking_join(const struct token *token, const struct identity *me, const char
 int asking_renew(const struct membership *ms, const struct identity *me, struct asking **out) must_check;
 void asking_free(struct asking *a); /* NULL is allowed */
 
-/* A channel to that issuer begins, with this exporter (§26). now: seconds since 1970, as far as the clock tells. */
-void asking_begin(struct asking *a, const struct node_id *issuer, const uint8_t exporter[KDF_LEN],
-                  uint64_t now);
+/* Seconds since 1970, as far as the clock tells: to be told at first, and again when it is another time. */
+void asking_set_clock(struct asking *a, uint64_t now);
+
+/* A channel to that issuer begins, with this exporter (§26). */
+void asking_begin(struct asking *a, const struct node_id *issuer, const uint8_t exporter[KDF_LEN]);
 
 /* What the issuer says, REFUSE, too. Others' messages are not looked at. Take the answers then. */
 enum asking_state asking_on_message(struct asking *a, const struct message *m);

@@ -47,6 +47,16 @@ void issuing_proof(const uint8_t exporter[KDF_LEN], const struct node_id *joiner
     memcpy(out + KDF_LEN + ID_LEN, network->bytes, ID_LEN);
 }
 
+static bool is_revoked(const struct issuing *s, const struct node_id *id)
+{
+    return s->config.is_revoked && s->config.is_revoked(s->config.context, id);
+}
+
+static bool is_named(const struct issuing *s, const char *name, const struct node_id *but)
+{
+    return s->config.is_named && s->config.is_named(s->config.context, name, but);
+}
+
 /* ---- certificates ---- */
 
 static bool may_sign(const struct issuing *s, uint64_t now)
@@ -148,7 +158,7 @@ static int judge_joiner(struct issuing *s, const struct invitation *i, const str
 {
     bool again = came_by(ledger_find(s->ledger, id), i);
 
-    if (s->config.is_revoked(s->config.context, id))
+    if (is_revoked(s, id))
         return REFUSE_REVOKED;
     if (!again && i->used >= i->uses)
         return REFUSE_TOKEN_USED;
@@ -172,9 +182,7 @@ static int choose_name(const struct issuing *s, const struct invitation *i, cons
         snprintf(m->name, sizeof(m->name), "%s", wish);
     else
         snprintf(m->name, sizeof(m->name), "node-%s", hex_encode(m->id.bytes, NAME_BYTES, digits));
-    return ledger_named(s->ledger, m->name) || s->config.is_named(s->config.context, m->name, &m->id)
-               ? REFUSE_NAME_TAKEN
-               : 0;
+    return ledger_named(s->ledger, m->name) || is_named(s, m->name, &m->id) ? REFUSE_NAME_TAKEN : 0;
 }
 
 /* A newcomer. */
@@ -281,7 +289,7 @@ int issuing_renew(struct issuing *s, const struct cert *shown, uint64_t now, str
     *out = (struct issued){0};
     if (!may_sign(s, now))
         return REFUSE_NO_ISSUER;
-    if (s->config.is_revoked(s->config.context, &shown->id))
+    if (is_revoked(s, &shown->id))
         return REFUSE_REVOKED;
     if (issuing_adopt(s, shown))
         return REFUSE_NAME_TAKEN;

@@ -21,7 +21,8 @@ struct issuing_config {
     uint64_t life;             /* seconds: ISSUING_LIFE, or less in tests */
     struct random_source random;
     void *context;
-    /* Whether the network has shut a key out, and whether a name is another member's whom somebody else certified. */
+    /* Whether the network has shut a key out, and whether a name is another member's whom somebody else certified. NULL:
+     * nobody knows of any. */
     bool (*is_revoked)(void *context, const struct node_id *id);
     bool (*is_named)(void *context, const char *name, const struct node_id *but);
 };
