@@ -325,6 +325,11 @@ void keychain_warm(struct keychain *k, uint64_t now_us)
         look_again(k, now_us);
 }
 
+bool keychain_is_warm(const struct keychain *k)
+{
+    return k->cool_at_us != TIME_NEVER;
+}
+
 static void cool_when_due(struct keychain *k, uint64_t now_us)
 {
     if (now_us < k->cool_at_us)

@@ -87,6 +87,8 @@ void keychain_on_message(struct keychain *k, const struct session *s, const stru
 
 /* Workers have used lanes that have nothing of their own yet. */
 void keychain_warm(struct keychain *k, uint64_t now_us);
+/* Some data lane has something of its own: else whoever uses one asks (session_asks). */
+bool keychain_is_warm(const struct keychain *k);
 
 /* Timers: offers, repeats, expiry of old keys, lanes that are not used. */
 void keychain_tick(struct keychain *k, uint64_t now_us);

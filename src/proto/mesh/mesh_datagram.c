@@ -10,6 +10,7 @@
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_punch.h"
 #include "proto/mesh/mesh_reach.h"
+#include "proto/mesh/mesh_relay.h"
 #include "proto/mesh/mesh_relay_nodes.h"
 #include "proto/mesh/mesh_relay_serve.h"
 #include "proto/mesh/mesh_rolls.h"
@@ -91,8 +92,10 @@ void mesh_poll_paths(struct mesh *m, struct peer *p, uint64_t now_us)
     }
     mesh_call_standbys(m, p);
     mesh_doubt_uplinks(m, p, now_us);
-    if (changed)
+    if (changed) {
         on_path_changed(m, p, now_us);
+        mesh_update_relaying(m, p); /* straight to it, it may relay */
+    }
     mesh_update_trunk(m, p, now_us);
 }
 

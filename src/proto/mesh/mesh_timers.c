@@ -19,7 +19,7 @@
  *   its reach          a path that has not answered for too long (proto/peer/reach.h)
  *   its trunk          to be dialled, given up or closed (proto/peer/trunk_plan.h)
  *   dialling           the next target, the next round, the next handshake
- *   look               what workers have counted, while it has a session: twice a second
+ *   look               what workers have counted, while it has a session: twice a second, every 8 s when it is idle
  *   its streams        segments of control streams over its session, that are to be sent or repeated (mesh_session.c)
  *   its end            at once, when nobody wants it and it has no link
  *
@@ -158,13 +158,13 @@ static void tick_peer(struct mesh *m, struct peer *p, uint64_t now_us)
     mesh_update_relaying(m, p);
     if (mesh_relay_needs(p))
         path_stay_awake(p->paths, now_us);
-    mesh_poll_relays(m, p, now_us);
     mesh_update_reach(m, p, now_us);
     tick_dialling(m, p, now_us);
     mesh_poll_punch(m, p, now_us);
     mesh_poll_side(m, p, now_us);
     mesh_poll_birthday(m, p, now_us);
     mesh_poll_paths(m, p, now_us);
+    mesh_poll_relays(m, p, now_us); /* those whose paths have just missed an answer are doubted now */
     mesh_poll_session(m, p, now_us);
     mesh_tick_trunk(m, p, now_us);
     if (is_needless(p))

@@ -3,13 +3,15 @@
 
 #include "proto/peer/peer.h"
 
+#include "base/clock.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define LOOK_US       500000ull
 #define LOOK_OFTEN_US 100000ull
-#define CEASED_SHARE  4 /* less than one in so many of what came between two looks shortly before */
+#define LOOK_COLD_US  8000000ull /* while the data lanes are as nobody uses them: who does tells of it */
+#define CEASED_SHARE  4          /* less than one in so many of what came between two looks shortly before */
 #define LOSS_SLOT_US  2000000ull
 #define ACTIVE_US     5000000ull
 
@@ -316,15 +318,17 @@ uint64_t peer_received(const struct peer *p)
 }
 
 /* Answers to what we send, and acknowledgements, come all the time while data flows: when they cease, the path may be
- * gone, and a stream's retransmissions need another before they back off. */
+ * gone, and a stream's retransmissions need another before they back off. Looks are not always as far apart. */
 static void look_for_silence(struct peer *p, uint64_t rx_datagrams, bool flowing, uint64_t now_us)
 {
-    uint64_t came = rx_datagrams - p->stats.rx_seen, *before = p->stats.came;
+    uint64_t passed_us = now_us - p->stats.looked_us + 1, *before = p->stats.came;
+    uint64_t came = (rx_datagrams - p->stats.rx_seen) * USEC_PER_SEC / passed_us;
     if (flowing && came * CEASED_SHARE < (before[0] > before[1] ? before[0] : before[1]))
         path_on_silence(p->paths, now_us);
     before[1] = before[0];
     before[0] = came;
     p->stats.rx_seen = rx_datagrams;
+    p->stats.looked_us = now_us;
 }
 
 /* A flooded frame that took several datagrams is data like any other. */
@@ -352,11 +356,35 @@ void peer_look_at_data(struct peer *p, const struct flood_counts *floods, struct
     uint64_t datagrams;
     sum(p, &totals, &datagrams);
     path_set_active(p->paths, flows(p, datagrams, floods, turns, now_us), now_us);
-    look_by(p, p->stats.look_at_us);
+    uint64_t soon_us = now_us + LOOK_US;
+    look_by(p, p->stats.look_at_us < soon_us ? p->stats.look_at_us : soon_us);
+}
+
+static uint64_t look_wait_us(const struct peer *p, bool active)
+{
+    if (active)
+        return path_is_backed(p->paths) ? LOOK_OFTEN_US : LOOK_US;
+    for (unsigned i = 0; i < p->link_count; i++)
+        if (link_keychain(p->links[i]) && keychain_is_warm(link_keychain(p->links[i])))
+            return LOOK_US;
+    return LOOK_COLD_US;
+}
+
+/* In the place of slots in which nobody looked, too. */
+static void keep_for_loss(struct peer *p, const struct peer_totals *totals, uint64_t now_us)
+{
+    unsigned slot = (unsigned)(now_us / LOSS_SLOT_US % PEER_LOSS_SLOTS);
+    while (p->stats.loss_at != slot) {
+        p->stats.loss_at = (p->stats.loss_at + 1) % PEER_LOSS_SLOTS;
+        p->stats.loss_received[p->stats.loss_at] = totals->rx_datagrams;
+        p->stats.loss_expected[p->stats.loss_at] = totals->rx_expected;
+    }
 }
 
 void peer_look(struct peer *p, const struct flood_counts *floods, struct flood_turns *turns, uint64_t now_us)
 {
+    if (peer_path_answers(p))
+        p->dial.renew_wait_us = 0;
     if (now_us < p->stats.look_at_us)
         return;
     struct peer_totals totals;
@@ -364,14 +392,7 @@ void peer_look(struct peer *p, const struct flood_counts *floods, struct flood_t
     sum(p, &totals, &datagrams);
     bool active = flows(p, datagrams, floods, turns, now_us);
     look_for_silence(p, totals.rx_datagrams, active, now_us);
-    if (peer_path_answers(p))
-        p->dial.renew_wait_us = 0;
     path_set_active(p->paths, active, now_us);
-    look_by(p, now_us + (active && path_is_backed(p->paths) ? LOOK_OFTEN_US : LOOK_US));
-    unsigned slot = (unsigned)(now_us / LOSS_SLOT_US % PEER_LOSS_SLOTS);
-    if (slot != p->stats.loss_at) {
-        p->stats.loss_at = slot;
-        p->stats.loss_received[slot] = totals.rx_datagrams;
-        p->stats.loss_expected[slot] = totals.rx_expected;
-    }
+    look_by(p, now_us + look_wait_us(p, active));
+    keep_for_loss(p, &totals, now_us);
 }

@@ -117,8 +117,8 @@ struct peer {
         uint64_t data_seen;        /* datagrams at the last look: did data flow? … */
         struct flood_watch floods; /* … or were they to everybody … */
         uint64_t rx_seen;          /* … and of those that arrived … */
-        uint64_t came[2];          /* … how many did between the last two, and between those before */
-        uint64_t active_until_us, look_at_us;
+        uint64_t came[2];          /* … how many did a second between the last two, and between those before */
+        uint64_t active_until_us, look_at_us, looked_us;
         uint64_t loss_received[PEER_LOSS_SLOTS], loss_expected[PEER_LOSS_SLOTS];
         unsigned loss_at;
     } stats;
@@ -271,5 +271,5 @@ void peer_look_at_data(struct peer *p, const struct flood_counts *floods, struct
                        uint64_t now_us);
 
 /* Looks at the counters: tells the paths whether data flows, or has ceased to come, and keeps the loss figures. About every
- * 500 ms, and every 100 ms while data flows by a path in whose place another could. */
+ * 500 ms, every 100 ms while data flows by a path in whose place another could, and every 8 s while no data lane is warm. */
 void peer_look(struct peer *p, const struct flood_counts *floods, struct flood_turns *turns, uint64_t now_us);
