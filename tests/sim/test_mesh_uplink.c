@@ -621,6 +621,31 @@ static void an_uplink_by_a_standby_is_a_standbys_path(void **state)
     sim_free(lab.sim);
 }
 
+static uint16_t size_by_uplink(const struct sim_node *n, const struct sim_node *other)
+{
+    struct mesh_peer peer;
+    assert_true(sim_peer(n, other, &peer));
+    for (size_t i = 0; i < peer.path_count; i++)
+        if (peer.paths[i].endpoint.carrier == CARRIER_UPLINK)
+            return peer.paths[i].size;
+    return 0;
+}
+
+static void an_uplink_behind_a_straight_path_is_measured_once_data_flows(void **state)
+{
+    (void)state;
+    struct pair lab = open_lab(22);
+    sim_uplink(lab.a, true);
+    sim_uplink(lab.b, true);
+    sim_connect(lab.b, lab.a, NULL);
+    sim_run(lab.sim, 20 * SECOND, NULL, NULL);
+    assert_true(pair_both_by(&lab, CARRIER_UDP));
+    assert_int_equal(size_by_uplink(lab.a, lab.b), WIRE_BASE_SIZE);
+    sim_run(lab.sim, 2 * SECOND, pair_exchange, &lab);
+    assert_int_equal(size_by_uplink(lab.a, lab.b), PATH_STREAM_SIZE_MAX);
+    sim_free(lab.sim);
+}
+
 static void a_backbone_that_stalls_does_not_disturb_a_straight_path(void **state)
 {
     (void)state;
@@ -700,6 +725,7 @@ int main(void)
         cmocka_unit_test(a_pair_of_which_nothing_comes_carries_nothing),
         cmocka_unit_test(an_uplink_that_passes_nothing_is_looked_into_where_there_is_a_standby),
         cmocka_unit_test(an_uplink_by_a_standby_is_a_standbys_path),
+        cmocka_unit_test(an_uplink_behind_a_straight_path_is_measured_once_data_flows),
         cmocka_unit_test(a_backbone_that_stalls_does_not_disturb_a_straight_path),
         cmocka_unit_test(datagrams_that_repeat_or_overtake_do_no_harm),
         cmocka_unit_test(probes_under_another_name_prove_nothing),

@@ -138,12 +138,16 @@ bool path_entry_due(struct path_entry *e, uint64_t interval_us, bool check_full,
         *due = (struct path_due){.size = path_entry_base(e)};
         return true;
     }
-    if (e->path.state == PATH_STATE_PROVEN && path_size_due(&e->size, now_us)) {
-        path_size_on_sent(&e->size, now_us, path_entry_timeout(e));
-        *due = (struct path_due){.size = e->size.trial};
-        return true;
-    }
     return false;
+}
+
+bool path_entry_due_size(struct path_entry *e, uint64_t now_us, struct path_due *due)
+{
+    if (e->path.state != PATH_STATE_PROVEN || !path_size_due(&e->size, now_us))
+        return false;
+    path_size_on_sent(&e->size, now_us, path_entry_timeout(e));
+    *due = (struct path_due){.size = e->size.trial};
+    return true;
 }
 
 void path_entry_on_sent(struct path_entry *e, const struct path_due *due, uint64_t token, uint64_t now_us)
@@ -230,10 +234,10 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-static uint64_t next_live(const struct path_entry *e, uint64_t interval_us)
+static uint64_t next_live(const struct path_entry *e, uint64_t interval_us, bool with_size)
 {
     uint64_t at = least(e->round_us + interval_us, least(e->full_us, e->challenge_us));
-    if (e->path.state == PATH_STATE_PROVEN)
+    if (with_size && e->path.state == PATH_STATE_PROVEN)
         at = least(at, path_size_next(&e->size));
     at = least(at, e->fail_us);
     for (unsigned i = 0; i < PATH_SENT_MAX; i++) {
@@ -243,8 +247,8 @@ static uint64_t next_live(const struct path_entry *e, uint64_t interval_us)
     return at;
 }
 
-uint64_t path_entry_next(const struct path_entry *e, uint64_t interval_us)
+uint64_t path_entry_next(const struct path_entry *e, uint64_t interval_us, bool with_size)
 {
-    uint64_t at = path_entry_live(e) ? next_live(e, interval_us) : e->try_us;
+    uint64_t at = path_entry_live(e) ? next_live(e, interval_us, with_size) : e->try_us;
     return least(at, e->roam_us);
 }

@@ -103,6 +103,8 @@ bool path_entry_exhausted(const struct path_entry *e, uint64_t now_us);
  * full size. */
 bool path_entry_due(struct path_entry *e, uint64_t interval_us, bool check_full, uint64_t now_us,
                     struct path_due *due);
+/* Likewise, to find its size. */
+bool path_entry_due_size(struct path_entry *e, uint64_t now_us, struct path_due *due);
 
 /* Notes a probe as sent and gives it its token. */
 void path_entry_on_sent(struct path_entry *e, const struct path_due *due, uint64_t token, uint64_t now_us);
@@ -120,5 +122,5 @@ uint16_t path_entry_base(const struct path_entry *e);
 /* Back to the next smaller of these two; the old size is tried first. */
 void path_entry_shrink(struct path_entry *e, uint16_t limit, uint64_t now_us);
 
-/* The earliest timer. */
-uint64_t path_entry_next(const struct path_entry *e, uint64_t interval_us);
+/* The earliest timer. with_size: that of the search for its size counts. */
+uint64_t path_entry_next(const struct path_entry *e, uint64_t interval_us, bool with_size);

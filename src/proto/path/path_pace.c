@@ -36,9 +36,17 @@ static uint64_t interval_of_other(const struct path_set *set, const struct path_
     return set->active ? PATH_ACTIVE_OTHER_US : PATH_IDLE_OTHER_US;
 }
 
+bool path_rests(const struct path_set *set, const struct path_entry *e)
+{
+    const struct path_entry *best = set->best;
+    return !set->active && best && path_tier(best) < path_tier(e) && best->path.state == PATH_STATE_PROVEN &&
+           !path_entry_troubled(best);
+}
+
 uint64_t path_interval(const struct path_set *set, const struct path_entry *e)
 {
-    if (e->path.state == PATH_STATE_PROVEN && e->samples < PATH_WARM_SAMPLES && !path_entry_troubled(e))
+    if (e->path.state == PATH_STATE_PROVEN && e->samples < PATH_WARM_SAMPLES && !path_entry_troubled(e) &&
+        !path_rests(set, e))
         return PATH_WARM_US;
     if (set->quiet && e->path.endpoint.carrier == CARRIER_UPLINK && !path_entry_troubled(e))
         return PATH_IDLE_OTHER_US;

@@ -2,6 +2,7 @@
 #pragma once
 /* How often each path is asked whether it answers. Internal to the set. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define PATH_ACTIVE_OTHER_US 5000000ull  /* of a path that does not carry, while data flows … */
@@ -10,6 +11,10 @@
 
 struct path_entry;
 struct path_set;
+
+/* Nothing flows, and what carries is of a lower tier and sound: e has but to answer now and then. Its size and round trip are
+ * measured when that changes. */
+bool path_rests(const struct path_set *set, const struct path_entry *e);
 
 /* The time between two rounds of probes of e. */
 uint64_t path_interval(const struct path_set *set, const struct path_entry *e);

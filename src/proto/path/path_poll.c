@@ -107,7 +107,8 @@ static bool due(struct path_set *set, struct path_entry *e, uint64_t now_us, str
         return due_try(set, e, now_us, out);
     bool check_full =
         set->active && e == set->best && !path_set_by_stream(e); /* whose size nothing changes on the way */
-    return path_entry_due(e, path_interval(set, e), check_full, now_us, out);
+    return path_entry_due(e, path_interval(set, e), check_full, now_us, out) ||
+           (!path_rests(set, e) && path_entry_due_size(e, now_us, out));
 }
 
 static bool send_next(struct path_set *set, uint64_t now_us, struct path_probe *probe, struct endpoint *to)
@@ -143,7 +144,7 @@ uint64_t path_next_deadline(const struct path_set *set)
 {
     uint64_t at = TIME_NEVER;
     for (struct path_entry *e = path_set_next(set, NULL); e; e = path_set_next(set, e)) {
-        uint64_t next = path_entry_next(e, path_interval(set, e));
+        uint64_t next = path_entry_next(e, path_interval(set, e), !path_rests(set, e));
         at = next < at ? next : at;
     }
     return at;

@@ -117,7 +117,7 @@ struct peer {
         uint64_t data_seen;        /* datagrams at the last look: did data flow? … */
         struct flood_watch floods; /* … or were they to everybody … */
         uint64_t rx_seen;          /* … and of those that arrived … */
-        uint64_t came[2];          /* … how many did a second between the last two, and between those before */
+        uint64_t came[2]; /* … how many did a second between the last two, and between those before */
         uint64_t active_until_us, look_at_us, looked_us;
         uint64_t loss_received[PEER_LOSS_SLOTS], loss_expected[PEER_LOSS_SLOTS];
         unsigned loss_at;
