@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 static const char *bytes_of(const json_t *object, const char *key, char out[FORMAT_MAX])
 {
@@ -76,6 +77,20 @@ static void add_paths(struct table *t, const json_t *peer)
     }
 }
 
+/* That which admitted a member of a network. */
+static void add_certificate(struct table *t, const json_t *peer)
+{
+    char end[32] = "", text[64];
+    const json_t *c = json_object_get(peer, "certificate");
+    time_t not_after = (time_t)nodes_number(c, "not_after");
+    struct tm utc;
+    if (!json_is_object(c) || !gmtime_r(&not_after, &utc) ||
+        !strftime(end, sizeof(end), "%Y-%m-%d %H:%M:%S", &utc))
+        return;
+    snprintf(text, sizeof(text), "until %s UTC", end);
+    add_line(t, "certificate", text);
+}
+
 static void print_node(const struct cli_options *options, json_t *node, bool titled)
 {
     const char *columns[] = {"PEER", "ID",        "ADDRESSES", "PATH",
@@ -96,6 +111,7 @@ static void print_node(const struct cli_options *options, json_t *node, bool tit
             add_paths(t, peer);
             add_line(t, "not direct", nodes_text(peer, "not_direct"));
             add_line(t, "control", nodes_text(peer, "control"));
+            add_certificate(t, peer);
         }
     }
     if (index == 0)

@@ -368,6 +368,7 @@ static void whom_no_roster_names_any_more_is_dialled_no_more(void **state)
     assert_int_equal(mesh_enroll(s.a->mesh, identity_id(s.b->identity)), 0);
     mesh_members(s.a->mesh, &members, &connected);
     assert_int_equal(members, 1);
+    assert_int_equal(mesh_withdraw(s.a->mesh, identity_id(s.b->identity), sim_now(s.sim)), ERR_NOT_FOUND);
     mesh_unenroll(s.a->mesh, identity_id(s.b->identity), sim_now(s.sim));
     sim_do_outputs(s.a);
     mesh_members(s.a->mesh, &members, &connected);

@@ -78,6 +78,24 @@ static void peers_are_sorted_and_whole_with_l(void **state)
     assert_has(out, "direct 192.0.2.9:9443, probing: no answer yet");
 }
 
+/* A peer that a list admits has none. */
+static void the_end_of_a_members_certificate_is_shown_with_l(void **state)
+{
+    (void)state;
+    add_node(ID_A,
+             OK(NODE(ID_A, "site-a",
+                     "{\"id\":\"" ID_B "\",\"name\":\"b\",\"state\":\"refused\",\"certificate\":"
+                     "{\"name\":\"b\",\"issuer\":\"" ID_C "\",\"not_before\":1789913600,"
+                     "\"not_after\":1792505600}}," PEER(ID_C, "z"))),
+             NULL, NULL);
+    assert_run("peers", CLI_OK);
+    assert_null(strstr(out, "certificate"));
+    assert_run("peers -l", CLI_OK);
+    char *line = strstr(out, "certificate: until 2026-10-20 14:13:20 UTC");
+    assert_non_null(line);
+    assert_null(strstr(line + 1, "certificate:"));
+}
+
 static void node_is_picked_by_name_or_id(void **state)
 {
     (void)state;
@@ -329,6 +347,7 @@ int main(void)
         TEST(status_shows_what_routers_map_or_why_they_do_not),
         TEST(json_is_what_the_nodes_say),
         TEST(peers_are_sorted_and_whole_with_l),
+        TEST(the_end_of_a_members_certificate_is_shown_with_l),
         TEST(node_is_picked_by_name_or_id),
         TEST(nodes_of_one_name_are_not_guessed_between),
         TEST(netcheck_tells_what_a_node_finds),

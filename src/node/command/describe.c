@@ -4,6 +4,7 @@
 #include "node/command/describe.h"
 
 #include "base/clock.h"
+#include "crypto/cert.h"
 #include "node/backbones/backbones.h"
 #include "node/device/device.h"
 #include "node/underlay/portmap.h"
@@ -73,6 +74,12 @@ static json_t *age_s(uint64_t since_us, uint64_t now_us)
     return since_us ? json_integer((json_int_t)((now_us - since_us) / USEC_PER_SEC)) : json_null();
 }
 
+static json_t *describe_certificate(const struct cert *c)
+{
+    return json_pack("{s:s, s:o, s:I, s:I}", "name", c->name, "issuer", describe_id(&c->issuer), "not_before",
+                     (json_int_t)c->not_before, "not_after", (json_int_t)c->not_after);
+}
+
 json_t *describe_peer(const struct mesh_peer *peer, const struct backbones *backbones,
                       const struct device *device, uint64_t now_us)
 {
@@ -91,6 +98,8 @@ json_t *describe_peer(const struct mesh_peer *peer, const struct backbones *back
         peer->fresh_root, "control", mesh_control_name(peer->control));
     if (peer->crooked[0] && o)
         json_object_set_new(o, "not_direct", json_string(peer->crooked));
+    if (peer->certificate && o)
+        json_object_set_new(o, "certificate", describe_certificate(peer->certificate));
     if (peer->error[0] && o)
         json_object_set_new(o, "error", json_string(peer->error));
     return o;

@@ -91,7 +91,7 @@ static void end_unless_admitted(struct mesh *m, struct peer *p, uint64_t now_us)
 int mesh_withdraw(struct mesh *m, const struct node_id *id, uint64_t now_us)
 {
     struct peer *p = mesh_find_peer(m, id);
-    if (!p || !p->allowed)
+    if (!p || !p->allowed || p->enrolled)
         return ERR_NOT_FOUND;
     if (mesh_takes_turns(p))
         mesh_leave_alone(m, p);
