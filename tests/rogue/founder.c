@@ -62,7 +62,7 @@ static int make_folder(const char *path)
 /* The certificate of the next address of the issuer's slice, with its life shortened and signed again. */
 static void certify(const struct node *node, struct node *issuer, struct founding_cert *out)
 {
-    struct addr ip = issuer->issuer.cert.ranges[0].addr;
+    struct addr ip = issuer->issuer.cert.slices[0].addr;
     ip.ip[3] = (uint8_t)(ip.ip[3] + ++issuer->given);
     check(founding_member(&founding, &issuer->issuer.cert, issuer->key, identity_spki(node->key), node->name,
                           &ip, out),
