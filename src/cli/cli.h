@@ -16,6 +16,8 @@ enum cli_exit {
 #define CLI_CHECK_MAX  32 /* words */
 #define CLI_RANGES_MAX 2
 
+#define CLI_ROLES_MAX 4
+
 struct cli_options {
     const char *run_dir;
     bool run_given;   /* … by -run */
@@ -35,6 +37,12 @@ struct cli_options {
     const char *ranges[CLI_RANGES_MAX]; /* -range */
     unsigned range_count;
     bool foreground, yes;
+    unsigned uses;                    /* -uses, of a token */
+    unsigned expires_s;               /* -expires */
+    const char *roles[CLI_ROLES_MAX]; /* -role */
+    unsigned role_count;
+    const char *revoke; /* -revoke: a token's number; NULL when not given */
+    bool approve, quiet;
 };
 
 /* One line on stderr, "shadowmesh: …", cleaned of what terminals obey. */

@@ -23,4 +23,7 @@ int cmd_reload(const struct cli_options *options);
 int cmd_set(const struct cli_options *options);
 int cmd_netcheck(const struct cli_options *options);
 int cmd_id(const struct cli_options *options);
+int cmd_invite(const struct cli_options *options);
+int cmd_invites(const struct cli_options *options);
+int cmd_approve(const struct cli_options *options);
 int cmd_version(const struct cli_options *options);

@@ -40,10 +40,13 @@ enum user {
     SET = 1 << 17, /* takes none */
     MEMBERS = 1 << 18,
     REVOKE = 1 << 19,
+    INVITE = 1 << 20,
+    INVITES = 1 << 21,
+    APPROVE = 1 << 22,
 };
 #define LISTS    (STATUS | PEERS | FDB | MEMBERS)
 #define CHANGES  (ALLOW | DISALLOW | CONNECT | DISCONNECT | REVOKE)
-#define NETWORKS (UP | DOWN | LEAVE | JOIN)
+#define NETWORKS (UP | DOWN | LEAVE | JOIN | INVITE | INVITES | APPROVE)
 
 struct verb {
     enum user user;
@@ -55,6 +58,9 @@ struct verb {
 static const struct verb verbs[] = {
     {UP, "up", "NAME", "start a node in a network, which is made if need be", cmd_up},
     {JOIN, "join", "[TOKEN]", "come into a network by a token", cmd_join},
+    {INVITE, "invite", "NAME", "make a token of a network: who has it may join", cmd_invite},
+    {INVITES, "invites", "NAME", "the tokens made here, and who waits to be let in", cmd_invites},
+    {APPROVE, "approve", "NAME WHO...", "let in who waits for it", cmd_approve},
     {DOWN, "down", "NAME", "stop this machine's node in a network", cmd_down},
     {LEAVE, "leave", "NAME", "stop it and remove all of the network that is here", cmd_leave},
     {STATUS, "status", NULL, "every node that runs here, its peers, traffic and drops", cmd_status},
@@ -150,6 +156,60 @@ static const char *read_yes(void *context, const char *text)
     return flags_read_switch(text, &((struct line *)context)->options.yes);
 }
 
+static const char *read_uses(void *context, const char *text)
+{
+    char *end = NULL;
+    unsigned long count = strtoul(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end || count < 1 || count > 1000)
+        return "no number of nodes from 1 to 1000";
+    ((struct line *)context)->options.uses = (unsigned)count;
+    return NULL;
+}
+
+/* "30m", "1h", "7d"; seconds without a letter. */
+static const char *read_expires(void *context, const char *text)
+{
+    static const struct {
+        char letter;
+        unsigned seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'\0', 1}};
+    char *end = NULL;
+    unsigned long long count = strtoull(text, &end, 10);
+    size_t i = 0;
+    while (i < sizeof(units) / sizeof(units[0]) && units[i].letter != *end)
+        i++;
+    if (text[0] < '0' || text[0] > '9' || i == sizeof(units) / sizeof(units[0]) || (*end && end[1]) ||
+        count < 1 || count > 90ull * 86400 / units[i].seconds)
+        return "no time such as 30m, 1h or 7d, of 90d at most";
+    ((struct line *)context)->options.expires_s = (unsigned)count * units[i].seconds;
+    return NULL;
+}
+
+static const char *read_role(void *context, const char *text)
+{
+    struct cli_options *o = &((struct line *)context)->options;
+    if (o->role_count == CLI_ROLES_MAX)
+        return "one too many: there are relay, gateway, dhcp and router";
+    o->roles[o->role_count++] = text;
+    return NULL;
+}
+
+static const char *read_approve(void *context, const char *text)
+{
+    return flags_read_switch(text, &((struct line *)context)->options.approve);
+}
+
+static const char *read_quiet(void *context, const char *text)
+{
+    return flags_read_switch(text, &((struct line *)context)->options.quiet);
+}
+
+static const char *read_revoke(void *context, const char *text)
+{
+    ((struct line *)context)->options.revoke = text;
+    return text[0] ? NULL : "no token: `shadowmesh invites` lists their numbers";
+}
+
 static const char *read_count(void *context, const char *text)
 {
     char *end = NULL;
@@ -198,7 +258,7 @@ static const char *read_proxy(void *context, const char *text)
 
 static const struct flag flags[] = {
     {"json", NULL, "print JSON, for scripts", read_json,
-     LISTS | PING | CHANGES | NETCHECK | RELOAD | ID | VERSION},
+     LISTS | PING | CHANGES | NETCHECK | RELOAD | ID | VERSION | INVITES},
     {"l", NULL, "whole ids; with peers, every path", read_whole, LISTS | PING},
     {"n", "NODE", "only the node with this name or id prefix", read_node,
      LISTS | PING | CHANGES | NETCHECK | ID},
@@ -211,7 +271,15 @@ static const struct flag flags[] = {
      read_backbone, NETCHECK | UP},
     {"stun", "HOST[:PORT]", "netcheck, likewise: ask this STUN server; may repeat", read_stun, NETCHECK},
     {"proxy", "URL|off", "netcheck, likewise: by this HTTP proxy", read_proxy, NETCHECK},
-    {"name", "NAME", "what this node is called in the network (default: as the host)", read_name, UP | JOIN},
+    {"name", "NAME", "up, join: what this node is called there (default: as the host); invite: … who joins",
+     read_name, UP | JOIN | INVITE},
+    {"uses", "N", "how many nodes may join by it (default 1)", read_uses, INVITE},
+    {"expires", "TIME", "how long it is good, such as 30m, 1h, 7d (default 1h)", read_expires, INVITE},
+    {"role", "ROLE", "relay, gateway, dhcp or router: what who joins may be; may repeat", read_role, INVITE},
+    {"approve", NULL, "who joins by it waits until `shadowmesh approve`", read_approve, INVITE},
+    {"quiet", NULL, "print the token alone", read_quiet, INVITE},
+    {"revoke", "TOKEN", "instead, the token of this number is good for nothing any more", read_revoke,
+     INVITE},
     {"ip", "ADDR", "the address at which others reach this machine", read_ip, UP | JOIN},
     {"tap-ip", "ADDR", "this node's address in the network (default: the first)", read_tap_ip, UP},
     {"range", "CIDR",
@@ -365,7 +433,12 @@ static int run(struct line *line, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct line line = {.options = {.run_dir = PLACE_RUN, .etc_dir = PLACE_ETC, .count = 4, .interval_s = 1}};
+    struct line line = {.options = {.run_dir = PLACE_RUN,
+                                    .etc_dir = PLACE_ETC,
+                                    .count = 4,
+                                    .interval_s = 1,
+                                    .uses = 1,
+                                    .expires_s = 3600}};
     setlocale(LC_CTYPE, "C.UTF-8"); /* only for the width of characters */
     line.options.words = calloc((size_t)argc, sizeof(*line.options.words));
     if (!line.options.words) {

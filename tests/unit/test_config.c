@@ -81,7 +81,9 @@ static void nothing_given_leaves_documented_defaults(void **state)
     assert_int_equal(config.tap_address.addr.family, 0);
     assert_int_equal(config.external.family, 0);
     assert_true(config.name[0]);
-    assert_int_equal(config.ratchet_s | config.rehandshake_s | config.control_idle_s | config.quiet_s, 0);
+    assert_int_equal(config.ratchet_s | config.rehandshake_s | config.control_idle_s | config.quiet_s |
+                         config.certificate_s,
+                     0);
 }
 
 static void host_routes_are_allowed_by_address_or_turned_off(void **state)
@@ -564,6 +566,9 @@ static void test_options_shorten_the_periods(void **state)
     assert_int_equal(config.rehandshake_s, 2);
     assert_taken("-test-control-idle-seconds", "3");
     assert_int_equal(config.control_idle_s, 3);
+    assert_taken("-test-certificate-seconds", "8");
+    assert_int_equal(config.certificate_s, 8);
+    assert_refused("seconds", "-test-certificate-seconds", "7");
     assert_taken("-test-quiet-seconds", "4");
     assert_int_equal(config.quiet_s, 4);
     assert_refused("seconds", "-test-control-idle-seconds", "0");

@@ -7,6 +7,7 @@
 #include "crypto/founding.h"
 #include "crypto/secret.h"
 #include "node/config/config.h"
+#include "node/network/issuer.h"
 #include "node/network/network.h"
 
 #include <fcntl.h>
@@ -60,8 +61,9 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    static const char *const names[] = {CERTFILE_CA, CERTFILE_ISSUER, CERTFILE_MEMBER, CERTFILE_OWN_ISSUER};
-    for (unsigned i = 0; i < 4; i++)
+    static const char *const names[] = {CERTFILE_CA, CERTFILE_ISSUER, CERTFILE_MEMBER, CERTFILE_OWN_ISSUER,
+                                        ISSUER_FILE};
+    for (unsigned i = 0; i < 5; i++)
         unlinkat(dir, names[i], 0);
     close(dir);
     release(state);
@@ -105,11 +107,33 @@ static void member_knows_its_name_and_addresses(void **state)
 
 static void own_certificate_of_an_issuer_makes_one(void **state)
 {
+    struct founding_cert own;
     (void)state;
-    put(CERTFILE_OWN_ISSUER, &issuer);
+    assert_int_equal(founding_issuer(&founding, lab.ca, identity_spki(lab.member), 1, &own), 0);
+    put(CERTFILE_OWN_ISSUER, &own);
     struct network *n = opened();
     assert_true(network_status(n, clock_monotonic_us()).issuer);
+    assert_int_equal(network_own_issuer(n).len, own.len);
+    assert_non_null(network_serving(n));
+    assert_non_null(ledger_named(issuer_ledger(network_issuer(n)), "berlin")); /* itself */
     network_close(n);
+}
+
+static void anothers_certificate_as_an_issuer_is_refused(void **state)
+{
+    (void)state;
+    put(CERTFILE_OWN_ISSUER, &issuer);
+    assert_refused("is for another key");
+}
+
+static void damaged_ledger_is_refused(void **state)
+{
+    struct founding_cert own;
+    (void)state;
+    assert_int_equal(founding_issuer(&founding, lab.ca, identity_spki(lab.member), 1, &own), 0);
+    put(CERTFILE_OWN_ISSUER, &own);
+    assert_int_equal(folder_write(dir, ISSUER_FILE, OWN_FILE_PRIVATE, "ledger", 6), 0);
+    assert_refused("it is damaged");
 }
 
 static void missing_file_is_named(void **state)
@@ -186,6 +210,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(member_knows_its_name_and_addresses),
         TEST(own_certificate_of_an_issuer_makes_one),
+        TEST(anothers_certificate_as_an_issuer_is_refused),
+        TEST(damaged_ledger_is_refused),
         TEST(missing_file_is_named),
         TEST(certificate_of_another_key_is_refused),
         TEST(certificate_that_was_altered_is_refused),

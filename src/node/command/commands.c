@@ -71,16 +71,48 @@ static void revoke_member(struct commands *c, const json_t *request, struct api_
     rosters_revoke(&c->rosters, request, call);
 }
 
+static void invite(struct commands *c, const json_t *request, struct api_call *call)
+{
+    invites_make(&c->invites, request, call);
+}
+
+static void list_invites(struct commands *c, const json_t *request, struct api_call *call)
+{
+    (void)request;
+    invites_list(&c->invites, call);
+}
+
+static void revoke_invitation(struct commands *c, const json_t *request, struct api_call *call)
+{
+    invites_revoke(&c->invites, request, call);
+}
+
+static void approve(struct commands *c, const json_t *request, struct api_call *call)
+{
+    invites_approve(&c->invites, request, call);
+}
+
 static const struct {
     const char *name;
     bool
         reads; /* alone: whoever may only read may ask it. A ping makes traffic, and uses up what the peer grants */
     void (*run)(struct commands *c, const json_t *request, struct api_call *call);
 } commands[] = {
-    {"status", true, tell_status},     {"fdb", true, list_fdb},          {"ping", false, ping},
-    {"allow", false, allow},           {"disallow", false, disallow},    {"connect", false, connect_peer},
-    {"disconnect", false, disconnect}, {"netcheck", false, netcheck},    {"reload", false, reload},
-    {"members", true, list_members},   {"revoke", false, revoke_member},
+    {"status", true, tell_status},
+    {"fdb", true, list_fdb},
+    {"ping", false, ping},
+    {"allow", false, allow},
+    {"disallow", false, disallow},
+    {"connect", false, connect_peer},
+    {"disconnect", false, disconnect},
+    {"netcheck", false, netcheck},
+    {"reload", false, reload},
+    {"invite", false, invite},
+    {"invites", true, list_invites},
+    {"revoke_invitation", false, revoke_invitation},
+    {"approve", false, approve},
+    {"members", true, list_members},
+    {"revoke", false, revoke_member},
 };
 
 void commands_handle(void *context, const char *command, const json_t *request, struct api_call *call)

@@ -2,6 +2,7 @@
 #pragma once
 /* Which commands the API has, and who may give them. docs/PROTOCOL.md §11, docs/HACKING.md. Control thread. */
 
+#include "node/command/invites.h"
 #include "node/command/lists.h"
 #include "node/command/rosters.h"
 #include "node/command/status.h"
@@ -16,6 +17,7 @@ struct commands {
     struct status status;
     struct lists lists;
     struct rosters rosters;
+    struct invites invites;
     struct pings *pings;
     struct checks *checks;
     struct reloads *reloads;

@@ -340,6 +340,13 @@ static const char *read_test_quiet(void *context, const char *text)
     return config_read_number(text, 1, 86400, "no number of seconds from 1 to 86400", &p->config->quiet_s);
 }
 
+static const char *read_test_certificate(void *context, const char *text)
+{
+    struct parse *p = context;
+    return config_read_number(text, 8, 86400, "no number of seconds from 8 to 86400",
+                              &p->config->certificate_s);
+}
+
 #ifdef SHADOWMESH_BENCH_NULL
 static const char *read_test_null_cipher(void *context, const char *text)
 {
@@ -476,6 +483,7 @@ static const struct flag flags[] = {
     {"test-rehandshake-seconds", "N", NULL, read_test_rehandshake, RESTARTS(rehandshake_s)},
     {"test-control-idle-seconds", "N", NULL, read_test_control_idle, RESTARTS(control_idle_s)},
     {"test-quiet-seconds", "N", NULL, read_test_quiet, RESTARTS(quiet_s)},
+    {"test-certificate-seconds", "N", NULL, read_test_certificate, RESTARTS(certificate_s)},
 #ifdef SHADOWMESH_BENCH_NULL
     {"test-null-cipher", NULL, NULL, read_test_null_cipher, RESTARTS(null_cipher)},
 #endif

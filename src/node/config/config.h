@@ -86,8 +86,8 @@ struct config {
     struct config_connect connect[CONFIG_CONNECT_MAX];
     unsigned allow_count;
     struct node_id allow[CONFIG_CONNECT_MAX];
-    unsigned ratchet_s, rehandshake_s, control_idle_s,
-        quiet_s; /* test options, not in --help; 0 when not given */
+    unsigned ratchet_s, rehandshake_s, control_idle_s, quiet_s,
+        certificate_s; /* test options, not in --help; 0 when not given */
 #ifdef SHADOWMESH_BENCH_NULL
     bool null_cipher; /* likewise */
 #endif

@@ -14,6 +14,7 @@
 #include "node/control/control_stop.h"
 #include "node/control/keydir.h"
 #include "node/control/resources.h"
+#include "node/network/issuer.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,7 +100,11 @@ static bool open_network(struct node *n, struct config *config)
                                              .me = n->identity,
                                              .membership = network_membership(n->network),
                                              .own_issuer = network_own_issuer(n->network)};
-    return registry_open(&registry, clock_monotonic_us(), &n->registry) == 0;
+    if (registry_open(&registry, clock_monotonic_us(), &n->registry))
+        return false;
+    if (network_issuer(n->network))
+        issuer_heed(network_issuer(n->network), registry_rolls(n->registry));
+    return true;
 }
 
 int control_run(struct config *config)

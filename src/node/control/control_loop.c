@@ -12,6 +12,7 @@
 #include "node/control/control_outputs.h"
 #include "node/control/control_state.h"
 #include "node/data/fwd.h"
+#include "node/network/issuer.h"
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -82,6 +83,15 @@ static void notice_sleep(struct node *n, uint64_t now_us)
     on_underlay_changed(n);
 }
 
+/* Others meet whom we let in by our roster. */
+static void publish_members(struct node *n, uint64_t now_us)
+{
+    struct issuer *is = network_issuer(n->network);
+    int err = is && issuer_has_changed(is) ? registry_publish(n->registry, issuer_ledger(is), now_us) : 0;
+    if (err)
+        log_warn("the members that this issuer let in are not known to others yet: %s", err_str(err));
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct node *n = timer->data;
@@ -122,8 +132,10 @@ static void on_slow(uv_timer_t *timer)
     stun_hosts_tick(&n->stun_hosts, now_us);
     if (n->network)
         network_tick(n->network, now_us);
-    if (n->registry)
+    if (n->registry) {
+        publish_members(n, now_us);
         registry_tick(n->registry, n->mesh, now_us);
+    }
     nat_watch_tick(&n->nat_watch, now_us);
     if (n->trunks)
         count_lost(n);

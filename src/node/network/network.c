@@ -5,7 +5,9 @@
 #include "base/log.h"
 #include "crypto/certfile.h"
 #include "crypto/identity.h"
+#include "crypto/secret.h"
 #include "node/config/config.h"
+#include "node/network/issuer.h"
 #include "node/network/network_files.h"
 #include "proto/network/membership.h"
 
@@ -18,8 +20,8 @@
 struct network {
     const struct config *config;
     struct membership *ms;
-    int dir;                       /* KEYDIR */
-    struct network_der own_issuer; /* empty: this node is no issuer */
+    int dir;               /* KEYDIR */
+    struct issuer *issuer; /* NULL: it is none */
     char id[ID_TEXT_MAX];
     uint64_t clock_us; /* when the wall clock was looked at */
 };
@@ -78,6 +80,17 @@ static int judge(struct network *n, const struct network_files *files, const str
     return ERR_MISMATCH;
 }
 
+static int open_issuer(struct network *n, const struct identity *me)
+{
+    const struct issuer_config config = {.keydir = n->dir,
+                                         .me = me,
+                                         .membership = n->ms,
+                                         .life_s = n->config->certificate_s,
+                                         .random = secret_source};
+    int err = issuer_open(&config, &n->issuer);
+    return err == ERR_NOT_FOUND ? 0 : err;
+}
+
 static int read_and_judge(struct network *n, const struct identity *me)
 {
     struct network_files *files = calloc(1, sizeof(*files));
@@ -85,7 +98,7 @@ static int read_and_judge(struct network *n, const struct identity *me)
     if (!err)
         err = judge(n, files, me);
     if (!err)
-        n->own_issuer = files->own_issuer;
+        err = open_issuer(n, me);
     free(files);
     return err;
 }
@@ -95,7 +108,7 @@ static void say(const struct network *n)
     const struct cert *me = network_me(n);
     enum cert_verdict verdict = membership_own(n->ms, clock_monotonic_us());
     log_info("network %s (%.10s): this node is %s%s", n->config->network, n->id, me->name,
-             n->own_issuer.len ? ", an issuer" : "");
+             n->issuer ? ", an issuer" : "");
     if (verdict != CERT_OK)
         log_warn("network %s: this node's certificate %s: is the clock right?", n->config->network,
                  cert_verdict_str(verdict));
@@ -126,6 +139,7 @@ void network_close(struct network *n)
 {
     if (!n)
         return;
+    issuer_free(n->issuer);
     membership_free(n->ms);
     if (n->dir >= 0)
         close(n->dir);
@@ -144,7 +158,17 @@ const struct cert *network_me(const struct network *n)
 
 struct slice network_own_issuer(const struct network *n)
 {
-    return der_of(&n->own_issuer);
+    return n->issuer ? issuer_serving(n->issuer)->certificate : (struct slice){0};
+}
+
+struct issuer *network_issuer(const struct network *n)
+{
+    return n->issuer;
+}
+
+const struct serving_issuer *network_serving(const struct network *n)
+{
+    return n->issuer ? issuer_serving(n->issuer) : NULL;
 }
 
 /* The subnet of the network that an address is in. */
@@ -180,7 +204,7 @@ struct network_status network_status(const struct network *n, uint64_t now_us)
                                    .id = n->id,
                                    .state = verdict == CERT_OK ? "member" : "expired",
                                    .text = verdict == CERT_OK ? "" : cert_verdict_str(verdict),
-                                   .issuer = n->own_issuer.len > 0,
+                                   .issuer = n->issuer != NULL,
                                    .not_before = me->not_before,
                                    .not_after = me->not_after};
 }

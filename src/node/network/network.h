@@ -11,8 +11,10 @@
 struct cert;
 struct config;
 struct identity;
+struct issuer;
 struct membership;
 struct network;
+struct serving_issuer;
 
 /* Reads and judges them. On an error one line told what is wrong and what to do. The caller closes *out. */
 int network_open(const struct config *config, const struct identity *me, struct network **out) must_check;
@@ -26,6 +28,10 @@ const struct cert *network_me(const struct network *n);
 
 /* Its certificate as an issuer; empty: it is none. Borrowed. */
 struct slice network_own_issuer(const struct network *n);
+/* What makes this node an issuer; NULL: it is none. Borrowed. */
+struct issuer *network_issuer(const struct network *n);
+/* What answers there who joins and renews; NULL: nothing does. Borrowed. */
+const struct serving_issuer *network_serving(const struct network *n);
 
 /* Its addresses in the network, each with its subnet. Returns how many there are, at most CERT_ADDRESSES_MAX. */
 unsigned network_addresses(const struct network *n, struct addr_prefix *out);

@@ -13,8 +13,8 @@ struct network_der {
 };
 
 struct network_files {
-    struct network_der ca, issuer, member, own_issuer; /* own_issuer: of a node that is an issuer */
-    bool token;                                        /* there is one, to join by */
+    struct network_der ca, issuer, member;
+    bool token; /* there is one, to join by */
 };
 
 /* Opens KEYDIR, whose descriptor is the caller's. -1: the log was told. */

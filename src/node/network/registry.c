@@ -5,9 +5,11 @@
 #include "node/network/list_files.h"
 #include "node/network/signing.h"
 #include "proto/mesh/mesh.h"
+#include "proto/network/ledger.h"
 #include "proto/network/membership.h"
 #include "proto/network/rolls.h"
 #include <stdlib.h>
+#include <string.h>
 
 struct registry {
     struct registry_config config;
@@ -99,6 +101,35 @@ void registry_tick(struct registry *r, struct mesh *m, uint64_t now_us)
     signing_tick(&r->signing, membership_now(r->config.membership, now_us));
     mesh_on_rolls(m, now_us);
     list_files_save(r->files, now_us);
+}
+
+static struct roster_member listed(const struct ledger_member *m)
+{
+    struct roster_member out = {.id = m->id,
+                                .since = m->joined,
+                                .not_after = m->not_after,
+                                .roles = m->roles,
+                                .address_count = m->address_count};
+
+    memcpy(out.name, m->name, sizeof(out.name));
+    memcpy(out.addresses, m->addresses, sizeof(out.addresses));
+    return out;
+}
+
+int registry_publish(struct registry *r, const struct ledger *ledger, uint64_t now_us)
+{
+    uint64_t now_s = membership_now(r->config.membership, now_us);
+    struct roster_member *members = calloc(ROSTER_MAX, sizeof(*members));
+    const struct ledger_member *m;
+    size_t count = 0;
+    if (!members)
+        return ERR_NOMEM;
+    for (size_t i = 0; (m = ledger_at(ledger, i)); i++)
+        if (m->not_after >= now_s)
+            members[count++] = listed(m);
+    int err = rolls_publish(r->rolls, r->config.me, members, count);
+    free(members);
+    return err;
 }
 
 int registry_revoke(struct registry *r, struct mesh *m, const struct node_id *id, uint64_t now_us)

@@ -10,6 +10,7 @@
 #include <uv.h>
 
 struct identity;
+struct ledger;
 struct membership;
 struct mesh;
 struct node_id;
@@ -35,6 +36,9 @@ struct rolls *registry_rolls(const struct registry *r);
 
 /* Once a second: what is due is signed, what has changed is acted upon and written. */
 void registry_tick(struct registry *r, struct mesh *m, uint64_t now_us);
+
+/* As an issuer: these are our members, but for those that have expired. Errors as rolls_publish. */
+int registry_publish(struct registry *r, const struct ledger *ledger, uint64_t now_us) must_check;
 
 /* Whether we may sign. */
 bool registry_signs(const struct registry *r);

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The node of an issuer: its file, KEYDIR/ledger, which is on disk before anybody is told what stands there. docs/PROTOCOL.md
+ * §26. Control thread. */
+
+#include "base/random.h"
+#include "crypto/token.h"
+#include "proto/network/invitations.h"
+#include "proto/network/ledger.h"
+#include "proto/network/serving.h"
+
+#define ISSUER_FILE       "ledger"
+#define ISSUER_NUMBER_LEN 4 /* bytes of an invitation's key that people name it by … */
+#define ISSUER_NUMBER_MAX (2 * ISSUER_NUMBER_LEN + 1) /* … in hex, with a NUL */
+
+struct issuer;
+struct rolls;
+
+/* Borrowed, but for the values. */
+struct issuer_config {
+    int keydir; /* as folder_open opened it */
+    const struct identity *me;
+    const struct membership *membership;
+    uint64_t life_s; /* of a member's certificate; 0: as §26 has it */
+    struct random_source random;
+};
+
+/* How often what was the answer, since the start. */
+struct issuer_counts {
+    uint64_t joined, renewed, refused;
+};
+
+/* ERR_NOT_FOUND: this node is no issuer: it has no own-issuer.pem. Whatever else is wrong is told. The caller frees *out. */
+int issuer_open(const struct issuer_config *config, struct issuer **out) must_check;
+void issuer_free(struct issuer *is); /* NULL is allowed */
+
+/* From here on who is shut out there gets nothing, and names of others' members are taken. Borrowed. */
+void issuer_heed(struct issuer *is, const struct rolls *rolls);
+
+/* Whether the ledger is another one than when this was last asked; at first it is. */
+bool issuer_has_changed(struct issuer *is);
+
+/* What answers who joins and renews. Borrowed. */
+const struct serving_issuer *issuer_serving(const struct issuer *is);
+
+const struct ledger *issuer_ledger(const struct issuer *is);
+const struct invitations *issuer_invitations(const struct issuer *is);
+struct issuer_counts issuer_counts(const struct issuer *is);
+
+/* What a person asks for. Each is on disk when it returns 0; ERR_IO (errno) or what folder_replace returns: nothing changed.
+ *
+ * A new token. token has its places; the rest of it is made, and is the caller's to wipe. i is completed. As invitations_add. */
+int issuer_invite(struct issuer *is, struct invitation *i, uint64_t life_s, uint64_t now_us,
+                  struct token *token) must_check;
+/* By its number: *out is it. ERR_NOT_FOUND, ERR_EXISTS when several have it. */
+int issuer_revoke_invitation(struct issuer *is, const char *number, const struct invitation **out) must_check;
+int issuer_approve(struct issuer *is, const struct node_id *id) must_check;
+
+/* Its number. Returns out. */
+char *issuer_number(const uint8_t key[KDF_LEN], char out[ISSUER_NUMBER_MAX]);
