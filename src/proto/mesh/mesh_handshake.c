@@ -131,7 +131,7 @@ static void greet(struct mesh *m, struct link *l)
 bool mesh_on_identified(struct mesh *m, struct link *l, uint64_t now_us)
 {
     bool opener = link_is_opener(l);
-    if (mesh_refuses_revoked(m, l) || (!opener && !may_be_heard(m, l)))
+    if (mesh_refuses_revoked(m, l, now_us) || (!opener && !may_be_heard(m, l)))
         return false;
     if (opener)
         mesh_drop_other_attempts(m, link_owner(l), l);

@@ -24,6 +24,9 @@
 #define PARTS         500                    /* of lists, that leave in a second, and at once, whoever asks */
 #define ENROLLED_MAX  (MESH_PEERS_MAX - 512) /* so many places are left for those whom no roster names yet */
 
+#define OLD_S           (uint64_t)86400    /* of the newest list of revoked keys: others are asked then … */
+#define ISSUER_FIRST_US (5 * USEC_PER_SEC) /* … so long, before anybody else is let in */
+
 #define REVOKED "its key was revoked"
 
 static const struct bucket_rate part_rate = {USEC_PER_SEC / PARTS, PARTS};
@@ -153,20 +156,52 @@ bool mesh_is_revoked(const struct mesh *m, const struct node_id *id)
     return m->config.rolls && rolls_revoked(m->config.rolls, id);
 }
 
-bool mesh_refuses_revoked(struct mesh *m, struct link *l)
+static void refuse(struct mesh *m, struct link *l, enum refuse_code code, const char *told, const char *why)
 {
     const struct node_id id = *link_peer_id(l);
     const struct peer *p = mesh_find_peer(m, &id);
-    char remote[TARGET_TEXT_MAX], note[TARGET_TEXT_MAX + sizeof(REVOKED) + 2];
-    if (!mesh_is_revoked(m, &id))
-        return false;
-    snprintf(note, sizeof(note), "%s: " REVOKED, target_format(link_remote(l), remote));
+    char remote[TARGET_TEXT_MAX], note[TARGET_TEXT_MAX + 160];
+    snprintf(note, sizeof(note), "%s: %s", target_format(link_remote(l), remote), why);
     if (link_is_opener(l))
-        peer_dial_failed(link_owner(l), link_remote(l), false, REVOKED);
+        peer_dial_failed(link_owner(l), link_remote(l), false, why);
     else
         mesh_note_id(m, MESH_NOTICE_REFUSED, &id, p ? p->name : "", note);
-    link_refuse(l, REFUSE_REVOKED, "your key was revoked: join the network again, with another one");
+    link_refuse(l, code, told);
     mesh_discard_link(m, l);
+}
+
+static bool is_old(const struct mesh *m, uint64_t now_us)
+{
+    uint64_t newest_s = rolls_revoked_at(m->config.rolls);
+    return !newest_s || membership_now(m->config.network, now_us) - newest_s > OLD_S;
+}
+
+/* Whom to ask is whoever signs such lists: issuers are let in, and whom a person listed. Nobody waits for them long, and an issuer
+ * does not. */
+static bool doubts(struct mesh *m, const struct node_id *id, uint64_t now_us)
+{
+    struct mesh_rolls *r = &m->rolls;
+    const struct peer *p = mesh_find_peer(m, id);
+    if (!r->exchange || !is_old(m, now_us) || rolls_issuer(m->config.rolls, identity_id(m->config.me))) {
+        r->old_us = 0;
+        return false;
+    }
+    if (!r->old_us)
+        r->old_us = now_us;
+    bool waits = now_us - r->old_us < ISSUER_FIRST_US;
+    return waits && !mesh_admits(m, p) && !(p && p->current) && !rolls_issuer(m->config.rolls, id);
+}
+
+bool mesh_refuses_revoked(struct mesh *m, struct link *l, uint64_t now_us)
+{
+    if (mesh_is_revoked(m, link_peer_id(l)))
+        refuse(m, l, REFUSE_REVOKED, "your key was revoked: join the network again, with another one",
+               REVOKED);
+    else if (doubts(m, link_peer_id(l), now_us))
+        refuse(m, l, REFUSE_DOUBT, "my lists of revoked keys are old, and I ask an issuer first: try again",
+               "whether its key was revoked is asked of an issuer first");
+    else
+        return false;
     return true;
 }
 

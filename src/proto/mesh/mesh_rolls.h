@@ -28,6 +28,7 @@ struct mesh_rolls {
     uint64_t at_us;              /* … which goes on then; TIME_NEVER: nobody */
     struct bucket parts;         /* that we may send, to all */
     uint64_t clock_us;           /* when the clock is looked at next */
+    uint64_t old_us;             /* since when what we know of revoked keys is old; 0: it is fresh */
 };
 
 /* ERR_NOMEM. */
@@ -36,8 +37,8 @@ void mesh_rolls_fini(struct mesh *m);
 
 /* True when its key is shut out of our network. */
 bool mesh_is_revoked(const struct mesh *m, const struct node_id *id);
-/* Of a link that is identified: true when that is so; it is refused, and l is gone. */
-bool mesh_refuses_revoked(struct mesh *m, struct link *l);
+/* Of a link that is identified: true when that is so, or, where what we know is old, may be so; it is refused, and l is gone. */
+bool mesh_refuses_revoked(struct mesh *m, struct link *l, uint64_t now_us);
 
 /* It has a new session, or datagrams pass under one. */
 void mesh_rolls_on_open(struct mesh *m, const struct peer *p, uint64_t now_us);

@@ -100,6 +100,7 @@ enum refuse_code {
     REFUSE_NOT_YET = 9, /* it is not valid yet: a clock is wrong */
     REFUSE_EXPIRED = 10,
     REFUSE_REVOKED = 11,
+    REFUSE_DOUBT = 12, /* what I know of revoked keys is old, and I ask an issuer first: try again */
     /* joining and renewing (§26) */
     REFUSE_NO_ISSUER = 16,     /* I am not an issuer of that network, or no longer */
     REFUSE_TOKEN_UNKNOWN = 17, /* I made no such token, or have forgotten it */

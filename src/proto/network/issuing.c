@@ -339,6 +339,7 @@ const char *issuing_refusal(enum refuse_code code)
     case REFUSE_CERTIFICATE:
     case REFUSE_NOT_YET:
     case REFUSE_EXPIRED:
+    case REFUSE_DOUBT:
         break;
     }
     return "it will not";
