@@ -94,10 +94,10 @@ class Relayed(ShadowMesh):
     limit = True
     kind = "relay"
     backbone_flags = FREE
-    addresses = {"a": "198.51.101", "b": "198.51.102"}
+    addresses = {"a": "198.51.101.2", "b": "198.51.102.2"}
 
     def address(self, host):
-        return MIDDLE if host is self.middle else f"{self.addresses[host.name]}.2"
+        return MIDDLE if host is self.middle else self.addresses[host.name]
 
     def ends(self):
         return [(self.a, "eth1"), (self.b, "eth1"), (self.middle, "to-a"), (self.middle, "to-b")]
@@ -113,11 +113,10 @@ class Relayed(ShadowMesh):
 
     def connect(self):
         for host in (self.a, self.b):
-            subnet = self.addresses[host.name]
             self.a.lab.link(host, "eth1", self.middle, f"to-{host.name}")
-            host.ip("addr", "add", f"{subnet}.2/24", "dev", "eth1")
-            self.middle.ip("addr", "add", f"{subnet}.1/24", "dev", f"to-{host.name}")
-            host.ip("route", "add", MIDDLE, "via", f"{subnet}.1")
+            host.ip("addr", "add", f"{self.address(host)}/32", "dev", "eth1")
+            host.ip("route", "add", MIDDLE, "dev", "eth1")
+            self.middle.ip("route", "add", self.address(host), "dev", f"to-{host.name}", "src", MIDDLE)
             host.ip("link", "set", "eth0", "down")
 
     def daemons(self):
