@@ -306,6 +306,40 @@ static void who_leaves_the_roster_is_dialled_no_more(void **state)
     free_network(&t);
 }
 
+static unsigned members_of(const struct network *t, unsigned i)
+{
+    unsigned count, connected;
+    mesh_members(t->nodes[i]->mesh, &count, &connected);
+    return count;
+}
+
+static void member_that_a_person_named_is_one_again_without_that(void **state)
+{
+    (void)state;
+    struct network t;
+    make_network(&t, &fair);
+    const struct node_id *id = identity_id(t.nodes[2]->identity);
+    struct mesh *m = t.nodes[1]->mesh;
+    sim_run(t.sim, 30 * SECOND, NULL, NULL);
+    unsigned all = members_of(&t, 1); /* but the issuer, whom a person named */
+    assert_int_equal(mesh_allow(m, id), 0);
+    assert_int_equal(mesh_withdraw(m, id, sim_now(t.sim)), 0);
+    assert_int_equal(members_of(&t, 1), all);
+    sim_do_outputs(t.nodes[1]);
+    sim_run(t.sim, SECOND, NULL, NULL);
+    assert_int_equal(t.nodes[1]->notes[MESH_NOTICE_LOST], 0); /* its certificate goes on */
+    assert_int_equal(mesh_connect(m, id), 0);
+    assert_int_equal(mesh_disconnect(m, id, sim_now(t.sim)), 0);
+    assert_int_equal(members_of(&t, 1), all - 1);
+    mesh_enroll_again(m, id);
+    assert_int_equal(members_of(&t, 1), all);
+    sim_do_outputs(t.nodes[1]);
+    sim_run(t.sim, 120 * SECOND, NULL, NULL);
+    assert_all_connected(&t);
+    mesh_enroll_again(m, identity_id(t.issuer)); /* whom we dial anyway */
+    free_network(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +351,7 @@ int main(void)
         cmocka_unit_test(where_no_issuer_answers_members_are_let_in_after_all),
         cmocka_unit_test(what_is_asked_without_end_is_answered_within_bounds),
         cmocka_unit_test(who_leaves_the_roster_is_dialled_no_more),
+        cmocka_unit_test(member_that_a_person_named_is_one_again_without_that),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

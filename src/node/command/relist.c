@@ -111,6 +111,8 @@ static void stop_dialling(const struct lists *l, const struct config *fresh, con
     hosts_remove(l->hosts, id);
     if (allows(fresh, id))
         (void)!mesh_allow(l->mesh, id);
+    else
+        mesh_enroll_again(l->mesh, id);
 }
 
 /* A session lasts; where it is dialled next has changed. Its first host finds room, as the others are gone. */

@@ -111,8 +111,8 @@ int mesh_connect(struct mesh *m, const struct node_id *id) must_check;
 /* Admit id though we are not public; in a full mesh it is a member, and dialled. Errors as above. Either takes a mesh_disallow
  * back. */
 int mesh_allow(struct mesh *m, const struct node_id *id) must_check;
-/* Takes a mesh_allow back: unless id is dialled by mesh_connect, or we are public, its session ends at both sides.
- * ERR_NOT_FOUND when it was not allowed. */
+/* Takes a mesh_allow back: its session ends at both sides, unless id is dialled by mesh_connect, its certificate admits it,
+ * or we are public. ERR_NOT_FOUND when it was not allowed. */
 int mesh_withdraw(struct mesh *m, const struct node_id *id, uint64_t now_us) must_check;
 
 /* Dial id no more; its session ends at both sides. It may come by itself where it is admitted. ERR_NOT_FOUND when it was
@@ -133,6 +133,8 @@ int mesh_disallow(struct mesh *m, const struct node_id *id, uint64_t now_us) mus
  * holds. Errors as mesh_allow. mesh_unenroll: none does any more; a session goes on to its certificate's end. */
 int mesh_enroll(struct mesh *m, const struct node_id *id) must_check;
 void mesh_unenroll(struct mesh *m, const struct node_id *id, uint64_t now_us);
+/* A person says nothing of id any more: as mesh_enroll, where a roster names it. */
+void mesh_enroll_again(struct mesh *m, const struct node_id *id);
 /* Whose certificate is none any more by now, since its key or its issuer's was shut out, loses its session. */
 void mesh_judge_members(struct mesh *m, uint64_t now_us);
 /* The rolls may have changed: whoever they shut out loses its session, members come and go, and peers are told what we hold. What

@@ -88,6 +88,11 @@ static void end_unless_admitted(struct mesh *m, struct peer *p, uint64_t now_us)
     mesh_end_peer(m, p, BYE_DISALLOWED, "it is admitted no longer", now_us);
 }
 
+static bool is_certified(const struct mesh *m, const struct peer *p, uint64_t now_us)
+{
+    return p->member && membership_still(m->config.network, &p->member->cert, now_us) == CERT_OK;
+}
+
 int mesh_withdraw(struct mesh *m, const struct node_id *id, uint64_t now_us)
 {
     struct peer *p = mesh_find_peer(m, id);
@@ -96,7 +101,9 @@ int mesh_withdraw(struct mesh *m, const struct node_id *id, uint64_t now_us)
     if (mesh_takes_turns(p))
         mesh_leave_alone(m, p);
     peer_withdraw(p);
-    end_unless_admitted(m, p, now_us);
+    if (!is_certified(m, p, now_us))
+        end_unless_admitted(m, p, now_us);
+    mesh_enroll_again(m, id);
     mesh_tick(m, now_us);
     return 0;
 }

@@ -250,6 +250,18 @@ static void update_enrolled(struct mesh *m, uint64_t now_us)
     r->enrolled_count = kept;
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+    return id_compare(a, b);
+}
+
+void mesh_enroll_again(struct mesh *m, const struct node_id *id)
+{
+    const struct mesh_rolls *r = &m->rolls;
+    if (r->enrolled_count && bsearch(id, r->enrolled, r->enrolled_count, sizeof(*id), compare_ids))
+        (void)enroll(m, id); /* without memory it comes by itself */
+}
+
 static void act(struct mesh *m, uint64_t now_us)
 {
     struct mesh_rolls *r = &m->rolls;
