@@ -14,7 +14,7 @@
 int cmd_check(const struct cli_options *options)
 {
     char path[CONF_FILE_MAX];
-    if (conf_file_of("check", options->words[0], path))
+    if (conf_file_of("check", options, path))
         return CLI_USAGE;
     pid_t child = program_start((const char *const[]){"-config", path, "-check", NULL}, NULL);
     if (child < 0) {

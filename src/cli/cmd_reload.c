@@ -91,7 +91,7 @@ int cmd_reload(const struct cli_options *options)
     struct nodes nodes;
     char path[CONF_FILE_MAX];
     size_t at = 0;
-    if (conf_file_of("reload", options->words[0], path))
+    if (conf_file_of("reload", options, path))
         return CLI_USAGE;
     enum cli_exit verdict = nodes_collect(options, &nodes);
     if (verdict != CLI_OK)

@@ -155,7 +155,7 @@ int cmd_set(const struct cli_options *options)
 {
     char path[CONF_FILE_MAX];
     struct changed c = {.folder = -1};
-    if (conf_file_of("set", options->words[0], path))
+    if (conf_file_of("set", options, path))
         return CLI_USAGE;
     if (options->word_count < 2) {
         cli_complain("set needs a change: shadowmesh set NAME FLAG=VALUE (or +=, -=)");

@@ -7,6 +7,8 @@
 
 #define CONF_FILE_MAX 4096
 
-/* The file of a word: itself where it is a path, else that of the node with this name. ERR_SPACE, which it complained
- * about for the verb. */
-int conf_file_of(const char *verb, const char *word, char out[CONF_FILE_MAX]) must_check;
+struct cli_options;
+
+/* The file of the verb's first word: itself where it is a path, else that of the node with this name, below -etc. ERR_SPACE,
+ * which it complained about for the verb. */
+int conf_file_of(const char *verb, const struct cli_options *options, char out[CONF_FILE_MAX]) must_check;

@@ -29,7 +29,7 @@ enum user {
     CONNECT = 1 << 6,
     DISCONNECT = 1 << 7,
     NETCHECK = 1 << 8,
-    CHECK = 1 << 9, /* takes none */
+    CHECK = 1 << 9,
     ID = 1 << 10,
     VERSION = 1 << 11,
     UP = 1 << 12,
@@ -37,7 +37,7 @@ enum user {
     LEAVE = 1 << 14,
     JOIN = 1 << 15,
     RELOAD = 1 << 16,
-    SET = 1 << 17, /* takes none */
+    SET = 1 << 17,
     MEMBERS = 1 << 18,
     REVOKE = 1 << 19,
     INVITE = 1 << 20,
@@ -285,7 +285,8 @@ static const struct flag flags[] = {
     {"range", "CIDR",
      "the network's addresses (default: a 10.x.y.0/24 that is free here); may repeat for IPv6", read_range,
      UP},
-    {"etc", "DIR", "the folder of the networks' folders (default " PLACE_ETC ")", read_etc, NETWORKS},
+    {"etc", "DIR", "the folder of the networks' folders (default " PLACE_ETC ")", read_etc,
+     NETWORKS | CHECK | SET | RELOAD},
     {"foreground", NULL, "become the node, instead of starting it", read_foreground, UP | JOIN},
     {"yes", NULL, "remove without asking", read_yes, LEAVE},
 };

@@ -23,6 +23,20 @@ static void node_is_found_by_its_file_before_its_name(void **state)
     assert_int_equal(other->asked[1], 1);
 }
 
+static void folder_of_all_files_may_be_another(void **state)
+{
+    (void)state;
+    struct node *n =
+        add_node(ID_A, STATUS_OF(ID_A, "site-a", "/x/office/node.conf"), "reload", RESULT("", "", ""));
+    assert_run("reload office -etc /x", CLI_OK);
+    assert_run("reload office", CLI_NO_NODE);
+    assert_int_equal(n->asked[1], 1);
+    n = add_node(ID_B, STATUS_OF(ID_B, "site-b", "/usr/x/office/node.conf"), "reload", RESULT("", "", ""));
+    assert_int_equal(chdir("/usr"), 0);
+    assert_run("reload office -etc x", CLI_OK);
+    assert_int_equal(n->asked[1], 1);
+}
+
 static void node_that_does_not_run_or_is_not_one_is_named(void **state)
 {
     (void)state;
@@ -80,6 +94,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(node_is_found_by_its_file_before_its_name),
+        TEST(folder_of_all_files_may_be_another),
         TEST(node_that_does_not_run_or_is_not_one_is_named),
         TEST(changes_and_what_needs_a_restart_are_listed),
         TEST(what_is_wrong_is_a_failure_with_its_words),
