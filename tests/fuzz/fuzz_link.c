@@ -2,18 +2,23 @@
 /* Two links over one stream, two bytes a step: whose turn it is and what happens. The stream is cut in pieces of any
  * size, altered, closed; messages come out of turn; and what a side writes is altered before TLS seals it, as a peer
  * that lies would. What a side has to compute is done at once, or later, or never. The first byte is how far an honest
- * handshake goes before. Two links that are LIVE, whatever happened to the stream, have the same keys; every session is
- * given back. */
+ * handshake goes before, and whether the two are members of a network. Two links that are LIVE, whatever happened to the
+ * stream, have the same keys; nobody has keys with a peer whose certificate has not been seen; every session is given back. */
 
 #include "crypto/identity.h"
 #include "proto/link/link.h"
 #include "proto/link/link_impl.h"
 #include "proto/link/link_work.h"
+#include "proto/network/entry.h"
 #include <stdlib.h>
 #include <string.h>
+#include "../unit/cert_lab.h"
 
 #define STREAM_MAX 65536
 #define STEPS_MAX  32
+#define MEMBERS    8  /* of the first byte: both are in the network … */
+#define ASKING     4  /* … which takes so many steps more: both ask for the other's issuer … */
+#define LISTED     16 /* … and the acceptor has the opener on its lists */
 
 struct side {
     struct link *link;
@@ -24,12 +29,16 @@ struct side {
     unsigned alter; /* of the next message: 0, or the place of the byte to alter, plus one */
     bool holds;     /* what it has to compute */
     struct link_work *held;
+    bool entered; /* the other's certificate held */
 };
 
 static struct side sides[2]; /* the opener, the acceptor */
 static struct identity *identities[2];
 static struct tls_context *contexts[2];
 static struct side *turn;
+static struct cert_bytes chains[2][MEMBERSHIP_MEMBER + 1];
+static struct membership *networks[2];
+static unsigned how_they_meet; /* MEMBERS, LISTED */
 static bool lied;
 static uint64_t now;
 
@@ -104,7 +113,8 @@ static struct hello hello_of(const struct side *side)
 {
     return (struct hello){.version_min = MESSAGE_VERSION,
                           .version_max = MESSAGE_VERSION,
-                          .features = HELLO_FEATURE_FRESH_ROOT,
+                          .features = HELLO_FEATURE_FRESH_ROOT |
+                                      (how_they_meet & MEMBERS ? HELLO_FEATURE_NETWORK : 0),
                           .aead_count = 1,
                           .aeads = {AEAD_AES_256_GCM},
                           .lanes = 1,
@@ -115,7 +125,40 @@ static struct hello hello_of(const struct side *side)
 static void greet(struct side *side)
 {
     const struct hello h = hello_of(side);
+    struct message member = {.type = MESSAGE_MEMBER};
+    if (how_they_meet & MEMBERS) {
+        member.certificate = membership_bytes(networks[side - sides], MEMBERSHIP_MEMBER);
+        link_send(side->link, &member);
+    }
     (void)!link_greet(side->link, &h);
+}
+
+static bool needs_no_certificate(const struct side *side)
+{
+    return !(how_they_meet & MEMBERS) || (side != sides && how_they_meet & LISTED);
+}
+
+/* An opener greets at once; an acceptor once it knows who that is. */
+static void on_identified(struct side *side)
+{
+    static const struct membership_seen nothing;
+    uint8_t spki[IDENTITY_SPKI_LEN];
+    struct entry *e;
+    if (how_they_meet & MEMBERS) {
+        check(link_peer_spki(side->link, spki) == 0);
+        check(entry_new(networks[side - sides], spki, &nothing, needs_no_certificate(side), &e) == 0);
+        link_enter(side->link, e);
+    }
+    if (side == sides || needs_no_certificate(side))
+        greet(side);
+}
+
+static void on_entered(struct side *side)
+{
+    check(!side->entered && !needs_no_certificate(side) && entry_cert(link_entry(side->link)));
+    side->entered = true;
+    if (side != sides)
+        greet(side);
 }
 
 static void key(struct side *side)
@@ -134,8 +177,14 @@ static void act_once(struct side *side, enum link_event event)
     const struct link *l = side->link;
     if (event == LINK_EVENT_IDENTIFIED) {
         check(id_compare(link_peer_id(l), identity_id(identities[side == sides])) == 0);
-        greet(side);
+        on_identified(side);
+    } else if (event == LINK_EVENT_ENTERED) {
+        on_entered(side);
+    } else if (event == LINK_EVENT_UNFIT) {
+        check(lied && entry_reason(link_entry(l))[0]);
+        link_refuse(side->link, entry_code(link_entry(l)), entry_refusal(entry_code(link_entry(l))));
     } else if (event == LINK_EVENT_KEYABLE) {
+        check(side->entered || needs_no_certificate(side));
         check(link_state(l) == LINK_STATE_GREETING && link_theirs(l)->version_max);
         key(side);
     } else if (event == LINK_EVENT_LIVE) {
@@ -274,11 +323,43 @@ static void step(uint8_t what, uint8_t how)
     }
 }
 
+/* Each of an issuer that the other does not know. */
+static void found(void)
+{
+    struct cert ca = lab_ca(&lab), issuer = lab_issuer(&lab), member = lab_member(&lab);
+    const struct identity *issuers[2] = {lab.issuer, lab.other};
+    for (int i = 0; i < 2; i++) {
+        memcpy(issuer.spki, identity_spki(issuers[i]), sizeof(issuer.spki));
+        memcpy(member.spki, identity_spki(identities[i]), sizeof(member.spki));
+        member.issuer = *identity_id(issuers[i]);
+        chains[i][MEMBERSHIP_CA] = lab_sign(&ca, lab.ca);
+        chains[i][MEMBERSHIP_ISSUER] = lab_sign(&issuer, lab.ca);
+        chains[i][MEMBERSHIP_MEMBER] = lab_sign(&member, issuers[i]);
+    }
+}
+
+static void join(int i)
+{
+    const struct membership_chain own = {lab_slice(&chains[i][MEMBERSHIP_CA]),
+                                         lab_slice(&chains[i][MEMBERSHIP_ISSUER]),
+                                         lab_slice(&chains[i][MEMBERSHIP_MEMBER])};
+    enum membership_part part;
+    enum cert_verdict why;
+    membership_free(networks[i]);
+    check(membership_new(&own, identity_spki(identities[i]), &part, &why, &networks[i]) == 0);
+}
+
 static void start(void)
 {
     static const struct target somewhere = {TARGET_TCP, {.family = 4, .port = 8443, .ip = {192, 0, 2, 1}}};
     for (int i = 0; i < 2 && !contexts[i]; i++)
         check(identity_generate(&identities[i]) == 0 && tls_context_new(identities[i], &contexts[i]) == 0);
+    if (!lab.ca) {
+        cert_lab_open(&lab);
+        found();
+    }
+    for (int i = 0; i < 2 && how_they_meet & MEMBERS; i++)
+        join(i);
     memset(sides, 0, sizeof(sides));
     lied = false;
     now = 1000;
@@ -308,8 +389,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 1)
         return 0;
+    how_they_meet = data[0] & (MEMBERS | LISTED);
     start();
-    for (unsigned i = 0; i < data[0] % 8u; i++)
+    unsigned honest = data[0] % 8u + (how_they_meet & MEMBERS ? ASKING : 0);
+    for (unsigned i = 0; i < honest; i++)
         step(i % 2 ? 0x80 : 0, 0);
     for (size_t i = 1; i + 1 < size && i < STEPS_MAX * 2; i += 2)
         step(data[i], data[i + 1]);
