@@ -38,10 +38,11 @@ static bool make(const struct cli_options *o, const struct place *p, const struc
                  const char *text)
 {
     char name[CERT_LABEL_MAX];
-    struct node_conf conf = {
-        .network = p->network, .checked = place_checked(p), .name = own_name_choose(o->name, name)};
+    struct node_conf conf = {.network = p->network,
+                             .checked = place_checked(p),
+                             .name = o->name ? own_name_choose(o->name, name) : NULL};
     struct making m;
-    if (!conf.name)
+    if (o->name && !conf.name)
         return false;
     if (o->ip && addr_parse(o->ip, 0, &conf.ip) != 0) {
         cli_complain("-ip %s: no address: give the one at which others reach this machine", o->ip);

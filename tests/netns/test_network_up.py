@@ -114,3 +114,92 @@ def test_member_of_another_network_is_refused(lab):
     b = other.node(b_host, "b", "-backbone", backbone.url, "-connect", a.id)
     labs.wait_for(lambda: b.peer(a).get("state") == "refused", 15, "it is refused")
     assert not a.status()["peers"]
+
+
+def join(host, token, *words, check=True):
+    """By standard input, as the README has it."""
+    return command(host, "join", *words, stdin=f"{token}\n", check=check)
+
+
+def invited(host, *words):
+    return command(host, "invite", "home", "-quiet", *words).stdout.strip()
+
+
+def address_of(host):
+    return listed(host)[0]["addresses"][0].split("/")[0]
+
+
+def test_join_tells_each_step_and_the_first_ping_answers(lab):
+    a, b, server, _ = lab.internet()
+    end_daemons(lab, a)
+    end_daemons(lab, b)
+    backbone = server.backbone()
+    command(a, "up", "home", "-name", "berlin", "-backbone", backbone.url)
+    said = join(b, invited(a), "-name", "paris").stdout.splitlines()
+    assert [line[0] for line in said] == ["✓"] * 5
+    assert "joined home as paris: 10." in said[3] and said[4].startswith("✓ berlin answers")
+    assert b.ping(address_of(a), count=1).lost == 0
+    keydir = b.dir / "etc/home/state"
+    assert not (keydir / "join.token").exists() and (keydir / "member.pem").exists()
+    command(b, "down", "home")
+    command(b, "up", "home")  # by its certificate from now on
+    assert listed(b)[0]["network"]["state"] == "member" and listed(b)[0]["name"] == "paris"
+
+
+def test_join_without_a_backbone_goes_straight_to_the_issuer(lab):
+    a, b, _, _ = lab.internet()
+    end_daemons(lab, a)
+    end_daemons(lab, b)
+    command(a, "up", "home", "-name", "berlin", "-ip", a.address)
+    said = join(b, invited(a)).stdout
+    assert "✓ berlin answers" in said
+    assert b.ping(address_of(a), count=1).lost == 0
+
+
+def test_refused_join_says_why_and_gives_way_to_another_token(lab):
+    a, b, server, _ = lab.internet()
+    end_daemons(lab, a)
+    end_daemons(lab, b)
+    backbone = server.backbone()
+    command(a, "up", "home", "-name", "berlin", "-backbone", backbone.url)
+    token = invited(a)
+    number = json.loads(command(a, "invites", "home", "-json").stdout)["invitations"][0]["number"]
+    command(a, "invite", "home", "-revoke", number)
+    refused = join(b, token, check=False)
+    assert refused.returncode == 1 and "✗ the token was revoked" in refused.stdout
+    assert listed(b)[0]["network"]["state"] == "refused"
+    taken = join(b, invited(a), "-name", "berlin", check=False)
+    assert taken.returncode == 1 and "✗ another member has this name" in taken.stdout
+    assert "✓ berlin answers" in join(b, invited(a), "-name", "paris").stdout
+    assert "already" in join(b, invited(a), check=False).stderr
+
+
+def test_nodes_of_one_host_name_join_all_the_same(lab):
+    """The namespaces of a lab have one: who was given no name gets another one where it is taken."""
+    a, b, server, _ = lab.internet()
+    end_daemons(lab, a)
+    end_daemons(lab, b)
+    backbone = server.backbone()
+    command(a, "up", "home", "-backbone", backbone.url)
+    join(b, invited(a))
+    (first,), (second,) = listed(a), listed(b)
+    assert second["name"] == f"{first['name']}-{second['id'][:4]}"
+
+
+def test_token_of_the_command_line_is_not_seen_by_others(lab):
+    a, b, server, _ = lab.internet()
+    end_daemons(lab, a)
+    end_daemons(lab, b)
+    backbone = server.backbone()
+    command(a, "up", "home", "-backbone", backbone.url)
+    token = invited(a)
+    command(a, "down", "home")  # so that it waits
+    joining = b.start(labs.program("shadowmesh"), "join", token, "-etc", b.dir / "etc", "-run", b.dir / "run")
+    joining.wait_log("the node runs")
+    seen = b"".join((pid / name).read_bytes() for pid in (labs.Path("/proc") / str(pid) for pid in b.pids())
+                    for name in ("cmdline", "environ"))
+    assert b"shadowmesh" in seen and token[8:40].encode() not in seen
+    log = (b.dir / "etc/home/node.log").read_text() + joining.log()
+    assert token[8:40] not in log
+    command(a, "up", "home")
+    joining.wait_log("answers", 40)

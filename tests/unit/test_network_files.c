@@ -6,9 +6,11 @@
 #include "crypto/certfile.h"
 #include "crypto/founding.h"
 #include "crypto/secret.h"
+#include "crypto/token.h"
 #include "node/config/config.h"
 #include "node/network/issuer.h"
 #include "node/network/network.h"
+#include "node/network/network_files.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -50,6 +52,7 @@ static int set_up(void **state)
 {
     strcpy(config.keydir, "/tmp/network-XXXXXX");
     strcpy(config.network, "lab");
+    strcpy(config.name, "berlin");
     founding = (struct founding){.network = "lab", .range_count = 2, .random = &secret_source};
     founding.ranges[0] = lab_prefix("10.7.3.0", 24);
     founding.ranges[1] = founding_ula(identity_id(lab.ca));
@@ -61,20 +64,26 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    static const char *const names[] = {CERTFILE_CA, CERTFILE_ISSUER, CERTFILE_MEMBER, CERTFILE_OWN_ISSUER,
-                                        ISSUER_FILE};
-    for (unsigned i = 0; i < 5; i++)
+    static const char *const names[] = {CERTFILE_CA,         CERTFILE_ISSUER,    CERTFILE_MEMBER,
+                                        CERTFILE_OWN_ISSUER, NETWORK_TOKEN_FILE, ISSUER_FILE};
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         unlinkat(dir, names[i], 0);
+    unlinkat(dir, "lists", AT_REMOVEDIR);
     close(dir);
     release(state);
     return rmdir(config.keydir);
 }
 
-static struct network *opened(void)
+static struct network *opened_by(const struct identity *me)
 {
     struct network *n = NULL;
-    assert_int_equal(network_open(&config, lab.member, &n), 0);
+    assert_int_equal(network_open(&config, me, &n), 0);
     return n;
+}
+
+static struct network *opened(void)
+{
+    return opened_by(lab.member);
 }
 
 static void assert_refused(const char *said)
@@ -134,6 +143,60 @@ static void damaged_ledger_is_refused(void **state)
     put(CERTFILE_OWN_ISSUER, &own);
     assert_int_equal(folder_write(dir, ISSUER_FILE, OWN_FILE_PRIVATE, "ledger", 6), 0);
     assert_refused("it is damaged");
+}
+
+/* ---- joining ---- */
+
+static void put_token(const char *network, mode_t mode)
+{
+    struct token token = {.place_count = 1, .issuer = *identity_id(lab.issuer)};
+    char text[TOKEN_TEXT_MAX];
+    strcpy(token.name, network);
+    token.network = *identity_id(lab.ca);
+    assert_int_equal(addr_parse("192.0.2.1:8443", 0, &token.places[0].addr), 0);
+    assert_int_equal(token_encode(&token, text), 0);
+    int fd = openat(dir, NETWORK_TOKEN_FILE, O_WRONLY | O_CREAT | O_TRUNC, mode);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(fchmod(fd, mode), 0);
+    close(fd);
+}
+
+static void node_with_a_token_alone_joins(void **state)
+{
+    struct addr_prefix addresses[CERT_ADDRESSES_MAX];
+    (void)state;
+    unlinkat(dir, CERTFILE_MEMBER, 0);
+    put_token("lab", 0600);
+    struct network *n = opened();
+    struct network_status status = network_status(n, clock_monotonic_us());
+    assert_string_equal(status.state, "joining");
+    assert_string_equal(status.step, "searching");
+    assert_null(network_me(n));
+    assert_null(network_membership(n));
+    assert_int_equal(network_addresses(n, addresses), 0);
+    network_close(n);
+}
+
+static void member_needs_no_token_and_removes_it(void **state)
+{
+    (void)state;
+    put_token("lab", 0600);
+    network_close(opened());
+    assert_int_equal(faccessat(dir, NETWORK_TOKEN_FILE, F_OK, 0), -1);
+}
+
+static void token_that_is_not_to_be_used_is_told(void **state)
+{
+    (void)state;
+    unlinkat(dir, CERTFILE_MEMBER, 0);
+    put_token("lab", 0640);
+    assert_refused("others can read it");
+    put_token("other", 0600);
+    assert_refused("is for the network other");
+    int fd = openat(dir, NETWORK_TOKEN_FILE, O_WRONLY | O_TRUNC);
+    assert_int_equal(write(fd, "nonsense", 8), 8);
+    close(fd);
+    assert_refused("it is no token");
 }
 
 static void missing_file_is_named(void **state)
@@ -212,6 +275,9 @@ int main(void)
         TEST(own_certificate_of_an_issuer_makes_one),
         TEST(anothers_certificate_as_an_issuer_is_refused),
         TEST(damaged_ledger_is_refused),
+        TEST(node_with_a_token_alone_joins),
+        TEST(member_needs_no_token_and_removes_it),
+        TEST(token_that_is_not_to_be_used_is_told),
         TEST(missing_file_is_named),
         TEST(certificate_of_another_key_is_refused),
         TEST(certificate_that_was_altered_is_refused),

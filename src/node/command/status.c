@@ -84,9 +84,9 @@ static json_t *describe_network(const struct network *n, uint64_t now_us)
     if (!n)
         return json_null();
     const struct network_status s = network_status(n, now_us);
-    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:I, s:I}", "name", s.name, "id", s.id, "state", s.state,
-                     "text", s.text, "issuer", s.issuer, "not_before", (json_int_t)s.not_before, "not_after",
-                     (json_int_t)s.not_after);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I}", "name", s.name, "id", s.id, "state", s.state,
+                     "step", s.step, "text", s.text, "issuer", s.issuer, "not_before",
+                     (json_int_t)s.not_before, "not_after", (json_int_t)s.not_after);
 }
 
 /* null: it does not. */

@@ -52,6 +52,7 @@ static const char *read_netcheck(void *context, const char *text)
 static const char *read_name(void *context, const char *text)
 {
     struct parse *p = context;
+    p->config->named = true;
     return config_read_name(text, p->config->name, sizeof(p->config->name));
 }
 

@@ -70,6 +70,7 @@ struct config {
     struct addr host_routes[CONFIG_HOST_ROUTES_MAX]; /* -host-route: a peer's, whoever else has them */
     unsigned workers;                                /* 0: one per CPU */
     char name[64];
+    bool named;       /* by -name */
     char network[64]; /* -network; empty when not given */
     char called[64];  /* what this node is called: -name, but in a network what its certificate says */
     bool is_public, verbose, profile;

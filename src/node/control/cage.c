@@ -32,6 +32,7 @@ static const struct syscall_rule calls[] = {
     {"ioctl", 1, {SYSCALL_INT(1, TUNSETOFFLOAD)}},
     {"sched_setattr", 1, {SYSCALL_INT(0, 0)}},
     {"getpriority"},
+    {"fchmod"},
     {"fsync"},
     {"rename"},
     {"renameat"},

@@ -4,19 +4,17 @@
 #include "node/control/control.h"
 
 #include "base/clock.h"
-#include "crypto/cert.h"
 #include "net/notify.h"
 #include "net/opener.h"
 #include "node/control/control_loop.h"
 #include "node/control/control_netcheck.h"
+#include "node/control/control_network.h"
 #include "node/control/control_start.h"
 #include "node/control/control_state.h"
 #include "node/control/control_stop.h"
 #include "node/control/keydir.h"
 #include "node/control/resources.h"
-#include "node/network/issuer.h"
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,26 +85,6 @@ static bool load_identity(const struct config *config, struct identity **out, bo
     return keydir_say_id(*out) || !config->generate_keys;
 }
 
-/* Its certificate names it. */
-static bool open_network(struct node *n, struct config *config)
-{
-    if (!config->network[0])
-        return true;
-    if (network_open(config, n->identity, &n->network))
-        return false;
-    snprintf(config->called, sizeof(config->called), "%s", network_me(n->network)->name);
-    const struct registry_config registry = {.loop = &n->loop,
-                                             .keydir = config->keydir,
-                                             .me = n->identity,
-                                             .membership = network_membership(n->network),
-                                             .own_issuer = network_own_issuer(n->network)};
-    if (registry_open(&registry, clock_monotonic_us(), &n->registry))
-        return false;
-    if (network_issuer(n->network))
-        issuer_heed(network_issuer(n->network), registry_rolls(n->registry));
-    return true;
-}
-
 int control_run(struct config *config)
 {
     static struct node node;
@@ -131,7 +109,7 @@ int control_run(struct config *config)
         identity_free(n->identity);
         return EXIT_SUCCESS;
     }
-    if (!open_network(n, config))
+    if (!control_network_open(n))
         return EXIT_FAILURE;
     frame_log_init(&n->frame_log, config->verbose);
     control_loop_init(n);

@@ -5,6 +5,7 @@
 #include "node/control/control_outputs.h"
 
 #include "base/clock.h"
+#include "node/control/control_network.h"
 #include "node/control/control_state.h"
 #include <string.h>
 
@@ -161,6 +162,7 @@ static void do_one(struct node *n, const struct mesh_output *o)
         forget_addresses(n, o);
         break;
     case MESH_OUTPUT_ASKED:
+        control_network_on_asked(n);
         break;
     case MESH_OUTPUT_MEMBER:
         expect_member(n, o);

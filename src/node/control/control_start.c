@@ -6,12 +6,12 @@
 
 #include "base/clock.h"
 #include "crypto/aead_policy.h"
-#include "crypto/cert.h"
 #include "crypto/secret.h"
 #include "net/process.h"
 #include "node/control/cage.h"
 #include "node/control/control_events.h"
 #include "node/control/control_loop.h"
+#include "node/control/control_network.h"
 #include "node/control/control_state.h"
 #include "node/control/keydir.h"
 #include "node/control/resources.h"
@@ -67,18 +67,12 @@ static bool open_sockets(struct node *n)
     return err == 0;
 }
 
-static bool give_addresses(struct node *n)
-{
-    struct addr_prefix addresses[CERT_ADDRESSES_MAX];
-    return device_give(n->device, addresses, network_addresses(n->network, addresses)) == 0;
-}
-
 /* A TAP that we attach to may have one queue only: then one worker serves it, with one socket. */
 static bool open_device(struct node *n)
 {
     if (device_open(n->config, identity_id(n->identity), n->socket_count, &n->device))
         return false;
-    if (n->network && !n->config->tap_address.addr.family && !give_addresses(n))
+    if (!control_network_give(n))
         return false;
     unsigned queues = device_tap(n->device)->queue_count;
     if (queues == n->socket_count)
@@ -472,7 +466,8 @@ bool control_start(struct node *n)
     init_parts(n);
     tell_addresses(n);
     if (!start_survey(n) || !open_helpers(n) || !start_records(n) || !start_backbones(n) ||
-        !start_portmap(n) || !add_hosts(n) || !start_neighbours(n) || !start_reloads(n) || !keep_key(n))
+        !start_portmap(n) || !add_hosts(n) || !start_neighbours(n) || !start_reloads(n) ||
+        !control_network_begin(n) || !keep_key(n))
         return false;
     struct nat_watch_config watch;
     control_events_of_nat_watch(n, &watch);

@@ -10,6 +10,7 @@
 #include "proto/network/rolls.h"
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,7 +131,7 @@ static void read_lists(struct list_files *f, struct message_list *lists, unsigne
 static int read_folder(struct list_files *f)
 {
     struct message_list lists[ROLLS_LISTS_MAX] = {0};
-    int fd = dup(f->dir_fd);
+    int fd = openat(f->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
     if (!dir) {
         log_error("cannot read %s: %s", f->path, strerror(errno));

@@ -8,20 +8,27 @@
 #include "crypto/secret.h"
 #include "node/config/config.h"
 #include "node/network/issuer.h"
+#include "node/network/joining.h"
+#include "node/network/list_files.h"
 #include "node/network/network_files.h"
+#include "proto/mesh/mesh.h"
 #include "proto/network/membership.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CLOCK_US (10 * USEC_PER_SEC) /* between looks at the wall clock */
 
 struct network {
     const struct config *config;
-    struct membership *ms;
-    int dir;               /* KEYDIR */
-    struct issuer *issuer; /* NULL: it is none */
+    const struct identity *me;
+    struct membership *ms;   /* NULL: this node joins */
+    struct joining *joining; /* … by this */
+    struct issuer *issuer;   /* NULL: it is none */
+    struct mesh *mesh;       /* NULL until it begins */
+    int dir;                 /* KEYDIR */
     char id[ID_TEXT_MAX];
     uint64_t clock_us; /* when the wall clock was looked at */
 };
@@ -80,10 +87,10 @@ static int judge(struct network *n, const struct network_files *files, const str
     return ERR_MISMATCH;
 }
 
-static int open_issuer(struct network *n, const struct identity *me)
+static int open_issuer(struct network *n)
 {
     const struct issuer_config config = {.keydir = n->dir,
-                                         .me = me,
+                                         .me = n->me,
                                          .membership = n->ms,
                                          .life_s = n->config->certificate_s,
                                          .random = secret_source};
@@ -91,14 +98,24 @@ static int open_issuer(struct network *n, const struct identity *me)
     return err == ERR_NOT_FOUND ? 0 : err;
 }
 
-static int read_and_judge(struct network *n, const struct identity *me)
+static int judge_or_join(struct network *n, const struct network_files *files)
+{
+    if (files->token && !files->member.len) {
+        (void)!mkdirat(n->dir, LIST_FILES_FOLDER, S_IRWXU); /* that of a member; its cage makes none */
+        return joining_open(n->config, n->dir, n->me, &n->joining);
+    }
+    if (files->token) /* the stop came between its last two steps */
+        unlinkat(n->dir, NETWORK_TOKEN_FILE, 0);
+    int err = judge(n, files, n->me);
+    return err ? err : open_issuer(n);
+}
+
+static int read_and_judge(struct network *n)
 {
     struct network_files *files = calloc(1, sizeof(*files));
     int err = files ? network_files_read(n->dir, n->config->keydir, files) : ERR_NOMEM;
     if (!err)
-        err = judge(n, files, me);
-    if (!err)
-        err = open_issuer(n, me);
+        err = judge_or_join(n, files);
     free(files);
     return err;
 }
@@ -114,6 +131,13 @@ static void say(const struct network *n)
                  cert_verdict_str(verdict));
 }
 
+static void be_member(struct network *n)
+{
+    id_format(&membership_ca(n->ms)->id, n->id);
+    membership_set_clock(n->ms, clock_unix_s(), clock_monotonic_us());
+    say(n);
+}
+
 int network_open(const struct config *config, const struct identity *me, struct network **out)
 {
     struct network *n = calloc(1, sizeof(*n));
@@ -123,14 +147,14 @@ int network_open(const struct config *config, const struct identity *me, struct 
     }
     n->config = config;
     n->dir = network_files_open(config->keydir);
-    int err = n->dir < 0 ? ERR_IO : read_and_judge(n, me);
+    n->me = me;
+    int err = n->dir < 0 ? ERR_IO : read_and_judge(n);
     if (err) {
         network_close(n);
         return err;
     }
-    id_format(&membership_ca(n->ms)->id, n->id);
-    network_tick(n, clock_monotonic_us());
-    say(n);
+    if (n->ms)
+        be_member(n);
     *out = n;
     return 0;
 }
@@ -140,10 +164,28 @@ void network_close(struct network *n)
     if (!n)
         return;
     issuer_free(n->issuer);
+    joining_close(n->joining);
     membership_free(n->ms);
     if (n->dir >= 0)
         close(n->dir);
     free(n);
+}
+
+int network_begin(struct network *n, struct mesh *mesh)
+{
+    n->mesh = mesh;
+    return n->joining ? joining_begin(n->joining, mesh) : 0;
+}
+
+bool network_on_asked(struct network *n)
+{
+    if (!n->joining || !joining_on_asked(n->joining) || read_and_judge(n))
+        return false;
+    joining_close(n->joining);
+    n->joining = NULL;
+    be_member(n);
+    mesh_set_network(n->mesh, n->ms);
+    return true;
 }
 
 struct membership *network_membership(const struct network *n)
@@ -153,7 +195,7 @@ struct membership *network_membership(const struct network *n)
 
 const struct cert *network_me(const struct network *n)
 {
-    return membership_me(n->ms);
+    return n->ms ? membership_me(n->ms) : NULL;
 }
 
 struct slice network_own_issuer(const struct network *n)
@@ -183,26 +225,41 @@ static uint8_t bits_of(const struct cert *ca, const struct addr *a)
 unsigned network_addresses(const struct network *n, struct addr_prefix *out)
 {
     const struct cert *me = network_me(n);
-    for (unsigned i = 0; i < me->address_count; i++)
+    for (unsigned i = 0; me && i < me->address_count; i++)
         out[i] = (struct addr_prefix){me->addresses[i], bits_of(membership_ca(n->ms), &me->addresses[i])};
-    return me->address_count;
+    return me ? me->address_count : 0;
 }
 
 void network_tick(struct network *n, uint64_t now_us)
 {
-    if (n->clock_us && now_us - n->clock_us < CLOCK_US)
+    if (n->joining)
+        joining_tick(n->joining, now_us);
+    if (!n->ms || now_us - n->clock_us < CLOCK_US)
         return;
     n->clock_us = now_us;
     membership_set_clock(n->ms, clock_unix_s(), now_us);
 }
 
+static struct network_status status_of_joining(const struct network *n)
+{
+    const struct joining_status j = joining_status(n->joining);
+    return (struct network_status){.name = n->config->network,
+                                   .id = n->id,
+                                   .state = j.refused ? "refused" : "joining",
+                                   .step = j.step,
+                                   .text = j.text};
+}
+
 struct network_status network_status(const struct network *n, uint64_t now_us)
 {
+    if (n->joining)
+        return status_of_joining(n);
     const struct cert *me = network_me(n);
     enum cert_verdict verdict = membership_own(n->ms, now_us);
     return (struct network_status){.name = n->config->network,
                                    .id = n->id,
                                    .state = verdict == CERT_OK ? "member" : "expired",
+                                   .step = "member",
                                    .text = verdict == CERT_OK ? "" : cert_verdict_str(verdict),
                                    .issuer = n->issuer != NULL,
                                    .not_before = me->not_before,

@@ -13,17 +13,25 @@ struct config;
 struct identity;
 struct issuer;
 struct membership;
+struct mesh;
 struct network;
 struct serving_issuer;
 
-/* Reads and judges them. On an error one line told what is wrong and what to do. The caller closes *out. */
+/* Reads and judges them; without any, but with a token, this node is to join. On an error one line told what is wrong and what to
+ * do. The caller closes *out. */
 int network_open(const struct config *config, const struct identity *me, struct network **out) must_check;
 void network_close(struct network *n); /* NULL is allowed */
 
-/* What the mesh judges peers by. Borrowed. */
+/* The mesh is there: this node joins by it, if it is to. ERR_SPACE, ERR_NOMEM. */
+int network_begin(struct network *n, struct mesh *mesh) must_check;
+
+/* MESH_OUTPUT_ASKED. True: this node has become a member just now, and the mesh knows. */
+bool network_on_asked(struct network *n);
+
+/* What the mesh judges peers by; NULL while this node joins. Borrowed. */
 struct membership *network_membership(const struct network *n);
 
-/* This node's certificate. Borrowed until it is renewed. */
+/* This node's certificate; NULL while it joins. Borrowed until it is renewed. */
 const struct cert *network_me(const struct network *n);
 
 /* Its certificate as an issuer; empty: it is none. Borrowed. */
@@ -33,7 +41,8 @@ struct issuer *network_issuer(const struct network *n);
 /* What answers there who joins and renews; NULL: nothing does. Borrowed. */
 const struct serving_issuer *network_serving(const struct network *n);
 
-/* Its addresses in the network, each with its subnet. Returns how many there are, at most CERT_ADDRESSES_MAX. */
+/* Its addresses in the network, each with its subnet. Returns how many there are, at most CERT_ADDRESSES_MAX; 0 while it
+ * joins. */
 unsigned network_addresses(const struct network *n, struct addr_prefix *out);
 
 /* Once a second: the wall clock may have been set. */
@@ -41,10 +50,11 @@ void network_tick(struct network *n, uint64_t now_us);
 
 /* For people, and --json. */
 struct network_status {
-    const char *name, *id;          /* of the network; 40 digits */
-    const char *state;              /* "member" or "expired" */
+    const char *name, *id;          /* of the network; 40 digits, empty while it joins */
+    const char *state;              /* "joining", "refused", "member" or "expired" */
+    const char *step;               /* while it joins: joining.h; else "member" */
     const char *text;               /* what to do about it; empty when nothing is to be done */
     bool issuer;                    /* it lets others in */
-    uint64_t not_before, not_after; /* of this node's certificate, seconds since 1970 */
+    uint64_t not_before, not_after; /* of this node's certificate, seconds since 1970; 0 while it joins */
 };
 struct network_status network_status(const struct network *n, uint64_t now_us);

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/control/control_network.h"
+
+#include "base/clock.h"
+#include "crypto/cert.h"
+#include "node/control/control_state.h"
+#include "node/network/issuer.h"
+#include <stdio.h>
+
+/* Its certificate names it. */
+static void take_name(struct node *n)
+{
+    const struct cert *me = network_me(n->network);
+    if (me)
+        snprintf(n->config->called, sizeof(n->config->called), "%s", me->name);
+}
+
+/* What its signers have said; of a member alone. */
+static bool open_registry(struct node *n)
+{
+    const struct registry_config config = {.loop = &n->loop,
+                                           .keydir = n->config->keydir,
+                                           .me = n->identity,
+                                           .membership = network_membership(n->network),
+                                           .own_issuer = network_own_issuer(n->network)};
+    if (!config.membership)
+        return true;
+    if (registry_open(&config, clock_monotonic_us(), &n->registry))
+        return false;
+    if (network_issuer(n->network))
+        issuer_heed(network_issuer(n->network), registry_rolls(n->registry));
+    return true;
+}
+
+bool control_network_open(struct node *n)
+{
+    if (!n->config->network[0])
+        return true;
+    if (network_open(n->config, n->identity, &n->network))
+        return false;
+    take_name(n);
+    return open_registry(n);
+}
+
+bool control_network_give(struct node *n)
+{
+    struct addr_prefix addresses[CERT_ADDRESSES_MAX];
+    if (!n->network || n->config->tap_address.addr.family)
+        return true;
+    unsigned count = network_addresses(n->network, addresses);
+    return count == 0 || device_give(n->device, addresses, count) == 0;
+}
+
+bool control_network_begin(struct node *n)
+{
+    int err = n->network ? network_begin(n->network, n->mesh) : 0;
+    if (err)
+        log_error("-network %s: %s", n->config->network, err_str(err));
+    return err == 0;
+}
+
+static bool begin_registry(struct node *n)
+{
+    if (!open_registry(n))
+        return false;
+    n->commands.rosters.registry = n->registry;
+    if (mesh_set_rolls(n->mesh, registry_rolls(n->registry), clock_monotonic_us()) == 0)
+        return true;
+    log_error("-network %s: %s", n->config->network, err_str(ERR_NOMEM));
+    return false;
+}
+
+/* What the first HELLO of a member says is known by then: the issuer is dialled behind this. */
+void control_network_on_asked(struct node *n)
+{
+    struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
+    if (!n->network || !network_on_asked(n->network))
+        return;
+    take_name(n);
+    if (!begin_registry(n) || !control_network_give(n))
+        return;
+    mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
+    addresses_announce(&n->addresses, clock_monotonic_us());
+}
