@@ -283,6 +283,25 @@ static void both_certificates_of_an_issuer_count(void **state)
     membership_free(ms);
 }
 
+static void our_own_issuer_is_asked_first(void **state)
+{
+    struct membership *ms = open_membership();
+    struct cert issuer, again = lab_issuer(&lab);
+    struct identity *key;
+    struct cert_bytes b = another_issuer(&key, &issuer), c;
+
+    (void)state;
+    again.serial[1] ^= 1; /* its next certificate makes it no other issuer */
+    c = lab_sign(&again, lab.ca);
+    assert_int_equal(membership_learn(ms, lab_slice(&c), NOW_US), CERT_OK);
+    assert_int_equal(membership_learn(ms, lab_slice(&b), NOW_US), CERT_OK);
+    assert_int_equal(id_compare(membership_issuer(ms, 0), identity_id(lab.issuer)), 0);
+    assert_int_equal(id_compare(membership_issuer(ms, 1), identity_id(key)), 0);
+    assert_null(membership_issuer(ms, 2));
+    identity_free(key);
+    membership_free(ms);
+}
+
 /* Our own stays, and so does whoever was met of late; others' places are taken. */
 static void so_many_issuers_are_kept(void **state)
 {
@@ -391,6 +410,7 @@ int main(void)
         cmocka_unit_test(whoever_is_shut_out_or_whose_issuer_is_has_no_good_certificate),
         cmocka_unit_test(an_issuer_is_learned_once),
         cmocka_unit_test(both_certificates_of_an_issuer_count),
+        cmocka_unit_test(our_own_issuer_is_asked_first),
         cmocka_unit_test(so_many_issuers_are_kept),
         cmocka_unit_test(a_chain_that_does_not_hold_is_refused_by_its_part),
         cmocka_unit_test(a_renewed_certificate_takes_the_place_of_ours),

@@ -64,8 +64,9 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    static const char *const names[] = {CERTFILE_CA,         CERTFILE_ISSUER,    CERTFILE_MEMBER,
-                                        CERTFILE_OWN_ISSUER, NETWORK_TOKEN_FILE, ISSUER_FILE};
+    static const char *const names[] = {
+        CERTFILE_CA,         CERTFILE_ISSUER,    CERTFILE_MEMBER, NETWORK_LAST_ISSUER_FILE,
+        CERTFILE_OWN_ISSUER, NETWORK_TOKEN_FILE, ISSUER_FILE};
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         unlinkat(dir, names[i], 0);
     unlinkat(dir, "lists", AT_REMOVEDIR);
@@ -199,6 +200,18 @@ static void token_that_is_not_to_be_used_is_told(void **state)
     assert_refused("it is no token");
 }
 
+/* As a stop leaves it that comes while a certificate of another issuer is written. */
+static void chain_of_the_last_issuer_holds_until_both_files_are_there(void **state)
+{
+    struct founding_cert far;
+    (void)state;
+    assert_int_equal(founding_issuer(&founding, lab.ca, identity_spki(lab.other), 1, &far), 0);
+    put(CERTFILE_ISSUER, &far);
+    assert_refused("is of another network or issuer");
+    put(NETWORK_LAST_ISSUER_FILE, &issuer);
+    network_close(opened());
+}
+
 static void missing_file_is_named(void **state)
 {
     static const char *const names[] = {CERTFILE_CA, CERTFILE_ISSUER, CERTFILE_MEMBER};
@@ -278,6 +291,7 @@ int main(void)
         TEST(node_with_a_token_alone_joins),
         TEST(member_needs_no_token_and_removes_it),
         TEST(token_that_is_not_to_be_used_is_told),
+        TEST(chain_of_the_last_issuer_holds_until_both_files_are_there),
         TEST(missing_file_is_named),
         TEST(certificate_of_another_key_is_refused),
         TEST(certificate_that_was_altered_is_refused),

@@ -83,6 +83,22 @@ static void notice_sleep(struct node *n, uint64_t now_us)
     on_underlay_changed(n);
 }
 
+/* From the first second on in which there is a certificate. */
+static void renew_certificate(struct node *n, uint64_t now_us)
+{
+    struct membership *ms = network_membership(n->network);
+    const struct renewal_config config = {.network = n->config->network,
+                                          .keydir = network_keydir(n->network),
+                                          .me = n->identity,
+                                          .membership = ms,
+                                          .issuer = network_issuer(n->network),
+                                          .mesh = n->mesh};
+    if (!ms || (!n->renewal && renewal_open(&config, &n->renewal)))
+        return;
+    renewal_tick(n->renewal, now_us);
+    network_tell(n->network, renewal_text(n->renewal));
+}
+
 /* Others meet whom we let in by our roster. */
 static void publish_members(struct node *n, uint64_t now_us)
 {
@@ -130,8 +146,10 @@ static void on_slow(uv_timer_t *timer)
     hosts_tick(&n->hosts);
     neighbours_tick(n->neighbours, now_us);
     stun_hosts_tick(&n->stun_hosts, now_us);
-    if (n->network)
+    if (n->network) {
         network_tick(n->network, now_us);
+        renew_certificate(n, now_us);
+    }
     if (n->registry) {
         publish_members(n, now_us);
         registry_tick(n->registry, n->mesh, now_us);

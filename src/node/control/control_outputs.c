@@ -163,6 +163,8 @@ static void do_one(struct node *n, const struct mesh_output *o)
         break;
     case MESH_OUTPUT_ASKED:
         control_network_on_asked(n);
+        if (n->renewal)
+            renewal_on_asked(n->renewal, clock_monotonic_us());
         break;
     case MESH_OUTPUT_MEMBER:
         expect_member(n, o);

@@ -29,6 +29,7 @@
 #include "node/helper/name_client.h"
 #include "node/network/network.h"
 #include "node/network/registry.h"
+#include "node/network/renewal.h"
 #include "node/netcheck/nat_watch.h"
 #include "node/netcheck/survey.h"
 #include "node/records/record_cache.h"
@@ -70,6 +71,7 @@ struct node {
     /* Peers, and how they are reached. */
     struct network *network;   /* NULL without -network … */
     struct registry *registry; /* … likewise: what its signers have said */
+    struct renewal *renewal;   /* of its certificate; NULL until there is one */
     struct mesh *mesh;
     unsigned peers_max;   /* as many as there are files to open for */
     struct filter filter; /* the mesh's */

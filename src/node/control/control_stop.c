@@ -32,6 +32,8 @@ void control_stop(struct node *n, int code)
     n->records = NULL;
     name_client_free(n->name_client);
     helper_client_close(n->name_helper);
+    renewal_close(n->renewal);
+    n->renewal = NULL;
     if (n->mesh) {
         mesh_shutdown(n->mesh, clock_monotonic_us());
         control_do_outputs(n);

@@ -109,6 +109,11 @@ static int renew(void *context, const struct cert *shown, uint64_t now_us, struc
     return 0;
 }
 
+int issuer_renew_self(struct issuer *is, uint64_t now_us, struct slice *out)
+{
+    return renew(is, membership_me(is->config.membership), now_us, out);
+}
+
 /* ---- at the start ---- */
 
 static int read_certificate(struct issuer *is)

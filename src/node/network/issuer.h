@@ -47,6 +47,9 @@ const struct ledger *issuer_ledger(const struct issuer *is);
 const struct invitations *issuer_invitations(const struct issuer *is);
 struct issuer_counts issuer_counts(const struct issuer *is);
 
+/* A new certificate for this node itself, as any member gets one. 0, or an enum refuse_code. */
+int issuer_renew_self(struct issuer *is, uint64_t now_us, struct slice *out) must_check;
+
 /* What a person asks for. Each is on disk when it returns 0; ERR_IO (errno) or what folder_replace returns: nothing changed.
  *
  * A new token. token has its places; the rest of it is made, and is the caller's to wipe. i is completed. As invitations_add. */

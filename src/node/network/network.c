@@ -30,6 +30,7 @@ struct network {
     struct mesh *mesh;       /* NULL until it begins */
     int dir;                 /* KEYDIR */
     char id[ID_TEXT_MAX];
+    const char *text;  /* what people have to know */
     uint64_t clock_us; /* when the wall clock was looked at */
 };
 
@@ -72,7 +73,11 @@ static int judge(struct network *n, const struct network_files *files, const str
     enum cert_verdict why;
     if (!files->ca.len || !files->issuer.len || !files->member.len)
         return tell_missing(c, files);
+    const struct membership_chain last = {chain.ca, der_of(&files->last_issuer), chain.member};
     int err = membership_new(&chain, identity_spki(me), &part, &why, &n->ms);
+    if (err == ERR_CRYPTO && part == MEMBERSHIP_MEMBER && last.issuer.len &&
+        membership_new(&last, identity_spki(me), &part, &why, &n->ms) == 0)
+        err = 0; /* a stop came between two files of a renewal */
     if (err == ERR_CRYPTO)
         log_error("-network %s: %s/%s: the certificate %s", c->network, c->keydir, file_of(part),
                   cert_verdict_str(why));
@@ -213,6 +218,16 @@ const struct serving_issuer *network_serving(const struct network *n)
     return n->issuer ? issuer_serving(n->issuer) : NULL;
 }
 
+int network_keydir(const struct network *n)
+{
+    return n->dir;
+}
+
+void network_tell(struct network *n, const char *text)
+{
+    n->text = text;
+}
+
 /* The subnet of the network that an address is in. */
 static uint8_t bits_of(const struct cert *ca, const struct addr *a)
 {
@@ -260,7 +275,9 @@ struct network_status network_status(const struct network *n, uint64_t now_us)
                                    .id = n->id,
                                    .state = verdict == CERT_OK ? "member" : "expired",
                                    .step = "member",
-                                   .text = verdict == CERT_OK ? "" : cert_verdict_str(verdict),
+                                   .text = n->text && n->text[0] ? n->text
+                                           : verdict == CERT_OK  ? ""
+                                                                 : cert_verdict_str(verdict),
                                    .issuer = n->issuer != NULL,
                                    .not_before = me->not_before,
                                    .not_after = me->not_after};

@@ -41,6 +41,12 @@ struct issuer *network_issuer(const struct network *n);
 /* What answers there who joins and renews; NULL: nothing does. Borrowed. */
 const struct serving_issuer *network_serving(const struct network *n);
 
+/* KEYDIR, open. */
+int network_keydir(const struct network *n);
+
+/* What network_status says beside the state, until it is told again; borrowed. */
+void network_tell(struct network *n, const char *text);
+
 /* Its addresses in the network, each with its subnet. Returns how many there are, at most CERT_ADDRESSES_MAX; 0 while it
  * joins. */
 unsigned network_addresses(const struct network *n, struct addr_prefix *out);

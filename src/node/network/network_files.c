@@ -52,6 +52,8 @@ int network_files_read(int dir_fd, const char *keydir, struct network_files *out
         err = read_one(dir_fd, keydir, CERTFILE_ISSUER, &out->issuer);
     if (!err)
         err = read_one(dir_fd, keydir, CERTFILE_MEMBER, &out->member);
+    if (!err)
+        err = read_one(dir_fd, keydir, NETWORK_LAST_ISSUER_FILE, &out->last_issuer);
     out->token = fstatat(dir_fd, NETWORK_TOKEN_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0;
     return err;
 }

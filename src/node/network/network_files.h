@@ -5,7 +5,8 @@
 #include "crypto/cert.h"
 #include <stdbool.h>
 
-#define NETWORK_TOKEN_FILE "join.token"
+#define NETWORK_TOKEN_FILE       "join.token"
+#define NETWORK_LAST_ISSUER_FILE "last-issuer.pem" /* of the certificate before member.pem */
 
 struct network_der {
     size_t len; /* 0: there is no such file */
@@ -13,7 +14,7 @@ struct network_der {
 };
 
 struct network_files {
-    struct network_der ca, issuer, member;
+    struct network_der ca, issuer, member, last_issuer;
     bool token; /* there is one, to join by */
 };
 

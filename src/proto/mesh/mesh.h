@@ -151,6 +151,9 @@ int mesh_ask(struct mesh *m, const struct node_id *issuer, struct asking *a, uin
 /* We are a member of this network from now on. Borrowed. */
 void mesh_set_network(struct mesh *m, struct membership *network);
 
+/* Our own certificate is good again: who has no session with us is dialled at once. */
+void mesh_on_renewed(struct mesh *m, uint64_t now_us);
+
 /* Control addresses (TCP) of a wanted peer that a person gave, once resolved. */
 void mesh_set_given_addresses(struct mesh *m, const struct node_id *id, const struct addr *list,
                               unsigned count, uint64_t now_us);

@@ -47,6 +47,16 @@ int mesh_ask(struct mesh *m, const struct node_id *issuer, struct asking *a, uin
     return 0;
 }
 
+void mesh_on_renewed(struct mesh *m, uint64_t now_us)
+{
+    for (unsigned i = 0; i < m->slot_end; i++) {
+        struct peer *p = m->peers[i];
+        if (p && p->wanted && !p->current)
+            dial_at_once(m, p, now_us);
+    }
+    mesh_tick(m, now_us);
+}
+
 void mesh_set_network(struct mesh *m, struct membership *network)
 {
     m->config.network = network;

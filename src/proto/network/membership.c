@@ -147,6 +147,17 @@ void membership_set_revoked(struct membership *ms, const struct membership_revok
     ms->revoked = *revoked;
 }
 
+const struct node_id *membership_issuer(const struct membership *ms, unsigned i)
+{
+    for (unsigned at = 0; at < MEMBERSHIP_ISSUERS_MAX; at++) {
+        const struct kept_issuer *k = &ms->issuers[at];
+        bool again = at != OWN && id_compare(&k->cert.id, &ms->issuers[OWN].cert.id) == 0;
+        if (k->used && !again && i-- == 0)
+            return &k->cert.id;
+    }
+    return NULL;
+}
+
 const struct cert *membership_me(const struct membership *ms)
 {
     return &ms->me;

@@ -56,6 +56,9 @@ const struct cert *membership_me(const struct membership *ms);
 const struct cert *membership_ca(const struct membership *ms);
 struct slice membership_bytes(const struct membership *ms, enum membership_part part);
 
+/* Who may renew our certificate, as far as we know: its own issuer first, then others that were met. NULL behind the last. */
+const struct node_id *membership_issuer(const struct membership *ms, unsigned i);
+
 /* A peer's certificate, for the key that it proved in TLS. CERT_UNKNOWN_ISSUER and CERT_OUTSIDE, both with out->issuer alone,
  * when no certificate that is kept of its issuer covers it: another one may. One check of a signature, none when seen is of
  * these bytes; seen is updated. Fills out for verdicts about time, too, and zeroes it for others. */
