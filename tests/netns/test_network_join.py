@@ -6,6 +6,8 @@
     site-b (joins) ────┘
 """
 
+import base64
+import hashlib
 import json
 import os
 import re
@@ -58,3 +60,69 @@ def test_tokens_are_made_listed_and_revoked(lab):
     for log in site.dir.rglob("*.log"):
         told += log.read_bytes()
     assert token[4:60].encode() not in told and b"sm1:" not in told
+
+
+def join(host, token, *words, check=True):
+    """By standard input, as the README has it."""
+    return command(host, "join", *words, stdin=f"{token}\n", check=check)
+
+
+def invited(host, *words):
+    return command(host, "invite", "home", "-quiet", *words).stdout.strip()
+
+
+def status(host):
+    node, = json.loads(host.run(labs.program("shadowmesh"), "status", "-json", "-run", host.dir / "run").stdout)
+    return node
+
+
+def altered(token, at, bit):
+    """The token with one bit of its bytes another, and the right check for that: as by a hand that knows how."""
+    data = bytearray(base64.urlsafe_b64decode(token[4:] + "=" * (-len(token[4:]) % 4)))
+    data[at] ^= bit
+    data[-4:] = hashlib.sha384(data[:-4]).digest()[:4]
+    return "sm1:" + base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def test_who_has_no_good_token_is_told_why_at_both_sides(lab):
+    a, b, server, _ = lab.internet()
+    end_daemons(lab, a, b)
+    backbone = server.backbone()
+    command(a, "up", "home", "-name", "berlin", "-backbone", backbone.url)
+    used, good, late = invited(a), invited(a, "-expires", "1d"), invited(a, "-expires", "1s")
+    revoked = invited(a)
+    number = invites(a)["invitations"][-1]["number"]
+    command(a, "invite", "home", "-revoke", number)
+    join(b, used, "-name", "paris")
+    command(b, "leave", "home", "-yes")
+    for token, why in [(used, "the token was used already"), (late, "the token has expired"),
+                       (revoked, "the token was revoked"), (altered(good, 40, 1), "it did not make this token"),
+                       (altered(good, 0, 1), "it is no issuer of this network")]:
+        refused = join(b, token, "-name", "madrid", check=False)
+        assert refused.returncode == 1 and f"✗ {why}" in refused.stdout, refused.stdout
+        assert status(b)["network"]["state"] == "refused" and why in status(b)["network"]["text"]
+        assert why in (b.dir / "etc/home/node.log").read_text()
+    assert "it asked for a certificate, and was told: the token was used" in (a.dir / "etc/home/node.log").read_text()
+    cut = join(b, good[:-2], check=False)
+    assert cut.returncode != 0 and "cut" in cut.stderr
+    assert status(a)["network"]["issued"] == {"joined": 1, "renewed": 0, "refused": 4}
+    assert "✓ berlin answers" in join(b, good, "-name", "madrid").stdout
+    assert {i["used"] for i in invites(a)["invitations"]} == {0, 1}
+
+
+def test_who_joins_waits_until_a_person_lets_it_in(lab):
+    a, b, server, _ = lab.internet()
+    end_daemons(lab, a, b)
+    backbone = server.backbone()
+    command(a, "up", "home", "-name", "berlin", "-backbone", backbone.url)
+    token = invited(a, "-approve")
+    (b.dir / "token").write_text(f"{token}\n")
+    joining = b.start("sh", "-c", f"{labs.program('shadowmesh')} join -name paris -etc {b.dir}/etc -run {b.dir}/run <{b.dir}/token")
+    joining.wait_log("it waits for a person")
+    waiting, = invites(a)["waiting"]
+    assert (waiting["name"], waiting["approved"]) == ("paris", False)
+    assert "paris" in command(a, "invites", "home").stdout
+    assert status(b)["network"]["step"] == "approval"
+    command(a, "approve", "home", "paris")
+    joining.wait_log("berlin answers", 30)
+    assert invites(a)["waiting"] == []

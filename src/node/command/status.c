@@ -14,6 +14,7 @@
 #include "node/data/workers.h"
 #include "node/device/device.h"
 #include "node/netcheck/nat_json.h"
+#include "node/network/issuer.h"
 #include "node/network/network.h"
 #include "node/report/overlay.h"
 #include "node/report/warnings.h"
@@ -78,15 +79,26 @@ static json_t *describe_mesh(const struct status *s)
     return json_pack("{s:i, s:i}", "members", (int)members, "connected", (int)connected);
 }
 
+/* null: it lets nobody in. */
+static json_t *describe_issued(const struct issuer *is)
+{
+    if (!is)
+        return json_null();
+    const struct issuer_counts c = issuer_counts(is);
+    return json_pack("{s:I, s:I, s:I}", "joined", (json_int_t)c.joined, "renewed", (json_int_t)c.renewed,
+                     "refused", (json_int_t)c.refused);
+}
+
 /* null: it is in none. */
 static json_t *describe_network(const struct network *n, uint64_t now_us)
 {
     if (!n)
         return json_null();
     const struct network_status s = network_status(n, now_us);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I}", "name", s.name, "id", s.id, "state", s.state,
-                     "step", s.step, "text", s.text, "issuer", s.issuer, "not_before",
-                     (json_int_t)s.not_before, "not_after", (json_int_t)s.not_after);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:o}", "name", s.name, "id", s.id, "state",
+                     s.state, "step", s.step, "text", s.text, "issuer", s.issuer, "not_before",
+                     (json_int_t)s.not_before, "not_after", (json_int_t)s.not_after, "issued",
+                     describe_issued(network_issuer(n)));
 }
 
 /* null: it does not. */
