@@ -7,7 +7,7 @@
 #include "cli/network_call.h"
 #include "cli/nodes.h"
 #include "cli/table.h"
-#include "crypto/secret.h"
+#include "cli/token_output.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,18 +41,6 @@ static int revoke(const struct cli_options *options)
     return verdict;
 }
 
-/* What is printed is a secret: nothing else has it. */
-static void print_token(const struct cli_options *options, const json_t *result)
-{
-    char *token = format_clean(nodes_text(result, "token"));
-    if (options->quiet)
-        printf("%s\n", token);
-    else
-        printf("shadowmesh join %s\n", token);
-    secret_wipe(token, strlen(token));
-    free(token);
-}
-
 int cmd_invite(const struct cli_options *options)
 {
     json_t *result = NULL;
@@ -60,7 +48,7 @@ int cmd_invite(const struct cli_options *options)
         return revoke(options);
     enum cli_exit verdict = network_call(options, "invite", wish(options), &result);
     if (verdict == CLI_OK)
-        print_token(options, result);
+        token_output(result, options->quiet);
     json_decref(result);
     return verdict;
 }

@@ -3,18 +3,22 @@
 #include "cli/cmd.h"
 
 #include "cli/cli.h"
+#include "cli/network_call.h"
 #include "cli/new_network.h"
 #include "cli/nodes.h"
 #include "cli/own_name.h"
 #include "cli/place.h"
 #include "cli/program.h"
 #include "cli/service.h"
+#include "cli/token_output.h"
 #include "crypto/founding.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define INVITED_S 3600
 
 /* ---- what a person chose ---- */
 
@@ -142,7 +146,21 @@ static void print_started(const struct place *p)
                p->network);
     else
         printf("started: it logs to %s\n", p->log);
-    printf("the next site: shadowmesh invite %s prints what to type there\n", p->network);
+}
+
+/* The last line is what another machine types. A node that cannot invite runs all the same. */
+static void print_invitation(const struct cli_options *o, const struct place *p)
+{
+    json_t *result = NULL;
+    json_t *request = json_pack("{s:s, s:i, s:i, s:b, s:[]}", "cmd", "invite", "uses", 1, "expires_s",
+                                INVITED_S, "approve", false, "roles");
+    if (network_call(o, "up", request, &result) == CLI_OK) {
+        printf("`shadowmesh invite %s` lets a further machine in. The next one, once and within an hour, "
+               "types:\n\n",
+               p->network);
+        token_output(result, false);
+    }
+    json_decref(result);
 }
 
 static bool make(const struct cli_options *o, const struct place *p)
@@ -156,7 +174,7 @@ static bool make(const struct cli_options *o, const struct place *p)
     return true;
 }
 
-static int start(const struct cli_options *o, const struct place *p)
+static int start(const struct cli_options *o, const struct place *p, bool made)
 {
     fflush(stdout);
     if (o->foreground) {
@@ -166,6 +184,8 @@ static int start(const struct cli_options *o, const struct place *p)
     if (!service_start(p))
         return CLI_FAILURE;
     print_started(p);
+    if (made)
+        print_invitation(o, p);
     return CLI_OK;
 }
 
@@ -178,7 +198,7 @@ int cmd_up(const struct cli_options *options)
         return CLI_USAGE;
     }
     if (!place_exists(&p))
-        return make(options, &p) ? start(options, &p) : CLI_FAILURE;
+        return make(options, &p) ? start(options, &p, true) : CLI_FAILURE;
     if (chose_any(options)) {
         cli_complain(
             "network %s is there already: `shadowmesh up %s` alone starts it; %s has what can be changed",
@@ -189,5 +209,5 @@ int cmd_up(const struct cli_options *options)
     json_decref(status);
     if (status)
         printf("network %s: its node runs already\n", p.network);
-    return status ? CLI_OK : start(options, &p);
+    return status ? CLI_OK : start(options, &p, false);
 }

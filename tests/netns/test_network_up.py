@@ -45,6 +45,7 @@ def test_up_makes_a_network_whose_node_answers_and_down_ends_it(lab):
     assert (node["network"]["name"], node["network"]["state"], node["network"]["issuer"]) == ("home", "member", True)
     assert [entry.split("/")[0] for entry in node["addresses"]][0] == address
     assert "fd" in node["addresses"][1]
+    assert re.fullmatch(r"shadowmesh join sm1:[A-Za-z0-9_-]+", said.splitlines()[-1])
     assert "runs already" in command(site, "up", "home").stdout
     assert "stopped" in command(site, "down", "home").stdout
     assert not site.exists("sm-home") and not site.pids()
@@ -134,8 +135,8 @@ def test_join_tells_each_step_and_the_first_ping_answers(lab):
     end_daemons(lab, a)
     end_daemons(lab, b)
     backbone = server.backbone()
-    command(a, "up", "home", "-name", "berlin", "-backbone", backbone.url)
-    said = join(b, invited(a), "-name", "paris").stdout.splitlines()
+    token = command(a, "up", "home", "-name", "berlin", "-backbone", backbone.url).stdout.split()[-1]
+    said = join(b, token, "-name", "paris").stdout.splitlines()
     assert [line[0] for line in said] == ["✓"] * 5
     assert "joined home as paris: 10." in said[3] and said[4].startswith("✓ berlin answers")
     assert b.ping(address_of(a), count=1).lost == 0
@@ -163,7 +164,7 @@ def test_refused_join_says_why_and_gives_way_to_another_token(lab):
     backbone = server.backbone()
     command(a, "up", "home", "-name", "berlin", "-backbone", backbone.url)
     token = invited(a)
-    number = json.loads(command(a, "invites", "home", "-json").stdout)["invitations"][0]["number"]
+    number = json.loads(command(a, "invites", "home", "-json").stdout)["invitations"][-1]["number"]
     command(a, "invite", "home", "-revoke", number)
     refused = join(b, token, check=False)
     assert refused.returncode == 1 and "✗ the token was revoked" in refused.stdout
