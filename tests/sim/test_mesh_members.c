@@ -141,6 +141,49 @@ static void members_that_are_dialled_where_they_are_known_to_be_are_not_sought(v
     sim_free(t.sim);
 }
 
+static void kill_all_and_start_with_what_they_kept(const struct members *t)
+{
+    for (unsigned i = 0; i < t->count; i++)
+        sim_kill(t->list[i]);
+    for (unsigned i = 0; i < t->count; i++)
+        sim_restart(t->list[i]);
+    list_all(t);
+    for (unsigned i = 0; i < t->count; i++)
+        for (unsigned j = 0; j < t->count; j++)
+            if (i != j)
+                sim_look_up(t->list[i], t->list[j]);
+    for (unsigned i = 0; i < t->count; i++)
+        sim_sign(t->list[i], 2000);
+}
+
+static unsigned verified(const struct members *t)
+{
+    unsigned sum = 0;
+    for (unsigned i = 0; i < t->count; i++)
+        sum += t->list[i]->verified;
+    return sum;
+}
+
+static void members_that_are_where_they_were_are_not_asked_for_their_records(void **state)
+{
+    (void)state;
+    struct members t = make(MEMBERS, &fair);
+    for (unsigned i = 0; i < t.count; i++)
+        sim_sign(t.list[i], 1000);
+    list_all(&t);
+    sim_run(t.sim, 20 * SECOND, NULL, NULL);
+    kill_all_and_start_with_what_they_kept(&t);
+    unsigned before = verified(&t);
+    sim_run(t.sim, 20 * SECOND, NULL, NULL);
+    assert_each_pair_shook_hands_once(&t);
+    assert_int_equal(verified(&t), before);
+    const struct candidate moved = {CANDIDATE_STATIC, t.list[0]->addr, 1};
+    mesh_set_candidates(t.list[0]->mesh, &moved, 1, sim_now(t.sim));
+    sim_run(t.sim, 10 * SECOND, NULL, NULL);
+    assert_int_equal(verified(&t), before + MEMBERS - 1);
+    sim_free(t.sim);
+}
+
 /* Whichever of the two is to dial. */
 static unsigned asks(const struct members *t)
 {
@@ -431,6 +474,7 @@ int main(void)
         cmocka_unit_test(each_pair_has_a_session_by_one_handshake),
         cmocka_unit_test(all_that_are_killed_and_started_at_once_do_the_same_again),
         cmocka_unit_test(members_that_are_dialled_where_they_are_known_to_be_are_not_sought),
+        cmocka_unit_test(members_that_are_where_they_were_are_not_asked_for_their_records),
         cmocka_unit_test(backbones_relay_is_asked_for_once_data_flows_or_nothing_answers_straight),
         cmocka_unit_test(one_that_only_admits_is_dialled_soon),
         cmocka_unit_test(member_that_is_withdrawn_is_dialled_no_more),

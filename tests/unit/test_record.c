@@ -59,6 +59,21 @@ static int verify(const struct signed_record *s, struct record *out)
     return record_verify(s->data, s->len, s->signature, sizeof(s->signature), out);
 }
 
+static void record_names_what_it_ends_with_and_nothing_else(void **state)
+{
+    (void)state;
+    struct record r = record_of(alice);
+    struct signed_record s = sign(&r, alice);
+    const struct slice data = {s.data, s.len};
+    assert_true(record_names(&data, r.candidates, 2));
+    assert_false(record_names(&data, r.candidates, 1));
+    assert_false(record_names(&data, r.candidates + 1, 1));
+    assert_false(record_names(&data, r.candidates, 0));
+    r.candidates[1].addr.port++;
+    assert_false(record_names(&data, r.candidates, 2));
+    assert_false(record_names(&(struct slice){s.data, 3}, r.candidates, 2));
+}
+
 static void signed_record_verifies(void **state)
 {
     (void)state;
@@ -208,6 +223,7 @@ static void small_buffer_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(record_names_what_it_ends_with_and_nothing_else),
         cmocka_unit_test(signed_record_verifies),
         cmocka_unit_test(smallest_record_verifies),
         cmocka_unit_test(largest_record_fits),

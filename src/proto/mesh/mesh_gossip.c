@@ -20,6 +20,7 @@
 #define VISIT_AGAIN_US  1000000ull
 #define MOVED_US        3000000ull /* its new record is made by then */
 #define ASK_US          5000000ull /* that an answer may take */
+#define OLD_S           1800       /* a member's record lasts so long at the least when it is not asked for */
 #define SCAN_SLOTS      64         /* looked at beside a visitor */
 #define KEPT_MAX        (8u << 20) /* bytes of all records; strangers' have half of it */
 #define ANSWERS         64         /* records that leave in a second, and at once, whoever asks … */
@@ -163,15 +164,29 @@ static void ask_itself(struct mesh *m, const struct peer *p, uint64_t at_us)
     ask_by(m, at_us);
 }
 
-void mesh_gossip_on_open(struct mesh *m, const struct peer *p, uint64_t now_us)
+/* A member that restarts dials us by itself: that its record is newer is no news. Ages are compared with our own. */
+static bool has_it(const struct mesh *m, const struct peer *p, const struct candidate *list, unsigned count)
 {
-    m->gossip.period_us = PERIOD_FIRST_US;
-    ask_itself(m, p, now_us);
+    const struct kept_record *k = p->record, *own = m->gossip.own;
+    if (!mesh_takes_turns(p) || !k || !own || k->expiry_s + OLD_S < own->expiry_s)
+        return false;
+    const struct record_bytes bytes = kept_record_bytes(k);
+    return record_names(&bytes.data, list, count);
 }
 
-void mesh_gossip_on_moved(struct mesh *m, const struct peer *p, uint64_t now_us)
+void mesh_gossip_on_open(struct mesh *m, const struct peer *p, uint64_t now_us)
 {
-    ask_itself(m, p, now_us + MOVED_US);
+    const struct hello *h = link_theirs(p->current);
+    m->gossip.period_us = PERIOD_FIRST_US;
+    if (!has_it(m, p, h->candidates.list, h->candidates.count))
+        ask_itself(m, p, now_us);
+}
+
+void mesh_gossip_on_moved(struct mesh *m, const struct peer *p, const struct candidate *list, unsigned count,
+                          uint64_t now_us)
+{
+    if (!has_it(m, p, list, count))
+        ask_itself(m, p, now_us + MOVED_US);
 }
 
 /* However many come at once. */

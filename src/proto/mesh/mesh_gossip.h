@@ -38,7 +38,8 @@ void mesh_gossip_fini(struct mesh *m);
 
 /* Datagrams pass between us, or it has told new addresses: its record may be another one now. */
 void mesh_gossip_on_open(struct mesh *m, const struct peer *p, uint64_t now_us);
-void mesh_gossip_on_moved(struct mesh *m, const struct peer *p, uint64_t now_us);
+void mesh_gossip_on_moved(struct mesh *m, const struct peer *p, const struct candidate *list, unsigned count,
+                          uint64_t now_us);
 
 /* Somebody's addresses are needed, who was not sought before; and who was. */
 void mesh_gossip_on_want(struct mesh *m);

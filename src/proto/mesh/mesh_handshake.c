@@ -265,6 +265,8 @@ void mesh_on_live(struct mesh *m, struct link *l, uint64_t now_us)
     tell_handshake(m, p, first, unheard);
     mesh_update_reach(m, p, now_us);
     mesh_rolls_on_open(m, p, now_us);
-    mesh_gossip_on_moved(m, p, now_us); /* of a peer that stays connected, too, the record is renewed */
+    /* Of a peer that stays connected, too, the record is renewed. */
+    const struct hello *h = link_theirs(l);
+    mesh_gossip_on_moved(m, p, h->candidates.list, h->candidates.count, now_us);
     mesh_poll_paths(m, p, now_us);
 }

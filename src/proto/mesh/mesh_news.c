@@ -75,7 +75,7 @@ static void on_wake(struct mesh *m, struct peer *p, uint64_t now_us)
 static void on_candidates(struct mesh *m, struct peer *p, const struct message *news, uint64_t now_us)
 {
     mesh_learn_candidates(m, p, news->candidates.list, news->candidates.count, now_us);
-    mesh_gossip_on_moved(m, p, now_us);
+    mesh_gossip_on_moved(m, p, news->candidates.list, news->candidates.count, now_us);
 }
 
 void mesh_on_news(struct mesh *m, struct link *l, const struct message *news, uint64_t now_us)

@@ -21,6 +21,8 @@ enum record_key {
     RECORD_CANDIDATES = 9,
 };
 
+#define CANDIDATE_LEN_MAX 32 /* encoded, with its share of what stands before all */
+
 #define BIT(key) (1u << (key))
 #define REQUIRED                                                                                             \
     (BIT(RECORD_VERSION) | BIT(RECORD_ID) | BIT(RECORD_SPKI) | BIT(RECORD_SEQ) | BIT(RECORD_EXPIRY) |        \
@@ -161,6 +163,16 @@ int record_peek(const uint8_t *data, size_t len, struct node_id *id)
     int err = decode(data, len, &record);
     *id = record.id;
     return err;
+}
+
+/* They are what a record ends with, encoded in one way alone. */
+bool record_names(const struct slice *data, const struct candidate *list, unsigned count)
+{
+    uint8_t bytes[CANDIDATES_MAX * CANDIDATE_LEN_MAX];
+    struct writer w = writer_init(bytes, sizeof(bytes));
+    candidates_encode(list, count, &w);
+    size_t len = writer_len(&w);
+    return count && !w.bad && len <= data->len && memcmp(data->data + data->len - len, bytes, len) == 0;
 }
 
 int record_verify(const uint8_t *data, size_t len, const uint8_t *signature, size_t signature_len,

@@ -46,5 +46,8 @@ int record_sign(const struct record *r, const struct identity *me, uint8_t *out,
 int record_verify(const uint8_t *data, size_t len, const uint8_t *signature, size_t signature_len,
                   struct record *out) must_check;
 
+/* Whether one that was verified names these, in this order. */
+bool record_names(const struct slice *data, const struct candidate *list, unsigned count);
+
 /* Whose it says that it is, of one that is not verified. ERR_FORMAT. */
 int record_peek(const uint8_t *data, size_t len, struct node_id *id) must_check;
