@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node/data/boost: the worker that is to go first does, beside bulk flows; one that carries much does not. */
+/* node/data/boost: a worker that carries little goes first beside bulk flows; one that carries much does not. */
 
 #include "node/data/boost.h"
 
@@ -101,9 +101,6 @@ static void *live(void *arg)
     struct boost *b = arg;
     bool may = may_be_raised();
     atomic_store(&seen_us, FOREVER);
-    boost_begin(b, NULL);
-    if (policy() != SCHED_OTHER || b->permitted)
-        return (void *)"is scheduled fairly where it is not to go first";
     boost_begin(b, &seen_us);
     if (policy() != SCHED_OTHER || b->raised)
         return (void *)"is scheduled fairly at first";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SCHED_RR for the worker of the sparse flows, beside bulk flows, as long as it carries little. docs/ARCHITECTURE.md, "Latency". */
+/* SCHED_RR for a worker beside bulk flows, as long as it carries little. docs/ARCHITECTURE.md, "Latency". */
 
 #include "node/data/boost.h"
 
@@ -57,8 +57,8 @@ static void lower_thread(struct boost *b)
 
 void boost_begin(struct boost *b, const _Atomic uint64_t *bulk_seen_us)
 {
-    *b = (struct boost){
-        .permitted = bulk_seen_us, .bulk_seen_us = bulk_seen_us, .nice = getpriority(PRIO_PROCESS, 0)};
+    *b =
+        (struct boost){.permitted = true, .bulk_seen_us = bulk_seen_us, .nice = getpriority(PRIO_PROCESS, 0)};
     lower_thread(b);
 }
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The right of way of the worker that has the sparse flows (bulk.h). While there are bulk flows it runs under SCHED_RR, where
- * that is permitted (CAP_SYS_NICE): what it carries waits for no process, neither for the programs at a stream's ends
- * nor for the bulk workers. Those are scheduled fairly, in short slices, and share with the programs that they work
- * for. Without bulk flows it is, too: the kernel then wakes it on whichever CPU is idle, and under SCHED_RR where it
- * ran last.
+/* The right of way of workers that carry little beside bulk flows (bulk.h): the one that has the sparse flows, and others whose
+ * bulk flows are slow, as where the way is. While there are bulk flows such a worker runs under SCHED_RR, where that is
+ * permitted (CAP_SYS_NICE): what it carries waits for no process, neither for the programs at a stream's ends nor for
+ * other workers. The others are scheduled fairly, in short slices, and share with the programs that they work for.
+ * Without bulk flows all are: the kernel then wakes a worker on whichever CPU is idle, and under SCHED_RR where it ran last.
  *
- * A flood can come to the sparse worker, too. One that carries much, or has more to do than it can (overload.h), goes
- * first no longer, until some time after. The worker's thread. */
+ * Who carries much, or has more to do than it can (overload.h), goes first no longer, until some time after. The worker's
+ * thread. */
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -31,8 +31,8 @@ struct boost {
 enum boost_verdict { BOOST_KEEP, BOOST_RAISE, BOOST_LOWER };
 enum boost_verdict boost_judge(struct boost *b, uint64_t now_us, uint64_t carried, bool overloaded);
 
-/* The calling thread is scheduled fairly; for ever, unless bulk_seen_us tells when a frame of a bulk flow was last seen.
- * It outlives the thread. */
+/* The calling thread is scheduled fairly at first. bulk_seen_us tells when a frame of a bulk flow was last seen; it outlives
+ * the thread. */
 void boost_begin(struct boost *b, const _Atomic uint64_t *bulk_seen_us);
 
 /* Ends a round: judges and acts. To be left out while it is not permitted. */

@@ -199,8 +199,7 @@ static void *run(void *arg)
     struct worker *w = arg;
     struct epoll_event ready[SOURCE_COUNT];
     int count;
-    bool is_sparse = spread_is_sparse(w->config.index, w->config.workers);
-    boost_begin(&w->boost, is_sparse ? &w->config.bulk->seen_us : NULL);
+    boost_begin(&w->boost, &w->config.bulk->seen_us);
     fwd_worker_enter(w->config.fwd);
     do {
         fwd_worker_offline(w->config.fwd);
