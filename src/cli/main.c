@@ -65,7 +65,7 @@ static const struct verb verbs[] = {
     {LEAVE, "leave", "NAME", "stop it and remove all of the network that is here", cmd_leave},
     {STATUS, "status", NULL, "every node that runs here, its peers, traffic and drops", cmd_status},
     {PEERS, "peers", NULL, "a table of the peers: path, MTU, RTT, loss, ages, suite", cmd_peers},
-    {MEMBERS, "members", NULL, "who is in the network, until when, and whether it is there", cmd_members},
+    {MEMBERS, "members", NULL, "who is in the network, until when, and who is there", cmd_members},
     {FDB, "fdb", NULL, "which MAC address is behind which peer", cmd_fdb},
     {PING, "ping", "PEER", "probe a peer, by name, id prefix or overlay address", cmd_ping},
     {ALLOW, "allow", "ID...", "admit these nodes, until the node stops", cmd_allow},
