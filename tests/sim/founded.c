@@ -69,14 +69,28 @@ static struct slice bytes_of(const struct founding_cert *c)
     return (struct slice){c->der, c->len};
 }
 
+static struct membership_chain chain_of(const struct founded *f, unsigned issuer,
+                                        const struct founding_cert *c)
+{
+    return (struct membership_chain){bytes_of(&f->ca_cert), bytes_of(&f->issuer_certs[issuer]), bytes_of(c)};
+}
+
 void founded_join(const struct founded *f, struct sim_node *n, unsigned issuer, const struct founding_cert *c)
 {
-    const struct membership_chain chain = {bytes_of(&f->ca_cert), bytes_of(&f->issuer_certs[issuer]),
-                                           bytes_of(c)};
+    const struct membership_chain chain = chain_of(f, issuer, c);
     enum membership_part part;
     enum cert_verdict why;
     membership_free(n->network);
     must(membership_new(&chain, identity_spki(n->identity), &part, &why, &n->network));
     membership_set_clock(n->network, FOUNDED_NOW, sim_now(n->sim));
     sim_start_anew(n);
+}
+
+void founded_renew(const struct founded *f, struct sim_node *n, unsigned issuer,
+                   const struct founding_cert *c)
+{
+    const struct membership_chain chain = chain_of(f, issuer, c);
+    enum membership_part part;
+    enum cert_verdict why;
+    must(membership_renew(n->network, &chain, &part, &why));
 }

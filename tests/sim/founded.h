@@ -25,3 +25,6 @@ void founded_sign(const struct founded *f, unsigned issuer, struct founding_cert
 /* n starts anew as a member with that certificate. */
 void founded_join(const struct founded *f, struct sim_node *n, unsigned issuer,
                   const struct founding_cert *c);
+/* n, which is a member, goes on with that one. */
+void founded_renew(const struct founded *f, struct sim_node *n, unsigned issuer,
+                   const struct founding_cert *c);

@@ -34,14 +34,19 @@ struct scene {
     struct sim_node *a, *b;
 };
 
-static struct scene open_scene(void)
+static struct scene open_lasting_scene(uint64_t rehandshake_us)
 {
     struct scene s = {.sim = sim_new(7, &fair)};
     founded_open(&s.net, "lab");
-    s.a = sim_add(s.sim, false, MESH_RATCHET_US, 20 * SECOND);
-    s.b = sim_add(s.sim, false, MESH_RATCHET_US, 20 * SECOND);
+    s.a = sim_add(s.sim, false, MESH_RATCHET_US, rehandshake_us);
+    s.b = sim_add(s.sim, false, MESH_RATCHET_US, rehandshake_us);
     s.a->full_mesh = s.b->full_mesh = true;
     return s;
+}
+
+static struct scene open_scene(void)
+{
+    return open_lasting_scene(20 * SECOND);
 }
 
 static void close_scene(struct scene *s)
@@ -287,6 +292,57 @@ static void a_session_ends_with_the_certificate_that_admitted_it(void **state)
     close_scene(&s);
 }
 
+/* Certificates of 20 s, and a handshake by itself each hour: whose was renewed shows it, whoever dialled. */
+static void twenty_renewals_lose_nothing(void **state)
+{
+    (void)state;
+    struct scene s = open_lasting_scene(MESH_REHANDSHAKE_US);
+    struct sim_node *both[] = {s.a, s.b};
+    for (unsigned i = 0; i < 2; i++) {
+        struct founding_cert c = founded_cert(&s.net, both[i], 0);
+        c.cert.not_after = FOUNDED_NOW + 20;
+        show(&s, both[i], &c);
+    }
+    enroll(s.b, s.a);
+    enroll(s.a, s.b);
+    assert_meet(&s);
+    for (unsigned i = 0; i < 20; i++) {
+        struct founding_cert c = founded_cert(&s.net, both[i % 2], 0);
+        c.cert.not_before = FOUNDED_NOW + 3 + 7 * i;
+        c.cert.not_after = c.cert.not_before + 20;
+        founded_sign(&s.net, 0, &c);
+        founded_renew(&s.net, both[i % 2], 0, &c);
+        mesh_on_renewed(both[i % 2]->mesh, sim_now(s.sim));
+        sim_do_outputs(both[i % 2]);
+        sim_run(s.sim, 7 * SECOND, exchange, &s);
+    }
+    sim_run(s.sim, SECOND, NULL, NULL);
+    assert_true(s.a->frames_sent >= 20 * 700);
+    assert_int_equal(s.a->frames_received, s.b->frames_sent);
+    assert_int_equal(s.b->frames_received, s.a->frames_sent);
+    assert_int_equal(s.a->notes[MESH_NOTICE_LOST] + s.b->notes[MESH_NOTICE_LOST], 0);
+    close_scene(&s);
+}
+
+/* What has long to go is shown by the next handshake, as always. */
+static void a_renewal_long_before_the_end_makes_no_handshake(void **state)
+{
+    (void)state;
+    struct scene s = open_lasting_scene(MESH_REHANDSHAKE_US);
+    struct founding_cert c = founded_cert(&s.net, s.a, 0);
+    struct mesh_peer peer;
+    join(&s, s.a, 0);
+    join(&s, s.b, 0);
+    enroll(s.a, s.b);
+    assert_meet(&s);
+    founded_renew(&s.net, s.a, 0, &c);
+    mesh_on_renewed(s.a->mesh, sim_now(s.sim));
+    sim_run(s.sim, 60 * SECOND, exchange, &s);
+    assert_true(sim_peer(s.a, s.b, &peer));
+    assert_int_equal(peer.handshakes, 1);
+    close_scene(&s);
+}
+
 static struct node_id shut_out;
 
 static bool is_shut_out(const void *context, const struct node_id *key, enum cert_kind kind)
@@ -391,6 +447,8 @@ int main(void)
         cmocka_unit_test(a_certificate_whose_time_is_over_or_not_come_is_refused),
         cmocka_unit_test(an_acceptor_whose_certificate_does_not_hold_gets_no_keys),
         cmocka_unit_test(a_session_ends_with_the_certificate_that_admitted_it),
+        cmocka_unit_test(twenty_renewals_lose_nothing),
+        cmocka_unit_test(a_renewal_long_before_the_end_makes_no_handshake),
         cmocka_unit_test(a_member_that_is_shut_out_loses_its_session_and_comes_back_no_more),
         cmocka_unit_test(a_refusal_ends_the_session_that_the_refused_still_has),
         cmocka_unit_test(whoever_was_disallowed_by_hand_stays_out),

@@ -151,7 +151,8 @@ int mesh_ask(struct mesh *m, const struct node_id *issuer, struct asking *a, uin
 /* We are a member of this network from now on. Borrowed. */
 void mesh_set_network(struct mesh *m, struct membership *network);
 
-/* Our own certificate is good again: who has no session with us is dialled at once. */
+/* Our own certificate is another one: who has no session with us is dialled at once, and who has one sees it before the session
+ * ends with the older one. */
 void mesh_on_renewed(struct mesh *m, uint64_t now_us);
 
 /* Control addresses (TCP) of a wanted peer that a person gave, once resolved. */

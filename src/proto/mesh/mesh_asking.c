@@ -5,6 +5,7 @@
 #include "proto/mesh/mesh_asking.h"
 
 #include "proto/mesh/mesh_dial.h"
+#include "proto/mesh/mesh_entry.h"
 #include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_members.h"
 #include "proto/mesh/mesh_outputs.h"
@@ -54,6 +55,7 @@ void mesh_on_renewed(struct mesh *m, uint64_t now_us)
         if (p && p->wanted && !p->current)
             dial_at_once(m, p, now_us);
     }
+    mesh_show_anew(m, now_us);
     mesh_tick(m, now_us);
 }
 

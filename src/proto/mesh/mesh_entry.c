@@ -79,6 +79,30 @@ void mesh_on_unfit(struct mesh *m, struct link *l)
 
 /* ---- until when ---- */
 
+void mesh_note_shown(const struct mesh *m, const struct link *l)
+{
+    const struct membership *ms = m->config.network;
+    peer_shown(link_owner(l),
+               ms && link_both_can(l, HELLO_FEATURE_NETWORK) ? membership_end_us(ms, membership_me(ms)) : 0);
+}
+
+/* Each at a time of its own: nobody has to shake all hands at once. The next handshake by itself is sooner as a rule. */
+static void show_to(struct mesh *m, struct peer *p, uint64_t now_us)
+{
+    if (!p->shown_end_us || !peer_send_session(p))
+        return;
+    uint64_t left_us = p->shown_end_us > now_us ? p->shown_end_us - now_us : 0;
+    peer_rehandshake_by(p, now_us + mesh_random(m) % (left_us / 2 + 1));
+    mesh_touch(m, p);
+}
+
+void mesh_show_anew(struct mesh *m, uint64_t now_us)
+{
+    for (unsigned i = 0; i < m->slot_end; i++)
+        if (m->peers[i])
+            show_to(m, m->peers[i], now_us);
+}
+
 static void end_member(struct mesh *m, struct peer *p, enum cert_verdict verdict, uint64_t now_us)
 {
     char why[96];

@@ -24,6 +24,11 @@ void mesh_say_member(struct mesh *m, struct link *l);
 /* What admitted l's peer is kept. */
 void mesh_keep_certificate(struct mesh *m, const struct link *l);
 
+/* l has become a session: its peer has seen ours. */
+void mesh_note_shown(const struct mesh *m, const struct link *l);
+/* Ours was renewed: who has a session by the older one sees the newer in time. */
+void mesh_show_anew(struct mesh *m, uint64_t now_us);
+
 /* Its certificate does not hold, or there is none: l is gone then. */
 void mesh_on_unfit(struct mesh *m, struct link *l);
 

@@ -249,6 +249,7 @@ void mesh_on_live(struct mesh *m, struct link *l, uint64_t now_us)
         !old || link_state(old) != LINK_STATE_LIVE || peer_prefers(p, identity_id(m->config.me), l, old);
     struct link *loser = wins ? old : l;
     peer_on_live(p, l, wins);
+    mesh_note_shown(m, l);
     if (loser)
         replace(m, loser, l, now_us);
     mesh_punch_begin(p);

@@ -108,6 +108,11 @@ void peer_dismiss(struct peer *p)
     p->allowed = p->enrolled = false;
 }
 
+void peer_shown(struct peer *p, uint64_t end_us)
+{
+    p->shown_end_us = end_us;
+}
+
 void peer_certify(struct peer *p, const struct cert *cert, const struct membership_seen *seen)
 {
     if (!p->member)

@@ -51,6 +51,7 @@ struct peer {
     bool barred;                /* may not, even if we are */
     bool enrolled;              /* wanted and allowed by a network's roster alone: a certificate admits it */
     struct peer_member *member; /* the last certificate that did; NULL: none */
+    uint64_t shown_end_us;      /* until when ours holds, that it saw last; 0: none */
     struct dial_turn turn;      /* as a member of a full mesh it is dialled in its turn alone */
     char name[MESSAGE_NAME_MAX + 1];
 
@@ -136,8 +137,9 @@ void peer_leave_alone(struct peer *p); /* wanted no longer, and where it was sai
 void peer_allow(struct peer *p);
 void peer_withdraw(struct peer *p); /* admitted by peer_allow no longer */
 void peer_bar(struct peer *p);
-void peer_enroll(struct peer *p);  /* allowed by a roster … */
-void peer_dismiss(struct peer *p); /* … and no longer, or by a person instead */
+void peer_enroll(struct peer *p);                 /* allowed by a roster … */
+void peer_dismiss(struct peer *p);                /* … and no longer, or by a person instead */
+void peer_shown(struct peer *p, uint64_t end_us); /* ours, in a handshake that became a session */
 /* Keeps a copy of both. Without memory for it, none. */
 void peer_certify(struct peer *p, const struct cert *cert, const struct membership_seen *seen);
 /* Since when it is wanted, as far as was asked. */
@@ -231,6 +233,8 @@ void peer_dial_refused(struct peer *p);
 /* The round that runs is over; the next handshake of a connected peer is due. */
 void peer_dial_stop(struct peer *p);
 void peer_rehandshake(struct peer *p, uint64_t now_us);
+/* … at that time, unless it is sooner anyway. */
+void peer_rehandshake_by(struct peer *p, uint64_t at_us);
 
 /* Another host with our key took our place: leaves it there for a while, a longer one each time. */
 void peer_dial_usurped(struct peer *p, uint64_t now_us);

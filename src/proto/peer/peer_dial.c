@@ -328,6 +328,12 @@ void peer_rehandshake(struct peer *p, uint64_t now_us)
     p->dial.rehandshake_at_us = now_us;
 }
 
+void peer_rehandshake_by(struct peer *p, uint64_t at_us)
+{
+    if (at_us < p->dial.rehandshake_at_us)
+        p->dial.rehandshake_at_us = at_us;
+}
+
 void peer_stream_broke(struct peer *p)
 {
     p->dial.broke = true;
