@@ -9,6 +9,8 @@ and no longer than their certificates hold.
 
 import time
 
+import pytest
+
 from lab import wait_for
 from network import Network
 
@@ -45,15 +47,16 @@ def test_stranger_is_refused_and_told_why(lab):
     assert not b_host.answers(net.addresses["a"][0])
 
 
+@pytest.mark.early
 def test_session_ends_with_the_certificate_at_both_sides(lab):
     a_host, b_host, server, _ = lab.internet()
     backbone = server.backbone()
-    net = Network(lab, ["a!", "b"], life=8)
+    net = Network(lab, ["off!", "a", "b"], life=20)  # the issuer does not run: nobody renews
     a = net.node(a_host, "a", "-backbone", backbone.url)
     b = net.node(b_host, "b", "-backbone", backbone.url, "-connect", a.id)
-    b_host.wait_ping(net.addresses["a"][0], 6)
-    a.process.wait_log("its certificate has expired", 15)
+    b_host.wait_ping(net.addresses["a"][0], 18)
+    a.process.wait_log("disconnected: its certificate has expired", 25)
     b.process.wait_log("it admits us no longer", 5)
-    b.process.wait_log("our certificate has expired", 15)
+    b.process.wait_log("our certificate has expired", 20)
     wait_for(lambda: not b_host.answers(net.addresses["a"][0]), 5, "no frame passes")
     a.process.wait_log(r"its certificate \(b\) has expired and must be renewed: it ended \d+ s ago", 5)
