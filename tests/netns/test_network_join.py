@@ -12,6 +12,7 @@ import json
 import os
 import re
 import signal
+import time
 
 import lab as labs
 
@@ -128,3 +129,26 @@ def test_who_joins_waits_until_a_person_lets_it_in(lab):
     command(a, "approve", "home", "paris")
     joining.wait_log("berlin answers", 30)
     assert invites(a)["waiting"] == []
+
+
+def test_several_join_by_one_token_and_meet_each_other(lab, figure):
+    sites = [f"site-{i}" for i in range(4)]
+    a, *others, server, _ = lab.internet(sites)
+    end_daemons(lab, a, *others)
+    backbone = server.backbone()
+    command(a, "up", "home", "-name", "berlin", "-backbone", backbone.url)
+    token = invited(a, "-uses", str(len(others)))
+    begun = time.monotonic()
+    for i, host in enumerate(others):  # all at once
+        (host.dir / "token").write_text(f"{token}\n")
+        host.joining = host.start("sh", "-c", f"{labs.program('shadowmesh')} join -name m{i} -etc {host.dir}/etc "
+                                              f"-run {host.dir}/run <{host.dir}/token")
+    for host in others:
+        host.joining.wait_log("berlin answers", 40)
+    addresses = [status(host)["addresses"][0].split("/")[0] for host in (a, *others)]
+    assert len(set(addresses)) == len(addresses)
+    for host in others:
+        for address in addresses:
+            host.wait_ping(address, 30)
+    figure(f"{len(others)} nodes join at once, and each reaches each: {time.monotonic() - begun:.1f} s")
+    assert invites(a)["invitations"][0]["state"] == "used"

@@ -253,8 +253,11 @@ void invites_revoke(const struct invites *v, const json_t *request, struct api_c
         return;
     if (err == ERR_NOT_FOUND)
         api_fail(call, "invite: there is no token %s: `shadowmesh invites` lists them", number ? number : "");
+    else if (err == ERR_EXISTS)
+        api_fail(call, "invite: several tokens are called %s", number);
     else if (err)
-        api_fail(call, "invite: %s", reason(err));
+        api_fail(call, "invite: it is revoked until the node stops, since that cannot be written: %s",
+                 reason(err));
     else {
         log_by(call, "revoked the token", number);
         api_reply(call, json_pack("{s:s}", "number", number));
@@ -297,7 +300,7 @@ void invites_approve(const struct invites *v, const json_t *request, struct api_
     id = w->id;
     int err = issuer_approve(is, &id);
     if (err) {
-        api_fail(call, "approve: %s", reason(err));
+        api_fail(call, "approve: it holds until the node stops, since it cannot be written: %s", reason(err));
         return;
     }
     log_by(call, "approved", id_format(&id, hex));

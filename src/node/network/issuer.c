@@ -238,25 +238,6 @@ char *issuer_number(const uint8_t key[KDF_LEN], char out[ISSUER_NUMBER_MAX])
 
 /* ---- what people ask for ---- */
 
-/* The state as it was, when what follows cannot be written. */
-static int keep_or_reload(struct issuer *is)
-{
-    struct issuing before = is->issuing;
-    int err = keep(is);
-
-    if (!err)
-        return 0;
-    if (issuing_init(&is->issuing, &before.config) == 0 && load(is) == 0) {
-        is->issuing.proofs = before.proofs;
-        issuing_fini(&before);
-        adopt_self(is);
-    } else {
-        issuing_fini(&is->issuing);
-        is->issuing = before;
-    }
-    return err;
-}
-
 static int make_secret(struct token *token, uint8_t key[KDF_LEN])
 {
     struct identity *id;
@@ -284,7 +265,12 @@ int issuer_invite(struct issuer *is, struct invitation *i, uint64_t life_s, uint
     int err = make_secret(token, i->key);
     if (!err)
         err = invitations_add(is->issuing.invitations, i, i->made);
-    return err ? err : keep_or_reload(is);
+    if (err)
+        return err;
+    err = keep(is);
+    if (err) /* nobody has its secret */
+        invitations_drop(is->issuing.invitations, i->key);
+    return err;
 }
 
 static const struct invitation *find_number(const struct issuer *is, const char *number, int *err)
@@ -309,12 +295,12 @@ int issuer_revoke_invitation(struct issuer *is, const char *number, const struct
     *out = find_number(is, number, &err);
     if (!err)
         err = invitations_revoke(is->issuing.invitations, (*out)->key);
-    return err ? err : keep_or_reload(is);
+    return err ? err : keep(is);
 }
 
 int issuer_approve(struct issuer *is, const struct node_id *id)
 {
     int err = invitations_approve(is->issuing.invitations, id);
 
-    return err ? err : keep_or_reload(is);
+    return err ? err : keep(is);
 }

@@ -50,7 +50,8 @@ struct issuer_counts issuer_counts(const struct issuer *is);
 /* A new certificate for this node itself, as any member gets one. 0, or an enum refuse_code. */
 int issuer_renew_self(struct issuer *is, uint64_t now_us, struct slice *out) must_check;
 
-/* What a person asks for. Each is on disk when it returns 0; ERR_IO (errno) or what folder_replace returns: nothing changed.
+/* What a person asks for. Each is on disk when it returns 0. Where it cannot be written, with an error of folder_replace, no token
+ * is made; the other two hold as long as the node runs.
  *
  * A new token. token has its places; the rest of it is made, and is the caller's to wipe. i is completed. As invitations_add. */
 int issuer_invite(struct issuer *is, struct invitation *i, uint64_t life_s, uint64_t now_us,

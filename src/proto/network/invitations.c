@@ -97,6 +97,13 @@ int invitations_add(struct invitations *all, const struct invitation *made, uint
     return 0;
 }
 
+void invitations_drop(struct invitations *all, const uint8_t key[KDF_LEN])
+{
+    for (size_t i = all->count; i-- > 0;)
+        if (memcmp(all->made[i].key, key, KDF_LEN) == 0)
+            forget_made(all, i);
+}
+
 int invitations_revoke(struct invitations *all, const uint8_t key[KDF_LEN])
 {
     struct invitation *i = find(all, key);

@@ -46,6 +46,9 @@ void invitations_free(struct invitations *all);
  * still hold: those that ended are forgotten for it. */
 int invitations_add(struct invitations *all, const struct invitation *made, uint64_t now) must_check;
 
+/* As if it had never been made. */
+void invitations_drop(struct invitations *all, const uint8_t key[KDF_LEN]);
+
 /* NULL when there is none; borrowed until the next change. */
 const struct invitation *invitations_find(const struct invitations *all, const uint8_t key[KDF_LEN]);
 
