@@ -48,3 +48,21 @@ def test_expired_member_is_renewed_when_its_issuer_comes_back(lab):
     assert [node.status()["network"]["state"] for node in (a, b)] == ["member", "member"]
     assert b.status()["network"]["text"] == ""
     assert "certificate has expired and is not renewed" in b.log() and "certificate is renewed" in b.log()
+
+
+def test_another_issuer_renews_when_the_first_is_gone(lab):
+    d_host, b_host, server, _ = lab.internet()
+    backbone = server.backbone()
+    net = Network(lab, ["a!", "d!", "b"], life=60)  # a, which certified b, never runs
+    d = net.node(d_host, "d", "-backbone", backbone.url)
+    b = net.node(b_host, "b", "-backbone", backbone.url, "-connect", d.id)
+    first, addresses = ends(b), b.status()["addresses"]
+    labs.wait_for(lambda: ends(b) > first + 3600, 40, "it is renewed by the other one")
+    b_host.wait_ping(net.addresses["d"][0], 10)
+    assert b.status()["addresses"] == addresses
+    assert d.status()["network"]["issued"]["renewed"] >= 1
+    assert (net.keydir("b") / "last-issuer.pem").exists()
+    b.stop()
+    b.start()  # by what is on disk
+    b_host.wait_ping(net.addresses["d"][0], 20)
+    assert b.status()["network"]["state"] == "member"

@@ -91,6 +91,7 @@ static void renew_certificate(struct node *n, uint64_t now_us)
                                           .keydir = network_keydir(n->network),
                                           .me = n->identity,
                                           .membership = ms,
+                                          .rolls = n->registry ? registry_rolls(n->registry) : NULL,
                                           .issuer = network_issuer(n->network),
                                           .mesh = n->mesh};
     if (!ms || (!n->renewal && renewal_open(&config, &n->renewal)))

@@ -13,6 +13,7 @@
 #include "proto/network/asking.h"
 #include "proto/network/issuing.h"
 #include "proto/network/membership.h"
+#include "proto/network/rolls.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,7 +162,6 @@ static void keep(const struct renewal *r, const struct membership_chain *chain)
 
 static void take(struct renewal *r, const struct membership_chain *chain, uint64_t now_us)
 {
-    bool late = membership_own(r->config.membership, now_us) != CERT_OK;
     enum membership_part part;
     enum cert_verdict why;
     char span[32];
@@ -177,8 +177,7 @@ static void take(struct renewal *r, const struct membership_chain *chain, uint64
     log_info("network %s: this node's certificate is renewed, for %s", r->config.network, span);
     r->reason[0] = r->text[0] = '\0';
     r->warned = 0;
-    if (late) /* who refused us is dialled anew */
-        mesh_on_renewed(r->config.mesh, now_us);
+    mesh_on_renewed(r->config.mesh, now_us);
 }
 
 static void renew_self(struct renewal *r, uint64_t now_us)
@@ -195,14 +194,39 @@ static void renew_self(struct renewal *r, uint64_t now_us)
 
 /* ---- asking ---- */
 
+/* The n-th of the network's issuers but our own; NULL behind the last. */
+static const struct node_id *other_issuer(const struct renewal *r, unsigned n, struct node_id *out)
+{
+    struct message_list lists[ROLLS_LISTS_MAX];
+    const struct node_id *own = membership_issuer(r->config.membership, 0);
+    unsigned count = rolls_lists(r->config.rolls, lists);
+
+    for (unsigned i = 0; i < count; i++) {
+        if (lists[i].kind != LIST_ISSUER || id_compare(&lists[i].signer, own) == 0 ||
+            !rolls_issuer(r->config.rolls, &lists[i].signer) || n-- > 0)
+            continue;
+        *out = lists[i].signer;
+        return out;
+    }
+    return NULL;
+}
+
+static const struct node_id *issuer_at(const struct renewal *r, unsigned place, struct node_id *out)
+{
+    if (place == 0 || !r->config.rolls)
+        return membership_issuer(r->config.membership, place);
+    return other_issuer(r, place - 1, out);
+}
+
 static void ask_next(struct renewal *r, uint64_t now_us)
 {
     const struct node_id *issuer;
+    struct node_id other;
 
     if (!r->asking && asking_renew(r->config.membership, r->config.me, &r->asking))
         return;
     asking_set_clock(r->asking, membership_now(r->config.membership, now_us));
-    while ((issuer = membership_issuer(r->config.membership, r->place))) {
+    while ((issuer = issuer_at(r, r->place, &other))) {
         r->place++;
         r->try_us = now_us;
         if (mesh_ask(r->config.mesh, issuer, r->asking, now_us) == 0)

@@ -12,6 +12,7 @@ struct issuer;
 struct membership;
 struct mesh;
 struct renewal;
+struct rolls;
 
 /* All borrowed. */
 struct renewal_config {
@@ -19,7 +20,8 @@ struct renewal_config {
     int keydir;          /* as folder_open opened it */
     const struct identity *me;
     struct membership *membership;
-    struct issuer *issuer; /* NULL: this node is none */
+    const struct rolls *rolls; /* where other issuers stand; NULL: those that were met are asked */
+    struct issuer *issuer;     /* NULL: this node is none */
     struct mesh *mesh;
 };
 
