@@ -94,7 +94,7 @@ static void open_scene(struct scene *s)
                                           .is_named = is_named};
 
     memset(s, 0, sizeof(*s));
-    memset(&shut_out, 0, sizeof(shut_out));
+    memset(&shut_out, 0xff, sizeof(shut_out));
     named[0] = '\0';
     s->now = LAB_NOW;
     s->now_us = SECOND;
@@ -334,6 +334,26 @@ static void revoked_key_never_joins(void **state)
     shut_out = *identity_id(lab.member);
     assert_int_equal(join_with(&s, token), REFUSE_REVOKED);
     assert_nothing_given(&s);
+    close_scene(&s);
+}
+
+/* It never comes back, so its place is another's; a node that is taken in again has another key. */
+static void name_and_addresses_of_a_revoked_member_are_free(void **state)
+{
+    struct invitation i = invitation_of(other_token);
+    struct scene s;
+
+    (void)state;
+    open_with_invitation(&s);
+    invite(&s, &i);
+    snprintf(s.said.name, sizeof(s.said.name), "berlin");
+    assert_int_equal(join_with(&s, token), 0);
+    shut_out = *identity_id(lab.member);
+    s.joiner = lab.other;
+    assert_int_equal(join_with(&s, other_token), 0);
+    assert_string_equal(judged(&s).name, "berlin");
+    assert_address(&judged(&s).addresses[0], "10.7.3.65");
+    assert_null(ledger_find(s.issuing.ledger, identity_id(lab.member)));
     close_scene(&s);
 }
 
@@ -590,7 +610,7 @@ static void expired_member_is_renewed_and_a_revoked_one_is_not(void **state)
     shut_out = shown.id;
     assert_int_equal(issuing_renew(&s.issuing, &shown, s.now, &s.issued), REFUSE_REVOKED);
     assert_nothing_given(&s);
-    memset(&shut_out, 0, sizeof(shut_out));
+    memset(&shut_out, 0xff, sizeof(shut_out));
     assert_int_equal(issuing_renew(&s.issuing, &shown, s.now, &s.issued), 0);
     assert_int_equal(judged(&s).not_after, s.now + ISSUING_LIFE);
     close_scene(&s);
@@ -703,6 +723,7 @@ int main(void)
         cmocka_unit_test(proof_of_another_secret_channel_or_joiner_is_refused),
         cmocka_unit_test(proof_for_another_network_is_refused),
         cmocka_unit_test(revoked_key_never_joins),
+        cmocka_unit_test(name_and_addresses_of_a_revoked_member_are_free),
         cmocka_unit_test(name_that_is_none_or_anothers_is_refused),
         cmocka_unit_test(full_slice_is_told),
         cmocka_unit_test(joiner_waits_for_approval),

@@ -107,9 +107,9 @@ static void member_is_forgotten_when_it_cannot_be_renewed(void **state)
 
     (void)state;
     put(l, 1);
-    ledger_forget(l, end);
+    ledger_forget(l, end, NULL, NULL);
     assert_non_null(ledger_named(l, "m1"));
-    ledger_forget(l, end + 1);
+    ledger_forget(l, end + 1, NULL, NULL);
     assert_null(ledger_named(l, "m1"));
     ledger_free(l);
 }

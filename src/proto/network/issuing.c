@@ -204,7 +204,7 @@ static int enter(struct issuing *s, const struct invitation *i, const char *wish
     const struct ledger_member *known;
     int code = 0;
 
-    ledger_forget(s->ledger, now);
+    ledger_forget(s->ledger, now, s->config.is_revoked, s->config.context);
     known = ledger_find(s->ledger, &m->id);
     if (known)
         *m = *known;

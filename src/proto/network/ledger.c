@@ -129,11 +129,15 @@ void ledger_undo(struct ledger *l, const struct node_id *id, const struct ledger
         drop(l, at);
 }
 
-void ledger_forget(struct ledger *l, uint64_t now)
+void ledger_forget(struct ledger *l, uint64_t now,
+                   bool (*is_revoked)(void *context, const struct node_id *id), void *context)
 {
-    for (size_t i = l->count; i-- > 0;)
-        if (now > l->members[i].not_after && now - l->members[i].not_after > CERT_RENEWAL)
+    for (size_t i = l->count; i-- > 0;) {
+        const struct ledger_member *m = &l->members[i];
+        bool over = now > m->not_after && now - m->not_after > CERT_RENEWAL;
+        if (over || (is_revoked && is_revoked(context, &m->id)))
             drop(l, i);
+    }
 }
 
 /* ---- addresses ---- */

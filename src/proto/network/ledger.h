@@ -45,8 +45,10 @@ int ledger_put(struct ledger *l, const struct ledger_member *member) must_check;
 /* What ledger_put of it replaced: `before`, or nobody (NULL). */
 void ledger_undo(struct ledger *l, const struct node_id *id, const struct ledger_member *before);
 
-/* Forgets whose certificate ended longer ago than it could be renewed. */
-void ledger_forget(struct ledger *l, uint64_t now);
+/* Forgets whose certificate ended longer ago than it could be renewed, and whom is_revoked (NULL: nobody) says to be shut out for
+ * good. */
+void ledger_forget(struct ledger *l, uint64_t now,
+                   bool (*is_revoked)(void *context, const struct node_id *id), void *context);
 
 /* The addresses of the lowest number, from 1 on, that nobody has in any of the issuer's slices: one in each. The first and
  * the last address of a subnet around an IPv4 slice are nobody's. ERR_SPACE when there is none. */
