@@ -6,6 +6,11 @@
     c ───────────┘
 """
 
+import json
+import os
+import re
+import signal
+
 import lab as labs
 import pytest
 from network import Network
@@ -51,3 +56,36 @@ def test_revoked_member_is_shut_out_at_once_and_after_a_start(members):
     b.start()
     b.process.wait_log(f"{c.id[:10]}.*refused.*its key was revoked", 30)
     assert not c.host.answers(net.addresses["b"][0])
+
+
+def shadowmesh(host, *words, **options):
+    return host.run(labs.program("shadowmesh"), *words, "-run", host.dir / "run", **options).stdout
+
+
+def listed(host):
+    return {member["name"]: member for member in json.loads(shadowmesh(host, "members", "-json"))}
+
+
+def join(issuer, host, name):
+    etc = ("-etc", host.dir / "etc")
+    token = shadowmesh(issuer, "invite", "home", "-quiet", "-etc", issuer.dir / "etc").strip()
+    shadowmesh(host, "join", "-name", name, *etc, stdin=token + "\n", timeout=60)
+
+
+def test_members_meet_by_the_roster_and_one_is_revoked_by_name(lab):
+    berlin, paris, oslo, *_ = lab.internet()
+    lab.closers.append(lambda: [os.kill(pid, signal.SIGKILL) for host in (berlin, paris, oslo) for pid in host.pids()])
+    shadowmesh(berlin, "up", "home", "-name", "berlin", "-ip", berlin.address, "-etc", berlin.dir / "etc")
+    join(berlin, paris, "paris")
+    join(berlin, oslo, "oslo")
+    labs.wait_for(lambda: listed(paris).get("oslo", {}).get("state") == "connected", 20, "a session of two members")
+    assert [member["roles"] for member in listed(oslo).values()].count(["issuer"]) == 1
+    paris.wait_ping(listed(paris)["oslo"]["addresses"][0], 10)
+    table = shadowmesh(paris, "members")
+    assert re.search(r"^berlin .* issuer +in \d+ d .* now +direct ", table, re.M) and "this node" in table
+    address = listed(paris)["oslo"]["addresses"][0]
+    assert "is shut out" in shadowmesh(berlin, "revoke", "oslo")
+    labs.wait_for(lambda: "oslo" not in listed(paris), 5, "oslo's end at paris")
+    assert not paris.answers(address)
+    peers = {peer["id"]: peer for peer in json.loads(shadowmesh(paris, "peers", "-json"))}
+    assert len(peers) == 1
