@@ -399,6 +399,20 @@ static void newest_list_of_revoked_keys_tells_how_fresh_all_are(void **state)
     assert_true(rolls_revoked_at(rolls) == LAB_NOW - 7);
 }
 
+static void lists_are_old_a_day_after_the_newest(void **state)
+{
+    (void)state;
+    assert_true(rolls_are_old(rolls)); /* there is none */
+    take_issuers(rolls);
+    assert_int_equal(rolls_revoke(rolls, lab.issuer, NULL), 0);
+    rolls_on_time(rolls, LAB_NOW + ROLLS_OLD_S);
+    assert_false(rolls_are_old(rolls));
+    rolls_on_time(rolls, LAB_NOW + ROLLS_OLD_S + 1);
+    assert_true(rolls_are_old(rolls));
+    assert_int_equal(rolls_revoke(rolls, lab.other, NULL), 0);
+    assert_false(rolls_are_old(rolls));
+}
+
 static void every_verdict_has_a_phrase_of_its_own(void **state)
 {
     (void)state;
@@ -429,6 +443,7 @@ int main(void)
         TEST(lists_say_what_is_held),
         TEST(what_an_issuer_signs_holds_elsewhere),
         TEST(newest_list_of_revoked_keys_tells_how_fresh_all_are),
+        TEST(lists_are_old_a_day_after_the_newest),
         TEST(every_verdict_has_a_phrase_of_its_own),
     };
     return cmocka_run_group_tests(tests, cert_lab_setup, cert_lab_teardown);

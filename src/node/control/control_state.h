@@ -70,7 +70,8 @@ struct node {
 
     /* Peers, and how they are reached. */
     struct network *network;   /* NULL without -network … */
-    struct registry *registry; /* … likewise: what its signers have said */
+    struct registry *registry; /* … likewise: what its signers have said … */
+    bool lists_old;            /* … which is old, as was told */
     struct renewal *renewal;   /* of its certificate; NULL until there is one */
     struct mesh *mesh;
     unsigned peers_max;   /* as many as there are files to open for */

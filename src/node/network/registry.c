@@ -8,6 +8,7 @@
 #include "proto/network/ledger.h"
 #include "proto/network/membership.h"
 #include "proto/network/rolls.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,6 +102,23 @@ void registry_tick(struct registry *r, struct mesh *m, uint64_t now_us)
     signing_tick(&r->signing, membership_now(r->config.membership, now_us));
     mesh_on_rolls(m, now_us);
     list_files_save(r->files, now_us);
+}
+
+bool registry_is_old(const struct registry *r, uint64_t now_us, char *text, size_t size)
+{
+    uint64_t signed_s = rolls_revoked_at(r->rolls), now_s = membership_now(r->config.membership, now_us);
+    if (!rolls_are_old(r->rolls))
+        return false;
+    if (signed_s)
+        snprintf(text, size,
+                 "the newest list of revoked keys is %llu hours old: who was revoked since then is not known "
+                 "here; does an issuer run?",
+                 (unsigned long long)(now_s - signed_s) / 3600);
+    else
+        snprintf(text, size,
+                 "there is no list of revoked keys: who was revoked is not known here; does an "
+                 "issuer run?");
+    return true;
 }
 
 static struct roster_member listed(const struct ledger_member *m)

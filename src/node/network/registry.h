@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -39,6 +40,9 @@ void registry_tick(struct registry *r, struct mesh *m, uint64_t now_us);
 
 /* As an issuer: these are our members, but for those that have expired. Errors as rolls_publish. */
 int registry_publish(struct registry *r, const struct ledger *ledger, uint64_t now_us) must_check;
+
+/* True when the newest list of revoked keys is old: text says so to a person. */
+bool registry_is_old(const struct registry *r, uint64_t now_us, char *text, size_t size);
 
 /* Whether we may sign. */
 bool registry_signs(const struct registry *r);

@@ -11,6 +11,7 @@ enum warning {
     WARNING_CLOCK,      /* ours is far from the backbone's */
     WARNING_OWN_KEY,    /* another host uses our key */
     WARNING_SHARED_KEY, /* two hosts use a peer's key */
+    WARNING_LISTS,      /* what is known of revoked keys is old */
     WARNING_COUNT
 };
 

@@ -24,8 +24,7 @@
 #define PARTS         500                    /* of lists, that leave in a second, and at once, whoever asks */
 #define ENROLLED_MAX  (MESH_PEERS_MAX - 512) /* so many places are left for those whom no roster names yet */
 
-#define OLD_S           (uint64_t)86400    /* of the newest list of revoked keys: others are asked then … */
-#define ISSUER_FIRST_US (5 * USEC_PER_SEC) /* … so long, before anybody else is let in */
+#define ISSUER_FIRST_US (5 * USEC_PER_SEC) /* before anybody else is let in where the lists are old */
 
 #define REVOKED "its key was revoked"
 
@@ -170,19 +169,14 @@ static void refuse(struct mesh *m, struct link *l, enum refuse_code code, const 
     mesh_discard_link(m, l);
 }
 
-static bool is_old(const struct mesh *m, uint64_t now_us)
-{
-    uint64_t newest_s = rolls_revoked_at(m->config.rolls);
-    return !newest_s || membership_now(m->config.network, now_us) - newest_s > OLD_S;
-}
-
 /* Whom to ask is whoever signs such lists: issuers are let in, and whom a person listed. Nobody waits for them long, and an issuer
  * does not. */
 static bool doubts(struct mesh *m, const struct node_id *id, uint64_t now_us)
 {
     struct mesh_rolls *r = &m->rolls;
     const struct peer *p = mesh_find_peer(m, id);
-    if (!r->exchange || !is_old(m, now_us) || rolls_issuer(m->config.rolls, identity_id(m->config.me))) {
+    if (!r->exchange || !rolls_are_old(m->config.rolls) ||
+        rolls_issuer(m->config.rolls, identity_id(m->config.me))) {
         r->old_us = 0;
         return false;
     }

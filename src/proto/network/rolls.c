@@ -356,6 +356,11 @@ uint64_t rolls_revoked_at(const struct rolls *r)
     return newest;
 }
 
+bool rolls_are_old(const struct rolls *r)
+{
+    return r->now_s - rolls_revoked_at(r) > ROLLS_OLD_S;
+}
+
 const struct rolls_member *rolls_members(const struct rolls *r, size_t *count)
 {
     *count = r->members.count;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define ROLLS_ISSUERS_MAX 16
+#define ROLLS_OLD_S       (uint64_t)86400
 #define ROLLS_LISTS_MAX   (3 * ROLLS_ISSUERS_MAX + 1) /* the CA has a list of revoked keys alone */
 #define ROLLS_MEMBERS_MAX ROSTER_MAX                  /* of all rosters together */
 
@@ -61,6 +62,8 @@ bool rolls_wants(const struct rolls *r, const struct message_list *l);
 
 /* When the newest list of revoked keys was signed, of those that do not lie ahead of the clock; 0: there is none. */
 uint64_t rolls_revoked_at(const struct rolls *r);
+/* Whether that is longer ago than ROLLS_OLD_S: an issuer signs each hour, so whoever was revoked of late is not known. */
+bool rolls_are_old(const struct rolls *r);
 
 /* A member by the rosters. Its name is empty where an earlier member has that name. */
 struct rolls_member {
