@@ -43,10 +43,11 @@ enum user {
     INVITE = 1 << 20,
     INVITES = 1 << 21,
     APPROVE = 1 << 22,
+    PROMOTE = 1 << 23,
 };
 #define LISTS    (STATUS | PEERS | FDB | MEMBERS)
 #define CHANGES  (ALLOW | DISALLOW | CONNECT | DISCONNECT | REVOKE)
-#define NETWORKS (UP | DOWN | LEAVE | JOIN | INVITE | INVITES | APPROVE)
+#define NETWORKS (UP | DOWN | LEAVE | JOIN | INVITE | INVITES | APPROVE | PROMOTE)
 
 struct verb {
     enum user user;
@@ -63,6 +64,8 @@ static const struct verb verbs[] = {
     {APPROVE, "approve", "NAME WHO...", "let in who waits for it", cmd_approve},
     {DOWN, "down", "NAME", "stop this machine's node in a network", cmd_down},
     {LEAVE, "leave", "NAME", "stop it and remove all of the network that is here", cmd_leave},
+    {PROMOTE, "promote", "NAME MEMBER...", "make members issuers, by the key of the network's CA",
+     cmd_promote},
     {STATUS, "status", NULL, "every node that runs here, its peers, traffic and drops", cmd_status},
     {PEERS, "peers", NULL, "a table of the peers: path, MTU, RTT, loss, ages, suite", cmd_peers},
     {MEMBERS, "members", NULL, "who is in the network, until when, and who is there", cmd_members},

@@ -204,3 +204,26 @@ def test_token_of_the_command_line_is_not_seen_by_others(lab):
     assert token[8:40] not in log
     command(a, "up", "home")
     joining.wait_log("answers", 40)
+
+
+def test_promoted_member_lets_others_in_also_when_the_first_issuer_is_gone(lab):
+    a, b, c, d, server, _ = lab.internet(sites=("site-a", "site-b", "site-c", "site-d"))
+    for site in (a, b, c, d):
+        end_daemons(lab, site)
+    backbone = server.backbone()
+    token = command(a, "up", "home", "-name", "berlin", "-backbone", backbone.url).stdout.split()[-1]
+    join(b, token, "-name", "paris")
+    assert "no issuer" in command(b, "invite", "home", check=False).stderr
+    said = labs.wait_for(lambda: command(a, "promote", "home", "paris", check=False).stdout, 10, "it is in the roster")
+    assert re.search(r"paris is an issuer, and gives addresses of 10\.\d+\.\d+\.128/26", said)
+    labs.wait_for(lambda: listed(b)[0]["network"]["issuer"], 10, "it has its certificate")
+    assert "ca.key is not there" in command(b, "promote", "home", "berlin", check=False).stderr
+    assert "berlin answers" in join(c, invited(b), "-name", "rome").stdout.replace("paris", "berlin")
+    assert address_of(c).endswith(".129")
+    c.wait_ping(address_of(a), 15)
+    command(a, "down", "home")
+    assert "paris answers" in join(d, invited(b), "-name", "oslo").stdout.replace("rome", "paris")
+    d.wait_ping(address_of(c), 15)
+    command(b, "down", "home")
+    command(b, "up", "home")
+    assert listed(b)[0]["network"]["issuer"]

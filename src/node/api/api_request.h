@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define API_REQUEST_MAX 4096 /* bytes of a request line, with its newline */
+#define API_REQUEST_MAX 16384 /* bytes of a request line, with its newline: a certificate is in one */
 
 /* Decodes one line without its newline. *command is borrowed from *request, which the caller decrefs.
  * ERR_FORMAT when it is no JSON object with a string "cmd". */

@@ -8,6 +8,7 @@
 #include "node/command/checks.h"
 #include "node/command/learned.h"
 #include "node/command/pings.h"
+#include "node/command/promotions.h"
 #include "node/command/reloads.h"
 #include <string.h>
 
@@ -71,6 +72,16 @@ static void revoke_member(struct commands *c, const json_t *request, struct api_
     rosters_revoke(&c->rosters, request, call);
 }
 
+static void tell_promotion(struct commands *c, const json_t *request, struct api_call *call)
+{
+    promotions_tell(&c->rosters, request, call);
+}
+
+static void take_issuer(struct commands *c, const json_t *request, struct api_call *call)
+{
+    promotions_take(&c->rosters, request, call);
+}
+
 static void invite(struct commands *c, const json_t *request, struct api_call *call)
 {
     invites_make(&c->invites, request, call);
@@ -113,6 +124,8 @@ static const struct {
     {"approve", false, approve},
     {"members", true, list_members},
     {"revoke", false, revoke_member},
+    {"promotion", false, tell_promotion},
+    {"take_issuer", false, take_issuer},
 };
 
 void commands_handle(void *context, const char *command, const json_t *request, struct api_call *call)

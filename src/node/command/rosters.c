@@ -107,16 +107,23 @@ void rosters_list(struct rosters *r, struct api_call *call)
     api_reply_list(call, &(struct api_list){"entries", next_member, free, t});
 }
 
-/* ---- revoke ---- */
-
-/* Whom a person names: a member by its name, or anybody by the whole id. */
-static bool find(const struct rosters *r, const char *text, struct node_id *id)
+bool rosters_find(const struct rosters *r, const char *verb, const char *text, struct node_id *id,
+                  struct api_call *call)
 {
-    const struct rolls_member *m = rolls_find_name(rolls_of(r), text);
+    if (!is_in_network(r, verb, call))
+        return false;
+    bool fits = text && strlen(text) <= ID_HEX_LEN + CERT_LABEL_MAX;
+    const struct rolls_member *m = fits ? rolls_find_name(rolls_of(r), text) : NULL;
     if (m)
         *id = m->is.id;
-    return m || id_parse(text, id) == 0;
+    if (m || (fits && id_parse(text, id) == 0))
+        return true;
+    api_fail(call, "%s %.64s: no member has that name: give the name, or all 40 digits of the id", verb,
+             text ? text : "");
+    return false;
 }
+
+/* ---- revoke ---- */
 
 static void list_issuers(const struct rosters *r, char out[NAMES_MAX])
 {
@@ -181,11 +188,6 @@ void rosters_revoke(struct rosters *r, const json_t *request, struct api_call *c
 {
     const char *text = json_string_value(json_object_get(request, "member"));
     struct node_id id;
-    if (!is_in_network(r, "revoke", call))
-        return;
-    if (!text || strlen(text) > ID_HEX_LEN + CERT_LABEL_MAX || !find(r, text, &id))
-        api_fail(call, "revoke %.64s: no member has that name: give the name, or all 40 digits of the id",
-                 text ? text : "");
-    else if (may_revoke(r, text, &id, call))
+    if (rosters_find(r, "revoke", text, &id, call) && may_revoke(r, text, &id, call))
         report(r, text, &id, registry_revoke(r->registry, r->mesh, &id, clock_monotonic_us()), call);
 }

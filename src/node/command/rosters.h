@@ -3,12 +3,14 @@
 /* The API's commands about our network's members: members lists them, revoke shuts one out. docs/PROTOCOL.md §11. Control thread. */
 
 #include <jansson.h>
+#include <stdbool.h>
 
 struct api_call;
 struct backbones;
 struct device;
 struct identity;
 struct mesh;
+struct node_id;
 struct registry;
 
 /* What the answers go by; all borrowed. */
@@ -19,6 +21,10 @@ struct rosters {
     const struct backbones *backbones;
     const struct device *device;
 };
+
+/* Whom a person names: a member by its name, or anybody by the whole id. False: call was told, in the words of verb. */
+bool rosters_find(const struct rosters *r, const char *verb, const char *text, struct node_id *id,
+                  struct api_call *call);
 
 void rosters_list(struct rosters *r, struct api_call *call);
 void rosters_revoke(struct rosters *r, const json_t *request, struct api_call *call);

@@ -9,6 +9,7 @@
 #include "net/notify.h"
 #include "net/process.h"
 #include "node/control/control_events.h"
+#include "node/control/control_network.h"
 #include "node/control/control_outputs.h"
 #include "node/control/control_state.h"
 #include "node/data/fwd.h"
@@ -167,6 +168,7 @@ static void on_slow(uv_timer_t *timer)
         publish_members(n, now_us);
         registry_tick(n->registry, n->mesh, now_us);
         watch_lists(n, now_us);
+        control_network_tick(n);
     }
     nat_watch_tick(&n->nat_watch, now_us);
     if (n->trunks)

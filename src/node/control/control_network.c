@@ -5,6 +5,7 @@
 #include "crypto/cert.h"
 #include "node/control/control_state.h"
 #include "node/network/issuer.h"
+#include "proto/network/rolls.h"
 #include <stdio.h>
 
 /* Its certificate names it. */
@@ -81,4 +82,15 @@ void control_network_on_asked(struct node *n)
         return;
     mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
     addresses_announce(&n->addresses, clock_monotonic_us());
+}
+
+void control_network_tick(struct node *n)
+{
+    const struct node_id *me = identity_id(n->identity);
+    const struct rolls *rolls = n->registry ? registry_rolls(n->registry) : NULL;
+    if (!rolls || !rolls_issuer(rolls, me) ||
+        !network_promote(n->network, rolls_bytes(rolls, LIST_ISSUER, me)))
+        return;
+    issuer_heed(network_issuer(n->network), rolls);
+    mesh_set_serving(n->mesh, network_serving(n->network));
 }

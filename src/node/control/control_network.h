@@ -17,5 +17,8 @@ bool control_network_give(struct node *n);
 /* All is there that joining needs. */
 bool control_network_begin(struct node *n);
 
+/* Once a second: the CA may have made this node an issuer. */
+void control_network_tick(struct node *n);
+
 /* MESH_OUTPUT_ASKED. */
 void control_network_on_asked(struct node *n);

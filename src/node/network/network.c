@@ -14,6 +14,7 @@
 #include "proto/mesh/mesh.h"
 #include "proto/network/membership.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,6 +29,7 @@ struct network {
     struct joining *joining; /* … by this */
     struct issuer *issuer;   /* NULL: it is none */
     struct mesh *mesh;       /* NULL until it begins */
+    struct network_der own;  /* its certificate as an issuer, or none */
     int dir;                 /* KEYDIR */
     char id[ID_TEXT_MAX];
     const char *text;  /* what people have to know */
@@ -92,6 +94,17 @@ static int judge(struct network *n, const struct network_files *files, const str
     return ERR_MISMATCH;
 }
 
+/* False: it is what own-issuer.pem has, or was to have. */
+static bool is_new(struct network *n, struct slice certificate)
+{
+    if (!certificate.len ||
+        (n->own.len == certificate.len && memcmp(n->own.bytes, certificate.data, certificate.len) == 0))
+        return false;
+    memcpy(n->own.bytes, certificate.data, certificate.len); /* at most CERT_MAX: the rolls hold it */
+    n->own.len = certificate.len;
+    return true;
+}
+
 static int open_issuer(struct network *n)
 {
     const struct issuer_config config = {.keydir = n->dir,
@@ -100,6 +113,7 @@ static int open_issuer(struct network *n)
                                          .life_s = n->config->certificate_s,
                                          .random = secret_source};
     int err = issuer_open(&config, &n->issuer);
+    (void)is_new(n, network_own_issuer(n));
     return err == ERR_NOT_FOUND ? 0 : err;
 }
 
@@ -206,6 +220,27 @@ const struct cert *network_me(const struct network *n)
 struct slice network_own_issuer(const struct network *n)
 {
     return n->issuer ? issuer_serving(n->issuer)->certificate : (struct slice){0};
+}
+
+bool network_promote(struct network *n, struct slice certificate)
+{
+    bool was = n->issuer != NULL;
+    if (!is_new(n, certificate))
+        return false;
+    int err = certfile_write(n->dir, CERTFILE_OWN_ISSUER, certificate.data, certificate.len);
+    if (err)
+        log_error("network %s: this node was made an issuer, and " CERTFILE_OWN_ISSUER
+                  " cannot be written: %s",
+                  n->config->network, err == ERR_IO ? strerror(errno) : err_str(err));
+    else if (was)
+        log_info("network %s: this node has a new certificate as an issuer, from its next start on",
+                 n->config->network);
+    else
+        err = open_issuer(n);
+    if (err || was)
+        return false;
+    log_info("network %s: this node is an issuer from now on", n->config->network);
+    return true;
 }
 
 struct issuer *network_issuer(const struct network *n)

@@ -36,6 +36,10 @@ const struct cert *network_me(const struct network *n);
 
 /* Its certificate as an issuer; empty: it is none. Borrowed. */
 struct slice network_own_issuer(const struct network *n);
+/* The CA made this node an issuer while it runs: keeps the certificate, if it is not the one that it has. True: it is an issuer
+ * from now on. What went wrong was told. */
+bool network_promote(struct network *n, struct slice certificate);
+
 /* What makes this node an issuer; NULL: it is none. Borrowed. */
 struct issuer *network_issuer(const struct network *n);
 /* What answers there who joins and renews; NULL: nothing does. Borrowed. */

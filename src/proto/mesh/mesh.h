@@ -150,6 +150,8 @@ int mesh_ask(struct mesh *m, const struct node_id *issuer, struct asking *a, uin
 
 /* We are a member of this network from now on. Borrowed. */
 void mesh_set_network(struct mesh *m, struct membership *network);
+/* … and an issuer of it: as mesh_config.serving. */
+void mesh_set_serving(struct mesh *m, const struct serving_issuer *serving);
 
 /* Our own certificate is another one: who has no session with us is dialled at once, and who has one sees it before the session
  * ends with the older one. */

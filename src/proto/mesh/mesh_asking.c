@@ -64,6 +64,11 @@ void mesh_set_network(struct mesh *m, struct membership *network)
     m->config.network = network;
 }
 
+void mesh_set_serving(struct mesh *m, const struct serving_issuer *serving)
+{
+    m->config.serving = serving;
+}
+
 bool mesh_begin_asking(struct mesh *m, struct link *l)
 {
     struct asking *a = m->asking.active;
