@@ -395,6 +395,10 @@ class Host:
         self.dir.mkdir()
         self.address = None
         lab.command("ip", "netns", "add", self.namespace)
+        # What `ip netns exec` mounts over /etc/hosts: a node that writes names there changes no file of this machine.
+        self.hosts = Path("/etc/netns", self.namespace, "hosts")
+        self.hosts.parent.mkdir(parents=True)
+        self.hosts.write_text("127.0.0.1\tlocalhost\n")
         self.run("ip", "link", "set", "lo", "up")
 
     def _argv(self, argv):
@@ -664,6 +668,7 @@ def remove_namespace(name):
                 os.kill(int(pid), signal.SIGKILL)
         time.sleep(0.02)
     subprocess.run(["ip", "netns", "del", name], capture_output=True)
+    shutil.rmtree(Path("/etc/netns", name), ignore_errors=True)
 
 
 def sweep():

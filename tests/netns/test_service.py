@@ -110,7 +110,7 @@ mkdir {root}/mounted/upper {root}/mounted/work {root}/mounted/root
 cp -a {root}/upper/. {root}/mounted/upper
 mount -t overlay none -o lowerdir=/,upperdir={root}/mounted/upper,workdir={root}/mounted/work {root}/mounted/root
 timeout {BOOT_SECONDS * labs.PATIENCE} systemd-nspawn -q -D {root}/mounted/root --boot --register=no --keep-unit --private-network \\
-    --machine=shadowmesh-lab --bind=/dev/net/tun --capability=CAP_NET_ADMIN,CAP_SYS_NICE systemd.unit=lab.target </dev/null
+    --machine=shadowmesh-lab --bind=/dev/net/tun --capability=CAP_NET_ADMIN,CAP_NET_BIND_SERVICE,CAP_SYS_NICE systemd.unit=lab.target </dev/null
 cat {root}/mounted/upper/lab/said >{root}/said"""
     (root / "mounted").mkdir()
     done = subprocess.run(["unshare", "--mount", "sh", "-ec", script], capture_output=True, text=True)

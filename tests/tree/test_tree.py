@@ -56,7 +56,7 @@ ROOMS = {
         "uplink": {"carrier", "helper"},
         "backbones": {"config", "carrier", "helper", "rendezvous", "uplink"},
         "records": {"helper", "rendezvous"},
-        "network": {"config"},
+        "network": {"config", "helper"},
         "api": set(),
         "underlay": {"config", "carrier", "device", "helper", "rendezvous", "uplink", "backbones", "records"},
         "netcheck": {"config", "helper"},

@@ -264,6 +264,22 @@ static void mtu_is_bounded(void **state)
     assert_refused("576 to 9000", "-tap-mtu", "9001");
 }
 
+static void names_are_told_by_the_way_that_is_named(void **state)
+{
+    (void)state;
+    assert_taken("-name", "x");
+    assert_int_equal(config.dns, RESOLVER_AUTO);
+    assert_taken("-dns", "off");
+    assert_int_equal(config.dns, RESOLVER_OFF);
+    assert_taken("-dns", "hosts");
+    assert_int_equal(config.dns, RESOLVER_HOSTS);
+    assert_taken("-dns", "resolved");
+    assert_int_equal(config.dns, RESOLVER_RESOLVED);
+    assert_taken("-dns", "auto");
+    assert_int_equal(config.dns, RESOLVER_AUTO);
+    assert_refused("auto, resolved, hosts or off", "-dns", "on");
+}
+
 static void router_is_asked_for_ports_unless_that_is_off(void **state)
 {
     (void)state;
@@ -734,12 +750,11 @@ static void four_files_may_be_given(void **state)
 static void help_names_every_flag_but_the_hidden(void **state)
 {
     static const char *const names[] = {
-        "keydir",       "generate-keys", "backbone", "ip",          "port",           "udp-port",
-        "control-port", "tap",           "tap-ip",   "tap-netmask", "tap-mtu",        "public",
-        "connect",      "allow",         "profile",  "v",           "name",           "run",
-        "help",         "version",       "workers",  "sandbox",     "cipher-library", "carrier",
-        "relay",        "relay-rate",    "portmap",  "lan",         "config",         "check",
-        "aead"};
+        "keydir", "generate-keys", "backbone", "ip",      "port",    "udp-port", "control-port",   "tap",
+        "tap-ip", "tap-netmask",   "tap-mtu",  "public",  "connect", "allow",    "profile",        "v",
+        "name",   "run",           "help",     "version", "workers", "sandbox",  "cipher-library", "carrier",
+        "relay",  "relay-rate",    "portmap",  "lan",     "config",  "check",    "aead",           "network",
+        "dns"};
     (void)state;
     const char *const words[] = {"shadowmesh-l2", "--help", NULL};
     assert_int_equal(parse_words(stdout, words), FLAGS_EXIT_OK);
@@ -782,6 +797,7 @@ int main(void)
         cmocka_unit_test(a_full_mesh_needs_its_members),
         cmocka_unit_test(carriers_are_chosen_by_name),
         cmocka_unit_test(a_node_relays_when_told_at_a_rate),
+        cmocka_unit_test(names_are_told_by_the_way_that_is_named),
         cmocka_unit_test(router_is_asked_for_ports_unless_that_is_off),
         cmocka_unit_test(the_cipher_library_is_chosen_by_name),
         cmocka_unit_test(the_aead_is_chosen_by_name),

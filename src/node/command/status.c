@@ -15,6 +15,7 @@
 #include "node/device/device.h"
 #include "node/netcheck/nat_json.h"
 #include "node/network/issuer.h"
+#include "node/network/names.h"
 #include "node/network/network.h"
 #include "node/report/overlay.h"
 #include "node/report/warnings.h"
@@ -89,16 +90,24 @@ static json_t *describe_issued(const struct issuer *is)
                      "refused", (json_int_t)c.refused);
 }
 
+/* null: nobody here is told any. */
+static json_t *describe_names(const struct names *n)
+{
+    static const char *const modes[] = {
+        [RESOLVER_OFF] = "off", [RESOLVER_RESOLVED] = "resolved", [RESOLVER_HOSTS] = "hosts"};
+    return n ? json_pack("{s:s, s:s}", "mode", modes[names_mode(n)], "text", names_trouble(n)) : json_null();
+}
+
 /* null: it is in none. */
-static json_t *describe_network(const struct network *n, uint64_t now_us)
+static json_t *describe_network(const struct network *n, const struct names *names, uint64_t now_us)
 {
     if (!n)
         return json_null();
     const struct network_status s = network_status(n, now_us);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:o}", "name", s.name, "id", s.id, "state",
-                     s.state, "step", s.step, "text", s.text, "issuer", s.issuer, "not_before",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:o, s:o}", "name", s.name, "id", s.id,
+                     "state", s.state, "step", s.step, "text", s.text, "issuer", s.issuer, "not_before",
                      (json_int_t)s.not_before, "not_after", (json_int_t)s.not_after, "issued",
-                     describe_issued(network_issuer(n)));
+                     describe_issued(network_issuer(n)), "names", describe_names(names));
 }
 
 /* null: it does not. */
@@ -226,5 +235,5 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
         describe_warnings(s, now_us), "device_up", device_up(s->device), "nat", describe_nats(s->addresses),
         "backbones", describe_backbones(s, now_us), "relay", describe_relaying(s), "port_mappings",
         describe_mappings(s->portmap), "mesh", describe_mesh(s), "config", describe_files(&s->config->source),
-        "network", describe_network(s->network, now_us));
+        "network", describe_network(s->network, s->names, now_us));
 }

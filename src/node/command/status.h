@@ -12,6 +12,7 @@ struct config;
 struct device;
 struct identity;
 struct mesh;
+struct names;
 struct overlay;
 struct portmap;
 struct relay_desk;
@@ -32,6 +33,7 @@ struct status {
     const struct addresses *addresses;
     const struct portmap *portmap; /* NULL with -portmap off */
     const struct network *network; /* NULL without -network */
+    const struct names *names;     /* NULL while it joins, with -dns off, or without -network */
     const struct sandbox *sandbox;
     const struct warnings *warnings;
     struct overlay *overlay;

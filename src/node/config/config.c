@@ -226,6 +226,22 @@ static const char *read_workers(void *context, const char *text)
                               &p->config->workers);
 }
 
+static const char *read_dns(void *context, const char *text)
+{
+    static const char *const modes[] = {[RESOLVER_OFF] = "off",
+                                        [RESOLVER_AUTO] = "auto",
+                                        [RESOLVER_RESOLVED] = "resolved",
+                                        [RESOLVER_HOSTS] = "hosts"};
+    struct parse *p = context;
+    for (unsigned i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
+        if (strcmp(text, modes[i]) == 0) {
+            p->config->dns = (enum resolver_mode)i;
+            return NULL;
+        }
+    }
+    return "is unknown: give auto, resolved, hosts or off";
+}
+
 static const char *read_carrier(void *context, const char *text)
 {
     static const char *const names[] = {
@@ -390,6 +406,10 @@ static const struct flag flags[] = {
      "be a member of this network: certificates in -keydir say who this node is, and admit the others; all "
      "members are connected (`shadowmesh up` and `join` make what it needs)",
      read_network, RESTARTS(network)},
+    {"dns", "auto|resolved|hosts|off",
+     "how this machine learns members' names, NAME.NETWORK.internal: resolved (systemd-resolved asks "
+     "this node), hosts (lines of /etc/hosts), off, or auto (the default): the first of these that can be",
+     read_dns, RESTARTS(dns)},
     {"backbone", "URL",
      "a rendezvous server, http://HOST[:PORT] or https; may repeat, "
      "up to 4: all are used at once",
@@ -619,6 +639,7 @@ static void set_defaults(struct config *c)
                          .tap_mtu = CONFIG_MTU_DEFAULT,
                          .run_dir = "/run/shadowmesh",
                          .portmap = true,
+                         .dns = RESOLVER_AUTO,
                          .sandbox = SANDBOX_DEFAULT};
     char host[256] = "";
     if (gethostname(host, sizeof(host) - 1) != 0)

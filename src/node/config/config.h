@@ -8,6 +8,7 @@
 #include "base/flags_again.h"
 #include "base/id.h"
 #include "crypto/aead_policy.h"
+#include "node/config/resolver_mode.h"
 #include "proto/path/endpoint.h"
 #include <net/if.h>
 #include <stdbool.h>
@@ -70,9 +71,10 @@ struct config {
     struct addr host_routes[CONFIG_HOST_ROUTES_MAX]; /* -host-route: a peer's, whoever else has them */
     unsigned workers;                                /* 0: one per CPU */
     char name[64];
-    bool named;       /* by -name */
-    char network[64]; /* -network; empty when not given */
-    char called[64];  /* what this node is called: -name, but in a network what its certificate says */
+    bool named;             /* by -name */
+    char network[64];       /* -network; empty when not given */
+    enum resolver_mode dns; /* -dns */
+    char called[64];        /* what this node is called: -name, but in a network what its certificate says */
     bool is_public, verbose, profile;
     bool full_mesh; /* -mesh: those of -allow are dialled, too */
     enum aead_choice cipher_library;

@@ -62,14 +62,18 @@ int cage_enter(const struct config *config, const char *cache_folder, struct san
 {
     struct landlock_path paths[16];
     const char *failed;
+    const uint64_t names =
+        config->network[0] && config->dns != RESOLVER_OFF; /* port 53, once we have addresses */
     *out = (struct sandbox){.entered = false};
     if (!config->sandbox) {
         log_warn("no sandbox: the node keeps the rights with which it was started");
         return 0;
     }
     list_paths(config, cache_folder, paths);
-    const struct sandbox_config sandbox = {
-        .keep = 1ull << CAP_NET_ADMIN | 1ull << CAP_SYS_NICE, .paths = paths, .calls = {calls}};
+    const struct sandbox_config sandbox = {.keep = 1ull << CAP_NET_ADMIN | 1ull << CAP_SYS_NICE |
+                                                   names << CAP_NET_BIND_SERVICE,
+                                           .paths = paths,
+                                           .calls = {calls}};
     int err = sandbox_enter(&sandbox, out, &failed);
     if (err)
         log_error("cannot enter the sandbox: %s: %s; -sandbox=off runs without it", failed, strerror(errno));

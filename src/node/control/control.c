@@ -41,6 +41,11 @@ static bool choose_proxies(struct node *n)
     return ok;
 }
 
+static enum resolver_mode resolver_mode(const struct config *config)
+{
+    return config->network[0] && !config->netcheck ? config->dns : RESOLVER_OFF;
+}
+
 static bool start_helpers(struct node *n)
 {
     struct helpers_config config = {.caged = n->config->sandbox,
@@ -48,6 +53,9 @@ static bool start_helpers(struct node *n)
                                     .portmap = n->config->portmap && !n->config->netcheck,
                                     .port = n->config->port,
                                     .control_port = n->config->control_port,
+                                    .resolver = {.mode = resolver_mode(n->config),
+                                                 .network = n->config->network,
+                                                 .hosts = RESOLVER_HOSTS_FILE},
                                     .workers = resources_workers(n->config)};
     for (unsigned i = 0; i < config.count; i++) {
         config.backbones[i].url = n->config->backbones[i];

@@ -169,6 +169,8 @@ static void on_slow(uv_timer_t *timer)
         registry_tick(n->registry, n->mesh, now_us);
         watch_lists(n, now_us);
         control_network_tick(n);
+        if (n->names)
+            names_tick(n->names);
     }
     nat_watch_tick(&n->nat_watch, now_us);
     if (n->trunks)

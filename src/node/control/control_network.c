@@ -5,6 +5,7 @@
 #include "crypto/cert.h"
 #include "node/control/control_state.h"
 #include "node/network/issuer.h"
+#include "proto/network/membership.h"
 #include "proto/network/rolls.h"
 #include <stdio.h>
 
@@ -52,12 +53,36 @@ bool control_network_give(struct node *n)
     return count == 0 || device_give(n->device, addresses, count) == 0;
 }
 
-bool control_network_begin(struct node *n)
+static bool say(const struct node *n, int err)
 {
-    int err = n->network ? network_begin(n->network, n->mesh) : 0;
     if (err)
         log_error("-network %s: %s", n->config->network, err_str(err));
     return err == 0;
+}
+
+/* Of a member alone: names are by what its signers have said. */
+static int begin_names(struct node *n)
+{
+    struct addr_prefix own[MESSAGE_ADDRS_MAX];
+    int fd = n->helpers.resolver;
+    if (fd < 0 || !n->registry)
+        return 0;
+    const struct names_config config = {.loop = &n->loop,
+                                        .rolls = registry_rolls(n->registry),
+                                        .ca = membership_ca(network_membership(n->network)),
+                                        .device = device_tap(n->device)->name};
+    n->helpers.resolver = -1;
+    int err = names_new(&config, fd, &n->names);
+    n->commands.status.names = n->names;
+    if (!err)
+        names_serve(n->names, own, device_addresses(n->device, own, MESSAGE_ADDRS_MAX));
+    return err;
+}
+
+bool control_network_begin(struct node *n)
+{
+    int err = n->network ? network_begin(n->network, n->mesh) : 0;
+    return say(n, err ? err : begin_names(n));
 }
 
 static bool begin_registry(struct node *n)
@@ -65,10 +90,7 @@ static bool begin_registry(struct node *n)
     if (!open_registry(n))
         return false;
     n->commands.rosters.registry = n->registry;
-    if (mesh_set_rolls(n->mesh, registry_rolls(n->registry), clock_monotonic_us()) == 0)
-        return true;
-    log_error("-network %s: %s", n->config->network, err_str(ERR_NOMEM));
-    return false;
+    return say(n, mesh_set_rolls(n->mesh, registry_rolls(n->registry), clock_monotonic_us()));
 }
 
 /* What the first HELLO of a member says is known by then: the issuer is dialled behind this. */
@@ -80,6 +102,7 @@ void control_network_on_asked(struct node *n)
     take_name(n);
     if (!begin_registry(n) || !control_network_give(n))
         return;
+    (void)say(n, begin_names(n));
     mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
     addresses_announce(&n->addresses, clock_monotonic_us());
 }

@@ -27,6 +27,7 @@
 #include "node/helper/helper_client.h"
 #include "node/helper/helpers.h"
 #include "node/helper/name_client.h"
+#include "node/network/names.h"
 #include "node/network/network.h"
 #include "node/network/registry.h"
 #include "node/network/renewal.h"
@@ -72,6 +73,7 @@ struct node {
     struct network *network;   /* NULL without -network … */
     struct registry *registry; /* … likewise: what its signers have said … */
     bool lists_old;            /* … which is old, as was told */
+    struct names *names;       /* … likewise, unless -dns off: how their names are told here */
     struct renewal *renewal;   /* of its certificate; NULL until there is one */
     struct mesh *mesh;
     unsigned peers_max;   /* as many as there are files to open for */

@@ -27,6 +27,7 @@ void control_stop(struct node *n, int code)
     if (n->opener >= 0)
         close(n->opener);
     nat_watch_close(&n->nat_watch);
+    names_close(n->names);
     registry_stop(n->registry);
     records_close(n->records); /* while the mesh has them */
     n->records = NULL;

@@ -4,15 +4,9 @@
  * ended. It keeps the node's rights, which the node gives up: so it hears the node alone, runs one program, and changes one
  * file. docs/ARCHITECTURE.md, "Processes". */
 
+#include "node/config/resolver_mode.h"
 #include "node/helper/hosts_block.h"
 #include <stdbool.h>
-
-enum resolver_mode {
-    RESOLVER_OFF,
-    RESOLVER_AUTO,     /* systemd-resolved where it runs, else the file, where it may be changed */
-    RESOLVER_RESOLVED, /* systemd-resolved asks the node */
-    RESOLVER_HOSTS,    /* lines of /etc/hosts */
-};
 
 #define RESOLVER_HOSTS_FILE "/etc/hosts"
 #define RESOLVER_NAMES_MAX  4096
