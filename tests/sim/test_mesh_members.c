@@ -214,6 +214,21 @@ static void backbones_relay_is_asked_for_once_data_flows_or_nothing_answers_stra
     }
 }
 
+/* Four round trips of 0.6 s: as where many are made at once. */
+static void a_member_that_takes_long_is_not_dialled_in_two_ways(void **state)
+{
+    (void)state;
+    const struct sim_weather slow = {.delay_us = 300000};
+    struct members t = make(2, &slow);
+    sim_uplink(t.list[0], true);
+    sim_uplink(t.list[1], true);
+    list_all(&t);
+    sim_run(t.sim, 10 * SECOND, NULL, NULL);
+    assert_each_pair_shook_hands_once(&t);
+    assert_int_equal(t.list[0]->opened + t.list[1]->opened, 0);
+    sim_free(t.sim);
+}
+
 static void one_that_only_admits_is_dialled_soon(void **state)
 {
     (void)state;
@@ -476,6 +491,7 @@ int main(void)
         cmocka_unit_test(members_that_are_dialled_where_they_are_known_to_be_are_not_sought),
         cmocka_unit_test(members_that_are_where_they_were_are_not_asked_for_their_records),
         cmocka_unit_test(backbones_relay_is_asked_for_once_data_flows_or_nothing_answers_straight),
+        cmocka_unit_test(a_member_that_takes_long_is_not_dialled_in_two_ways),
         cmocka_unit_test(one_that_only_admits_is_dialled_soon),
         cmocka_unit_test(member_that_is_withdrawn_is_dialled_no_more),
         cmocka_unit_test(member_that_is_killed_comes_back),

@@ -13,8 +13,8 @@
 #define SPREAD_US     10000ull           /* for each member: so long the first turns of all take … */
 #define SPREAD_MAX_US (2 * USEC_PER_SEC) /* … and no longer */
 #define LEAVE_US      (3 * USEC_PER_SEC) /* what the one of a pair that dials is ahead of the other, and … */
-#define LEAVE_MAX_US  (60 * USEC_PER_SEC) /* … while others still come */
-#define ASK_US        USEC_PER_SEC        /* that the directory may take */
+#define LEAVE_MAX_US  (120 * USEC_PER_SEC) /* … while others still come */
+#define ASK_US        USEC_PER_SEC         /* that the directory may take */
 
 /* What all that are apart may ask of directories. */
 static const struct bucket_rate ask_rate = {USEC_PER_SEC / 8, 16};

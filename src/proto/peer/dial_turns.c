@@ -82,6 +82,7 @@ struct dial_turn *dial_turns_next(const struct dial_turns *t, uint64_t now_us)
 void dial_turn_begin(struct dial_turns *t, struct dial_turn *d, uint64_t now_us)
 {
     enter(t, d, DIAL_TURN_TRYING, TIME_NEVER, now_us);
+    d->hasty = d->demanded;
     d->demanded = d->asked = false;
     t->next_us = now_us + PACE_US / window_of(t);
 }

@@ -31,7 +31,8 @@ struct dial_turn {
     enum dial_turn_state state;
     uint64_t since_us; /* when this state began */
     uint64_t apart_us; /* since when it has no session; 0: it was not looked at yet */
-    bool demanded;     /* somebody waits for it: it goes before others */
+    bool demanded;     /* somebody waits for it: it goes before others … */
+    bool hasty;        /* … or did when its turn began */
     bool tried;        /* a round has failed since it is apart */
     bool asked;        /* the directory is, before its next round */
 };
@@ -70,6 +71,12 @@ void dial_turn_ask(struct dial_turn *d);
 /* One that waits: at the latest at_us; or before others, two seconds after a round that failed. */
 void dial_turn_hurry(struct dial_turns *t, struct dial_turn *d, uint64_t at_us);
 void dial_turn_demand(struct dial_turns *t, struct dial_turn *d);
+
+/* It is dialled in a turn that nobody waits for. */
+static inline bool dial_turn_has_time(const struct dial_turn *d)
+{
+    return (d->state == DIAL_TURN_TRYING || d->state == DIAL_TURN_SHAKING) && !d->hasty;
+}
 
 /* Whether its addresses may be dialled now, as far as turns go. */
 static inline bool dial_turn_has(const struct dial_turn *d)

@@ -8,9 +8,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define DIAL_STAGGER_US       200000ull  /* between any two dials of a peer, whatever it names */
-#define DIAL_SESSION_US       2000000ull /* what the session is ahead of the others */
-#define DIAL_ANSWERED_US      1000000ull /* and the first address of a round that takes a connection */
+#define DIAL_STAGGER_US  200000ull  /* between any two dials of a peer, whatever it names */
+#define DIAL_SESSION_US  2000000ull /* what the session is ahead of the others */
+#define DIAL_ANSWERED_US 1000000ull /* and the first address of a round that takes a connection */
+/* Likewise of a member that nobody waits for. A node that is busy sees late that it is connected, and many handshakes at once
+ * take long: a second one makes all slower. */
+#define DIAL_STAGGER_TURN_US  1000000ull
+#define DIAL_ANSWERED_TURN_US 4000000ull
 #define DIAL_BACKOFF_MIN_US   250000ull
 #define DIAL_BACKOFF_MAX_US   15000000ull
 #define DIAL_BACKOFF_TURNS_US 120000000ull /* for a member of a full mesh, which dials us, too */
@@ -185,7 +189,8 @@ bool peer_dial_due(struct peer *p, uint64_t now_us, struct target *out)
         return false;
     p->dial.last_us = now_us;
     bool waits = out->kind == TARGET_SESSION && !p->dial.broke;
-    p->dial.at_us = now_us + (waits ? DIAL_SESSION_US : DIAL_STAGGER_US);
+    uint64_t stagger_us = dial_turn_has_time(&p->turn) ? DIAL_STAGGER_TURN_US : DIAL_STAGGER_US;
+    p->dial.at_us = now_us + (waits ? DIAL_SESSION_US : stagger_us);
     return true;
 }
 
@@ -255,14 +260,15 @@ void peer_dial_answered(struct peer *p, const struct target *remote, uint64_t no
     if (!p->dial.running || p->dial.answered || remote->kind != TARGET_TCP)
         return;
     p->dial.answered = true;
-    p->dial.at_us = now_us + DIAL_ANSWERED_US;
+    p->dial.at_us = now_us + (dial_turn_has_time(&p->turn) ? DIAL_ANSWERED_TURN_US : DIAL_ANSWERED_US);
 }
 
 void peer_dial_failed(struct peer *p, const struct target *remote, bool is_another, const char *why)
 {
     char at[TARGET_TEXT_MAX];
     unsigned rank = is_another ? 0 : rank_of(p, remote);
-    if (remote->kind == TARGET_SESSION || (p->dial.running && p->dial.answered))
+    if (remote->kind == TARGET_SESSION || (p->dial.running && p->dial.answered) ||
+        dial_turn_has_time(&p->turn))
         p->dial.at_us = 0; /* the others need not wait */
     if (rank >= p->dial.attempt_rank)
         return;
