@@ -212,6 +212,18 @@ static int set_attributes(scmp_filter_ctx filter)
     return err;
 }
 
+int syscall_filter_refuse(const char *name)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    int number = seccomp_syscall_resolve_name(name);
+    int err = !filter ? -ENOMEM : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), number, 0);
+    if (err == 0)
+        err = seccomp_load(filter);
+    seccomp_release(filter);
+    errno = -err;
+    return err == 0 ? 0 : ERR_IO;
+}
+
 int syscall_filter_load(const struct syscall_rule *const *tables)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));

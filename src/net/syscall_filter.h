@@ -25,6 +25,10 @@ struct syscall_rule {
         argument, 0xffffffff, value                                                                          \
     }
 
+/* From here on the call of that name fails with ENOSYS in the calling thread, and in those that it makes. Sets no_new_privs.
+ * ERR_IO with errno set. */
+int syscall_filter_refuse(const char *name) must_check;
+
 /* From here on the calling thread, and those that it makes, may make the calls in tables, each of which ends with a
  * name of NULL and the last of which is followed by NULL, and those of memory, threads, time and open files that every program of ours makes. Calls that would
  * run another program, look into another process, mount, or load code into the kernel end the process, with

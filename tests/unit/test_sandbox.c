@@ -26,6 +26,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -103,6 +104,21 @@ static void calls_of_an_intruder_end_the_process(void **state)
 static int make_io_uring(void)
 {
     return errno_of(syscall(SYS_io_uring_setup, 1, NULL));
+}
+
+/* In a thread that goes on to make loops, say: all but that call works. */
+static void a_call_can_be_refused_alone(void **state)
+{
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct utsname name;
+        bool refused = syscall_filter_refuse("uname") == 0 && uname(&name) == -1 && errno == ENOSYS;
+        _exit(refused && getppid() > 0 ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 static int fork_a_child(void)
@@ -249,6 +265,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_of_an_intruder_end_the_process),
         cmocka_unit_test(other_calls_are_unknown),
+        cmocka_unit_test(a_call_can_be_refused_alone),
         cmocka_unit_test(calls_are_allowed_by_their_arguments),
         cmocka_unit_test(threads_and_failed_assertions_work),
         cmocka_unit_test(files_that_are_not_listed_cannot_be_opened),

@@ -12,6 +12,7 @@
 #include "node/control/control_network.h"
 #include "node/control/control_outputs.h"
 #include "node/control/control_state.h"
+#include "node/control/plain_loop.h"
 #include "node/data/fwd.h"
 #include "node/network/issuer.h"
 #include <signal.h>
@@ -252,7 +253,7 @@ void control_loop_init(struct node *n)
     const sigset_t held = ending_signals();
     pthread_sigmask(SIG_BLOCK, &held, NULL);
     n->ending = signalfd(-1, &held, SFD_CLOEXEC | SFD_NONBLOCK);
-    uv_loop_init(&n->loop);
+    plain_loop_init(&n->loop);
     uv_timer_init(&n->loop, &n->timer);
     uv_timer_init(&n->loop, &n->slow);
     uv_prepare_init(&n->loop, &n->settle);
