@@ -34,6 +34,11 @@ check-long: all
 	@/usr/bin/python3 docs/model/check.py
 	@tools/fuzz.sh build-fuzz $(FUZZ_LONG_SECONDS)
 
+# By qemu-user: units, simulations and corpora. No labs, since it has neither TAP nor UDP_SEGMENT.
+check-arm64-user:
+	@tools/deps.sh build arm64
+	@/usr/bin/python3 tools/check.py --flavour arm64 --only unit --only sim --only fuzz $(CHECK_FLAGS)
+
 # Every pair of routers: some minutes. Writes docs/REACH.md.
 check-reach: all
 	@tools/deps.sh build check
@@ -106,6 +111,7 @@ help:
 	@echo '                 CHECK_FLAGS="--only unit" or "--only netns -k reference" runs a part'
 	@echo 'make check-long  the labs that take minutes, nodes without memory, the whole model, every fuzz target for'
 	@echo '                 FUZZ_LONG_SECONDS (900)'
+	@echo 'make check-arm64-user units, simulations and corpora of the build for arm64, run by qemu-user'
 	@echo 'make check-reach every pair of routers connects: writes docs/REACH.md (root; some minutes)'
 	@echo 'make check-faults twenty planted faults: the simulations find each (a quarter of an hour)'
 	@echo 'make bench       compare with other tunnels, which it installs (root; about 20 minutes)'
@@ -121,5 +127,5 @@ help:
 	@echo 'make -s sbom     what the programs are linked with, as SPDX 2.3 in JSON, on stdout'
 	@echo 'make clean       remove all build folders'
 
-.PHONY: all check check-long check-reach check-faults demo bench bench-check bench-micro model
+.PHONY: all check check-long check-arm64-user check-reach check-faults demo bench bench-check bench-micro model
 .PHONY: install uninstall sbom coverage mutants fuzz clean help

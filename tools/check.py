@@ -13,8 +13,11 @@ and as its last line `N passed, N failed` (and `, N skipped` if any were). Exits
 """
 
 import argparse
+import ast
 import concurrent.futures
+import configparser
 import contextlib
+import functools
 import json
 import os
 import re
@@ -52,7 +55,10 @@ BUILDS = {
     "plain": ("build", []),
     "asan": ("build-asan", ["-Db_sanitize=address,undefined", *SANITIZED]),
     "tsan": ("build-tsan", ["-Db_sanitize=thread", *SANITIZED]),
+    "arm64": ("build-arm64", ["--arch", "arm64"]),
 }
+SLOWER = {"asan": 4, "tsan": 4, "arm64": 20}
+EMULATED = ("arm64",)  # run by qemu-user, and only when they are asked for
 PROGRAMS = ("shadowmesh", "shadowmesh-l2", "shadowmesh-backbone")
 
 running, running_labs = set(), set()
@@ -142,7 +148,17 @@ def program_command(flavour, command):
     # TSan maps its shadow at fixed addresses, which some kernels' address randomisation collides with.
     if flavour == "tsan" and shutil.which("setarch"):
         return ["setarch", "-R", *command]
+    if flavour in EMULATED:
+        return [*emulator(flavour), *command]
     return command
+
+
+@functools.cache
+def emulator(flavour):
+    """The command that runs its programs, of the description that tools/setup.sh gave to Meson."""
+    cross = configparser.ConfigParser(interpolation=None)
+    cross.read(ROOT / BUILDS[flavour][0] / "cross.ini")
+    return ast.literal_eval(cross["binaries"]["exe_wrapper"])
 
 
 def has_threads(program):
@@ -171,10 +187,10 @@ def run_program(flavour, test, politely):
     """(exit code, output, seconds, seconds of CPU) of one of them."""
     environment = {**os.environ, **SANITIZER_OPTIONS, **test["env"], "CMOCKA_MESSAGE_OUTPUT": "TAP"}
     start = time.monotonic()
-    # Sanitized simulations take several times the time.
-    limit = max(test.get("timeout") or 0, 60) * (1 if flavour == "plain" else 4)
+    limit = max(test.get("timeout") or 0, 60) * SLOWER.get(flavour, 1)
     command = [*(NICE if politely else []), *program_command(flavour, test["cmd"])]
-    code, output, cpu = run(command, timeout=min(limit, 2 * PROGRAM_SECONDS), env=environment)
+    most = LABS_SECONDS if flavour in EMULATED else 2 * PROGRAM_SECONDS
+    code, output, cpu = run(command, timeout=min(limit, most), env=environment)
     return code, output, time.monotonic() - start, cpu
 
 
@@ -188,6 +204,19 @@ def programs(results, flavour, wanted, politely=False):
             suite = f"{kind} ({flavour})"
             record_program(results, suite, test["name"], code, output)
             results.took(suite, seconds, cpu)
+
+
+def traces(results, flavour):
+    """What a simulation sends is a function of its seed alone: the same bytes at the same times on every architecture."""
+    plain, program = BUILDS["plain"][0], "tests/sim/sim_trace"
+    here = (ROOT / plain / "build.ninja").exists() or build_step(results, "plain", ["tools/setup.sh", plain])
+    if not here or not build_step(results, "plain", ["ninja", "-C", plain, program]):
+        return
+    for seed in ("1", "2", "3"):
+        _, ours, _ = run([f"{plain}/{program}", seed], timeout=PROGRAM_SECONDS)
+        _, theirs, _ = run([*emulator(flavour), f"{BUILDS[flavour][0]}/{program}", seed], timeout=PROGRAM_SECONDS)
+        same = ours == theirs and re.fullmatch("[0-9a-f]{16} [0-9a-f]{16}\n", ours)
+        results.add(f"traces ({flavour})", f"seed {seed}", "passed" if same else "failed", f"here {ours}there {theirs}")
 
 
 def pytest(results, suite, folder, paths, build_folder, keyword, as_root=False, more=(), politely=False):
@@ -327,7 +356,7 @@ def stop(signum, _frame):
 def main():
     chosen = options()
     suites = set(chosen.only or SUITES)
-    flavours = chosen.flavour or list(BUILDS)
+    flavours = chosen.flavour or [flavour for flavour in BUILDS if flavour not in EMULATED]
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     results = Results()
@@ -346,7 +375,7 @@ def main():
     with beside(sources):
         if suites - {"tree", "model", "coverage"}:
             built = [flavour for flavour in flavours if build(results, flavour, wanted)]
-    sanitized = [flavour for flavour in built if flavour != "plain"]
+    slower = [flavour for flavour in built if flavour != "plain"]
     if "plain" in built and suites & {"unit", "sim", "fuzz"}:
         programs(results, "plain", wanted)
 
@@ -356,13 +385,15 @@ def main():
         if "bench" in suites and "plain" in built:
             instructions(results)
 
-    def sanitized_programs():
-        for flavour in sanitized:
+    def slower_programs():
+        for flavour in slower:
             if suites & {"unit", "sim", "fuzz"}:
                 programs(results, flavour, wanted, politely=True)
+            if flavour in EMULATED and wanted("sim", "sim_trace"):
+                traces(results, flavour)
 
     def sanitized_labs():
-        for flavour in sanitized:
+        for flavour in slower:
             if "netns" in suites:
                 # Slow, as it is meant to be: the reference scenario shows the races and leaks.
                 labs(results, flavour, chosen.keyword, path="tests/netns/test_reference.py")
@@ -371,7 +402,7 @@ def main():
         if "coverage" in suites:
             coverage(results)
 
-    with beside(what_was_built, sanitized_programs, lines_reached, sanitized_labs):
+    with beside(what_was_built, slower_programs, lines_reached, sanitized_labs):
         if "netns" in suites and "plain" in built:
             labs(results, "plain", chosen.keyword, ["-m", "not alone", "-n", str(LABS_AT_ONCE)], "side by side")
     if "netns" in suites and "plain" in built:
