@@ -49,6 +49,11 @@ check-faults:
 	@tools/deps.sh build check
 	@tools/faults.py $(FAULTS_FLAGS)
 
+# One file each, to be copied to any Linux of the architecture and run there.
+dist:
+	@tools/deps.sh build arm64 dist
+	@tools/dist.sh $(BUILD) amd64 arm64
+
 demo:
 	@tools/deps.sh build demo
 	@$(MAKE) --no-print-directory all
@@ -106,6 +111,7 @@ clean:
 help:
 	@echo 'make             build build/shadowmesh, build/shadowmesh-l2 and build/shadowmesh-backbone'
 	@echo 'make ARCH=arm64  the same for arm64, in build-arm64'
+	@echo 'make dist        programs that need no library, for amd64 and arm64: build/shadowmesh-l2-linux-amd64, …'
 	@echo 'make demo        build, then show two nodes and a backbone at work in network namespaces (root)'
 	@echo 'make check       every test: units, simulations, sanitizers, labs in network namespaces (root)'
 	@echo '                 CHECK_FLAGS="--only unit" or "--only netns -k reference" runs a part'
@@ -127,5 +133,5 @@ help:
 	@echo 'make -s sbom     what the programs are linked with, as SPDX 2.3 in JSON, on stdout'
 	@echo 'make clean       remove all build folders'
 
-.PHONY: all check check-long check-arm64-user check-reach check-faults demo bench bench-check bench-micro model
+.PHONY: all check check-long check-arm64-user check-reach check-faults dist demo bench bench-check bench-micro model
 .PHONY: install uninstall sbom coverage mutants fuzz clean help

@@ -10,12 +10,21 @@
 cross_facts() {
     case $1 in
     arm64) cross_triplet=aarch64-linux-gnu cross_cpu=aarch64 cross_openssl="linux-aarch64 enable-ec_nistp_64_gcc_128" ;;
-    *) die "unknown architecture '$1': use arm64" ;;
+    amd64) cross_triplet=x86_64-linux-gnu cross_cpu=x86_64 cross_openssl="linux-x86_64 enable-ec_nistp_64_gcc_128" ;;
+    *) die "unknown architecture '$1': use amd64 or arm64" ;;
     esac
+}
+
+# cross_flags SYSROOT: the compiler's, in words. Of itself it would look at the headers and libraries of its own package first.
+cross_flags() {
+    echo "--sysroot=$1 -isystem $1/usr/include/$cross_triplet -isystem $1/usr/include -B$1/usr/lib/$cross_triplet"
 }
 
 # cross_file SYSROOT: Meson's description of the compiler and of what runs its programs here.
 cross_file() {
+    run="exe_wrapper = ['qemu-$cross_cpu', '-L', '$1']"
+    [ "$cross_cpu" != "$(uname -m)" ] || run=
+    flags=$(cross_flags "$1" | sed "s/[^ ]*/'&'/g; s/ /, /g")
     cat <<INI
 [binaries]
 c = '$cross_triplet-gcc'
@@ -23,14 +32,15 @@ ar = '$cross_triplet-gcc-ar'
 strip = '$cross_triplet-strip'
 objcopy = '$cross_triplet-objcopy'
 pkgconfig = 'pkg-config'
-exe_wrapper = ['qemu-$cross_cpu', '-L', '$1']
+$run
 
 [properties]
 pkg_config_libdir = '$1/usr/lib/$cross_triplet/pkgconfig'
+libraries = '$1/usr/lib/$cross_triplet'
 
 [built-in options]
-c_args = ['--sysroot=$1']
-c_link_args = ['--sysroot=$1']
+c_args = [$flags]
+c_link_args = [$flags]
 
 [host_machine]
 system = 'linux'

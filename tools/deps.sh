@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# deps.sh SET...: installs the Debian packages of the sets (build, arm64, demo, check, long, model, bench) that are
+# deps.sh SET...: installs the Debian packages of the sets (build, arm64, dist, demo, check, long, model, bench) that are
 # missing, with apt-get, as root or through sudo. Asks nothing, starts no service, and is silent and quick when nothing is missing.
 # Debian 12 and 13; on other systems it names what it would have installed and leaves that to the person.
 # deps.sh --print SET...: prints their names, and those of the set libraries, which are headers and libraries alone.
@@ -18,6 +18,8 @@ build="build-essential pkg-config meson ninja-build $libraries"
 arm64="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user debian-archive-keyring util-linux"
 # For tools/openssl.sh, where the system's OpenSSL is older than 3.5.
 private_openssl="ca-certificates dpkg-dev debian-archive-keyring perl util-linux xz-utils"
+# For programs without shared libraries (tools/static.sh).
+dist="cmake"
 demo="iproute2 iputils-ping iperf3 curl"
 # What searches the model of the protocol (docs/model).
 model="maude python3"
@@ -67,12 +69,13 @@ packages() { # SET...
         libraries) echo "$libraries" ;;
         build) echo "$build" "$(openssl_packages)" "$(ipsec_mb_packages)" ;;
         arm64) echo "$arm64" "$private_openssl" ;;
+        dist) echo "$dist" "$private_openssl" ;;
         demo) echo "$demo" ;;
         check) echo "$check" ;;
         long) echo "$long" ;;
         model) echo "$model" ;;
         bench) echo "$bench" ;;
-        *) die "unknown set '$set': use build, arm64, demo, check, long, model or bench" ;;
+        *) die "unknown set '$set': use build, arm64, dist, demo, check, long, model or bench" ;;
         esac
     done
 }
@@ -103,7 +106,7 @@ as_root() {
     fi
 }
 
-[ $# -gt 0 ] || die "usage: deps.sh SET... (build, arm64, demo, check, long, model, bench)"
+[ $# -gt 0 ] || die "usage: deps.sh SET... (build, arm64, dist, demo, check, long, model, bench)"
 if [ "$1" = --print ]; then
     shift
     packages "$@"

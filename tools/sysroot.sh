@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# sysroot.sh ARCH: prints a folder with the headers and libraries of Debian's architecture ARCH, for a cross compiler and
-# for qemu-user. They are the packages that deps.sh names, of this machine's release, with all that they depend on: fetched
-# and unpacked once per user and set of versions, and never installed. What is the newest is asked once a day; when
+# sysroot.sh ARCH [RELEASE]: prints a folder with the headers and libraries of Debian's architecture ARCH, for a compiler and
+# for qemu-user. They are the packages that deps.sh names, of this machine's release or of RELEASE, with all that they depend
+# on: fetched and unpacked once per user and set of versions, and never installed. What is the newest is asked once a day; when
 # that cannot be read, the newest folder that is there serves on. Progress goes to stderr, the answer alone to stdout.
 set -eu
 tools=$(dirname "$0")
@@ -14,8 +14,8 @@ die() { say "$*"; exit 1; }
 
 # shellcheck source=tools/stable.sh
 . "$tools/stable.sh"
-release=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-asked=$private_root/sysroot-$arch.asked
+release=${2:-$(. /etc/os-release && echo "${VERSION_CODENAME:-}")}
+asked=$private_root/sysroot-$arch-$release.asked
 if [ -n "$(find "$asked" -mtime -1 2>/dev/null)" ] && [ -e "$private_root/$(cat "$asked")/.complete" ]; then
     echo "$private_root/$(cat "$asked")"
     exit 0
@@ -31,23 +31,24 @@ made() {
 }
 
 unpack() { # FOLDER: headers, libraries and loader, and nothing that a program would look up instead of this machine's
-    mkdir -p "$1/usr/lib"
-    ln -s usr/lib "$1/lib"
+    mkdir -p "$1/usr/lib" "$1/usr/lib64"
+    ln -s usr/lib usr/lib64 "$1"
     for package in "$work"/apt/cache/archives/*.deb; do
         dpkg-deb --fsys-tarfile "$package" |
-            tar -x --keep-directory-symlink --wildcards -C "$1" './usr/include*' './usr/lib/*' './lib/*' 2>>"$log" || true
+            tar -x --keep-directory-symlink --wildcards -C "$1" './usr/include*' './usr/lib*/*' './lib*/*' 2>>"$log" || true
     done
     find "$1" -type l -lname '/*' | while read -r link; do
         ln -snf "$1$(readlink "$link")" "$link"
     done
 }
 
-private_lock "sysroot-$arch"
+private_lock "sysroot-$arch-$release"
 log=$work/log
 stable_open "$work" "$log" deb "$release" "$arch" || made "cannot ask for Debian's packages of $arch"
 packages="libc6-dev $("$tools/deps.sh" --print libraries)"
 version=$(apt-cache policy libssl-dev | sed -n 's/^  Candidate: //p')
 ! dpkg --compare-versions "$version" ge 3.5 || packages="$packages libssl-dev"
+[ "$arch" != amd64 ] || packages="$packages libipsec-mb-dev"
 # shellcheck disable=SC2086
 apt-get -q --print-uris install $packages 2>>"$log" | sed -n "s/^'[^']*' //p" >"$work/uris" ||
     made "cannot resolve Debian's packages of $arch"

@@ -13,6 +13,7 @@ int main(int argc, char **argv)
 {
     struct backbone_config config;
     process_fill_streams();
+    process_look_up_alone();
     signal(SIGPIPE, SIG_IGN); /* readers of the log and clients hang up */
     if (process_harden())
         log_warn("this process can be looked into, and core dumps may be written: %s", strerror(errno));

@@ -10,6 +10,10 @@
  * number, and what is said goes there. First of all. */
 void process_fill_streams(void);
 
+/* In a program without shared libraries: getaddrinfo reads /etc/hosts and asks by DNS, whatever nsswitch.conf(5) names, since what
+ * that names it would have to load, from another glibc. Before the first look-up. */
+void process_look_up_alone(void);
+
 /* From here on memory, descriptors and registers of this process are root's alone to see, also for other
  * processes of the same user, and no core dump holds its keys. Before any key is read.
  * ERR_IO with errno set. */

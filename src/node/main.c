@@ -14,6 +14,7 @@ int main(int argc, char **argv)
 {
     static struct config config;
     process_fill_streams();
+    process_look_up_alone();
     signal(SIGPIPE, SIG_IGN); /* readers of the log and callers hang up */
     if (process_harden())
         log_warn("this process can be looked into, and core dumps may hold its keys: %s", strerror(errno));

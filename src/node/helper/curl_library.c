@@ -3,6 +3,19 @@
  * program does (the specification of dlopen metadata by the UAPI group). */
 #include "node/helper/curl_library.h"
 
+#ifdef SHADOWMESH_STATIC
+
+/* The one that a static program is linked with (tools/static.sh). */
+int curl_library_load(struct curl_library *out, char *failed, size_t size)
+{
+    (void)failed, (void)size;
+#define TAKE(name) out->name = curl_##name
+    CURL_LIBRARY_FUNCTIONS(TAKE);
+    return 0;
+}
+
+#else
+
 #include <dlfcn.h>
 #include <elf.h>
 #include <stdio.h>
@@ -36,3 +49,5 @@ int curl_library_load(struct curl_library *out, char *failed, size_t size)
         snprintf(failed, size, "libcurl is too old: it has no curl_%s", missing);
     return missing ? ERR_NOT_FOUND : 0;
 }
+
+#endif
