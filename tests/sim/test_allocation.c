@@ -3,6 +3,7 @@
  * leaks (the build with ASan tells), and once there is memory again the pair connects and carries frames. */
 
 #include "failing_memory.h"
+#include "founded.h"
 #include "sim.h"
 
 #include "base/clock.h"
@@ -137,10 +138,19 @@ static bool recovers(struct pair *p)
 
 enum route {
     STRAIGHT,
-    BY_UPLINK,    /* joined by uplinks alone */
-    OVER_SESSION, /* connected before, and then joined by nothing but that */
+    BY_UPLINK,       /* joined by uplinks alone */
+    OVER_SESSION,    /* connected before, and then joined by nothing but that */
+    BY_CERTIFICATES, /* … of issuers that the other side has to ask for */
     WAYS
 };
+
+static struct founded network;
+
+static void join(struct sim_node *n, unsigned issuer)
+{
+    const struct founding_cert c = founded_cert(&network, n, issuer);
+    founded_join(&network, n, issuer, &c);
+}
 
 static void connect_before(struct pair *p)
 {
@@ -154,8 +164,12 @@ static unsigned long live(enum memory_source source, enum route way, unsigned lo
 {
     const struct sim_weather weather = {.delay_us = 5000, .uplink_us = 10000};
     struct pair p = {.sim = sim_new(n + 1, &weather)};
-    p.a = sim_add(p.sim, true, RATCHET_US, HOUR_US);
-    p.b = sim_add(p.sim, true, RATCHET_US, HOUR_US);
+    p.a = sim_add(p.sim, way != BY_CERTIFICATES, RATCHET_US, HOUR_US);
+    p.b = sim_add(p.sim, way != BY_CERTIFICATES, RATCHET_US, HOUR_US);
+    if (way == BY_CERTIFICATES) {
+        join(p.a, 0);
+        join(p.b, 1);
+    }
     p.a->shut = p.b->shut = way == BY_UPLINK;
     sim_connect(p.a, p.b, NULL);
     if (way == OVER_SESSION)
@@ -180,12 +194,14 @@ static unsigned long live(enum memory_source source, enum route way, unsigned lo
 static void pair_outlives_any_allocation_of_ours_that_fails(void **state)
 {
     (void)state;
+    founded_open(&network, "lab");
     for (enum route way = STRAIGHT; way < WAYS; way++) {
-        unsigned long n = 1;
+        unsigned long n = 1, step = way == BY_CERTIFICATES ? 3 * EACH : EACH; /* most are as by another way */
         while (live(MEMORY_OURS, way, n) >= n)
-            n += EACH;
+            n += step;
         assert_true(n > 100);
     }
+    founded_close(&network);
 }
 
 static void pair_outlives_allocations_of_the_library_that_fail(void **state)
