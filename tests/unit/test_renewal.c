@@ -95,7 +95,7 @@ static void tick_at(struct scene *s, unsigned thousandths, uint64_t after_us)
     uint64_t now_us = START_US + after_us;
 
     membership_set_clock(s->ms, s->begin_s + s->life_s * thousandths / 1000, now_us);
-    renewal_tick(s->renewal, now_us);
+    renewal_tick(s->renewal, NULL, now_us);
 }
 
 static void nobody_is_asked_before_half_its_life(void **state)

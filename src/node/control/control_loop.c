@@ -95,11 +95,10 @@ static void renew_certificate(struct node *n, uint64_t now_us)
                                           .me = n->identity,
                                           .membership = ms,
                                           .rolls = n->registry ? registry_rolls(n->registry) : NULL,
-                                          .issuer = network_issuer(n->network),
                                           .mesh = n->mesh};
     if (!ms || (!n->renewal && renewal_open(&config, &n->renewal)))
         return;
-    renewal_tick(n->renewal, now_us);
+    renewal_tick(n->renewal, network_issuer(n->network), now_us);
     network_tell(n->network, renewal_text(n->renewal));
 }
 

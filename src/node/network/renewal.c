@@ -180,11 +180,11 @@ static void take(struct renewal *r, const struct membership_chain *chain, uint64
     mesh_on_renewed(r->config.mesh, now_us);
 }
 
-static void renew_self(struct renewal *r, uint64_t now_us)
+static void renew_self(struct renewal *r, struct issuer *issuer, uint64_t now_us)
 {
     struct membership_chain chain = {.ca = membership_bytes(r->config.membership, MEMBERSHIP_CA),
-                                     .issuer = issuer_serving(r->config.issuer)->certificate};
-    int code = issuer_renew_self(r->config.issuer, now_us, &chain.member);
+                                     .issuer = issuer_serving(issuer)->certificate};
+    int code = issuer_renew_self(issuer, now_us, &chain.member);
 
     if (code)
         snprintf(r->reason, sizeof(r->reason), "as an issuer, %s", issuing_refusal((enum refuse_code)code));
@@ -262,14 +262,14 @@ static void wait_for_answer(struct renewal *r, uint64_t now_us)
     ask_next(r, now_us);
 }
 
-void renewal_tick(struct renewal *r, uint64_t now_us)
+void renewal_tick(struct renewal *r, struct issuer *issuer, uint64_t now_us)
 {
     if (r->asking) {
         wait_for_answer(r, now_us);
     } else if (now_us >= r->next_us && is_due(r, membership_now(r->config.membership, now_us))) {
-        if (r->config.issuer) {
+        if (issuer) {
             pause(r, now_us);
-            renew_self(r, now_us);
+            renew_self(r, issuer, now_us);
         } else {
             ask_next(r, now_us);
         }

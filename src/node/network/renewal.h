@@ -21,15 +21,14 @@ struct renewal_config {
     const struct identity *me;
     struct membership *membership;
     const struct rolls *rolls; /* where other issuers stand; NULL: those that were met are asked */
-    struct issuer *issuer;     /* NULL: this node is none */
     struct mesh *mesh;
 };
 
 int renewal_open(const struct renewal_config *config, struct renewal **out) must_check;
 void renewal_close(struct renewal *r); /* NULL is allowed; before the mesh is freed */
 
-/* Once a second. */
-void renewal_tick(struct renewal *r, uint64_t now_us);
+/* Once a second. issuer is this node's, as which it may have been promoted meanwhile; NULL: it is none. */
+void renewal_tick(struct renewal *r, struct issuer *issuer, uint64_t now_us);
 
 /* MESH_OUTPUT_ASKED. */
 void renewal_on_asked(struct renewal *r, uint64_t now_us);
