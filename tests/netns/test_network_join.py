@@ -53,7 +53,7 @@ def test_tokens_are_made_listed_and_revoked(lab):
     assert [i["state"] for i in invites(site)["invitations"]] == ["revoked", "open"]
     assert "paris" in command(site, "invites", "home").stdout
     for wrong, words in [("no name", ["-name", "Paris"]), ("for one node", ["-name", "a", "-uses", "2"]),
-                         ("no such role", ["-role", "king"]), ("there is no token", ["-revoke", "00000000"])]:
+                         ("no such role", ["-role", "king"]), ("no time such as", ["-expires", "2x"]), ("90d", ["-expires", "91d"]), ("there is no token", ["-revoke", "00000000"])]:
         assert wrong in command(site, "invite", "home", *words, check=False).stderr
     assert "nobody waits" in command(site, "approve", "home", "madrid", check=False).stderr
     command(site, "down", "home")  # what stands in its file is there again
