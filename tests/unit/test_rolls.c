@@ -384,6 +384,25 @@ static void what_an_issuer_signs_holds_elsewhere(void **state)
     rolls_free(there);
 }
 
+/* It revoked b on what a backup had; peers know that it has revoked a since that was made. */
+static void issuer_that_came_from_a_backup_loses_no_revocation(void **state)
+{
+    (void)state;
+    struct node_id a = id_of(1), b = id_of(2);
+    struct message_list lists[ROLLS_LISTS_MAX];
+    take_issuers(rolls);
+    assert_int_equal(revoke_id(lab.issuer, 1, &b), ROLLS_NEWER);
+    assert_int_equal(revoke_id(lab.issuer, 7, &a), ROLLS_CONTRARY);
+    rolls_set_own(rolls, lab.other);
+    assert_int_equal(revoke_id(lab.issuer, 7, &a), ROLLS_CONTRARY); /* another issuer's */
+    rolls_set_own(rolls, lab.issuer);
+    assert_int_equal(revoke_id(lab.issuer, 7, &a), ROLLS_NEWER);
+    assert_true(rolls_number(rolls, LIST_REVOCATIONS, identity_id(lab.issuer)) == 8);
+    assert_true(rolls_revoked(rolls, &a) && rolls_revoked(rolls, &b));
+    assert_int_equal(revoke_id(lab.issuer, UINT64_MAX, &a), ROLLS_CONTRARY); /* no number is left */
+    assert_int_equal(rolls_lists(rolls, lists), 3);
+}
+
 static void newest_list_of_revoked_keys_tells_how_fresh_all_are(void **state)
 {
     (void)state;
@@ -442,6 +461,7 @@ int main(void)
         TEST(roster_full_of_nobodies_shuts_no_member_out),
         TEST(lists_say_what_is_held),
         TEST(what_an_issuer_signs_holds_elsewhere),
+        TEST(issuer_that_came_from_a_backup_loses_no_revocation),
         TEST(newest_list_of_revoked_keys_tells_how_fresh_all_are),
         TEST(lists_are_old_a_day_after_the_newest),
         TEST(every_verdict_has_a_phrase_of_its_own),

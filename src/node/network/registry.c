@@ -48,6 +48,7 @@ static int open_all(struct registry *r, uint64_t now_us)
     int err = rolls_new(membership_ca(c->membership), &r->rolls);
     if (err)
         return err;
+    rolls_set_own(r->rolls, c->me);
     rolls_on_time(r->rolls, membership_now(c->membership, now_us));
     const struct list_files_config files = {c->loop, r->rolls, c->keydir};
     err = list_files_open(&files, &r->files);

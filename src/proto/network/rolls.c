@@ -6,35 +6,10 @@
 #include "proto/network/rolls.h"
 
 #include "crypto/cert_chain.h"
-#include "crypto/revocations.h"
-#include "proto/network/members.h"
+#include "proto/network/rolls_impl.h"
+#include "proto/network/rolls_sign.h"
 #include <assert.h>
 #include <stdlib.h>
-
-#define SIGNERS_MAX (1 + ROLLS_ISSUERS_MAX)
-#define KINDS       (LIST_ISSUER + 1)
-
-/* bytes NULL: nothing is held. */
-struct held {
-    uint8_t *bytes;
-    size_t len;
-    uint64_t number, time;
-};
-
-struct signer {
-    struct cert cert;
-    struct held lists[KINDS]; /* by enum list_kind */
-    struct revocations revoked;
-    struct roster_view roster;
-};
-
-struct rolls {
-    struct signer signers[SIGNERS_MAX]; /* the CA first */
-    unsigned signer_count;
-    struct members members;
-    bool stale; /* the members are to be found anew: there was no memory */
-    uint64_t version, now_s;
-};
 
 const char *rolls_verdict_str(enum rolls_verdict verdict)
 {
@@ -75,7 +50,7 @@ void rolls_free(struct rolls *r)
     if (!r)
         return;
     for (unsigned i = 0; i < r->signer_count; i++)
-        for (unsigned kind = 0; kind < KINDS; kind++)
+        for (unsigned kind = 0; kind < ROLLS_KINDS; kind++)
             free(r->signers[i].lists[kind].bytes);
     members_fini(&r->members);
     free(r);
@@ -90,13 +65,13 @@ static unsigned place_of(const struct rolls *r, const struct node_id *id)
     return i;
 }
 
-static struct signer *find(struct rolls *r, const struct node_id *id)
+struct rolls_signer *rolls_signer(struct rolls *r, const struct node_id *id)
 {
     unsigned i = place_of(r, id);
     return i < r->signer_count ? &r->signers[i] : NULL;
 }
 
-static const struct signer *find_const(const struct rolls *r, const struct node_id *id)
+static const struct rolls_signer *find_const(const struct rolls *r, const struct node_id *id)
 {
     unsigned i = place_of(r, id);
     return i < r->signer_count ? &r->signers[i] : NULL;
@@ -133,7 +108,7 @@ static void find_members(struct rolls *r)
     struct members fresh;
     unsigned count = 0;
     for (unsigned i = 1; i < r->signer_count; i++) {
-        const struct signer *s = &r->signers[i];
+        const struct rolls_signer *s = &r->signers[i];
         if (s->lists[LIST_ROSTER].bytes && !ca_revoked(r, &s->cert.id))
             rosters[count++] = (struct members_roster){s->roster.members, s->cert.id, s->cert.not_before};
     }
@@ -154,11 +129,11 @@ void rolls_on_time(struct rolls *r, uint64_t now_s)
 
 /* ---- what comes ---- */
 
-static void hold(struct signer *s, enum list_kind kind, uint8_t *bytes, size_t len, uint64_t number,
+static void hold(struct rolls_signer *s, enum list_kind kind, uint8_t *bytes, size_t len, uint64_t number,
                  uint64_t time)
 {
     free(s->lists[kind].bytes);
-    s->lists[kind] = (struct held){bytes, len, number, time};
+    s->lists[kind] = (struct rolls_held){bytes, len, number, time};
 }
 
 static bool vouched_for(enum cert_verdict verdict)
@@ -173,12 +148,12 @@ static enum rolls_verdict take_issuer(struct rolls *r, uint8_t *bytes, size_t le
     struct cert cert;
     if (cert_decode(bytes, len, &cert) || cert.kind != CERT_ISSUER)
         return ROLLS_FALSE;
-    struct signer *s = find(r, &cert.id);
+    struct rolls_signer *s = rolls_signer(r, &cert.id);
     if (s && cert.not_before <= s->cert.not_before)
         return cert.not_before < s->cert.not_before ? ROLLS_OLDER : ROLLS_SAME;
     if (ca_revoked(r, &cert.id))
         return ROLLS_STRANGER;
-    if (!s && r->signer_count == SIGNERS_MAX)
+    if (!s && r->signer_count == ROLLS_SIGNERS_MAX)
         return ROLLS_FULL;
     if (!vouched_for(cert_chain_issuer(&r->signers[0].cert, (struct slice){bytes, len}, r->now_s, &cert)))
         return ROLLS_FALSE;
@@ -208,7 +183,8 @@ static enum rolls_verdict of_revocations(enum revocations_verdict verdict)
     return ROLLS_FALSE;
 }
 
-static enum rolls_verdict take_revocations(struct rolls *r, struct signer *s, uint8_t *bytes, size_t len)
+static enum rolls_verdict take_revocations(struct rolls *r, struct rolls_signer *s, uint8_t *bytes,
+                                           size_t len)
 {
     const struct revocations *held = s->lists[LIST_REVOCATIONS].bytes ? &s->revoked : NULL;
     struct revocations list;
@@ -238,7 +214,7 @@ static enum rolls_verdict of_roster(enum roster_verdict verdict)
     return ROLLS_FALSE;
 }
 
-static enum rolls_verdict take_roster(struct rolls *r, struct signer *s, uint8_t *bytes, size_t len)
+static enum rolls_verdict take_roster(struct rolls *r, struct rolls_signer *s, uint8_t *bytes, size_t len)
 {
     const struct roster *held = s->lists[LIST_ROSTER].bytes ? &s->roster.head : NULL;
     struct roster_view view;
@@ -260,7 +236,7 @@ static enum rolls_verdict take_signed(struct rolls *r, enum list_kind kind, uint
     struct node_id id;
     reader_take(&reader, ID_LEN);
     reader_copy(&reader, id.bytes, ID_LEN);
-    struct signer *s = find(r, &id);
+    struct rolls_signer *s = rolls_signer(r, &id);
     if (reader.bad)
         return ROLLS_FALSE;
     if (!s || ca_revoked(r, &id))
@@ -276,10 +252,13 @@ enum rolls_verdict rolls_take(struct rolls *r, enum list_kind kind, struct slice
     memcpy(copy, bytes.data, bytes.len);
     enum rolls_verdict verdict =
         kind == LIST_ISSUER ? take_issuer(r, copy, bytes.len) : take_signed(r, kind, copy, bytes.len);
-    if (verdict == ROLLS_NEWER)
+    if (verdict == ROLLS_NEWER) {
         find_members(r);
-    else
-        free(copy);
+        return verdict;
+    }
+    if (verdict == ROLLS_CONTRARY)
+        verdict = rolls_unite(r, (struct slice){copy, bytes.len});
+    free(copy);
     return verdict;
 }
 
@@ -287,7 +266,7 @@ enum rolls_verdict rolls_take(struct rolls *r, enum list_kind kind, struct slice
 
 const struct cert *rolls_issuer(const struct rolls *r, const struct node_id *id)
 {
-    const struct signer *s = find_const(r, id);
+    const struct rolls_signer *s = find_const(r, id);
     return s && s != &r->signers[0] && !ca_revoked(r, id) ? &s->cert : NULL;
 }
 
@@ -295,8 +274,8 @@ unsigned rolls_lists(const struct rolls *r, struct message_list *out)
 {
     unsigned count = 0;
     for (unsigned i = 0; i < r->signer_count; i++)
-        for (unsigned kind = LIST_REVOCATIONS; kind < KINDS; kind++) {
-            const struct held *h = &r->signers[i].lists[kind];
+        for (unsigned kind = LIST_REVOCATIONS; kind < ROLLS_KINDS; kind++) {
+            const struct rolls_held *h = &r->signers[i].lists[kind];
             if (h->bytes)
                 out[count++] =
                     (struct message_list){(uint8_t)kind, r->signers[i].cert.id, h->number, h->time};
@@ -305,16 +284,16 @@ unsigned rolls_lists(const struct rolls *r, struct message_list *out)
     return count;
 }
 
-static const struct held *held(const struct rolls *r, unsigned kind, const struct node_id *signer)
+static const struct rolls_held *held(const struct rolls *r, unsigned kind, const struct node_id *signer)
 {
-    static const struct held none;
-    const struct signer *s = kind < KINDS ? find_const(r, signer) : NULL;
+    static const struct rolls_held none;
+    const struct rolls_signer *s = kind < ROLLS_KINDS ? find_const(r, signer) : NULL;
     return s ? &s->lists[kind] : &none;
 }
 
 struct slice rolls_bytes(const struct rolls *r, enum list_kind kind, const struct node_id *signer)
 {
-    const struct held *h = held(r, kind, signer);
+    const struct rolls_held *h = held(r, kind, signer);
     return (struct slice){h->bytes, h->len};
 }
 
@@ -335,11 +314,11 @@ bool rolls_is_ca(const struct rolls *r, const struct node_id *signer)
 
 bool rolls_wants(const struct rolls *r, const struct message_list *l)
 {
-    const struct signer *s = find_const(r, &l->signer);
+    const struct rolls_signer *s = find_const(r, &l->signer);
     if (l->kind < LIST_REVOCATIONS || l->kind > LIST_ISSUER || ca_revoked(r, &l->signer))
         return false;
     if (!s)
-        return l->kind == LIST_ISSUER && r->signer_count < SIGNERS_MAX;
+        return l->kind == LIST_ISSUER && r->signer_count < ROLLS_SIGNERS_MAX;
     if (s == &r->signers[0] && l->kind != LIST_REVOCATIONS)
         return false;
     return !s->lists[l->kind].bytes || l->number > s->lists[l->kind].number;
@@ -385,84 +364,4 @@ const struct rolls_member *rolls_find_address(const struct rolls *r, const struc
 uint64_t rolls_version(const struct rolls *r)
 {
     return r->version;
-}
-
-/* ---- what we sign ---- */
-
-/* ids with one more, in order; count of them before. */
-static bool insert(struct node_id *ids, size_t count, const struct node_id *id)
-{
-    size_t at = 0;
-    while (at < count && id_compare(&ids[at], id) < 0)
-        at++;
-    if (at < count && id_compare(&ids[at], id) == 0)
-        return false;
-    memmove(&ids[at + 1], &ids[at], (count - at) * sizeof(*ids));
-    ids[at] = *id;
-    return true;
-}
-
-static int from_verdict(enum rolls_verdict verdict)
-{
-    if (verdict == ROLLS_NO_MEMORY)
-        return ERR_NOMEM;
-    return verdict == ROLLS_NEWER ? 0 : ERR_MISMATCH;
-}
-
-static int sign_and_take(struct rolls *r, const struct revocations *list, const struct identity *me)
-{
-    size_t len = REVOCATIONS_LEN(list->count);
-    uint8_t *bytes = malloc(len);
-    if (!bytes)
-        return ERR_NOMEM;
-    int err = revocations_sign(list, me, bytes, len);
-    if (!err)
-        err = from_verdict(rolls_take(r, LIST_REVOCATIONS, (struct slice){bytes, len}));
-    free(bytes);
-    return err;
-}
-
-int rolls_revoke(struct rolls *r, const struct identity *me, const struct node_id *id)
-{
-    static const struct held none;
-    const struct signer *s = find(r, identity_id(me));
-    const struct held *h = s ? &s->lists[LIST_REVOCATIONS] : &none;
-    if (!s)
-        return ERR_NOT_FOUND;
-    if (id && revocations_has(&s->revoked, id))
-        return ERR_EXISTS;
-    if (h->number == UINT64_MAX || (id && s->revoked.count == REVOCATIONS_MAX))
-        return ERR_SPACE;
-    struct node_id *ids = calloc(s->revoked.count + 1, sizeof(*ids));
-    if (!ids)
-        return ERR_NOMEM;
-    if (s->revoked.count)
-        memcpy(ids, s->revoked.ids, s->revoked.count * sizeof(*ids));
-    struct revocations list = {r->signers[0].cert.id, s->cert.id, h->number + 1, r->now_s, ids,
-                               s->revoked.count};
-    list.count += id && insert(ids, list.count, id);
-    int err = sign_and_take(r, &list, me);
-    free(ids);
-    return err;
-}
-
-int rolls_publish(struct rolls *r, const struct identity *me, const struct roster_member *members,
-                  size_t count)
-{
-    const struct signer *s = find(r, identity_id(me));
-    if (!s || s == &r->signers[0])
-        return ERR_NOT_FOUND;
-    uint64_t number = s->lists[LIST_ROSTER].number;
-    if (number == UINT64_MAX)
-        return ERR_SPACE;
-    const struct roster head = {r->signers[0].cert.id, s->cert.id, number + 1, r->now_s, count};
-    uint8_t *bytes = malloc(ROSTER_LEN_MAX);
-    size_t len;
-    if (!bytes)
-        return ERR_NOMEM;
-    int err = roster_sign(&head, members, me, bytes, ROSTER_LEN_MAX, &len);
-    if (!err)
-        err = from_verdict(rolls_take(r, LIST_ROSTER, (struct slice){bytes, len}));
-    free(bytes);
-    return err;
 }

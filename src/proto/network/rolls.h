@@ -81,6 +81,8 @@ const struct rolls_member *rolls_find_address(const struct rolls *r, const struc
 /* One more whenever the members, or who is revoked, may have changed. */
 uint64_t rolls_version(const struct rolls *r);
 
+/* Whose lists are ours, borrowed: a list of our own that peers bring, and that lacks what we revoked, is united with ours. */
+void rolls_set_own(struct rolls *r, const struct identity *me);
 /* As an issuer, or the CA: signs the next list of our own with id in it, too (NULL: as it was, with a new time). It takes its place
  * here. ERR_EXISTS when id is in it already, ERR_SPACE when it is full, ERR_NOT_FOUND when our own certificate is none of the
  * issuers', ERR_NOMEM or that of the signature. */
