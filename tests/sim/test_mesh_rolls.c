@@ -323,6 +323,26 @@ static void what_is_asked_without_end_is_answered_within_bounds(void **state)
     free_network(&t);
 }
 
+/* As when many join at once. */
+static void many_rosters_in_a_row_are_no_flood(void **state)
+{
+    (void)state;
+    struct network t;
+    make_network(&t, &fair, FEW);
+    sim_run(t.sim, 30 * SECOND, NULL, NULL);
+    for (unsigned i = 0; i < 200; i++) {
+        publish(&t);
+        sim_run(t.sim, SECOND / 20, NULL, NULL);
+    }
+    sim_run(t.sim, 2 * SECOND, NULL, NULL);
+    uint64_t number = rolls_number(t.nodes[0]->rolls, LIST_ROSTER, identity_id(t.issuer));
+    for (unsigned i = 0; i < t.count; i++) {
+        assert_true(rolls_number(t.nodes[i]->rolls, LIST_ROSTER, identity_id(t.issuer)) == number);
+        assert_int_equal(t.nodes[i]->drops[DROP_CONTROL_RATE], 0);
+    }
+    free_network(&t);
+}
+
 static void who_leaves_the_roster_is_dialled_no_more(void **state)
 {
     (void)state;
@@ -386,6 +406,7 @@ int main(void)
         cmocka_unit_test(where_no_issuer_answers_members_are_let_in_after_all),
         cmocka_unit_test(lying_backbone_brings_nobody_back),
         cmocka_unit_test(what_is_asked_without_end_is_answered_within_bounds),
+        cmocka_unit_test(many_rosters_in_a_row_are_no_flood),
         cmocka_unit_test(who_leaves_the_roster_is_dialled_no_more),
         cmocka_unit_test(member_that_a_person_named_is_one_again_without_that),
     };

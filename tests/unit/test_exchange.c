@@ -394,6 +394,21 @@ static void peer_that_is_gone_is_not_asked(void **state)
     assert_true(exchange_deadline(exchange) == TIME_NEVER);
 }
 
+static void peer_that_has_all_is_known(void **state)
+{
+    (void)state;
+    unsigned parts;
+    assert_false(exchange_has_all(exchange, 5)); /* it has said nothing */
+    announce(5);
+    assert_true(exchange_has_all(exchange, 5));
+    serve(&parts);
+    assert_true(exchange_has_all(exchange, 5));
+    assert_int_equal(rolls_revoke(ours, lab.ca, NULL), 0);
+    assert_false(exchange_has_all(exchange, 5));
+    announce_number(5, 4);
+    assert_true(exchange_has_all(exchange, 5));
+}
+
 static void what_is_not_held_is_not_answered(void **state)
 {
     (void)state;
@@ -430,6 +445,7 @@ int main(void)
         TEST(list_that_comes_too_slowly_is_given_up),
         TEST(only_so_many_are_asked_at_once),
         TEST(peer_that_is_gone_is_not_asked),
+        TEST(peer_that_has_all_is_known),
         TEST(what_is_not_held_is_not_answered),
     };
     return cmocka_run_group_tests(tests, cert_lab_setup, cert_lab_teardown);

@@ -18,6 +18,7 @@
 
 #define TELL_TIMES    3
 #define TELL_AGAIN_US USEC_PER_SEC
+#define TELL_PAUSE_US (200 * 1000ull)        /* between two passes, however often something is new */
 #define PART_SLOTS    32                     /* peers that are told in one turn … */
 #define PART_US       10000ull               /* … and the next ones no sooner */
 #define CLOCK_US      (60 * USEC_PER_SEC)    /* between two looks at it, for who has expired */
@@ -86,6 +87,11 @@ static void tell(const struct mesh *m, const struct peer *p)
     mesh_say_sealed(p->current, &lists);
 }
 
+static uint64_t next_pass_us(const struct mesh_rolls *r, uint64_t now_us)
+{
+    return r->told_us && r->told_us + TELL_PAUSE_US > now_us ? r->told_us + TELL_PAUSE_US : now_us;
+}
+
 static void will_tell(struct mesh *m, const struct peer *p, uint64_t now_us)
 {
     struct mesh_rolls *r = &m->rolls;
@@ -93,17 +99,16 @@ static void will_tell(struct mesh *m, const struct peer *p, uint64_t now_us)
         return;
     r->times[p->slot] = TELL_TIMES;
     slot_set_add(&r->hearers, p->slot);
-    if (now_us < r->at_us) {
-        r->at_us = now_us;
-        r->pass = 0;
-    }
+    r->fresh = true;
+    if (!r->pass && next_pass_us(r, now_us) < r->at_us)
+        r->at_us = next_pass_us(r, now_us);
 }
 
 static void tell_next(struct mesh *m)
 {
     struct mesh_rolls *r = &m->rolls;
     uint32_t slot;
-    if (!slot_set_take(&r->hearers, &slot) || !speaks(m, m->peers[slot]))
+    if (!slot_set_take(&r->hearers, &slot) || !r->times[slot] || !speaks(m, m->peers[slot]))
         return;
     tell(m, m->peers[slot]);
     if (--r->times[slot])
@@ -113,11 +118,19 @@ static void tell_next(struct mesh *m)
 static void tell_some(struct mesh *m, uint64_t now_us)
 {
     struct mesh_rolls *r = &m->rolls;
-    if (!r->pass)
+    if (!r->pass) {
         r->pass = r->hearers.count;
+        r->told_us = now_us;
+        r->fresh = false;
+    }
     for (unsigned i = 0; i < PART_SLOTS && r->pass; i++, r->pass--)
         tell_next(m);
-    r->at_us = !r->hearers.count ? TIME_NEVER : now_us + (r->pass ? PART_US : TELL_AGAIN_US);
+    if (!r->hearers.count)
+        r->at_us = TIME_NEVER;
+    else if (r->pass)
+        r->at_us = now_us + PART_US;
+    else
+        r->at_us = r->fresh ? next_pass_us(r, now_us) : now_us + TELL_AGAIN_US;
 }
 
 static void tell_all(struct mesh *m, uint64_t now_us)
@@ -336,6 +349,8 @@ static enum drop on_lists(struct mesh *m, const struct link *l, const struct mes
     if (!allowance_take(&p->allowance, ALLOWANCE_MESSAGE, 1, now_us))
         return DROP_CONTROL_RATE;
     exchange_on_lists(m->rolls.exchange, p->slot, message->lists.list, message->lists.count, now_us);
+    if (exchange_has_all(m->rolls.exchange, p->slot))
+        m->rolls.times[p->slot] = 0; /* there is nothing to tell it */
     ask(m, now_us);
     return DROP_NONE;
 }

@@ -25,7 +25,9 @@ struct mesh_rolls {
     struct slot_set hearers;     /* who is to be told what we hold … */
     uint8_t times[SLOT_SET_MAX]; /* … so often still: each time may be lost */
     unsigned pass;               /* of them so many in this pass … */
-    uint64_t at_us;              /* … which goes on then; TIME_NEVER: nobody */
+    uint64_t told_us;            /* … which began then … */
+    bool fresh;                  /* … when somebody had to wait for the next … */
+    uint64_t at_us;              /* … and goes on then; TIME_NEVER: nobody */
     struct bucket parts;         /* that we may send, to all */
     uint64_t clock_us;           /* when the clock is looked at next */
     uint64_t old_us;             /* since when what we know of revoked keys is old; 0: it is fresh */

@@ -109,6 +109,24 @@ void exchange_on_lists(struct exchange *x, uint32_t slot, const struct message_l
         slot_set_add(&x->queue, slot);
 }
 
+static bool says(const struct said *s, const struct message_list *l)
+{
+    for (unsigned i = 0; i < s->count; i++)
+        if (is_same(&s->lists[i], l))
+            return s->lists[i].number >= l->number;
+    return false;
+}
+
+bool exchange_has_all(const struct exchange *x, uint32_t slot)
+{
+    struct message_list lists[ROLLS_LISTS_MAX];
+    unsigned count = rolls_lists(x->rolls, lists);
+    bool all = x->said[slot] != NULL;
+    for (unsigned i = 0; all && i < count; i++)
+        all = says(x->said[slot], &lists[i]);
+    return all;
+}
+
 /* ---- fetches ---- */
 
 static void end_fetch(struct exchange *x, struct fetch *f)

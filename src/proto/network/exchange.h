@@ -27,6 +27,8 @@ void exchange_free(struct exchange *x); /* NULL is allowed */
 /* The peer in slot says what it holds. What it said before of other lists stays. */
 void exchange_on_lists(struct exchange *x, uint32_t slot, const struct message_list *lists, unsigned count,
                        uint64_t now_us);
+/* Whether it says that it holds all that we hold, or newer. */
+bool exchange_has_all(const struct exchange *x, uint32_t slot);
 /* Nobody is in slot any more. */
 void exchange_forget(struct exchange *x, uint32_t slot);
 
