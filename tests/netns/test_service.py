@@ -86,6 +86,22 @@ show watched shadowmesh@a ActiveState
 show restarts shadowmesh@a NRestarts
 journalctl --no-pager -u shadowmesh@a | grep -o "Watchdog timeout"
 
+owner() { echo "$1: $(stat -c '%U %a' /var/lib/shadowmesh/home/$2)"; }
+shadowmesh up home -name berlin -backbone http://127.0.0.1:8080 >/lab/up || cat /lab/up
+show up shadowmesh@home ActiveState
+show enabled shadowmesh@home UnitFileState
+owner key node.key
+shadowmesh down home
+show down shadowmesh@home ActiveState
+shadowmesh up home >/lab/up && shadowmesh invite home -quiet >/lab/token
+shadowmesh leave home -yes
+show left shadowmesh@home UnitFileState
+ls -A /etc/shadowmesh /var/lib/shadowmesh | tr '\n' ' '
+timeout 5 shadowmesh join </lab/token   # who made the token is gone
+show joins shadowmesh@home ActiveState
+owner token join.token
+shadowmesh leave home -yes
+
 systemctl stop shadowmesh@a shadowmesh@b shadowmesh-backbone
 show stopped shadowmesh@b Result
 ls /var/lib/shadowmesh/b/node.key
@@ -124,7 +140,8 @@ def test_services_run_reload_and_are_watched(staged):
     expected = {"started": "yes", "backbone": "active", "node": "active", "status": "site-b on tap1: frames flow to 1 peer",
                 "user": "shadowmesh", "bad": "refused", "bad-result": "exit-code", "bad-restarts": "0", "watched": "active",
                 "restarts": "1", "stopped": "success", "reload": "taken", "bad-reload": "refused", "reloaded-node": "active",
-                "reloaded-backbone": "active", "still": "site-b on tap1: frames flow to 1 peer", "lost": "0"}
+                "reloaded-backbone": "active", "still": "site-b on tap1: frames flow to 1 peer", "lost": "0", "up": "active", "enabled": "enabled", "key": "shadowmesh 600", "down": "inactive", "left": "disabled",
+                "joins": "active", "token": "shadowmesh 600"}
     assert {key: told.get(key) for key in expected} == expected, said
     for words in ("/etc/shadowmesh/b/node.conf: nothing is wrong", "caps net_admin sys_nice, no new privileges, seccomp",
                   "line 2: unknown flag tap-pi: did you mean tap-ip?", "Watchdog timeout", "/var/lib/shadowmesh/b/node.key",
