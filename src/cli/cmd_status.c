@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cli/format.h"
 #include "cli/mapping_text.h"
+#include "cli/network_text.h"
 #include "cli/nodes.h"
 #include "cli/peer_text.h"
 #include "cli/table.h"
@@ -227,6 +228,7 @@ static void print_node(const struct cli_options *options, json_t *node, bool tit
     json_t *peer, *warning;
     (void)titled; /* one node has as much of a title as several */
     print_title(options, node);
+    add_fact(facts, "network", network_text(node));
     add_fact(facts, "device", device_text(node));
     add_backbones(facts, node);
     add_fact(facts, "NAT", nat_text(node));

@@ -269,6 +269,30 @@ static void full_disk_leaves_nothing(void **state)
     signal(SIGXFSZ, SIG_DFL);
 }
 
+/* ---- status ---- */
+
+static void status_tells_of_the_network(void **state)
+{
+    static const struct {
+        const char *answer, *said;
+    } cases[] = {
+        {WITH_NETWORK("", "\"state\":\"member\",\"issuer\":true,\"not_after\":1798623903"),
+         "  network   home, member until 2026-12-30, an issuer\n"},
+        {WITH_NETWORK("", "\"state\":\"joining\",\"step\":\"searching\",\"text\":\"\""),
+         "  network   home, joining: looks for an issuer\n"},
+        {WITH_NETWORK("",
+                      "\"state\":\"refused\",\"step\":\"proving\",\"text\":\"the token was \\u001bused\""),
+         "  network   home, refused: the token was ?used\n"},
+    };
+    (void)state;
+    struct node *n = add_node(ID_A, NULL, NULL, NULL);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        n->answers[0].line = cases[i].answer;
+        assert_run("status", CLI_OK);
+        assert_has(out, cases[i].said);
+    }
+}
+
 /* ---- leave ---- */
 
 static void leave_removes_all_but_asks_first(void **state)
@@ -418,6 +442,7 @@ int main(void)
         TEST(existing_network_starts_again_and_stays_as_it_is),
         TEST(node_that_ends_is_told_with_its_last_words),
         TEST(full_disk_leaves_nothing),
+        TEST(status_tells_of_the_network),
         TEST(leave_removes_all_but_asks_first),
         TEST(join_keeps_the_token_for_the_node_alone),
         TEST(token_is_read_from_standard_input),
