@@ -259,6 +259,9 @@ static void a_liar_costs_two_signatures_and_one_answer(void **state)
 
     (void)state;
     open_scene(&s);
+    assert_int_equal(ask(&s, identity_id(lab.issuer)), ENTRY_AWAITED); /* we have not said who that is */
+    assert_silent(&s);
+    entry_shown(s.entry);
     assert_int_equal(ask(&s, identity_id(lab.other)), ENTRY_AWAITED); /* not our issuer's */
     assert_silent(&s);
     for (unsigned i = 0; i < 10; i++) {
@@ -291,6 +294,7 @@ static void a_peer_of_our_lists_needs_none_and_is_answered(void **state)
     begin_again(&s, true);
     assert_int_equal(greet(&s), ENTRY_ADMITTED);
     assert_int_equal(say(&s, MESSAGE_MEMBER, &s.near), ENTRY_ADMITTED);
+    entry_shown(s.entry);
     assert_int_equal(ask(&s, identity_id(lab.issuer)), ENTRY_ADMITTED);
     assert_true(entry_take_answer(s.entry, &m));
     assert_null(entry_cert(s.entry));

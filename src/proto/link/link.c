@@ -178,6 +178,8 @@ void link_send(struct link *l, const struct message *m)
     int err = channel_send(l->channel, m);
     if (err)
         link_fail(l, err, "cannot send on the control channel");
+    if (m->type == MESSAGE_MEMBER && l->entry)
+        entry_shown(l->entry);
 }
 
 void link_on_asked(struct link *l, uint64_t now_us)

@@ -15,7 +15,8 @@ struct entry {
     struct membership_seen seen;
     enum entry_state state;
     bool ask_due;         /* ISSUER_ASK is to be said */
-    bool issuer_due;      /* ISSUER is … */
+    bool shown;           /* our own certificate, and so our issuer's may be asked for */
+    bool issuer_due;      /* ISSUER is to be said … */
     bool issuer_said;     /* … and is not said again */
     struct node_id asked; /* whose certificate we asked for */
     uint8_t *waiting;     /* the peer's certificate, until we have its issuer's */
@@ -226,7 +227,7 @@ static void on_issuer(struct entry *e, struct slice der, uint64_t now_us)
 /* What it showed is its issuer's own to show, once: whoever asks again learns nothing more. */
 static void on_ask(struct entry *e, const struct node_id *issuer)
 {
-    if (e->issuer_said || id_compare(issuer, &membership_me(e->ms)->issuer) != 0)
+    if (!e->shown || e->issuer_said || id_compare(issuer, &membership_me(e->ms)->issuer) != 0)
         return;
     e->issuer_due = e->issuer_said = true;
 }
@@ -251,6 +252,11 @@ enum entry_state entry_on_message(struct entry *e, const struct message *m, uint
     else if (e->state == ENTRY_ASKED && m->type == MESSAGE_ISSUER)
         on_issuer(e, m->certificate, now_us);
     return e->state;
+}
+
+void entry_shown(struct entry *e)
+{
+    e->shown = true;
 }
 
 bool entry_take_answer(struct entry *e, struct message *out)

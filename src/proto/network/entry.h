@@ -40,6 +40,9 @@ void entry_serve(struct entry *e, const struct serving_issuer *issuer, const uin
  * looked at. At most one ISSUER_ASK is answered, and at most two signatures are checked. Take the answers then. */
 enum entry_state entry_on_message(struct entry *e, const struct message *m, uint64_t now_us);
 
+/* We have said MEMBER: it may ask for our issuer's certificate from now on. Before, it learns nothing of us. */
+void entry_shown(struct entry *e);
+
 /* What is to be said next: true, and a message that borrows from the membership until its next change. */
 bool entry_take_answer(struct entry *e, struct message *out);
 
