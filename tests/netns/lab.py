@@ -36,6 +36,8 @@ VERBOSE = bool(os.environ.get("SHADOWMESH_LAB_VERBOSE"))
 # namespace. `ip netns exec`, which gives the others mounts of their own, and a copy of this process before it cost more than
 # they do.
 PLAIN = ("ip", "ping", "nft", "ss", "curl", "ethtool")
+# Of this machine: its own name has to be found, also without a name server.
+HOSTS = Path("/etc/hosts").read_text() if Path("/etc/hosts").exists() else "127.0.0.1\tlocalhost\n"
 SANITIZED = "none"
 for _flavour in ("asan", "tsan"):
     if _flavour in BUILD.name:
@@ -398,7 +400,7 @@ class Host:
         # What `ip netns exec` mounts over /etc/hosts: a node that writes names there changes no file of this machine.
         self.hosts = Path("/etc/netns", self.namespace, "hosts")
         self.hosts.parent.mkdir(parents=True)
-        self.hosts.write_text("127.0.0.1\tlocalhost\n")
+        self.hosts.write_text(HOSTS)
         self.run("ip", "link", "set", "lo", "up")
 
     def _argv(self, argv):

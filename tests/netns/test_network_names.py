@@ -14,10 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import PATIENCE, wait_for
+from lab import HOSTS, PATIENCE, wait_for
 from test_network_up import command, end_daemons, listed
-
-LOCALHOST = "127.0.0.1\tlocalhost\n"
 
 
 def question(name, kind):
@@ -55,10 +53,10 @@ def test_members_have_names_on_each_member_until_its_node_is_gone(pair):
             assert host.run("getent", "ahostsv4", f"{name}.home.internal").stdout.split()[0] == address
     (a, _), (b, _) = pair
     command(a, "down", "home")
-    wait_for(lambda: a.hosts.read_text() == LOCALHOST, 10, "the file is as before")
+    wait_for(lambda: a.hosts.read_text() == HOSTS, 10, "the file is as before")
     node, = (pid for pid in b.pids() if Path(f"/proc/{pid}/comm").read_text() == "shadowmesh-l2\n")
     os.kill(node, signal.SIGKILL)
-    wait_for(lambda: b.hosts.read_text() == LOCALHOST, 10, "the file is as before, after a killed node, too")
+    wait_for(lambda: b.hosts.read_text() == HOSTS, 10, "the file is as before, after a killed node, too")
 
 
 def test_name_server_answers_this_machine_alone(pair):

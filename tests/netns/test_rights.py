@@ -2,6 +2,7 @@
 """What the programs let others see of themselves, and that they still find out what they tell people about each other."""
 
 import re
+import shutil
 import socket
 
 import lab as labs
@@ -116,8 +117,10 @@ def asks(node, *verb, group=None):
     copy = node.host.dir / "shadowmesh"
     copy.write_bytes(labs.Path(labs.program("shadowmesh")).read_bytes())
     copy.chmod(0o755)
+    for library in re.findall(r"=> (/(?!usr/|lib)\S+)", node.host.run("ldd", copy, echo=False).stdout):
+        shutil.copy(library, node.host.dir)  # where no PREFIX has it, only who built it may read it
     groups = ["--groups", str(group)] if group else ["--clear-groups"]
-    return node.host.run("setpriv", "--reuid=65534", "--regid=65534", *groups, copy, *verb, "-run", node.run_dir, check=False)
+    return node.host.run("setpriv", "--reuid=65534", "--regid=65534", *groups, "env", f"LD_LIBRARY_PATH={node.host.dir}", copy, *verb, "-run", node.run_dir, check=False)
 
 
 @pytest.mark.parametrize("sandbox", ["on", "off"])

@@ -21,7 +21,7 @@
 #define PROMISES       128                    /* for each peer */
 #define TRIES_AT_ONCE  48                     /* docs/PROTOCOL.md §9 */
 #define TRIES_A_SECOND 10
-#define SILENT_MOST    40 /* to an address, once it is silent for SIM_SILENT_US; rounds of punching are of it */
+#define SILENT_MOST    52 /* to an address, once it is silent for SIM_SILENT_US; rounds of punching are of it */
 #define END_US         (20 * USEC_PER_SEC)
 
 void judge_begin(struct judge *j, struct world *w)

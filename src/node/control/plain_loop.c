@@ -7,6 +7,8 @@
 #include "net/syscall_filter.h"
 #include <pthread.h>
 
+#define FIRST_WITH_RING (1u << 16 | 45u << 8) /* of uv_version() */
+
 struct making {
     uv_loop_t *loop;
     int result;
@@ -25,9 +27,11 @@ int plain_loop_init(uv_loop_t *loop)
 {
     struct making m = {.loop = loop};
     pthread_t thread;
+    if (uv_version() < FIRST_WITH_RING)
+        return uv_loop_init(loop);
     int err = pthread_create(&thread, NULL, make, &m);
-    if (err)
-        return uv_translate_sys_error(err);
+    if (err) /* a node cannot do without threads: what needs the first one says so */
+        return uv_loop_init(loop);
     pthread_join(thread, NULL);
     return m.result;
 }
