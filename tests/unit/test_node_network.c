@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole nodes of one network: an issuer, who joins by its tokens, and what people ask of them by the API. */
+
+#include "node_pair.h"
+
+#include "base/folder.h"
+#include "base/text.h"
+#include "crypto/certfile.h"
+#include "crypto/founding.h"
+#include "crypto/keyfile.h"
+#include "crypto/secret.h"
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NETWORK "-network", "lab", "-portmap", "off", "-sandbox", "off"
+
+/* ---- a network ---- */
+
+static void put(int dir, const char *name, const struct founding_cert *c)
+{
+    assert_int_equal(certfile_write(dir, name, c->der, c->len), 0);
+}
+
+/* t's node is its first issuer. */
+static void found(const struct twin *t)
+{
+    struct founding f = {
+        .network = "lab", .range_count = 2, .now = (uint64_t)time(NULL), .random = &secret_source};
+    struct founding_cert ca, issuer, member;
+    struct identity *ca_key, *me;
+    int dir;
+    assert_int_equal(identity_generate(&ca_key), 0);
+    assert_int_equal(identity_load(t->dir, &me), 0);
+    assert_int_equal(addr_parse("10.77.7.0", 0, &f.ranges[0].addr), 0);
+    f.ranges[0].bits = 24;
+    f.ranges[1] = founding_ula(identity_id(ca_key));
+    assert_int_equal(founding_ca(&f, ca_key, &ca), 0);
+    assert_int_equal(founding_issuer(&f, ca_key, identity_spki(me), 0, &issuer), 0);
+    struct addr first = issuer.cert.slices[0].addr;
+    first.ip[3]++;
+    assert_int_equal(founding_member(&f, &issuer.cert, me, identity_spki(me), t->name, &first, &member), 0);
+    assert_int_equal(folder_open(t->dir, &dir), 0);
+    put(dir, CERTFILE_CA, &ca);
+    put(dir, CERTFILE_OWN_ISSUER, &issuer);
+    put(dir, CERTFILE_ISSUER, &issuer);
+    put(dir, CERTFILE_MEMBER, &member);
+    close(dir);
+    identity_free(ca_key);
+    identity_free(me);
+}
+
+/* What libraries keep of keys does not outlive a fork, and twins are forks of this process. */
+static void found_beside(const struct twin *t)
+{
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        found(t);
+        _exit(EXIT_SUCCESS);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+static void start_issuer(struct twin *t)
+{
+    twin_init(t, "site-a", 1);
+    found_beside(t);
+    twin_start(t, FLAGS(NETWORK, "-dns", "off", "-ip", "127.0.0.1"), NULL, NULL);
+    assert_true(twin_runs(t));
+}
+
+/* ---- questions ---- */
+
+static json_t *result_of(const struct twin *t, json_t *request)
+{
+    json_t *answer = twin_ask(t, request), *result = json_incref(json_object_get(answer, "result"));
+    if (!result)
+        fail_msg("%s", json_string_value(json_object_get(answer, "error")));
+    json_decref(answer);
+    return result;
+}
+
+static void is_refused(const struct twin *t, json_t *request, const char *part)
+{
+    json_t *answer = twin_ask(t, request);
+    const char *error = json_string_value(json_object_get(answer, "error"));
+    assert_non_null(error);
+    if (!strstr(error, part))
+        fail_msg("\"%s\" has no \"%s\"", error, part);
+    json_decref(answer);
+}
+
+static void text_of(const json_t *object, const char *key, char *out, size_t size)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    assert_non_null(text);
+    snprintf(out, size, "%s", text);
+}
+
+static bool network_says(const struct twin *t, const char *key, const char *value)
+{
+    json_t *status = twin_status(t);
+    const char *text = json_string_value(json_object_get(json_object_get(status, "network"), key));
+    bool same = text && strcmp(text, value) == 0;
+    json_decref(status);
+    return same;
+}
+
+static void wait_network(struct twin *t, const char *key, const char *value)
+{
+    uint64_t until_us = clock_monotonic_us() + DEADLINE_US;
+    while (!network_says(t, key, value)) {
+        if (clock_monotonic_us() > until_us)
+            fail_msg("%s: %s does not become %s:\n%s", t->name, key, value, t->lines);
+        poll(NULL, 0, 20);
+    }
+}
+
+static void join(struct twin *t, const char *name, uint8_t host, const char *token, const char *dns)
+{
+    int dir;
+    twin_init(t, name, host);
+    assert_int_equal(folder_open(t->dir, &dir), 0);
+    assert_int_equal(folder_write(dir, "join.token", OWN_FILE_PRIVATE, token, strlen(token)), 0);
+    close(dir);
+    twin_start(t, FLAGS(NETWORK, "-dns", dns), NULL, NULL);
+    assert_true(twin_runs(t));
+}
+
+/* Rosters are signed and told at the next tick. */
+static void wait_members(const struct twin *t, size_t count)
+{
+    uint64_t until_us = clock_monotonic_us() + DEADLINE_US;
+    for (size_t got = SIZE_MAX; got != count; poll(NULL, 0, 20)) {
+        json_t *members = result_of(t, json_pack("{s:s}", "cmd", "members"));
+        got = json_array_size(json_object_get(members, "entries"));
+        json_decref(members);
+        if (clock_monotonic_us() > until_us)
+            fail_msg("%s: %zu members", t->name, got);
+    }
+}
+
+static json_t *invitation(const struct twin *a, json_t *request, char token[4096])
+{
+    json_t *made = result_of(a, request);
+    text_of(made, "token", token, 4096);
+    assert_memory_equal(token, "sm1:", 4);
+    return made;
+}
+
+/* ---- tests ---- */
+
+static void node_joins_by_a_token_is_listed_and_shut_out(void **state)
+{
+    struct twin a, b;
+    char token[4096];
+    (void)state;
+    start_issuer(&a);
+    json_decref(
+        invitation(&a, json_pack("{s:s, s:[s, s]}", "cmd", "invite", "roles", "relay", "gateway"), token));
+    join(&b, "site-b", 2, token, "resolved");
+    wait_network(&b, "state", "member");
+    wait_connected(&b, &a);
+    wait_members(&a, 2);
+    wait_members(&b, 2);
+    json_decref(result_of(&a, json_pack("{s:s, s:s}", "cmd", "promotion", "member", "site-b")));
+    is_refused(&a, json_pack("{s:s, s:s}", "cmd", "promotion", "member", "site-x"),
+               "no member has that name");
+    is_refused(&b, json_pack("{s:s, s:s}", "cmd", "revoke", "member", "site-a"), "no issuer");
+    is_refused(&a, json_pack("{s:s, s:s}", "cmd", "revoke", "member", "site-a"), "this node itself");
+    is_refused(&a, json_pack("{s:s, s:s}", "cmd", "revoke", "member", "site-x"), "no member has that name");
+    json_decref(result_of(&a, json_pack("{s:s, s:s}", "cmd", "revoke", "member", "site-b")));
+    is_refused(&a, json_pack("{s:s, s:s}", "cmd", "revoke", "member", b.id), "revoked");
+    twin_wait_log(&b, "revoked");
+    assert_int_equal(twin_end(&b, SIGTERM), 0);
+    assert_int_equal(twin_end(&a, SIGTERM), 0);
+    twin_fini(&a);
+    twin_fini(&b);
+}
+
+static void joining_waits_for_a_person_where_the_token_says_so(void **state)
+{
+    struct twin a, b;
+    char token[4096];
+    (void)state;
+    start_issuer(&a);
+    json_decref(
+        invitation(&a, json_pack("{s:s, s:s, s:b}", "cmd", "invite", "name", "paris", "approve", 1), token));
+    join(&b, "site-b", 2, token, "off");
+    wait_network(&b, "step", "approval");
+    is_refused(&a, json_pack("{s:s, s:s}", "cmd", "approve", "who", "rome"), "nobody waits");
+    json_t *open = result_of(&a, json_pack("{s:s}", "cmd", "invites"));
+    assert_int_equal(json_array_size(json_object_get(open, "waiting")), 1);
+    json_decref(open);
+    json_decref(result_of(&a, json_pack("{s:s, s:s}", "cmd", "approve", "who", b.id)));
+    wait_network(&b, "state", "member");
+    twin_wait_log(&a, "paris");
+    assert_int_equal(twin_end(&b, SIGTERM), 0);
+    twin_start(&b, FLAGS(NETWORK, "-dns", "off"), NULL, NULL);
+    assert_true(twin_runs(&b));
+    wait_network(&b, "state", "member");
+    twin_fini(&b);
+    twin_fini(&a);
+}
+
+static void token_that_was_revoked_joins_nobody(void **state)
+{
+    struct twin a, b;
+    char token[4096], number[64];
+    (void)state;
+    start_issuer(&a);
+    json_t *made = invitation(&a, json_pack("{s:s}", "cmd", "invite"), token);
+    text_of(made, "number", number, sizeof(number));
+    json_decref(made);
+    is_refused(&a, json_pack("{s:s, s:s}", "cmd", "revoke_invitation", "number", "00000000"),
+               "there is no token");
+    json_decref(result_of(&a, json_pack("{s:s, s:s}", "cmd", "revoke_invitation", "number", number)));
+    join(&b, "site-b", 2, token, "off");
+    wait_network(&b, "state", "refused");
+    twin_wait_log(&b, "cannot join");
+    is_refused(&b, json_pack("{s:s}", "cmd", "invite"), "no issuer");
+    is_refused(&b, json_pack("{s:s}", "cmd", "members"), "in no network");
+    twin_fini(&b);
+    twin_fini(&a);
+}
+
+static void wishes_that_make_no_sense_are_refused(void **state)
+{
+    static const struct {
+        const char *key, *text;
+        json_int_t number;
+        const char *part;
+    } cases[] = {
+        {"name", "a b", 0, "is no name"},           {"uses", NULL, 0, "for 1 to"},
+        {"uses", NULL, 100000000, "for 1 to"},      {"expires_s", NULL, 0, "90 days"},
+        {"expires_s", NULL, 91 * 86400, "90 days"},
+    };
+    struct twin a;
+    (void)state;
+    start_issuer(&a);
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        json_t *request = json_pack("{s:s}", "cmd", "invite");
+        json_object_set_new(request, cases[i].key,
+                            cases[i].text ? json_string(cases[i].text) : json_integer(cases[i].number));
+        is_refused(&a, request, cases[i].part);
+    }
+    is_refused(&a, json_pack("{s:s, s:s, s:i}", "cmd", "invite", "name", "paris", "uses", 2), "for one node");
+    is_refused(&a, json_pack("{s:s, s:[s]}", "cmd", "invite", "roles", "king"), "no such role");
+    is_refused(&a, json_pack("{s:s, s:s}", "cmd", "take_issuer", "certificate", "AAAA"), "the certificate");
+    is_refused(&a, json_pack("{s:s, s:s}", "cmd", "take_issuer", "certificate", "!"), "no certificate");
+    twin_fini(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(node_joins_by_a_token_is_listed_and_shut_out),
+        cmocka_unit_test(joining_waits_for_a_person_where_the_token_says_so),
+        cmocka_unit_test(token_that_was_revoked_joins_nobody),
+        cmocka_unit_test(wishes_that_make_no_sense_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
