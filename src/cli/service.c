@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -95,16 +96,34 @@ void service_become(const struct place *p)
     program_become(words);
 }
 
+/* Its lock is held as long as the node lives: by this it is seen before it answers. What the last one's children still hold
+ * stops nobody. -1 when it complained. */
+static int open_log(const struct place *p)
+{
+    int log = open(p->log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, OWNER_ONLY);
+    if (log < 0)
+        cli_complain("%s: %s", p->log, strerror(errno));
+    else
+        (void)!flock(log, LOCK_EX | LOCK_NB);
+    return log;
+}
+
+static bool log_is_held(const struct place *p)
+{
+    int log = open(p->log, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    bool held = log >= 0 && flock(log, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (log >= 0)
+        close(log);
+    return held;
+}
+
 /* In the daemon: it has no terminal, and what it says goes to the log. */
-static _Noreturn void run_daemon(const struct place *p, int told)
+static _Noreturn void run_daemon(const struct place *p, int log, int told)
 {
     pid_t pid = getpid();
-    int log = open(p->log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, OWNER_ONLY);
     int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (log < 0 || nothing < 0 || write(told, &pid, sizeof(pid)) != sizeof(pid)) {
-        cli_complain("%s: %s", p->log, strerror(errno));
+    if (nothing < 0 || write(told, &pid, sizeof(pid)) != sizeof(pid))
         _exit(CLI_FAILURE);
-    }
     dup2(nothing, STDIN_FILENO);
     dup2(log, STDOUT_FILENO);
     dup2(log, STDERR_FILENO);
@@ -113,7 +132,7 @@ static _Noreturn void run_daemon(const struct place *p, int told)
 }
 
 /* Forked twice: its parent is the init, and it can get no terminal. -1 when it could not be started. */
-static pid_t start_daemon(const struct place *p)
+static pid_t fork_daemon(const struct place *p, int log)
 {
     int ends[2];
     pid_t pid = -1;
@@ -123,13 +142,26 @@ static pid_t start_daemon(const struct place *p)
     if (child == 0) {
         setsid();
         if (fork() == 0)
-            run_daemon(p, ends[1]);
+            run_daemon(p, log, ends[1]);
         _exit(CLI_OK);
     }
     close(ends[1]);
     if (child < 0 || program_wait(child) != CLI_OK || read(ends[0], &pid, sizeof(pid)) != sizeof(pid))
         pid = -1;
     close(ends[0]);
+    return pid;
+}
+
+/* -1 when it complained. */
+static pid_t start_daemon(const struct place *p)
+{
+    int log = open_log(p);
+    if (log < 0)
+        return -1;
+    pid_t pid = fork_daemon(p, log);
+    if (pid < 0)
+        cli_complain("the node of %s cannot be started: %s", p->network, strerror(errno));
+    close(log);
     return pid;
 }
 
@@ -147,10 +179,15 @@ static void complain_with_log(const struct place *p)
 
 /* ---- starting ---- */
 
+static void pause_a_little(void)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000};
+    nanosleep(&pause, NULL);
+}
+
 /* Waits until the node answers. pid is the daemon's, or 0 where systemd has it. */
 static bool wait_ready(const struct place *p, pid_t pid)
 {
-    const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000};
     time_t end = time(NULL) + START_S;
     while (time(NULL) < end) {
         json_t *status = service_status(p);
@@ -161,7 +198,7 @@ static bool wait_ready(const struct place *p, pid_t pid)
             complain_with_log(p);
             return false;
         }
-        nanosleep(&pause, NULL);
+        pause_a_little();
     }
     cli_complain("the node of %s does not answer in %s: is it another -run than before?", p->network,
                  p->run_dir);
@@ -173,11 +210,7 @@ bool service_start(const struct place *p)
     if (service_is_systemd(p))
         return systemctl("enable", p) && wait_ready(p, 0);
     pid_t pid = start_daemon(p);
-    if (pid < 0) {
-        cli_complain("the node of %s cannot be started: %s", p->network, strerror(errno));
-        return false;
-    }
-    return wait_ready(p, pid);
+    return pid > 0 && wait_ready(p, pid);
 }
 
 /* ---- stopping ---- */
@@ -200,11 +233,23 @@ static bool end_process(const struct place *p, pid_t pid)
     return done;
 }
 
+/* One that has only begun does not answer yet: it is waited for. */
+static json_t *find_running(const struct place *p, struct node_id *id)
+{
+    time_t end = time(NULL) + START_S;
+    json_t *status = find(p, id);
+    while (!status && log_is_held(p) && time(NULL) < end) {
+        pause_a_little();
+        status = find(p, id);
+    }
+    return status;
+}
+
 bool service_stop(const struct place *p, bool *ran)
 {
     struct node_id id;
     pid_t pid;
-    json_t *status = find(p, &id);
+    json_t *status = find_running(p, &id);
     *ran = status != NULL;
     json_decref(status);
     if (service_is_systemd(p))

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import signal
+import time
 
 import lab as labs
 from network import Network
@@ -25,12 +26,14 @@ def listed(host):
     return json.loads(host.run(labs.program("shadowmesh"), "status", "-json", "-run", host.dir / "run", check=False).stdout or "[]")
 
 
+def signal_all(pids, number):
+    for pid in pids:
+        os.kill(pid, number)
+
+
 def end_daemons(lab, host):
     """A daemon is no child of the lab's."""
-    def end():
-        for pid in host.pids():
-            os.kill(pid, signal.SIGKILL)
-    lab.closers.append(end)
+    lab.closers.append(lambda: signal_all(host.pids(), signal.SIGKILL))
 
 
 def test_up_makes_a_network_whose_node_answers_and_down_ends_it(lab):
@@ -82,18 +85,41 @@ def test_range_overlaps_nothing_of_this_machine(lab):
     command(site, "down", "home")
 
 
+def begun(host):
+    """What is there of networks, half or whole."""
+    return (host.dir / "etc").exists() and any((host.dir / "etc").iterdir())
+
+
 def test_a_stop_while_it_is_made_leaves_nothing_half(lab):
     site, _, _, _ = lab.internet()
     end_daemons(lab, site)
     for number in (signal.SIGINT, signal.SIGTERM):
         up = site.start(labs.program("shadowmesh"), "up", "home", "-etc", site.dir / "etc", "-run", site.dir / "run")
-        labs.wait_for(lambda: (site.dir / "etc").exists() or not up.running, 10, "it has begun")
+        labs.wait_for(lambda: begun(site) or not up.running, 10, "it has begun")
         up.send_signal(number)
         up.wait()
         made = {path.name for path in (site.dir / "etc").glob("home/*")}
         assert not made or made >= {"ca.key", "ca.pem", "node.conf", "state"}
         assert not list((site.dir / "etc").glob(".*"))
-        command(site, "leave", "home", "-yes", check=False)
+        command(site, "leave", "home", "-yes", check=bool(made))
+
+
+def test_leave_waits_for_a_node_that_does_not_answer_yet(lab):
+    site, _, _, _ = lab.internet()
+    end_daemons(lab, site)
+    log = site.dir / "etc" / "home" / "node.log"
+    words = ("-etc", site.dir / "etc", "-run", site.dir / "run")
+    up = site.start(labs.program("shadowmesh"), "up", "home", *words)
+    labs.wait_for(lambda: log.exists() and log.stat().st_size, 20, "its node has read what it needs", every=0.001)
+    node = set(site.pids()) - {up.pid}  # and its helpers
+    signal_all(node, signal.SIGSTOP)
+    up.send_signal(signal.SIGTERM)
+    up.wait()
+    leave = site.start(labs.program("shadowmesh"), "leave", "home", "-yes", *words, name="leave")
+    time.sleep(1.5)  # longer than one question waits for an answer
+    signal_all(node, signal.SIGCONT)
+    assert leave.wait() == 0
+    assert not site.pids() and not begun(site)
 
 
 def test_members_meet_by_their_certificates(lab):
