@@ -253,3 +253,21 @@ def test_promoted_member_lets_others_in_also_when_the_first_issuer_is_gone(lab):
     command(b, "down", "home")
     command(b, "up", "home")
     assert listed(b)[0]["network"]["issuer"]
+
+
+def test_joins_at_once_get_names_and_addresses_of_their_own(lab):
+    *sites, server, _ = lab.internet(sites=[f"site-{letter}" for letter in "abcdef"])
+    for site in sites:
+        end_daemons(lab, site)
+    backbone = server.backbone()
+    first, *others = sites
+    command(first, "up", "home", "-backbone", backbone.url)
+    token = invited(first, "-uses", len(others))
+    joins = [site.start(labs.program("shadowmesh"), "join", token, "-etc", site.dir / "etc", "-run", site.dir / "run", name="join")
+             for site in others]
+    for join_ in joins:
+        assert join_.wait(60) == 0, join_.log()
+    nodes = [listed(site)[0] for site in sites]
+    assert len({node["name"] for node in nodes}) == len({node["addresses"][0] for node in nodes}) == len(sites)
+    for site in others[1:]:
+        site.wait_ping(address_of(others[0]), 20)
