@@ -27,6 +27,7 @@ struct link {
     uint32_t channel;   /* … or a relay */
     uint32_t interface; /* set: it leads there by a standby of ours */
     uint64_t delay_us;  /* one way */
+    uint64_t held_us;   /* no answer comes before, those that are due then all at once */
     uint16_t max;       /* UDP payload that passes */
     unsigned loss;      /* of a thousand probes or answers, each way */
     bool down, mute;    /* mute: the peer's datagrams pass, ours do not */
@@ -183,6 +184,8 @@ static inline void carry(struct net *net, const struct path_probe *probe, const 
     assert_true(net->answer_count < IN_FLIGHT);
     struct answer *a = &net->answers[net->answer_count++];
     *a = (struct answer){.at_us = net->now + 2 * link->delay_us, .link = link, .probe = *probe};
+    if (a->at_us < link->held_us)
+        a->at_us = link->held_us;
     a->probe.kind = PATH_PROBE_ANSWER;
     if (net->data_rate)
         a->probe.receipt = (struct path_receipt){true, net->received / LOSS_SCALE, net->pressed};

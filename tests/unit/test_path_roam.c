@@ -27,6 +27,38 @@ static void rebinding_is_followed_within_a_round_trip(void **state)
     }
 }
 
+/* As a router keeps them for a neighbour that is gone, and back two seconds later. */
+static void what_was_held_up_does_not_delay_the_next_move(void **state)
+{
+    (void)state;
+    struct net *net = net_new(38, ETHERNET);
+    struct link *old = settled(net, 20 * MS), *new = add_link(net, 2, 20 * MS, ETHERNET);
+    path_set_active(net->set, true, net->now);
+    run(net, 7 * SECOND);
+    old->held_us = net->now + 2 * SECOND;
+    run(net, 2 * SECOND + 100 * MS);
+    assert_true(best_is(net, old));
+    assert_in_range(path_best(net->set)->rtt_us, 38 * MS, 42 * MS);
+    old->down = true;
+    net->talks_from = new;
+    net->data_us = net->now;
+    WITHIN(net, 60 * MS, best_is, new);
+    net_free(net);
+}
+
+static void a_way_that_became_long_is_measured_so(void **state)
+{
+    (void)state;
+    struct net *net = net_new(39, ETHERNET);
+    struct link *link = settled(net, 1 * MS);
+    path_set_active(net->set, true, net->now);
+    run(net, 7 * SECOND);
+    link->delay_us = 300 * MS;
+    run(net, 10 * SECOND);
+    assert_in_range(path_best(net->set)->rtt_us, 400 * MS, 600 * MS);
+    net_free(net);
+}
+
 static void dead_fast_path_does_not_win_back_a_peer_that_moved(void **state)
 {
     (void)state;
@@ -230,6 +262,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rebinding_is_followed_within_a_round_trip),
+        cmocka_unit_test(what_was_held_up_does_not_delay_the_next_move),
+        cmocka_unit_test(a_way_that_became_long_is_measured_so),
         cmocka_unit_test(dead_fast_path_does_not_win_back_a_peer_that_moved),
         cmocka_unit_test(rebinding_is_followed_despite_loss),
         cmocka_unit_test(copied_datagrams_do_not_lure_us_away),

@@ -15,7 +15,7 @@ void path_entry_init(struct path_entry *e, uint8_t place, const struct endpoint 
     e->path.state = PATH_STATE_UNTRIED;
     e->path.endpoint = *to;
     e->try_us = now_us;
-    e->full_us = e->challenge_us = e->fail_us = e->roam_us = TIME_NEVER;
+    e->full_us = e->challenge_us = e->fail_us = e->roam_us = e->late_us = TIME_NEVER;
 }
 
 bool path_entry_live(const struct path_entry *e)
@@ -191,6 +191,19 @@ static void measure(struct path_entry *e, uint64_t sample_us)
     e->samples += e->samples < UINT8_MAX;
 }
 
+/* A queue that was held up lets go of late answers all at once, which tells nothing of how long others will take: one to a
+ * question that was asked since then does. */
+static bool tells_round_trip(struct path_entry *e, const struct path_sent *sent, uint64_t now_us)
+{
+    bool late = e->samples && now_us - sent->sent_us >= path_entry_timeout(e);
+    bool tells = !late || sent->sent_us >= e->late_us;
+    if (!late)
+        e->late_us = TIME_NEVER;
+    else if (e->late_us == TIME_NEVER)
+        e->late_us = now_us;
+    return tells;
+}
+
 /* size passed. A suspect path may have shrunk below what it was asked at before: it is measured anew from there. */
 static void prove(struct path_entry *e, uint16_t size, uint16_t limit, uint64_t now_us)
 {
@@ -213,7 +226,8 @@ static void prove(struct path_entry *e, uint16_t size, uint16_t limit, uint64_t 
 void path_entry_on_answer(struct path_entry *e, struct path_sent *sent, uint16_t limit, uint64_t now_us)
 {
     sent->open = false;
-    measure(e, now_us - sent->sent_us);
+    if (tells_round_trip(e, sent, now_us))
+        measure(e, now_us - sent->sent_us);
     e->answer_us = now_us;
     e->unanswered = 0;
     e->waking = false;

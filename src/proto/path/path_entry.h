@@ -59,6 +59,7 @@ struct path_entry {
     uint64_t added_us;
     uint64_t sent_us;       /* the newest probe */
     uint64_t answer_us;     /* when the newest answer came */
+    uint64_t late_us;       /* when one came too late, the first since one came in time */
     uint64_t since_us;      /* since when it answers, if it does */
     uint64_t proof_us;      /* when the newest answered probe was sent */
     uint64_t base_proof_us; /* when the newest answered probe of the base size was sent */
