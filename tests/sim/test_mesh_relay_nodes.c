@@ -15,6 +15,7 @@
 
 #define SECOND      USEC_PER_SEC
 #define FAILOVER_US SECOND
+#define SOON_US     (SECOND / 2) /* a first question may come too soon */
 #define NODES_MAX   4
 
 static const struct sim_weather weather = {.delay_us = 5000, .uplink_us = 30000};
@@ -117,6 +118,52 @@ static void two_that_do_not_reach_each_other_meet_at_a_common_peer(void **state)
     assert_int_equal(lab.nodes[0]->frames_received, 0);
     assert_int_equal(relay_desk_count(lab.nodes[0]->desk), 1);
     close_lab(&lab);
+}
+
+/* One of the two has been there for long, and the other one comes: which of them chooses the relay, which is farther from it, and whose
+ * session with whom is there first, is all the same. Returns how long it takes from when all have their sessions. */
+static uint64_t time_until_relayed(uint64_t seed, const struct sim_weather *w, bool a_comes, uint64_t far_us)
+{
+    struct lab lab = {.pair = {.sim = sim_new(seed, w)}};
+    struct pair *pair = &lab.pair;
+    pair->a = sim_add(pair->sim, true, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    pair->b = sim_add(pair->sim, false, MESH_RATCHET_US, MESH_REHANDSHAKE_US);
+    sim_sever(pair->a, pair->b, true);
+    struct sim_node *node = add_node(&lab, 0);
+    struct sim_node *early = a_comes ? pair->b : pair->a, *late = a_comes ? pair->a : pair->b;
+    late->far_us = far_us;
+    sim_uplink(early, true);
+    sim_connect(early, node, NULL);
+    sim_run(pair->sim, 3 * SECOND, NULL, NULL);
+    list(pair->a, pair->b);
+    sim_uplink(late, true);
+    sim_connect(late, node, NULL);
+    sim_want(pair->b, pair->a);
+    uint64_t live_us = 0;
+    while (!live_us || !relay_paths(pair->a, pair->b) || !relay_paths(pair->b, pair->a)) {
+        sim_run(pair->sim, 1000, NULL, NULL);
+        if (!live_us && sim_connected(pair->a, pair->b) && sim_connected(pair->b, pair->a) &&
+            sim_connected(late, node))
+            live_us = sim_now(pair->sim);
+        assert_true(!live_us || sim_now(pair->sim) - live_us < 60 * SECOND);
+    }
+    uint64_t took_us = sim_now(pair->sim) - live_us;
+    close_lab(&lab);
+    return took_us;
+}
+
+/* Of those who come one is at the relay before the backbone, and one long after. */
+static void a_relay_carries_as_soon_as_both_ends_are_there(void **state)
+{
+    (void)state;
+    static const uint64_t uplinks_us[] = {500, 5000, 60000}, delays_us[] = {200, 20000},
+                          far_us[] = {0, 3000, 40000};
+    for (unsigned i = 0; i < 3 * 2 * 3 * 4; i++) {
+        const struct sim_weather w = {.uplink_us = uplinks_us[i % 3], .delay_us = delays_us[i / 3 % 2]};
+        uint64_t far = far_us[i / 6 % 3], round_us = 4 * w.delay_us + 2 * far;
+        uint64_t took_us = time_until_relayed(50 + i / 36, &w, i / 18 % 2, far);
+        assert_in_range(took_us, 0, SOON_US + 4 * round_us);
+    }
 }
 
 /* The nearest carries, the next one is warm, and no more are bound. */
@@ -398,6 +445,26 @@ static void a_node_that_lies_about_relaying_moves_nothing(void **state)
     close_lab(&lab);
 }
 
+/* a is not being dialled, nor dials: whoever asked for that channel is not there. */
+static void a_channel_to_who_is_not_there_is_not_bound(void **state)
+{
+    (void)state;
+    struct lab lab = relayed_lab(20, 1);
+    struct sim_node *liar = lab.nodes[0], *a = lab.pair.a;
+    list(a, lab.pair.b);
+    sim_stop(lab.pair.b);
+    run(&lab, 120 * SECOND);
+    assert_false(sim_connected(a, lab.pair.b));
+    uint64_t dropped = a->drops[DROP_RELAY];
+    struct message channel = relay_word(MESSAGE_RELAY_CHANNEL, lab.pair.b);
+    channel.relay.channel = 4711;
+    sim_say(liar, a, &channel);
+    run(&lab, SECOND);
+    assert_int_equal(a->drops[DROP_RELAY], dropped + 1);
+    assert_false(mesh_is_end_of(a->mesh, 4711));
+    close_lab(&lab);
+}
+
 /* However near it says that it is. */
 static void a_node_that_was_not_asked_pushes_nobody_out(void **state)
 {
@@ -463,6 +530,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_that_do_not_reach_each_other_meet_at_a_common_peer),
+        cmocka_unit_test(a_relay_carries_as_soon_as_both_ends_are_there),
         cmocka_unit_test(of_several_nodes_the_nearest_carries_and_one_is_warm),
         cmocka_unit_test(the_warm_one_takes_over_within_a_second),
         cmocka_unit_test(a_node_that_comes_later_and_is_nearer_takes_over),
@@ -478,6 +546,7 @@ int main(void)
         cmocka_unit_test(nobody_is_asked_where_no_node_relays),
         cmocka_unit_test(who_asks_for_ever_gets_a_channel_a_second_and_disturbs_nobody),
         cmocka_unit_test(a_node_that_lies_about_relaying_moves_nothing),
+        cmocka_unit_test(a_channel_to_who_is_not_there_is_not_bound),
         cmocka_unit_test(a_node_that_was_not_asked_pushes_nobody_out),
         cmocka_unit_test(two_nodes_that_relay_for_each_other_pass_nothing_round),
         cmocka_unit_test(loss_and_reordering_move_no_relay),

@@ -4,6 +4,7 @@
 #include "path_lab.h"
 
 #define FAILOVER_US SECOND
+#define TRIES       3 /* at a path that does not answer */
 
 static struct net *relayed(uint64_t first_us, uint64_t second_us, struct link **first, struct link **second)
 {
@@ -88,6 +89,43 @@ static void a_relay_alone_is_backed_by_nothing(void **state)
     net_free(net);
 }
 
+/* What we asked before the other end was bound is lost; its own question tells that it is. */
+static void a_question_by_a_relay_hurries_our_next_one(void **state)
+{
+    (void)state;
+    struct net *net = net_new(3, ETHERNET);
+    struct link *relay = add_relay(net, 0, 10 * MS);
+    const struct endpoint from = way_of(relay);
+    relay->down = true;
+    run(net, 5 * MS);
+    relay->down = false;
+    assert_null(path_best(net->set));
+    path_on_source(net->set, &from, net->now);
+    WITHIN(net, 30 * MS, best_is, relay);
+    net_free(net);
+}
+
+/* Neither more questions nor fewer tries come of it. */
+static void questions_by_a_relay_for_ever_are_as_good_as_a_few(void **state)
+{
+    (void)state;
+    struct net *net = net_new(4, ETHERNET);
+    struct link *relay = add_relay(net, 0, 10 * MS);
+    const struct endpoint from = way_of(relay);
+    relay->down = true;
+    uint64_t before = net->sent_bytes;
+    for (unsigned i = 0; i < 1000; i++) {
+        path_on_source(net->set, &from, net->now);
+        run(net, MS / 10);
+    }
+    assert_true(net->sent_bytes - before <= TRIES * ETHERNET);
+    assert_false(path_relay_failed(net->set, 0));
+    relay->down = false;
+    run(net, 60 * SECOND);
+    assert_true(best_is(net, relay));
+    net_free(net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -96,6 +134,8 @@ int main(void)
         cmocka_unit_test(when_a_relay_dies_the_other_carries_within_a_second),
         cmocka_unit_test(a_straight_path_goes_before_relays_and_is_backed_by_them),
         cmocka_unit_test(a_relay_alone_is_backed_by_nothing),
+        cmocka_unit_test(a_question_by_a_relay_hurries_our_next_one),
+        cmocka_unit_test(questions_by_a_relay_for_ever_are_as_good_as_a_few),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

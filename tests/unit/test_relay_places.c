@@ -70,14 +70,14 @@ static void relays_are_sought_ever_more_rarely(void **state)
     struct relay_places r = {0};
     uint64_t now_us = T0, waits[6];
     for (unsigned i = 0; i < 6; i++) {
-        relay_places_sought(&r, now_us);
+        relay_places_sought(&r, false, now_us);
         waits[i] = r.seek_us - now_us;
         now_us = r.seek_us;
     }
     assert_int_equal(waits[0], RELAY_SEEK_US);
     assert_int_equal(waits[1], RELAY_SEEK_US * RELAY_SEEK_FACTOR);
     assert_int_equal(waits[5], RELAY_SEEK_MAX_US);
-    relay_places_sought(&r, now_us);
+    relay_places_sought(&r, false, now_us);
     relay_places_seek_by(&r, now_us + RELAY_AFTER_US);
     assert_int_equal(r.seek_us, now_us + RELAY_AFTER_US);
     relay_places_seek_by(&r, now_us + RELAY_SEEK_MAX_US);
@@ -85,7 +85,30 @@ static void relays_are_sought_ever_more_rarely(void **state)
     relay_places_put_off(&r, now_us + 1);
     assert_int_equal(r.seek_us, now_us + 1);
     relay_places_seek_anew(&r);
-    relay_places_sought(&r, now_us);
+    relay_places_sought(&r, false, now_us);
+    assert_int_equal(r.seek_us, now_us + RELAY_SEEK_US);
+}
+
+/* Those that would may have no session with both ends yet. */
+static void where_no_path_over_udp_carries_relays_are_sought_again_soon(void **state)
+{
+    (void)state;
+    struct relay_places r = {0};
+    uint64_t now_us = T0;
+    for (uint64_t wait_us = RELAY_SEEK_FIRST_US; wait_us < RELAY_SEEK_US; wait_us *= 2) {
+        relay_places_sought(&r, true, now_us);
+        assert_int_equal(r.seek_us, now_us + wait_us);
+        now_us = r.seek_us;
+    }
+    unsigned sought = 0;
+    for (; now_us < T0 + RELAY_SEEK_MAX_US; sought++) {
+        relay_places_sought(&r, true, now_us);
+        now_us = r.seek_us;
+    }
+    assert_true(sought <= 5);
+    relay_places_seek_anew(&r);
+    relay_places_sought(&r, true, now_us);
+    relay_places_sought(&r, false, now_us);
     assert_int_equal(r.seek_us, now_us + RELAY_SEEK_US);
 }
 
@@ -94,7 +117,7 @@ static void answers_are_expected_for_a_while_after_a_question(void **state)
     (void)state;
     struct relay_places r = {0};
     assert_false(relay_places_expects(&r, T0));
-    relay_places_sought(&r, T0);
+    relay_places_sought(&r, false, T0);
     relay_places_seek_anew(&r);
     assert_true(relay_places_expects(&r, T0) && relay_places_expects(&r, T0 + RELAY_FOUND_US - 1));
     assert_false(relay_places_expects(&r, T0 + RELAY_FOUND_US));
@@ -108,6 +131,7 @@ int main(void)
         cmocka_unit_test(the_one_that_carries_stays),
         cmocka_unit_test(one_by_which_nothing_answers_has_its_time_and_makes_way),
         cmocka_unit_test(relays_are_sought_ever_more_rarely),
+        cmocka_unit_test(where_no_path_over_udp_carries_relays_are_sought_again_soon),
         cmocka_unit_test(answers_are_expected_for_a_while_after_a_question),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

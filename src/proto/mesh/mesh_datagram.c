@@ -59,6 +59,7 @@ static void on_path_changed(struct mesh *m, struct peer *p, uint64_t now_us)
 {
     mesh_publish(m, p);
     mesh_update_reach(m, p, now_us);
+    mesh_update_relaying(m, p); /* straight to it, it may relay */
     const struct path *best = path_best(p->paths);
     if (best && best->state == PATH_STATE_SUSPECT && p->current)
         mesh_tell_to_wake(m, p->current);
@@ -92,10 +93,8 @@ void mesh_poll_paths(struct mesh *m, struct peer *p, uint64_t now_us)
     }
     mesh_call_standbys(m, p);
     mesh_doubt_uplinks(m, p, now_us);
-    if (changed) {
+    if (changed)
         on_path_changed(m, p, now_us);
-        mesh_update_relaying(m, p); /* straight to it, it may relay */
-    }
     mesh_update_trunk(m, p, now_us);
 }
 

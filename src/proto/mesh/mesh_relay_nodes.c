@@ -84,10 +84,14 @@ static const struct addr *address_of(const struct peer *node)
 
 /* ---- seeking ---- */
 
+static bool is_first(const struct mesh *m, const struct peer *p)
+{
+    return id_compare(identity_id(m->config.me), &p->id) < 0;
+}
+
 bool mesh_chooses_nodes(const struct peer *p)
 {
-    return p->current && link_both_can(p->current, HELLO_FEATURE_RELAY_NODES) &&
-           id_compare(identity_id(p->mesh->config.me), &p->id) < 0;
+    return p->current && link_both_can(p->current, HELLO_FEATURE_RELAY_NODES) && is_first(p->mesh, p);
 }
 
 uint64_t mesh_seek_deadline(const struct peer *p)
@@ -107,6 +111,13 @@ static unsigned askable(const struct mesh *m, const struct peer *p, struct peer 
     return count;
 }
 
+/* By TCP it may be that nothing flows, as a backbone lets little pass. */
+static bool has_datagrams(const struct peer *p)
+{
+    const struct path *best = path_best(p->paths);
+    return best && (best->endpoint.carrier == CARRIER_UDP || best->endpoint.carrier == CARRIER_RELAY);
+}
+
 void mesh_seek_relays(struct mesh *m, struct peer *p, uint64_t now_us)
 {
     const struct message seek = {.type = MESSAGE_RELAY_SEEK, .relay.id = p->id};
@@ -119,7 +130,7 @@ void mesh_seek_relays(struct mesh *m, struct peer *p, uint64_t now_us)
         relay_places_put_off(&p->places, at_us);
         return;
     }
-    relay_places_sought(&p->places, now_us);
+    relay_places_sought(&p->places, !has_datagrams(p), now_us);
     for (unsigned i = 0; i < count; i++)
         mesh_say_sealed(nodes[i]->current, &seek);
 }
@@ -193,7 +204,7 @@ enum drop mesh_on_relay_found(struct mesh *m, struct peer *node, const struct me
 static int place_of(struct mesh *m, struct peer *p, const struct peer *node, uint64_t now_us)
 {
     int place = relay_places_find(&p->places, &node->id);
-    if (place >= 0 || mesh_chooses_nodes(p))
+    if (place >= 0 || is_first(m, p))
         return place;
     place = place_for(p, 0, now_us);
     if (place < 0)
@@ -203,12 +214,19 @@ static int place_of(struct mesh *m, struct peer *p, const struct peer *node, uin
     return place;
 }
 
+/* Or p has a session already, and asks for one, and ours is still to come: so we bind, and probe by it from then on. */
+static bool may_take_part(const struct peer *p)
+{
+    return p->current ? link_both_can(p->current, HELLO_FEATURE_RELAY_NODES)
+                      : p->link_count > 0 && mesh_is_listed(p);
+}
+
 enum drop mesh_on_relay_channel(struct mesh *m, struct peer *node, const struct message *given,
                                 uint64_t now_us)
 {
     struct peer *p = mesh_find_peer(m, &given->relay.id);
     const struct addr *at = address_of(node);
-    if (!p || p == node || !at || !p->current || !link_both_can(p->current, HELLO_FEATURE_RELAY_NODES))
+    if (!p || p == node || !at || !may_take_part(p))
         return DROP_RELAY;
     int place = place_of(m, p, node, now_us);
     if (place < 0)

@@ -247,10 +247,20 @@ static void ask_about(struct path_set *set, const struct endpoint *from, uint64_
         set->best->challenge_us = now_us;
 }
 
+/* The other end is bound to the relay by now: what went there before may be lost. */
+static void on_relayed(struct path_set *set, struct path_entry *e, uint64_t now_us)
+{
+    if (e && e->path.state == PATH_STATE_PROBING && e->tries < PATH_TRIES_MAX &&
+        bucket_take(&set->challenges, &challenge_rate, 1, now_us))
+        e->try_us = now_us;
+}
+
 /* began: it had not, of late. */
 static void on_source(struct path_set *set, const struct endpoint *from, bool began, uint64_t now_us)
 {
     path_set_heard(set, now_us);
+    if (from->carrier == CARRIER_RELAY)
+        on_relayed(set, path_set_find(set, from), now_us);
     if (from->carrier != CARRIER_UDP || !carrier_in(CARRIER_UDP, set->config.carriers))
         return;
     struct path_entry *e = path_set_find(set, from);

@@ -53,10 +53,18 @@ void relay_places_clear(struct relay_places *r, int place)
     r->list[place] = (struct relay_place){0};
 }
 
-void relay_places_sought(struct relay_places *r, uint64_t now_us)
+/* At first it may not have a session with both yet. */
+static uint64_t next_wait(uint64_t before_us, bool needed)
 {
-    r->wait_us = r->wait_us ? r->wait_us * RELAY_SEEK_FACTOR : RELAY_SEEK_US;
-    r->wait_us = r->wait_us < RELAY_SEEK_MAX_US ? r->wait_us : RELAY_SEEK_MAX_US;
+    if (needed && before_us < RELAY_SEEK_US)
+        return before_us ? 2 * before_us : RELAY_SEEK_FIRST_US;
+    return before_us < RELAY_SEEK_US ? RELAY_SEEK_US : before_us * RELAY_SEEK_FACTOR;
+}
+
+void relay_places_sought(struct relay_places *r, bool needed, uint64_t now_us)
+{
+    uint64_t wait_us = next_wait(r->wait_us, needed);
+    r->wait_us = wait_us < RELAY_SEEK_MAX_US ? wait_us : RELAY_SEEK_MAX_US;
     r->seek_us = now_us + r->wait_us;
     r->sought_us = now_us;
 }

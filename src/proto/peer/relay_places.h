@@ -8,12 +8,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RELAY_SEEK_US     5000000ull   /* relays are sought again after so long, … */
-#define RELAY_SEEK_FACTOR 4            /* … so many times as long the next time, … */
-#define RELAY_SEEK_MAX_US 600000000ull /* … and so long at most */
-#define RELAY_FOUND_US    5000000ull   /* an answer comes within so long */
-#define RELAY_AFTER_US    60000000ull  /* one that carries no more is sought again by then */
-#define RELAY_PLACE_US    10000000ull  /* by then one that was chosen carries, if it ever does */
+#define RELAY_SEEK_FIRST_US 250000ull  /* they are sought again after so long where TCP alone carries, … */
+#define RELAY_SEEK_US       5000000ull /* … doubling up to this; elsewhere after this, … */
+#define RELAY_SEEK_FACTOR   4          /* … so many times as long the next time, … */
+#define RELAY_SEEK_MAX_US   600000000ull /* … and so long at most */
+#define RELAY_FOUND_US      5000000ull   /* an answer comes within so long */
+#define RELAY_AFTER_US      60000000ull  /* one that carries no more is sought again by then */
+#define RELAY_PLACE_US      10000000ull  /* by then one that was chosen carries, if it ever does */
 
 struct relay_place {
     bool used;
@@ -42,8 +43,8 @@ void relay_places_put(struct relay_places *r, int place, const struct node_id *n
                       uint64_t now_us);
 void relay_places_clear(struct relay_places *r, int place);
 
-/* They are being sought now: when they are the next time. */
-void relay_places_sought(struct relay_places *r, uint64_t now_us);
+/* They are being sought now: when they are the next time. needed: no path over UDP carries. */
+void relay_places_sought(struct relay_places *r, bool needed, uint64_t now_us);
 /* Whether an answer may still come. */
 bool relay_places_expects(const struct relay_places *r, uint64_t now_us);
 /* No sooner than then; no later. */
