@@ -37,18 +37,37 @@ static void add_fact(struct table *t, const char *label, char *text)
     free(text);
 }
 
+/* ", offloads csum tso", for the caller to free; "" of a node that does not tell. */
+static char *offloads_text(const json_t *node)
+{
+    const json_t *list = json_object_get(node, "offloads"), *name;
+    char *text = NULL;
+    size_t size, i;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        abort();
+    if (list)
+        fputs(json_array_size(list) ? ", offloads" : ", no offloads", out);
+    json_array_foreach(list, i, name)
+        fprintf(out, " %s", json_string_value(name) ? json_string_value(name) : "");
+    if (fclose(out))
+        abort();
+    return text;
+}
+
 static char *device_text(const json_t *node)
 {
     double workers = nodes_number(node, "workers");
     const char *backend = nodes_text(node, "aead_backend"), *reason = nodes_text(node, "aead_reason");
-    char *out = NULL;
+    char *out = NULL, *offloads = offloads_text(node);
     bool down = json_is_false(json_object_get(node, "device_up"));
-    if (asprintf(&out, "%s%s, MTU %.0f, %.0f worker%s, %s%s%s%s%s%s%s", nodes_text(node, "device"),
-                 down ? " (down: no frame passes)" : "", nodes_number(node, "mtu"), workers,
+    if (asprintf(&out, "%s%s, MTU %.0f%s, %.0f worker%s, %s%s%s%s%s%s%s", nodes_text(node, "device"),
+                 down ? " (down: no frame passes)" : "", nodes_number(node, "mtu"), offloads, workers,
                  workers == 1 ? "" : "s", nodes_text(node, "aead"), backend[0] ? " by " : "", backend,
                  reason[0] ? " (" : "", reason, reason[0] ? ")" : "",
                  json_is_true(json_object_get(node, "public")) ? ", public" : "") < 0)
         abort();
+    free(offloads);
     return out;
 }
 

@@ -37,7 +37,7 @@ def peer(**changes):
 def node(**changes):
     return {
         "id": ID_A, "name": "site-a", "device": "tap0", "mtu": 1500, "addresses": ["10.10.10.3/24"], "workers": 2,
-        "aead": "AES-256-GCM", "aead_reason": "-aead aes", "version": "0.2.0", "uptime_s": 7505,
+        "offloads": ["csum", "tso"], "aead": "AES-256-GCM", "aead_reason": "-aead aes", "version": "0.2.0", "uptime_s": 7505,
         "backbone": {"url": "http://192.0.2.1:8080", "reachable": True}, "reflexive": "198.51.100.9:9443",
         "port": 9443, "control_port": 8443, "public": False, "peers": [peer()],
         "drops": {"replay": 3, "auth": 0, "no_peer": 17},
@@ -122,7 +122,7 @@ def test_status_shows_node_and_peer_in_aligned_lines(api, cli):
                                         error="no answer from 192.0.2.7", path=None)]))
     lines = cli("status").splitlines()
     assert lines[0] == "site-a  a1b2c3d4e5  10.10.10.3/24  up 2 h 05 min"
-    assert "  device    tap0, MTU 1500, 2 workers, AES-256-GCM (-aead aes)" in lines
+    assert "  device    tap0, MTU 1500, offloads csum tso, 2 workers, AES-256-GCM (-aead aes)" in lines
     assert "  backbone  http://192.0.2.1:8080, reached, sees us as 198.51.100.9:9443" in lines
     assert "  frames    12 345 sent (1.2 MB), 11 020 received (340 MB)" in lines
     assert "  drops     replay 3, no_peer 17" in lines

@@ -106,6 +106,7 @@ static void status_tells_the_node_and_its_peer(void **state)
     assert_true(json_integer_value(json_object_get(peer, "tx_bytes")) >= FRAME_LEN);
     assert_true(json_is_null(json_object_get(status, "backbone")));
     assert_true(json_is_null(json_object_get(status, "sandbox")));
+    assert_true(json_is_array(json_object_get(status, "offloads")));
     assert_int_equal(p.a.device->peer_addresses, 1);
     json_decref(status);
     stop_pair(&p);

@@ -7,6 +7,7 @@
 #include "base/vault.h"
 #include "crypto/aead_policy.h"
 #include "crypto/identity.h"
+#include "frame/offload.h"
 #include "net/sandbox.h"
 #include "node/backbones/backbones.h"
 #include "node/command/describe.h"
@@ -183,6 +184,20 @@ static json_t *describe_sandbox(const struct sandbox *s)
     return json_null();
 }
 
+/* What device and kernel leave to each other: where it cannot merge datagrams, there is no "uso". */
+static json_t *describe_offloads(unsigned offloads)
+{
+    static const struct {
+        unsigned bit;
+        const char *name;
+    } known[] = {{OFFLOAD_CSUM, "csum"}, {OFFLOAD_TSO, "tso"}, {OFFLOAD_USO, "uso"}};
+    json_t *list = json_array();
+    for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (offloads & known[i].bit)
+            json_array_append_new(list, json_string(known[i].name));
+    return list;
+}
+
 static json_t *describe_nats(const struct addresses *a)
 {
     return json_pack("{s:o, s:o}", "ipv4", nat_json(addresses_nat(a, 4)), "ipv6",
@@ -221,7 +236,7 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
     enum aead_suite suite = aead_policy_first(s->config->aead);
     return json_pack(
         "{s:o, s:s, s:s, s:i, s:o, s:i, s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:o, s:o, "
-        "s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
         "id", describe_id(identity_id(s->identity)), "name", s->config->called, "device",
         device_tap(s->device)->name, "mtu", (int)device_mtu(s->device), "addresses",
         prefixes(overlay, overlay_count), "workers", (int)workers_bulk(s->workers), "aead",
@@ -235,5 +250,6 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
         describe_warnings(s, now_us), "device_up", device_up(s->device), "nat", describe_nats(s->addresses),
         "backbones", describe_backbones(s, now_us), "relay", describe_relaying(s), "port_mappings",
         describe_mappings(s->portmap), "mesh", describe_mesh(s), "config", describe_files(&s->config->source),
-        "network", describe_network(s->network, s->names, now_us));
+        "network", describe_network(s->network, s->names, now_us), "offloads",
+        describe_offloads(device_tap(s->device)->offloads));
 }
