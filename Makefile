@@ -33,6 +33,13 @@ check-long: all
 	@SHADOWMESH_LONG=1 $(BUILD)/tests/unit/test_node_allocation
 	@/usr/bin/python3 docs/model/check.py
 	@tools/fuzz.sh build-fuzz $(FUZZ_LONG_SECONDS)
+	@$(MAKE) --no-print-directory check-dist
+
+# What make dist makes, in roots of other systems.
+check-dist: all dist
+	@tools/deps.sh check
+	@SHADOWMESH_DIST=1 SHADOWMESH_BUILD="$(abspath $(BUILD))" \
+	    /usr/bin/python3 -B -m pytest -p no:cacheprovider -m dist tests/netns
 
 # By qemu-user: units, simulations and corpora. No labs, since it has neither TAP nor UDP_SEGMENT.
 check-arm64-user:
@@ -116,7 +123,8 @@ help:
 	@echo 'make check       every test: units, simulations, sanitizers, labs in network namespaces (root)'
 	@echo '                 CHECK_FLAGS="--only unit" or "--only netns -k reference" runs a part'
 	@echo 'make check-long  the labs that take minutes, nodes without memory, the whole model, every fuzz target for'
-	@echo '                 FUZZ_LONG_SECONDS (900)'
+	@echo '                 FUZZ_LONG_SECONDS (900), check-dist'
+	@echo 'make check-dist  the programs of make dist in roots of an old Debian, of musl, and of nothing (root)'
 	@echo 'make check-arm64-user units, simulations and corpora of the build for arm64, run by qemu-user'
 	@echo 'make check-reach every pair of routers connects: writes docs/REACH.md (root; some minutes)'
 	@echo 'make check-faults twenty planted faults: the simulations find each (a quarter of an hour)'
@@ -133,5 +141,5 @@ help:
 	@echo 'make -s sbom     what the programs are linked with, as SPDX 2.3 in JSON, on stdout'
 	@echo 'make clean       remove all build folders'
 
-.PHONY: all check check-long check-arm64-user check-reach check-faults dist demo bench bench-check bench-micro model
-.PHONY: install uninstall sbom coverage mutants fuzz clean help
+.PHONY: all check check-long check-dist check-arm64-user check-reach check-faults dist demo bench
+.PHONY: bench-check bench-micro model install uninstall sbom coverage mutants fuzz clean help
