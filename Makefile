@@ -33,13 +33,20 @@ check-long: all
 	@SHADOWMESH_LONG=1 $(BUILD)/tests/unit/test_node_allocation
 	@/usr/bin/python3 docs/model/check.py
 	@tools/fuzz.sh build-fuzz $(FUZZ_LONG_SECONDS)
-	@$(MAKE) --no-print-directory check-dist
+	@$(MAKE) --no-print-directory check-dist check-arm64
 
 # What make dist makes, in roots of other systems.
 check-dist: all dist
 	@tools/deps.sh check
 	@SHADOWMESH_DIST=1 SHADOWMESH_BUILD="$(abspath $(BUILD))" \
 	    /usr/bin/python3 -B -m pytest -p no:cacheprovider -m dist tests/netns
+
+# The reference scenario between this machine and an emulated one, with Debian's kernel for arm64.
+check-arm64: all
+	@tools/deps.sh check arm64 dist emulator
+	@tools/dist.sh $(BUILD) arm64
+	@SHADOWMESH_ARM64=1 SHADOWMESH_BUILD="$(abspath $(BUILD))" \
+	    /usr/bin/python3 -B -m pytest -p no:cacheprovider -m arm64 tests/netns
 
 # By qemu-user: units, simulations and corpora. No labs, since it has neither TAP nor UDP_SEGMENT.
 check-arm64-user:
@@ -123,8 +130,9 @@ help:
 	@echo 'make check       every test: units, simulations, sanitizers, labs in network namespaces (root)'
 	@echo '                 CHECK_FLAGS="--only unit" or "--only netns -k reference" runs a part'
 	@echo 'make check-long  the labs that take minutes, nodes without memory, the whole model, every fuzz target for'
-	@echo '                 FUZZ_LONG_SECONDS (900), check-dist'
+	@echo '                 FUZZ_LONG_SECONDS (900), check-dist and check-arm64'
 	@echo 'make check-dist  the programs of make dist in roots of an old Debian, of musl, and of nothing (root)'
+	@echo 'make check-arm64 an arm64 machine in qemu as one end of the reference scenario (root; 6 minutes)'
 	@echo 'make check-arm64-user units, simulations and corpora of the build for arm64, run by qemu-user'
 	@echo 'make check-reach every pair of routers connects: writes docs/REACH.md (root; some minutes)'
 	@echo 'make check-faults twenty planted faults: the simulations find each (a quarter of an hour)'
@@ -141,5 +149,5 @@ help:
 	@echo 'make -s sbom     what the programs are linked with, as SPDX 2.3 in JSON, on stdout'
 	@echo 'make clean       remove all build folders'
 
-.PHONY: all check check-long check-dist check-arm64-user check-reach check-faults dist demo bench
+.PHONY: all check check-long check-dist check-arm64 check-arm64-user check-reach check-faults dist demo bench
 .PHONY: bench-check bench-micro model install uninstall sbom coverage mutants fuzz clean help

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# deps.sh SET...: installs the Debian packages of the sets (build, arm64, dist, demo, check, long, model, bench) that are
-# missing, with apt-get, as root or through sudo. Asks nothing, starts no service, and is silent and quick when nothing is missing.
+# deps.sh SET...: installs the Debian packages of the sets (build, arm64, dist, emulator, demo, check, long, model, bench)
+# that are missing, with apt-get, as root or through sudo. Asks nothing, starts no service, and is silent and quick when
+# nothing is missing.
 # Debian 12 and 13; on other systems it names what it would have installed and leaves that to the person.
 # deps.sh --print SET...: prints their names, and those of the set libraries, which are headers and libraries alone.
 set -eu
@@ -20,6 +21,8 @@ arm64="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user debian-archive-keyr
 private_openssl="ca-certificates dpkg-dev debian-archive-keyring perl util-linux xz-utils"
 # For programs without shared libraries (tools/static.sh).
 dist="cmake"
+# For a machine of another architecture (tests/netns/machine.py).
+emulator="qemu-system-arm cpio debian-archive-keyring util-linux"
 demo="iproute2 iputils-ping iperf3 curl"
 # What searches the model of the protocol (docs/model).
 model="maude python3"
@@ -70,12 +73,13 @@ packages() { # SET...
         build) echo "$build" "$(openssl_packages)" "$(ipsec_mb_packages)" ;;
         arm64) echo "$arm64" "$private_openssl" ;;
         dist) echo "$dist" "$private_openssl" ;;
+        emulator) echo "$emulator" ;;
         demo) echo "$demo" ;;
         check) echo "$check" ;;
         long) echo "$long" ;;
         model) echo "$model" ;;
         bench) echo "$bench" ;;
-        *) die "unknown set '$set': use build, arm64, dist, demo, check, long, model or bench" ;;
+        *) die "unknown set '$set': use build, arm64, dist, emulator, demo, check, long, model or bench" ;;
         esac
     done
 }
@@ -106,7 +110,7 @@ as_root() {
     fi
 }
 
-[ $# -gt 0 ] || die "usage: deps.sh SET... (build, arm64, dist, demo, check, long, model, bench)"
+[ $# -gt 0 ] || die "usage: deps.sh SET... (build, arm64, dist, emulator, demo, check, long, model, bench)"
 if [ "$1" = --print ]; then
     shift
     packages "$@"

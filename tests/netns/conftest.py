@@ -20,6 +20,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "long: takes too long for make check; with SHADOWMESH_LONG=1 alone")
     config.addinivalue_line("markers", "reach: a pair of routers that make check leaves out; with SHADOWMESH_REACH=1 alone")
     config.addinivalue_line("markers", "dist: runs what make dist makes; with SHADOWMESH_DIST=1 alone")
+    config.addinivalue_line("markers", "arm64: runs it in an emulated machine; with SHADOWMESH_ARM64=1 alone")
     config.addinivalue_line("markers", "early: waits for twenty seconds or more: begins first, so that none is left alone at the end")
     config.addinivalue_line("markers", "alone: measures, or loads every CPU: make check runs nothing beside it")
 
@@ -33,7 +34,8 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    for mark, variable in (("long", "SHADOWMESH_LONG"), ("reach", "SHADOWMESH_REACH"), ("dist", "SHADOWMESH_DIST")):
+    for mark, variable in (("long", "SHADOWMESH_LONG"), ("reach", "SHADOWMESH_REACH"), ("dist", "SHADOWMESH_DIST"),
+                           ("arm64", "SHADOWMESH_ARM64")):
         if os.environ.get(variable) != "1":
             config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker(mark)])
             items[:] = [item for item in items if not item.get_closest_marker(mark)]
