@@ -17,6 +17,7 @@ from lab import A_OVERLAY, B_OVERLAY, BUILD, ROOT
 
 # commit: whether its nodes mix a fresh secret into a session's first root. The newest first; those before it take long.
 EARLIER = {
+    "c7bb42c2b7335666e51ca6b74a7e6b8e9f4c54e1": True,
     "4deb7f403137171106447bf11c6afdd0ac7a6f06": True,
     "5657187c7ea256bb9c893d8fcdff056a43a06255": True,
     "7dc48edcced1ac95e526b8902632b7cc66f54a20": True,
