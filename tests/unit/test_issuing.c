@@ -701,6 +701,27 @@ static void file_that_is_cut_or_longer_is_refused(void **state)
     close_scene(&s);
 }
 
+/* A thief takes each 32 bytes of it for a token's seed, and joins with none. */
+static void what_an_issuer_keeps_joins_nobody(void **state)
+{
+    uint8_t file[1024];
+    struct writer w = writer_init(file, sizeof(file));
+    struct scene s;
+
+    (void)state;
+    open_with_invitation(&s);
+    issuing_encode(&s.issuing, &w);
+    for (size_t at = 0; at + IDENTITY_SEED_LEN <= writer_len(&w); at++) {
+        struct identity *guess;
+        assert_int_equal(identity_from_seed(file + at, &guess), 0);
+        assert_int_equal(join_with(&s, guess), REFUSE_TOKEN_UNKNOWN);
+        identity_free(guess);
+    }
+    assert_true(writer_len(&w) > KDF_LEN); /* the hash of the token's key is among it */
+    assert_int_equal(join_with(&s, token), 0);
+    close_scene(&s);
+}
+
 static void every_refusal_has_its_line(void **state)
 {
     (void)state;
@@ -740,6 +761,7 @@ int main(void)
         cmocka_unit_test(short_lives_are_renewed_as_long_ones),
         cmocka_unit_test(state_is_read_as_it_was_written),
         cmocka_unit_test(file_that_is_cut_or_longer_is_refused),
+        cmocka_unit_test(what_an_issuer_keeps_joins_nobody),
         cmocka_unit_test(every_refusal_has_its_line),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
