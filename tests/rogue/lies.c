@@ -7,6 +7,7 @@
 #include "crypto/secret.h"
 #include "proto/session/fragment.h"
 #include "proto/path/path.h"
+#include "puppet_channel.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

@@ -12,7 +12,7 @@
 #include "proto/session/fragment.h"
 #include "proto/path/path.h"
 #include "proto/wire/trunk.h"
-#include <poll.h>
+#include "puppet_channel.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,9 +20,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define PREFIX_LEN   2
 #define CONTROL_ROOM (WIRE_BASE_SIZE - WIRE_OVERHEAD)
-#define CHUNK_LEN    16384
 #define REPEAT_US    50000
 
 int puppet_open(struct puppet *p, const char *keydir, const struct node_id *id, const struct addr *control,
@@ -47,16 +45,6 @@ int puppet_open_as(struct puppet *p, struct identity *me, const struct node_id *
     return err;
 }
 
-void puppet_hang_up(struct puppet *p)
-{
-    if (p->tcp >= 0)
-        close(p->tcp);
-    tls_free(p->tls);
-    p->tcp = -1;
-    p->tls = NULL;
-    p->inbox_len = 0;
-}
-
 void puppet_close(struct puppet *p)
 {
     puppet_hang_up(p);
@@ -67,131 +55,6 @@ void puppet_close(struct puppet *p)
     udp_close(&p->udp, 1);
     tls_context_free(p->context);
     identity_free(p->me);
-}
-
-bool puppet_connected(const struct puppet *p)
-{
-    return p->tcp >= 0;
-}
-
-/* ---- the control channel ---- */
-
-static bool push(struct puppet *p)
-{
-    uint8_t chunk[CHUNK_LEN];
-    size_t n;
-    while (p->tls && (n = tls_take_output(p->tls, chunk, sizeof(chunk))) > 0) {
-        for (size_t at = 0; at < n;) {
-            ssize_t sent = send(p->tcp, chunk + at, n - at, MSG_NOSIGNAL);
-            if (sent <= 0) {
-                puppet_hang_up(p);
-                return false;
-            }
-            at += (size_t)sent;
-        }
-    }
-    return p->tls != NULL;
-}
-
-/* Reads what the stream holds, waiting timeout_ms for the first byte. False when it is gone. */
-static bool pull(struct puppet *p, int timeout_ms)
-{
-    uint8_t chunk[CHUNK_LEN];
-    struct pollfd ready = {.fd = p->tcp, .events = POLLIN};
-    if (p->tcp < 0)
-        return false;
-    if (poll(&ready, 1, timeout_ms) <= 0)
-        return timeout_ms == 0;
-    ssize_t n = recv(p->tcp, chunk, sizeof(chunk), MSG_DONTWAIT);
-    if (n <= 0 || tls_feed(p->tls, chunk, (size_t)n)) {
-        (void)push(p); /* the alert */
-        puppet_hang_up(p);
-        return false;
-    }
-    return push(p);
-}
-
-/* The body of the next message, in inbox: its length, 0 when it is not complete, -1 when the channel ended. */
-static int next_body(struct puppet *p)
-{
-    for (;;) {
-        size_t want = PREFIX_LEN;
-        if (p->inbox_len >= PREFIX_LEN) {
-            struct reader r = reader_init(p->inbox, PREFIX_LEN);
-            want += reader_u16(&r);
-        }
-        if (p->inbox_len >= PREFIX_LEN && p->inbox_len == want)
-            return (int)(want - PREFIX_LEN);
-        int n = want > sizeof(p->inbox) ? -1 : tls_read(p->tls, p->inbox + p->inbox_len, want - p->inbox_len);
-        if (n <= 0)
-            return n < 0 ? -1 : 0;
-        p->inbox_len += (size_t)n;
-    }
-}
-
-/* Waits for the next message of a known type; *len is that of its body, which stays in inbox. */
-static bool await(struct puppet *p, struct message *out, size_t *len)
-{
-    for (;;) {
-        int n = p->tls ? next_body(p) : -1;
-        if (n < 0)
-            return false;
-        if (n == 0) {
-            if (!pull(p, PUPPET_TIMEOUT_MS))
-                return false;
-            continue;
-        }
-        p->inbox_len = 0;
-        *len = (size_t)n;
-        if (message_decode(p->inbox + PREFIX_LEN, (size_t)n, out) == 0)
-            return true;
-    }
-}
-
-bool puppet_say_bytes(struct puppet *p, const uint8_t *body, size_t len)
-{
-    uint8_t frame[PREFIX_LEN + MESSAGE_MAX];
-    struct writer w = writer_init(frame, sizeof(frame));
-    writer_u16(&w, (uint16_t)len);
-    writer_put(&w, body, len);
-    if (!p->tls || w.bad || tls_write(p->tls, frame, writer_len(&w))) {
-        puppet_hang_up(p);
-        return false;
-    }
-    return push(p);
-}
-
-bool puppet_say(struct puppet *p, const struct message *m)
-{
-    uint8_t body[MESSAGE_MAX];
-    struct writer w = writer_init(body, sizeof(body));
-    message_encode(m, &w);
-    if (m->type == MESSAGE_HELLO) {
-        const struct slice hello = {body, writer_len(&w)};
-        (void)!kdf_hash(&hello, 1, p->mine_hash);
-    }
-    return puppet_say_bytes(p, body, writer_len(&w));
-}
-
-static bool leaves_from(int tcp, const struct addr *source)
-{
-    struct sockaddr_storage sa;
-    socklen_t len = source->family ? addr_to_sockaddr(source, false, &sa) : 0;
-    return len == 0 || bind(tcp, (struct sockaddr *)&sa, len) == 0;
-}
-
-static bool secure(struct puppet *p)
-{
-    struct sockaddr_storage sa;
-    socklen_t len = addr_to_sockaddr(&p->control, false, &sa);
-    p->tcp = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (p->tcp < 0 || !leaves_from(p->tcp, &p->source) || connect(p->tcp, (struct sockaddr *)&sa, len) ||
-        tls_new(p->context, false, &p->id, &p->tls) || tls_feed(p->tls, NULL, 0) || !push(p))
-        return false;
-    while (!tls_established(p->tls))
-        if (!pull(p, PUPPET_TIMEOUT_MS))
-            return false;
-    return true;
 }
 
 /* ---- keys ---- */
@@ -347,7 +210,7 @@ int puppet_dial(struct puppet *p, const struct hello *hello, char refusal[MESSAG
     refusal[0] = '\0';
     puppet_hang_up(p);
     p->mine = *hello;
-    if (!secure(p) || !puppet_say(p, &m) || !await(p, &m, &len)) {
+    if (!puppet_secure(p) || !puppet_say(p, &m) || !puppet_await(p, &m, &len)) {
         puppet_hang_up(p);
         return ERR_CLOSED;
     }
@@ -357,13 +220,13 @@ int puppet_dial(struct puppet *p, const struct hello *hello, char refusal[MESSAG
         puppet_hang_up(p);
         return ERR_PERMISSION;
     }
-    const struct slice body = {p->inbox + PREFIX_LEN, len};
+    const struct slice body = {p->inbox + PUPPET_PREFIX_LEN, len};
     p->theirs = m.hello;
     int err = kdf_hash(&body, 1, p->theirs_hash);
     if (!err)
         err = first_keys(p);
     m = (struct message){.type = MESSAGE_READY};
-    if (!err && (!puppet_say(p, &m) || !await(p, &m, &len) || m.type != MESSAGE_READY))
+    if (!err && (!puppet_say(p, &m) || !puppet_await(p, &m, &len) || m.type != MESSAGE_READY))
         err = ERR_CLOSED;
     if (err)
         puppet_hang_up(p);
@@ -462,7 +325,7 @@ void puppet_serve(struct puppet *p)
         for (size_t at = 0; at < m->len; at += m->segment)
             on_datagram(p, m->data + at, m->len - at < m->segment ? m->len - at : m->segment);
     }
-    uint8_t unread[CHUNK_LEN];
-    while (p->tls && pull(p, 0) && tls_read(p->tls, unread, sizeof(unread)) > 0)
+    uint8_t unread[PUPPET_CHUNK_LEN];
+    while (p->tls && puppet_pull(p, 0) && tls_read(p->tls, unread, sizeof(unread)) > 0)
         continue;
 }

@@ -62,12 +62,6 @@ void puppet_hello(struct puppet *p, struct hello *out);
 /* Connects, says hello (as it is, right or wrong) and READY, and takes the session into use. 0, or an error
  * when the node does not go along; *refusal then holds its words, if it had any. */
 int puppet_dial(struct puppet *p, const struct hello *hello, char refusal[MESSAGE_TEXT_MAX + 1]) must_check;
-void puppet_hang_up(struct puppet *p);
-bool puppet_connected(const struct puppet *p);
-
-/* Says a message, or any bytes behind their length, on the control channel. False when it is gone. */
-bool puppet_say(struct puppet *p, const struct message *m);
-bool puppet_say_bytes(struct puppet *p, const uint8_t *body, size_t len);
 
 /* Seals a payload behind an inner header. Equal sizes collect and leave as one train: puppet_flush sends what
  * waits. */

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "crypto/secret.h"
+#include "puppet_channel.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "proto/admission/source.h"
+#include "proto/mesh/mesh_entry.h"
 #include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
@@ -149,8 +150,10 @@ void mesh_tick_accepted(struct mesh *m, uint64_t now_us)
     int oldest;
     while ((conn = lobby_expired(m->lobby, now_us)))
         mesh_turn_away(m, conn);
-    while ((oldest = crowd_oldest(m->half_open_crowd)) >= 0 && link_is_late(m->half_open[oldest], now_us))
+    while ((oldest = crowd_oldest(m->half_open_crowd)) >= 0 && link_is_late(m->half_open[oldest], now_us)) {
+        mesh_note_unentered(m, m->half_open[oldest], "it has not said within 5 s what it wants");
         abort_half_open(m, m->half_open[oldest]);
+    }
     mesh_receive_guests(m, now_us);
 }
 

@@ -77,6 +77,15 @@ void mesh_on_unfit(struct mesh *m, struct link *l)
     mesh_discard_link(m, l);
 }
 
+void mesh_note_unentered(struct mesh *m, const struct link *l, const char *why)
+{
+    char remote[TARGET_TEXT_MAX], note[320];
+    if (link_owner(l) || !mesh_awaits_entry(l) || !link_peer_id(l))
+        return;
+    snprintf(note, sizeof(note), "%s: %s", target_format(link_remote(l), remote), why);
+    mesh_note_id(m, MESH_NOTICE_REFUSED, link_peer_id(l), "", note);
+}
+
 /* ---- until when ---- */
 
 void mesh_note_shown(const struct mesh *m, const struct link *l)

@@ -32,6 +32,9 @@ void mesh_show_anew(struct mesh *m, uint64_t now_us);
 /* Its certificate does not hold, or there is none: l is gone then. */
 void mesh_on_unfit(struct mesh *m, struct link *l);
 
+/* l ends because of what its peer said, or did not say, before it was admitted: told. */
+void mesh_note_unentered(struct mesh *m, const struct link *l, const char *why);
+
 /* The session of a certificate whose time is over ends; when that is. */
 void mesh_tick_certificate(struct mesh *m, struct peer *p, uint64_t now_us);
 uint64_t mesh_certificate_deadline(const struct peer *p);

@@ -28,6 +28,8 @@ static bool on_failed(struct mesh *m, struct link *l, uint64_t now_us)
     if (link_state(l) < LINK_STATE_LIVE) {
         if (p && link_is_opener(l))
             peer_dial_failed(p, link_remote(l), link_error(l) == ERR_MISMATCH, link_reason(l));
+        if (link_error(l) != ERR_CLOSED)
+            mesh_note_unentered(m, l, link_reason(l));
         mesh_discard_link(m, l);
         return false;
     }
