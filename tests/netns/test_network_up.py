@@ -156,16 +156,18 @@ def address_of(host):
     return listed(host)[0]["addresses"][0].split("/")[0]
 
 
-def test_join_tells_each_step_and_the_first_ping_answers(lab):
+def test_join_tells_each_step_and_the_first_ping_answers(lab, figure):
     a, b, server, _ = lab.internet()
     end_daemons(lab, a)
     end_daemons(lab, b)
     backbone = server.backbone()
     token = command(a, "up", "home", "-name", "berlin", "-backbone", backbone.url).stdout.split()[-1]
+    begun = time.monotonic()
     said = join(b, token, "-name", "paris").stdout.splitlines()
     assert [line[0] for line in said] == ["✓"] * 5
     assert "joined home as paris: 10." in said[3] and said[4].startswith("✓ berlin answers")
     assert b.ping(address_of(a), count=1).lost == 0
+    figure(f"the first ping {time.monotonic() - begun:.1f} s after the join's start")
     keydir = b.dir / "etc/home/state"
     assert not (keydir / "join.token").exists() and (keydir / "member.pem").exists()
     command(b, "down", "home")
@@ -213,6 +215,12 @@ def test_nodes_of_one_host_name_join_all_the_same(lab):
     assert second["name"] == f"{first['name']}-{second['id'][:4]}"
 
 
+def seen_by_others(hosts):
+    """What any user reads of their processes, and what stands in logs."""
+    processes = [labs.Path("/proc") / str(pid) / name for host in hosts for pid in host.pids() for name in ("cmdline", "environ")]
+    return b"\0".join(path.read_bytes() for path in [*processes, *(path for host in hosts for path in host.dir.rglob("*.log"))])
+
+
 def test_token_of_the_command_line_is_not_seen_by_others(lab):
     a, b, server, _ = lab.internet()
     end_daemons(lab, a)
@@ -223,11 +231,8 @@ def test_token_of_the_command_line_is_not_seen_by_others(lab):
     command(a, "down", "home")  # so that it waits
     joining = b.start(labs.program("shadowmesh"), "join", token, "-etc", b.dir / "etc", "-run", b.dir / "run")
     joining.wait_log("the node runs")
-    seen = b"".join((pid / name).read_bytes() for pid in (labs.Path("/proc") / str(pid) for pid in b.pids())
-                    for name in ("cmdline", "environ"))
-    assert b"shadowmesh" in seen and token[8:40].encode() not in seen
-    log = (b.dir / "etc/home/node.log").read_text() + joining.log()
-    assert token[8:40] not in log
+    seen = seen_by_others([b])
+    assert b"shadowmesh" in seen and b"joining" in seen and token[8:40].encode() not in seen
     command(a, "up", "home")
     joining.wait_log("answers", 40)
 
@@ -250,9 +255,16 @@ def test_promoted_member_lets_others_in_also_when_the_first_issuer_is_gone(lab):
     command(a, "down", "home")
     assert "paris answers" in join(d, invited(b), "-name", "oslo").stdout.replace("rome", "paris")
     d.wait_ping(address_of(c), 15)
+    assert "is shut out" in b.run(labs.program("shadowmesh"), "revoke", "oslo", "-run", b.dir / "run").stdout
+    labs.wait_for(lambda: address_of(d) not in [a for peer in listed(c)[0]["peers"] for a in peer["addresses"]], 10, "oslo's end at rome")
+    assert not d.answers(address_of(c))
     command(b, "down", "home")
     command(b, "up", "home")
     assert listed(b)[0]["network"]["issuer"]
+    secrets = [token, *(path.read_text() for host in (b, c, d) for path in host.dir.glob("etc/home/state/*.key"))]
+    lines = {line for text in secrets for line in text.splitlines() if len(line) > 40 and "-----" not in line}
+    seen = seen_by_others((a, b, c, d))
+    assert len(lines) > 4 and b"shadowmesh" in seen and not [line for line in lines if line[8:40].encode() in seen]
 
 
 def test_joins_at_once_get_names_and_addresses_of_their_own(lab):
