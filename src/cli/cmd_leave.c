@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* shadowmesh leave: this machine's node ends, and all that `up` or `join` made here goes, keys included. */
+/* shadowmesh leave: the network is told, this machine's node ends, and all that `up` or `join` made here goes, keys included. */
 #include "cli/cmd.h"
 
 #include "base/err.h"
 #include "cli/cli.h"
 #include "cli/draft.h"
+#include "cli/leaving.h"
 #include "cli/place.h"
 #include "cli/service.h"
 #include "crypto/keyfile.h"
@@ -15,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Where the CA's key is, a network may end with it. */
+/* Where the CA's key is, a network may end with it: nobody is told, and a person is asked. */
 static bool has_ca_key(const struct place *p)
 {
     char path[PATH_MAX + sizeof(IDENTITY_CA_FILE)];
@@ -73,6 +74,8 @@ int cmd_leave(const struct cli_options *options)
     }
     if (!options->yes && !is_sure(&p, has_ca_key(&p)))
         return CLI_FAILURE;
+    if (!has_ca_key(&p))
+        leaving_tell(&p, options->run_dir);
     if ((place_exists(&p) && !service_stop(&p, &ran)) || !remove_all(&p))
         return CLI_FAILURE;
     printf("network %s: left, its files are gone\n", p.network);

@@ -63,7 +63,7 @@ static const struct verb verbs[] = {
     {INVITES, "invites", "NAME", "the tokens made here, and who waits to be let in", cmd_invites},
     {APPROVE, "approve", "NAME WHO...", "let in who waits for it", cmd_approve},
     {DOWN, "down", "NAME", "stop this machine's node in a network", cmd_down},
-    {LEAVE, "leave", "NAME", "stop it and remove all of the network that is here", cmd_leave},
+    {LEAVE, "leave", "NAME", "tell the network, stop it and remove all of it that is here", cmd_leave},
     {PROMOTE, "promote", "NAME MEMBER...", "make members issuers, by the key of the network's CA",
      cmd_promote},
     {STATUS, "status", NULL, "every node that runs here, its peers, traffic and drops", cmd_status},

@@ -267,6 +267,28 @@ def test_promoted_member_lets_others_in_also_when_the_first_issuer_is_gone(lab):
     assert len(lines) > 4 and b"shadowmesh" in seen and not [line for line in lines if line[8:40].encode() in seen]
 
 
+def test_who_leaves_is_told_of_and_its_name_is_free(lab):
+    a, b, c, server, _ = lab.internet(sites=("site-a", "site-b", "site-c"))
+    for site in (a, b, c):
+        end_daemons(lab, site)
+    backbone = server.backbone()
+    command(a, "up", "home", "-name", "berlin", "-backbone", backbone.url)
+    for site, name in ((b, "paris"), (c, "rome")):
+        join(site, invited(a), "-name", name)
+    c.wait_ping(address_of(b), 15)
+    address = address_of(b)
+    assert "berlin was told" in command(b, "leave", "home", "-yes").stdout
+    assert "paris (" in (a.dir / "etc/home/node.log").read_text() and not list((b.dir / "etc").iterdir())
+    labs.wait_for(lambda: [peer["name"] for peer in listed(c)[0]["peers"]] == ["berlin"], 10, "paris is gone at rome")
+    join(b, invited(a), "-name", "paris")
+    assert address_of(b) == address
+    command(a, "down", "home")
+    labs.wait_for(lambda: "berlin" not in [p["name"] for p in listed(c)[0]["peers"] if p["state"] == "connected"], 15, "berlin is off")
+    assert "no issuer is connected" in command(c, "leave", "home", "-yes").stdout
+    command(b, "down", "home")
+    assert "does not run" in command(b, "leave", "home", "-yes").stdout
+
+
 def test_joins_at_once_get_names_and_addresses_of_their_own(lab):
     *sites, server, _ = lab.internet(sites=[f"site-{letter}" for letter in "abcdef"])
     for site in sites:

@@ -123,6 +123,8 @@ struct sim_node {
     unsigned checks;          /* that it wanted of its uplink */
     unsigned expected;        /* members that have had no session yet, as it was told … */
     bool absent;              /* … and whether the last that was gone is a member */
+    unsigned left;            /* LEAVEs that it took … */
+    struct node_id leaver;    /* … the last one of this member */
     unsigned verified, kept;  /* records that peers passed on; of them kept of peers on its lists */
     unsigned refused;         /* streams that it did not accept */
     unsigned aborted, closed; /* streams */

@@ -104,6 +104,10 @@ static void do_one(struct sim_node *n, const struct mesh_output *o)
         break;
     case MESH_OUTPUT_ASKED:
         break;
+    case MESH_OUTPUT_LEAVE:
+        n->left++;
+        n->leaver = o->id;
+        break;
     case MESH_OUTPUT_MEMBER:
         n->expected++;
         break;

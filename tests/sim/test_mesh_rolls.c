@@ -2,6 +2,7 @@
 /* A network's lists among its nodes: members meet by the roster, and whoever is revoked is shut out by all. docs/PROTOCOL.md §27. */
 
 #include "base/clock.h"
+#include "crypto/secret.h"
 #include "founded.h"
 #include "proto/network/rolls.h"
 #include "sim.h"
@@ -395,6 +396,62 @@ static void member_that_a_person_named_is_one_again_without_that(void **state)
     free_network(&t);
 }
 
+/* n is one by its own key, as far as what who holds tells. */
+static void make_issuer(struct network *t, const struct sim_node *n, struct sim_node *who)
+{
+    struct founding f = {.network = "lab", .range_count = 1, .now = FOUNDED_NOW, .random = &secret_source};
+    struct founding_cert c;
+    f.ranges[0] = (struct addr_prefix){{.family = 4, .ip = {10, 7, 0, 0}}, 16};
+    assert_int_equal(founding_issuer(&f, t->net.ca, identity_spki(n->identity), FOUNDED_ISSUERS, &c), 0);
+    assert_int_equal(rolls_take(who->rolls, LIST_ISSUER, (struct slice){c.der, c.len}), ROLLS_NEWER);
+}
+
+static void who_leaves_is_shut_out_by_the_issuer_that_it_asks(void **state)
+{
+    (void)state;
+    struct network t;
+    struct node_id asked;
+    make_network(&t, &fair, FEW);
+    struct sim_node *leaver = t.nodes[1], *issuer = t.nodes[0];
+    sim_run(t.sim, 30 * SECOND, NULL, NULL);
+    assert_int_equal(mesh_leave(leaver->mesh, &asked, sim_now(t.sim)), MESH_LEAVE_NOBODY);
+    make_issuer(&t, issuer, issuer);
+    mesh_on_rolls(issuer->mesh, sim_now(t.sim)); /* it tells the others */
+    sim_do_outputs(issuer);
+    sim_run(t.sim, 5 * SECOND, NULL, NULL);
+    assert_int_equal(mesh_leave(leaver->mesh, &asked, sim_now(t.sim)), MESH_LEAVE_ASKED);
+    assert_int_equal(id_compare(&asked, identity_id(issuer->identity)), 0);
+    sim_do_outputs(leaver);
+    sim_run(t.sim, SECOND, NULL, NULL);
+    assert_int_equal(issuer->left, 1);
+    assert_int_equal(id_compare(&issuer->leaver, identity_id(leaver->identity)), 0);
+    assert_int_equal(rolls_revoke(issuer->rolls, issuer->identity, &issuer->leaver),
+                     0); /* as its node does */
+    mesh_on_rolls(issuer->mesh, sim_now(t.sim));
+    sim_do_outputs(issuer);
+    sim_run(t.sim, 5 * SECOND, NULL, NULL);
+    assert_int_equal(connected_to(&t, 1), 0);
+    assert_int_equal(mesh_leave(leaver->mesh, &asked, sim_now(t.sim)), MESH_LEFT);
+    free_network(&t);
+}
+
+/* It names its own key alone, and only an issuer is asked: a member that is none does nothing about it. */
+static void who_is_no_issuer_shuts_nobody_out(void **state)
+{
+    (void)state;
+    struct network t;
+    struct node_id asked;
+    make_network(&t, &fair, FEW);
+    sim_run(t.sim, 30 * SECOND, NULL, NULL);
+    make_issuer(&t, t.nodes[2], t.nodes[1]); /* who tells nobody of it */
+    assert_int_equal(mesh_leave(t.nodes[1]->mesh, &asked, sim_now(t.sim)), MESH_LEAVE_ASKED);
+    sim_do_outputs(t.nodes[1]);
+    sim_run(t.sim, SECOND / 2, NULL, NULL);
+    assert_int_equal(t.nodes[2]->left, 0);
+    assert_int_equal(connected_to(&t, 1), t.count - 1);
+    free_network(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,6 +466,8 @@ int main(void)
         cmocka_unit_test(many_rosters_in_a_row_are_no_flood),
         cmocka_unit_test(who_leaves_the_roster_is_dialled_no_more),
         cmocka_unit_test(member_that_a_person_named_is_one_again_without_that),
+        cmocka_unit_test(who_leaves_is_shut_out_by_the_issuer_that_it_asks),
+        cmocka_unit_test(who_is_no_issuer_shuts_nobody_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

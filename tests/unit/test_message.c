@@ -149,6 +149,8 @@ static void every_message_round_trips(void **state)
     for (unsigned i = 0; i < MESSAGE_SOUGHT_MAX; i++)
         m.seek.list[i] = (struct message_sought){{{(uint8_t)i}}, i ? UINT64_MAX : 0};
     assert_round_trip(&m);
+    m = (struct message){.type = MESSAGE_LEAVE};
+    assert_round_trip(&m);
     m = (struct message){.type = MESSAGE_LISTS, .lists.count = MESSAGE_LISTS_MAX};
     for (unsigned i = 0; i < MESSAGE_LISTS_MAX; i++) {
         m.lists.list[i].kind = (uint8_t)(i + 1);

@@ -7,6 +7,7 @@
 #include "node/api/api.h"
 #include "node/command/checks.h"
 #include "node/command/learned.h"
+#include "node/command/leaving.h"
 #include "node/command/pings.h"
 #include "node/command/promotions.h"
 #include "node/command/reloads.h"
@@ -72,6 +73,12 @@ static void revoke_member(struct commands *c, const json_t *request, struct api_
     rosters_revoke(&c->rosters, request, call);
 }
 
+static void leave(struct commands *c, const json_t *request, struct api_call *call)
+{
+    (void)request;
+    leaving_ask(&c->rosters, call);
+}
+
 static void tell_promotion(struct commands *c, const json_t *request, struct api_call *call)
 {
     promotions_tell(&c->rosters, request, call);
@@ -124,6 +131,7 @@ static const struct {
     {"approve", false, approve},
     {"members", true, list_members},
     {"revoke", false, revoke_member},
+    {"leave", false, leave},
     {"promotion", false, tell_promotion},
     {"take_issuer", false, take_issuer},
 };

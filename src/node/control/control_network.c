@@ -2,6 +2,7 @@
 #include "node/control/control_network.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "crypto/cert.h"
 #include "node/control/control_state.h"
 #include "node/network/issuer.h"
@@ -105,6 +106,23 @@ void control_network_on_asked(struct node *n)
     (void)say(n, begin_names(n));
     mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
     addresses_announce(&n->addresses, clock_monotonic_us());
+}
+
+void control_network_on_leave(struct node *n, const struct node_id *id)
+{
+    char hex[ID_TEXT_MAX], name[CERT_LABEL_MAX] = "";
+    if (!n->registry)
+        return;
+    const struct rolls_member *m = rolls_find(registry_rolls(n->registry), id);
+    snprintf(name, sizeof(name), "%s", m ? m->is.name : "");
+    int err = registry_revoke(n->registry, n->mesh, id, clock_monotonic_us());
+    if (!err)
+        log_info("%s (%s) has left the network: its key is shut out, its name and addresses are free",
+                 name[0] ? name : "a member", id_format(id, hex));
+    else if (err != ERR_EXISTS)
+        log_warn("%s (%s) leaves the network, and its key cannot be shut out: %s",
+                 name[0] ? name : "a member", id_format(id, hex),
+                 err == ERR_SPACE ? "this issuer's list is full" : err_str(err));
 }
 
 void control_network_tick(struct node *n)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 struct node;
+struct node_id;
 
 /* Each without -network: nothing, and true. False: the log was told.
  *
@@ -22,3 +23,6 @@ void control_network_tick(struct node *n);
 
 /* MESH_OUTPUT_ASKED. */
 void control_network_on_asked(struct node *n);
+
+/* MESH_OUTPUT_LEAVE: where this node is an issuer, the member's key is shut out, and its name is free. */
+void control_network_on_leave(struct node *n, const struct node_id *id);

@@ -166,6 +166,9 @@ static void do_one(struct node *n, const struct mesh_output *o)
         if (n->renewal)
             renewal_on_asked(n->renewal, clock_monotonic_us());
         break;
+    case MESH_OUTPUT_LEAVE:
+        control_network_on_leave(n, &o->id);
+        break;
     case MESH_OUTPUT_MEMBER:
         expect_member(n, o);
         break;

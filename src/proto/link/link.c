@@ -336,6 +336,7 @@ static enum link_event on_message(struct link *l, uint64_t now_us)
     case MESSAGE_LISTS:
     case MESSAGE_LIST_ASK:
     case MESSAGE_LIST_PART:
+    case MESSAGE_LEAVE:
         return out_of_turn(l);
     }
     return out_of_turn(l);

@@ -153,6 +153,14 @@ void mesh_set_network(struct mesh *m, struct membership *network);
 /* … and an issuer of it: as mesh_config.serving. */
 void mesh_set_serving(struct mesh *m, const struct serving_issuer *serving);
 
+enum mesh_leaving {
+    MESH_LEAVE_NOBODY, /* no issuer has a session with us that knows LEAVE */
+    MESH_LEAVE_ASKED,  /* issuer was asked, once more */
+    MESH_LEFT,         /* it has shut our key out */
+};
+/* Asks an issuer to shut our own key out: to be called again until that is so. */
+enum mesh_leaving mesh_leave(struct mesh *m, struct node_id *issuer, uint64_t now_us);
+
 /* Our own certificate is another one: who has no session with us is dialled at once, and who has one sees it before the session
  * ends with the older one. */
 void mesh_on_renewed(struct mesh *m, uint64_t now_us);

@@ -3,6 +3,7 @@
 
 #include "proto/mesh/mesh_bye.h"
 
+#include "proto/mesh/mesh_leave.h"
 #include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_state.h"
@@ -71,6 +72,8 @@ static void end_as_told(struct mesh *m, struct link *l, unsigned code, uint64_t 
 {
     struct peer *p = link_owner(l);
     const char *why = reason_of_bye(code);
+    if (code == BYE_DISALLOWED)
+        mesh_leave_on_shut_out(m, p);
     peer_dial_error(p, "%s", why);
     mesh_lose(m, p, l, why, now_us);
 }

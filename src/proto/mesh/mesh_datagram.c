@@ -6,6 +6,7 @@
 
 #include "proto/mesh/mesh_birthday.h"
 #include "proto/mesh/mesh_bye.h"
+#include "proto/mesh/mesh_leave.h"
 #include "proto/mesh/mesh_news.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_punch.h"
@@ -283,6 +284,8 @@ static enum drop take_message(struct mesh *m, const struct mesh_receiver *r, con
     case MESSAGE_LIST_ASK:
     case MESSAGE_LIST_PART:
         return mesh_on_list(m, r->link, message, now_us);
+    case MESSAGE_LEAVE:
+        return mesh_on_leave(m, r->link, now_us);
     }
     return DROP_INNER;
 }

@@ -49,7 +49,7 @@ static void say_hello(struct mesh *m, struct link *l)
     if (m->config.carriers == CARRIERS_AUTO && m->config.sides)
         h.features |= HELLO_FEATURE_BIRTHDAY;
     if (m->config.network)
-        h.features |= HELLO_FEATURE_NETWORK;
+        h.features |= HELLO_FEATURE_NETWORK | HELLO_FEATURE_LEAVE;
     h.features &= ~m->config.features_off;
     h.lanes = m->config.lanes;
     h.mtu = m->config.mtu;

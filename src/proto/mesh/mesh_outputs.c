@@ -110,6 +110,12 @@ void mesh_tell_asked(struct mesh *m, const struct node_id *issuer)
     (void)!outputs_put(&m->outputs, &o, NULL, 0);
 }
 
+void mesh_tell_leave(struct mesh *m, const struct node_id *member)
+{
+    const struct mesh_output o = {.kind = MESH_OUTPUT_LEAVE, .id = *member};
+    (void)!outputs_put(&m->outputs, &o, NULL, 0);
+}
+
 void mesh_send_datagram(struct mesh *m, const struct endpoint *to, const uint8_t *data, size_t len)
 {
     (void)!outputs_put(&m->outputs, &(struct mesh_output){.kind = MESH_OUTPUT_DATAGRAM, .endpoint = *to},

@@ -28,6 +28,7 @@ void mesh_tell_overlay(struct mesh *m, struct peer *p);
 void mesh_tell_gone(struct mesh *m, struct peer *p);
 void mesh_tell_member(struct mesh *m, const struct peer *p);
 void mesh_tell_asked(struct mesh *m, const struct node_id *issuer);
+void mesh_tell_leave(struct mesh *m, const struct node_id *member);
 void mesh_send_datagram(struct mesh *m, const struct endpoint *to, const uint8_t *data, size_t len);
 void mesh_tell_pong(struct mesh *m, uint64_t token, uint32_t rtt_us);
 /* ERR_NOMEM: it was not. */

@@ -127,6 +127,10 @@ struct mesh {
         struct asking *active; /* for a certificate; borrowed; NULL: none */
         struct node_id issuer;
     } asking;
+    struct {
+        struct node_id issuer; /* whom we have asked to shut our key out */
+        bool is_asked, is_over;
+    } leaving;
     uint64_t last_conn;
     uint64_t ticked_us;               /* when mesh_tick last ran */
     struct fragment_table *fragments; /* of CONTROL datagrams */

@@ -66,6 +66,7 @@ enum mesh_output_kind {
                          mesh_on_drawn, for the peer in slot */
     MESH_OUTPUT_SIDE_CLOSE, /* no path leaves by that side socket of the peer in slot any more */
     MESH_OUTPUT_ASKED, /* what mesh_ask was given for the issuer id has come further; it is lost for want of memory */
+    MESH_OUTPUT_LEAVE, /* the member id leaves our network: its key is to be shut out by us, an issuer; it asks again */
     MESH_OUTPUT_VERIFY, /* payload: a record that a peer passed on, and its signature: verified, mesh_on_record */
 };
 
@@ -94,7 +95,7 @@ struct mesh_output {
     union {
         struct target target;     /* DIAL */
         struct endpoint endpoint; /* DATAGRAM, DRAW */
-        struct node_id id;        /* WANT, FORGET, NOTICE, PAIR, RELAY, MEMBER, ASKED */
+        struct node_id id;        /* WANT, FORGET, NOTICE, PAIR, RELAY, MEMBER, ASKED, LEAVE */
     };
     uint8_t *payload; /* the queue's; ENDPOINT_ENVELOPE_MAX bytes in front of it are free */
     size_t len;

@@ -46,6 +46,7 @@ enum hello_feature {
     HELLO_FEATURE_RELAYS = 1u << 8,      /* I relay for my peers (§17) */
     HELLO_FEATURE_SPARSE = 1u << 10,     /* the last of several data lanes is the sparse one (§4) */
     HELLO_FEATURE_NETWORK = 1u << 11,    /* I am a member of a network, and share its lists (§25, §27) */
+    HELLO_FEATURE_LEAVE = 1u << 13,      /* I know LEAVE (§27) */
 };
 
 enum message_type {
@@ -85,6 +86,7 @@ enum message_type {
     MESSAGE_LISTS = 33,         /* the lists of our network that I hold */
     MESSAGE_LIST_ASK = 34,      /* give me a part of one */
     MESSAGE_LIST_PART = 35,     /* here it is */
+    MESSAGE_LEAVE = 37,         /* I leave our network: shut my key out */
 };
 
 enum refuse_code {

@@ -512,6 +512,7 @@ static const struct message_format formats[] = {
     [MESSAGE_LISTS] = FIELDS(lists),
     [MESSAGE_LIST_ASK] = FIELDS(list_ask),
     [MESSAGE_LIST_PART] = FIELDS(list_part),
+    [MESSAGE_LEAVE] = {.known = true},
 };
 
 const struct message_format *message_format(uint64_t type)
