@@ -43,6 +43,8 @@ struct cli_options {
     unsigned role_count;
     const char *revoke; /* -revoke: a token's number; NULL when not given */
     bool approve, quiet;
+    const char *ca; /* -ca: a copy of the key of a network's CA; NULL when not given */
+    bool plain;     /* -plain: without a passphrase */
 };
 
 /* One line on stderr, "shadowmesh: …", cleaned of what terminals obey. */

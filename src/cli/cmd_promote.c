@@ -1,60 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* shadowmesh promote: the network's CA, whose key is in a file of this machine, makes members issuers. The nodes have none of that
- * key: this verb signs, and gives the certificates to the node here, which spreads them. */
+/* shadowmesh promote: the network's CA makes members issuers. The nodes have none of its key: this verb signs, and gives the
+ * certificates to the node here, which spreads them. */
 #include "cli/cmd.h"
 
-#include "base/folder.h"
+#include "cli/authority.h"
 #include "cli/cli.h"
 #include "cli/network_call.h"
-#include "cli/nodes.h"
 #include "cli/place.h"
 #include "crypto/base64.h"
-#include "crypto/certfile.h"
 #include "crypto/founding.h"
-#include "crypto/keyfile.h"
 #include "crypto/secret.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
-
-struct authority {
-    struct identity *key;
-    struct cert cert;
-};
-
-static int read_cert(const char *dir, struct cert *out)
-{
-    uint8_t der[CERT_MAX];
-    size_t len = 0;
-    int fd, err = folder_open(dir, &fd);
-    if (err)
-        return err;
-    err = certfile_read(fd, CERTFILE_CA, der, &len);
-    close(fd);
-    return err ? err : cert_decode(der, len, out);
-}
-
-static bool open_authority(const struct cli_options *options, struct authority *out)
-{
-    struct place p;
-    const char *wrong = place_init(options, options->words[0], &p);
-    int err = wrong ? 0 : identity_load_as(p.dir, IDENTITY_CA_FILE, &out->key);
-    if (!wrong && !err)
-        err = read_cert(p.dir, &out->cert);
-    if (wrong)
-        cli_complain("promote %s: %s", options->words[0], wrong);
-    else if (err == ERR_NOT_FOUND)
-        cli_complain("promote: %s/" IDENTITY_CA_FILE " is not there: do it where the network was made",
-                     p.dir);
-    else if (err)
-        cli_complain("promote: %s: %s%s", p.dir, err == ERR_IO ? strerror(errno) : err_str(err),
-                     err == ERR_PERMISSION ? ": try sudo" : "");
-    return !wrong && !err;
-}
 
 static bool decode(const json_t *text, uint8_t *out, size_t cap, size_t *len)
 {
@@ -157,14 +116,17 @@ static enum cli_exit promote(const struct cli_options *options, const struct aut
 
 int cmd_promote(const struct cli_options *options)
 {
-    struct authority a = {0};
-    enum cli_exit verdict = CLI_FAILURE;
-    if (options->word_count < 2) {
-        cli_complain("promote needs whom: `shadowmesh members %s` lists who is there", options->words[0]);
+    struct authority a;
+    struct place p;
+    const char *wrong = place_init(options, options->words[0], &p);
+    enum cli_exit verdict = CLI_OK;
+    if (wrong || options->word_count < 2) {
+        cli_complain("promote %s: %s", options->words[0],
+                     wrong ? wrong : "whom? `shadowmesh members` lists who is there");
         return CLI_USAGE;
     }
-    if (open_authority(options, &a))
-        verdict = CLI_OK;
+    if (!authority_open(options, "promote", &p, &a))
+        return CLI_FAILURE;
     for (unsigned i = 1; i < options->word_count && verdict == CLI_OK; i++)
         verdict = promote(options, &a, options->words[i]);
     identity_free(a.key);

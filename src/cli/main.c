@@ -44,10 +44,11 @@ enum user {
     INVITES = 1 << 21,
     APPROVE = 1 << 22,
     PROMOTE = 1 << 23,
+    CA = 1 << 24,
 };
 #define LISTS    (STATUS | PEERS | FDB | MEMBERS)
 #define CHANGES  (ALLOW | DISALLOW | CONNECT | DISCONNECT | REVOKE)
-#define NETWORKS (UP | DOWN | LEAVE | JOIN | INVITE | INVITES | APPROVE | PROMOTE)
+#define NETWORKS (UP | DOWN | LEAVE | JOIN | INVITE | INVITES | APPROVE | PROMOTE | CA)
 
 struct verb {
     enum user user;
@@ -66,6 +67,7 @@ static const struct verb verbs[] = {
     {LEAVE, "leave", "NAME", "tell the network, stop it and remove all of it that is here", cmd_leave},
     {PROMOTE, "promote", "NAME MEMBER...", "make members issuers, by the key of the network's CA",
      cmd_promote},
+    {CA, "ca", "ACT NAME...", "export or remove the key of a network's CA, or revoke issuers by it", cmd_ca},
     {STATUS, "status", NULL, "every node that runs here, its peers, traffic and drops", cmd_status},
     {PEERS, "peers", NULL, "a table of the peers: path, MTU, RTT, loss, ages, suite", cmd_peers},
     {MEMBERS, "members", NULL, "who is in the network, until when, and who is there", cmd_members},
@@ -202,6 +204,17 @@ static const char *read_approve(void *context, const char *text)
     return flags_read_switch(text, &((struct line *)context)->options.approve);
 }
 
+static const char *read_ca(void *context, const char *text)
+{
+    ((struct line *)context)->options.ca = text;
+    return text[0] ? NULL : "no file: give the one that `shadowmesh ca export` made";
+}
+
+static const char *read_plain(void *context, const char *text)
+{
+    return flags_read_switch(text, &((struct line *)context)->options.plain);
+}
+
 static const char *read_quiet(void *context, const char *text)
 {
     return flags_read_switch(text, &((struct line *)context)->options.quiet);
@@ -291,7 +304,10 @@ static const struct flag flags[] = {
     {"etc", "DIR", "the folder of the networks' folders (default " PLACE_ETC ")", read_etc,
      NETWORKS | CHECK | SET | RELOAD},
     {"foreground", NULL, "become the node, instead of starting it", read_foreground, UP | JOIN},
-    {"yes", NULL, "remove without asking", read_yes, LEAVE},
+    {"yes", NULL, "remove without asking", read_yes, LEAVE | CA},
+    {"ca", "FILE", "a copy of the key of the network's CA, instead of the one in its folder", read_ca,
+     PROMOTE | CA},
+    {"plain", NULL, "export without a passphrase", read_plain, CA},
 };
 #define FLAG_COUNT (sizeof(flags) / sizeof(flags[0]))
 
@@ -393,7 +409,7 @@ static bool check_verb(const struct line *line, uint64_t seen)
     bool lacking = verb->argument && verb->argument[0] != '[' && line->options.word_count == 0;
     if (lacking)
         cli_complain("%s needs a %s: shadowmesh %s %s", verb->name,
-                     strncmp(verb->argument, "NAME", 4) == 0 ? "name" : "peer", verb->name, verb->argument);
+                     strstr(verb->argument, "NAME") ? "name" : "peer", verb->name, verb->argument);
     return !lacking;
 }
 

@@ -2,41 +2,14 @@
 #include "cli/token_input.h"
 
 #include "cli/cli.h"
+#include "cli/secret_line.h"
 #include "crypto/secret.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <termios.h>
-#include <unistd.h>
 
 #define BEGIN    "sm"
 #define LINE_LEN (2 * TOKEN_TEXT_MAX)
-
-static void interrupt(int number)
-{
-    (void)number; /* ends the reading, so that the terminal shows again what is typed */
-}
-
-/* A line of the terminal, which shows nothing of it. */
-static bool ask(char *line, size_t size)
-{
-    struct termios before, silent;
-    struct sigaction ends = {.sa_handler = interrupt}, kept;
-    bool known = tcgetattr(STDIN_FILENO, &before) == 0;
-    sigaction(SIGINT, &ends, &kept);
-    silent = before;
-    silent.c_lflag &= ~(tcflag_t)ECHO;
-    fputs("Paste the token, which is not shown: ", stderr);
-    if (known)
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
-    bool got = fgets(line, (int)size, stdin);
-    if (known)
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-    sigaction(SIGINT, &kept, NULL);
-    fputc('\n', stderr);
-    return got;
-}
 
 /* The word with the token in it: people paste `shadowmesh join sm1:…`, too. */
 static const char *find(char *line, size_t *len)
@@ -83,11 +56,10 @@ static bool decode(char *line, struct token *out, char text[TOKEN_TEXT_MAX])
 bool token_input(char *word, struct token *out, char text[TOKEN_TEXT_MAX])
 {
     char line[LINE_LEN] = "";
-    setvbuf(stdin, NULL, _IONBF, 0); /* no copy of it stays */
     if (word) {
         snprintf(line, sizeof(line), "%s", word);
         memset(word, '*', strlen(word)); /* ps(1) shows it */
-    } else if (isatty(STDIN_FILENO) ? !ask(line, sizeof(line)) : !fgets(line, sizeof(line), stdin)) {
+    } else if (!secret_line_read("Paste the token, which is not shown: ", line, sizeof(line))) {
         cli_complain("no token: give it on standard input, or at the prompt of a terminal");
         return false;
     }

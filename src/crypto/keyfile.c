@@ -6,65 +6,34 @@
 
 #include "base/folder.h"
 #include "base/vault.h"
-#include "crypto/identity_internal.h"
-#include "crypto/library.h"
+#include "crypto/key_pem.h"
 #include "crypto/secret.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/bio.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_MAX  16384 /* a key of ours takes 6.8 KB */
 #define TEMP_NAME ".%s.%08x"
 
 static_assert(sizeof(TEMP_NAME IDENTITY_KEY_FILE) + 8 <= IDENTITY_DRAFT_MAX, "a draft has a name");
 
-/* Instead of OpenSSL's own, which would ask at the terminal. */
-static int no_password(char *buffer, int size, int writing, void *arg)
-{
-    (void)buffer, (void)size, (void)writing, (void)arg;
-    return -1;
-}
-
-static int decode(const uint8_t *pem, size_t len, struct identity **out)
-{
-    BIO *bio;
-    EVP_PKEY *pkey = NULL;
-
-    library_begin_secret();
-    bio = BIO_new_mem_buf(pem, (int)len);
-    if (bio)
-        pkey = PEM_read_bio_PrivateKey_ex(bio, NULL, no_password, NULL, library_context(), NULL);
-    BIO_free(bio);
-    library_end_secret();
-    if (!bio)
-        return ERR_NOMEM;
-    ERR_clear_error();
-    int err = pkey ? identity_from_pkey(pkey, out) : ERR_FORMAT;
-    return err ? library_error(err) : 0;
-}
-
 int identity_load_as(const char *dir, const char *name, struct identity **out)
 {
-    uint8_t *pem;
+    char *pem;
     size_t len = 0;
     int fd, saved_errno, err = folder_open(dir, &fd);
 
     if (err)
         return err;
-    pem = vault_alloc(FILE_MAX);
-    err = pem ? folder_read(fd, name, OWN_FILE_PRIVATE, pem, FILE_MAX, &len) : ERR_NOMEM;
+    pem = vault_alloc(KEY_PEM_MAX);
+    err = pem ? folder_read(fd, name, OWN_FILE_PRIVATE, (uint8_t *)pem, KEY_PEM_MAX, &len) : ERR_NOMEM;
     saved_errno = errno;
     close(fd);
     if (!err)
-        err = decode(pem, len, out);
+        err = key_pem_decode(pem, len, NULL, out);
     vault_free(pem);
     errno = saved_errno;
     return err;
@@ -128,25 +97,14 @@ static int draft_pem(const char *dir, const char *key, const char *pem, size_t l
 
 static int draft_as(const struct identity *me, const char *dir, const char *key, struct identity_draft *out)
 {
-    BIO *bio;
-    int err = ERR_NOMEM, saved_errno;
-    char *pem;
-    long len;
+    char *pem = vault_alloc(KEY_PEM_MAX);
+    size_t len;
+    int saved_errno, err = pem ? key_pem_encode(me, NULL, pem, &len) : ERR_NOMEM;
 
-    library_begin_secret();
-    bio = BIO_new(BIO_s_secmem()); /* wiped when freed */
-    if (!bio)
-        goto out;
-    err = ERR_CRYPTO;
-    if (PEM_write_bio_PKCS8PrivateKey(bio, identity_pkey(me), NULL, NULL, 0, NULL, NULL) != 1)
-        goto out;
-    len = BIO_get_mem_data(bio, &pem);
-    if (len > 0)
-        err = draft_pem(dir, key, pem, (size_t)len, out);
-out:
+    if (!err)
+        err = draft_pem(dir, key, pem, len, out);
     saved_errno = errno;
-    BIO_free(bio);
-    library_end_secret();
+    vault_free(pem);
     errno = saved_errno;
     return err;
 }

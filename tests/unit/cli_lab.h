@@ -20,7 +20,7 @@
 #define NODES_MAX    2
 #define COMMANDS_MAX 3
 #define REQUESTS_MAX 8
-#define REQUEST_MAX  512
+#define REQUEST_MAX  16384
 #define ID_A         "a1b2c3d4e5f60718293a4b5c6d7e8f9001020304"
 #define ID_B         "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define ID_C         "c0ffee0000000000000000000000000000000000"
@@ -68,10 +68,21 @@ static char dir[32], *out, *err;
 
 /* ---- nodes ---- */
 
+/* A long one comes in parts. */
+static inline ssize_t recv_line(int fd, char *line, size_t size)
+{
+    ssize_t len = 0, n = 1;
+    while (n > 0 && (size_t)len < size && !memchr(line, '\n', (size_t)len)) {
+        n = recv(fd, line + len, size - (size_t)len, 0);
+        len += n > 0 ? n : 0;
+    }
+    return len;
+}
+
 static inline void serve(struct node *n, int fd)
 {
     char request[REQUEST_MAX];
-    ssize_t len = recv(fd, request, sizeof(request) - 1, 0);
+    ssize_t len = recv_line(fd, request, sizeof(request));
     json_t *json = len > 0 ? json_loadb(request, (size_t)len, JSON_DISABLE_EOF_CHECK, NULL) : NULL;
     const char *command = json ? json_string_value(json_object_get(json, "cmd")) : "";
     for (unsigned i = 0; i < COMMANDS_MAX; i++) {

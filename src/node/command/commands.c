@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "node/api/api.h"
+#include "node/command/ca_lists.h"
 #include "node/command/checks.h"
 #include "node/command/learned.h"
 #include "node/command/leaving.h"
@@ -89,6 +90,16 @@ static void take_issuer(struct commands *c, const json_t *request, struct api_ca
     promotions_take(&c->rosters, request, call);
 }
 
+static void tell_revocation(struct commands *c, const json_t *request, struct api_call *call)
+{
+    ca_lists_tell(&c->rosters, request, call);
+}
+
+static void take_revoked(struct commands *c, const json_t *request, struct api_call *call)
+{
+    ca_lists_take(&c->rosters, request, call);
+}
+
 static void invite(struct commands *c, const json_t *request, struct api_call *call)
 {
     invites_make(&c->invites, request, call);
@@ -134,6 +145,8 @@ static const struct {
     {"leave", false, leave},
     {"promotion", false, tell_promotion},
     {"take_issuer", false, take_issuer},
+    {"revocation", false, tell_revocation},
+    {"take_revoked", false, take_revoked},
 };
 
 void commands_handle(void *context, const char *command, const json_t *request, struct api_call *call)

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A network's CA, whose key lies on a stick: issuers go on without it, and only it shuts one out.
+
+    berlin (made it) ──┐
+    paris (issuer) ────┼──── internet
+    oslo ──────────────┘
+"""
+
+import json
+
+import lab as labs
+from test_network_up import command, end_daemons
+
+PHRASE = "correct horse battery staple"
+
+
+def local(host, *words):
+    return host.run(labs.program("shadowmesh"), *words, "-run", host.dir / "run", check=False)
+
+
+def listed(host):
+    return {member["name"]: member for member in json.loads(local(host, "members", "-json").stdout or "[]")}
+
+
+def join(issuer, host, name):
+    token = command(issuer, "invite", "home", "-quiet").stdout.strip()
+    return command(host, "join", "-name", name, stdin=f"{token}\n", timeout=60)
+
+
+def made(lab, *hosts):
+    """A network of the first host, which the second one, an issuer, joins, and then others."""
+    for host in hosts:
+        end_daemons(lab, host)
+    berlin, paris, *_ = hosts
+    command(berlin, "up", "home", "-name", "berlin", "-ip", berlin.address)
+    join(berlin, paris, "paris")
+    labs.wait_for(lambda: command(berlin, "promote", "home", "paris", check=False).returncode == 0, 10, "it is in the roster")
+    labs.wait_for(lambda: "issuer" in listed(paris).get("paris", {}).get("roles", []), 10, "paris is an issuer")
+
+
+def test_key_is_kept_elsewhere_and_revokes_an_issuer_from_there(lab):
+    berlin, paris, oslo, *_ = lab.internet(sites=("site-a", "site-b", "site-c"))
+    made(lab, berlin, paris, oslo)
+    copy = berlin.dir / "stick.key"
+    said = command(berlin, "ca", "export", "home", copy, stdin=f"{PHRASE}\n")
+    assert PHRASE not in said.stdout + said.stderr and "ENCRYPTED" in copy.read_text()
+    command(berlin, "ca", "remove", "home", "-ca", copy, stdin=f"{PHRASE}\n")
+    assert not (berlin.dir / "etc/home/ca.key").exists()
+    assert "berlin answers" in join(berlin, oslo, "oslo").stdout.replace("paris", "berlin")  # issuers go on
+    labs.wait_for(lambda: listed(oslo).get("paris", {}).get("state") == "connected", 20, "a session with paris")
+    assert "only the network's CA" in local(berlin, "revoke", "paris").stderr
+    assert "-ca FILE" in command(berlin, "ca", "revoke", "home", "paris", check=False).stderr
+    assert "does not open" in command(berlin, "ca", "revoke", "home", "paris", "-ca", copy, stdin="wrong one\n", check=False).stderr
+    assert "this node itself" in command(berlin, "ca", "revoke", "home", "berlin", "-ca", copy, stdin=f"{PHRASE}\n", check=False).stderr
+    said = command(berlin, "ca", "revoke", "home", "paris", "-ca", copy, stdin=f"{PHRASE}\n").stdout
+    assert "revoked by the CA" in said
+    for host in (berlin, oslo):
+        labs.wait_for(lambda: "paris" not in listed(host), 5, "paris's end")
+    log = berlin.dir / "etc/home/node.log"
+    labs.wait_for(lambda: "its key was revoked" in log.read_text(), 5, "the end of its session")
+    assert not berlin.answers(listed(paris)["paris"]["addresses"][0])
+    assert PHRASE not in log.read_text()
+    labs.wait_for(lambda: "your key was revoked" in (paris.dir / "etc/home/node.log").read_text(), 10, "paris hears of it")
