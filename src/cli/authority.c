@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/authority.h"
 
-#include "base/folder.h"
 #include "base/vault.h"
 #include "cli/cli.h"
 #include "cli/outside.h"
 #include "cli/place.h"
 #include "cli/secret_line.h"
+#include "crypto/cert_chain.h"
 #include "crypto/certfile.h"
 #include "crypto/key_pem.h"
 #include "crypto/keyfile.h"
 #include "crypto/secret.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
 static const char *reason(int err)
 {
@@ -23,26 +25,35 @@ static const char *reason(int err)
 
 /* ---- the certificate ---- */
 
+/* Whoever may write there chooses no CA: it signs itself, by the key that is shown. */
 static int read_cert(const char *dir, struct cert *out)
 {
-    uint8_t der[CERT_MAX];
+    char path[PATH_MAX + sizeof(CERTFILE_CA)];
+    uint8_t text[CERTFILE_TEXT_MAX], der[CERT_MAX];
     size_t len = 0;
-    int fd, err = folder_open(dir, &fd);
+    bool shown;
+    snprintf(path, sizeof(path), "%s/" CERTFILE_CA, dir);
+    int err = outside_read(path, text, sizeof(text), &len, &shown);
+    if (!err)
+        err = certfile_decode(text, len, der, &len);
+    if (!err)
+        err = cert_decode(der, len, out);
     if (err)
         return err;
-    err = certfile_read(fd, CERTFILE_CA, der, &len);
-    close(fd);
-    return err ? err : cert_decode(der, len, out);
+    enum cert_verdict verdict = cert_chain_ca((struct slice){der, len}, &out->id, (uint64_t)time(NULL), out);
+    return verdict == CERT_OK || verdict == CERT_NOT_YET || verdict == CERT_EXPIRED ? 0 : ERR_FORMAT;
 }
 
-bool authority_read_cert(const char *verb, const struct place *place, struct cert *out)
+static bool find_cert(const char *verb, const struct place *place, struct cert *out)
 {
-    int err = read_cert(place->keydir, out);
+    int err = read_cert(place->dir, out);
+    if (err == ERR_NOT_FOUND) /* it joined */
+        err = read_cert(place->keydir, out);
     if (err == ERR_NOT_FOUND)
         cli_complain("%s: there is no network %s here: %s/" CERTFILE_CA " is missing", verb, place->network,
                      place->keydir);
     else if (err)
-        cli_complain("%s: %s/" CERTFILE_CA ": %s%s", verb, place->keydir, reason(err),
+        cli_complain("%s: " CERTFILE_CA " of %s: %s%s", verb, place->network, reason(err),
                      err == ERR_PERMISSION ? ": try sudo" : "");
     return !err;
 }
@@ -114,7 +125,7 @@ bool authority_open(const struct cli_options *options, const char *verb, const s
                     struct authority *out)
 {
     *out = (struct authority){0};
-    if (!authority_read_cert(verb, place, &out->cert))
+    if (!find_cert(verb, place, &out->cert))
         return false;
     if (!(options->ca ? authority_read_key(verb, options->ca, &out->key)
                       : read_own_key(verb, place, &out->key)))

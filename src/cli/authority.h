@@ -19,8 +19,5 @@ struct authority {
 bool authority_open(const struct cli_options *options, const char *verb, const struct place *place,
                     struct authority *out);
 
-/* Likewise the certificate alone. */
-bool authority_read_cert(const char *verb, const struct place *place, struct cert *out);
-
 /* Only the key, from a file that a person names. */
 bool authority_read_key(const char *verb, const char *file, struct identity **out);

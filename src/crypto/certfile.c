@@ -5,6 +5,7 @@
 
 #include "base/folder.h"
 #include "crypto/base64.h"
+#include <assert.h>
 #include <string.h>
 
 #define HEAD     "-----BEGIN CERTIFICATE-----\n"
@@ -12,6 +13,8 @@
 #define COLUMNS  64
 #define DIGITS   BASE64_LEN(CERT_MAX)
 #define TEXT_MAX (sizeof(HEAD) + DIGITS + DIGITS / COLUMNS + 1 + sizeof(TAIL))
+
+static_assert(TEXT_MAX <= CERTFILE_TEXT_MAX, "any certificate's text fits");
 
 /* Returns the length of the text, which has no NUL. */
 static size_t encode(const uint8_t *der, size_t len, uint8_t out[TEXT_MAX])
@@ -30,13 +33,13 @@ static size_t encode(const uint8_t *der, size_t len, uint8_t out[TEXT_MAX])
     return writer_len(&w);
 }
 
-static int decode(const uint8_t *text, size_t len, uint8_t der[CERT_MAX], size_t *out)
+int certfile_decode(const uint8_t *text, size_t len, uint8_t der[CERT_MAX], size_t *out)
 {
     char digits[TEXT_MAX];
     uint8_t again[TEXT_MAX];
     size_t count = 0;
 
-    if (len < sizeof(HEAD) + sizeof(TAIL))
+    if (len < sizeof(HEAD) + sizeof(TAIL) || len > TEXT_MAX)
         return ERR_FORMAT;
     for (size_t i = sizeof(HEAD) - 1; i < len - (sizeof(TAIL) - 1); i++)
         if (text[i] != '\n')
@@ -53,7 +56,7 @@ int certfile_read(int dir_fd, const char *name, uint8_t der[CERT_MAX], size_t *l
     int err = folder_read(dir_fd, name, OWN_FILE_SHOWN, text, sizeof(text), &text_len);
 
     if (!err)
-        err = decode(text, text_len, der, len);
+        err = certfile_decode(text, text_len, der, len);
     if (err)
         *len = 0;
     return err;
