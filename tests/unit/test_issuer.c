@@ -10,6 +10,7 @@
 #include "crypto/secret.h"
 #include "proto/network/issuing.h"
 #include "proto/network/membership.h"
+#include "proto/network/rolls.h"
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -121,6 +122,69 @@ static void what_is_answered_is_on_disk(void **state)
     issuer_free(next);
 }
 
+/* A joiner that a restored ledger does not know. */
+static void what_others_had_of_a_lost_ledger_comes_back(void **state)
+{
+    struct issuer *is = opened(dir);
+    struct roster_member lost = {.id = *identity_id(lab.member), .name = "paris", .address_count = 1};
+    struct roster_member old = {.id = {{1}}, .name = "gone", .address_count = 1};
+    struct roster_member shut_out = {.id = {{2}}, .name = "bad", .address_count = 1};
+    struct token token;
+    struct rolls *rolls;
+    struct slice der;
+    struct cert c;
+
+    (void)state;
+    lost.addresses[0] = lab_addr("10.7.3.2"); /* the next one */
+    old.addresses[0] = lab_addr("10.7.3.3");
+    shut_out.addresses[0] = lab_addr("10.7.3.4");
+    lost.since = shut_out.since = old.since = clock_unix_s() - 100;
+    lost.not_after = shut_out.not_after = lost.since + LAB_DAY;
+    old.not_after = clock_unix_s() - 1;
+    assert_int_equal(rolls_new(membership_ca(ms), &rolls), 0);
+    rolls_on_time(rolls, clock_unix_s());
+    assert_int_equal(rolls_take(rolls, LIST_ISSUER, issuer_serving(is)->certificate), ROLLS_NEWER);
+    lost.id.bytes[0] = 3; /* behind the other two */
+    const struct roster_member members[] = {old, shut_out, lost};
+    assert_int_equal(rolls_publish(rolls, lab.issuer, members, 3), 0);
+    assert_int_equal(rolls_revoke(rolls, lab.issuer, &shut_out.id), 0);
+    (void)issuer_has_changed(is);
+    issuer_learn(is, rolls, NOW_US);
+    assert_true(issuer_has_changed(is));
+    issuer_learn(is, rolls, NOW_US);
+    assert_false(issuer_has_changed(is));
+    assert_null(ledger_find(issuer_ledger(is), &old.id));
+    assert_null(ledger_find(issuer_ledger(is), &shut_out.id));
+    issuer_free(is);
+    is = opened(dir); /* it is on disk */
+    assert_string_equal(ledger_find(issuer_ledger(is), &lost.id)->name, "paris");
+    invite(is, &token);
+    assert_int_equal(redeem(is, &token, lab.other, &der), 0);
+    assert_int_equal(cert_decode(der.data, der.len, &c), 0);
+    assert_false(addr_same_host(&c.addresses[0], &lost.addresses[0]));
+    rolls_free(rolls);
+    issuer_free(is);
+}
+
+static void tokens_from_before_a_restore_hold_no_more(void **state)
+{
+    struct issuer *is = opened(dir);
+    struct token token, fresh;
+    struct slice der;
+
+    (void)state;
+    invite(is, &token);
+    issuer_free(is);
+    assert_int_equal(folder_write(dir, ISSUER_RESTORED, OWN_FILE_PRIVATE, "", 0), 0);
+    is = opened(dir);
+    assert_int_equal(redeem(is, &token, lab.member, &der), REFUSE_TOKEN_REVOKED);
+    invite(is, &fresh);
+    issuer_free(is);
+    is = opened(dir); /* that was once */
+    assert_int_equal(redeem(is, &fresh, lab.member, &der), 0);
+    issuer_free(is);
+}
+
 static void what_cannot_be_written_is_neither_answered_nor_used_up(void **state)
 {
     int broken = dup(dir);
@@ -182,6 +246,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_answered_is_on_disk, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_others_had_of_a_lost_ledger_comes_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(tokens_from_before_a_restore_hold_no_more, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_written_is_neither_answered_nor_used_up, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(file_tells_nobody_how_to_join_and_is_private, set_up, tear_down),

@@ -106,6 +106,8 @@ static void renew_certificate(struct node *n, uint64_t now_us)
 static void publish_members(struct node *n, uint64_t now_us)
 {
     struct issuer *is = network_issuer(n->network);
+    if (is)
+        issuer_learn(is, registry_rolls(n->registry), now_us);
     int err = is && issuer_has_changed(is) ? registry_publish(n->registry, issuer_ledger(is), now_us) : 0;
     if (err)
         log_warn("the members that this issuer let in are not known to others yet: %s", err_str(err));

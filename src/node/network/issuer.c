@@ -11,8 +11,11 @@
 #include "proto/network/issuing.h"
 #include "proto/network/rolls.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct issuer {
     struct issuer_config config;
@@ -22,7 +25,8 @@ struct issuer {
     uint8_t certificate[CERT_MAX]; /* our own as an issuer */
     struct issued issued;          /* the last answer */
     struct issuer_counts counts;
-    bool changed; /* the ledger is, and nobody has asked */
+    bool changed;     /* the ledger is, and nobody has asked */
+    uint64_t learned; /* the number of the roster that was last compared with it */
     uint8_t file[ISSUING_FILE_MAX];
 };
 
@@ -139,6 +143,32 @@ static int read_certificate(struct issuer *is)
     return issuing_init(&is->issuing, &c);
 }
 
+/* Which of them were used since is not known. */
+static int forget_tokens(struct issuer *is)
+{
+    const struct invitation *i;
+    unsigned count = 0;
+
+    for (size_t n = 0; (i = invitations_at(is->issuing.invitations, n)); n++) {
+        count += !i->revoked && i->used < i->uses;
+        (void)!invitations_revoke(is->issuing.invitations, i->key);
+    }
+    int err = keep(is);
+    if (!err && unlinkat(is->config.keydir, ISSUER_RESTORED, 0) != 0)
+        err = ERR_IO;
+    if (!err)
+        log_warn("this issuer was restored from a backup: %u tokens that were open then hold no more", count);
+    return err;
+}
+
+static int begin_anew(struct issuer *is)
+{
+    struct stat st;
+    bool restored = fstatat(is->config.keydir, ISSUER_RESTORED, &st, AT_SYMLINK_NOFOLLOW) == 0;
+
+    return restored ? forget_tokens(is) : 0;
+}
+
 /* Our own node has a name and addresses, too. */
 static void adopt_self(struct issuer *is)
 {
@@ -161,6 +191,8 @@ int issuer_open(const struct issuer_config *config, struct issuer **out)
         return err;
     }
     err = load(is);
+    if (!err)
+        err = begin_anew(is);
     if (err) {
         issuer_free(is);
         return err;
@@ -199,6 +231,43 @@ void issuer_heed(struct issuer *is, const struct rolls *rolls)
     is->issuing.config.context = (void *)(uintptr_t)rolls;
     is->issuing.config.is_revoked = is_revoked;
     is->issuing.config.is_named = is_named;
+}
+
+/* ---- what others know of us ---- */
+
+/* True when it is new to the ledger. */
+static bool learn_one(struct issuer *is, const struct roster_member *m)
+{
+    struct ledger_member known = {.id = m->id,
+                                  .roles = m->roles,
+                                  .joined = m->since,
+                                  .issued = m->since,
+                                  .not_after = m->not_after,
+                                  .address_count = m->address_count};
+
+    memcpy(known.name, m->name, sizeof(known.name));
+    memcpy(known.addresses, m->addresses, sizeof(known.addresses));
+    return !ledger_find(is->issuing.ledger, &m->id) && ledger_put(is->issuing.ledger, &known) == 0;
+}
+
+void issuer_learn(struct issuer *is, const struct rolls *rolls, uint64_t now_us)
+{
+    const struct node_id *me = identity_id(is->config.me);
+    uint64_t number = rolls_number(rolls, LIST_ROSTER, me), now = now_s(is, now_us);
+    struct slice members = rolls_roster(rolls, me);
+    struct roster_member m;
+    unsigned count = 0;
+
+    if (number == is->learned)
+        return;
+    is->learned = number;
+    while (roster_next(&members, &m))
+        if (m.not_after >= now && !rolls_revoked(rolls, &m.id))
+            count += learn_one(is, &m);
+    if (!count || keep(is))
+        return;
+    is->changed = true;
+    log_info("%u members came back into the ledger from this issuer's roster, which others had", count);
 }
 
 /* ---- what others read ---- */

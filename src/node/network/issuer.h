@@ -10,7 +10,8 @@
 #include "proto/network/serving.h"
 
 #define ISSUER_FILE       "ledger"
-#define ISSUER_NUMBER_LEN 4 /* bytes of an invitation's key that people name it by … */
+#define ISSUER_RESTORED   "restored" /* beside it: it is a copy of an earlier one */
+#define ISSUER_NUMBER_LEN 4          /* bytes of an invitation's key that people name it by … */
 #define ISSUER_NUMBER_MAX (2 * ISSUER_NUMBER_LEN + 1) /* … in hex, with a NUL */
 
 struct issuer;
@@ -36,6 +37,10 @@ void issuer_free(struct issuer *is); /* NULL is allowed */
 
 /* From here on who is shut out there gets nothing, and names of others' members are taken. Borrowed. */
 void issuer_heed(struct issuer *is, const struct rolls *rolls);
+
+/* Whom our own roster in the rolls has, and the ledger not, we let in after the copy was made that the ledger is of: the ledger takes
+ * them, so that their names and addresses stay theirs. Once a second. */
+void issuer_learn(struct issuer *is, const struct rolls *rolls, uint64_t now_us);
 
 /* Whether the ledger is another one than when this was last asked; at first it is. */
 bool issuer_has_changed(struct issuer *is);

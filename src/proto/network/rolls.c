@@ -307,6 +307,12 @@ uint64_t rolls_time(const struct rolls *r, enum list_kind kind, const struct nod
     return held(r, kind, signer)->time;
 }
 
+struct slice rolls_roster(const struct rolls *r, const struct node_id *signer)
+{
+    const struct rolls_signer *s = find_const(r, signer);
+    return s && s->lists[LIST_ROSTER].bytes ? s->roster.members : (struct slice){0};
+}
+
 bool rolls_is_ca(const struct rolls *r, const struct node_id *signer)
 {
     return place_of(r, signer) == 0;

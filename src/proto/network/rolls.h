@@ -54,6 +54,8 @@ unsigned rolls_lists(const struct rolls *r, struct message_list *out);
 struct slice rolls_bytes(const struct rolls *r, enum list_kind kind, const struct node_id *signer);
 /* Its number; 0 when there is none. */
 uint64_t rolls_number(const struct rolls *r, enum list_kind kind, const struct node_id *signer);
+/* Of an issuer's roster the members, for roster_next, which hold until it is replaced; empty when there is none. */
+struct slice rolls_roster(const struct rolls *r, const struct node_id *signer);
 /* When it was signed; 0 when there is none. */
 uint64_t rolls_time(const struct rolls *r, enum list_kind kind, const struct node_id *signer);
 bool rolls_is_ca(const struct rolls *r, const struct node_id *signer);
