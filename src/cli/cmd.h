@@ -9,6 +9,8 @@ int cmd_join(const struct cli_options *options);
 int cmd_down(const struct cli_options *options);
 int cmd_promote(const struct cli_options *options);
 int cmd_ca(const struct cli_options *options);
+int cmd_backup(const struct cli_options *options);
+int cmd_restore(const struct cli_options *options);
 int cmd_leave(const struct cli_options *options);
 int cmd_status(const struct cli_options *options);
 int cmd_peers(const struct cli_options *options);

@@ -45,14 +45,16 @@ enum user {
     APPROVE = 1 << 22,
     PROMOTE = 1 << 23,
     CA = 1 << 24,
+    BACKUP = 1 << 25,
+    RESTORE = 1 << 26,
 };
 #define LISTS    (STATUS | PEERS | FDB | MEMBERS)
 #define CHANGES  (ALLOW | DISALLOW | CONNECT | DISCONNECT | REVOKE)
-#define NETWORKS (UP | DOWN | LEAVE | JOIN | INVITE | INVITES | APPROVE | PROMOTE | CA)
+#define NETWORKS (UP | DOWN | LEAVE | JOIN | INVITE | INVITES | APPROVE | PROMOTE | CA | BACKUP | RESTORE)
 
 struct verb {
     enum user user;
-    /* an argument that ends in "..." may come several times, one in brackets may be missing */
+    /* one in brackets may be missing; where there are several words, or "...", the verb counts them */
     const char *name, *argument, *help;
     int (*run)(const struct cli_options *options);
 };
@@ -68,6 +70,9 @@ static const struct verb verbs[] = {
     {PROMOTE, "promote", "NAME MEMBER...", "make members issuers, by the key of the network's CA",
      cmd_promote},
     {CA, "ca", "ACT NAME...", "export or remove the key of a network's CA, or revoke issuers by it", cmd_ca},
+    {BACKUP, "backup", "NAME FILE", "write all of a network that is here to one file, keys included",
+     cmd_backup},
+    {RESTORE, "restore", "FILE", "make a network's files again of what `backup` wrote", cmd_restore},
     {STATUS, "status", NULL, "every node that runs here, its peers, traffic and drops", cmd_status},
     {PEERS, "peers", NULL, "a table of the peers: path, MTU, RTT, loss, ages, suite", cmd_peers},
     {MEMBERS, "members", NULL, "who is in the network, until when, and who is there", cmd_members},
@@ -382,7 +387,7 @@ static bool take_word(void *context, const char *word)
         return line->verb != NULL;
     }
     const char *argument = line->verb->argument;
-    bool several = argument && strchr(argument, '.');
+    bool several = argument && strpbrk(argument, ". ");
     if (argument && word[0] && (several || line->options.word_count == 0)) {
         line->options.words[line->options.word_count++] = word;
         return true;
@@ -409,7 +414,10 @@ static bool check_verb(const struct line *line, uint64_t seen)
     bool lacking = verb->argument && verb->argument[0] != '[' && line->options.word_count == 0;
     if (lacking)
         cli_complain("%s needs a %s: shadowmesh %s %s", verb->name,
-                     strstr(verb->argument, "NAME") ? "name" : "peer", verb->name, verb->argument);
+                     strstr(verb->argument, "NAME")   ? "name"
+                     : strstr(verb->argument, "FILE") ? "file"
+                                                      : "peer",
+                     verb->name, verb->argument);
     return !lacking;
 }
 

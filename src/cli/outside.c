@@ -66,20 +66,35 @@ static int read_all(int fd, char *out, size_t cap, size_t *len)
     return *len < cap ? 0 : ERR_FORMAT;
 }
 
-int outside_read(const char *path, void *out, size_t cap, size_t *len, bool *shown)
+/* Takes fd. */
+static int read_file(int fd, void *out, size_t cap, size_t *len, struct stat *st)
 {
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    *st = (struct stat){0};
     if (fd < 0)
         return err_from_errno(errno);
-    int err = fstat(fd, &st) == 0 ? 0 : err_from_errno(errno);
-    if (!err && !S_ISREG(st.st_mode))
+    int err = fstat(fd, st) == 0 ? 0 : err_from_errno(errno);
+    if (!err && !S_ISREG(st->st_mode))
         err = ERR_FORMAT;
-    *shown = !err && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0;
     if (!err)
         err = read_all(fd, out, cap, len);
     int saved = errno;
     close(fd);
     errno = saved;
     return err;
+}
+
+int outside_read(const char *path, void *out, size_t cap, size_t *len, bool *shown)
+{
+    struct stat st;
+    int err = read_file(open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), out, cap, len, &st);
+    *shown = (st.st_mode & (S_IRWXG | S_IRWXO)) != 0;
+    return err;
+}
+
+int outside_read_in(int dir_fd, const char *name, void *out, size_t cap, size_t *len)
+{
+    struct stat st;
+    int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int err = read_file(fd, out, cap, len, &st);
+    return !err && st.st_nlink != 1 ? ERR_SYMLINK : err;
 }

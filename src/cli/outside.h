@@ -14,3 +14,7 @@ int outside_write(const char *path, const void *data, size_t len) must_check;
 /* Reads the whole of a regular file, of fewer than cap bytes. *shown: others may read it. ERR_NOT_FOUND, ERR_FORMAT when it is no
  * file or longer, ERR_PERMISSION, ERR_IO (errno). */
 int outside_read(const char *path, void *out, size_t cap, size_t *len, bool *shown) must_check;
+
+/* Likewise a file of a folder in which somebody else may write: one that has no other name, so that he cannot have us read what he may
+ * not. ERR_SYMLINK. */
+int outside_read_in(int dir_fd, const char *name, void *out, size_t cap, size_t *len) must_check;

@@ -12,6 +12,12 @@
 #define PLACE_TOKEN   "join.token"
 #define PLACE_LOG_END ".log"
 
+/* Of KEYDIR, but for certfile.h's and keyfile.h's. */
+#define PLACE_LEDGER      "ledger"
+#define PLACE_LAST_ISSUER "last-issuer.pem"
+#define PLACE_RESTORED    "restored" /* the ledger is a copy of an earlier one */
+#define PLACE_LISTS       "lists"
+
 struct cli_options;
 
 struct place {
