@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 /* Newer than some distributions' headers (enum values, so no #ifdef can tell). */
 #define MAC_LEN                6
@@ -29,24 +30,37 @@ struct rtnl {
     _Alignas(struct nlmsghdr) uint8_t buffer[BUFFER_LEN];
 };
 
-int rtnl_open(struct rtnl **out)
+int rtnl_socket(int *fd)
 {
-    struct timeval patience = {.tv_sec = ANSWER_SECS};
+    *fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    return *fd < 0 ? ERR_IO : 0;
+}
+
+int rtnl_open_on(int fd, struct rtnl **out)
+{
+    const struct timeval patience = {.tv_sec = ANSWER_SECS};
     struct rtnl *r = calloc(1, sizeof(*r));
-    if (!r)
-        return ERR_NOMEM;
-    r->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-    if (!r->socket) {
+    if (r)
+        r->socket = mnl_socket_fdopen(fd);
+    if (!r || !r->socket) {
+        close(fd);
         free(r);
-        return ERR_IO;
+        return ERR_NOMEM;
     }
     if (mnl_socket_bind(r->socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
-        setsockopt(mnl_socket_get_fd(r->socket), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0) {
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0) {
         rtnl_close(r);
         return ERR_IO;
     }
     *out = r;
     return 0;
+}
+
+int rtnl_open(struct rtnl **out)
+{
+    int fd;
+    int err = rtnl_socket(&fd);
+    return err ? err : rtnl_open_on(fd, out);
 }
 
 void rtnl_close(struct rtnl *r)

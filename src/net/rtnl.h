@@ -13,6 +13,12 @@
 
 struct rtnl;
 int rtnl_open(struct rtnl **out) must_check;
+
+/* Likewise over a socket that rtnl_socket made, in whatever network namespace: it is of that one. Takes fd, also on an
+ * error. */
+int rtnl_socket(int *fd) must_check;
+int rtnl_open_on(int fd, struct rtnl **out) must_check;
+
 void rtnl_close(struct rtnl *r);
 
 struct rtnl_link {
