@@ -23,5 +23,7 @@ done
 # The same libraries as in install.sh.
 own=$destdir$prefix/lib/shadowmesh
 rm -f "$own/libssl.so.3" "$own/libcrypto.so.3" "$own/libIPSec_MB.so.2"
-[ ! -d "$own" ] || rmdir --ignore-fail-on-non-empty "$own"
+for folder in "$own" "$destdir$prefix/share/shadowmesh"; do
+    [ ! -d "$folder" ] || rmdir --ignore-fail-on-non-empty "$folder"
+done
 echo "removed from $destdir$prefix: shadowmesh, shadowmesh-l2, shadowmesh-backbone, a manual page for each, units for systemd"

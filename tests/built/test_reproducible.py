@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = os.environ["SHADOWMESH_BUILD"]
 PROGRAMS = ["shadowmesh", "shadowmesh-l2", "shadowmesh-backbone"]
-SOURCES = ["LICENSE", "meson.build", "meson_options.txt", "src", "tools", "docs", "systemd"]
+SOURCES = ["LICENSE", "meson.build", "meson_options.txt", "src", "tools", "docs", "systemd", "apparmor"]
 ENVIRONMENT = {**os.environ, "CCACHE_DISABLE": "1"}  # a cache would compare an object with itself
 MADE_OF = ["pkg_config_path", "openssl_prefix", "ipsec_mb_prefix", "buildtype", "optimization", "debug", "c_args", "c_link_args", "prefix"]
 

@@ -45,6 +45,14 @@ int device_open(const struct config *config, const struct node_id *id, unsigned 
     return 0;
 }
 
+/* No broker is started for it. */
+int device_open_inside(const struct config *config, const struct node_id *id, struct broker *broker,
+                       struct device **out)
+{
+    (void)broker;
+    return device_open(config, id, 1, out);
+}
+
 /* It has one. */
 int device_give(struct device *d, const struct addr_prefix *list, unsigned count)
 {

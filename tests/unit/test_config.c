@@ -292,6 +292,23 @@ static void router_is_asked_for_ports_unless_that_is_off(void **state)
     assert_refused("auto or off", "-portmap", "on");
 }
 
+static void who_is_not_root_has_a_folder_of_its_own(void **state)
+{
+    (void)state;
+    assert_int_equal(setenv("XDG_RUNTIME_DIR", "/run/user/1000", 1), 0);
+    assert_taken("-rootless", "-tap-ip", "10.10.10.3");
+    assert_true(config.rootless);
+    assert_string_equal(config.run_dir, "/run/user/1000/shadowmesh");
+    assert_taken("-rootless", "-network", "home", "-run", "/run/mine");
+    assert_string_equal(config.run_dir, "/run/mine");
+    assert_refused("none is attached to: give -tap-ip or -network", "-rootless", "-tap", "tap7");
+    assert_int_equal(setenv("XDG_RUNTIME_DIR", "run", 1), 0);
+    assert_refused("give -run DIR", "-rootless", "-tap-ip", "10.10.10.3");
+    assert_int_equal(unsetenv("XDG_RUNTIME_DIR"), 0);
+    assert_refused("give -run DIR", "-rootless", "-tap-ip", "10.10.10.3");
+    assert_taken("-rootless", "-run", "/run/mine", "-tap-ip", "10.10.10.3");
+}
+
 static void local_network_hears_of_whom_connect_seeks_unless_more_or_less_is_said(void **state)
 {
     (void)state;
@@ -793,6 +810,7 @@ int main(void)
         cmocka_unit_test(addresses_are_of_hosts),
         cmocka_unit_test(device_names_are_the_kernels),
         cmocka_unit_test(mtu_is_bounded),
+        cmocka_unit_test(who_is_not_root_has_a_folder_of_its_own),
         cmocka_unit_test(local_network_hears_of_whom_connect_seeks_unless_more_or_less_is_said),
         cmocka_unit_test(a_full_mesh_needs_its_members),
         cmocka_unit_test(carriers_are_chosen_by_name),

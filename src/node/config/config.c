@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@ struct parse {
     bool has_bits;                   /* -tap-ip ADDR/BITS */
     const char *netmask;             /* -tap-netmask; NULL when not given */
     bool has_words;                  /* -proxy with a name, and perhaps a password */
+    bool has_run;                    /* -run */
     bool relays;                     /* -relay … */
     unsigned relay_mbit;             /* … and -relay-rate; 0 when not given */
 };
@@ -147,6 +149,12 @@ static const char *read_tap_mtu(void *context, const char *text)
                               &p->config->tap_mtu);
 }
 
+static const char *read_rootless(void *context, const char *text)
+{
+    struct parse *p = context;
+    return flags_read_switch(text, &p->config->rootless);
+}
+
 static const char *read_bpdu(void *context, const char *text)
 {
     struct parse *p = context;
@@ -216,6 +224,7 @@ static const char *read_mesh(void *context, const char *text)
 static const char *read_run(void *context, const char *text)
 {
     struct parse *p = context;
+    p->has_run = true;
     return config_read_path(text, p->config->run_dir, sizeof(p->config->run_dir));
 }
 
@@ -391,6 +400,10 @@ static const struct flag flags[] = {
      "tap0, tap1, ...); alone: attach to an existing TAP device",
      read_tap, RESTARTS(tap_name)},
     {"tap-mtu", "BYTES", "the device's MTU, 576 to 9000 (default 1500)", read_tap_mtu, RESTARTS(tap_mtu)},
+    {"rootless", NULL,
+     "for an ordinary user: the device is in namespaces of its own, and nothing of this machine's network "
+     "changes",
+     read_rootless, RESTARTS(rootless)},
     {"bpdu", "drop|pass",
      "spanning tree, pause and LACP frames of bridges, both ways "
      "(default drop: no peer reshapes a LAN bridged here)",
@@ -483,7 +496,9 @@ static const struct flag flags[] = {
      "check the way to the internet with -backbone, -stun and -proxy alone, print JSON and exit "
      "(`shadowmesh netcheck` shows it to people)",
      read_netcheck, RESTARTS(netcheck)},
-    {"run", "DIR", "folder of the API socket (default /run/shadowmesh)", read_run, RESTARTS(run_dir)},
+    {"run", "DIR",
+     "folder of the API socket (default /run/shadowmesh; with -rootless $XDG_RUNTIME_DIR/shadowmesh)",
+     read_run, RESTARTS(run_dir)},
     {"workers", "N", "data threads, 1 to 8 (default one per CPU)", read_workers, RESTARTS(workers)},
     {"aead", "KIND",
      "what frames may be sealed with: auto, aes or chacha20; alone, it refuses peers that have not got it "
@@ -605,12 +620,33 @@ static bool settle_mesh(struct parse *p)
     return true;
 }
 
+/* Whose default belongs to root is the user's own. */
+static bool settle_rootless(struct parse *p)
+{
+    struct config *c = p->config;
+    const char *own = getenv("XDG_RUNTIME_DIR");
+    if (!c->rootless)
+        return true;
+    if (!c->tap_address.addr.family && !c->network[0]) {
+        complain("-rootless: the device is made, none is attached to: give -tap-ip or -network");
+        return false;
+    }
+    if (p->has_run)
+        return true;
+    if (!own || own[0] != '/' ||
+        (size_t)snprintf(c->run_dir, sizeof(c->run_dir), "%s/shadowmesh", own) >= sizeof(c->run_dir)) {
+        complain("-rootless: XDG_RUNTIME_DIR names no folder for the API socket: give -run DIR");
+        return false;
+    }
+    return true;
+}
+
 /* Flags that are fine alone and contradict each other. */
 static bool check_together(struct parse *p)
 {
     const struct config *c = p->config;
     char id[ID_TEXT_MAX];
-    if (!settle_netmask(p))
+    if (!settle_netmask(p) || !settle_rootless(p))
         return false;
     if (p->has_words) {
         complain("-proxy: a name and a password do not belong on a command line: give -proxy-auth FILE");

@@ -65,6 +65,7 @@ struct config {
     char tap_name[IFNAMSIZ];        /* -tap; empty when not given */
     struct addr_prefix tap_address; /* -tap-ip and -tap-netmask; family 0 when not given */
     unsigned tap_mtu;
+    bool rootless;        /* -rootless: the device is in namespaces of its own */
     bool pass_bpdus;      /* -bpdu pass */
     bool host_routes_off; /* -host-route off: beside an overlapping interface, only those named */
     unsigned host_route_count;

@@ -70,8 +70,10 @@ int cage_enter(const struct config *config, const char *cache_folder, struct san
         return 0;
     }
     list_paths(config, cache_folder, paths);
-    const struct sandbox_config sandbox = {.keep = 1ull << CAP_NET_ADMIN | 1ull << CAP_SYS_NICE |
-                                                   names << CAP_NET_BIND_SERVICE,
+    const uint64_t here =
+        !config->rootless; /* where the device is another namespace's, its owner needs none */
+    const struct sandbox_config sandbox = {.keep = here << CAP_NET_ADMIN | 1ull << CAP_SYS_NICE |
+                                                   (here & names) << CAP_NET_BIND_SERVICE,
                                            .paths = paths,
                                            .calls = {calls}};
     int err = sandbox_enter(&sandbox, out, &failed);

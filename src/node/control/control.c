@@ -14,6 +14,7 @@
 #include "node/control/control_stop.h"
 #include "node/control/keydir.h"
 #include "node/control/resources.h"
+#include "node/device/rootless.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +44,7 @@ static bool choose_proxies(struct node *n)
 
 static enum resolver_mode resolver_mode(const struct config *config)
 {
-    return config->network[0] && !config->netcheck ? config->dns : RESOLVER_OFF;
+    return config->network[0] && !config->netcheck && !config->rootless ? config->dns : RESOLVER_OFF;
 }
 
 static bool start_helpers(struct node *n)
@@ -82,6 +83,13 @@ static bool start_opener(struct node *n)
     return err == 0;
 }
 
+/* Behind the other processes: none of them is to have the device's queues. */
+static bool start_broker(struct node *n)
+{
+    return !n->config->rootless || n->config->netcheck ||
+           rootless_start(n->config, resources_workers(n->config), &n->broker) == 0;
+}
+
 static bool load_identity(const struct config *config, struct identity **out, bool *made)
 {
     if (keydir_load(config->keydir, out, made))
@@ -101,10 +109,11 @@ int control_run(struct config *config)
     n->started_us = clock_monotonic_us();
     n->snapshot = SNAPSHOT_NONE;
     n->helpers = HELPERS_NONE;
+    n->broker = BROKER_NONE;
     n->opener = n->reloads.config.opener = -1;
     n->key = KEY_DRAFT_NONE;
-    if (!resources_room(config) ||
-        (!config->generate_keys && (!choose_proxies(n) || !start_helpers(n) || !start_opener(n))))
+    if (!resources_room(config) || (!config->generate_keys && (!choose_proxies(n) || !start_helpers(n) ||
+                                                               !start_opener(n) || !start_broker(n))))
         return EXIT_FAILURE;
     if (config->netcheck)
         return control_netcheck(n);
@@ -125,6 +134,8 @@ int control_run(struct config *config)
     int code = runs || n->ended ? EXIT_SUCCESS : EXIT_FAILURE;
     if (runs)
         uv_run(&n->loop, UV_RUN_DEFAULT);
+    if (n->broker_gone)
+        code = EXIT_FAILURE;
     control_stop(n, code);
     identity_free(n->identity);
     return code;

@@ -212,6 +212,20 @@ static void on_monitor(uv_poll_t *handle, int status, int events)
         on_underlay_changed(n);
 }
 
+/* The device is what its namespace holds together for others, too: without it there is nothing to stay for. */
+static void on_namespace(uv_poll_t *handle, int status, int events)
+{
+    struct node *n = handle->data;
+    (void)status, (void)events;
+    if (!broker_gone(n->broker.channel))
+        return;
+    log_error("the process that holds the namespace of device %s has ended: stopping",
+              device_tap(n->device)->name);
+    n->broker_gone = true;
+    uv_poll_stop(handle);
+    uv_stop(&n->loop);
+}
+
 static void tell_ending(int number)
 {
     log_info("SIG%s: stopping", sigabbrev_np(number));
@@ -259,7 +273,7 @@ void control_loop_init(struct node *n)
     uv_timer_init(&n->loop, &n->slow);
     uv_prepare_init(&n->loop, &n->settle);
     uv_async_init(&n->loop, &n->wake, on_wake);
-    n->timer.data = n->slow.data = n->settle.data = n->wake.data = n->monitor.data = n;
+    n->timer.data = n->slow.data = n->settle.data = n->wake.data = n->monitor.data = n->namespace.data = n;
     for (unsigned i = 0; i < NODE_SIGNALS; i++) {
         uv_signal_init(&n->loop, &n->signals[i]);
         n->signals[i].data = n;
@@ -291,6 +305,10 @@ void control_loop_begin(struct node *n)
     uv_prepare_start(&n->settle, on_settle);
     uv_poll_init(&n->loop, &n->monitor, device_monitor_fd(n->device));
     uv_poll_start(&n->monitor, UV_READABLE, on_monitor);
+    if (n->broker.channel >= 0) {
+        uv_poll_init(&n->loop, &n->namespace, n->broker.channel);
+        uv_poll_start(&n->namespace, UV_READABLE, on_namespace);
+    }
     notify_ready();
     tell_manager(n, n->looked_us);
 }

@@ -70,7 +70,9 @@ static bool open_sockets(struct node *n)
 /* A TAP that we attach to may have one queue only: then one worker serves it, with one socket. */
 static bool open_device(struct node *n)
 {
-    if (device_open(n->config, identity_id(n->identity), n->socket_count, &n->device))
+    const struct node_id *id = identity_id(n->identity);
+    if (n->config->rootless ? device_open_inside(n->config, id, &n->broker, &n->device)
+                            : device_open(n->config, id, n->socket_count, &n->device))
         return false;
     if (!control_network_give(n))
         return false;

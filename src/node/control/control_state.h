@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "crypto/identity.h"
+#include "net/broker.h"
 #include "net/sandbox.h"
 #include "net/udp.h"
 #include "node/api/api.h"
@@ -61,6 +62,7 @@ struct node {
     struct sandbox sandbox; /* what holds of it */
 
     /* What carries data. */
+    struct broker broker; /* of -rootless; its channel is -1 without */
     struct device *device;
     struct udp_socket sockets[WORKER_MAX];
     unsigned socket_count; /* = the device's queues = workers */
@@ -123,6 +125,7 @@ struct node {
     uv_prepare_t settle; /* after every round of events: publish, set the timer */
     uv_async_t wake;     /* workers have events */
     uv_poll_t monitor;   /* interfaces changed */
+    uv_poll_t namespace; /* the broker is gone */
     uv_signal_t signals[NODE_SIGNALS];
     uv_signal_t hangup; /* SIGHUP: the flags are read again */
     int ending;         /* signals that came before the loop listens; -1: it does */
@@ -134,6 +137,6 @@ struct node {
     bool trimmed;          /* of what only starting needed */
     uint64_t gave_back_us; /* when it last looked for memory that is unused */
     bool unlocked_told;
-    bool device_gone;
+    bool device_gone, broker_gone;
     bool overdue; /* the stop: its time has run out */
 };

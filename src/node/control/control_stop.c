@@ -64,6 +64,7 @@ void control_stop(struct node *n, int code)
     workers_fini(&n->workers);
     relaying_fini(&n->relaying);
     device_close(n->device);
+    broker_close(&n->broker);
     sides_fini(&n->sides);
     udp_close(n->sockets, n->socket_count);
     if (n->overdue)

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "node/device/device_impl.h"
+#include "node/device/device_inside.h"
 #include "node/device/device_overlap.h"
 #include "node/device/device_ways.h"
 #include "proto/wire/wire.h"
@@ -76,7 +77,7 @@ static void pick_own_addresses(struct device *d)
     for (size_t i = 0; i < d->all_count && d->address_count < DEVICE_ADDRESSES_MAX; i++) {
         const struct rtnl_address *a = &d->all[i];
         bool link_local = a->prefix.addr.family == 6 && addr_is_link_local(&a->prefix.addr);
-        if (a->index == d->tap.ifindex && !link_local)
+        if (a->index == d->among && !link_local)
             d->addresses[d->address_count++] = a->prefix;
     }
 }
@@ -86,7 +87,7 @@ static bool is_outside(const struct device *d, const struct rtnl_address *a)
 {
     const struct rtnl_link *link = device_link_at(d, a->index);
     const struct addr *addr = &a->prefix.addr;
-    return link && link->up && !link->loopback && a->index != d->tap.ifindex && !addr_is_loopback(addr) &&
+    return link && link->up && !link->loopback && a->index != d->among && !addr_is_loopback(addr) &&
            !addr_is_unspecified(addr) && !device_is_overlay(d, addr);
 }
 
@@ -145,6 +146,21 @@ static void take_link(struct device *d, const struct rtnl_link *now)
     d->link = *now;
 }
 
+static int read_device(struct device *d)
+{
+    struct rtnl_link link;
+    bool found;
+    if (d->among) {
+        take_link(d, device_link_at(d, d->among));
+        pick_own_addresses(d);
+        return 0;
+    }
+    int err = device_inside_read(d, &link, &found);
+    if (!err)
+        take_link(d, found ? &link : NULL);
+    return err;
+}
+
 int device_refresh(struct device *d)
 {
     int err = read_links(d);
@@ -152,8 +168,9 @@ int device_refresh(struct device *d)
         err = read_addresses(d);
     if (err)
         return err;
-    take_link(d, device_link_at(d, d->tap.ifindex));
-    pick_own_addresses(d);
+    err = read_device(d);
+    if (err)
+        return err;
     d->link_local_alone = has_link_local_alone(d);
     device_ways_refresh(d);
     device_overlap_refresh(d);
@@ -209,7 +226,7 @@ uint32_t device_interface_of(const struct device *d, const struct addr *a)
 {
     for (size_t i = 0; i < d->all_count; i++) {
         const struct rtnl_link *link = device_link_at(d, d->all[i].index);
-        if (link && link->up && link->index != d->tap.ifindex && addr_same_host(a, &d->all[i].prefix.addr))
+        if (link && link->up && link->index != d->among && addr_same_host(a, &d->all[i].prefix.addr))
             return link->index;
     }
     return 0;
@@ -252,7 +269,7 @@ bool device_way_out(struct device *d, uint8_t family, struct rtnl_way *out)
     static const struct addr somewhere6 = {.family = 6,
                                            .ip = {0x20, 0x01, 0x05, 0x03, 0xba, 0x3e, [13] = 2, [15] = 0x30}};
     return rtnl_way(d->rtnl, family == 4 ? &somewhere4 : &somewhere6, out) == 0 && out->source.family &&
-           out->gateway.family && out->index != d->tap.ifindex && !device_is_overlay(d, &out->gateway);
+           out->gateway.family && out->index != d->among && !device_is_overlay(d, &out->gateway);
 }
 
 uint16_t device_underlay_max(struct device *d)
@@ -270,7 +287,7 @@ uint16_t device_underlay_max(struct device *d)
 
 int device_monitor_fd(const struct device *d)
 {
-    return d->monitor;
+    return d->inside_monitor < 0 ? d->monitor : d->monitors;
 }
 
 bool device_may_look(struct device *d, uint64_t now_us)
@@ -296,6 +313,8 @@ static bool look(struct device *d)
 bool device_on_change(struct device *d, uint64_t now_us)
 {
     d->machine_stale |= rtnl_monitor_drain(d->monitor);
+    if (d->inside_monitor >= 0)
+        d->machine_stale |= rtnl_monitor_drain(d->inside_monitor);
     return d->machine_stale && device_may_look(d, now_us) && look(d);
 }
 

@@ -12,6 +12,7 @@
 #include "proto/wire/candidate.h"
 #include <stdbool.h>
 
+struct broker;
 struct device;
 
 /* Creates or attaches as the flags say, and logs what it did. A device that is created has a MAC made from
@@ -20,6 +21,11 @@ struct device;
  * has told the person what is wrong and what to do. The caller closes *out. */
 int device_open(const struct config *config, const struct node_id *id, unsigned queues,
                 struct device **out) must_check;
+
+/* Likewise the device that the broker made in a network namespace of its own: takes it. What this machine has, the
+ * device is not among. */
+int device_open_inside(const struct config *config, const struct node_id *id, struct broker *broker,
+                       struct device **out) must_check;
 
 /* Gives the device addresses that were not known when it was opened. On an error one line was told. */
 int device_give(struct device *d, const struct addr_prefix *list, unsigned count) must_check;
@@ -84,7 +90,7 @@ bool device_way_out(struct device *d, uint8_t family, struct rtnl_way *out);
  * needs. */
 uint16_t device_underlay_max(struct device *d);
 
-/* Becomes readable when interfaces or addresses change; device_on_change drains it, refreshes the overlap,
+/* Becomes readable when interfaces or addresses change, the device's among them; device_on_change drains it, refreshes the overlap,
  * and returns true when underlay addresses changed. In a storm of changes most are left to device_tick: the kernel's
  * tables are read 4 times at once, and 5 times a second. */
 int device_monitor_fd(const struct device *d);

@@ -83,7 +83,7 @@ static bool elsewhere(const struct device *d, const struct rtnl_address *list, s
                       const struct addr *a)
 {
     for (size_t i = 0; i < count; i++)
-        if (list[i].index != d->tap.ifindex && addr_same_host(&list[i].prefix.addr, a))
+        if (list[i].index != d->among && addr_same_host(&list[i].prefix.addr, a))
             return true;
     return false;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* A device's insides, shared by device.c (addresses, the underlay), device_open.c, device_overlap.c (living beside
- * an interface that holds the same subnet), device_guard.c (which addresses peers may not have) and device_undo.c
- * (what a killed run left); nobody else includes this. Control thread. */
+ * an interface that holds the same subnet), device_guard.c (which addresses peers may not have), device_inside.c (being
+ * none of this machine's interfaces) and device_undo.c (what a killed run left); nobody else includes this. Control thread. */
 
 #include "base/bucket.h"
 #include "net/rtnl.h"
@@ -40,9 +40,12 @@ struct device_guard {
 };
 
 struct device {
-    struct rtnl *rtnl;
+    struct rtnl *rtnl;   /* of this machine … */
+    struct rtnl *inside; /* … and of where the device is: the same one, but for -rootless */
     struct tap tap;
-    int monitor;
+    unsigned among;              /* its index among this machine's interfaces; 0: it is none of them */
+    int monitor, inside_monitor; /* the second -1 where it is one of them … */
+    int monitors;                /* … else it says that one of both is readable */
     struct rtnl_link link;
     bool told_down; /* the log has said that it was taken down */
 
@@ -81,7 +84,7 @@ const struct rtnl_link *device_link_at(const struct device *d, unsigned index); 
 /* False when there were too many looks of late: then device_tick does what is stale. */
 bool device_may_look(struct device *d, uint64_t now_us);
 
-/* Reads the machine's interfaces and addresses anew. */
+/* Reads the machine's interfaces and addresses anew, and the device's. */
 int device_refresh(struct device *d) must_check;
 
 /* Changes when an underlay address comes, goes or moves, or its interface carries another size, and with the ways out. */

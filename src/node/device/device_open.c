@@ -3,8 +3,10 @@
 
 #include "base/log.h"
 #include "frame/offload.h"
+#include "net/broker.h"
 #include "node/device/device_guard.h"
 #include "node/device/device_impl.h"
+#include "node/device/device_inside.h"
 #include "node/device/device_overlap.h"
 #include "node/device/device_undo.h"
 #include <errno.h>
@@ -85,7 +87,7 @@ static void explain_attach(const char *name, int err)
 static int add_address(struct device *d, const struct addr_prefix *address)
 {
     char text[ADDR_TEXT_MAX];
-    int err = rtnl_address_add(d->rtnl, d->tap.ifindex, address);
+    int err = rtnl_address_add(d->inside, d->tap.ifindex, address);
     if (err)
         log_error("device %s: cannot set address %s: %s", d->tap.name, addr_prefix_format(address, text),
                   device_reason(err));
@@ -99,7 +101,7 @@ static int configure(struct device *d, const struct config *config, const struct
     const struct rtnl_link_change sizes = {
         .mtu = config->tap_mtu, .txqueuelen = TX_QUEUE_LEN, .gso_max = GSO_MAX, .mac = mac};
     const struct rtnl_link_change up = {.up = true};
-    int err = rtnl_link_set(d->rtnl, d->tap.ifindex, &sizes);
+    int err = rtnl_link_set(d->inside, d->tap.ifindex, &sizes);
     if (err) {
         log_error("device %s: cannot set MTU %u and its MAC: %s", d->tap.name, config->tap_mtu,
                   device_reason(err));
@@ -108,7 +110,7 @@ static int configure(struct device *d, const struct config *config, const struct
     err = config->tap_address.addr.family ? add_address(d, &config->tap_address) : 0;
     if (err)
         return err;
-    err = rtnl_link_set(d->rtnl, d->tap.ifindex, &up);
+    err = rtnl_link_set(d->inside, d->tap.ifindex, &up);
     if (err)
         log_error("device %s: cannot bring it up: %s", d->tap.name, device_reason(err));
     return err;
@@ -166,6 +168,7 @@ static void log_opened(const struct device *d)
 static int open_netlink(struct device *d)
 {
     int err = rtnl_open(&d->rtnl);
+    d->inside = d->rtnl;
     if (!err)
         err = rtnl_monitor_open(&d->monitor);
     if (err)
@@ -173,21 +176,41 @@ static int open_netlink(struct device *d)
     return err;
 }
 
+/* Where the device is made: here, or by a broker elsewhere. */
+struct place {
+    unsigned queues;
+    struct broker *inside; /* NULL: here */
+};
+
 /* A network's certificate says the address, if no flag does. */
 static bool makes_device(const struct config *config)
 {
     return config->tap_address.addr.family || config->network[0];
 }
 
-static int make(struct device *d, const struct config *config, const struct node_id *id, unsigned queues)
+static int enter(struct device *d, const struct config *config, const struct node_id *id, struct broker *b)
+{
+    int err = device_inside_enter(d, b);
+    if (err)
+        log_error("device %s: cannot be served from outside of its namespace: %s", b->tap.name,
+                  device_reason(err));
+    return err ? err : configure(d, config, id);
+}
+
+static int make(struct device *d, const struct config *config, const struct node_id *id,
+                const struct place *place)
 {
     int err = open_netlink(d);
     if (err)
         return err;
     device_undo_heal(d);
-    err = makes_device(config) ? create(d, config, id, queues) : attach(d, config, queues);
+    err = place->inside          ? enter(d, config, id, place->inside)
+          : makes_device(config) ? create(d, config, id, place->queues)
+                                 : attach(d, config, place->queues);
     if (err)
         return err;
+    if (!place->inside)
+        d->among = d->tap.ifindex;
     err = device_refresh(d);
     if (err) {
         log_error("device %s: cannot read interfaces and addresses: %s", d->tap.name, device_reason(err));
@@ -199,7 +222,8 @@ static int make(struct device *d, const struct config *config, const struct node
     return 0;
 }
 
-int device_open(const struct config *config, const struct node_id *id, unsigned queues, struct device **out)
+static int open_at(const struct config *config, const struct node_id *id, const struct place *place,
+                   struct device **out)
 {
     if (!makes_device(config) && !config->tap_name[0]) {
         log_error("no device: give -tap-ip ADDR to create one, or -tap NAME to attach to one");
@@ -210,17 +234,28 @@ int device_open(const struct config *config, const struct node_id *id, unsigned 
         log_error("out of memory");
         return ERR_NOMEM;
     }
-    d->monitor = -1;
+    d->monitor = d->inside_monitor = d->monitors = -1;
     d->guard.off = config->host_routes_off;
     d->guard.allowed_count = config->host_route_count;
     memcpy(d->guard.allowed, config->host_routes, sizeof(d->guard.allowed));
     device_undo_init(d, config, id);
-    int err = make(d, config, id, queues);
+    int err = make(d, config, id, place);
     if (err)
         device_close(d);
     else
         *out = d;
     return err;
+}
+
+int device_open(const struct config *config, const struct node_id *id, unsigned queues, struct device **out)
+{
+    return open_at(config, id, &(struct place){.queues = queues}, out);
+}
+
+int device_open_inside(const struct config *config, const struct node_id *id, struct broker *broker,
+                       struct device **out)
+{
+    return open_at(config, id, &(struct place){.inside = broker}, out);
 }
 
 int device_give(struct device *d, const struct addr_prefix *list, unsigned count)
@@ -247,6 +282,13 @@ static void put_back(struct device *d)
     }
 }
 
+static void close_all(const int *fds, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+}
+
 void device_close(struct device *d)
 {
     if (!d)
@@ -257,10 +299,10 @@ void device_close(struct device *d)
     }
     if (d->run_dir >= 0)
         close(d->run_dir);
-    if (d->monitor >= 0)
-        close(d->monitor);
-    if (d->rtnl)
-        rtnl_close(d->rtnl);
+    close_all((const int[]){d->monitor, d->inside_monitor, d->monitors}, 3);
+    if (d->inside != d->rtnl)
+        rtnl_close(d->inside);
+    rtnl_close(d->rtnl);
     device_guard_free(d);
     free(d->links);
     free(d->all);

@@ -184,9 +184,17 @@ static int routes_add(struct device *d, uint32_t slot, const struct addr *a)
     return 0;
 }
 
+static bool is_own(const struct device *d, const struct addr *a)
+{
+    for (unsigned i = 0; i < d->address_count; i++)
+        if (addr_same_host(&d->addresses[i].addr, a))
+            return true;
+    return false;
+}
+
 int device_holder(const struct device *d, uint32_t slot, const struct addr *a)
 {
-    if (rtnl_addresses_have(d->all, d->all_count, a) && own_subnet(d, a))
+    if (own_subnet(d, a) && (is_own(d, a) || (d->among && rtnl_addresses_have(d->all, d->all_count, a))))
         return DEVICE_HOLDER_US;
     for (size_t i = 0; i < d->route_count; i++)
         if (d->routes[i].slot != slot && addr_same_host(&d->routes[i].addr, a))
@@ -224,7 +232,7 @@ static bool overlaps(const struct device *d, const struct rtnl_address *a)
 {
     const struct rtnl_link *link = device_link_at(d, a->index);
     unsigned width = a->prefix.addr.family == 4 ? 32 : 128;
-    if (a->index == d->tap.ifindex || !link || !link->up || link->loopback || a->prefix.bits == width)
+    if (a->index == d->among || !link || !link->up || link->loopback || a->prefix.bits == width)
         return false;
     for (unsigned i = 0; i < d->address_count; i++)
         if (addr_prefix_overlap(&a->prefix, &d->addresses[i]))
@@ -257,7 +265,7 @@ void device_overlap_refresh(struct device *d)
 {
     struct device_overlap now[DEVICE_OVERLAPS_MAX];
     unsigned count = 0;
-    for (size_t i = 0; i < d->all_count && count < DEVICE_OVERLAPS_MAX; i++)
+    for (size_t i = 0; d->among && i < d->all_count && count < DEVICE_OVERLAPS_MAX; i++)
         if (overlaps(d, &d->all[i]))
             now[count++] = (struct device_overlap){.index = d->all[i].index, .prefix = d->all[i].prefix};
     for (unsigned i = 0; i < count; i++)

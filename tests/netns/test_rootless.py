@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node of an ordinary user: its device is in namespaces of its own, and this machine's network stays as it was.
+
+    site-a (root) 198.51.100.2 ──── inet ──── 198.51.101.2 site-b (uid 65534)
+    tap0 10.10.10.4/24                          └ broker's namespaces: tap0 10.10.10.3/24
+"""
+
+import os
+import re
+import shutil
+import signal
+from pathlib import Path
+
+import lab as labs
+import pytest
+from lab import A_OVERLAY, B_OVERLAY, wait_for
+
+USER = 65534
+
+
+def program_for_all(host, name):
+    """A copy that every user may run, with what libraries of it are not the system's."""
+    copy = host.dir / name
+    if not copy.exists():
+        shutil.copy(labs.program(name), copy)
+        for library in re.findall(r"=> (/(?!usr/|lib)\S+)", host.run("ldd", copy, echo=False).stdout):
+            shutil.copy(library, host.dir)
+    return str(copy)
+
+
+def as_user(host, *argv):
+    """The words of a command of the user's, before whom /dev/net/tun is as it is by default."""
+    tun = host.dir / "tun"
+    if not tun.exists():
+        os.mknod(tun, 0o666 | 0o020000, os.makedev(10, 200))
+        tun.chmod(0o666)
+    return ["sh", "-c", 'mount --bind "$0" /dev/net/tun && exec "$@"', tun, "setpriv", f"--reuid={USER}", f"--regid={USER}",
+            "--clear-groups", "--inh-caps=-all", "env", f"LD_LIBRARY_PATH={host.dir}", f"HOME={host.dir}", *argv]
+
+
+def rootless(host, *flags, wait=True):
+    node = host.node("-rootless", *flags, start=False)
+    node.take_keys()
+    node.run_dir.mkdir()
+    for path in (node.run_dir, node.keydir, *node.keydir.iterdir()):
+        shutil.chown(path, USER, USER)
+    node.process = host.start(*as_user(host, program_for_all(host, "shadowmesh-l2"), *node.command()[1:]), name="node")
+    return node.wait_ready() if wait else node
+
+
+def rootless_pair(lab, *flags):
+    a_host, b_host, server, _ = lab.internet()
+    backbone = server.backbone()
+    a = labs.receiver(a_host, backbone)
+    b = rootless(b_host, "-backbone", backbone.url, "-ip", b_host.address, "-tap-ip", B_OVERLAY, "-connect", a.id, *flags)
+    return a, b
+
+
+def broker(node):
+    return next(pid for pid in labs.children(node.process.pid) if "broker" in Path(f"/proc/{pid}/cmdline").read_text())
+
+
+def inside(node, *argv):
+    """As root, who sees into every namespace."""
+    return node.host.run("nsenter", f"--net=/proc/{broker(node)}/ns/net", *argv, check=False)
+
+
+def pings(node, to=A_OVERLAY):
+    return wait_for(lambda: inside(node, "ping", "-c1", "-W1", to).returncode == 0, 10, f"{to} answers")
+
+
+def capabilities(pid):
+    text = Path(f"/proc/{pid}/status").read_text()
+    return {name: int(value, 16) for name, value in re.findall(r"^(Cap(?:Eff|Prm|Amb)):\s+(\w+)", text, re.MULTILINE)}
+
+
+def family(pid):
+    """A process and all that it started."""
+    return [pid, *(below for child in labs.children(pid) for below in family(child))]
+
+
+def namespaces():
+    """The network namespaces that processes are in."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/ns/net"):
+        try:
+            found.add(os.readlink(path))
+        except OSError:
+            continue
+    return found
+
+
+def test_reference_scenario_without_a_right_and_without_a_trace(lab):
+    a_host, b_host, server, _ = lab.internet()
+    before = b_host.network_state()
+    backbone = server.backbone()
+    a = labs.receiver(a_host, backbone)
+    b = rootless(b_host, "-backbone", backbone.url, "-ip", b_host.address, "-tap-ip", B_OVERLAY, "-connect", a.id)
+    pings(b)
+    assert all(value == 0 for pid in family(b.process.pid) for value in capabilities(pid).values())
+    assert b_host.network_state() == before
+    assert b.status()["sandbox"]["capabilities"] == []
+    a_host.ping(B_OVERLAY, count=3)
+    assert f"{B_OVERLAY}/24" in inside(b, "ip", "addr", "show", "tap0").stdout
+    assert "LOOPBACK,UP" in inside(b, "ip", "link", "show", "lo").stdout
+    space = os.readlink(f"/proc/{broker(b)}/ns/net")
+    assert b.stop() == 0
+    wait_for(lambda: space not in namespaces(), 2, "the namespace ends")
+    assert b_host.network_state() == before
+
+
+@pytest.mark.parametrize("victim", ["node", "broker"])
+def test_whoever_is_killed_leaves_nothing(lab, victim):
+    a, b = rootless_pair(lab)
+    pings(b)
+    before = b.host.network_state()
+    pids, space = family(b.process.pid), os.readlink(f"/proc/{broker(b)}/ns/net")
+    os.kill(b.process.pid if victim == "node" else broker(b), signal.SIGKILL)
+    assert b.process.wait() == (-signal.SIGKILL if victim == "node" else 1)
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 2, "no process")
+    assert space not in namespaces() and b.host.network_state() == before
+    if victim == "broker":
+        assert "the process that holds the namespace of device tap0 has ended: stopping" in b.log()
+
+
+def test_what_is_changed_inside_is_seen(lab):
+    a, b = rootless_pair(lab)
+    pings(b)
+    assert inside(b, "ip", "addr", "add", "10.10.10.33/24", "dev", "tap0").returncode == 0
+    wait_for(lambda: "10.10.10.33/24" in b.status()["addresses"], 10, "another address")
+    assert inside(b, "ip", "link", "set", "tap0", "down").returncode == 0
+    b.process.wait_log("device tap0 was taken down")
+
+
+def test_device_is_none_of_the_machines_interfaces(lab):
+    """Interfaces here and inside have the same numbers, and subnets may be the same, too."""
+    a, b = rootless_pair(lab)
+    b.host.ip("link", "add", "other", "type", "bridge")
+    b.host.ip("addr", "add", "10.10.10.99/24", "dev", "other")
+    b.host.ip("link", "set", "other", "up")
+    pings(b)
+    assert b.status()["addresses"] == [f"{B_OVERLAY}/24"]
+    assert "overlaps" not in b.log()
+    assert a.peer(b)["path"]["remote"].startswith(b.host.address)
