@@ -30,6 +30,7 @@ struct cli_options {
     double interval_s;  /* -i */
     const char **words; /* the verb's arguments */
     unsigned word_count;
+    const char *const *command; /* run: what stands behind --, which ends with NULL; NULL when not given */
     const char *check[CLI_CHECK_MAX]; /* flags of shadowmesh-l2, each with its value */
     unsigned check_count;
     const char *etc_dir;                /* -etc */

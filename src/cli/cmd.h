@@ -30,4 +30,5 @@ int cmd_id(const struct cli_options *options);
 int cmd_invite(const struct cli_options *options);
 int cmd_invites(const struct cli_options *options);
 int cmd_approve(const struct cli_options *options);
+int cmd_run(const struct cli_options *options);
 int cmd_version(const struct cli_options *options);

@@ -47,6 +47,7 @@ enum user {
     CA = 1 << 24,
     BACKUP = 1 << 25,
     RESTORE = 1 << 26,
+    RUN = 1 << 29,
 };
 #define LISTS    (STATUS | PEERS | FDB | MEMBERS)
 #define CHANGES  (ALLOW | DISALLOW | CONNECT | DISCONNECT | REVOKE)
@@ -83,6 +84,7 @@ static const struct verb verbs[] = {
     {CONNECT, "connect", "ID[@HOST]...", "dial these nodes and stay connected", cmd_connect},
     {DISCONNECT, "disconnect", "ID...", "dial them no more; their sessions end", cmd_disconnect},
     {REVOKE, "revoke", "MEMBER...", "shut members out of the network for ever, by name or id", cmd_revoke},
+    {RUN, "run", "[NODE] -- CMD", "a command in the network of a node without root", cmd_run},
     {NETCHECK, "netcheck", NULL, "how this machine reaches the internet: UDP, NAT", cmd_netcheck},
     {CHECK, "check", "NAME", "whether a node's configuration file can be used", cmd_check},
     {RELOAD, "reload", "NAME", "a node reads its flags and its file again", cmd_reload},
@@ -283,8 +285,11 @@ static const struct flag flags[] = {
     {"l", NULL, "whole ids; with peers, every path", read_whole, LISTS | PING},
     {"n", "NODE", "only the node with this name or id prefix", read_node,
      LISTS | PING | CHANGES | NETCHECK | ID},
-    {"run", "DIR", "folder of the API sockets (default /run/shadowmesh)", read_run,
-     LISTS | PING | CHANGES | NETCHECK | RELOAD | ID | NETWORKS},
+    {"run", "DIR",
+     "folder of the API sockets (default /run/shadowmesh, or an ordinary user's own, "
+     "$XDG_RUNTIME_DIR/shadowmesh, "
+     "where it is there)",
+     read_run, LISTS | PING | CHANGES | NETCHECK | RELOAD | ID | NETWORKS | RUN},
     {"c", "COUNT", "ping: how many probes (default 4, 0 without end)", read_count, PING},
     {"i", "SECONDS", "ping: from one probe to the next (default 1)", read_interval, PING},
     {"backbone", "URL",
@@ -411,6 +416,11 @@ static bool check_verb(const struct line *line, uint64_t seen)
                      verb->name);
         return false;
     }
+    if (line->options.command && verb->user != RUN) {
+        cli_complain("%s takes no command: `shadowmesh %s -help` tells what it takes", verb->name,
+                     verb->name);
+        return false;
+    }
     bool lacking = verb->argument && verb->argument[0] != '[' && line->options.word_count == 0;
     if (lacking)
         cli_complain("%s needs a %s: shadowmesh %s %s", verb->name,
@@ -442,9 +452,21 @@ static unsigned terminal_width(void)
     return width < WIDTH_MIN ? WIDTH_MIN : width > WIDTH_MAX ? WIDTH_MAX : (unsigned)width;
 }
 
+/* What stands behind -- is nobody's flags. Returns how many words stand in front. */
+static int take_command(struct line *line, int argc, char **argv)
+{
+    int words = 1;
+    while (words < argc && strcmp(argv[words], "--") != 0)
+        words++;
+    if (words + 1 < argc)
+        line->options.command = (const char *const *)argv + words + 1;
+    return words;
+}
+
 static int run(struct line *line, int argc, char **argv)
 {
     uint64_t seen = 0;
+    argc = take_command(line, argc, argv);
     enum flags_result result = flags_parse(&program, argc, argv, line, &seen);
     if (result != FLAGS_RUN)
         return result == FLAGS_EXIT_OK ? CLI_OK : CLI_USAGE;
@@ -461,7 +483,8 @@ static int run(struct line *line, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct line line = {.options = {.run_dir = PLACE_RUN,
+    char run_dir[PATH_MAX];
+    struct line line = {.options = {.run_dir = place_run_dir(run_dir),
                                     .etc_dir = PLACE_ETC,
                                     .count = 4,
                                     .interval_s = 1,

@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,6 +21,14 @@ __attribute__((format(printf, 2, 3))) static bool join(char out[PATH_MAX], const
     int len = vsnprintf(out, PATH_MAX, format, args);
     va_end(args);
     return len >= 0 && len < PATH_MAX;
+}
+
+const char *place_run_dir(char out[PATH_MAX])
+{
+    const char *own = getenv("XDG_RUNTIME_DIR");
+    bool is_there =
+        geteuid() != 0 && own && own[0] == '/' && join(out, "%s/shadowmesh", own) && access(out, F_OK) == 0;
+    return is_there ? out : PLACE_RUN;
 }
 
 /* Absolute, as a daemon may change its folder. */

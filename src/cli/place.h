@@ -20,6 +20,10 @@
 
 struct cli_options;
 
+/* The folder of the API sockets, unless -run says otherwise: an ordinary user's own, where a node without root has made
+ * it, else PLACE_RUN. */
+const char *place_run_dir(char out[PATH_MAX]);
+
 struct place {
     char network[CERT_LABEL_MAX];
     bool standard;       /* where shadowmesh@.service looks for them */

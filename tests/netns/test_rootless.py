@@ -24,7 +24,8 @@ def program_for_all(host, name):
     if not copy.exists():
         shutil.copy(labs.program(name), copy)
         for library in re.findall(r"=> (/(?!usr/|lib)\S+)", host.run("ldd", copy, echo=False).stdout):
-            shutil.copy(library, host.dir)
+            if not (host.dir / Path(library).name).exists():  # a program has it mapped
+                shutil.copy(library, host.dir)
     return str(copy)
 
 
@@ -58,6 +59,15 @@ def rootless_pair(lab, *flags):
 
 def broker(node):
     return next(pid for pid in labs.children(node.process.pid) if "broker" in Path(f"/proc/{pid}/cmdline").read_text())
+
+
+def command(node, *argv):
+    """The words by which the user runs a command in the node's network."""
+    return as_user(node.host, program_for_all(node.host, "shadowmesh"), "run", "-run", node.run_dir, "--", *argv)
+
+
+def run(node, *argv):
+    return node.host.run(*command(node, *argv), check=False)
 
 
 def inside(node, *argv):
@@ -114,13 +124,69 @@ def test_whoever_is_killed_leaves_nothing(lab, victim):
     a, b = rootless_pair(lab)
     pings(b)
     before = b.host.network_state()
-    pids, space = family(b.process.pid), os.readlink(f"/proc/{broker(b)}/ns/net")
+    guest = b.host.start(*command(b, "sh", "-c", "echo up; sleep 61.7; :"), name="guest")
+    guest.wait_log("^up$")
+    space = os.readlink(f"/proc/{broker(b)}/ns/net")
+    pids = [*family(b.process.pid), *family(guest.pid)]
     os.kill(b.process.pid if victim == "node" else broker(b), signal.SIGKILL)
     assert b.process.wait() == (-signal.SIGKILL if victim == "node" else 1)
+    assert guest.wait() == 1 and "run: the node has ended, and sh with it" in guest.log()
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 2, "no process")
     assert space not in namespaces() and b.host.network_state() == before
     if victim == "broker":
         assert "the process that holds the namespace of device tap0 has ended: stopping" in b.log()
+
+
+def test_commands_run_in_the_network_without_a_right(lab):
+    a, b = rootless_pair(lab)
+    assert wait_for(lambda: run(b, "ping", "-c1", "-W1", A_OVERLAY).returncode == 0, 10, "an answer")
+    assert "3 packets transmitted, 3 received" in run(b, "ping", "-c3", "-i0.05", A_OVERLAY).stdout
+    told = run(b, "sh", "-c", "id -u; grep Cap /proc/self/status; readlink /proc/self/ns/net /proc/self/ns/user").stdout.split()
+    assert told[0] == str(USER)
+    assert {told[i + 1] for i, word in enumerate(told) if re.match("Cap(Inh|Prm|Eff|Amb)", word)} == {"0" * 16}
+    assert told[-2:] == [os.readlink(f"/proc/{broker(b)}/ns/{kind}") for kind in ("net", "user")]
+    listener = a.host.socket(2, 1)
+    listener.bind((A_OVERLAY, 7000))
+    listener.listen()
+    script = f"exec 3<>/dev/tcp/{A_OVERLAY}/7000 && head -c 300000 /dev/zero >&3"
+    talker = b.host.start(*command(b, "bash", "-c", script), name="talker")
+    listener.settimeout(10 * labs.PATIENCE)
+    with listener.accept()[0] as stream:
+        stream.settimeout(10 * labs.PATIENCE)
+        assert len(b"".join(iter(lambda: stream.recv(65536), b""))) == 300000
+    listener.close()
+    assert talker.wait() == 0
+
+
+def test_a_commands_end_is_told(lab):
+    b = rootless(lab.host("site-b"), "-tap-ip", B_OVERLAY, "-public")
+    assert run(b, "sh", "-c", "exit 42").returncode == 42
+    assert run(b, "sh", "-c", "kill -9 $$").returncode == 128 + signal.SIGKILL
+    missing = run(b, "/no-such-program")
+    assert missing.returncode == 127 and missing.stderr == "shadowmesh: run: /no-such-program: No such file or directory\n"
+    sleeper = b.host.start(*command(b, "sh", "-c", "trap 'exit 7' TERM; echo up; while :; do sleep 0.05; done"), name="sleeper")
+    sleeper.wait_log("^up$")
+    assert sleeper.stop() == 7
+    # What it leaves in the background ends with it, also who has a session of its own.
+    left = run(b, "sh", "-c", "setsid sleep 61.5 & setsid sh -c 'trap \"\" TERM; sleep 61.6; :' & sleep 0.2")
+    assert left.returncode == 0
+    assert not [pid for pid in b.host.pids() if "61." in Path(f"/proc/{pid}/cmdline").read_text()]
+
+
+def test_who_may_not_come_in_is_told_why(lab):
+    host = lab.host("site-b")
+    b = rootless(host, "-tap-ip", B_OVERLAY, "-public")
+    program, where = program_for_all(host, "shadowmesh"), ["-run", b.run_dir]
+    other = host.run(program, "run", *where, "--", "true", check=False)
+    assert other.returncode == 1 and "its namespaces are another user's: run this as that user" in other.stderr
+    assert "no node \"paris\" runs here" in host.run(program, "run", "paris", *where, "--", "true", check=False).stderr
+    nothing = host.run(program, "run", *where, check=False)
+    assert nothing.returncode == 2 and "run needs a command: shadowmesh run [NODE] -- CMD" in nothing.stderr
+    assert b.stop() == 0
+    assert host.run(program, "run", *where, "--", "true", check=False).returncode == 3
+    plain = host.node("-tap-ip", B_OVERLAY, "-public", keydir=host.dir / "other-keys")
+    assert "is in its network already" in host.run(program, "run", *where, "--", "true", check=False).stderr
+    assert plain.status()["rootless"] is None
 
 
 def test_what_is_changed_inside_is_seen(lab):

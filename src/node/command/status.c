@@ -229,6 +229,11 @@ static json_t *describe_files(const struct flags_source *source)
     return list;
 }
 
+static json_t *describe_rootless(pid_t broker)
+{
+    return broker > 0 ? json_pack("{s:i}", "process", (int)broker) : json_null();
+}
+
 json_t *status_describe(const struct status *s, uint64_t now_us)
 {
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
@@ -236,7 +241,7 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
     enum aead_suite suite = aead_policy_first(s->config->aead);
     return json_pack(
         "{s:o, s:s, s:s, s:i, s:o, s:i, s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:o, s:o, "
-        "s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
         "id", describe_id(identity_id(s->identity)), "name", s->config->called, "device",
         device_tap(s->device)->name, "mtu", (int)device_mtu(s->device), "addresses",
         prefixes(overlay, overlay_count), "workers", (int)workers_bulk(s->workers), "aead",
@@ -251,5 +256,5 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
         "backbones", describe_backbones(s, now_us), "relay", describe_relaying(s), "port_mappings",
         describe_mappings(s->portmap), "mesh", describe_mesh(s), "config", describe_files(&s->config->source),
         "network", describe_network(s->network, s->names, now_us), "offloads",
-        describe_offloads(device_tap(s->device)->offloads));
+        describe_offloads(device_tap(s->device)->offloads), "rootless", describe_rootless(s->broker));
 }

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct addresses;
 struct backbones;
@@ -38,6 +39,7 @@ struct status {
     const struct warnings *warnings;
     struct overlay *overlay;
     uint64_t started_us;
+    pid_t broker; /* of -rootless; 0 without */
 };
 
 /* For the caller to decref. */

@@ -401,8 +401,8 @@ static const struct flag flags[] = {
      read_tap, RESTARTS(tap_name)},
     {"tap-mtu", "BYTES", "the device's MTU, 576 to 9000 (default 1500)", read_tap_mtu, RESTARTS(tap_mtu)},
     {"rootless", NULL,
-     "for an ordinary user: the device is in namespaces of its own, and nothing of this machine's network "
-     "changes",
+     "for an ordinary user: the device is in namespaces of its own, where `shadowmesh run` runs programs; "
+     "nothing of this machine's network changes",
      read_rootless, RESTARTS(rootless)},
     {"bpdu", "drop|pass",
      "spanning tree, pause and LACP frames of bridges, both ways "
