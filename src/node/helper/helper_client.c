@@ -130,6 +130,11 @@ static void on_message(struct helper_client *c, const struct helper_message *m)
     case HELPER_PORTMAP:
         give_up(c, "speaks of port mappings on another channel than its own");
         return;
+    case HELPER_NAMES_SOME:
+    case HELPER_NAMES_SET:
+    case HELPER_NAMES_HELD:
+        give_up(c, "speaks of names on another channel than its own");
+        return;
     }
 }
 

@@ -16,15 +16,15 @@ bool resolved_is_here(void)
     return access(PROGRAM, X_OK) == 0 && access("/run/systemd/resolve/stub-resolv.conf", R_OK) == 0;
 }
 
-static _Noreturn void run(char *const *words)
+static _Noreturn void run(const char *const *words)
 {
-    static char *const no_environment[] = {"LC_ALL=C", "SYSTEMD_PAGER=", NULL};
+    static const char *const no_environment[] = {"LC_ALL=C", "SYSTEMD_PAGER=", NULL};
     alarm(PATIENCE_S);
-    execve(PROGRAM, words, no_environment);
+    execve(PROGRAM, (char *const *)words, (char *const *)no_environment);
     _exit(EXIT_FAILURE);
 }
 
-static int call(char *const *words)
+static int call(const char *const *words)
 {
     int status = -1;
     pid_t child = fork();
@@ -35,18 +35,19 @@ static int call(char *const *words)
     return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : ERR_IO;
 }
 
-static int call_with(const char *verb, const char *device, char *const *words, unsigned count)
+static int call_with(const char *verb, const char *device, const char *const *words, unsigned count)
 {
-    char *all[4 + RESOLVED_SERVERS_MAX + RESOLVED_DOMAINS_MAX] = {PROGRAM, (char *)verb, (char *)device};
+    const char *all[4 + RESOLVED_SERVERS_MAX + RESOLVED_DOMAINS_MAX] = {PROGRAM, verb, device};
     for (unsigned i = 0; i < count; i++)
         all[3 + i] = words[i];
     return call(all);
 }
 
-int resolved_set(const char *device, const struct addr *servers, unsigned server_count, char *const *domains,
-                 unsigned domain_count)
+int resolved_set(const char *device, const struct addr *servers, unsigned server_count,
+                 const char *const *domains, unsigned domain_count)
 {
-    char texts[RESOLVED_SERVERS_MAX][ADDR_TEXT_MAX], *words[RESOLVED_SERVERS_MAX], *no[] = {"false"};
+    char texts[RESOLVED_SERVERS_MAX][ADDR_TEXT_MAX];
+    const char *words[RESOLVED_SERVERS_MAX], *no[] = {"false"};
     for (unsigned i = 0; i < server_count; i++)
         words[i] = addr_format(&servers[i], texts[i]);
     int err = call_with("dns", device, words, server_count);

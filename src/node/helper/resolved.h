@@ -14,8 +14,8 @@ bool resolved_is_here(void);
 
 /* Names below the domains, as resolvectl takes them, are asked for at servers, and no others. Waits for the program, a few
  * seconds at most. ERR_IO: it refused. */
-int resolved_set(const char *device, const struct addr *servers, unsigned server_count, char *const *domains,
-                 unsigned domain_count) must_check;
+int resolved_set(const char *device, const struct addr *servers, unsigned server_count,
+                 const char *const *domains, unsigned domain_count) must_check;
 
 /* Takes it back; a device that is gone has taken it along. */
 void resolved_unset(const char *device);

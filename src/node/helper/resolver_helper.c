@@ -109,7 +109,7 @@ static bool is_word(const char *text, const char *others)
 }
 
 /* Its lines, each with its end. */
-static bool take_domains(struct slice data, char text[HELPER_MESSAGE_MAX], char **out, unsigned *count)
+static bool take_domains(struct slice data, char text[HELPER_MESSAGE_MAX], const char **out, unsigned *count)
 {
     if (!data.len || data.len >= HELPER_MESSAGE_MAX || memchr(data.data, '\0', data.len))
         return false;
@@ -124,7 +124,7 @@ static bool take_domains(struct slice data, char text[HELPER_MESSAGE_MAX], char 
 static int put_resolved(struct resolver *r, const struct helper_message *m)
 {
     static char text[HELPER_MESSAGE_MAX];
-    char *domains[RESOLVED_DOMAINS_MAX];
+    const char *domains[RESOLVED_DOMAINS_MAX];
     unsigned count = 0;
     if (!is_word(m->text, "._-") || strlen(m->text) >= sizeof(r->device) ||
         !take_domains(m->data, text, domains, &count))
