@@ -33,7 +33,7 @@ check-long: all
 	@SHADOWMESH_LONG=1 $(BUILD)/tests/unit/test_node_allocation
 	@/usr/bin/python3 docs/model/check.py
 	@tools/fuzz.sh build-fuzz $(FUZZ_LONG_SECONDS)
-	@$(MAKE) --no-print-directory check-dist check-arm64
+	@$(MAKE) --no-print-directory check-model check-dist check-arm64
 
 # What make dist makes, in roots of other systems.
 check-dist: all dist
@@ -102,6 +102,11 @@ model:
 	@tools/deps.sh model
 	@/usr/bin/python3 docs/model/check.py $(MODEL_FLAGS)
 
+# What workers and control share without locks.
+check-model:
+	@tools/deps.sh build threads
+	@/usr/bin/python3 -B docs/model/threads/check.py
+
 sbom:
 	@$(MAKE) --no-print-directory all >&2
 	@/usr/bin/python3 -B tools/sbom.py $(BUILD)
@@ -130,7 +135,7 @@ help:
 	@echo 'make check       every test: units, simulations, sanitizers, labs in network namespaces (root)'
 	@echo '                 CHECK_FLAGS="--only unit" or "--only netns -k reference" runs a part'
 	@echo 'make check-long  the labs that take minutes, nodes without memory, the whole model, every fuzz target for'
-	@echo '                 FUZZ_LONG_SECONDS (900), check-dist and check-arm64'
+	@echo '                 FUZZ_LONG_SECONDS (900), check-model, check-dist and check-arm64'
 	@echo 'make check-dist  the programs of make dist in roots of an old Debian, of musl, and of nothing (root)'
 	@echo 'make check-arm64 an arm64 machine in qemu as one end of the reference scenario (root; 6 minutes)'
 	@echo 'make check-arm64-user units, simulations and corpora of the build for arm64, run by qemu-user'
@@ -144,10 +149,11 @@ help:
 	@echo 'make mutants     would a test notice: 60 seeded changes of node, proto and backbone (an hour)'
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS (60) each'
 	@echo 'make model       search the model of the handshake and the ratchet (docs/model)'
+	@echo 'make check-model search the models of what threads share without locks (docs/model/threads)'
 	@echo 'make install     programs and manual pages into PREFIX (/usr/local), below DESTDIR if given'
 	@echo 'make uninstall   removes them again; keys stay'
 	@echo 'make -s sbom     what the programs are linked with, as SPDX 2.3 in JSON, on stdout'
 	@echo 'make clean       remove all build folders'
 
-.PHONY: all check check-long check-dist check-arm64 check-arm64-user check-reach check-faults dist demo bench
-.PHONY: bench-check bench-micro model install uninstall sbom coverage mutants fuzz clean help
+.PHONY: all check check-long check-dist check-arm64 check-arm64-user check-model check-reach check-faults dist
+.PHONY: demo bench bench-check bench-micro model install uninstall sbom coverage mutants fuzz clean help

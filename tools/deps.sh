@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# deps.sh SET...: installs the Debian packages of the sets (build, arm64, dist, emulator, demo, check, long, model, bench)
-# that are missing, with apt-get, as root or through sudo. Asks nothing, starts no service, and is silent and quick when
-# nothing is missing.
+# deps.sh SET...: installs the Debian packages of the sets (build, arm64, dist, emulator, demo, check, long, model,
+# threads, bench) that are missing, with apt-get, as root or through sudo. Asks nothing, starts no service, and is silent
+# and quick when nothing is missing.
 # Debian 12 and 13; on other systems it names what it would have installed and leaves that to the person.
 # deps.sh --print SET...: prints their names, and those of the set libraries, which are headers and libraries alone.
 set -eu
@@ -26,6 +26,8 @@ emulator="qemu-system-arm cpio debian-archive-keyring util-linux"
 demo="iproute2 iputils-ping iperf3 curl"
 # What searches the model of the protocol (docs/model).
 model="maude python3"
+# What searches those of what threads share (docs/model/threads).
+threads="spin python3"
 check="$demo $model clang clang-format libclang-rt-dev|libclang-rt-14-dev|libclang-rt-19-dev python3 python3-pytest python3-pytest-xdist python3-scapy
     python3-cbor2
     procps util-linux nftables ethtool tcpdump tshark socat openssl openvpn dnsmasq-base
@@ -78,8 +80,9 @@ packages() { # SET...
         check) echo "$check" ;;
         long) echo "$long" ;;
         model) echo "$model" ;;
+        threads) echo "$threads" ;;
         bench) echo "$bench" ;;
-        *) die "unknown set '$set': use build, arm64, dist, emulator, demo, check, long, model or bench" ;;
+        *) die "unknown set '$set': use build, arm64, dist, emulator, demo, check, long, model, threads or bench" ;;
         esac
     done
 }
@@ -110,7 +113,7 @@ as_root() {
     fi
 }
 
-[ $# -gt 0 ] || die "usage: deps.sh SET... (build, arm64, dist, emulator, demo, check, long, model, bench)"
+[ $# -gt 0 ] || die "usage: deps.sh SET... (build, arm64, dist, emulator, demo, check, long, model, threads, bench)"
 if [ "$1" = --print ]; then
     shift
     packages "$@"

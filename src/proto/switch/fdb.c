@@ -118,7 +118,8 @@ static uint64_t home(const struct fdb *fdb, uint64_t key)
     return (h ^ h >> 32) & fdb->mask;
 }
 
-/* A cell whose key changes while it is read is passed over: its value may be another key's. */
+/* A cell whose key changes while it is read is passed over: its value may be another key's. One whose key went and came
+ * back meanwhile is not: docs/model/threads says what that takes, and what it costs. */
 struct fdb_found fdb_lookup(const struct fdb *fdb, uint64_t key)
 {
     uint64_t at = home(fdb, key);
