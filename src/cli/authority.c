@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static const char *reason(int err)
 {
@@ -119,6 +120,13 @@ static bool read_own_key(const char *verb, const struct place *place, struct ide
     else if (err)
         cli_complain("%s: %s/" IDENTITY_CA_FILE ": %s", verb, place->dir, explain(err));
     return !err;
+}
+
+bool authority_is_here(const struct place *place)
+{
+    char path[PATH_MAX + sizeof(IDENTITY_CA_FILE)];
+    snprintf(path, sizeof(path), "%s/" IDENTITY_CA_FILE, place->dir);
+    return access(path, F_OK) == 0;
 }
 
 bool authority_open(const struct cli_options *options, const char *verb, const struct place *place,

@@ -19,5 +19,8 @@ struct authority {
 bool authority_open(const struct cli_options *options, const char *verb, const struct place *place,
                     struct authority *out);
 
+/* True when its key is in the network's folder. */
+bool authority_is_here(const struct place *place);
+
 /* Only the key, from a file that a person names. */
 bool authority_read_key(const char *verb, const char *file, struct identity **out);

@@ -124,9 +124,8 @@ bool ca_key_remove(const struct cli_options *options, const struct place *place)
 {
     if (!(options->ca ? is_copy(options, place) : is_sure(options, place)) || !remove_file(place))
         return false;
-    printf(
-        "network %s: the key of its CA is gone from this machine; `promote` and `ca revoke` take a copy by "
-        "-ca FILE\n",
-        place->network);
+    printf("network %s: the key of its CA is gone from this machine; `promote`, `ca renew` and `ca revoke` "
+           "take a copy by -ca FILE\n",
+           place->network);
     return true;
 }

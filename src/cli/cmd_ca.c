@@ -5,6 +5,7 @@
 #include "cli/authority.h"
 #include "cli/ca_key.h"
 #include "cli/ca_list.h"
+#include "cli/ca_renewal.h"
 #include "cli/cli.h"
 #include "cli/place.h"
 #include "crypto/identity.h"
@@ -26,6 +27,16 @@ static bool export_key(const struct cli_options *o, const struct place *p)
     return ca_key_export(o, p, o->words[1]);
 }
 
+static bool renew(const struct cli_options *o, const struct place *p)
+{
+    struct authority a;
+    if (o->quiet && !o->ca && !authority_is_here(p))
+        return true;
+    bool ok = authority_open(o, "ca renew", p, &a) && ca_renewal(o, &a, true);
+    identity_free(a.key);
+    return ok;
+}
+
 static const struct act {
     const char *name;
     unsigned least, most; /* words behind it */
@@ -34,6 +45,7 @@ static const struct act {
 } acts[] = {
     {"export", 2, 2, "export NAME FILE", export_key},
     {"remove", 1, 1, "remove NAME", ca_key_remove},
+    {"renew", 1, ~0u, "renew NAME [ISSUER...]", renew},
     {"revoke", 2, ~0u, "revoke NAME MEMBER...", revoke_all},
 };
 #define ACTS (sizeof(acts) / sizeof(acts[0]))
@@ -48,7 +60,7 @@ static const struct act *find(const struct cli_options *options)
         cli_complain("it is: shadowmesh ca %s", acts[i].usage);
         return NULL;
     }
-    cli_complain("ca %s: it is export, remove or revoke: `shadowmesh ca -help` shows the usage",
+    cli_complain("ca %s: it is export, remove, renew or revoke: `shadowmesh ca -help` shows the usage",
                  options->words[0]);
     return NULL;
 }

@@ -3,26 +3,18 @@
 #include "cli/cmd.h"
 
 #include "base/err.h"
+#include "cli/authority.h"
 #include "cli/cli.h"
 #include "cli/draft.h"
 #include "cli/leaving.h"
 #include "cli/place.h"
 #include "cli/service.h"
-#include "crypto/keyfile.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-/* Where the CA's key is, a network may end with it: nobody is told, and a person is asked. */
-static bool has_ca_key(const struct place *p)
-{
-    char path[PATH_MAX + sizeof(IDENTITY_CA_FILE)];
-    snprintf(path, sizeof(path), "%s/" IDENTITY_CA_FILE, p->dir);
-    return access(path, F_OK) == 0;
-}
 
 static bool is_sure(const struct place *p, bool ca)
 {
@@ -72,9 +64,10 @@ int cmd_leave(const struct cli_options *options)
         cli_complain("there is no network %s here: %s is missing", p.network, p.dir);
         return CLI_NO_NODE;
     }
-    if (!options->yes && !is_sure(&p, has_ca_key(&p)))
+    bool ca = authority_is_here(&p);
+    if (!options->yes && !is_sure(&p, ca))
         return CLI_FAILURE;
-    if (!has_ca_key(&p))
+    if (!ca) /* else the network may end with it: nobody is told */
         leaving_tell(&p, options->run_dir);
     if ((place_exists(&p) && !service_stop(&p, &ran)) || !remove_all(&p))
         return CLI_FAILURE;

@@ -2,6 +2,8 @@
 /* shadowmesh up: a network of one's own, made if it is not there, and this machine's node in it, started. */
 #include "cli/cmd.h"
 
+#include "cli/authority.h"
+#include "cli/ca_renewal.h"
 #include "cli/cli.h"
 #include "cli/network_call.h"
 #include "cli/new_network.h"
@@ -163,6 +165,16 @@ static void print_invitation(const struct cli_options *o, const struct place *p)
     json_decref(result);
 }
 
+/* Where the CA's key is. The node runs all the same. */
+static void renew_issuers(const struct cli_options *o, const struct place *p)
+{
+    struct authority a;
+    if (authority_is_here(p) && authority_open(o, "up", p, &a)) {
+        (void)ca_renewal(o, &a, false);
+        identity_free(a.key);
+    }
+}
+
 static bool make(const struct cli_options *o, const struct place *p)
 {
     char name[CERT_LABEL_MAX];
@@ -186,6 +198,8 @@ static int start(const struct cli_options *o, const struct place *p, bool made)
     print_started(p);
     if (made)
         print_invitation(o, p);
+    else
+        renew_issuers(o, p);
     return CLI_OK;
 }
 

@@ -126,6 +126,20 @@ int founding_issuer(const struct founding *f, const struct identity *ca,
     return err ? err : finish(out, ca);
 }
 
+int founding_issuer_again(const struct founding *f, const struct identity *ca, const struct cert *last,
+                          struct founding_cert *out)
+{
+    struct cert *c = &out->cert;
+    int err = begin(f, CERT_ISSUER, identity_id(ca), last->spki, c);
+
+    c->not_after = c->not_before + CERT_ISSUER_LIFE;
+    memcpy(c->ranges, last->ranges, sizeof(c->ranges));
+    memcpy(c->slices, last->slices, sizeof(c->slices));
+    c->range_count = last->range_count;
+    c->slice_count = last->slice_count;
+    return err ? err : finish(out, ca);
+}
+
 /* The number of an address in a slice, as far as 32 bits have room for it. */
 static uint32_t number_in(const struct addr_prefix *slice, const struct addr *a)
 {

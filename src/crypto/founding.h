@@ -55,6 +55,10 @@ int founding_issuer(const struct founding *f, const struct identity *ca,
                     const uint8_t spki[IDENTITY_SPKI_LEN], unsigned number,
                     struct founding_cert *out) must_check;
 
+/* Of an issuer that the CA has certified before, once more: its key and its slices, a year from now on. */
+int founding_issuer_again(const struct founding *f, const struct identity *ca, const struct cert *last,
+                          struct founding_cert *out) must_check;
+
 /* Of the key spki, with an address of each of the issuer's slices, all of the same number in it: that of ip, which is IPv4 or
  * IPv6, or 1 when its family is 0. ERR_SPACE when ip is none that the issuer gives. */
 int founding_member(const struct founding *f, const struct cert *issuer, const struct identity *issuer_key,

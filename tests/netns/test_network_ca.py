@@ -7,8 +7,10 @@
 """
 
 import json
+import re
 
 import lab as labs
+from network import Network
 from test_network_up import command, end_daemons
 
 PHRASE = "correct horse battery staple"
@@ -61,3 +63,25 @@ def test_key_is_kept_elsewhere_and_revokes_an_issuer_from_there(lab):
     assert not berlin.answers(listed(paris)["paris"]["addresses"][0])
     assert PHRASE not in log.read_text()
     labs.wait_for(lambda: "your key was revoked" in (paris.dir / "etc/home/node.log").read_text(), 10, "paris hears of it")
+
+
+def test_issuers_are_certified_anew_while_they_run(lab):
+    a_host, b_host, *_ = lab.internet()
+    net = Network(lab, ["a!", "b!"], age=10 * 86400)
+    a = net.node(a_host, "a")
+    b = net.node(b_host, "b", "-connect", f"{a.id}@{a_host.address}")
+    b_host.wait_ping(net.addresses["a"][0], 10)
+    etc = a_host.dir / "etc" / net.name
+    etc.mkdir(parents=True)
+    for name in ("ca.key", "ca.pem"):
+        (etc / name).write_bytes((net.dir / name).read_bytes())
+        (etc / name).chmod(0o600)
+    words = [labs.program("shadowmesh"), "ca", "renew", net.name, "-etc", a_host.dir / "etc", "-run", a.run_dir]
+    assert re.search("^a is not due.*\nb is not due|^b is not due.*\na is not due", a_host.run(*words).stdout, re.M)
+    before = (net.keydir("b") / "own-issuer.pem").read_bytes()
+    stream = b_host.ping_stream(net.addresses["a"][0])
+    assert re.search("^b is an issuer until", a_host.run(*words, "b").stdout, re.M)
+    b.process.wait_log("a new certificate as an issuer", 10)
+    assert (net.keydir("b") / "own-issuer.pem").read_bytes() != before
+    assert stream.stop().received > 0 and stream.lost() == []
+    assert "no issuer has that name" in a_host.run(*words, "c", check=False).stderr

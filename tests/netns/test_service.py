@@ -90,9 +90,13 @@ owner() { echo "$1: $(stat -c '%U %a' /var/lib/shadowmesh/home/$2)"; }
 shadowmesh up home -name berlin -backbone http://127.0.0.1:8080 >/lab/up || cat /lab/up
 show up shadowmesh@home ActiveState
 show enabled shadowmesh@home UnitFileState
+show timer shadowmesh-renew@home.timer ActiveState
+systemctl start shadowmesh-renew@home && show renewal shadowmesh-renew@home Result
+show other-timer shadowmesh-renew@a.timer ActiveState
 owner key node.key
 shadowmesh down home
 show down shadowmesh@home ActiveState
+show timer-down shadowmesh-renew@home.timer ActiveState
 shadowmesh up home >/lab/up && shadowmesh invite home -quiet >/lab/token
 shadowmesh leave home -yes
 show left shadowmesh@home UnitFileState
@@ -140,7 +144,7 @@ def test_services_run_reload_and_are_watched(staged):
     expected = {"started": "yes", "backbone": "active", "node": "active", "status": "site-b on tap1: frames flow to 1 peer",
                 "user": "shadowmesh", "bad": "refused", "bad-result": "exit-code", "bad-restarts": "0", "watched": "active",
                 "restarts": "1", "stopped": "success", "reload": "taken", "bad-reload": "refused", "reloaded-node": "active",
-                "reloaded-backbone": "active", "still": "site-b on tap1: frames flow to 1 peer", "lost": "0", "up": "active", "enabled": "enabled", "key": "shadowmesh 600", "down": "inactive", "left": "disabled",
+                "reloaded-backbone": "active", "still": "site-b on tap1: frames flow to 1 peer", "lost": "0", "up": "active", "timer": "active", "renewal": "success", "other-timer": "inactive", "timer-down": "inactive", "enabled": "enabled", "key": "shadowmesh 600", "down": "inactive", "left": "disabled",
                 "joins": "active", "token": "shadowmesh 600"}
     assert {key: told.get(key) for key in expected} == expected, said
     for words in ("/etc/shadowmesh/b/node.conf: nothing is wrong", "caps net_admin sys_nice, no new privileges, seccomp",
@@ -150,7 +154,7 @@ def test_services_run_reload_and_are_watched(staged):
         assert words in said, said
 
 
-@pytest.mark.parametrize("unit", ["shadowmesh@.service", "shadowmesh-backbone.service"])
+@pytest.mark.parametrize("unit", ["shadowmesh@.service", "shadowmesh-renew@.service", "shadowmesh-backbone.service"])
 def test_services_are_hardened(staged, unit, figure):
     path = staged / unit.replace("@", "@name")
     path.write_text((staged / "upper" / UNITS / unit).read_text())

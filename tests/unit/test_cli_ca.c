@@ -2,12 +2,18 @@
 /* shadowmesh ca: the CA's key goes where nobody finds it and works from there, and its list of revoked keys only grows. */
 
 #include "crypto/base64.h"
+#include "crypto/cert_chain.h"
+#include "crypto/founding.h"
 #include "crypto/key_pem.h"
 #include "crypto/keyfile.h"
 #include "crypto/revocations.h"
+#include "crypto/secret.h"
 
 #include "cli_networks_lab.h"
 
+#include <time.h>
+
+#define DAY      86400ull
 #define PHRASE   "correct horse\n"
 #define TOLD(id) OK("{\"id\":\"" id "\",\"issuer\":true,\"list\":null}")
 
@@ -218,6 +224,113 @@ static void key_works_from_elsewhere(void **state)
     assert_int_equal(n->asked[1], 1);
 }
 
+/* ---- issuers' certificates ---- */
+
+static struct identity *old_ca, *old_issuer;
+static struct founding old = {.network = "home", .range_count = 1, .random = &secret_source};
+static char told[2 * CERT_MAX];
+
+/* A network whose CA is two years old. */
+static struct cert found_old(void)
+{
+    struct founding_cert made;
+    char path[128];
+    int fd;
+    old.now = (uint64_t)time(NULL) - 700 * DAY;
+    old.ranges[0] = (struct addr_prefix){{.family = 4, .ip = {10, 7}}, 24};
+    assert_int_equal(identity_generate(&old_ca), 0);
+    assert_int_equal(identity_generate(&old_issuer), 0);
+    assert_int_equal(founding_ca(&old, old_ca, &made), 0);
+    assert_int_equal(mkdir(etc, 0755), 0);
+    snprintf(path, sizeof(path), "%s/home", etc);
+    assert_int_equal(mkdir(path, 0755), 0);
+    assert_int_equal(folder_open(path, &fd), 0);
+    assert_int_equal(certfile_write(fd, CERTFILE_CA, made.der, made.len), 0);
+    close(fd);
+    assert_int_equal(identity_save_as(old_ca, path, IDENTITY_CA_FILE), 0);
+    return made.cert;
+}
+
+/* The node's answer: paris is an issuer, since so many days, by that CA. */
+static void tell_issuer(struct node *n, uint64_t days, const struct identity *by)
+{
+    struct founding f = old;
+    struct founding_cert made;
+    char text[BASE64_LEN(CERT_MAX) + 1], id[ID_TEXT_MAX];
+    f.now = (uint64_t)time(NULL) - days * DAY;
+    assert_int_equal(founding_issuer(&f, by, identity_spki(old_issuer), 1, &made), 0);
+    base64_encode(made.der, made.len, text);
+    snprintf(told, sizeof(told),
+             OK("{\"issuers\":[{\"name\":\"paris\",\"id\":\"%s\",\"certificate\":\"%s\"}]}"),
+             id_format(&made.cert.id, id), text);
+    n->answers[2] = (struct answer){"issuers", told};
+}
+
+static void assert_given(const struct node *n, const struct cert *ca_cert)
+{
+    uint8_t der[CERT_MAX];
+    struct cert c;
+    size_t len;
+    json_t *request = json_loads(n->requests[n->asked[1] - 1], JSON_DISABLE_EOF_CHECK, NULL);
+    const char *text = json_string_value(json_object_get(request, "certificate"));
+    assert_int_equal(base64_decode(text, strlen(text), der, sizeof(der), &len), 0);
+    uint64_t now = (uint64_t)time(NULL);
+    assert_int_equal(cert_chain_issuer(ca_cert, (struct slice){der, len}, now, &c), CERT_OK);
+    assert_int_equal(id_compare(&c.id, identity_id(old_issuer)), 0);
+    assert_true(c.not_after > now + 365 * DAY);
+    assert_int_equal(c.slices[0].addr.ip[3], 128); /* of number 1 */
+    json_decref(request);
+}
+
+static void issuers_are_certified_anew_from_half_their_life_on(void **state)
+{
+    (void)state;
+    struct cert cert = found_old();
+    struct node *n = add_node(ID_A, IS_MEMBER, "take_issuer", OK("{}"));
+    tell_issuer(n, 100, old_ca);
+    ca("ca renew home", CLI_OK);
+    assert_has(out, "paris is not due");
+    ca("ca renew home -quiet", CLI_OK);
+    assert_string_equal(out, "");
+    assert_int_equal(n->asked[1], 0);
+    tell_issuer(n, 200, old_ca);
+    ca("ca renew home", CLI_OK);
+    assert_has(out, "paris is an issuer until");
+    assert_given(n, &cert);
+    tell_issuer(n, 400, old_ca); /* it has expired */
+    ca("ca renew home", CLI_OK);
+    assert_given(n, &cert);
+    tell_issuer(n, 1, old_ca);
+    ca("ca renew home paris", CLI_OK);
+    assert_given(n, &cert);
+    assert_int_equal(n->asked[1], 3);
+    ca("ca renew home oslo", CLI_FAILURE);
+    assert_one_complaint("no issuer has that name");
+    identity_free(old_ca);
+    identity_free(old_issuer);
+}
+
+/* Or a node that lies would make one. */
+static void nobody_becomes_an_issuer_by_being_renewed(void **state)
+{
+    (void)state;
+    found_old();
+    struct node *n = add_node(ID_A, IS_MEMBER, "take_issuer", OK("{}"));
+    struct identity *stranger;
+    assert_int_equal(identity_generate(&stranger), 0);
+    tell_issuer(n, 200, stranger);
+    identity_free(stranger);
+    ca("ca renew home", CLI_FAILURE);
+    assert_one_complaint("not certified");
+    ca("ca renew home paris", CLI_FAILURE);
+    assert_int_equal(n->asked[1], 0);
+    ca("ca remove home -yes", CLI_OK);
+    ca("ca renew home -quiet", CLI_OK); /* as each day where the key is not */
+    ca("ca renew home", CLI_FAILURE);
+    identity_free(old_ca);
+    identity_free(old_issuer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +342,8 @@ int main(void)
         TEST(ca_signs_who_is_revoked_and_adds_to_what_it_signed),
         TEST(list_that_the_ca_did_not_sign_is_not_added_to),
         TEST(key_works_from_elsewhere),
+        TEST(issuers_are_certified_anew_from_half_their_life_on),
+        TEST(nobody_becomes_an_issuer_by_being_renewed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

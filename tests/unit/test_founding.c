@@ -75,6 +75,32 @@ static void made_chain_holds(void **state)
     assert_memory_not_equal(ca.serial, issuer.serial, sizeof(ca.serial));
 }
 
+/* So that its members' addresses stay. */
+static void issuer_is_certified_anew_as_it_was_and_for_another_year(void **state)
+{
+    struct founding f = lab_founding();
+    struct founding_cert again;
+    struct cert ca, first, second;
+    struct chain c;
+    (void)state;
+    assert_int_equal(make_chain(&f, 3, &nowhere, &c), 0);
+    f.now += 200 * LAB_DAY;
+    f.range_count = 0; /* the last one has them */
+    assert_int_equal(founding_issuer_again(&f, lab.ca, &c.issuer.cert, &again), 0);
+    assert_int_equal(cert_chain_ca(der_of(&c.ca), identity_id(lab.ca), f.now, &ca), CERT_OK);
+    assert_int_equal(cert_chain_issuer(&ca, der_of(&c.issuer), LAB_NOW, &first), CERT_OK);
+    assert_int_equal(cert_chain_issuer(&ca, der_of(&again), f.now, &second), CERT_OK);
+    assert_memory_equal(second.spki, first.spki, sizeof(first.spki));
+    assert_int_equal(second.slice_count, 2);
+    assert_memory_equal(second.slices, first.slices, sizeof(first.slices));
+    assert_memory_equal(second.ranges, first.ranges, sizeof(first.ranges));
+    assert_int_equal(second.not_after, first.not_after + 200 * LAB_DAY);
+    assert_memory_not_equal(second.serial, first.serial, sizeof(first.serial));
+    f.now = LAB_NOW + CERT_CA_LIFE;
+    assert_int_equal(founding_issuer_again(&f, lab.ca, &c.issuer.cert, &again), 0);
+    assert_int_equal(cert_chain_issuer(&ca, der_of(&again), LAB_NOW, &second), CERT_OUTSIDE);
+}
+
 static void first_address_is_one_and_both_families_agree(void **state)
 {
     struct founding f = lab_founding();
@@ -232,6 +258,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(made_chain_holds),
+        cmocka_unit_test(issuer_is_certified_anew_as_it_was_and_for_another_year),
         cmocka_unit_test(first_address_is_one_and_both_families_agree),
         cmocka_unit_test(address_that_the_issuer_does_not_give_is_refused),
         cmocka_unit_test(slices_fill_the_range_and_never_overlap),

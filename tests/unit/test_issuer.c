@@ -122,6 +122,36 @@ static void what_is_answered_is_on_disk(void **state)
     issuer_free(next);
 }
 
+/* By the CA, while the node runs. */
+static void certificate_of_the_ca_counts_at_once(void **state)
+{
+    struct founding f = {.network = "lab", .now = clock_unix_s() + 100 * LAB_DAY, .random = &secret_source};
+    struct issuer *is = opened(dir);
+    const struct serving_issuer *serving = issuer_serving(is);
+    struct founding_cert again, foreign;
+    struct token token;
+    struct slice der;
+    struct cert c, last;
+
+    (void)state;
+    assert_int_equal(cert_decode(serving->certificate.data, serving->certificate.len, &last), 0);
+    assert_int_equal(founding_issuer_again(&f, lab.ca, &last, &again), 0);
+    assert_int_equal(founding_issuer_again(&f, lab.other, &last, &foreign), 0);
+    assert_false(issuer_recertify(is, (struct slice){foreign.der, foreign.len}));
+    memcpy(last.spki, identity_spki(lab.other), sizeof(last.spki));
+    assert_int_equal(founding_issuer_again(&f, lab.ca, &last, &foreign), 0);
+    assert_false(issuer_recertify(is, (struct slice){foreign.der, foreign.len}));
+    assert_int_not_equal(serving->certificate.len, 0);
+    assert_true(issuer_recertify(is, (struct slice){again.der, again.len}));
+    assert_int_equal(serving->certificate.len, again.len);
+    assert_memory_equal(serving->certificate.data, again.der, again.len);
+    membership_set_clock(ms, f.now + 300 * LAB_DAY, NOW_US); /* the last one has expired by then */
+    invite(is, &token);
+    assert_int_equal(redeem(is, &token, lab.member, &der), 0);
+    assert_int_equal(cert_decode(der.data, der.len, &c), 0);
+    issuer_free(is);
+}
+
 /* A joiner that a restored ledger does not know. */
 static void what_others_had_of_a_lost_ledger_comes_back(void **state)
 {
@@ -246,6 +276,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_answered_is_on_disk, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(certificate_of_the_ca_counts_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_others_had_of_a_lost_ledger_comes_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tokens_from_before_a_restore_hold_no_more, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_written_is_neither_answered_nor_used_up, set_up,

@@ -85,6 +85,12 @@ static void tell_promotion(struct commands *c, const json_t *request, struct api
     promotions_tell(&c->rosters, request, call);
 }
 
+static void list_issuers(struct commands *c, const json_t *request, struct api_call *call)
+{
+    (void)request;
+    promotions_list(&c->rosters, call);
+}
+
 static void take_issuer(struct commands *c, const json_t *request, struct api_call *call)
 {
     promotions_take(&c->rosters, request, call);
@@ -145,6 +151,7 @@ static const struct {
     {"leave", false, leave},
     {"promotion", false, tell_promotion},
     {"take_issuer", false, take_issuer},
+    {"issuers", true, list_issuers},
     {"revocation", false, tell_revocation},
     {"take_revoked", false, take_revoked},
 };

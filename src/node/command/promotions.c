@@ -58,6 +58,30 @@ void promotions_tell(const struct rosters *r, const json_t *request, struct api_
                               describe_issuers(registry_rolls(r->registry))));
 }
 
+static json_t *describe_issuer(const struct rolls *rolls, const struct node_id *id)
+{
+    const struct rolls_member *m = rolls_find(rolls, id);
+    return json_pack("{s:s, s:o, s:o}", "name", m ? m->is.name : "", "id", describe_id(id), "certificate",
+                     base64_json(rolls_bytes(rolls, LIST_ISSUER, id)));
+}
+
+void promotions_list(const struct rosters *r, struct api_call *call)
+{
+    struct message_list lists[ROLLS_LISTS_MAX];
+    json_t *array = json_array();
+    if (!r->registry) {
+        json_decref(array);
+        api_fail(call, "issuers: this node is in no network");
+        return;
+    }
+    const struct rolls *rolls = registry_rolls(r->registry);
+    unsigned count = rolls_lists(rolls, lists);
+    for (unsigned i = 0; i < count; i++)
+        if (lists[i].kind == LIST_ISSUER && rolls_issuer(rolls, &lists[i].signer))
+            json_array_append_new(array, describe_issuer(rolls, &lists[i].signer));
+    api_reply(call, json_pack("{s:o}", "issuers", array));
+}
+
 void promotions_take(struct rosters *r, const json_t *request, struct api_call *call)
 {
     const char *text = json_string_value(json_object_get(request, "certificate"));

@@ -120,6 +120,21 @@ int issuer_renew_self(struct issuer *is, uint64_t now_us, struct slice *out)
 
 /* ---- at the start ---- */
 
+/* Whether it is ours as an issuer, at whatever time. */
+static int judge(const struct issuer *is, struct slice der, struct cert *out)
+{
+    const struct cert *ca = membership_ca(is->config.membership);
+    enum cert_verdict verdict = cert_chain_issuer(ca, der, ca->not_before, out);
+
+    if (verdict >= CERT_NOT_YET)
+        verdict = CERT_OK;
+    if (verdict == CERT_OK && id_compare(&out->id, identity_id(is->config.me)) != 0)
+        verdict = CERT_WRONG_KEY;
+    if (verdict != CERT_OK)
+        log_error("%s of the node's folder %s", CERTFILE_OWN_ISSUER, cert_verdict_str(verdict));
+    return verdict == CERT_OK ? 0 : ERR_CRYPTO;
+}
+
 static int read_certificate(struct issuer *is)
 {
     struct issuing_config c = {.me = is->config.me,
@@ -127,20 +142,26 @@ static int read_certificate(struct issuer *is)
                                .life = is->config.life_s ? is->config.life_s : ISSUING_LIFE,
                                .random = is->config.random};
     int err = certfile_read(is->config.keydir, CERTFILE_OWN_ISSUER, is->certificate, &is->certificate_len);
+    const struct slice der = {is->certificate, is->certificate_len};
+
+    if (!err)
+        err = judge(is, der, &c.issuer);
     if (err)
         return err;
-    const struct slice der = {is->certificate, is->certificate_len};
-    enum cert_verdict verdict = cert_chain_issuer(&c.ca, der, c.ca.not_before, &c.issuer);
-    if (verdict < CERT_NOT_YET && verdict != CERT_OK) {
-        log_error("%s of the node's folder %s", CERTFILE_OWN_ISSUER, cert_verdict_str(verdict));
-        return ERR_CRYPTO;
-    }
-    if (id_compare(&c.issuer.id, identity_id(c.me)) != 0) {
-        log_error("%s of the node's folder %s", CERTFILE_OWN_ISSUER, cert_verdict_str(CERT_WRONG_KEY));
-        return ERR_CRYPTO;
-    }
     is->serving = (struct serving_issuer){der, redeem, renew, is};
     return issuing_init(&is->issuing, &c);
+}
+
+bool issuer_recertify(struct issuer *is, struct slice certificate)
+{
+    struct cert c;
+
+    if (certificate.len > sizeof(is->certificate) || judge(is, certificate, &c))
+        return false;
+    memcpy(is->certificate, certificate.data, certificate.len);
+    is->certificate_len = is->serving.certificate.len = certificate.len;
+    is->issuing.config.issuer = c;
+    return true;
 }
 
 /* Which of them were used since is not known. */

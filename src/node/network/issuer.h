@@ -35,6 +35,9 @@ struct issuer_counts {
 int issuer_open(const struct issuer_config *config, struct issuer **out) must_check;
 void issuer_free(struct issuer *is); /* NULL is allowed */
 
+/* The CA certified it anew: from here on it signs by this certificate, if that holds. False: it does not, as was told. */
+bool issuer_recertify(struct issuer *is, struct slice certificate);
+
 /* From here on who is shut out there gets nothing, and names of others' members are taken. Borrowed. */
 void issuer_heed(struct issuer *is, const struct rolls *rolls);
 

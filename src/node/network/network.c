@@ -232,10 +232,9 @@ bool network_promote(struct network *n, struct slice certificate)
         log_error("network %s: this node was made an issuer, and " CERTFILE_OWN_ISSUER
                   " cannot be written: %s",
                   n->config->network, err == ERR_IO ? strerror(errno) : err_str(err));
-    else if (was)
-        log_info("network %s: this node has a new certificate as an issuer, from its next start on",
-                 n->config->network);
-    else
+    else if (was && issuer_recertify(n->issuer, certificate))
+        log_info("network %s: this node has a new certificate as an issuer", n->config->network);
+    else if (!was)
         err = open_issuer(n);
     if (err || was)
         return false;
