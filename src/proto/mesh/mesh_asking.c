@@ -107,6 +107,7 @@ bool mesh_on_asked(struct mesh *m, struct link *l, uint64_t now_us)
     mesh_discard_link(m, l);
     if (state == ASKING_DONE) {
         m->asking.active = NULL;
+        peer_dial_stop(p); /* its round waits for what came of this channel */
         dial_at_once(m, p, now_us);
     }
     return false;
