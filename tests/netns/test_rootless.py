@@ -158,6 +158,16 @@ def test_commands_run_in_the_network_without_a_right(lab):
     assert talker.wait() == 0
 
 
+def test_a_program_with_rights_of_its_own_gets_none(lab):
+    b = rootless(lab.host("site-b"), "-tap-ip", B_OVERLAY, "-public")
+    reader = b.host.dir / "reader"
+    shutil.copy("/usr/bin/cat", reader)
+    b.host.run("setcap", "cap_net_raw+ep", reader)
+    told = run(b, reader, "/proc/self/status")
+    assert told.returncode == 0, told.stderr
+    assert re.search(r"^CapEff:\s+0+$", told.stdout, re.MULTILINE) and re.search(r"^NoNewPrivs:\s+1$", told.stdout, re.MULTILINE)
+
+
 def test_a_commands_end_is_told(lab):
     b = rootless(lab.host("site-b"), "-tap-ip", B_OVERLAY, "-public")
     assert run(b, "sh", "-c", "exit 42").returncode == 42
