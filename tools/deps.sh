@@ -14,7 +14,7 @@ die() { say "$*"; exit 1; }
 # Alternatives are written a|b: any one installed will do, else the first that this release has.
 libraries="libuv1-dev liburcu-dev libmicrohttpd-dev libcurl4-openssl-dev libjansson-dev libcbor-dev libsqlite3-dev
     libhiredis-dev libmnl-dev libseccomp-dev libcap-ng-dev libinih-dev libminiupnpc-dev libcmocka-dev"
-build="build-essential pkg-config meson ninja-build $libraries"
+build="build-essential pkg-config meson ninja-build libqrencode-dev $libraries"
 # The compiler for arm64, and what runs its programs; the libraries are tools/sysroot.sh's.
 arm64="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user debian-archive-keyring util-linux"
 # For tools/openssl.sh, where the system's OpenSSL is older than 3.5.

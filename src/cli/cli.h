@@ -43,7 +43,7 @@ struct cli_options {
     const char *roles[CLI_ROLES_MAX]; /* -role */
     unsigned role_count;
     const char *revoke; /* -revoke: a token's number; NULL when not given */
-    bool approve, quiet;
+    bool approve, quiet, qr;
     const char *ca; /* -ca: a copy of the key of a network's CA; NULL when not given */
     bool plain;     /* -plain: without a passphrase */
 };

@@ -6,6 +6,7 @@
 #include "cli/format.h"
 #include "cli/network_call.h"
 #include "cli/nodes.h"
+#include "cli/qr.h"
 #include "cli/table.h"
 #include "cli/token_output.h"
 
@@ -46,9 +47,15 @@ int cmd_invite(const struct cli_options *options)
     json_t *result = NULL;
     if (options->revoke)
         return revoke(options);
+    if (options->qr && !qr_is_there()) {
+        cli_complain("-qr: this program was built without libqrencode: leave it out");
+        return CLI_USAGE;
+    }
     enum cli_exit verdict = network_call(options, "invite", wish(options), &result);
     if (verdict == CLI_OK)
         token_output(result, options->quiet);
+    if (verdict == CLI_OK && options->qr && !token_output_qr(result, options))
+        verdict = CLI_FAILURE;
     json_decref(result);
     return verdict;
 }

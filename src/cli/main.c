@@ -228,6 +228,11 @@ static const char *read_quiet(void *context, const char *text)
     return flags_read_switch(text, &((struct line *)context)->options.quiet);
 }
 
+static const char *read_qr(void *context, const char *text)
+{
+    return flags_read_switch(text, &((struct line *)context)->options.qr);
+}
+
 static const char *read_revoke(void *context, const char *text)
 {
     ((struct line *)context)->options.revoke = text;
@@ -306,6 +311,7 @@ static const struct flag flags[] = {
     {"approve", NULL, "who joins by it waits until `shadowmesh approve`", read_approve, INVITE},
     {"quiet", NULL, "invite: print the token alone; ca renew: say nothing where nothing is due", read_quiet,
      INVITE | CA},
+    {"qr", NULL, "print the token as a QR code, too", read_qr, INVITE},
     {"revoke", "TOKEN", "instead, the token of this number is good for nothing any more", read_revoke,
      INVITE},
     {"ip", "ADDR", "the address at which others reach this machine", read_ip, UP | JOIN},

@@ -55,10 +55,12 @@ def test_tokens_are_made_listed_and_revoked(lab):
     for wrong, words in [("no name", ["-name", "Paris"]), ("for one node", ["-name", "a", "-uses", "2"]),
                          ("no such role", ["-role", "king"]), ("no time such as", ["-expires", "2x"]), ("90d", ["-expires", "91d"]), ("there is no token", ["-revoke", "00000000"])]:
         assert wrong in command(site, "invite", "home", *words, check=False).stderr
+    drawn = command(site, "invite", "home", "-qr").stdout.splitlines()
+    assert drawn[0].startswith("shadowmesh join sm1:") and len(drawn) > 20 and set(drawn[1]) == {"█"}
     assert "nobody waits" in command(site, "approve", "home", "madrid", check=False).stderr
     command(site, "down", "home")  # what stands in its file is there again
     command(site, "up", "home")
-    assert [i["state"] for i in invites(site)["invitations"]] == ["revoked", "open"]
+    assert [i["state"] for i in invites(site)["invitations"]] == ["revoked", "open", "open"]
     told = (site.dir / "etc" / "home" / "state" / "ledger").read_bytes()
     for log in site.dir.rglob("*.log"):
         told += log.read_bytes()
