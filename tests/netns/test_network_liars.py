@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Joiners that lie (tests/rogue/joiner): each is refused with its line, uses nothing up, and keeps nobody else out.
+"""Joiners that lie (tests/rogue/joiner): each is refused with its line, uses nothing up, and keeps nobody else out. And an issuer
+that lies (tests/rogue/false_issuer): nobody joins by it, and who tries is told why.
 
     site-a (issuer) ───┐
     site-b (honest) ───┤── inet
@@ -11,8 +12,10 @@ import re
 
 import lab as labs
 import pytest
+from network import Network
 from test_network_join import altered, command, end_daemons, invited, invites, join, status
 
+FALSE_ISSUER = labs.program("tests/rogue/false_issuer")
 JOINER = labs.program("tests/rogue/joiner")
 # PROTOCOL §26: codes of refusal, and how many proofs are checked.
 NO_ISSUER, UNKNOWN, USED, FORGED, LATER = "16", "17", "18", "21", "26"
@@ -88,3 +91,35 @@ def test_many_joiners_of_one_source_cost_little_and_keep_nobody_out(sites, figur
     assert grown < 32 * 1024 * labs.PATIENCE
     assert log(a).count("\n") - lines < 100
     assert [i["used"] for i in invites(a)["invitations"]] == [1]
+
+
+# What stands in the joiner's log; "refuses": it asks no more, and `join` ends with these words.
+FALSE = {"other-network": ("its network's certificate is of another network or issuer", "refuses"),
+         "other-issuer": ("its issuer's certificate is of another network or issuer", "refuses"),
+         "no-issuers-certificate": ("its issuer's certificate", "refuses"),
+         "others-certificate": ("our new certificate is for another key than the peer has", "refuses"),
+         "oversized-message": ("a malformed control message", "retries"), "noise": ("a malformed control message", "retries"),
+         "flood": ("it says more on its control connection than any node has to", "retries"),
+         "half-message": ("no answer within 5 s", "retries")}
+
+
+def test_nobody_joins_by_an_issuer_that_lies(lab):
+    _, b, c, _, _ = lab.internet(sites=("site-a", "site-b", "site-c"))
+    end_daemons(lab, b)
+    mine, others = Network(lab, ["a!"]), Network(lab, ["x!"], name="other", range="10.77.8.0/24")
+    for what, (line, then) in FALSE.items():
+        issuer = c.start(FALSE_ISSUER, mine.keydir("a"), others.keydir("x"), f"{c.address}:8443", what, name=what)
+        issuer.wait_log("^sm1:")
+        (b.dir / "token").write_text(issuer.log().splitlines()[0] + "\n")
+        joining = b.start("sh", "-c", f"exec {labs.program('shadowmesh')} join -name paris -etc {b.dir}/etc -run {b.dir}/run <{b.dir}/token",
+                          name=f"join-{what}")
+        labs.wait_for(lambda: (b.dir / "etc/lab/node.log").exists() and line in (b.dir / "etc/lab/node.log").read_text(), 30,
+                      f"the joiner's line about {what}")
+        if then == "refuses":
+            assert joining.wait(10) == 1 and f"✗ the issuer: {line}" in joining.log(), joining.log()
+        labs.wait_for(lambda: line in status(b)["network"]["text"], 20, f"the status' words about {what}")
+        assert status(b)["network"]["state"] == ("refused" if then == "refuses" else "joining")
+        assert not (b.dir / "etc/lab/state/member.pem").exists()
+        joining.kill()
+        issuer.kill()
+        command(b, "leave", "lab", "-yes")

@@ -129,6 +129,14 @@ static bool leaves_from(int tcp, const struct addr *source)
     return len == 0 || bind(tcp, (struct sockaddr *)&sa, len) == 0;
 }
 
+static bool shake_hands(struct puppet *p)
+{
+    while (p->tls && !tls_established(p->tls))
+        if (!puppet_pull(p, PUPPET_TIMEOUT_MS))
+            return false;
+    return p->tls != NULL;
+}
+
 bool puppet_secure(struct puppet *p)
 {
     struct sockaddr_storage sa;
@@ -137,8 +145,11 @@ bool puppet_secure(struct puppet *p)
     if (p->tcp < 0 || !leaves_from(p->tcp, &p->source) || connect(p->tcp, (struct sockaddr *)&sa, len) ||
         tls_new(p->context, false, &p->id, &p->tls) || tls_feed(p->tls, NULL, 0) || !push(p))
         return false;
-    while (!tls_established(p->tls))
-        if (!puppet_pull(p, PUPPET_TIMEOUT_MS))
-            return false;
-    return true;
+    return shake_hands(p);
+}
+
+bool puppet_answer(struct puppet *p, int tcp)
+{
+    p->tcp = tcp;
+    return tls_new(p->context, true, NULL, &p->tls) == 0 && shake_hands(p);
 }

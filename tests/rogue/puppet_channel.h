@@ -9,6 +9,8 @@
 
 /* Connects, and proves both keys. False when that fails: hang up then. */
 bool puppet_secure(struct puppet *p);
+/* Likewise of who has connected: takes tcp, and anybody. */
+bool puppet_answer(struct puppet *p, int tcp);
 void puppet_hang_up(struct puppet *p);
 bool puppet_connected(const struct puppet *p);
 

@@ -19,9 +19,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define AGAIN_US  (3 * USEC_PER_SEC) /* between questions to an issuer that has not decided yet */
-#define TEXT_MAX  (ASKING_REASON_MAX + 32)
-#define TRIES_MAX 2 /* names of a node that nobody named */
+#define AGAIN_US  (3 * USEC_PER_SEC)         /* between questions to an issuer that has not decided yet */
+#define TEXT_MAX  (MESH_PEER_ERROR_MAX + 48) /* a reason of either, and what it is of */
+#define TRIES_MAX 2                          /* names of a node that nobody named */
 
 struct joining {
     const struct config *config;
@@ -234,9 +234,22 @@ bool joining_on_asked(struct joining *j)
     return false;
 }
 
+/* Nobody has refused anything: why the issuer is not even reached. */
+static void tell_dial(struct joining *j)
+{
+    struct mesh_peer issuer;
+    j->text[0] = '\0';
+    if (mesh_view_peer(j->mesh, &j->token.issuer, &issuer) && issuer.error[0])
+        snprintf(j->text, sizeof(j->text), "the issuer is not reached: %s; retrying", issuer.error);
+}
+
 void joining_tick(struct joining *j, uint64_t now_us)
 {
-    if (j->waits && !j->refused && now_us - j->asked_us >= AGAIN_US)
+    if (j->refused || !j->mesh)
+        return;
+    if (!j->waits)
+        tell_dial(j);
+    else if (now_us - j->asked_us >= AGAIN_US)
         (void)!ask(j);
 }
 

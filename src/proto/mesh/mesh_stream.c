@@ -48,10 +48,12 @@ static bool on_failed(struct mesh *m, struct link *l, uint64_t now_us)
  * failure; the keys of a LIVE link live on, any other is gone. */
 static bool allowed(struct mesh *m, struct link *l, enum allowance_kind kind, unsigned cost, uint64_t now_us)
 {
+    static const char why[] = "it says more on its control connection than any node has to";
     struct peer *p = link_owner(l);
     if (allowance_take(&p->allowance, kind, cost, now_us))
         return true;
-    mesh_note(m, MESH_NOTICE_EXCESS, p, "it says more on its control connection than any node has to");
+    mesh_note(m, MESH_NOTICE_EXCESS, p, why);
+    peer_dial_error(p, "%s", why);
     if (link_state(l) >= LINK_STATE_LIVE)
         mesh_end_stream(m, l);
     else
