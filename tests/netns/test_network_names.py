@@ -51,6 +51,7 @@ def test_members_have_names_on_each_member_until_its_node_is_gone(pair):
         wait_for(lambda: "b.home.internal" in host.hosts.read_text(), 20, "b's name is known")
         for name, (_, address) in zip("ab", pair):
             assert host.run("getent", "ahostsv4", f"{name}.home.internal").stdout.split()[0] == address
+        assert listed(host)[0]["network"]["names"] == {"mode": "hosts", "text": ""}
     (a, _), (b, _) = pair
     command(a, "down", "home")
     wait_for(lambda: a.hosts.read_text() == HOSTS, 10, "the file is as before")

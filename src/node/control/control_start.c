@@ -386,6 +386,7 @@ static void init_commands(struct node *n)
                                      .addresses = &n->addresses,
                                      .portmap = n->portmap,
                                      .network = n->network,
+                                     .names = n->names,
                                      .sandbox = &n->sandbox,
                                      .warnings = &n->warnings,
                                      .overlay = &n->overlay,
