@@ -5,6 +5,7 @@
 #include "cli/brood.h"
 #include "cli/cli.h"
 #include "cli/inside.h"
+#include "cli/inside_names.h"
 #include "cli/nodes.h"
 
 #include <errno.h>
@@ -17,6 +18,13 @@ static bool is_meant(const json_t *node, const char *word)
            strcmp(nodes_text(json_object_get(node, "network"), "name"), word) == 0;
 }
 
+/* The node that is meant. */
+struct target {
+    pid_t holder; /* of its namespaces */
+    bool has_names;
+    char names[INSIDE_NAMES_MAX];
+};
+
 /* The holder of its namespaces; 0 where it has none. */
 static pid_t holder_of(const json_t *node)
 {
@@ -24,7 +32,7 @@ static pid_t holder_of(const json_t *node)
     return pid > 0 && pid < 0x7fffffff ? (pid_t)pid : 0;
 }
 
-static enum cli_exit choose(const struct nodes *nodes, const char *word, pid_t *holder)
+static enum cli_exit choose(const struct nodes *nodes, const char *word, struct target *out)
 {
     unsigned meant = 0, fit = 0;
     size_t index;
@@ -34,7 +42,8 @@ static enum cli_exit choose(const struct nodes *nodes, const char *word, pid_t *
         pid_t pid = holder_of(node);
         meant += is_meant(node, word);
         if (is_meant(node, word) && pid) {
-            *holder = pid;
+            out->holder = pid;
+            out->has_names = inside_names_text(node, out->names);
             fit++;
         }
     }
@@ -50,13 +59,13 @@ static enum cli_exit choose(const struct nodes *nodes, const char *word, pid_t *
     return fit > 1 ? CLI_FAILURE : CLI_NO_NODE;
 }
 
-static enum cli_exit find(const struct cli_options *options, pid_t *holder)
+static enum cli_exit find(const struct cli_options *options, struct target *out)
 {
     struct nodes nodes;
     enum cli_exit verdict = nodes_collect(options, &nodes);
     if (verdict != CLI_OK)
         return verdict;
-    verdict = choose(&nodes, options->word_count ? options->words[0] : NULL, holder);
+    verdict = choose(&nodes, options->word_count ? options->words[0] : NULL, out);
     nodes_free(&nodes);
     return verdict;
 }
@@ -80,18 +89,20 @@ int cmd_run(const struct cli_options *options)
 {
     char wrong[INSIDE_WRONG_MAX];
     struct inside in;
-    pid_t holder;
+    struct target target;
     if (!options->command) {
         cli_complain("run needs a command: shadowmesh run [NODE] -- CMD");
         return CLI_USAGE;
     }
-    enum cli_exit verdict = find(options, &holder);
+    enum cli_exit verdict = find(options, &target);
     if (verdict != CLI_OK)
         return verdict;
-    if (!inside_open(holder, &in, wrong)) {
+    if (!inside_open(target.holder, &in, wrong)) {
         cli_complain("run: %s", wrong);
         return CLI_FAILURE;
     }
+    in.names = target.has_names ? target.names : NULL;
+    in.folder = options->run_dir;
     int code = run_inside(options->command, &in);
     inside_close(&in);
     return code;

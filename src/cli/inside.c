@@ -3,6 +3,9 @@
  * they are, the kernel says. */
 #include "cli/inside.h"
 
+#include "cli/cli.h"
+#include "cli/inside_names.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -43,7 +46,7 @@ static bool belong_together(int user, int network)
 
 bool inside_open(pid_t holder, struct inside *out, char wrong[INSIDE_WRONG_MAX])
 {
-    *out = (struct inside){(int)syscall(SYS_pidfd_open, holder, 0), -1, -1};
+    *out = (struct inside){.holder = (int)syscall(SYS_pidfd_open, holder, 0), .user = -1, .network = -1};
     if (out->holder >= 0)
         out->user = open_namespace(holder, "user");
     if (out->user >= 0)
@@ -64,7 +67,7 @@ void inside_close(struct inside *in)
     for (unsigned i = 0; i < 3; i++)
         if (fds[i] >= 0)
             close(fds[i]);
-    *in = (struct inside){-1, -1, -1};
+    *in = (struct inside){.holder = -1, .user = -1, .network = -1};
 }
 
 /* Who enters has every right in there. The bounding set stays: else programs with rights of their own, as ping has them,
@@ -78,5 +81,9 @@ static bool drop_rights(void)
 
 bool inside_enter(const struct inside *in)
 {
-    return setns(in->user, CLONE_NEWUSER) == 0 && setns(in->network, CLONE_NEWNET) == 0 && drop_rights();
+    if (setns(in->user, CLONE_NEWUSER) != 0 || setns(in->network, CLONE_NEWNET) != 0)
+        return false;
+    if (in->names && !inside_names_mount(in->folder, in->names))
+        cli_complain("run: names of the network are not found: /etc/resolv.conf: %s", strerror(errno));
+    return drop_rights();
 }

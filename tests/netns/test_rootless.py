@@ -14,6 +14,8 @@ from pathlib import Path
 import lab as labs
 import pytest
 from lab import A_OVERLAY, B_OVERLAY, wait_for
+from test_network_up import command as up
+from test_network_up import end_daemons, listed
 
 USER = 65534
 
@@ -39,11 +41,11 @@ def as_user(host, *argv):
             "--clear-groups", "--inh-caps=-all", "env", f"LD_LIBRARY_PATH={host.dir}", f"HOME={host.dir}", *argv]
 
 
-def rootless(host, *flags, wait=True):
-    node = host.node("-rootless", *flags, start=False)
+def rootless(host, *flags, wait=True, **options):
+    node = host.node("-rootless", *flags, start=False, **options)
     node.take_keys()
-    node.run_dir.mkdir()
-    for path in (node.run_dir, node.keydir, *node.keydir.iterdir()):
+    node.run_dir.mkdir(exist_ok=True)
+    for path in (node.run_dir, node.keydir, *node.keydir.rglob("*")):
         shutil.chown(path, USER, USER)
     node.process = host.start(*as_user(host, program_for_all(host, "shadowmesh-l2"), *node.command()[1:]), name="node")
     return node.wait_ready() if wait else node
@@ -197,6 +199,25 @@ def test_who_may_not_come_in_is_told_why(lab):
     plain = host.node("-tap-ip", B_OVERLAY, "-public", keydir=host.dir / "other-keys")
     assert "is in its network already" in host.run(program, "run", *where, "--", "true", check=False).stderr
     assert plain.status()["rootless"] is None
+
+
+def test_names_of_members_are_found_inside(lab):
+    a_host, b_host, server, _ = lab.internet()
+    backbone = server.backbone()
+    for host in (a_host, b_host):
+        end_daemons(lab, host)
+    up(a_host, "up", "home", "-name", "a", "-backbone", backbone.url)
+    up(b_host, "join", "-name", "b", stdin=up(a_host, "invite", "home", "-quiet").stdout)
+    address = listed(a_host)[0]["addresses"][0].split("/")[0]
+    up(b_host, "down", "home")
+    before = b_host.hosts.read_text(), Path("/etc/resolv.conf").read_text()
+    b = rootless(b_host, "-network", "home", "-backbone", backbone.url, keydir=b_host.dir / "etc/home/state")
+    wait_for(lambda: run(b, "getent", "ahostsv4", "a.home.internal").stdout.split()[:1] == [address], 20, "a's name is known")
+    assert run(b, "ping", "-c1", "-W5", "a").returncode == 0
+    assert [path.name for path in b.run_dir.iterdir() if "resolv" in path.name] == []
+    here = run(b, "sh", "-c", "cat /etc/resolv.conf; touch /etc/resolv.conf").stdout.splitlines()
+    assert here[-2:] == ["search home.internal", "options timeout:2"] and here[0].startswith("nameserver 10.")
+    assert (b_host.hosts.read_text(), Path("/etc/resolv.conf").read_text()) == before
 
 
 def test_what_is_changed_inside_is_seen(lab):

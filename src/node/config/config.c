@@ -421,7 +421,8 @@ static const struct flag flags[] = {
      read_network, RESTARTS(network)},
     {"dns", "auto|resolved|hosts|off",
      "how this machine learns members' names, NAME.NETWORK.internal: resolved (systemd-resolved asks "
-     "this node), hosts (lines of /etc/hosts), off, or auto (the default): the first of these that can be",
+     "this node), hosts (lines of /etc/hosts), off, or auto (the default): the first of these that can be; "
+     "with -rootless programs of `shadowmesh run` do, unless off",
      read_dns, RESTARTS(dns)},
     {"backbone", "URL",
      "a rendezvous server, http://HOST[:PORT] or https; may repeat, "

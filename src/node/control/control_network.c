@@ -66,12 +66,15 @@ static int begin_names(struct node *n)
 {
     struct addr_prefix own[MESSAGE_ADDRS_MAX];
     int fd = n->helpers.resolver;
-    if (fd < 0 || !n->registry)
+    bool inside =
+        n->config->rootless && n->config->dns != RESOLVER_OFF; /* no resolver here is told of them */
+    if ((fd < 0 && !inside) || !n->registry)
         return 0;
     const struct names_config config = {.loop = &n->loop,
                                         .rolls = registry_rolls(n->registry),
                                         .ca = membership_ca(network_membership(n->network)),
-                                        .device = device_tap(n->device)->name};
+                                        .device = device_tap(n->device)->name,
+                                        .broker = n->broker.channel};
     n->helpers.resolver = -1;
     int err = names_new(&config, fd, &n->names);
     n->commands.status.names = n->names;

@@ -3,6 +3,8 @@
  * another host that claims to be ours is dropped by the kernel, or gets its answer sent to us. */
 #include "node/network/name_server.h"
 
+#include "net/broker.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,16 +23,18 @@ struct server_socket {
 struct name_server {
     uv_loop_t *loop;
     struct dns_zone zone;
+    int broker; /* -1: our addresses are here */
     struct server_socket *sockets[DNS_ADDRESSES_MAX];
 };
 
-int name_server_new(uv_loop_t *loop, const struct dns_zone *zone, struct name_server **out)
+int name_server_new(uv_loop_t *loop, const struct dns_zone *zone, int broker, struct name_server **out)
 {
     struct name_server *s = calloc(1, sizeof(*s));
     if (!s)
         return ERR_NOMEM;
     s->loop = loop;
     s->zone = *zone;
+    s->broker = broker;
     *out = s;
     return 0;
 }
@@ -59,15 +63,23 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 /* ---- sockets ---- */
 
+static int make_socket(int broker, const struct addr *at, int domain)
+{
+    int fd;
+    if (broker < 0)
+        return socket(domain, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return broker_socket(broker, at->family, SOCK_DGRAM, &fd) ? -1 : fd; /* it is read with MSG_DONTWAIT */
+}
+
 /* An IPv6 address may still be looked for on its network. */
-static int open_socket(const struct addr *at)
+static int open_socket(int broker, const struct addr *at)
 {
     const int on = 1;
     struct sockaddr_storage where;
     struct addr with_port = *at;
     with_port.port = NAME_SERVER_PORT;
     socklen_t len = addr_to_sockaddr(&with_port, false, &where);
-    int fd = socket(where.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = make_socket(broker, at, where.ss_family);
     if (fd < 0)
         return -1;
     (void)setsockopt(fd, SOL_IP, IP_FREEBIND, &on, sizeof(on));
@@ -91,7 +103,7 @@ static int open_at(struct name_server *s, const struct addr *at, struct server_s
         return ERR_NOMEM;
     k->owner = s;
     k->at = *at;
-    k->fd = open_socket(at);
+    k->fd = open_socket(s->broker, at);
     int err = k->fd < 0 ? error_of_bind() : uv_poll_init(s->loop, &k->poll, k->fd) ? ERR_IO : 0;
     if (err) {
         if (k->fd >= 0)

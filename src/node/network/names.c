@@ -20,7 +20,8 @@
 
 struct names {
     struct names_config config;
-    int fd; /* -1: the helper is gone */
+    bool has_helper;
+    int fd; /* -1: there is none, or it is gone */
     uv_poll_t poll;
     struct name_server *server;
     struct addr_prefix own[DNS_ADDRESSES_MAX];
@@ -240,18 +241,22 @@ int names_new(const struct names_config *config, int fd, struct names **out)
 {
     struct names *n = calloc(1, sizeof(*n));
     const struct dns_zone zone = {config->ca->network, copy_addresses, copy_name, n};
-    if (!n || name_server_new(config->loop, &zone, &n->server)) {
+    if (!n || name_server_new(config->loop, &zone, config->broker, &n->server)) {
         free(n);
-        close(fd);
+        if (fd >= 0)
+            close(fd);
         return ERR_NOMEM;
     }
     n->config = *config;
     n->fd = fd;
     n->served = true; /* at no address yet */
+    *out = n;
+    n->has_helper = fd >= 0;
+    if (!n->has_helper)
+        return 0;
     uv_poll_init(config->loop, &n->poll, fd);
     n->poll.data = n;
     uv_poll_start(&n->poll, UV_READABLE, on_readable);
-    *out = n;
     return 0;
 }
 
@@ -265,6 +270,10 @@ void names_close(struct names *n)
     if (!n)
         return;
     name_server_close(n->server);
+    if (!n->has_helper) {
+        free(n);
+        return;
+    }
     uv_poll_stop(&n->poll);
     if (n->fd >= 0)
         close(n->fd);

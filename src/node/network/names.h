@@ -15,9 +15,11 @@ struct names_config {
     const struct rolls *rolls; /* whose members have names; borrowed */
     const struct cert *ca;     /* whose subnets are the network's, and its name; borrowed */
     const char *device;        /* its name; borrowed */
+    int broker;                /* of the device's namespace, its channel; -1: it is this machine's */
 };
 
-/* Takes fd, the node's end of the helper's channel, also on an error: ERR_NOMEM. */
+/* Takes fd, the node's end of the helper's channel, also on an error: ERR_NOMEM. -1: names are answered, and nobody is told
+ * whom to ask. */
 int names_new(const struct names_config *config, int fd, struct names **out) must_check;
 
 /* Our addresses in the network, from now on; DNS_ADDRESSES_MAX at most. */
