@@ -194,6 +194,56 @@ static void our_own_certificate_ends_when_it_says(void **state)
     membership_free(ms);
 }
 
+static void time_goes_on_from_what_was_signed_last(void **state)
+{
+    struct membership *ms = open_membership();
+    const struct cert *me = membership_me(ms);
+    uint64_t signed_s = me->not_before + LAB_DAY;
+
+    (void)state;
+    membership_set_clock(ms, 1000, NOW_US); /* a board without a clock */
+    assert_int_equal(membership_now(ms, NOW_US + 5 * USEC_PER_SEC), me->not_before);
+    membership_set_floor(ms, signed_s, NOW_US);
+    assert_int_equal(membership_now(ms, NOW_US + 5 * USEC_PER_SEC), signed_s + 5);
+    assert_int_equal(membership_clock(ms, NOW_US + 5 * USEC_PER_SEC), 1005);
+    assert_int_equal(membership_end_us(ms, me), NOW_US + (me->not_after + 1 - signed_s) * USEC_PER_SEC);
+    membership_set_floor(ms, signed_s, NOW_US + USEC_PER_SEC); /* after the clock was told */
+    assert_int_equal(membership_end_us(ms, me), NOW_US + (me->not_after + 2 - signed_s) * USEC_PER_SEC);
+    assert_int_equal(membership_now(ms, NOW_US), signed_s);
+    membership_set_clock(ms, signed_s + 100, NOW_US); /* somebody sets it */
+    assert_int_equal(membership_now(ms, NOW_US), signed_s + 100);
+    membership_free(ms);
+}
+
+static void a_renewed_certificate_of_ours_ends_no_other_sooner(void **state)
+{
+    struct own own = own_chain();
+    struct membership_chain chain = chain_of(&own);
+    struct membership *ms = open_membership();
+    struct cert later = *membership_me(ms), other = *membership_me(ms);
+    uint64_t end_us = membership_end_us(ms, &other);
+    enum membership_part part;
+    enum cert_verdict why;
+
+    (void)state;
+    later.not_before = LAB_NOW + 5; /* five seconds after the clock was told */
+    struct cert_bytes bytes = lab_sign(&later, lab.issuer);
+    chain.member = lab_slice(&bytes);
+    assert_int_equal(membership_renew(ms, &chain, &part, &why), 0);
+    assert_int_equal(membership_end_us(ms, &other), end_us);
+    membership_free(ms);
+}
+
+static void no_signed_time_ends_our_own_certificate(void **state)
+{
+    struct membership *ms = open_membership();
+
+    (void)state;
+    membership_set_floor(ms, membership_me(ms)->not_after + 365 * LAB_DAY, NOW_US);
+    assert_int_equal(membership_own(ms, NOW_US), CERT_OK);
+    membership_free(ms);
+}
+
 /* ---- revoked ---- */
 
 static struct node_id shut_out;
@@ -407,6 +457,9 @@ int main(void)
         cmocka_unit_test(each_fault_has_its_verdict),
         cmocka_unit_test(time_decides_last),
         cmocka_unit_test(our_own_certificate_ends_when_it_says),
+        cmocka_unit_test(time_goes_on_from_what_was_signed_last),
+        cmocka_unit_test(a_renewed_certificate_of_ours_ends_no_other_sooner),
+        cmocka_unit_test(no_signed_time_ends_our_own_certificate),
         cmocka_unit_test(whoever_is_shut_out_or_whose_issuer_is_has_no_good_certificate),
         cmocka_unit_test(an_issuer_is_learned_once),
         cmocka_unit_test(both_certificates_of_an_issuer_count),

@@ -18,6 +18,14 @@ static void take_name(struct node *n)
         snprintf(n->config->called, sizeof(n->config->called), "%s", me->name);
 }
 
+/* No earlier than what was signed last: boards without a clock begin in 1970. An issuer's word counts for its own members. */
+static void begin_time(struct membership *ms, const struct rolls *rolls)
+{
+    const struct cert *me = membership_me(ms);
+    uint64_t signed_s = rolls_signed_at(rolls, &me->issuer);
+    membership_set_floor(ms, signed_s > me->not_before ? signed_s : me->not_before, clock_monotonic_us());
+}
+
 /* What its signers have said; of a member alone. */
 static bool open_registry(struct node *n)
 {
@@ -30,6 +38,7 @@ static bool open_registry(struct node *n)
         return true;
     if (registry_open(&config, clock_monotonic_us(), &n->registry))
         return false;
+    begin_time(network_membership(n->network), registry_rolls(n->registry));
     if (network_issuer(n->network))
         issuer_heed(network_issuer(n->network), registry_rolls(n->registry));
     return true;

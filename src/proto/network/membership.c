@@ -30,6 +30,7 @@ struct membership {
     uint64_t uses;
     struct membership_revoked revoked;
     uint64_t clock_s, clock_us; /* what was told, and when */
+    uint64_t floor_s, floor_us; /* it was no earlier than that, then */
 };
 
 static bool is_about_time(enum cert_verdict verdict)
@@ -181,18 +182,40 @@ void membership_set_clock(struct membership *ms, uint64_t seconds, uint64_t now_
     ms->clock_us = now_us;
 }
 
+void membership_set_floor(struct membership *ms, uint64_t seconds, uint64_t now_us)
+{
+    ms->floor_s = seconds < ms->me.not_after ? seconds : ms->me.not_after;
+    ms->floor_us = now_us;
+}
+
+uint64_t membership_clock(const struct membership *ms, uint64_t now_us)
+{
+    return ms->clock_s + (now_us - ms->clock_us) / USEC_PER_SEC;
+}
+
 uint64_t membership_now(const struct membership *ms, uint64_t now_us)
 {
-    uint64_t now = ms->clock_s + (now_us - ms->clock_us) / USEC_PER_SEC;
+    uint64_t now = membership_clock(ms, now_us), floor = ms->me.not_before, since = ms->floor_s;
 
-    return now > ms->me.not_before ? now : ms->me.not_before;
+    if (now_us > ms->floor_us)
+        since += (now_us - ms->floor_us) / USEC_PER_SEC;
+    if (ms->floor_s && since > floor)
+        floor = since;
+    return now > floor ? now : floor;
+}
+
+/* When it was so late at at_us. */
+static uint64_t end_by(const struct cert *member, uint64_t seconds, uint64_t at_us)
+{
+    return member->not_after < seconds ? at_us : at_us + (member->not_after + 1 - seconds) * USEC_PER_SEC;
 }
 
 uint64_t membership_end_us(const struct membership *ms, const struct cert *member)
 {
-    if (member->not_after < ms->clock_s)
-        return ms->clock_us;
-    return ms->clock_us + (member->not_after + 1 - ms->clock_s) * USEC_PER_SEC;
+    uint64_t by_clock = end_by(member, ms->clock_s, ms->clock_us);
+    uint64_t by_floor = ms->floor_s ? end_by(member, ms->floor_s, ms->floor_us) : TIME_NEVER;
+
+    return by_clock < by_floor ? by_clock : by_floor;
 }
 
 /* ---- verdicts on others ---- */

@@ -47,7 +47,11 @@ void membership_set_revoked(struct membership *ms, const struct membership_revok
 
 /* What time it is: seconds since 1970 at now_us of the clock that all else goes by. To be told again when that changes. */
 void membership_set_clock(struct membership *ms, uint64_t seconds, uint64_t now_us);
-/* Never before the beginning of our own certificate: boards without a clock begin in 1970. */
+/* As it was told. */
+uint64_t membership_clock(const struct membership *ms, uint64_t now_us);
+/* Something that was signed in that second is known at now_us; but this ends no certificate of ours. */
+void membership_set_floor(struct membership *ms, uint64_t seconds, uint64_t now_us);
+/* Never before the beginning of our own certificate, nor before the floor: boards without a clock begin in 1970. */
 uint64_t membership_now(const struct membership *ms, uint64_t now_us);
 
 /* Of our own certificate; with its DER, and its issuer's. Borrowed until membership_renew. */

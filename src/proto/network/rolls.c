@@ -313,6 +313,17 @@ struct slice rolls_roster(const struct rolls *r, const struct node_id *signer)
     return s && s->lists[LIST_ROSTER].bytes ? s->roster.members : (struct slice){0};
 }
 
+uint64_t rolls_signed_at(const struct rolls *r, const struct node_id *issuer)
+{
+    const struct node_id *signers[] = {&r->signers[0].cert.id, issuer};
+    uint64_t newest = 0;
+    for (unsigned i = 0; i < 2; i++)
+        for (unsigned kind = LIST_REVOCATIONS; kind <= LIST_ROSTER; kind++)
+            if (rolls_time(r, kind, signers[i]) > newest)
+                newest = rolls_time(r, kind, signers[i]);
+    return newest;
+}
+
 bool rolls_is_ca(const struct rolls *r, const struct node_id *signer)
 {
     return place_of(r, signer) == 0;

@@ -58,6 +58,8 @@ uint64_t rolls_number(const struct rolls *r, enum list_kind kind, const struct n
 struct slice rolls_roster(const struct rolls *r, const struct node_id *signer);
 /* When it was signed; 0 when there is none. */
 uint64_t rolls_time(const struct rolls *r, enum list_kind kind, const struct node_id *signer);
+/* When the newest list of the CA or of that issuer was signed, as they say; 0: there is none. */
+uint64_t rolls_signed_at(const struct rolls *r, const struct node_id *issuer);
 bool rolls_is_ca(const struct rolls *r, const struct node_id *signer);
 /* Whether one with that number would be newer, and there is room for it; it is not judged. */
 bool rolls_wants(const struct rolls *r, const struct message_list *l);
