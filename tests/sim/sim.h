@@ -43,6 +43,8 @@ struct sim_backbone {
     struct addr sees;       /* … or sees all of them there; without family: the truth */
 };
 
+#define SIM_VERSION "0.0.7-sim" /* what members say that they run */
+
 struct sim_node {
     struct sim *sim;
     unsigned number;

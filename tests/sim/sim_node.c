@@ -51,6 +51,7 @@ static void start(struct sim_node *n, bool is_public, uint64_t ratchet_us, uint6
                                        .is_public = is_public,
                                        .full_mesh = n->full_mesh,
                                        .network = n->network,
+                                       .version = SIM_VERSION,
                                        .serving = n->serving,
                                        .lanes = 1,
                                        .mtu = 1500,

@@ -6,6 +6,7 @@
 #include "founded.h"
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -125,6 +126,56 @@ static void two_members_meet_without_a_list(void **state)
         assert_string_equal(peer.certificate->name, "node-0");
         close_scene(&s);
     }
+}
+
+/* b's clock, as it says, before a's. */
+static bool knows_clock(const struct scene *s, int64_t *ahead_s)
+{
+    return mesh_knows_clock(s->a->mesh, identity_id(s->b->identity), sim_now(s->sim), ahead_s);
+}
+
+static void members_tell_what_runs_there_and_what_time_it_is(void **state)
+{
+    struct scene s = open_scene();
+    struct mesh_peer peer;
+    int64_t ahead_s, clocks[2];
+
+    (void)state;
+    join(&s, s.a, 0);
+    join(&s, s.b, 0);
+    uint64_t now_us = sim_now(s.sim);
+    membership_set_clock(s.b->network, FOUNDED_NOW + 2 * 86400, now_us);
+    enroll(s.a, s.b);
+    assert_meet(&s);
+    assert_true(sim_peer(s.a, s.b, &peer));
+    assert_string_equal(peer.version, SIM_VERSION);
+    assert_true(peer.features & HELLO_FEATURE_ABOUT);
+    assert_true(knows_clock(&s, &ahead_s));
+    assert_true(llabs(ahead_s - 2 * 86400) <= 1);
+    membership_set_clock(s.a->network, FOUNDED_NOW + 2 * 86400, now_us); /* somebody sets ours */
+    assert_int_equal(mesh_clocks(s.a->mesh, sim_now(s.sim), clocks, 2), 1);
+    assert_true(llabs(clocks[0]) <= 1);
+    close_scene(&s);
+}
+
+static void an_older_member_is_told_nothing_of_it(void **state)
+{
+    struct scene s = open_scene();
+    struct mesh_peer peer;
+    int64_t ahead_s;
+
+    (void)state;
+    s.b->features_off = HELLO_FEATURE_ABOUT;
+    join(&s, s.a, 0);
+    join(&s, s.b, 0);
+    enroll(s.a, s.b);
+    assert_meet(&s);
+    assert_true(sim_peer(s.a, s.b, &peer));
+    assert_string_equal(peer.version, "");
+    assert_false(knows_clock(&s, &ahead_s));
+    assert_true(sim_peer(s.b, s.a, &peer));
+    assert_string_equal(peer.version, "");
+    close_scene(&s);
 }
 
 static void a_later_handshake_costs_no_signature(void **state)
@@ -438,6 +489,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_members_meet_without_a_list),
+        cmocka_unit_test(members_tell_what_runs_there_and_what_time_it_is),
+        cmocka_unit_test(an_older_member_is_told_nothing_of_it),
         cmocka_unit_test(a_later_handshake_costs_no_signature),
         cmocka_unit_test(a_member_that_is_dialled_by_its_id_alone_needs_no_roster),
         cmocka_unit_test(a_node_without_a_network_and_a_member_meet_by_their_lists),

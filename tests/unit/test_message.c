@@ -164,6 +164,11 @@ static void every_message_round_trips(void **state)
     m.part.number = UINT64_MAX;
     m.part.offset = UINT32_MAX;
     assert_round_trip(&m);
+    m = (struct message){.type = MESSAGE_ABOUT, .about = {"1.2.3", 0}};
+    assert_round_trip(&m);
+    memset(m.about.version, 'v', MESSAGE_PROGRAM_MAX);
+    m.about.time = UINT64_MAX;
+    assert_round_trip(&m);
 }
 
 static struct message part_message(size_t len)

@@ -105,10 +105,12 @@ static json_t *describe_network(const struct network *n, const struct names *nam
     if (!n)
         return json_null();
     const struct network_status s = network_status(n, now_us);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:o, s:o}", "name", s.name, "id", s.id,
-                     "state", s.state, "step", s.step, "text", s.text, "issuer", s.issuer, "not_before",
-                     (json_int_t)s.not_before, "not_after", (json_int_t)s.not_after, "issued",
-                     describe_issued(network_issuer(n)), "names", describe_names(names));
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:i, s:o, s:o, s:o}", "name", s.name, "id",
+                     s.id, "state", s.state, "step", s.step, "text", s.text, "issuer", s.issuer, "not_before",
+                     (json_int_t)s.not_before, "not_after", (json_int_t)s.not_after, "life_spent",
+                     (int)s.spent, "issuer_not_after",
+                     s.issuer_not_after ? json_integer((json_int_t)s.issuer_not_after) : json_null(),
+                     "issued", describe_issued(network_issuer(n)), "names", describe_names(names));
 }
 
 /* null: it does not. */

@@ -12,6 +12,7 @@
 #include "node/control/control_network.h"
 #include "node/control/control_outputs.h"
 #include "node/control/control_state.h"
+#include "node/control/control_watch.h"
 #include "node/control/plain_loop.h"
 #include "node/data/fwd.h"
 #include "node/network/issuer.h"
@@ -24,7 +25,6 @@
 #define STOP_MS      1300 /* for what waits for others, at the end */
 #define TRIM_US      (5 * USEC_PER_SEC)
 #define SLEPT_US     (5 * USEC_PER_SEC) /* between two looks at the clock, of which there is one a second */
-#define LISTS_US     (60 * USEC_PER_SEC)
 #define GIVE_BACK_US (10 * USEC_PER_SEC)
 
 /* Most of the resident pages after a start are libraries' code that ran once: self-tests, handshakes. */
@@ -113,17 +113,6 @@ static void publish_members(struct node *n, uint64_t now_us)
         log_warn("the members that this issuer let in are not known to others yet: %s", err_str(err));
 }
 
-/* At a start peers have a while to bring newer ones. */
-static void watch_lists(struct node *n, uint64_t now_us)
-{
-    char text[WARNING_TEXT_MAX];
-    bool old = now_us - n->started_us > LISTS_US && registry_is_old(n->registry, now_us, text, sizeof(text));
-    if (old && !n->lists_old)
-        log_warn("%s", text);
-    n->lists_old = old;
-    warnings_set(&n->warnings, WARNING_LISTS, old ? text : "", old ? TIME_NEVER : 0);
-}
-
 static void on_timer(uv_timer_t *timer)
 {
     struct node *n = timer->data;
@@ -169,8 +158,8 @@ static void on_slow(uv_timer_t *timer)
     if (n->registry) {
         publish_members(n, now_us);
         registry_tick(n->registry, n->mesh, now_us);
-        watch_lists(n, now_us);
         control_network_tick(n);
+        control_watch(n, now_us);
         if (n->names)
             names_tick(n->names);
     }

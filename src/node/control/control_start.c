@@ -113,6 +113,7 @@ static bool open_mesh(struct node *n)
     }
     struct mesh_config config = {.me = n->identity,
                                  .name = c->called,
+                                 .version = SHADOWMESH_VERSION,
                                  .is_public = c->is_public,
                                  .full_mesh = c->full_mesh || n->network,
                                  .network = n->network ? network_membership(n->network) : NULL,

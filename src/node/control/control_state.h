@@ -28,6 +28,7 @@
 #include "node/helper/helper_client.h"
 #include "node/helper/helpers.h"
 #include "node/helper/name_client.h"
+#include "node/network/life.h"
 #include "node/network/names.h"
 #include "node/network/network.h"
 #include "node/network/registry.h"
@@ -77,6 +78,9 @@ struct node {
     bool lists_old;            /* … which is old, as was told */
     struct names *names;       /* … likewise, unless -dns off: how their names are told here */
     struct renewal *renewal;   /* of its certificate; NULL until there is one */
+    struct life issuer_life;   /* of that as an issuer: what was told */
+    uint64_t clocks_us;        /* when members' clocks were last compared with ours … */
+    bool clock_off;            /* … which is off, as was told */
     struct mesh *mesh;
     unsigned peers_max;   /* as many as there are files to open for */
     struct filter filter; /* the mesh's */

@@ -306,6 +306,11 @@ const struct serving_issuer *issuer_serving(const struct issuer *is)
     return &is->serving;
 }
 
+const struct cert *issuer_cert(const struct issuer *is)
+{
+    return &is->issuing.config.issuer;
+}
+
 const struct ledger *issuer_ledger(const struct issuer *is)
 {
     return is->issuing.ledger;

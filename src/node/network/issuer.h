@@ -51,6 +51,8 @@ bool issuer_has_changed(struct issuer *is);
 /* What answers who joins and renews. Borrowed. */
 const struct serving_issuer *issuer_serving(const struct issuer *is);
 
+/* Its certificate as an issuer. Borrowed. */
+const struct cert *issuer_cert(const struct issuer *is);
 const struct ledger *issuer_ledger(const struct issuer *is);
 const struct invitations *issuer_invitations(const struct issuer *is);
 struct issuer_counts issuer_counts(const struct issuer *is);

@@ -9,6 +9,7 @@
 #include "node/config/config.h"
 #include "node/network/issuer.h"
 #include "node/network/joining.h"
+#include "node/network/life.h"
 #include "node/network/list_files.h"
 #include "node/network/network_files.h"
 #include "proto/mesh/mesh.h"
@@ -314,5 +315,7 @@ struct network_status network_status(const struct network *n, uint64_t now_us)
                                                                  : cert_verdict_str(verdict),
                                    .issuer = n->issuer != NULL,
                                    .not_before = me->not_before,
-                                   .not_after = me->not_after};
+                                   .not_after = me->not_after,
+                                   .spent = life_spent(me, membership_now(n->ms, now_us)),
+                                   .issuer_not_after = n->issuer ? issuer_cert(n->issuer)->not_after : 0};
 }

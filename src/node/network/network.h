@@ -66,5 +66,7 @@ struct network_status {
     const char *text;               /* what to do about it; empty when nothing is to be done */
     bool issuer;                    /* it lets others in */
     uint64_t not_before, not_after; /* of this node's certificate, seconds since 1970; 0 while it joins */
+    unsigned spent;                 /* of its life, in per cent */
+    uint64_t issuer_not_after;      /* of that as an issuer; 0: it is none */
 };
 struct network_status network_status(const struct network *n, uint64_t now_us);

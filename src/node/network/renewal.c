@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "crypto/certfile.h"
 #include "node/network/issuer.h"
+#include "node/network/life.h"
 #include "node/network/network_files.h"
 #include "proto/mesh/mesh.h"
 #include "proto/network/asking.h"
@@ -25,16 +26,13 @@
 #define PAUSE_MAX_US (3600 * USEC_PER_SEC)
 #define JITTER_PART  16 /* of a life: members that came together do not all come again together */
 
-static const unsigned warned_at[] = {50, 75, 90, 100}; /* parts of a life, in per cent */
-#define WARNINGS (sizeof(warned_at) / sizeof(warned_at[0]))
-
 struct renewal {
     struct renewal_config config;
     struct asking *asking; /* NULL: nobody is asked */
     unsigned place;        /* the next issuer that is asked */
     uint64_t try_us;       /* when the one that is asked was */
     uint64_t next_us;      /* no sooner is one asked again */
-    unsigned warned;       /* of warned_at */
+    struct life life;      /* what of it was told */
     char reason[ASKING_REASON_MAX];
     char text[ASKING_REASON_MAX + 96];
 };
@@ -72,16 +70,6 @@ const char *renewal_text(const struct renewal *r)
 
 /* ---- when ---- */
 
-/* The part of our certificate's life that is over, in per cent, and what is left. */
-static unsigned spent(const struct renewal *r, uint64_t now_s, uint64_t *left_s)
-{
-    const struct cert *me = membership_me(r->config.membership);
-    uint64_t life = me->not_after - me->not_before, over = now_s - me->not_before;
-
-    *left_s = me->not_after > now_s ? me->not_after - now_s : 0;
-    return over >= life ? 100 : (unsigned)(over * 100 / life);
-}
-
 static bool is_due(const struct renewal *r, uint64_t now_s)
 {
     const struct cert *me = membership_me(r->config.membership);
@@ -93,10 +81,10 @@ static bool is_due(const struct renewal *r, uint64_t now_s)
 
 static void pause(struct renewal *r, uint64_t now_us)
 {
-    uint64_t left_s, wait_us;
+    uint64_t left_s =
+        life_left_s(membership_me(r->config.membership), membership_now(r->config.membership, now_us));
+    uint64_t wait_us = left_s * USEC_PER_SEC / PAUSE_PART;
 
-    (void)spent(r, membership_now(r->config.membership, now_us), &left_s);
-    wait_us = left_s * USEC_PER_SEC / PAUSE_PART;
     wait_us = wait_us < PAUSE_MIN_US ? PAUSE_MIN_US : wait_us > PAUSE_MAX_US ? PAUSE_MAX_US : wait_us;
     r->next_us = now_us + wait_us;
     r->place = 0;
@@ -104,31 +92,19 @@ static void pause(struct renewal *r, uint64_t now_us)
 
 /* ---- what people are told ---- */
 
-static void put_span(char *out, size_t size, uint64_t seconds)
-{
-    if (seconds >= 2 * 86400)
-        snprintf(out, size, "%llu days", (unsigned long long)seconds / 86400);
-    else if (seconds >= 2 * 3600)
-        snprintf(out, size, "%llu hours", (unsigned long long)seconds / 3600);
-    else
-        snprintf(out, size, "%llu s", (unsigned long long)seconds);
-}
-
 /* At first nothing is wrong: issuers may be off for a while. */
 static void tell_spent(struct renewal *r, uint64_t now_us)
 {
-    char span[32];
-    uint64_t left_s;
-    unsigned over = spent(r, membership_now(r->config.membership, now_us), &left_s);
+    const struct cert *me = membership_me(r->config.membership);
+    uint64_t now_s = membership_now(r->config.membership, now_us), left_s = life_left_s(me, now_s);
+    char span[LIFE_SPAN_MAX];
 
     if (!r->reason[0])
         return;
-    put_span(span, sizeof(span), left_s);
     snprintf(r->text, sizeof(r->text), "this node's certificate %s%s and is not renewed: %s",
-             left_s ? "ends in " : "has expired", left_s ? span : "", r->reason);
-    for (; r->warned < WARNINGS && over >= warned_at[r->warned]; r->warned++)
-        if (r->warned + 1 == WARNINGS || over < warned_at[r->warned + 1])
-            log_warn("network %s: %s", r->config.network, r->text);
+             left_s ? "ends in " : "has expired", left_s ? life_span(left_s, span) : "", r->reason);
+    if (life_is_news(&r->life, life_spent(me, now_s)))
+        log_warn("network %s: %s", r->config.network, r->text);
 }
 
 /* ---- a new one ---- */
@@ -164,19 +140,18 @@ static void take(struct renewal *r, const struct membership_chain *chain, uint64
 {
     enum membership_part part;
     enum cert_verdict why;
-    char span[32];
-    uint64_t left_s;
+    char span[LIFE_SPAN_MAX];
 
     keep(r, chain);
     if (membership_renew(r->config.membership, chain, &part, &why)) {
         log_error("network %s: the new certificate %s", r->config.network, cert_verdict_str(why));
         return;
     }
-    (void)spent(r, membership_now(r->config.membership, now_us), &left_s);
-    put_span(span, sizeof(span), left_s);
-    log_info("network %s: this node's certificate is renewed, for %s", r->config.network, span);
+    uint64_t now_s = membership_now(r->config.membership, now_us);
+    log_info("network %s: this node's certificate is renewed, for %s", r->config.network,
+             life_span(life_left_s(membership_me(r->config.membership), now_s), span));
     r->reason[0] = r->text[0] = '\0';
-    r->warned = 0;
+    r->life = (struct life){0};
     mesh_on_renewed(r->config.mesh, now_us);
 }
 

@@ -8,10 +8,13 @@
 #define WARNING_TEXT_MAX 512
 
 enum warning {
-    WARNING_CLOCK,      /* ours is far from the backbone's */
-    WARNING_OWN_KEY,    /* another host uses our key */
-    WARNING_SHARED_KEY, /* two hosts use a peer's key */
-    WARNING_LISTS,      /* what is known of revoked keys is old */
+    WARNING_CLOCK,       /* ours is far from the backbone's */
+    WARNING_OWN_KEY,     /* another host uses our key */
+    WARNING_SHARED_KEY,  /* two hosts use a peer's key */
+    WARNING_LISTS,       /* what is known of revoked keys is old */
+    WARNING_CERTIFICATE, /* ours is not renewed, and it is time */
+    WARNING_ISSUER,      /* ours as an issuer nears its end */
+    WARNING_CLOCKS,      /* ours is far from the members', or before what was signed */
     WARNING_COUNT
 };
 

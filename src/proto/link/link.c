@@ -306,6 +306,8 @@ static enum link_event on_message(struct link *l, uint64_t now_us)
         return running ? LINK_EVENT_WAKE : out_of_turn(l);
     case MESSAGE_RENEW:
         return running && l->opener ? LINK_EVENT_RENEW : out_of_turn(l);
+    case MESSAGE_ABOUT:
+        return running ? LINK_EVENT_ABOUT : out_of_turn(l);
     case MESSAGE_BYE:
         return LINK_EVENT_BYE;
     case MESSAGE_MEMBER:

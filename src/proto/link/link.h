@@ -46,6 +46,7 @@ enum link_event {
     LINK_EVENT_CANDIDATES, /* link_message holds the peer's new candidates */
     LINK_EVENT_WAKE,
     LINK_EVENT_RENEW, /* the peer wants a new handshake */
+    LINK_EVENT_ABOUT, /* link_message says what runs there */
     LINK_EVENT_BYE,
     LINK_EVENT_FAILED, /* err in link_error, words in link_reason; the stream is of no more use */
 };

@@ -62,6 +62,7 @@ struct mesh_floods {
 struct mesh_config {
     const struct identity *me; /* borrowed while the mesh lives */
     const char *name;          /* copied */
+    const char *version;       /* of this program, for members; borrowed; NULL: it is not told */
     bool is_public;            /* accepts any authenticated node */
     bool full_mesh;            /* dials those that it admits by mesh_allow, too, each in its turn */
     uint8_t lanes;             /* = workers */
@@ -335,6 +336,8 @@ struct mesh_peer {
     const char *suite;              /* borrowed; empty without a session */
     bool fresh_root;                /* a fresh secret went into the session's first root */
     const struct cert *certificate; /* borrowed: that which admitted it last; NULL: none was needed */
+    const char *version; /* borrowed: what runs there, as it says; empty: it says nothing of that */
+    uint64_t features;   /* enum hello_feature, and later ones; with a session */
     unsigned address_count;
     struct addr_prefix addresses[MESSAGE_ADDRS_MAX];
     struct path path; /* carrier CARRIER_NONE when there is none */
@@ -353,6 +356,11 @@ bool mesh_connected(const struct mesh *m, const struct node_id *id);
 
 /* Who is in slot, without a walk over the peers; false when nobody is. *name is borrowed; empty while unknown. */
 bool mesh_peer_name(const struct mesh *m, uint32_t slot, struct node_id *id, const char **name);
+
+/* By how much the clock of a connected member is ahead of ours, as it said at its last handshake; false: it is not known. */
+bool mesh_knows_clock(const struct mesh *m, const struct node_id *id, uint64_t now_us, int64_t *ahead_s);
+/* Those of max connected members; how many there are. */
+unsigned mesh_clocks(const struct mesh *m, uint64_t now_us, int64_t *ahead_s, unsigned max);
 
 /* One of them; false: there is none with that id. */
 bool mesh_view_peer(const struct mesh *m, const struct node_id *id, struct mesh_peer *out);

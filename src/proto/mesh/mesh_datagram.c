@@ -279,6 +279,7 @@ static enum drop take_message(struct mesh *m, const struct mesh_receiver *r, con
     case MESSAGE_JOIN:
     case MESSAGE_JOINED:
     case MESSAGE_CERT_ASK:
+    case MESSAGE_ABOUT:
         return DROP_INNER; /* they belong into a stream */
     case MESSAGE_LISTS:
     case MESSAGE_LIST_ASK:

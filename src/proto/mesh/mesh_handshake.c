@@ -15,6 +15,7 @@
 #include "proto/mesh/mesh_link.h"
 #include "proto/mesh/mesh_lists.h"
 #include "proto/mesh/mesh_members.h"
+#include "proto/mesh/mesh_news.h"
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_punch.h"
@@ -50,6 +51,8 @@ static void say_hello(struct mesh *m, struct link *l)
         h.features |= HELLO_FEATURE_BIRTHDAY;
     if (m->config.network)
         h.features |= HELLO_FEATURE_NETWORK | HELLO_FEATURE_LEAVE;
+    if (m->config.network && m->config.version)
+        h.features |= HELLO_FEATURE_ABOUT;
     h.features &= ~m->config.features_off;
     h.lanes = m->config.lanes;
     h.mtu = m->config.mtu;
@@ -262,6 +265,7 @@ void mesh_on_live(struct mesh *m, struct link *l, uint64_t now_us)
     mesh_member_live(m, p, !link_is_opener(l), now_us);
     mesh_tell_overlay(m, p);
     mesh_announce_to(m, p);
+    mesh_tell_about(m, l, now_us);
     mesh_publish(m, p);
     tell_handshake(m, p, first, unheard);
     mesh_update_reach(m, p, now_us);

@@ -10,9 +10,11 @@
 #include "proto/mesh/mesh_outputs.h"
 #include "proto/mesh/mesh_peers.h"
 #include "proto/mesh/mesh_state.h"
+#include "proto/network/membership.h"
 #include <stdio.h>
 
-#define RENEW_REPEAT_PART 65 /* of the hard age: a minute */
+#define RENEW_REPEAT_PART 65              /* of the hard age: a minute */
+#define TIME_MAX_S        253402300799ull /* the end of the year 9999, as certificates have it */
 
 void mesh_tell(struct mesh *m, struct link *l, const struct message *news)
 {
@@ -78,12 +80,32 @@ static void on_candidates(struct mesh *m, struct peer *p, const struct message *
     mesh_gossip_on_moved(m, p, news->candidates.list, news->candidates.count, now_us);
 }
 
+/* Old nodes, and those in no network, neither say nor hear it. */
+void mesh_tell_about(struct mesh *m, struct link *l, uint64_t now_us)
+{
+    struct message about = {.type = MESSAGE_ABOUT};
+    if (!link_both_can(l, HELLO_FEATURE_ABOUT))
+        return;
+    snprintf(about.about.version, sizeof(about.about.version), "%s", m->config.version);
+    about.about.time = membership_clock(m->config.network, now_us);
+    mesh_tell(m, l, &about);
+}
+
+/* Whatever it says: a person reads it, and nothing else follows. */
+static void on_about(const struct link *l, const struct message *news, uint64_t now_us)
+{
+    if (link_both_can(l, HELLO_FEATURE_ABOUT) && news->about.time <= TIME_MAX_S)
+        peer_about(link_owner(l), news->about.version, news->about.time, now_us);
+}
+
 void mesh_on_news(struct mesh *m, struct link *l, const struct message *news, uint64_t now_us)
 {
     if (news->type == MESSAGE_CANDIDATES)
         on_candidates(m, link_owner(l), news, now_us);
     else if (news->type == MESSAGE_WAKE)
         on_wake(m, link_owner(l), now_us);
+    else if (news->type == MESSAGE_ABOUT)
+        on_about(l, news, now_us);
     else
         on_renew(m, l, now_us);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What connected peers tell each other between handshakes: CANDIDATES, WAKE, RENEW. On the stream of a link, or sealed. */
+/* What connected peers tell each other between handshakes: CANDIDATES, WAKE, RENEW, ABOUT. On the stream of a link, or sealed. */
 
 #include "proto/wire/drop.h"
 #include <stdint.h>
@@ -11,6 +11,9 @@ struct message;
 
 /* On l's stream; where there is none, in a datagram, which may be lost. */
 void mesh_tell(struct mesh *m, struct link *l, const struct message *news);
+
+/* What runs here and what time it is, to a member that wants to know. */
+void mesh_tell_about(struct mesh *m, struct link *l, uint64_t now_us);
 
 /* Datagrams pass no more: the peer is to open the way from its side. By whatever may still lead to it. */
 void mesh_tell_to_wake(struct mesh *m, struct link *l);

@@ -86,6 +86,7 @@ static bool act(struct mesh *m, struct link *l, enum link_event event, uint64_t 
     case LINK_EVENT_CANDIDATES:
     case LINK_EVENT_WAKE:
     case LINK_EVENT_RENEW:
+    case LINK_EVENT_ABOUT:
         if (allowed(m, l, ALLOWANCE_MESSAGE, 1, now_us))
             mesh_on_news(m, l, link_message(l), now_us);
         return true;

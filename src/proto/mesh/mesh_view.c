@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What others may read of the mesh: the forwarding table's contents, and peers for people. Control thread. */
 
+#include "base/clock.h"
 #include "proto/mesh/mesh_dial.h"
 #include "proto/mesh/mesh_members.h"
 #include "proto/mesh/mesh_peers.h"
@@ -109,6 +110,7 @@ static void view_session(const struct peer *p, struct mesh_peer *out)
     if (!l)
         return;
     out->suite = link_suite(l);
+    out->features = link_theirs(l)->features;
     out->fresh_root = link_has_fresh_root(l);
     out->address_count = link_theirs(l)->address_count;
     memcpy(out->addresses, link_theirs(l)->addresses, sizeof(out->addresses));
@@ -156,12 +158,35 @@ static void view_totals(const struct peer *p, struct mesh_peer *out)
             out->ratchets += keychain_steps(link_keychain(p->links[i]));
 }
 
+static bool knows_clock(const struct mesh *m, const struct peer *p, uint64_t now_us, int64_t *ahead_s)
+{
+    if (!p || !p->about || !peer_send_session(p))
+        return false;
+    *ahead_s = p->about->zero_s + (int64_t)(now_us / USEC_PER_SEC) -
+               (int64_t)membership_clock(m->config.network, now_us);
+    return true;
+}
+
+bool mesh_knows_clock(const struct mesh *m, const struct node_id *id, uint64_t now_us, int64_t *ahead_s)
+{
+    return knows_clock(m, mesh_find_peer(m, id), now_us, ahead_s);
+}
+
+unsigned mesh_clocks(const struct mesh *m, uint64_t now_us, int64_t *ahead_s, unsigned max)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < m->slot_end && count < max; i++)
+        count += knows_clock(m, m->peers[i], now_us, &ahead_s[count]);
+    return count;
+}
+
 static void view(const struct mesh *m, const struct peer *p, struct mesh_peer *out)
 {
     *out = (struct mesh_peer){.id = p->id,
                               .slot = p->slot,
                               .name = p->name,
                               .suite = "",
+                              .version = p->about ? p->about->version : "",
                               .state = state_of(p),
                               .control = control_of(p),
                               .state_us = p->reach.since_us ? p->reach.since_us : p->wanted_us,

@@ -23,15 +23,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define MESSAGE_MAX       8192 /* encoded */
-#define MESSAGE_NAME_MAX  63
-#define MESSAGE_TEXT_MAX  200
-#define MESSAGE_ADDRS_MAX 8
-#define MESSAGE_MACS_MAX  4
-#define MESSAGE_AEADS_MAX 4
-#define MESSAGE_BOOT_LEN  8
-#define MESSAGE_VERSION   1
-#define MESSAGE_TOKEN_LEN 32
+#define MESSAGE_MAX         8192 /* encoded */
+#define MESSAGE_NAME_MAX    63
+#define MESSAGE_TEXT_MAX    200
+#define MESSAGE_ADDRS_MAX   8
+#define MESSAGE_MACS_MAX    4
+#define MESSAGE_AEADS_MAX   4
+#define MESSAGE_BOOT_LEN    8
+#define MESSAGE_VERSION     1
+#define MESSAGE_TOKEN_LEN   32
+#define MESSAGE_PROGRAM_MAX 31 /* characters of a version */
 
 /* HELLO's feature bits. */
 enum hello_feature {
@@ -46,6 +47,7 @@ enum hello_feature {
     HELLO_FEATURE_RELAYS = 1u << 8,      /* I relay for my peers (§17) */
     HELLO_FEATURE_SPARSE = 1u << 10,     /* the last of several data lanes is the sparse one (§4) */
     HELLO_FEATURE_NETWORK = 1u << 11,    /* I am a member of a network, and share its lists (§25, §27) */
+    HELLO_FEATURE_ABOUT = 1u << 12,      /* I say what runs here, and what time it is (§25) */
     HELLO_FEATURE_LEAVE = 1u << 13,      /* I know LEAVE (§27) */
 };
 
@@ -86,6 +88,7 @@ enum message_type {
     MESSAGE_LISTS = 33,         /* the lists of our network that I hold */
     MESSAGE_LIST_ASK = 34,      /* give me a part of one */
     MESSAGE_LIST_PART = 35,     /* here it is */
+    MESSAGE_ABOUT = 36,         /* what runs here, and what time it is */
     MESSAGE_LEAVE = 37,         /* I leave our network: shut my key out */
 };
 
@@ -299,6 +302,10 @@ struct message {
             struct message_list list[MESSAGE_LISTS_MAX];
         } lists;               /* [1] of [kind, signer, number, time] */
         struct list_part part; /* LIST_ASK, LIST_PART */
+        struct {
+            char version[MESSAGE_PROGRAM_MAX + 1]; /* [1] text_ok */
+            uint64_t time;                         /* [2] seconds since 1970, by the sender's clock */
+        } about;                                   /* ABOUT */
     };
 };
 

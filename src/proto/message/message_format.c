@@ -475,6 +475,10 @@ static const struct message_field list_part[] = {
     {3, REQUIRED, AT(part.number), &uint_kind}, {4, REQUIRED, AT(part.total), &uint_kind},
     {5, OPTIONAL, AT(part.offset), &uint_kind}, {6, REQUIRED, AT(part.bytes), &message_part_kind},
 };
+static const struct message_field about[] = {
+    {1, REQUIRED, AT(about.version), &text_kind},
+    {2, REQUIRED, AT(about.time), &uint_kind},
+};
 static const struct message_field punch_go[] = {{1, REQUIRED, AT(punch_go.round), &uint_kind}};
 
 static const struct message_format formats[] = {
@@ -512,6 +516,7 @@ static const struct message_format formats[] = {
     [MESSAGE_LISTS] = FIELDS(lists),
     [MESSAGE_LIST_ASK] = FIELDS(list_ask),
     [MESSAGE_LIST_PART] = FIELDS(list_part),
+    [MESSAGE_ABOUT] = FIELDS(about),
     [MESSAGE_LEAVE] = {.known = true},
 };
 

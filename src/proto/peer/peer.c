@@ -42,6 +42,7 @@ void peer_free(struct peer *p)
     free(p->held_back);
     free(p->record);
     free(p->member);
+    free(p->about);
     free(p);
 }
 
@@ -111,6 +112,16 @@ void peer_dismiss(struct peer *p)
 void peer_shown(struct peer *p, uint64_t end_us)
 {
     p->shown_end_us = end_us;
+}
+
+void peer_about(struct peer *p, const char *version, uint64_t time_s, uint64_t now_us)
+{
+    if (!p->about)
+        p->about = malloc(sizeof(*p->about));
+    if (!p->about)
+        return;
+    snprintf(p->about->version, sizeof(p->about->version), "%s", version);
+    p->about->zero_s = (int64_t)time_s - (int64_t)(now_us / USEC_PER_SEC);
 }
 
 void peer_certify(struct peer *p, const struct cert *cert, const struct membership_seen *seen)

@@ -14,6 +14,7 @@
 #include "proto/peer/relay_places.h"
 #include "proto/peer/trunk_plan.h"
 #include "proto/link/link.h"
+#include "proto/message/message.h"
 #include "proto/network/membership.h"
 #include "proto/path/path.h"
 #include "proto/punch/birthday.h"
@@ -37,6 +38,12 @@ struct peer_member {
     struct membership_seen seen;
 };
 
+/* What a member says of itself. */
+struct peer_about {
+    char version[MESSAGE_PROGRAM_MAX + 1];
+    int64_t zero_s; /* what its clock showed, in seconds since 1970, when ours that all goes by was 0 */
+};
+
 /* Read by the mesh, written in this room alone. */
 struct peer {
     struct mesh *mesh;
@@ -52,6 +59,7 @@ struct peer {
     bool enrolled;              /* wanted and allowed by a network's roster alone: a certificate admits it */
     struct peer_member *member; /* the last certificate that did; NULL: none */
     uint64_t shown_end_us;      /* until when ours holds, that it saw last; 0: none */
+    struct peer_about *about;   /* NULL: it has not said */
     struct dial_turn turn;      /* as a member of a full mesh it is dialled in its turn alone */
     char name[MESSAGE_NAME_MAX + 1];
 
@@ -142,6 +150,8 @@ void peer_dismiss(struct peer *p);                /* … and no longer, or by a 
 void peer_shown(struct peer *p, uint64_t end_us); /* ours, in a handshake that became a session */
 /* Keeps a copy of both. Without memory for it, none. */
 void peer_certify(struct peer *p, const struct cert *cert, const struct membership_seen *seen);
+/* What it says of itself at now_us. Without memory for it, nothing. */
+void peer_about(struct peer *p, const char *version, uint64_t time_s, uint64_t now_us);
 /* Since when it is wanted, as far as was asked. */
 uint64_t peer_wanted_since(struct peer *p, uint64_t now_us);
 
