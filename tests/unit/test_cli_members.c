@@ -10,6 +10,9 @@
 #define THERE                                                                                                \
     "\"addresses\":[\"10.7.3.66\"],\"roles\":[],\"expires\":4000000000,\"self\":false,"                      \
     "\"state\":\"connected\",\"seen_age_s\":0,\"path\":" PATH
+#define NEWER                                                                                                \
+    THERE ",\"issued\":1000000000,\"version\":\"9.8.7\",\"clock_ahead_s\":-172800,"                          \
+          "\"features\":{\"lacks\":[\"punching\",\"trunks\"],\"has\":[\"bit-40\"]}"
 #define AWAY                                                                                                 \
     "\"addresses\":[],\"roles\":[],\"expires\":1000000000,\"self\":false,\"state\":\"backoff\","             \
     "\"seen_age_s\":134,\"path\":null"
@@ -31,6 +34,17 @@ static void members_are_listed_with_what_is_known_of_them(void **state)
     for (unsigned i = 0; i < sizeof(lines) / sizeof(*lines); i++)
         assert_non_null(strstr(out, lines[i]));
     assert_string_equal(err, "");
+}
+
+static void what_a_member_runs_and_can_is_told(void **state)
+{
+    (void)state;
+    add_node(ID_A, STATUS(ID_A, "site-a"), "members", ENTRIES(MEMBER(ID_B, "site-b", NEWER)));
+    assert_run("members", CLI_OK);
+    static const char *const lines[] = {"ISSUED", "VERSION", "9.8.7", " ago",
+                                        "lacks punching, trunks; has bit-40; its clock is 2 d 0 h behind"};
+    for (unsigned i = 0; i < sizeof(lines) / sizeof(*lines); i++)
+        assert_non_null(strstr(out, lines[i]));
 }
 
 static void member_that_was_never_seen_has_no_time(void **state)
@@ -120,6 +134,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(members_are_listed_with_what_is_known_of_them),
+        TEST(what_a_member_runs_and_can_is_told),
         TEST(member_that_was_never_seen_has_no_time),
         TEST(members_are_json_for_scripts),
         TEST(network_without_a_roster_says_so),

@@ -8,6 +8,9 @@
 #include "crypto/identity.h"
 #include "node/api/api.h"
 #include "node/command/describe.h"
+#include "node/command/features.h"
+#include "node/network/issuer.h"
+#include "node/network/network.h"
 #include "node/network/registry.h"
 #include "proto/mesh/mesh.h"
 #include "proto/network/rolls.h"
@@ -60,21 +63,52 @@ static json_t *describe_seen(const struct mesh_peer *peer, uint64_t now_us)
                             : json_null();
 }
 
+/* When the newest certificate was: as we issued it, or saw it; null: neither. */
+static json_t *describe_issued(const struct rosters *r, const struct node_id *id, bool self,
+                               const struct mesh_peer *peer)
+{
+    const struct issuer *is = network_issuer(r->network);
+    const struct ledger_member *m = is ? ledger_find(issuer_ledger(is), id) : NULL;
+    const struct cert *c = self ? network_me(r->network) : peer->certificate;
+    uint64_t issued = m ? m->issued : 0;
+    if (c && c->not_before > issued)
+        issued = c->not_before;
+    return issued ? json_integer((json_int_t)issued) : json_null();
+}
+
+/* Of a member that is connected, and says it; null: else. */
+static json_t *describe_version(const struct mesh_peer *peer, bool self)
+{
+    const char *version = self ? SHADOWMESH_VERSION : peer->version;
+    return version && version[0] ? json_string(version) : json_null();
+}
+
+static json_t *describe_clock(const struct rosters *r, const struct node_id *id, uint64_t now_us)
+{
+    int64_t ahead_s;
+    return mesh_knows_clock(r->mesh, id, now_us, &ahead_s) ? json_integer(ahead_s) : json_null();
+}
+
 static json_t *describe_member(const struct rosters *r, const struct rolls_member *m)
 {
     uint64_t now_us = clock_monotonic_us();
     bool self = id_compare(&m->is.id, identity_id(r->me)) == 0, known;
     struct mesh_peer peer = {.state = MESH_PEER_CONNECTING};
     known = !self && mesh_view_peer(r->mesh, &m->is.id, &peer);
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:b, s:s, s:o, s:o}", "name", m->is.name, "id",
-                     describe_id(&m->is.id), "addresses", describe_addresses(&m->is), "roles",
-                     describe_roles(m->is.roles, rolls_issuer(rolls_of(r), &m->is.id) != NULL), "issuer",
-                     describe_id(&m->issuer), "expires", (json_int_t)m->is.not_after, "self", self, "state",
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:I, s:b, s:s, s:o, s:o, s:o, s:o, s:o}", "name",
+                     m->is.name, "id", describe_id(&m->is.id), "addresses", describe_addresses(&m->is),
+                     "roles", describe_roles(m->is.roles, rolls_issuer(rolls_of(r), &m->is.id) != NULL),
+                     "issuer", describe_id(&m->issuer), "joined", (json_int_t)m->is.since, "issued",
+                     describe_issued(r, &m->is.id, self, &peer), "expires", (json_int_t)m->is.not_after,
+                     "self", self, "state",
                      self    ? "self"
                      : known ? mesh_peer_state_name(peer.state)
                              : "unknown",
                      "seen_age_s", self ? json_integer(0) : describe_seen(&peer, now_us), "path",
-                     describe_path(&peer.path, r->backbones, r->device));
+                     describe_path(&peer.path, r->backbones, r->device), "version",
+                     describe_version(&peer, self), "features",
+                     peer.features ? features_describe(peer.our_features, peer.features) : json_null(),
+                     "clock_ahead_s", describe_clock(r, &m->is.id, now_us));
 }
 
 /* What is left to be told: a copy, as members come and go meanwhile. */

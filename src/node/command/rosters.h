@@ -10,12 +10,14 @@ struct backbones;
 struct device;
 struct identity;
 struct mesh;
+struct network;
 struct node_id;
 struct registry;
 
 /* What the answers go by; all borrowed. */
 struct rosters {
-    struct registry *registry; /* NULL: we are in no network */
+    struct registry *registry;     /* NULL: we are in no network */
+    const struct network *network; /* that one */
     struct mesh *mesh;
     const struct identity *me;
     const struct backbones *backbones;

@@ -399,6 +399,7 @@ static void init_commands(struct node *n)
                                     .me = identity_id(n->identity),
                                     .peers_max = n->peers_max},
                           .rosters = {.registry = n->registry,
+                                      .network = n->network,
                                       .mesh = n->mesh,
                                       .me = n->identity,
                                       .backbones = n->backbones,

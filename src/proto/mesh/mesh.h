@@ -337,7 +337,7 @@ struct mesh_peer {
     bool fresh_root;                /* a fresh secret went into the session's first root */
     const struct cert *certificate; /* borrowed: that which admitted it last; NULL: none was needed */
     const char *version; /* borrowed: what runs there, as it says; empty: it says nothing of that */
-    uint64_t features;   /* enum hello_feature, and later ones; with a session */
+    uint64_t features, our_features; /* enum hello_feature, and later ones: what both said; with a session */
     unsigned address_count;
     struct addr_prefix addresses[MESSAGE_ADDRS_MAX];
     struct path path; /* carrier CARRIER_NONE when there is none */

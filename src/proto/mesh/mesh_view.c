@@ -111,6 +111,7 @@ static void view_session(const struct peer *p, struct mesh_peer *out)
         return;
     out->suite = link_suite(l);
     out->features = link_theirs(l)->features;
+    out->our_features = link_ours(l)->features;
     out->fresh_root = link_has_fresh_root(l);
     out->address_count = link_theirs(l)->address_count;
     memcpy(out->addresses, link_theirs(l)->addresses, sizeof(out->addresses));
