@@ -44,8 +44,9 @@ struct cli_options {
     unsigned role_count;
     const char *revoke; /* -revoke: a token's number; NULL when not given */
     bool approve, quiet, qr;
-    const char *ca; /* -ca: a copy of the key of a network's CA; NULL when not given */
-    bool plain;     /* -plain: without a passphrase */
+    const char *ca;    /* -ca: a copy of the key of a network's CA; NULL when not given */
+    const char *adopt; /* -adopt: the folder of a node that flags drove; NULL when not given */
+    bool plain;        /* -plain: without a passphrase */
 };
 
 /* One line on stderr, "shadowmesh: …", cleaned of what terminals obey. */

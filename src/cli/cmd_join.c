@@ -3,7 +3,9 @@
  * and tells how far it is (join_report.h). */
 #include "cli/cmd.h"
 
+#include "cli/adopted.h"
 #include "cli/cli.h"
+#include "cli/flag_values.h"
 #include "cli/join_report.h"
 #include "cli/making.h"
 #include "cli/node_conf.h"
@@ -11,6 +13,7 @@
 #include "cli/place.h"
 #include "cli/service.h"
 #include "cli/token_input.h"
+#include "crypto/keyfile.h"
 #include "crypto/secret.h"
 
 #include <errno.h>
@@ -18,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Those of the token first. */
 static void fill_conf(const struct token *token, struct node_conf *conf)
 {
     for (unsigned i = 0; i < token->place_count; i++)
@@ -25,11 +29,19 @@ static void fill_conf(const struct token *token, struct node_conf *conf)
             conf->backbones[conf->backbone_count++] = token->places[i].url;
 }
 
-static bool write_all(struct making *m, const struct node_conf *conf, const char *token)
+/* A node without a key makes itself one. */
+static bool put_key(struct making *m, const struct identity *key)
+{
+    int err = key ? identity_save(key, m->keydir_path) : 0;
+    return err ? making_fail(m, IDENTITY_KEY_FILE, err) : true;
+}
+
+static bool write_all(struct making *m, const struct node_conf *conf, const struct identity *key,
+                      const char *token)
 {
     char *text = node_conf_text(conf);
-    bool ok = making_put(m, PLACE_CONF, text) && making_put_secret(m, PLACE_TOKEN, token, strlen(token)) &&
-              making_publish(m);
+    bool ok = making_put(m, PLACE_CONF, text) && put_key(m, key) &&
+              making_put_secret(m, PLACE_TOKEN, token, strlen(token)) && making_publish(m);
     free(text);
     return ok;
 }
@@ -41,16 +53,17 @@ static bool make(const struct cli_options *o, const struct place *p, const struc
     struct node_conf conf = {.network = p->network,
                              .checked = place_checked(p),
                              .name = o->name ? own_name_choose(o->name, name) : NULL};
+    struct identity *key = NULL;
     struct making m;
     if (o->name && !conf.name)
         return false;
-    if (o->ip && addr_parse(o->ip, 0, &conf.ip) != 0) {
-        cli_complain("-ip %s: no address: give the one at which others reach this machine", o->ip);
-        return false;
-    }
     fill_conf(token, &conf);
+    if (!flag_values_take(o, &conf) || !adopted_key(o, "join", &key))
+        return false;
     node_conf_choose(&conf, p->etc);
-    return making_begin(p, &m) && write_all(&m, &conf, text);
+    bool ok = making_begin(p, &m) && write_all(&m, &conf, key, text);
+    identity_free(key);
+    return ok;
 }
 
 /* One that never became a member gives way to a new token. */

@@ -2,15 +2,16 @@
 /* shadowmesh up: a network of one's own, made if it is not there, and this machine's node in it, started. */
 #include "cli/cmd.h"
 
+#include "cli/adopted.h"
 #include "cli/authority.h"
 #include "cli/ca_renewal.h"
 #include "cli/cli.h"
+#include "cli/flag_values.h"
 #include "cli/network_call.h"
 #include "cli/new_network.h"
 #include "cli/nodes.h"
 #include "cli/own_name.h"
 #include "cli/place.h"
-#include "cli/program.h"
 #include "cli/service.h"
 #include "cli/token_output.h"
 #include "crypto/founding.h"
@@ -26,7 +27,7 @@
 
 static bool chose_any(const struct cli_options *o)
 {
-    return o->name || o->ip || o->tap_ip || o->range_count || o->check_count;
+    return o->name || o->ip || o->tap_ip || o->range_count || o->check_count || o->adopt;
 }
 
 /* "10.20.30.0/24" */
@@ -75,29 +76,10 @@ static bool read_tap_ip(const char *text, struct new_network *plan)
     return true;
 }
 
-/* What only the node's program can judge: it complains. */
-static bool values_are_good(const struct cli_options *o)
-{
-    const char *words[PROGRAM_WORDS_MAX] = {"-check"};
-    unsigned count = 1;
-    for (unsigned i = 0; i < o->check_count; i++)
-        words[count++] = o->check[i];
-    if (o->ip) {
-        words[count++] = "-ip";
-        words[count++] = o->ip;
-    }
-    pid_t child = count > 1 ? program_start(words, NULL) : 0;
-    return child >= 0 && (child == 0 || program_wait(child) == CLI_OK);
-}
-
 static bool read_conf(const struct cli_options *o, const struct place *p, struct node_conf *out)
 {
     *out = (struct node_conf){.network = p->network, .checked = place_checked(p)};
-    for (unsigned i = 0; i < o->check_count && out->backbone_count < NODE_CONF_BACKBONES_MAX; i += 2)
-        out->backbones[out->backbone_count++] = o->check[i + 1];
-    if (!values_are_good(o))
-        return false;
-    if (o->ip && addr_parse(o->ip, 0, &out->ip) != 0)
+    if (!flag_values_take(o, out))
         return false;
     node_conf_choose(out, p->etc);
     return true;
@@ -180,10 +162,12 @@ static bool make(const struct cli_options *o, const struct place *p)
     char name[CERT_LABEL_MAX];
     struct new_network plan;
     struct cert ca, member;
-    if (!read_plan(o, p, name, &plan) || !new_network_make(p, &plan, &ca, &member))
-        return false;
-    print_made(p, &plan, &ca, &member);
-    return true;
+    bool ok = read_plan(o, p, name, &plan) && adopted_key(o, "up", &plan.key) &&
+              new_network_make(p, &plan, &ca, &member);
+    if (ok)
+        print_made(p, &plan, &ca, &member);
+    identity_free(plan.key);
+    return ok;
 }
 
 static int start(const struct cli_options *o, const struct place *p, bool made)

@@ -218,6 +218,33 @@ static const char *read_ca(void *context, const char *text)
     return text[0] ? NULL : "no file: give the one that `shadowmesh ca export` made";
 }
 
+/* What shadowmesh-l2 reads, and complains about. */
+static const char *pass_on(void *context, const char *flag, const char *text)
+{
+    struct cli_options *o = &((struct line *)context)->options;
+    if (o->check_count + 2 > CLI_CHECK_MAX)
+        return "one too many";
+    o->check[o->check_count++] = flag;
+    o->check[o->check_count++] = text;
+    return NULL;
+}
+
+static const char *read_adopt(void *context, const char *text)
+{
+    ((struct line *)context)->options.adopt = text;
+    return text[0] ? NULL : "no folder: give the one that the node had as -keydir";
+}
+
+static const char *read_connect(void *context, const char *text)
+{
+    return pass_on(context, "-connect", text);
+}
+
+static const char *read_allow(void *context, const char *text)
+{
+    return pass_on(context, "-allow", text);
+}
+
 static const char *read_plain(void *context, const char *text)
 {
     return flags_read_switch(text, &((struct line *)context)->options.plain);
@@ -256,17 +283,6 @@ static const char *read_interval(void *context, const char *text)
     if (end == text || *end || !(seconds >= 0.01 && seconds <= 3600))
         return "no interval: give seconds from 0.01 to 3600";
     ((struct line *)context)->options.interval_s = seconds;
-    return NULL;
-}
-
-/* What shadowmesh-l2 reads, and complains about. */
-static const char *pass_on(void *context, const char *flag, const char *text)
-{
-    struct cli_options *o = &((struct line *)context)->options;
-    if (o->check_count + 2 > CLI_CHECK_MAX)
-        return "one too many";
-    o->check[o->check_count++] = flag;
-    o->check[o->check_count++] = text;
     return NULL;
 }
 
@@ -321,6 +337,10 @@ static const struct flag flags[] = {
      UP},
     {"etc", "DIR", "the folder of the networks' folders (default " PLACE_ETC ")", read_etc,
      NETWORKS | CHECK | SET | RELOAD},
+    {"adopt", "KEYDIR", "keep the key, so the id, of a node that was driven by flags", read_adopt, UP | JOIN},
+    {"connect", "ID[@HOST]", "also dial this node, which has no certificate yet; may repeat", read_connect,
+     UP | JOIN},
+    {"allow", "ID", "likewise admit it when it dials; may repeat", read_allow, UP | JOIN},
     {"foreground", NULL, "become the node, instead of starting it", read_foreground, UP | JOIN},
     {"yes", NULL, "remove without asking", read_yes, LEAVE | CA},
     {"ca", "FILE", "a copy of the key of the network's CA, instead of the one in its folder", read_ca,

@@ -16,7 +16,8 @@
 struct work {
     const struct new_network *plan;
     struct founding founding;
-    struct identity *ca_key, *key;
+    struct identity *ca_key, *made_key;
+    const struct identity *key; /* the plan's, or made_key */
     struct founding_cert ca, issuer, member;
 };
 
@@ -32,7 +33,10 @@ static int choose_range(const struct addr_prefix *chosen, struct addr_prefix *ou
 static int make_keys(struct work *w)
 {
     int err = identity_generate(&w->ca_key);
-    return err ? err : identity_generate(&w->key);
+    if (!err && !w->plan->key)
+        err = identity_generate(&w->made_key);
+    w->key = w->plan->key ? w->plan->key : w->made_key;
+    return err;
 }
 
 static int begin(struct work *w, const struct place *place)
@@ -118,7 +122,7 @@ bool new_network_make(const struct place *place, const struct new_network *plan,
     *ca = w->ca.cert;
     *member = w->member.cert;
     identity_free(w->ca_key);
-    identity_free(w->key);
+    identity_free(w->made_key);
     free(w);
     return ok;
 }

@@ -13,6 +13,7 @@ struct new_network {
     struct addr_prefix range6; /* family 0: of the CA's fingerprint */
     struct addr tap_ip;        /* this node's in the network; family 0: the first */
     struct node_conf conf;
+    struct identity *key; /* of this node, borrowed; NULL: a new one */
 };
 
 /* Makes it. False when it complained, and nothing is left of it. *member is this node's certificate. */

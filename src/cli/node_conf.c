@@ -110,6 +110,21 @@ static void print_reach(FILE *out, const struct node_conf *c)
         fputs("# ip = 203.0.113.7\n", out);
 }
 
+/* Of a node that was driven by flags. */
+static void print_peers(FILE *out, const struct node_conf *c)
+{
+    if (!c->dial_count && !c->admit_count)
+        return;
+    fputs("\n# Who has no certificate of the network yet: dialled, or admitted when it dials. Take a line "
+          "away once its "
+          "node is a member.\n",
+          out);
+    for (unsigned i = 0; i < c->dial_count; i++)
+        fprintf(out, "connect = %s\n", c->dials[i]);
+    for (unsigned i = 0; i < c->admit_count; i++)
+        fprintf(out, "allow = %s\n", c->admits[i]);
+}
+
 char *node_conf_text(const struct node_conf *c)
 {
     size_t len = 0;
@@ -130,6 +145,7 @@ char *node_conf_text(const struct node_conf *c)
             "= %u\n",
             c->port, c->control_port);
     print_reach(out, c);
+    print_peers(out, c);
     fclose(out);
     return text;
 }

@@ -5,6 +5,7 @@
 #include "base/addr.h"
 
 #define NODE_CONF_BACKBONES_MAX 8
+#define NODE_CONF_PEERS_MAX     16
 #define NODE_CONF_DEVICE_MAX    16 /* with a NUL, as the kernel's */
 
 struct node_conf {
@@ -16,6 +17,8 @@ struct node_conf {
     struct addr ip; /* at which others reach it; family 0: it finds out */
     const char *backbones[NODE_CONF_BACKBONES_MAX];
     unsigned backbone_count;
+    const char *dials[NODE_CONF_PEERS_MAX], *admits[NODE_CONF_PEERS_MAX]; /* -connect, -allow */
+    unsigned dial_count, admit_count;
 };
 
 /* Chooses the name of the device, which no interface has, and ports that nobody uses and no configuration below etc has. */
