@@ -198,6 +198,22 @@ static char *relay_text(const json_t *node)
     return out;
 }
 
+/* "2, 3 connections (1,000 so far), …"; nothing of a node without. */
+static char *doors_text(const json_t *node)
+{
+    const json_t *doors = json_object_get(node, "doors");
+    char served[FORMAT_MAX], to[FORMAT_MAX], from[FORMAT_MAX], *out = NULL;
+    if (!json_is_object(doors))
+        return NULL;
+    if (asprintf(&out, "%zu, %.0f connections (%s so far), %s to the mesh, %s from it",
+                 json_array_size(json_object_get(doors, "list")), nodes_number(doors, "open"),
+                 format_count(count_of(doors, "served"), served),
+                 format_bytes(count_of(doors, "bytes_to_mesh"), to),
+                 format_bytes(count_of(doors, "bytes_from_mesh"), from)) < 0)
+        abort();
+    return out;
+}
+
 /* "replay 3, no_peer 17"; nothing when nothing was dropped. */
 static char *drops_text(json_t *node)
 {
@@ -255,6 +271,7 @@ static void print_node(const struct cli_options *options, json_t *node, bool tit
     add_fact(facts, "frames", frames_text(node));
     add_fact(facts, "mesh", mesh_text(node));
     add_fact(facts, "relays", relay_text(node));
+    add_fact(facts, "doors", doors_text(node));
     add_fact(facts, "drops", drops_text(node));
     add_fact(facts, "sandbox", sandbox_text(node));
     json_array_foreach(json_object_get(node, "warnings"), index, warning)

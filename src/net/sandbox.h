@@ -22,7 +22,7 @@ struct syscall_rule;
 #define SANDBOX_DEFAULT true
 #endif
 
-#define SANDBOX_TABLES_MAX 4
+#define SANDBOX_TABLES_MAX 5
 
 struct sandbox_config {
     uint64_t keep;                     /* bits 1 << CAP_…, which stay where the process holds them */

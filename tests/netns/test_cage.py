@@ -47,10 +47,10 @@ def test_every_thread_is_caged_while_frames_pass(lab):
 def test_helper_processes_are_caged_and_nobodys(lab):
     host, _, server, _ = lab.internet()
     backbone = server.backbone()
-    node = host.node("-tap-ip", A_OVERLAY, "-backbone", backbone.url)
+    node = host.node("-tap-ip", A_OVERLAY, "-backbone", backbone.url, "-forward", f"tcp:7000:{labs.B_OVERLAY}:80")
     node.process.wait_log("registered")
     helpers = labs.helpers(node.process)
-    assert sorted(helpers) == ["shadowmesh-l2: backbone", "shadowmesh-l2: helpers", "shadowmesh-l2: names", "shadowmesh-l2: portmap"]
+    assert sorted(helpers) == [f"shadowmesh-l2: {name}" for name in ("backbone", "doors", "helpers", "names", "portmap")]
     nobody = ["65534"] * 4
     for title, pid in helpers.items():
         for name, status in threads_of(pid).items():

@@ -51,6 +51,7 @@ ROOMS = {
         "carrier": {"helper"},
         "data": {"carrier"},
         "device": {"config"},
+        "doors": {"config", "helper"},
         "helper": {"config"},
         "rendezvous": {"helper"},
         "uplink": {"carrier", "helper"},
@@ -61,8 +62,8 @@ ROOMS = {
         "underlay": {"config", "carrier", "device", "helper", "rendezvous", "uplink", "backbones", "records"},
         "netcheck": {"config", "helper"},
         "report": {"data", "device"},
-        "command": {"config", "data", "device", "uplink", "backbones", "network", "underlay", "netcheck", "api", "report"},
-        "control": {"config", "carrier", "data", "device", "helper", "rendezvous", "uplink", "backbones", "records", "network", "underlay",
+        "command": {"config", "data", "device", "doors", "uplink", "backbones", "network", "underlay", "netcheck", "api", "report"},
+        "control": {"config", "carrier", "data", "device", "doors", "helper", "rendezvous", "uplink", "backbones", "records", "network", "underlay",
                     "netcheck", "api", "report", "command"},
     },
 }

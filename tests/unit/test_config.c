@@ -506,6 +506,57 @@ static void stun_names_host_and_port_and_repeats(void **state)
     assert_int_equal(config.stun[3].port, 53);
 }
 
+static void doors_name_where_they_are_and_where_they_lead(void **state)
+{
+    (void)state;
+    assert_taken("-tap-ip", "10.0.0.1", "-forward", "tcp:8080:10.0.0.2:80", "-forward",
+                 "tcp:[::1]:8080:[fd00::2]:80", "-listen", "tcp:22:localhost:2222", "-listen",
+                 "tcp:23:[::1]:2323");
+    assert_int_equal(config.forward_count, 2);
+    assert_true(addr_is_loopback(&config.forward[0].at));
+    assert_int_equal(config.forward[0].at.port, 8080);
+    assert_string_equal(config.forward[0].to.name, "10.0.0.2");
+    assert_int_equal(config.forward[0].to.port, 80);
+    assert_int_equal(config.forward[1].at.family, 6);
+    assert_string_equal(config.forward[1].to.name, "fd00::2");
+    assert_int_equal(config.listen_count, 2);
+    assert_int_equal(config.listen[0].at.family, 0);
+    assert_int_equal(config.listen[0].at.port, 22);
+    assert_string_equal(config.listen[0].to.name, "localhost");
+    assert_string_equal(config.listen[1].to.name, "::1");
+    assert_int_equal(config.listen[1].to.port, 2323);
+}
+
+static void malformed_doors_are_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"",
+                                      "tcp",
+                                      "tcp:1",
+                                      "tcp:1:10.0.0.2",
+                                      "tcp:1:10.0.0.2:",
+                                      "tcp:::",
+                                      "tcp:1:[::2:3",
+                                      "tcp:1:[::2]3:4",
+                                      "tcp:a:1:10.0.0.2:80",
+                                      "tcp:1:10.0.0.2:3:4:5",
+                                      "tcp:1:x:80",
+                                      "tcp:1:fd00::2:80"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        assert_int_equal(parse("-tap-ip", "10.0.0.1", "-forward", bad[i]), FLAGS_EXIT_USAGE);
+        assert_int_equal(parse("-tap-ip", "10.0.0.1", "-listen", bad[i]), FLAGS_EXIT_USAGE);
+    }
+    assert_refused("its protocol is unknown: give tcp", "-forward", "sctp:1:10.0.0.2:80");
+    assert_refused("no port", "-forward", "tcp:0:10.0.0.2:80");
+    assert_refused("no port", "-listen", "tcp:1:localhost:65536");
+    assert_refused("listens beyond this machine", "-forward", "tcp:0.0.0.0:1:10.0.0.2:80");
+    assert_refused("listens beyond this machine", "-forward", "tcp:[::]:1:10.0.0.2:80");
+    assert_refused("leads to this machine itself", "-forward", "tcp:1:localhost:80");
+    assert_refused("leads to this machine itself", "-forward", "tcp:1:127.0.0.1:80");
+    assert_refused("leads to no host", "-listen", "tcp:1:0.0.0.0:80");
+    assert_refused("give tcp:PORT:HOST:PORT", "-listen", "tcp:127.0.0.1:1:localhost:80");
+}
+
 static void malformed_stun_is_refused(void **state)
 {
     (void)state;
@@ -828,6 +879,8 @@ int main(void)
         cmocka_unit_test(malformed_connect_is_refused),
         cmocka_unit_test(stun_names_host_and_port_and_repeats),
         cmocka_unit_test(malformed_stun_is_refused),
+        cmocka_unit_test(doors_name_where_they_are_and_where_they_lead),
+        cmocka_unit_test(malformed_doors_are_refused),
         cmocka_unit_test(ids_are_given_once),
         cmocka_unit_test(more_peers_than_there_is_room_for_are_refused),
         cmocka_unit_test(peer_that_nobody_can_find_is_warned_about),

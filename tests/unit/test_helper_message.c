@@ -116,6 +116,19 @@ static void messages_about_port_mappings_carry_what_is_theirs(void **state)
     }
 }
 
+static void messages_about_doors_carry_what_is_theirs(void **state)
+{
+    (void)state;
+    for (enum helper_kind kind = HELPER_DOORS_OPEN; kind <= HELPER_DOORS_COUNTS; kind++) {
+        struct helper_message m = longest(), out;
+        m.kind = kind;
+        assert_int_equal(decode(&m, &out), 0);
+        assert_int_equal(out.interface, kind == HELPER_DOORS_OPEN ? m.interface : 0);
+        assert_int_equal(out.data.len, kind == HELPER_DOORS_COUNTS ? m.data.len : 0);
+        assert_true(out.address_count == 0 && out.text[0] == '\0' && out.signature.len == 0);
+    }
+}
+
 static void cut_or_prolonged_message_is_refused(void **state)
 {
     const struct helper_message m = longest();
@@ -261,6 +274,7 @@ int main(void)
         cmocka_unit_test(fields_of_other_kinds_are_not_sent),
         cmocka_unit_test(messages_about_the_uplink_carry_what_is_theirs),
         cmocka_unit_test(messages_about_port_mappings_carry_what_is_theirs),
+        cmocka_unit_test(messages_about_doors_carry_what_is_theirs),
         cmocka_unit_test(cut_or_prolonged_message_is_refused),
         cmocka_unit_test(kinds_and_verdicts_that_do_not_exist_are_refused),
         cmocka_unit_test(text_that_a_terminal_obeys_is_refused_both_ways),

@@ -11,6 +11,7 @@
 #include "net/sandbox.h"
 #include "node/backbones/backbones.h"
 #include "node/command/describe.h"
+#include "node/command/status_doors.h"
 #include "node/config/config.h"
 #include "node/data/workers.h"
 #include "node/device/device.h"
@@ -243,7 +244,7 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
     enum aead_suite suite = aead_policy_first(s->config->aead);
     return json_pack(
         "{s:o, s:s, s:s, s:i, s:o, s:i, s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:o, s:o, "
-        "s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
         "id", describe_id(identity_id(s->identity)), "name", s->config->called, "device",
         device_tap(s->device)->name, "mtu", (int)device_mtu(s->device), "addresses",
         prefixes(overlay, overlay_count), "workers", (int)workers_bulk(s->workers), "aead",
@@ -258,5 +259,6 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
         "backbones", describe_backbones(s, now_us), "relay", describe_relaying(s), "port_mappings",
         describe_mappings(s->portmap), "mesh", describe_mesh(s), "config", describe_files(&s->config->source),
         "network", describe_network(s->network, s->names, now_us), "offloads",
-        describe_offloads(device_tap(s->device)->offloads), "rootless", describe_rootless(s->broker));
+        describe_offloads(device_tap(s->device)->offloads), "rootless", describe_rootless(s->broker), "doors",
+        status_doors(s->config, s->doors));
 }

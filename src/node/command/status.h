@@ -11,6 +11,7 @@ struct addresses;
 struct backbones;
 struct config;
 struct device;
+struct doors;
 struct identity;
 struct mesh;
 struct names;
@@ -33,6 +34,7 @@ struct status {
     const struct backbones *backbones; /* NULL without -backbone */
     const struct addresses *addresses;
     const struct portmap *portmap; /* NULL with -portmap off */
+    const struct doors *doors;     /* NULL where there is none */
     const struct network *network; /* NULL without -network */
     const struct names *names;     /* NULL while it joins, with -dns off, or without -network */
     const struct sandbox *sandbox;

@@ -4,6 +4,7 @@
 #include "node/config/config.h"
 
 #include "net/sandbox.h"
+#include "node/config/config_door.h"
 #include "node/config/config_value.h"
 
 #include <assert.h>
@@ -294,6 +295,30 @@ static const char *read_relay_rate(void *context, const char *text)
                               &p->relay_mbit);
 }
 
+static const char *read_forward(void *context, const char *text)
+{
+    struct parse *p = context;
+    struct config *c = p->config;
+    if (c->forward_count == CONFIG_DOORS_MAX)
+        return "one too many: at most 16 can be given";
+    const char *wrong = config_read_forward(text, &c->forward[c->forward_count]);
+    if (!wrong)
+        c->forward_count++;
+    return wrong;
+}
+
+static const char *read_listen(void *context, const char *text)
+{
+    struct parse *p = context;
+    struct config *c = p->config;
+    if (c->listen_count == CONFIG_DOORS_MAX)
+        return "one too many: at most 16 can be given";
+    const char *wrong = config_read_listen(text, &c->listen[c->listen_count]);
+    if (!wrong)
+        c->listen_count++;
+    return wrong;
+}
+
 static const char *read_cipher_library(void *context, const char *text)
 {
     static const char *const names[] = {
@@ -479,6 +504,16 @@ static const struct flag flags[] = {
      read_relay, RESTARTS(relay_mbit)},
     {"relay-rate", "MBIT", "what is passed on so, in all, Mbit a second (default 100)", read_relay_rate,
      RESTARTS(relay_mbit)},
+
+    {NULL, NULL, "Doors: ports for programs that know nothing of the mesh", NULL},
+    {"forward", "tcp:PORT:HOST:PORT",
+     "what connects to PORT of this machine (of loopback; ADDR:PORT names which) reaches PORT of HOST, an "
+     "address of the mesh; may repeat",
+     read_forward, RESTARTS_SPAN(forward_count, forward)},
+    {"listen", "tcp:PORT:HOST:PORT",
+     "what connects to PORT of this node's addresses in the mesh reaches PORT of HOST, localhost or "
+     "an address that this machine reaches; may repeat",
+     read_listen, RESTARTS_SPAN(listen_count, listen)},
 
     {NULL, NULL, "Keys", NULL},
     {"keydir", "DIR", "folder of node.key (default ./keys); made when missing", read_keydir,

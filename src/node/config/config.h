@@ -29,6 +29,8 @@
 #define CONFIG_URL_MAX         512
 #define CONFIG_RELAY_MBIT      100
 #define CONFIG_RELAY_MBIT_MAX  100000
+#define CONFIG_DOORS_MAX       16 /* of each kind */
+#define CONFIG_LOCALHOST       "localhost"
 
 /* Who hears of us on the local network. */
 enum config_lan {
@@ -46,6 +48,12 @@ struct config_connect {
 struct config_host {
     char name[256]; /* or an address */
     uint16_t port;
+};
+
+/* A port here that leads to one elsewhere. */
+struct config_door {
+    struct addr at;        /* where it listens; family 0: at the addresses of the mesh's device */
+    struct config_host to; /* an address, or CONFIG_LOCALHOST */
 };
 
 struct config {
@@ -84,8 +92,12 @@ struct config {
     unsigned relay_mbit;    /* -relay, -relay-rate; 0: it relays for nobody */
     bool portmap;           /* -portmap auto: the router is asked to map our ports */
     enum config_lan lan;    /* -lan */
-    bool sandbox;           /* -sandbox */
-    char run_dir[256];      /* of the API socket */
+    unsigned forward_count; /* -forward: from here to the mesh */
+    struct config_door forward[CONFIG_DOORS_MAX];
+    unsigned listen_count; /* -listen: from the mesh to here */
+    struct config_door listen[CONFIG_DOORS_MAX];
+    bool sandbox;      /* -sandbox */
+    char run_dir[256]; /* of the API socket */
     unsigned connect_count;
     struct config_connect connect[CONFIG_CONNECT_MAX];
     unsigned allow_count;

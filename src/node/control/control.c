@@ -15,6 +15,8 @@
 #include "node/control/keydir.h"
 #include "node/control/resources.h"
 #include "node/device/rootless.h"
+#include "node/doors/doors_process.h"
+#include "node/helper/helper_keeper.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,13 +49,41 @@ static enum resolver_mode resolver_mode(const struct config *config)
     return config->network[0] && !config->netcheck && !config->rootless ? config->dns : RESOLVER_OFF;
 }
 
+/* Its context and descriptors are borrowed for the keeper's life, which is forked from here. False: a port cannot be had. */
+static bool open_doors(struct node *n, struct helper_job *out)
+{
+    static struct doors_process_config doors;
+    static int sockets[DOORS_MAX];
+    int count = door_sockets_open(n->config, doors.doors, &n->door_sockets);
+    if (count < 0)
+        return false;
+    for (int i = 0; i < count; i++)
+        sockets[i] = doors.doors[i].fd;
+    doors.caged = n->config->sandbox;
+    doors.count = (unsigned)count;
+    doors.max = resources_doors();
+    *out = (struct helper_job){.title = "shadowmesh-l2: doors",
+                               .name = DOORS_TITLE,
+                               .fd = -1,
+                               .more = sockets,
+                               .more_count = doors.count,
+                               .run = doors_process_run,
+                               .context = &doors};
+    return true;
+}
+
 static bool start_helpers(struct node *n)
 {
+    struct helper_job doors;
+    bool has_doors = !n->config->netcheck && n->config->forward_count + n->config->listen_count > 0;
+    if (has_doors && !open_doors(n, &doors))
+        return false;
     struct helpers_config config = {.caged = n->config->sandbox,
                                     .count = n->config->backbone_count ? UPLINKS_MAX : 0,
                                     .portmap = n->config->portmap && !n->config->netcheck,
                                     .port = n->config->port,
                                     .control_port = n->config->control_port,
+                                    .doors = has_doors ? &doors : NULL,
                                     .resolver = {.mode = resolver_mode(n->config),
                                                  .network = n->config->network,
                                                  .hosts = RESOLVER_HOSTS_FILE},

@@ -25,6 +25,8 @@
 #include "node/data/workers.h"
 #include "node/config/proxy.h"
 #include "node/device/device.h"
+#include "node/doors/door_sockets.h"
+#include "node/doors/doors.h"
 #include "node/helper/helper_client.h"
 #include "node/helper/helpers.h"
 #include "node/helper/name_client.h"
@@ -109,6 +111,8 @@ struct node {
     struct helper_client *name_helper; /* NULL before they are ready */
     struct helper_client *backbone_helper;
     struct name_client *name_client;
+    struct door_sockets door_sockets; /* until the device is there */
+    struct doors *doors;              /* NULL without -forward and -listen */
 
     /* What people are told, and ask. */
     struct report report;

@@ -20,6 +20,7 @@ void control_stop(struct node *n, int code)
     addresses_tell(&n->addresses, NULL);
     portmap_close(n->portmap); /* its helper ends the mappings while all else stops */
     backbones_leave_directories(n->backbones);
+    doors_close(n->doors);
     neighbours_close(n->neighbours);
     n->neighbours = NULL;
     checks_end(&n->checks);

@@ -7,6 +7,8 @@
 #include "net/process.h"
 #include "node/carrier/handshake_pool.h"
 #include "node/data/worker.h"
+#include "node/doors/doors_process.h"
+#include "node/doors/places.h"
 #include "proto/mesh/mesh.h"
 #include "proto/punch/birthday.h"
 #include <sched.h>
@@ -59,5 +61,21 @@ unsigned resources_peers(void)
     log_warn("only %u files may be open: at most %u peers instead of %d; `ulimit -Hn %u`, or LimitNOFILE= of "
              "the service, allows all",
              files, fit, MESH_PEERS_MAX, FILES_OWN + MESH_PEERS_MAX * FILES_PER_PEER);
+    return fit;
+}
+
+unsigned resources_doors(void)
+{
+    const unsigned wanted = DOORS_PROCESS_FILES_OWN + PLACES_MAX * DOORS_PROCESS_FILES_EACH;
+    unsigned files = process_raise_files(wanted);
+    if (files >= wanted)
+        return PLACES_MAX;
+    unsigned fit = files > DOORS_PROCESS_FILES_OWN + DOORS_PROCESS_FILES_EACH
+                       ? (files - DOORS_PROCESS_FILES_OWN) / DOORS_PROCESS_FILES_EACH
+                       : 1;
+    log_warn("only %u files may be open: doors have at most %u connections at once instead of %d; `ulimit "
+             "-Hn %u`, "
+             "or LimitNOFILE= of the service, allows all",
+             files, fit, PLACES_MAX, wanted);
     return fit;
 }

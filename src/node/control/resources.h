@@ -13,3 +13,6 @@ bool resources_room(const struct config *config);
 
 /* How many peers there can be: as many as files may be open for. Told when those are fewer than the most. */
 unsigned resources_peers(void);
+
+/* How many connections doors may have at once: fewer than they are meant to where fewer files may be open, which the log says. */
+unsigned resources_doors(void);

@@ -60,6 +60,12 @@ static const struct syscall_rule name_calls[] = {
     {NULL},
 };
 
+/* Sockets that listen were there before. */
+static const struct syscall_rule doors_calls[] = {
+    {"splice"},
+    {NULL},
+};
+
 /* The keeper's own. */
 static const struct syscall_rule keeper_calls[] = {
     {"kill"},
@@ -101,10 +107,11 @@ static const struct landlock_path no_paths[] = {{NULL}};
 static const struct sandbox_config cages[] = {
     [HELPER_CAGE_KEEPER] = {.nobody = true,
                             .paths = keeper_paths,
-                            .calls = {fork_calls, internet_calls, name_calls, keeper_calls}},
+                            .calls = {fork_calls, internet_calls, name_calls, doors_calls, keeper_calls}},
     [HELPER_CAGE_NAMES] = {.paths = name_paths, .calls = {fork_calls, internet_calls, name_calls}},
     [HELPER_CAGE_BACKBONE] = {.paths = backbone_paths, .calls = {internet_calls}},
     [HELPER_CAGE_PORTMAP] = {.paths = no_paths, .calls = {fork_calls, internet_calls, portmap_calls}},
+    [HELPER_CAGE_DOORS] = {.paths = no_paths, .calls = {internet_calls, doors_calls}},
 };
 
 int helper_cage_enter(enum helper_cage which, char *failed, size_t size)

@@ -10,6 +10,7 @@ enum helper_cage {
     HELPER_CAGE_NAMES,    /* fork, and what the C library needs to look names up */
     HELPER_CAGE_BACKBONE, /* TCP and certificates */
     HELPER_CAGE_PORTMAP,  /* fork, UDP and TCP: no file at all */
+    HELPER_CAGE_DOORS,    /* UDP and TCP, and to splice: no file at all */
 };
 
 /* Enters it. Before the process makes a thread. On an error failed is told what and why, for a person. */

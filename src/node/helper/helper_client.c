@@ -135,6 +135,10 @@ static void on_message(struct helper_client *c, const struct helper_message *m)
     case HELPER_NAMES_HELD:
         give_up(c, "speaks of names on another channel than its own");
         return;
+    case HELPER_DOORS_OPEN:
+    case HELPER_DOORS_COUNTS:
+        give_up(c, "speaks of doors on another channel than its own");
+        return;
     }
 }
 

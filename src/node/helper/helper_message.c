@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LAST_KIND    HELPER_NAMES_HELD
+#define LAST_KIND    HELPER_DOORS_COUNTS
 #define LAST_VERDICT BACKBONE_FORGED
 
 enum field {
@@ -43,6 +43,8 @@ static const uint8_t fields_of[] = {
     [HELPER_NAMES_SOME] = DATA,
     [HELPER_NAMES_SET] = TEXT | ADDRESSES | DATA,
     [HELPER_NAMES_HELD] = NUMBER | TEXT,
+    [HELPER_DOORS_OPEN] = INTERFACE,
+    [HELPER_DOORS_COUNTS] = DATA,
 };
 
 static void put_slice(struct writer *w, struct slice s)

@@ -54,6 +54,10 @@ enum helper_kind {
     HELPER_NAMES_SET, /* those are all. text: our device, addresses: where it is asked, data: for which domains, a line each */
     /* helper to node */
     HELPER_NAMES_HELD, /* number: enum resolver_mode, how names are told; text: why not, or empty */
+    /* on the channel of the doors' process (node/doors/doors_process.h); node to helper */
+    HELPER_DOORS_OPEN, /* interface: of the mesh. Doors are open from here on */
+    /* helper to node */
+    HELPER_DOORS_COUNTS, /* data: what they count (node/doors/doors_counts.h) */
 };
 
 /* How an uplink ended that the backbone has not closed; its own codes are larger. */

@@ -18,7 +18,7 @@
 
 #define START_US (30 * USEC_PER_SEC)
 #define ENDS_MAX (UPLINKS_MAX * (1 + UPLINK_WORKERS_MAX))
-#define JOBS_MAX 3
+#define JOBS_MAX 4
 
 static int open_uplink(unsigned workers, struct uplink_ends *node, struct uplink_ends *helper)
 {
@@ -52,10 +52,10 @@ static int open_backbone(const struct helpers_config *config, unsigned i, struct
     return open_uplink(config->workers, &node->uplinks[i], &helper->ends);
 }
 
-/* Returns how many there are: names, backbones, port mappings. */
+/* Returns how many there are: names, backbones, port mappings, doors. */
 static unsigned list_jobs(struct helper_job *jobs, const struct name_helper_config *names,
                           const struct backbone_helper_config *backbone, const int *more,
-                          const struct portmap_helper_config *portmap)
+                          const struct portmap_helper_config *portmap, const struct helper_job *doors)
 {
     unsigned count = 0;
     jobs[count++] = (struct helper_job){
@@ -73,21 +73,30 @@ static unsigned list_jobs(struct helper_job *jobs, const struct name_helper_conf
                                             .fd = -1,
                                             .run = portmap_helper_run,
                                             .context = portmap};
+    if (doors)
+        jobs[count++] = *doors;
     return count;
 }
 
-static int open_channels(struct helpers *out, struct helper_job *jobs, unsigned count, bool has_backbone)
+static int open_channels(const struct helpers_config *config, struct helpers *out, struct helper_job *jobs)
 {
-    int *const ends[JOBS_MAX] = {&out->names, has_backbone ? &out->backbone : &out->portmap, &out->portmap};
+    struct {
+        bool wanted;
+        int *node;
+    } const ends[JOBS_MAX] = {{true, &out->names},
+                              {config->count > 0, &out->backbone},
+                              {config->portmap, &out->portmap},
+                              {config->doors, &out->doors}};
     int err = 0;
-    for (unsigned i = 0; !err && i < count; i++)
-        err = helper_channel_open(ends[i], &jobs[i].fd);
+    for (unsigned i = 0; !err && i < JOBS_MAX; i++)
+        if (ends[i].wanted)
+            err = helper_channel_open(ends[i].node, &jobs++->fd);
     return err;
 }
 
 static unsigned list_node(const struct helpers *h, int *out)
 {
-    const int own[] = {h->names, h->backbone, h->portmap, h->resolver};
+    const int own[] = {h->names, h->backbone, h->portmap, h->doors, h->resolver};
     unsigned count = 0;
     for (unsigned i = 0; i < sizeof(own) / sizeof(own[0]); i++)
         if (own[i] >= 0)
@@ -106,9 +115,10 @@ static struct portmap_helper_config portmap_config(const struct helpers_config *
     return out;
 }
 
-/* The one that keeps the node's rights: it is nobody's to start again, and hears the node alone. */
-static int start_resolver(const struct resolver_helper_config *config, int *node)
+/* The one that keeps the node's rights: it is nobody's to start again, and hears the node alone. Doors are not its. */
+static int start_resolver(const struct helpers_config *all, int *node)
 {
+    const struct resolver_helper_config *config = &all->resolver;
     int fd;
     if (config->mode == RESOLVER_OFF)
         return 0;
@@ -118,6 +128,8 @@ static int start_resolver(const struct resolver_helper_config *config, int *node
     pid_t pid = fork();
     if (pid == 0) {
         close(*node);
+        for (unsigned i = 0; all->doors && i < all->doors->more_count; i++)
+            close(all->doors->more[i]);
         helper_process_begin("shadowmesh-l2: resolver", "resolver");
         _exit(resolver_helper_run(fd, config));
     }
@@ -133,13 +145,13 @@ int helpers_start(const struct helpers_config *config, struct helpers *out)
     int more[ENDS_MAX], node[JOBS_MAX + 1 + ENDS_MAX];
     struct helper_job jobs[JOBS_MAX];
     unsigned more_count = 0, count = list_jobs(jobs, &names, config->count ? &backbone : NULL, more,
-                                               config->portmap ? &portmap : NULL);
+                                               config->portmap ? &portmap : NULL, config->doors);
     *out = HELPERS_NONE;
     for (unsigned i = 0; i < config->count; i++)
         backbone.places[i].ends.control = -1;
-    int err = start_resolver(&config->resolver, &out->resolver);
+    int err = start_resolver(config, &out->resolver);
     if (!err)
-        err = open_channels(out, jobs, count, config->count > 0);
+        err = open_channels(config, out, jobs);
     for (unsigned i = 0; !err && i < config->count; i++)
         err = open_backbone(config, i, out, &backbone.places[i]);
     for (unsigned i = 0; i < config->count; i++)
@@ -200,6 +212,7 @@ void helpers_close(struct helpers *h)
     close_one(&h->names);
     close_one(&h->backbone);
     close_one(&h->portmap);
+    close_one(&h->doors);
     close_one(&h->resolver);
     for (unsigned i = 0; i < h->uplink_count; i++) {
         close_one(&h->uplinks[i].control);

@@ -17,16 +17,19 @@
 #define HELPERS_NONE                                                                                         \
     (struct helpers)                                                                                         \
     {                                                                                                        \
-        .names = -1, .backbone = -1, .portmap = -1, .resolver = -1                                           \
+        .names = -1, .backbone = -1, .portmap = -1, .doors = -1, .resolver = -1                              \
     }
 
 /* The node's ends of their channels; -1 where there is none. */
 struct helpers {
     int names, backbone, portmap; /* the second for all backbones */
-    int resolver;                 /* of the one that keeps our rights */
+    int doors;
+    int resolver; /* of the one that keeps our rights */
     unsigned uplink_count;
     struct uplink_ends uplinks[UPLINKS_MAX]; /* of each backbone's */
 };
+
+struct helper_job;
 
 struct helpers_config {
     bool caged;
@@ -37,6 +40,8 @@ struct helpers_config {
     } backbones[UPLINKS_MAX];
     bool portmap; /* the router is asked to map these ports */
     uint16_t port, control_port;
+    const struct helper_job
+        *doors; /* the process that serves them, but for its channel; NULL: there is none */
     struct resolver_helper_config resolver; /* mode RESOLVER_OFF: there is none */
     unsigned workers;                       /* that uplinks bring datagrams to, UPLINK_WORKERS_MAX at most */
 };

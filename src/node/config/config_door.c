@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parts between colons, of which those in brackets are none. Pure functions of their text. */
+#include "node/config/config_door.h"
+
+#include "node/config/config_value.h"
+
+#include <string.h>
+
+#define PARTS_MAX 5
+#define TEXT_MAX  512
+
+#define FORWARD_HINT                                                                                         \
+    "no door: give tcp:PORT:HOST:PORT, such as tcp:8080:10.10.10.3:80, an IPv6 address in brackets"
+#define LISTEN_HINT                                                                                          \
+    "no door: give tcp:PORT:HOST:PORT, such as tcp:80:localhost:8080, an IPv6 address in brackets"
+
+struct parts {
+    unsigned count; /* 0: it is not made so */
+    char *at[PARTS_MAX];
+    char text[TEXT_MAX];
+};
+
+/* Ends the part that begins at text. NULL: it was the last, or what follows it is no colon (then *bad). */
+static char *cut(char *text, bool *bad)
+{
+    char *end = text[0] == '[' ? strchr(text, ']') : text + strcspn(text, ":[]");
+    if (text[0] == '[' && end)
+        *end++ = '\0';
+    *bad |= !end || (*end && *end != ':');
+    if (*bad || !*end)
+        return NULL;
+    *end = '\0';
+    return end + 1;
+}
+
+static void split(const char *text, struct parts *out)
+{
+    bool bad = strlen(text) >= sizeof(out->text);
+    out->count = 0;
+    if (bad)
+        return;
+    strcpy(out->text, text);
+    for (char *at = out->text, *next; at && !bad && out->count < PARTS_MAX; at = next) {
+        next = cut(at, &bad);
+        out->at[out->count++] = at + (at[0] == '[');
+        bad |= next && out->count == PARTS_MAX;
+    }
+    if (bad)
+        out->count = 0;
+}
+
+static const char *read_protocol(const char *text)
+{
+    return strcmp(text, "tcp") == 0 ? NULL : "its protocol is unknown: give tcp";
+}
+
+static const char *read_loopback(const char *text, struct addr *out)
+{
+    if (addr_parse(text, 0, out) != 0 || out->port)
+        return FORWARD_HINT;
+    return addr_is_loopback(out)
+               ? NULL
+               : "listens beyond this machine, where anybody could use it: give 127.0.0.1 or ::1";
+}
+
+static const char *read_target(const char *host, const char *port, const char *hint, struct config_host *out)
+{
+    struct addr a;
+    bool local = strcmp(host, CONFIG_LOCALHOST) == 0;
+    if (!local && (addr_parse(host, 0, &a) != 0 || a.port))
+        return hint;
+    if (!local && addr_is_unspecified(&a))
+        return "leads to no host: give its address";
+    strcpy(out->name, host); /* parsed, so it is short */
+    return config_read_port(port, &out->port);
+}
+
+const char *config_read_forward(const char *text, struct config_door *out)
+{
+    struct parts p;
+    struct config_door door = {.at = {.family = 4, .ip = {127, 0, 0, 1}}};
+    split(text, &p);
+    if (p.count < 4)
+        return FORWARD_HINT;
+    const char *wrong = read_protocol(p.at[0]);
+    if (!wrong && p.count == 5)
+        wrong = read_loopback(p.at[1], &door.at);
+    if (!wrong)
+        wrong = config_read_port(p.at[p.count - 3], &door.at.port);
+    if (!wrong)
+        wrong = read_target(p.at[p.count - 2], p.at[p.count - 1], FORWARD_HINT, &door.to);
+    struct addr a;
+    if (!wrong && (addr_parse(door.to.name, 0, &a) != 0 || addr_is_loopback(&a)))
+        wrong = "leads to this machine itself: give an address of the mesh";
+    if (!wrong)
+        *out = door;
+    return wrong;
+}
+
+const char *config_read_listen(const char *text, struct config_door *out)
+{
+    struct parts p;
+    struct config_door door = {0};
+    split(text, &p);
+    if (p.count != 4)
+        return LISTEN_HINT;
+    const char *wrong = read_protocol(p.at[0]);
+    if (!wrong)
+        wrong = config_read_port(p.at[1], &door.at.port);
+    if (!wrong)
+        wrong = read_target(p.at[2], p.at[3], LISTEN_HINT, &door.to);
+    if (!wrong)
+        *out = door;
+    return wrong;
+}

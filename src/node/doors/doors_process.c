@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Nothing is accepted before the node has said which device is the mesh's. */
+#include "node/doors/doors_process.h"
+
+#include "node/doors/doors_counts.h"
+#include "node/doors/mesh_side.h"
+#include "node/doors/passages.h"
+#include "node/helper/helper_cage.h"
+#include "node/helper/helper_channel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define ACCEPTS_MAX 32 /* at one door, before others have their turn */
+#define TELL_MS     1000
+
+struct doors_process {
+    const struct doors_process_config *config;
+    int fd;
+    uv_loop_t loop;
+    uv_poll_t channel;
+    uv_timer_t timer;
+    struct entrance {
+        struct doors_process *owner;
+        const struct door *door;
+        uv_poll_t poll;
+    } entrances[DOORS_MAX];
+    struct mesh_side mesh;
+    struct passages *passages;
+    struct doors_counts counts, told;
+    bool failed;
+    struct helper_packet packet;
+};
+
+/* ---- arrivals ---- */
+
+/* What cannot be accepted, since the machine has no file left, waits until the timer looks again. */
+static void on_arrival(uv_poll_t *poll, int status, int events)
+{
+    const struct entrance *e = poll->data;
+    (void)status, (void)events;
+    for (unsigned i = 0; i < ACCEPTS_MAX; i++) {
+        struct sockaddr_storage from;
+        struct addr source = {0};
+        socklen_t len = sizeof(from);
+        int fd = accept4(e->door->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+            uv_poll_stop(poll);
+        if (fd < 0)
+            return;
+        if (addr_from_sockaddr((struct sockaddr *)&from, &source))
+            source.family = 4; /* none of ours, and counted as 0.0.0.0's */
+        passages_begin(e->owner->passages, e->door, fd, &source);
+    }
+}
+
+static void open_doors(struct doors_process *d)
+{
+    for (unsigned i = 0; d->mesh.interface && i < d->config->count; i++)
+        uv_poll_start(&d->entrances[i].poll, UV_READABLE, on_arrival);
+}
+
+/* ---- the node ---- */
+
+static void tell(struct doors_process *d)
+{
+    uint8_t bytes[DOORS_COUNTS_LEN];
+    struct helper_message m = {.kind = HELPER_DOORS_COUNTS, .data = {bytes, sizeof(bytes)}};
+    if (memcmp(&d->told, &d->counts, sizeof(d->told)) == 0)
+        return;
+    doors_counts_encode(&d->counts, bytes);
+    if (helper_channel_send(d->fd, &m) == 0) /* else a second later */
+        d->told = d->counts;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct doors_process *d = timer->data;
+    tell(d);
+    open_doors(d);
+}
+
+static void on_channel(uv_poll_t *poll, int status, int events)
+{
+    struct doors_process *d = poll->data;
+    (void)status, (void)events;
+    int err = helper_channel_receive(d->fd, &d->packet);
+    if (err == ERR_AGAIN)
+        return;
+    if (!err && d->packet.message.kind == HELPER_DOORS_OPEN) {
+        d->mesh.interface = d->packet.message.interface;
+        open_doors(d);
+        return;
+    }
+    d->failed = err != ERR_CLOSED;
+    uv_stop(&d->loop);
+}
+
+/* ---- from start to end ---- */
+
+static int begin(struct doors_process *d, int fd, const struct doors_process_config *config)
+{
+    d->config = config;
+    d->fd = fd;
+    if (uv_loop_init(&d->loop) || uv_timer_init(&d->loop, &d->timer) ||
+        uv_poll_init(&d->loop, &d->channel, fd))
+        return ERR_IO;
+    const struct passages_config passages = {
+        .loop = &d->loop, .max = config->max, .mesh = &d->mesh, .counts = &d->counts};
+    int err = passages_new(&passages, &d->passages);
+    for (unsigned i = 0; !err && i < config->count; i++) {
+        struct entrance *e = &d->entrances[i];
+        *e = (struct entrance){.owner = d, .door = &config->doors[i]};
+        err = uv_poll_init(&d->loop, &e->poll, e->door->fd) ? ERR_IO : 0;
+        e->poll.data = e;
+    }
+    d->timer.data = d->channel.data = d;
+    return err;
+}
+
+int doors_process_run(int fd, const void *context)
+{
+    static struct doors_process d;
+    const struct doors_process_config *config = context;
+    struct helper_message first = {.kind = HELPER_READY};
+    if (config->caged && helper_cage_enter(HELPER_CAGE_DOORS, first.text, sizeof(first.text)))
+        first.kind = HELPER_UNABLE;
+    if (first.kind == HELPER_READY && begin(&d, fd, config)) {
+        first.kind = HELPER_UNABLE;
+        helper_message_set_text(&first, strerror(errno));
+    }
+    if (helper_channel_send(fd, &first) != 0 || first.kind == HELPER_UNABLE)
+        return EXIT_FAILURE;
+    uv_poll_start(&d.channel, UV_READABLE, on_channel);
+    uv_timer_start(&d.timer, on_timer, TELL_MS, TELL_MS);
+    uv_run(&d.loop, UV_RUN_DEFAULT);
+    return d.failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
