@@ -11,7 +11,6 @@
 #include <netinet/udp.h>
 #include <unistd.h>
 
-#define SOCKET_BUFFER (8 * 1024 * 1024)
 /* docs/PROTOCOL.md §3 */
 #define TYPE_AT      0
 #define TYPE_DATA    0x20
@@ -28,8 +27,16 @@ static int set_int(int fd, int level, int option, int value)
 
 static void set_buffer(int fd, int force, int plain)
 {
-    if (set_int(fd, SOL_SOCKET, force, SOCKET_BUFFER) < 0)
-        (void)set_int(fd, SOL_SOCKET, plain, SOCKET_BUFFER);
+    if (set_int(fd, SOL_SOCKET, force, UDP_QUEUE) < 0)
+        (void)set_int(fd, SOL_SOCKET, plain, UDP_QUEUE);
+}
+
+/* The kernel doubles what it is asked for, for its own books. */
+size_t udp_queue(const struct udp_socket *s)
+{
+    int size = 0;
+    socklen_t len = sizeof(size);
+    return getsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &size, &len) == 0 ? (size_t)size / 2 : 0;
 }
 
 /* A dual-stack socket tells of both families in the form of IPv6. */

@@ -16,6 +16,7 @@
 #define UDP_BATCH        64    /* messages per recvmmsg, at most */
 #define UDP_BUFFER       65536 /* bytes per message */
 #define UDP_SEGMENTS_MAX 64
+#define UDP_QUEUE        (8 * 1024 * 1024) /* bytes of a socket's buffer, each way, that are asked for */
 
 struct udp_socket {
     int fd;
@@ -32,6 +33,10 @@ struct udp_socket {
  * else to the first. ERR_BUSY (port in use, also when its owner would share it), ERR_IO (errno). */
 int udp_open(uint16_t port, unsigned count, struct udp_socket *out) must_check;
 void udp_close(struct udp_socket *s, unsigned count);
+
+/* How much the kernel gave of UDP_QUEUE for what comes in: less where net.core.rmem_max is less, and the right to exceed it
+ * is missing. */
+size_t udp_queue(const struct udp_socket *s);
 
 /* Opens one socket at an address; every IPv6 one is every IPv4 one as well. beside is the descriptor of another that is bound to
  * the same: then the two share the port, and the new one gets what is in an envelope (docs/PROTOCOL.md §17), beside all else;

@@ -85,6 +85,18 @@ static void clock_that_is_off_is_told_once_and_again_when_it_is_mended(void **st
     assert_null(warnings_text(&warnings, WARNING_CLOCK, now_us));
 }
 
+static void sockets_that_hold_little_are_told_with_the_cure(void **state)
+{
+    (void)state;
+    report_queue(&report, 8 << 20);
+    report_queue(&report, 4 << 20);
+    assert_string_equal(captured(), "");
+    report_queue(&report, 212992);
+    assert_told("holds 208 KiB of what comes in instead of 8192");
+    assert_non_null(
+        strstr(warnings_text(&warnings, WARNING_QUEUE, now_us), "sysctl net.core.rmem_max=8388608"));
+}
+
 static void key_on_two_hosts_stands_for_who_looks_later(void **state)
 {
     (void)state;
@@ -105,6 +117,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(limits_of_different_lines_are_their_own, prepare, release),
         cmocka_unit_test_setup_teardown(clock_that_is_off_is_told_once_and_again_when_it_is_mended, prepare,
                                         release),
+        cmocka_unit_test_setup_teardown(sockets_that_hold_little_are_told_with_the_cure, prepare, release),
         cmocka_unit_test_setup_teardown(key_on_two_hosts_stands_for_who_looks_later, prepare, release),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

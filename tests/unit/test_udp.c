@@ -743,6 +743,10 @@ static void buffers_are_forced_to_eight_megabytes(void **state)
     assert_int_equal(udp_open(0, 1, &s), 0);
     assert_int_equal(getsockopt(s.fd, SOL_SOCKET, SO_RCVBUF, &size, &len), 0);
     assert_true(size >= 8 * 1024 * 1024);
+    assert_int_equal(udp_queue(&s), UDP_QUEUE);
+    size = 100000;
+    assert_int_equal(setsockopt(s.fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)), 0);
+    assert_int_equal(udp_queue(&s), 100000);
     udp_close(&s, 1);
 }
 

@@ -436,6 +436,7 @@ static void init_parts(struct node *n)
     addresses_init(&n->addresses, &(struct addresses_config){n->config, n->device, n->mesh, &n->sockets[0]});
     standbys_init(&n->standbys, &(struct standbys_config){n->device, n->mesh, &n->sockets[0]});
     report_init(&n->report, n->mesh, &n->warnings);
+    report_queue(&n->report, udp_queue(&n->sockets[0]));
     overlay_init(&n->overlay, n->mesh, n->device);
     tables_init(&n->tables, &(struct tables_config){n->mesh, n->workers.fwd, n->workers.sw, &n->sockets[0]});
 }

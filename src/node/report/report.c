@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/hex.h"
+#include "net/udp.h"
 #include "node/data/worker.h"
 #include "node/report/warnings.h"
 #include "node/report/who.h"
@@ -33,6 +34,20 @@ static void limited(struct log_limit *limit, uint64_t now_us, uint64_t interval_
 void report_init(struct report *r, const struct mesh *mesh, struct warnings *warnings)
 {
     *r = (struct report){.mesh = mesh, .warnings = warnings};
+}
+
+void report_queue(struct report *r, size_t bytes)
+{
+    char line[WARNING_TEXT_MAX];
+    if (bytes >= UDP_QUEUE / 2)
+        return;
+    snprintf(line, sizeof(line),
+             "a UDP socket holds %zu KiB of what comes in instead of %d: fast streams lose datagrams; as "
+             "root, sysctl "
+             "net.core.rmem_max=%d, and start the node again",
+             bytes / 1024, UDP_QUEUE / 1024, UDP_QUEUE);
+    warnings_set(r->warnings, WARNING_QUEUE, line, TIME_NEVER);
+    log_warn("%s", line);
 }
 
 static void report_shared_key(struct report *r, const char *peer, const char *where, uint64_t now_us)

@@ -36,5 +36,8 @@ void report_claim(struct report *r, const struct worker_event *claim, uint64_t n
 /* The tunnel leads through itself, by a route into the device. */
 void report_circle(struct report *r, const char *device, uint64_t now_us);
 
+/* A socket holds so many bytes of the UDP_QUEUE that were asked for: told once where that is less than half. */
+void report_queue(struct report *r, size_t bytes);
+
 /* Ours is so many seconds ahead of the backbone's: told when that is too far, and when it is mended. */
 void report_clock(struct report *r, int64_t ahead_s);

@@ -15,6 +15,7 @@ enum warning {
     WARNING_CERTIFICATE, /* ours is not renewed, and it is time */
     WARNING_ISSUER,      /* ours as an issuer nears its end */
     WARNING_CLOCKS,      /* ours is far from the members', or before what was signed */
+    WARNING_QUEUE,       /* sockets hold little of what comes in */
     WARNING_COUNT
 };
 
