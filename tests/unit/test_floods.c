@@ -3,13 +3,18 @@
 
 #include "proto/switch/floods.h"
 
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <unistd.h>
+
 #include <cmocka.h>
 
 #define PEERS 4
+#define MANY  1000000
 #define NOW   (1000 * FLOODS_FEW_US)
 
 static int setup(void **state)
@@ -76,6 +81,29 @@ static void beyond_the_slots_nothing_is_counted(void **state)
     assert_int_equal(counts.sent + counts.received + counts.withheld, 0);
 }
 
+static size_t resident_bytes(void)
+{
+    unsigned long all, pages;
+    FILE *f = fopen("/proc/self/statm", "r");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%lu %lu", &all, &pages), 2);
+    fclose(f);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void peers_that_are_not_there_take_no_memory(void **state)
+{
+    struct floods *f;
+    (void)state;
+    if (mallinfo2().uordblks == 0)
+        skip(); /* the allocator is a sanitizer's */
+    size_t before = resident_bytes();
+    assert_int_equal(floods_new(MANY, &f), 0);
+    assert_true(resident_bytes() < before + MANY);
+    assert_int_equal(sent(f, MANY - 1, true, 1, NOW), 1);
+    floods_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -85,6 +113,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(what_went_to_one_awake_counts_once_it_sleeps, setup, teardown),
         cmocka_unit_test_setup_teardown(beyond_the_slots_nothing_is_counted, setup, teardown),
+        cmocka_unit_test(peers_that_are_not_there_take_no_memory),
     };
     return cmocka_run_group_tests_name("floods", tests, NULL, NULL);
 }

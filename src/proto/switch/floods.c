@@ -23,7 +23,16 @@ struct flood {
 struct floods {
     unsigned peers;
     struct flood *list; /* by slot */
+    void *memory;       /* that it lies in */
 };
+
+/* What is never written to is never there: memory is not cleared by hand. */
+static struct flood *allocate(unsigned peers, void **memory)
+{
+    const uintptr_t mask = alignof(struct flood) - 1;
+    *memory = calloc(1, peers * sizeof(struct flood) + mask);
+    return (struct flood *)(((uintptr_t)*memory + mask) & ~mask);
+}
 
 int floods_new(unsigned peers, struct floods **out)
 {
@@ -32,12 +41,11 @@ int floods_new(unsigned peers, struct floods **out)
     if (!f)
         return ERR_NOMEM;
     f->peers = peers;
-    f->list = aligned_alloc(alignof(struct flood), peers * sizeof(*f->list));
-    if (!f->list) {
+    f->list = allocate(peers, &f->memory);
+    if (!f->memory) {
         free(f);
         return ERR_NOMEM;
     }
-    memset(f->list, 0, peers * sizeof(*f->list));
     *out = f;
     return 0;
 }
@@ -46,7 +54,7 @@ void floods_free(struct floods *f)
 {
     if (!f)
         return;
-    free(f->list);
+    free(f->memory);
     free(f);
 }
 
