@@ -24,6 +24,8 @@
 #endif
 
 #define THREADS_TRIED_MAX 8
+#define LARGE_AT_START    24576
+#define LARGE             131072 /* glibc's own choice, until something larger has been freed */
 
 void process_fill_streams(void)
 {
@@ -39,6 +41,21 @@ void process_look_up_alone(void)
 #ifdef SHADOWMESH_STATIC
     (void)__nss_configure_lookup("hosts", "files dns"); /* fails for words that it does not know */
 #endif
+}
+
+/* By itself glibc takes ever larger pieces from its heap, and clears them, once such have been freed. */
+void process_begin_small(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_AT_START);
+    (void)mallopt(M_TOP_PAD,
+                  LARGE_AT_START / 2); /* what fits between there and the heap's end is taken there */
+    (void)mallopt(M_ARENA_MAX, 1);
+}
+
+void process_end_small(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE);
+    (void)mallopt(M_TOP_PAD, LARGE);
 }
 
 /* Both: a core_pattern that is a pipe asks for no limit, and a debugger that is let in makes us dumpable. */

@@ -14,6 +14,11 @@ void process_fill_streams(void);
  * that names it would have to load, from another glibc. Before the first look-up. */
 void process_look_up_alone(void);
 
+/* What a program allocates for good at its start is there only as far as it is used: large pieces have pages of their own, and
+ * threads share one heap. Before there are any; and its end, from which on what comes and goes is from the heap. */
+void process_begin_small(void);
+void process_end_small(void);
+
 /* From here on memory, descriptors and registers of this process are root's alone to see, also for other
  * processes of the same user, and no core dump holds its keys. Before any key is read.
  * ERR_IO with errno set. */

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -319,9 +320,51 @@ static void what_was_freed_between_things_that_are_kept_is_given_back(void **sta
         free(pieces[i]);
 }
 
+/* Bytes that are there, of so many that nobody has written to. The heap was used before, and is full of what was freed. */
+static size_t resident_of_untouched(size_t len)
+{
+    void *used[8], *above = NULL;
+    for (unsigned i = 0; i < 8; i++)
+        used[i] = memset(malloc(len), 1, len);
+    above = malloc(1000); /* so the heap does not end below it */
+    for (unsigned i = 0; i < 8; i++)
+        free(used[i]);
+    void *table = calloc(1, len);
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = ((uintptr_t)table + page - 1) & ~(page - 1);
+    size_t pages = ((uintptr_t)table + len - from) / page, there = 0;
+    uint8_t present[64];
+    assert_in_range(pages, 0, sizeof(present));
+    assert_int_equal(mincore((void *)from, pages * page, present), 0);
+    for (size_t i = 0; i < pages; i++)
+        there += present[i] & 1 ? page : 0;
+    free(table);
+    free(above);
+    return there;
+}
+
+/* First of all tests: what others leave in the heap has room for such pieces. */
+static void what_is_allocated_at_the_start_is_there_as_far_as_it_is_used(void **state)
+{
+    (void)state;
+    const size_t table = 100000, passing = 40000;
+    if (mallinfo2().uordblks == 0)
+        skip();
+    void *volatile rest = malloc(table); /* of the heap, as it was before */
+    process_begin_small();
+    void *volatile small[] = {malloc(20000), malloc(20000)};
+    assert_int_equal(resident_of_untouched(table), 0);
+    assert_int_equal(resident_of_untouched(passing), 0);
+    process_end_small();
+    assert_true(resident_of_untouched(passing) > passing / 2); /* quicker, for what comes and goes */
+    free(rest);
+    free(small[0]);
+    free(small[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_allocated_at_the_start_is_there_as_far_as_it_is_used),
         cmocka_unit_test(the_same_user_sees_nothing_of_a_hardened_process),
         cmocka_unit_test(a_hardened_process_still_reaches_its_own),
         cmocka_unit_test(a_hardened_process_dumps_no_core),

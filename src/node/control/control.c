@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "net/notify.h"
 #include "net/opener.h"
+#include "net/process.h"
 #include "node/control/control_loop.h"
 #include "node/control/control_netcheck.h"
 #include "node/control/control_network.h"
@@ -150,6 +151,7 @@ int control_run(struct config *config)
     if (!notify_open())
         log_warn("the service manager hears nothing of this node: its NOTIFY_SOCKET cannot be reached: %s",
                  strerror(errno));
+    process_begin_small();
     if (!load_identity(config, &n->identity, &n->key_made))
         return EXIT_FAILURE;
     if (config->generate_keys) {
@@ -161,6 +163,7 @@ int control_run(struct config *config)
     frame_log_init(&n->frame_log, config->verbose);
     control_loop_init(n);
     bool runs = control_start(n);
+    process_end_small();
     int code = runs || n->ended ? EXIT_SUCCESS : EXIT_FAILURE;
     if (runs)
         uv_run(&n->loop, UV_RUN_DEFAULT);
