@@ -23,9 +23,10 @@
 
 #define TAKE_BYTES     262144 /* by one call, by guess … */
 #define TAKE_DATAGRAMS 512    /* … and no more than these */
-#define WIDE_BYTES     (4 * TAKE_BYTES)
 #define TAKE_MIN       4
-#define TAKE_QUIET     16 /* where fewer came than were asked for: a burst of long ones touches no more memory */
+#define TAKE_FEW       6      /* where fewer came than were asked for, or where some are long: … */
+#define TAKE_LONG      16384  /* … one that is touches much more memory than short ones do … */
+#define SPREAD_MAX     262144 /* … which goes back once there is so much of it behind the first few slots */
 
 /* Slots of 64 KB one behind the other would have all their first lines in the same few sets of the caches. */
 #define SLOT_LEN (UDP_BUFFER + 1664)
@@ -39,8 +40,8 @@ struct udp_slot {
 
 struct udp_batch {
     unsigned take; /* messages that the next call asks for */
-    bool full;     /* the last call got as many as it asked for … */
-    bool wide;     /* … and used memory that is seldom needed */
+    bool full;     /* the last call got as many as it asked for */
+    size_t spread; /* bytes of long ones behind the first few slots */
     uint8_t *buffers;
     struct udp_slot slots[UDP_BATCH];
     struct mmsghdr msgs[UDP_BATCH];
@@ -64,7 +65,7 @@ int udp_batch_new(struct udp_batch **out)
     struct udp_batch *b = calloc(1, sizeof(*b));
     if (!b)
         return ERR_NOMEM;
-    b->take = TAKE_QUIET;
+    b->take = TAKE_FEW;
     b->buffers = malloc((size_t)UDP_BATCH * SLOT_LEN);
     if (!b->buffers) {
         free(b);
@@ -160,26 +161,42 @@ static bool is_icmp_error(int e)
            e == ENOPROTOOPT || e == EMSGSIZE || e == EPROTO || e == EACCES || e == EPERM;
 }
 
-/* What comes next is likely like what came last, unless that was little. */
-static void plan_next(struct udp_batch *b, size_t bytes, size_t datagrams, unsigned count)
+/* Of one call. */
+struct udp_taken {
+    unsigned count; /* messages … */
+    size_t bytes, longest, datagrams;
+};
+
+/* What comes next is likely like what came last, unless that was little. Where some are long, any may be. */
+static void plan_next(struct udp_batch *b, const struct udp_taken *last)
 {
-    size_t fit = TAKE_BYTES / (bytes / count + 1), few = TAKE_DATAGRAMS / (datagrams / count + 1);
+    size_t fit = TAKE_BYTES / (last->bytes / last->count + 1);
+    size_t few = TAKE_DATAGRAMS / (last->datagrams / last->count + 1);
+    unsigned most = b->full && last->longest <= TAKE_LONG ? UDP_BATCH : TAKE_FEW;
     if (few < fit)
         fit = few;
-    unsigned most = b->full ? UDP_BATCH : TAKE_QUIET;
     b->take = fit < TAKE_MIN ? TAKE_MIN : fit > most ? most : (unsigned)fit;
 }
 
-/* A burst of long messages touches megabytes. None comes twice in a row (plan_next), so they go back. */
+/* Long ones that came unexpected. By and by they would have stood in each slot, and all of it be resident. */
 static void give_back(struct udp_batch *b)
 {
-    if (!b->wide)
+    if (b->spread <= SPREAD_MAX)
         return;
-    b->wide = false;
+    b->spread = 0;
     uintptr_t pages = ~((uintptr_t)sysconf(_SC_PAGESIZE) - 1);
-    uintptr_t from = ((uintptr_t)b->slots[TAKE_QUIET].iov.iov_base + ~pages) & pages;
+    uintptr_t from = ((uintptr_t)b->slots[TAKE_FEW].iov.iov_base + ~pages) & pages;
     uintptr_t end = ((uintptr_t)b->buffers + (size_t)UDP_BATCH * SLOT_LEN) & pages;
     (void)madvise((void *)from, end - from, MADV_DONTNEED); /* may be refused: then it stays */
+}
+
+static void note_len(struct udp_batch *b, unsigned i, struct udp_taken *t)
+{
+    size_t len = b->msgs[i].msg_len;
+    t->bytes += len;
+    t->longest = len > t->longest ? len : t->longest;
+    if (i >= TAKE_FEW && len > TAKE_LONG)
+        b->spread += len;
 }
 
 int udp_receive(struct udp_socket *s, struct udp_batch *b, struct udp_message *out, uint64_t *overflow)
@@ -194,18 +211,17 @@ int udp_receive(struct udp_socket *s, struct udp_batch *b, struct udp_message *o
     if (n < 0)
         return errno == EAGAIN || errno == EINTR || is_icmp_error(errno) ? 0 : ERR_IO;
     int count = 0;
-    size_t bytes = 0, datagrams = 0;
-    for (int i = 0; i < n; i++) {
-        bytes += b->msgs[i].msg_len;
-        if (read_message(s, b, (unsigned)i, &out[count], overflow)) {
-            datagrams += out[count].len / out[count].segment;
+    struct udp_taken taken = {.count = n > 0 ? (unsigned)n : 0};
+    for (unsigned i = 0; i < taken.count; i++) {
+        note_len(b, i, &taken);
+        if (read_message(s, b, i, &out[count], overflow)) {
+            taken.datagrams += out[count].len / out[count].segment;
             count++;
         }
-        batch_arm(b, (unsigned)i);
+        batch_arm(b, i);
     }
-    b->wide = n > TAKE_QUIET && bytes > WIDE_BYTES;
-    if (n > 0)
-        plan_next(b, bytes, datagrams, (unsigned)n);
+    if (taken.count)
+        plan_next(b, &taken);
     return count;
 }
 
