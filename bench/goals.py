@@ -36,6 +36,7 @@ GOALS = [
     Goal("default", "load50", None, "≤", 0.150),
     Goal("default", "load99", None, "≤", 1.0),
     Goal("default", "cpu", None, "≤", 0.65),
+    Goal("default", "rss", None, "≤", 10),
     Goal("default", "tcp1", "wireguard-go", "≥", 5),
     Goal("default", "tcp1", "openvpn", "≥", 15),
     Goal("default", "tcp1", "nebula", "≥", 20),

@@ -8,7 +8,7 @@ import resource
 import time
 from pathlib import Path
 
-from lab import PATIENCE
+from lab import PATIENCE, resident_mb as resident
 from program import A
 
 LOADED_INTERVAL = 0.005
@@ -83,8 +83,7 @@ def reaped_seconds():
 
 
 def resident_mb(processes):
-    sizes = [int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) for process in processes]
-    return max(sizes) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return max(map(resident, processes))
 
 
 def percentile(values, share):

@@ -158,6 +158,10 @@ def cpu_s(pid):
     return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
+def resident_mb(process):
+    return int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
 class PingStream:
     """A ping that runs beside the test. Its replies are known by sequence number, so that an outage is counted in pings
     that went unanswered and not in the clock of a busy machine."""
