@@ -28,6 +28,7 @@ ROOMS = {
         "wire": set(),
         "nat": {"message"},
         "names": set(),
+        "doors": set(),
         "session": {"wire"},
         "message": {"wire"},
         "switch": {"wire"},

@@ -510,9 +510,10 @@ static void doors_name_where_they_are_and_where_they_lead(void **state)
 {
     (void)state;
     assert_taken("-tap-ip", "10.0.0.1", "-forward", "tcp:8080:10.0.0.2:80", "-forward",
-                 "tcp:[::1]:8080:[fd00::2]:80", "-listen", "tcp:22:localhost:2222", "-listen",
-                 "tcp:23:[::1]:2323");
-    assert_int_equal(config.forward_count, 2);
+                 "tcp:[::1]:8080:[fd00::2]:80", "-forward", "tcp:1:DB.lab.internal.:2", "-listen",
+                 "tcp:22:localhost:2222", "-listen", "tcp:23:[::1]:2323");
+    assert_int_equal(config.forward_count, 3);
+    assert_string_equal(config.forward[2].to.name, "db.lab.internal");
     assert_true(addr_is_loopback(&config.forward[0].at));
     assert_int_equal(config.forward[0].at.port, 8080);
     assert_string_equal(config.forward[0].to.name, "10.0.0.2");
@@ -540,7 +541,7 @@ static void malformed_doors_are_refused(void **state)
                                       "tcp:1:[::2]3:4",
                                       "tcp:a:1:10.0.0.2:80",
                                       "tcp:1:10.0.0.2:3:4:5",
-                                      "tcp:1:x:80",
+                                      "tcp:1:a b:80",
                                       "tcp:1:fd00::2:80"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         assert_int_equal(parse("-tap-ip", "10.0.0.1", "-forward", bad[i]), FLAGS_EXIT_USAGE);
@@ -553,8 +554,29 @@ static void malformed_doors_are_refused(void **state)
     assert_refused("listens beyond this machine", "-forward", "tcp:[::]:1:10.0.0.2:80");
     assert_refused("leads to this machine itself", "-forward", "tcp:1:localhost:80");
     assert_refused("leads to this machine itself", "-forward", "tcp:1:127.0.0.1:80");
+    assert_refused("leads to a name: give localhost", "-listen", "tcp:1:x:80");
     assert_refused("leads to no host", "-listen", "tcp:1:0.0.0.0:80");
     assert_refused("give tcp:PORT:HOST:PORT", "-listen", "tcp:127.0.0.1:1:localhost:80");
+}
+
+static void socks_serves_loopback_or_who_knows_the_password(void **state)
+{
+    (void)state;
+    assert_taken("-tap-ip", "10.0.0.1", "-socks", "1080");
+    assert_true(addr_is_loopback(&config.socks));
+    assert_int_equal(config.socks.port, 1080);
+    assert_taken("-tap-ip", "10.0.0.1", "-socks", "[::1]:1080", "-socks-direct");
+    assert_true(config.socks.family == 6 && config.socks_direct);
+    assert_taken("-tap-ip", "10.0.0.1", "-socks", "0.0.0.0:1080", "-socks-auth", "words");
+    assert_string_equal(config.socks_auth, "words");
+    assert_refused("-socks 0.0.0.0:1080: everybody there could use it: give -socks-auth FILE", "-socks",
+                   "0.0.0.0:1080");
+    assert_refused("give -socks too", "-tap-ip", "10.0.0.1", "-socks-auth", "words");
+    assert_refused("give -socks too", "-tap-ip", "10.0.0.1", "-socks-direct");
+    static const char *const bad[] = {"",          ":",          "x",        "0",      "65536",
+                                      "127.0.0.1", "127.0.0.1:", "::1:1080", "a:1080", "1:2:3"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_refused("no port: give", "-socks", bad[i]);
 }
 
 static void malformed_stun_is_refused(void **state)
@@ -881,6 +903,7 @@ int main(void)
         cmocka_unit_test(malformed_stun_is_refused),
         cmocka_unit_test(doors_name_where_they_are_and_where_they_lead),
         cmocka_unit_test(malformed_doors_are_refused),
+        cmocka_unit_test(socks_serves_loopback_or_who_knows_the_password),
         cmocka_unit_test(ids_are_given_once),
         cmocka_unit_test(more_peers_than_there_is_room_for_are_refused),
         cmocka_unit_test(peer_that_nobody_can_find_is_warned_about),

@@ -189,7 +189,7 @@ static void assert_refused(const char *why)
 
 static void file_that_cannot_be_used_ends_the_start(void **state)
 {
-    char longest[2 * PROXY_WORD_MAX];
+    char longest[2 * WORDS_MAX];
     (void)state;
     strcpy(config.proxy, "http://p:3128");
     write_words("user:pass", 0640);

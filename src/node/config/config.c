@@ -319,6 +319,24 @@ static const char *read_listen(void *context, const char *text)
     return wrong;
 }
 
+static const char *read_socks(void *context, const char *text)
+{
+    struct parse *p = context;
+    return config_read_local(text, &p->config->socks);
+}
+
+static const char *read_socks_auth(void *context, const char *text)
+{
+    struct parse *p = context;
+    return config_read_path(text, p->config->socks_auth, sizeof(p->config->socks_auth));
+}
+
+static const char *read_socks_direct(void *context, const char *text)
+{
+    struct parse *p = context;
+    return flags_read_switch(text, &p->config->socks_direct);
+}
+
 static const char *read_cipher_library(void *context, const char *text)
 {
     static const char *const names[] = {
@@ -508,12 +526,21 @@ static const struct flag flags[] = {
     {NULL, NULL, "Doors: ports for programs that know nothing of the mesh", NULL},
     {"forward", "tcp:PORT:HOST:PORT",
      "what connects to PORT of this machine (of loopback; ADDR:PORT names which) reaches PORT of HOST, an "
-     "address of the mesh; may repeat",
+     "address of the mesh or a member's name; may repeat",
      read_forward, RESTARTS_SPAN(forward_count, forward)},
     {"listen", "tcp:PORT:HOST:PORT",
      "what connects to PORT of this node's addresses in the mesh reaches PORT of HOST, localhost or "
      "an address that this machine reaches; may repeat",
      read_listen, RESTARTS_SPAN(listen_count, listen)},
+    {"socks", "[ADDR:]PORT",
+     "SOCKS 5 at PORT of this machine: clients reach addresses of the mesh, and members by their names; at "
+     "another address than loopback with -socks-auth alone",
+     read_socks, RESTARTS(socks)},
+    {"socks-auth", "FILE", "USER:PASSWORD that clients have to know, in a file of mode 0600", read_socks_auth,
+     RESTARTS(socks_auth)},
+    {"socks-direct", NULL,
+     "what is not the mesh's they reach, too, as this machine does (default: it is refused)",
+     read_socks_direct, RESTARTS(socks_direct)},
 
     {NULL, NULL, "Keys", NULL},
     {"keydir", "DIR", "folder of node.key (default ./keys); made when missing", read_keydir,
@@ -581,6 +608,11 @@ static const struct flags program = {.program = "shadowmesh-l2",
                                      .rows = flags,
                                      .count = sizeof(flags) / sizeof(flags[0])};
 static_assert(sizeof(flags) / sizeof(flags[0]) <= FLAGS_MAX, "a table that flags_parse takes");
+
+bool config_has_doors(const struct config *c)
+{
+    return c->forward_count || c->listen_count || c->socks.family;
+}
 
 const struct flags *config_flags(void)
 {
@@ -677,6 +709,22 @@ static bool settle_rootless(struct parse *p)
     return true;
 }
 
+static bool settle_socks(struct parse *p)
+{
+    const struct config *c = p->config;
+    char text[ADDR_TEXT_MAX];
+    if (!c->socks.family && (c->socks_auth[0] || c->socks_direct)) {
+        complain("-socks-auth and -socks-direct are about clients, and there are none: give -socks too");
+        return false;
+    }
+    if (c->socks.family && !addr_is_loopback(&c->socks) && !c->socks_auth[0]) {
+        complain("-socks %s: everybody there could use it: give -socks-auth FILE, or a loopback address",
+                 addr_format(&c->socks, text));
+        return false;
+    }
+    return true;
+}
+
 /* Flags that are fine alone and contradict each other. */
 static bool check_together(struct parse *p)
 {
@@ -692,7 +740,7 @@ static bool check_together(struct parse *p)
         complain("-proxy and -proxy-auth are ways to a backbone, and there is none: give -backbone too");
         return false;
     }
-    if (!settle_relay(p) || !settle_mesh(p))
+    if (!settle_relay(p) || !settle_mesh(p) || !settle_socks(p))
         return false;
     for (unsigned i = 0; i < c->connect_count; i++)
         if (c->backbone_count == 0 && c->connect[i].host[0] == '\0')

@@ -53,7 +53,7 @@ struct config_host {
 /* A port here that leads to one elsewhere. */
 struct config_door {
     struct addr at;        /* where it listens; family 0: at the addresses of the mesh's device */
-    struct config_host to; /* an address, or CONFIG_LOCALHOST */
+    struct config_host to; /* an address, a member's name, or CONFIG_LOCALHOST */
 };
 
 struct config {
@@ -96,8 +96,11 @@ struct config {
     struct config_door forward[CONFIG_DOORS_MAX];
     unsigned listen_count; /* -listen: from the mesh to here */
     struct config_door listen[CONFIG_DOORS_MAX];
-    bool sandbox;      /* -sandbox */
-    char run_dir[256]; /* of the API socket */
+    struct addr socks;     /* -socks: where it listens; family 0 when not given */
+    char socks_auth[4096]; /* -socks-auth: a file; empty when not given */
+    bool socks_direct;     /* -socks-direct: clients reach what is not the mesh's, too */
+    bool sandbox;          /* -sandbox */
+    char run_dir[256];     /* of the API socket */
     unsigned connect_count;
     struct config_connect connect[CONFIG_CONNECT_MAX];
     unsigned allow_count;
@@ -111,6 +114,9 @@ struct config {
 
 /* The table: which flag a running node takes anew, and where it lies in struct config. */
 const struct flags *config_flags(void);
+
+/* Whether a process serves doors: -forward, -listen or -socks. */
+bool config_has_doors(const struct config *c);
 
 /* Parses argv, as flags_parse does. */
 enum flags_result config_parse(int argc, char **argv, struct config *out) must_check;

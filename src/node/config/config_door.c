@@ -3,6 +3,7 @@
 #include "node/config/config_door.h"
 
 #include "node/config/config_value.h"
+#include "proto/doors/destination.h"
 
 #include <string.h>
 
@@ -63,16 +64,22 @@ static const char *read_loopback(const char *text, struct addr *out)
                : "listens beyond this machine, where anybody could use it: give 127.0.0.1 or ::1";
 }
 
-static const char *read_target(const char *host, const char *port, const char *hint, struct config_host *out)
+static const char *read_host(const char *host, const char *port, const char *hint, struct config_host *out)
+{
+    struct destination t;
+    if (destination_from_text(host, strlen(host), 0, &t))
+        return hint;
+    if (t.address.family && addr_is_unspecified(&t.address))
+        return "leads to no host: give its address";
+    strcpy(out->name, t.address.family ? host : t.name);
+    return config_read_port(port, &out->port);
+}
+
+/* A host that is this machine: by name, or by a loopback address. */
+static bool is_here(const char *host)
 {
     struct addr a;
-    bool local = strcmp(host, CONFIG_LOCALHOST) == 0;
-    if (!local && (addr_parse(host, 0, &a) != 0 || a.port))
-        return hint;
-    if (!local && addr_is_unspecified(&a))
-        return "leads to no host: give its address";
-    strcpy(out->name, host); /* parsed, so it is short */
-    return config_read_port(port, &out->port);
+    return strcmp(host, CONFIG_LOCALHOST) == 0 || (addr_parse(host, 0, &a) == 0 && addr_is_loopback(&a));
 }
 
 const char *config_read_forward(const char *text, struct config_door *out)
@@ -88,10 +95,9 @@ const char *config_read_forward(const char *text, struct config_door *out)
     if (!wrong)
         wrong = config_read_port(p.at[p.count - 3], &door.at.port);
     if (!wrong)
-        wrong = read_target(p.at[p.count - 2], p.at[p.count - 1], FORWARD_HINT, &door.to);
-    struct addr a;
-    if (!wrong && (addr_parse(door.to.name, 0, &a) != 0 || addr_is_loopback(&a)))
-        wrong = "leads to this machine itself: give an address of the mesh";
+        wrong = read_host(p.at[p.count - 2], p.at[p.count - 1], FORWARD_HINT, &door.to);
+    if (!wrong && is_here(door.to.name))
+        wrong = "leads to this machine itself: give an address of the mesh, or a member's name";
     if (!wrong)
         *out = door;
     return wrong;
@@ -108,8 +114,27 @@ const char *config_read_listen(const char *text, struct config_door *out)
     if (!wrong)
         wrong = config_read_port(p.at[1], &door.at.port);
     if (!wrong)
-        wrong = read_target(p.at[2], p.at[3], LISTEN_HINT, &door.to);
+        wrong = read_host(p.at[2], p.at[3], LISTEN_HINT, &door.to);
+    struct addr a;
+    if (!wrong && strcmp(door.to.name, CONFIG_LOCALHOST) != 0 && addr_parse(door.to.name, 0, &a) != 0)
+        wrong = "leads to a name: give localhost, or an address";
     if (!wrong)
         *out = door;
+    return wrong;
+}
+
+const char *config_read_local(const char *text, struct addr *out)
+{
+    static const char hint[] = "no port: give PORT or ADDR:PORT, an IPv6 address in brackets";
+    struct parts p;
+    struct addr a = {.family = 4, .ip = {127, 0, 0, 1}};
+    split(text, &p);
+    if (p.count != 1 && p.count != 2)
+        return hint;
+    if (p.count == 2 && (addr_parse(p.at[0], 0, &a) != 0 || a.port))
+        return hint;
+    const char *wrong = config_read_port(p.at[p.count - 1], &a.port);
+    if (!wrong)
+        *out = a;
     return wrong;
 }

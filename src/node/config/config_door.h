@@ -5,9 +5,12 @@
 
 #include "node/config/config.h"
 
-/* "tcp:[ADDR:]PORT:HOST:PORT": ADDR is a loopback address, 127.0.0.1 when it is missing, HOST an address of the mesh. An IPv6
- * address stands in brackets. */
+/* "tcp:[ADDR:]PORT:HOST:PORT": ADDR is a loopback address, 127.0.0.1 when it is missing, HOST an address of the mesh or
+ * a member's name. An IPv6 address stands in brackets. */
 const char *config_read_forward(const char *text, struct config_door *out) must_check;
 
 /* "tcp:PORT:HOST:PORT": HOST is an address that this machine reaches, or localhost. */
 const char *config_read_listen(const char *text, struct config_door *out) must_check;
+
+/* "[ADDR:]PORT": 127.0.0.1 without an address, which is one of this machine's. */
+const char *config_read_local(const char *text, struct addr *out) must_check;

@@ -3,9 +3,9 @@
 #include "node/config/proxy.h"
 
 #include "base/addr.h"
-#include "base/private_file.h"
 #include "node/config/config.h"
 #include "node/config/config_value.h"
+#include "node/config/words.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -17,27 +17,15 @@
 
 /* ---- a file with name and password ---- */
 
-/* "USER:PASSWORD". */
-static const char *split(char *text, struct proxy *out)
-{
-    char *colon = strchr(text, ':');
-    if (!colon || colon == text)
-        return "its first line is not USER:PASSWORD";
-    *colon = '\0';
-    if (strlen(text) >= sizeof(out->user) || strlen(colon + 1) >= sizeof(out->password))
-        return "its first line is too long";
-    strcpy(out->user, text);
-    strcpy(out->password, colon + 1);
-    return NULL;
-}
-
 static const char *read_file(const char *path, struct proxy *out)
 {
-    char text[2 * PROXY_WORD_MAX + 2];
-    const char *wrong = private_file_read_line(path, text, sizeof(text));
-    if (!wrong)
-        wrong = split(text, out);
-    explicit_bzero(text, sizeof(text));
+    struct words words;
+    const char *wrong = words_read(path, &words);
+    if (!wrong) {
+        memcpy(out->user, words.user, sizeof(out->user));
+        memcpy(out->password, words.password, sizeof(out->password));
+    }
+    explicit_bzero(&words, sizeof(words));
     return wrong;
 }
 

@@ -7,6 +7,7 @@
 #include "net/notify.h"
 #include "net/opener.h"
 #include "net/process.h"
+#include "node/control/control_doors.h"
 #include "node/control/control_loop.h"
 #include "node/control/control_netcheck.h"
 #include "node/control/control_network.h"
@@ -16,7 +17,6 @@
 #include "node/control/keydir.h"
 #include "node/control/resources.h"
 #include "node/device/rootless.h"
-#include "node/doors/doors_process.h"
 #include "node/helper/helper_keeper.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -50,34 +50,11 @@ static enum resolver_mode resolver_mode(const struct config *config)
     return config->network[0] && !config->netcheck && !config->rootless ? config->dns : RESOLVER_OFF;
 }
 
-/* Its context and descriptors are borrowed for the keeper's life, which is forked from here. False: a port cannot be had. */
-static bool open_doors(struct node *n, struct helper_job *out)
-{
-    static struct doors_process_config doors;
-    static int sockets[DOORS_MAX];
-    int count = door_sockets_open(n->config, doors.doors, &n->door_sockets);
-    if (count < 0)
-        return false;
-    for (int i = 0; i < count; i++)
-        sockets[i] = doors.doors[i].fd;
-    doors.caged = n->config->sandbox;
-    doors.count = (unsigned)count;
-    doors.max = resources_doors();
-    *out = (struct helper_job){.title = "shadowmesh-l2: doors",
-                               .name = DOORS_TITLE,
-                               .fd = -1,
-                               .more = sockets,
-                               .more_count = doors.count,
-                               .run = doors_process_run,
-                               .context = &doors};
-    return true;
-}
-
 static bool start_helpers(struct node *n)
 {
     struct helper_job doors;
-    bool has_doors = !n->config->netcheck && n->config->forward_count + n->config->listen_count > 0;
-    if (has_doors && !open_doors(n, &doors))
+    bool has_doors = !n->config->netcheck && config_has_doors(n->config);
+    if (has_doors && !control_doors_open(n, &doors))
         return false;
     struct helpers_config config = {.caged = n->config->sandbox,
                                     .count = n->config->backbone_count ? UPLINKS_MAX : 0,
@@ -98,6 +75,7 @@ static bool start_helpers(struct node *n)
         log_error("cannot start the helper processes: %s", strerror(errno));
     for (unsigned i = 0; i < config.count; i++)
         proxy_forget_words(&n->proxies[i]);
+    control_doors_forget_words();
     return err == 0;
 }
 

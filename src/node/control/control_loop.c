@@ -8,6 +8,7 @@
 #include "base/vault.h"
 #include "net/notify.h"
 #include "net/process.h"
+#include "node/control/control_doors.h"
 #include "node/control/control_events.h"
 #include "node/control/control_network.h"
 #include "node/control/control_outputs.h"
@@ -62,6 +63,7 @@ static void on_underlay_changed(struct node *n)
 {
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
     mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
+    control_doors_tell(n);
     standbys_on_change(&n->standbys, clock_monotonic_us());
     addresses_on_change(&n->addresses, clock_monotonic_us());
     survey_forget(n->survey);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "crypto/cert.h"
+#include "node/control/control_doors.h"
 #include "node/control/control_state.h"
 #include "node/network/issuer.h"
 #include "proto/network/membership.h"
@@ -117,6 +118,7 @@ void control_network_on_asked(struct node *n)
         return;
     (void)say(n, begin_names(n));
     mesh_set_overlay(n->mesh, overlay, device_addresses(n->device, overlay, MESSAGE_ADDRS_MAX));
+    control_doors_tell(n);
     addresses_announce(&n->addresses, clock_monotonic_us());
 }
 

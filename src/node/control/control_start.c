@@ -9,6 +9,7 @@
 #include "crypto/secret.h"
 #include "net/process.h"
 #include "node/control/cage.h"
+#include "node/control/control_doors.h"
 #include "node/control/control_events.h"
 #include "node/control/control_loop.h"
 #include "node/control/control_network.h"
@@ -65,12 +66,6 @@ static bool open_sockets(struct node *n)
                   err == ERR_BUSY ? "in use by another program; -control-port N takes another"
                                   : strerror(errno));
     return err == 0;
-}
-
-/* While the node has all its rights. */
-static bool bind_doors(struct node *n)
-{
-    return door_sockets_bind(&n->door_sockets, n->config, device_tap(n->device)->ifindex);
 }
 
 /* A TAP that we attach to may have one queue only: then one worker serves it, with one socket. */
@@ -310,18 +305,6 @@ static bool start_portmap(struct node *n)
     return err == 0;
 }
 
-static bool start_doors(struct node *n)
-{
-    const struct doors_config config = {&n->loop, device_tap(n->device)->ifindex};
-    if (n->helpers.doors < 0)
-        return true;
-    int err = doors_new(&config, n->helpers.doors, &n->doors);
-    n->helpers.doors = -1;
-    if (err)
-        log_error("cannot start the client of the doors' process: %s", err_str(err));
-    return err == 0;
-}
-
 static bool start_records(struct node *n)
 {
     const struct records_config config = {.loop = &n->loop,
@@ -485,7 +468,7 @@ static bool enter_cage(struct node *n)
 bool control_start(struct node *n)
 {
     snapshot_watch(&n->snapshot, &n->loop, control_events_resumed, n);
-    if (!open_api(n) || !open_sockets(n) || !open_device(n) || !bind_doors(n) || !open_mesh(n) ||
+    if (!open_api(n) || !open_sockets(n) || !open_device(n) || !control_doors_bind(n) || !open_mesh(n) ||
         !list_peers(n) || !wait_for_helpers(n) ||
         (n->key_made && keydir_draft(n->identity, n->config->keydir, &n->key)) || !enter_cage(n) ||
         log_start_writer() || !start_trunks(n) || !start_workers(n) || !start_pool(n))
@@ -493,8 +476,8 @@ bool control_start(struct node *n)
     init_parts(n);
     tell_addresses(n);
     if (!start_survey(n) || !open_helpers(n) || !start_records(n) || !start_backbones(n) ||
-        !start_portmap(n) || !start_doors(n) || !add_hosts(n) || !start_neighbours(n) || !start_reloads(n) ||
-        !control_network_begin(n) || !keep_key(n))
+        !start_portmap(n) || !control_doors_start(n) || !add_hosts(n) || !start_neighbours(n) ||
+        !start_reloads(n) || !control_network_begin(n) || !keep_key(n))
         return false;
     struct nat_watch_config watch;
     control_events_of_nat_watch(n, &watch);

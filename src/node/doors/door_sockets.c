@@ -17,19 +17,19 @@
 #define BUSY_TRIES 20 /* a node that was killed: its helpers end within a second */
 #define BUSY_NS    100000000
 
-static void set_targets(struct door *d, const struct config_host *to)
+/* A name is looked up for each connection. */
+static void set_target(struct door *d, const struct config_host *to)
 {
     static const struct addr local[] = {{.family = 4, .ip = {127, 0, 0, 1}}, {.family = 6, .ip = {[15] = 1}}};
-    struct addr a;
-    d->target_count = 0;
-    if (addr_parse(to->name, to->port, &a) == 0)
-        d->targets[d->target_count++] = a;
-    for (unsigned i = 0; !d->target_count && i < DOOR_TARGETS_MAX; i++)
-        d->targets[i] = local[i];
-    if (!d->target_count)
+    d->port = to->port;
+    if (strcmp(to->name, CONFIG_LOCALHOST) == 0) {
+        memcpy(d->targets, local, sizeof(local));
         d->target_count = DOOR_TARGETS_MAX;
-    for (unsigned i = 0; i < d->target_count; i++)
-        d->targets[i].port = to->port;
+    } else if (addr_parse(to->name, 0, &d->targets[0]) == 0) {
+        d->target_count = 1;
+    } else {
+        strcpy(d->name, to->name);
+    }
 }
 
 /* ---- on this machine ---- */
@@ -63,15 +63,22 @@ static const char *why(void)
                                : strerror(errno);
 }
 
-static int open_forward(const struct config_door *from, struct door *out)
+static int open_local(const char *flag, const struct addr *at, struct door *out)
 {
     char text[ADDR_TEXT_MAX];
-    *out = (struct door){.kind = DOOR_FORWARD, .at = from->at, .fd = open_socket(from->at.family)};
-    set_targets(out, &from->to);
-    if (out->fd >= 0 && bind_at(out->fd, &from->at) == 0)
+    out->at = *at;
+    out->fd = open_socket(at->family);
+    if (out->fd >= 0 && bind_at(out->fd, at) == 0)
         return 0;
-    log_error("-forward: %s: %s", addr_format(&from->at, text), why());
+    log_error("%s: %s: %s", flag, addr_format(at, text), why());
     return ERR_IO;
+}
+
+static int open_forward(const struct config_door *from, struct door *out)
+{
+    *out = (struct door){.kind = DOOR_FORWARD};
+    set_target(out, &from->to);
+    return open_local("-forward", &from->at, out);
 }
 
 /* ---- at the mesh ---- */
@@ -83,7 +90,7 @@ static int open_listen(const struct config_door *from, struct door *out, int *ke
     if (fd < 0)
         fd = open_socket(4);
     *out = (struct door){.kind = DOOR_LISTEN, .at = from->at, .fd = fd};
-    set_targets(out, &from->to);
+    set_target(out, &from->to);
     *kept = fd < 0 ? -1 : dup(fd);
     if (*kept >= 0)
         return 0;
@@ -128,6 +135,10 @@ int door_sockets_open(const struct config *config, struct door *doors, struct do
     *kept = DOOR_SOCKETS_NONE;
     for (unsigned i = 0; !err && i < config->forward_count; i++)
         err = open_forward(&config->forward[i], &doors[count++]);
+    if (!err && config->socks.family) {
+        doors[count] = (struct door){.kind = DOOR_SOCKS};
+        err = open_local("-socks", &config->socks, &doors[count++]);
+    }
     for (unsigned i = 0; !err && i < config->listen_count; i++) {
         err = open_listen(&config->listen[i], &doors[count++], &kept->fds[i]);
         kept->count += !err;

@@ -11,6 +11,11 @@ const char *doors_count_name(enum doors_count which)
         [DOORS_FROM_MESH] = "bytes_from_mesh",
         [DOORS_FULL] = "full",
         [DOORS_UNREACHABLE] = "unreachable",
+        [DOORS_NO_NAME] = "no_name",
+        [DOORS_FORBIDDEN] = "forbidden",
+        [DOORS_UNSUPPORTED] = "unsupported",
+        [DOORS_WRONG_WORDS] = "wrong_words",
+        [DOORS_MALFORMED] = "malformed",
     };
     return names[which];
 }

@@ -13,6 +13,11 @@ enum doors_count {
     DOORS_FROM_MESH,   /* bytes */
     DOORS_FULL,        /* connections for which there was no place */
     DOORS_UNREACHABLE, /* those whose other end refused them, or did not answer */
+    DOORS_NO_NAME,     /* requests for a name that nobody has … */
+    DOORS_FORBIDDEN,   /* … for what is not reached by a door, … */
+    DOORS_UNSUPPORTED, /* … of a kind that is not known here, … */
+    DOORS_WRONG_WORDS, /* … with a wrong name or password, or none, … */
+    DOORS_MALFORMED,   /* … or which were none, or did not come to their end */
     DOORS_COUNTS,
 };
 

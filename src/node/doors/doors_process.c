@@ -64,6 +64,14 @@ static void open_doors(struct doors_process *d)
 
 /* ---- the node ---- */
 
+static int look_up(void *context, uint32_t token, const char *name)
+{
+    const struct doors_process *d = context;
+    struct helper_message m = {.kind = HELPER_ASK_NAME, .token = token};
+    helper_message_set_text(&m, name);
+    return helper_channel_send(d->fd, &m);
+}
+
 static void tell(struct doors_process *d)
 {
     uint8_t bytes[DOORS_COUNTS_LEN];
@@ -82,6 +90,19 @@ static void on_timer(uv_timer_t *timer)
     open_doors(d);
 }
 
+static bool on_message(struct doors_process *d, const struct helper_message *m)
+{
+    if (m->kind == HELPER_NAME) {
+        passages_found(d->passages, m->token, m->addresses, m->address_count);
+        return true;
+    }
+    if (m->kind != HELPER_DOORS_OPEN || mesh_side_decode(m->data, &d->mesh))
+        return false;
+    d->mesh.interface = m->interface;
+    open_doors(d);
+    return true;
+}
+
 static void on_channel(uv_poll_t *poll, int status, int events)
 {
     struct doors_process *d = poll->data;
@@ -89,11 +110,8 @@ static void on_channel(uv_poll_t *poll, int status, int events)
     int err = helper_channel_receive(d->fd, &d->packet);
     if (err == ERR_AGAIN)
         return;
-    if (!err && d->packet.message.kind == HELPER_DOORS_OPEN) {
-        d->mesh.interface = d->packet.message.interface;
-        open_doors(d);
+    if (!err && on_message(d, &d->packet.message))
         return;
-    }
     d->failed = err != ERR_CLOSED;
     uv_stop(&d->loop);
 }
@@ -107,8 +125,14 @@ static int begin(struct doors_process *d, int fd, const struct doors_process_con
     if (uv_loop_init(&d->loop) || uv_timer_init(&d->loop, &d->timer) ||
         uv_poll_init(&d->loop, &d->channel, fd))
         return ERR_IO;
-    const struct passages_config passages = {
-        .loop = &d->loop, .max = config->max, .mesh = &d->mesh, .counts = &d->counts};
+    const struct passages_config passages = {.loop = &d->loop,
+                                             .max = config->max,
+                                             .mesh = &d->mesh,
+                                             .words = config->authenticates ? &config->words : NULL,
+                                             .direct = config->direct,
+                                             .counts = &d->counts,
+                                             .look_up = look_up,
+                                             .context = d};
     int err = passages_new(&passages, &d->passages);
     for (unsigned i = 0; !err && i < config->count; i++) {
         struct entrance *e = &d->entrances[i];

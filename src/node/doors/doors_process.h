@@ -3,6 +3,7 @@
 /* The process that serves doors, started by the keeper of helper processes: it accepts connections, and moves their bytes. It opens
  * no file. docs/ARCHITECTURE.md, "Doors". */
 
+#include "node/config/words.h"
 #include "node/doors/door.h"
 
 /* Of open files: what one connection may hold (two sockets, two pipes), and all else. */
@@ -12,6 +13,9 @@
 struct doors_process_config {
     bool caged;
     unsigned max; /* connections at once */
+    bool direct;  /* -socks-direct */
+    bool authenticates;
+    struct words words; /* if it does; the node wipes its own once the process is forked */
     unsigned count;
     struct door doors[DOORS_MAX];
 };
