@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node as a SOCKS server, for programs of its machine and, with a password, of its local network.
+"""The node as a SOCKS server and as a proxy of HTTP, for programs of its machine and, with a password, of its local network.
 
-    a 198.51.100.2 ── 198.51.100.3 b, whose node has -socks
+    a 198.51.100.2 ── 198.51.100.3 b, whose node has -socks or -http-proxy
       10.77.7.x            10.77.7.y     the network lab.internal
 """
 
@@ -19,6 +19,7 @@ from test_doors import AMOUNT, PIECE, SECONDS, dial, doors, echo, serving
 
 A, B = "198.51.100.2", "198.51.100.3"
 PORT = 1080
+HTTP = 3128
 
 
 @pytest.fixture
@@ -196,3 +197,52 @@ def test_who_says_nothing_or_something_else_holds_nobody_up(net):
         client.close()
     wait_for(lambda: doors(b)["malformed"] == 200 and doors(b)["half_open"] == 0, 20, "the silent ones' end")
     assert len(os.listdir(f"/proc/{labs.helpers(b.process)['shadowmesh-l2: doors']}/fd")) <= before + 2 * 32
+
+
+def http(host, request, to="127.0.0.1"):
+    """A client's connection, and the first line that it is answered."""
+    client = dial(host, HTTP, to)
+    client.sendall(request)
+    answer = b""
+    while b"\r\n\r\n" not in answer and (more := client.recv(1)):  # what follows is not ours to take
+        answer += more
+    return client, answer.split(b"\r\n")[0].decode()
+
+
+def test_curl_fetches_by_a_proxy_of_http(net, lab):
+    a, address, start = net
+    b = start("-http-proxy", HTTP)
+    out, flags = lab.dir / "got", ("-p", "-x", f"http://127.0.0.1:{HTTP}")
+    with serving(a.host, (address, 9000), file):
+        wait_for(lambda: curl(b.host, "http://a.lab.internal:9000/", *flags, "-o", out).returncode == 0, 20, "a's name is known")
+        assert out.stat().st_size == AMOUNT
+        assert curl(b.host, f"http://{address}:9000/", *flags, "-o", out).returncode == 0
+        client, line = http(b.host, f"CONNECT {address}:9000 HTTP/1.1\r\nHost: x\r\n\r\nGET and more".encode())
+        with client:
+            assert line == "HTTP/1.1 200 Connection established"
+            assert client.recv(15) == b"HTTP/1.0 200 OK"
+    assert doors(b)["list"] == [{"kind": "http-proxy", "at": f"127.0.0.1:{HTTP}", "to": None}]
+
+
+def test_each_request_of_http_is_told_what_came_of_it(net):
+    _, address, start = net
+    b = start("-http-proxy", HTTP)
+    for request, code in ((f"CONNECT {address}:9001 HTTP/1.1", 502), ("CONNECT example.com:80 HTTP/1.1", 502),
+                          ("CONNECT 127.0.0.1:80 HTTP/1.1", 403), (f"GET http://{address}/ HTTP/1.1", 405),
+                          ("CONNECT example.com HTTP/1.1", 400), ("hello", 400)):
+        client, line = http(b.host, f"{request}\r\n\r\n".encode())
+        with client:
+            assert line.startswith(f"HTTP/1.1 {code} "), request
+            while client.recv(1000):
+                pass
+
+
+def test_proxy_of_http_beyond_this_machine_wants_the_password(net, lab):
+    a, address, start = net
+    start("-http-proxy", f"{B}:{HTTP}", "-socks-auth", passwords(lab))
+    flags = ("-p", "-x", f"http://{B}:{HTTP}", "-o", lab.dir / "got")
+    with serving(a.host, (address, 9000), file):
+        for user, right in (("ann:s3cret", True), ("ann:s3cre", False), ("ann:", False), (None, False)):
+            got = curl(a.host, f"http://{address}:9000/", *flags, *(["-U", user] if user else []))
+            assert (got.returncode == 0) == right, got.stderr
+            assert right or "407" in got.stderr

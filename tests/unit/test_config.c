@@ -571,8 +571,12 @@ static void socks_serves_loopback_or_who_knows_the_password(void **state)
     assert_string_equal(config.socks_auth, "words");
     assert_refused("-socks 0.0.0.0:1080: everybody there could use it: give -socks-auth FILE", "-socks",
                    "0.0.0.0:1080");
-    assert_refused("give -socks too", "-tap-ip", "10.0.0.1", "-socks-auth", "words");
-    assert_refused("give -socks too", "-tap-ip", "10.0.0.1", "-socks-direct");
+    assert_refused("give -socks or -http-proxy too", "-tap-ip", "10.0.0.1", "-socks-auth", "words");
+    assert_refused("give -socks or -http-proxy too", "-tap-ip", "10.0.0.1", "-socks-direct");
+    assert_taken("-tap-ip", "10.0.0.1", "-http-proxy", "3128", "-socks-direct");
+    assert_int_equal(config.http_proxy.port, 3128);
+    assert_refused("-http-proxy 192.0.2.1:3128: everybody there could use it", "-http-proxy",
+                   "192.0.2.1:3128", "-socks", "1080");
     static const char *const bad[] = {"",          ":",          "x",        "0",      "65536",
                                       "127.0.0.1", "127.0.0.1:", "::1:1080", "a:1080", "1:2:3"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)

@@ -20,17 +20,24 @@ static void add_doors(json_t *list, const char *kind, const struct config_door *
     }
 }
 
+/* Its clients say where to. */
+static void add_asked(json_t *list, const char *kind, const struct addr *where)
+{
+    char at[ADDR_TEXT_MAX];
+    if (where->family)
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:n}", "kind", kind, "at", addr_format(where, at), "to"));
+}
+
 json_t *status_doors(const struct config *config, const struct doors *doors)
 {
     if (!doors)
         return json_null();
     json_t *list = json_array(), *out = json_pack("{s:o}", "list", list);
     const struct doors_counts *counts = doors_counts(doors);
-    char at[ADDR_TEXT_MAX];
     add_doors(list, "forward", config->forward, config->forward_count);
-    if (config->socks.family)
-        json_array_append_new(
-            list, json_pack("{s:s, s:s, s:n}", "kind", "socks", "at", addr_format(&config->socks, at), "to"));
+    add_asked(list, "socks", &config->socks);
+    add_asked(list, "http-proxy", &config->http_proxy);
     add_doors(list, "listen", config->listen, config->listen_count);
     for (unsigned i = 0; i < DOORS_COUNTS; i++)
         json_object_set_new(out, doors_count_name(i), json_integer((json_int_t)counts->of[i]));

@@ -325,6 +325,12 @@ static const char *read_socks(void *context, const char *text)
     return config_read_local(text, &p->config->socks);
 }
 
+static const char *read_http_proxy(void *context, const char *text)
+{
+    struct parse *p = context;
+    return config_read_local(text, &p->config->http_proxy);
+}
+
 static const char *read_socks_auth(void *context, const char *text)
 {
     struct parse *p = context;
@@ -536,8 +542,10 @@ static const struct flag flags[] = {
      "SOCKS 5 at PORT of this machine: clients reach addresses of the mesh, and members by their names; at "
      "another address than loopback with -socks-auth alone",
      read_socks, RESTARTS(socks)},
-    {"socks-auth", "FILE", "USER:PASSWORD that clients have to know, in a file of mode 0600", read_socks_auth,
-     RESTARTS(socks_auth)},
+    {"http-proxy", "[ADDR:]PORT", "likewise a proxy of HTTP, for CONNECT alone", read_http_proxy,
+     RESTARTS(http_proxy)},
+    {"socks-auth", "FILE", "USER:PASSWORD that clients of both have to know, in a file of mode 0600",
+     read_socks_auth, RESTARTS(socks_auth)},
     {"socks-direct", NULL,
      "what is not the mesh's they reach, too, as this machine does (default: it is refused)",
      read_socks_direct, RESTARTS(socks_direct)},
@@ -611,7 +619,7 @@ static_assert(sizeof(flags) / sizeof(flags[0]) <= FLAGS_MAX, "a table that flags
 
 bool config_has_doors(const struct config *c)
 {
-    return c->forward_count || c->listen_count || c->socks.family;
+    return c->forward_count || c->listen_count || c->socks.family || c->http_proxy.family;
 }
 
 const struct flags *config_flags(void)
@@ -709,20 +717,25 @@ static bool settle_rootless(struct parse *p)
     return true;
 }
 
+static bool check_open_door(struct parse *p, const char *flag, const struct addr *at)
+{
+    char text[ADDR_TEXT_MAX];
+    if (!at->family || addr_is_loopback(at) || p->config->socks_auth[0])
+        return true;
+    complain("%s %s: everybody there could use it: give -socks-auth FILE, or a loopback address", flag,
+             addr_format(at, text));
+    return false;
+}
+
 static bool settle_socks(struct parse *p)
 {
     const struct config *c = p->config;
-    char text[ADDR_TEXT_MAX];
-    if (!c->socks.family && (c->socks_auth[0] || c->socks_direct)) {
-        complain("-socks-auth and -socks-direct are about clients, and there are none: give -socks too");
+    if (!c->socks.family && !c->http_proxy.family && (c->socks_auth[0] || c->socks_direct)) {
+        complain("-socks-auth and -socks-direct are about clients, and there are none: give -socks or "
+                 "-http-proxy too");
         return false;
     }
-    if (c->socks.family && !addr_is_loopback(&c->socks) && !c->socks_auth[0]) {
-        complain("-socks %s: everybody there could use it: give -socks-auth FILE, or a loopback address",
-                 addr_format(&c->socks, text));
-        return false;
-    }
-    return true;
+    return check_open_door(p, "-socks", &c->socks) && check_open_door(p, "-http-proxy", &c->http_proxy);
 }
 
 /* Flags that are fine alone and contradict each other. */

@@ -96,11 +96,12 @@ struct config {
     struct config_door forward[CONFIG_DOORS_MAX];
     unsigned listen_count; /* -listen: from the mesh to here */
     struct config_door listen[CONFIG_DOORS_MAX];
-    struct addr socks;     /* -socks: where it listens; family 0 when not given */
-    char socks_auth[4096]; /* -socks-auth: a file; empty when not given */
-    bool socks_direct;     /* -socks-direct: clients reach what is not the mesh's, too */
-    bool sandbox;          /* -sandbox */
-    char run_dir[256];     /* of the API socket */
+    struct addr socks;      /* -socks: where it listens; family 0 when not given */
+    struct addr http_proxy; /* -http-proxy: likewise */
+    char socks_auth[4096];  /* -socks-auth: a file; empty when not given. Clients' of both … */
+    bool socks_direct;      /* … as is -socks-direct: they reach what is not the mesh's, too */
+    bool sandbox;           /* -sandbox */
+    char run_dir[256];      /* of the API socket */
     unsigned connect_count;
     struct config_connect connect[CONFIG_CONNECT_MAX];
     unsigned allow_count;
@@ -115,7 +116,7 @@ struct config {
 /* The table: which flag a running node takes anew, and where it lies in struct config. */
 const struct flags *config_flags(void);
 
-/* Whether a process serves doors: -forward, -listen or -socks. */
+/* Whether a process serves doors: -forward, -listen, -socks or -http-proxy. */
 bool config_has_doors(const struct config *c);
 
 /* Parses argv, as flags_parse does. */

@@ -6,13 +6,14 @@
 #include "node/config/config.h"
 #include "proto/doors/destination.h"
 
-#define DOORS_MAX        (2 * CONFIG_DOORS_MAX + 1)
+#define DOORS_MAX        (2 * CONFIG_DOORS_MAX + 2)
 #define DOOR_TARGETS_MAX 2 /* addresses of one target, tried in turn */
 
 enum door_kind {
     DOOR_FORWARD, /* from this machine to the mesh */
     DOOR_LISTEN,  /* from the mesh to this machine, or what it reaches */
-    DOOR_SOCKS,   /* where the client asks for, by SOCKS */
+    DOOR_SOCKS,   /* where the client asks for, by SOCKS … */
+    DOOR_HTTP,    /* … or by CONNECT of HTTP */
 };
 
 struct door {

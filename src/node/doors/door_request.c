@@ -2,7 +2,9 @@
 /* Bytes are looked at before they are taken, so that what belongs to the connection behind the request stays in the socket. */
 #include "node/doors/door_request.h"
 
+#include "crypto/base64.h"
 #include "crypto/secret.h"
+#include "proto/doors/http_connect.h"
 #include "proto/doors/socks.h"
 
 #include <errno.h>
@@ -88,7 +90,52 @@ static int read_socks(struct door_request *r, struct slice bytes, enum door_aske
     return len;
 }
 
+/* ---- HTTP ---- */
+
+/* "USER:PASSWORD" in base64 (RFC 7617). */
+static bool knows_credentials(const struct words *words, struct slice credentials)
+{
+    uint8_t text[2 * WORDS_MAX];
+    size_t len = 0;
+    bool read = credentials.len &&
+                base64_decode((const char *)credentials.data, credentials.len, text, sizeof(text), &len) == 0;
+    const uint8_t *colon = read ? memchr(text, ':', len) : NULL;
+    size_t user = colon ? (size_t)(colon - text) : 0;
+    bool known = colon && knows(words, (struct slice){text, user}, (struct slice){colon + 1, len - user - 1});
+    secret_wipe(text, sizeof(text));
+    return known;
+}
+
+static enum door_asked take_connect(struct door_request *r, const struct http_connect *request)
+{
+    if (r->words && !knows_credentials(r->words, request->credentials))
+        return DOOR_ASKED_WRONG_WORDS;
+    r->outcome = OUTCOME_UNSUPPORTED;
+    r->to = request->to;
+    return request->unknown ? DOOR_ASKED_REFUSED : DOOR_ASKED_TARGET;
+}
+
+static int read_http(struct door_request *r, struct slice bytes, enum door_asked *asked)
+{
+    struct http_connect request;
+    char refusal[HTTP_CONNECT_REPLY_MAX];
+    int len = http_connect_read(bytes, &request);
+    if (len < 0)
+        (void)!say(r->fd, refusal, http_connect_refuse_malformed(refusal));
+    *asked = len > 0 ? take_connect(r, &request) : DOOR_ASKED_MORE;
+    return len;
+}
+
 /* ---- any ---- */
+
+/* What was looked at, so that closing the socket is no reset, which would overtake the answer. */
+static bool take(int fd, size_t len)
+{
+    uint8_t taken[DOOR_REQUEST_MAX];
+    bool whole = recv(fd, taken, len, MSG_DONTWAIT) == (ssize_t)len;
+    secret_wipe(taken, sizeof(taken));
+    return whole;
+}
 
 /* One look, and one message of it at most. False when nothing more is there now. */
 static bool turn(struct door_request *r, enum door_asked *asked)
@@ -102,16 +149,11 @@ static bool turn(struct door_request *r, enum door_asked *asked)
         return false;
     }
     size_t had = r->len, seen = had + (size_t)n;
-    int whole = read_socks(r, (struct slice){r->bytes, seen}, asked);
-    if (whole < 0 || (whole == 0 && seen == sizeof(r->bytes))) {
+    const struct slice bytes = {r->bytes, seen};
+    int whole = r->kind == DOOR_HTTP ? read_http(r, bytes, asked) : read_socks(r, bytes, asked);
+    bool malformed = whole < 0 || (whole == 0 && seen == sizeof(r->bytes));
+    if (!take(r->fd, whole > 0 ? (size_t)whole - had : (size_t)n) || malformed)
         *asked = DOOR_ASKED_NOTHING;
-        return false;
-    }
-    uint8_t taken[DOOR_REQUEST_MAX];
-    size_t take = whole ? (size_t)whole - had : (size_t)n;
-    if (recv(r->fd, taken, take, MSG_DONTWAIT) != (ssize_t)take)
-        *asked = DOOR_ASKED_NOTHING;
-    secret_wipe(taken, sizeof(taken));
     r->len = whole ? 0 : seen;
     return *asked == DOOR_ASKED_MORE;
 }
@@ -128,14 +170,19 @@ enum door_asked door_request_turn(struct door_request *r)
 
 int door_request_answer(enum door_kind kind, int fd, enum outcome outcome, const struct addr *bound)
 {
-    uint8_t reply[SOCKS_REPLY_MAX];
-    bool said = kind != DOOR_SOCKS || say(fd, reply, socks_write_reply(outcome, bound, reply));
+    uint8_t socks[SOCKS_REPLY_MAX];
+    char http[HTTP_CONNECT_REPLY_MAX];
+    bool said = kind == DOOR_HTTP ? say(fd, http, http_connect_reply(outcome, http))
+                                  : say(fd, socks, socks_write_reply(outcome, bound, socks));
     return said ? 0 : ERR_CLOSED;
 }
 
 void door_request_refuse_words(enum door_kind kind, int fd)
 {
-    static const uint8_t wrong[] = {1, 1};
-    if (kind == DOOR_SOCKS)
-        (void)!say(fd, wrong, sizeof(wrong));
+    static const uint8_t socks[] = {1, 1};
+    char http[HTTP_CONNECT_REPLY_MAX];
+    if (kind == DOOR_HTTP)
+        (void)!say(fd, http, http_connect_refuse_words(http));
+    else
+        (void)!say(fd, socks, sizeof(socks));
 }

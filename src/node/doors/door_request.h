@@ -9,7 +9,7 @@
 #include "proto/doors/destination.h"
 #include <stddef.h>
 
-#define DOOR_REQUEST_MAX 1024 /* bytes of a message */
+#define DOOR_REQUEST_MAX 8192 /* bytes of a message */
 
 enum door_asked {
     DOOR_ASKED_MORE,        /* the rest has to come */
@@ -20,7 +20,7 @@ enum door_asked {
 };
 
 struct door_request {
-    enum door_kind kind;
+    enum door_kind kind;       /* DOOR_SOCKS or DOOR_HTTP */
     const struct words *words; /* that it has to know; NULL: none. Borrowed */
     int fd;
     enum { DOOR_STEP_GREETING, DOOR_STEP_WORDS, DOOR_STEP_REQUEST } step;

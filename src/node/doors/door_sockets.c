@@ -139,6 +139,10 @@ int door_sockets_open(const struct config *config, struct door *doors, struct do
         doors[count] = (struct door){.kind = DOOR_SOCKS};
         err = open_local("-socks", &config->socks, &doors[count++]);
     }
+    if (!err && config->http_proxy.family) {
+        doors[count] = (struct door){.kind = DOOR_HTTP};
+        err = open_local("-http-proxy", &config->http_proxy, &doors[count++]);
+    }
     for (unsigned i = 0; !err && i < config->listen_count; i++) {
         err = open_listen(&config->listen[i], &doors[count++], &kept->fds[i]);
         kept->count += !err;

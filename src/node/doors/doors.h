@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The node's side of its doors (-forward, -listen, -socks): the process that serves them is told what is the mesh, asks for names,
+/* The node's side of its doors (-forward, -listen, -socks, -http-proxy): the process that serves them is told what is the mesh, asks for names,
  * and is believed in what it counts. Control thread. */
 
 #include "node/doors/doors_counts.h"
