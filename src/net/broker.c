@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define CHANNEL_FD     (STDERR_FILENO + 1)
+#define ALSO_FD        (CHANNEL_FD + 1)
 #define LOOPBACK_INDEX 1
 #define START_MS       10000
 #define ANSWER_MS      1000
@@ -238,18 +239,33 @@ static bool is_sensible(const struct question *q)
 }
 
 /* Who asks otherwise is not the program that started us. */
-static bool serve(void)
+static bool serve(int fd)
 {
     struct question q;
     struct files f = {.count = 0};
-    if (recv(CHANNEL_FD, &q, sizeof(q), MSG_TRUNC) != sizeof(q) || !is_sensible(&q))
+    if (recv(fd, &q, sizeof(q), MSG_TRUNC) != sizeof(q) || !is_sensible(&q))
         return false;
     f.fds[0] = socket(q.family == 4 ? AF_INET : AF_INET6, q.type | SOCK_CLOEXEC, 0);
     int number = f.fds[0] < 0 ? errno : 0;
     f.count = f.fds[0] >= 0;
-    bool told = send_files(CHANNEL_FD, &number, sizeof(number), &f);
+    bool told = send_files(fd, &number, sizeof(number), &f);
     close_all(&f);
     return told;
+}
+
+/* Until the program that started us is gone: whoever else asks may be before. */
+static void serve_all(bool also)
+{
+    struct pollfd askers[] = {{.fd = CHANNEL_FD, .events = POLLIN},
+                              {.fd = also ? ALSO_FD : -1, .events = POLLIN}};
+    for (;;) {
+        if (poll(askers, 2, -1) < 0)
+            continue;
+        if (askers[0].revents && !serve(CHANNEL_FD))
+            return;
+        if (askers[1].revents && !serve(ALSO_FD))
+            askers[1].fd = -1;
+    }
 }
 
 /* The signals reach a whole terminal or service: who ends it is the program, by its end of the channel. */
@@ -260,18 +276,28 @@ static void ignore_signals(void)
         signal(ignored[i], SIG_IGN);
 }
 
+/* The ends of others' channels are the program's alone. False: too many files are open. */
+static bool keep_channels(int channel, int also)
+{
+    int spare =
+        also < 0 ? -1 : fcntl(also, F_DUPFD_CLOEXEC, ALSO_FD + 1); /* it may lie where the first goes */
+    if (dup2(channel, CHANNEL_FD) < 0 || (also >= 0 && (spare < 0 || dup2(spare, ALSO_FD) < 0)))
+        return false;
+    closefrom(also < 0 ? ALSO_FD : ALSO_FD + 1);
+    return true;
+}
+
 static _Noreturn void run(struct process *p, int channel)
 {
     ignore_signals();
-    if (dup2(channel, CHANNEL_FD) < 0)
+    if (!keep_channels(channel, p->config->also))
         _exit(EXIT_FAILURE);
-    closefrom(CHANNEL_FD + 1); /* the ends of others' channels are the program's alone */
     process_title(p->config->title, "broker");
     bool made = make(p);
     bool told = send_files(CHANNEL_FD, &p->made, sizeof(p->made), &p->files);
     close_all(&p->files);
-    while (made && told && serve())
-        ;
+    if (made && told)
+        serve_all(p->config->also >= 0);
     _exit(EXIT_SUCCESS);
 }
 
@@ -354,6 +380,8 @@ int broker_socket(int channel, unsigned family, int type, int *out)
     int number;
     if (!is_sensible(&q))
         return ERR_ARGUMENT;
+    while (receive_files(channel, &number, sizeof(number), 0, &f) != ERR_AGAIN && f.count)
+        close_all(&f); /* answers to who did not wait for them */
     if (send(channel, &q, sizeof(q), MSG_NOSIGNAL) != sizeof(q))
         return ERR_CLOSED;
     int err = receive_files(channel, &number, sizeof(number), ANSWER_MS, &f);

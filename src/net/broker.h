@@ -15,6 +15,7 @@ struct broker_config {
     unsigned queues;
     bool caged;
     const char *title; /* for ps(1), as process_title takes it */
+    int also; /* an end of a SOCK_SEQPACKET pair on which another process asks, as broker_socket does; -1: nobody. Borrowed */
 };
 
 /* What has to be made, in this order. */
@@ -55,7 +56,7 @@ struct broker {
 int broker_start(const struct broker_config *config, struct broker *out,
                  struct broker_trouble *trouble) must_check;
 
-/* A socket of that family (4, 6) and type (SOCK_STREAM, SOCK_DGRAM) inside, for the caller: close-on-exec. Waits for it,
+/* Asks on the broker's channel, or on the other end of also. A socket of that family (4, 6) and type (SOCK_STREAM, SOCK_DGRAM) inside, for the caller: close-on-exec. Waits for it,
  * a second at most. ERR_ARGUMENT, ERR_CLOSED when the broker is gone, ERR_AGAIN, ERR_IO with errno set. One thread. */
 int broker_socket(int channel, unsigned family, int type, int *out) must_check;
 

@@ -18,6 +18,7 @@ import threading
 import lab as labs
 import pytest
 from lab import A_OVERLAY, B_OVERLAY, wait_for
+from test_rootless import rootless_pair
 
 AMOUNT = int(os.environ.get("SHADOWMESH_DOORS_MIB", "64")) << 20
 PIECE = bytes(range(256)) * 1024
@@ -245,3 +246,29 @@ def test_port_that_is_taken_is_told(lab):
         node.start(wait=False)
         assert node.process.wait(20) == 1
         assert line in node.log()
+
+
+def test_a_node_without_root_has_doors_into_its_own_namespace(lab):
+    """Its mesh is where this machine has no device: sockets come from the broker."""
+    a, b = rootless_pair(lab, "-forward", f"tcp:7001:{A_OVERLAY}:9001", "-listen", "tcp:80:localhost:9000", "-socks", 1080)
+    with serving(a.host, (A_OVERLAY, 9001), echo), serving(b.host, ("127.0.0.1", 9000), echo):
+        def forwarded():
+            with contextlib.suppress(ConnectionResetError), dial(b.host, 7001) as client:
+                client.sendall(b"into it")
+                return client.recv(100) == b"into it"
+        wait_for(forwarded, 20, "b's door into the mesh")
+        with dial(a.host, 80, B_OVERLAY) as client:
+            client.sendall(b"out of it")
+            assert client.recv(100) == b"out of it"
+        with pytest.raises(ConnectionRefusedError):
+            dial(b.host, 80)
+        with dial(b.host, 1080) as client:
+            client.sendall(b"\5\1\0" + b"\5\1\0\1" + socket.inet_aton(A_OVERLAY) + (9001).to_bytes(2, "big") + b"by socks")
+            assert client.recv(2) == b"\5\0"
+            assert client.recv(10)[:2] == b"\5\0"
+            assert client.recv(100) == b"by socks"
+        os.kill(labs.helpers(b.process)[TITLE], signal.SIGKILL)
+        with dial(a.host, 80, B_OVERLAY) as client:
+            client.sendall(b"again")
+            assert client.recv(100) == b"again"
+    assert b.stop() == 0

@@ -21,10 +21,11 @@
 
 static struct broker broker;
 static struct broker_trouble trouble;
+static int also = -1; /* another asker's end */
 
 static int start(const char *tap, unsigned queues)
 {
-    const struct broker_config config = {tap, queues, SANDBOX_DEFAULT, "test: broker"};
+    const struct broker_config config = {tap, queues, SANDBOX_DEFAULT, "test: broker", also};
     return broker_start(&config, &broker, &trouble);
 }
 
@@ -113,6 +114,42 @@ static void sockets_are_made_inside(void **state)
         close(fd);
     }
     assert_false(broker_gone(broker.channel));
+}
+
+static void another_process_may_ask_too_and_only_itself_ends_by_nonsense(void **state)
+{
+    int ends[2], fd = -1;
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+    also = ends[1];
+    started(1);
+    close(ends[1]);
+    also = -1;
+    assert_int_equal(broker_socket(ends[0], 4, SOCK_STREAM, &fd), 0);
+    assert_true(namespace_of(fd) != our_namespace());
+    close(fd);
+    assert_int_equal(send(ends[0], "nonsense", 8, 0), 8);
+    assert_int_equal(broker_socket(broker.channel, 4, SOCK_STREAM, &fd), 0);
+    close(fd);
+    assert_int_not_equal(broker_socket(ends[0], 4, SOCK_STREAM, &fd), 0);
+    assert_false(broker_gone(broker.channel));
+    close(ends[0]);
+}
+
+/* Else each later one would get the answer to the question before. */
+static void answer_to_who_did_not_wait_is_nobodys(void **state)
+{
+    static const uint8_t question[] = {4, SOCK_DGRAM};
+    int fd = -1, type = -1;
+    socklen_t len = sizeof(type);
+    (void)state;
+    started(1);
+    assert_int_equal(send(broker.channel, question, sizeof(question), 0), sizeof(question));
+    assert_true(lab_readable(broker.channel));
+    assert_int_equal(broker_socket(broker.channel, 4, SOCK_STREAM, &fd), 0);
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len), 0);
+    assert_int_equal(type, SOCK_STREAM);
+    close(fd);
 }
 
 static void other_questions_are_not_asked(void **state)
@@ -230,6 +267,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(device_is_inside_and_is_set_from_outside),
         TEST(sockets_are_made_inside),
+        TEST(another_process_may_ask_too_and_only_itself_ends_by_nonsense),
+        TEST(answer_to_who_did_not_wait_is_nobodys),
         TEST(other_questions_are_not_asked),
         TEST(other_questions_end_it),
         TEST(it_ends_with_its_channel),

@@ -707,10 +707,6 @@ static bool settle_rootless(struct parse *p)
         complain("-rootless: the device is made, none is attached to: give -tap-ip or -network");
         return false;
     }
-    if (config_has_doors(c)) {
-        complain("-rootless: it has no doors: leave -forward, -listen, -socks and -http-proxy away");
-        return false;
-    }
     if (p->has_run)
         return true;
     if (!own || own[0] != '/' ||

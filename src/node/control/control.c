@@ -21,6 +21,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool choose_proxy(const struct config *config, const char *backbone, struct proxy *out)
 {
@@ -62,6 +63,8 @@ static bool start_helpers(struct node *n)
                                     .port = n->config->port,
                                     .control_port = n->config->control_port,
                                     .doors = has_doors ? &doors : NULL,
+                                    .kept = &n->broker_also,
+                                    .kept_count = n->broker_also >= 0,
                                     .resolver = {.mode = resolver_mode(n->config),
                                                  .network = n->config->network,
                                                  .hosts = RESOLVER_HOSTS_FILE},
@@ -95,8 +98,12 @@ static bool start_opener(struct node *n)
 /* Behind the other processes: none of them is to have the device's queues. */
 static bool start_broker(struct node *n)
 {
-    return !n->config->rootless || n->config->netcheck ||
-           rootless_start(n->config, resources_workers(n->config), &n->broker) == 0;
+    bool ok = !n->config->rootless || n->config->netcheck ||
+              rootless_start(n->config, resources_workers(n->config), n->broker_also, &n->broker) == 0;
+    if (n->broker_also >= 0)
+        close(n->broker_also);
+    n->broker_also = -1;
+    return ok;
 }
 
 static bool load_identity(const struct config *config, struct identity **out, bool *made)
@@ -119,6 +126,7 @@ int control_run(struct config *config)
     n->snapshot = SNAPSHOT_NONE;
     n->helpers = HELPERS_NONE;
     n->broker = BROKER_NONE;
+    n->broker_also = -1;
     n->opener = n->reloads.config.opener = -1;
     n->key = KEY_DRAFT_NONE;
     if (!resources_room(config) || (!config->generate_keys && (!choose_proxies(n) || !start_helpers(n) ||

@@ -8,8 +8,9 @@
 #include "node/doors/doors_process.h"
 #include "node/helper/helper_keeper.h"
 #include "proto/network/rolls.h"
-#include <stdio.h>
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static struct doors_process_config process; /* until it is forked */
 
@@ -24,15 +25,34 @@ static bool read_words(const struct config *config)
     return !wrong;
 }
 
+/* Of a node without root: the process asks the broker for sockets, which is forked behind it. */
+static bool open_broker_channel(struct node *n)
+{
+    int ends[2] = {-1, -1};
+    if (n->config->rootless && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+        log_error("cannot open a channel from the doors' process to the broker: %s", strerror(errno));
+        return false;
+    }
+    process.broker = ends[0];
+    n->broker_also = ends[1];
+    return true;
+}
+
 bool control_doors_open(struct node *n, struct helper_job *out)
 {
-    static int sockets[DOORS_MAX];
+    static int sockets[DOORS_MAX + 1];
+    unsigned socket_count = 0;
+    if (!open_broker_channel(n))
+        return false;
     int count =
         read_words(n->config) ? door_sockets_open(n->config, process.doors, &n->door_sockets) : ERR_IO;
     if (count < 0)
         return false;
     for (int i = 0; i < count; i++)
-        sockets[i] = process.doors[i].fd;
+        if (process.doors[i].fd >= 0)
+            sockets[socket_count++] = process.doors[i].fd;
+    if (process.broker >= 0)
+        sockets[socket_count++] = process.broker;
     process.caged = n->config->sandbox;
     process.direct = n->config->socks_direct;
     process.count = (unsigned)count;
@@ -41,7 +61,7 @@ bool control_doors_open(struct node *n, struct helper_job *out)
                                .name = DOORS_TITLE,
                                .fd = -1,
                                .more = sockets,
-                               .more_count = process.count,
+                               .more_count = socket_count,
                                .run = doors_process_run,
                                .context = &process};
     return true;
@@ -50,11 +70,6 @@ bool control_doors_open(struct node *n, struct helper_job *out)
 void control_doors_forget_words(void)
 {
     secret_wipe(&process.words, sizeof(process.words));
-}
-
-bool control_doors_bind(struct node *n)
-{
-    return door_sockets_bind(&n->door_sockets, n->config, device_tap(n->device)->ifindex);
 }
 
 /* "db", "db.office.internal" or "db.office": a member of the network office. */
@@ -87,22 +102,30 @@ static unsigned find(const void *context, const char *name, struct addr *out)
     return count;
 }
 
-static struct mesh_side mesh_side(const struct node *n)
+static void describe_mesh(const struct node *n, struct mesh_side *out)
 {
-    struct mesh_side m = {.interface = device_tap(n->device)->ifindex};
-    m.prefix_count = device_addresses(n->device, m.prefixes, MESH_SIDE_PREFIXES_MAX);
-    return m;
+    *out = (struct mesh_side){.broker = n->config->rootless ? n->broker.channel : -1,
+                              .interface = device_tap(n->device)->ifindex};
+    out->prefix_count = device_addresses(n->device, out->prefixes, MESH_SIDE_PREFIXES_MAX);
+}
+
+bool control_doors_listen(struct node *n)
+{
+    struct mesh_side m;
+    describe_mesh(n, &m);
+    return door_sockets_listen(&n->door_sockets, n->config, &m);
 }
 
 bool control_doors_start(struct node *n)
 {
-    const struct doors_config config = {.loop = &n->loop,
-                                        .mesh = mesh_side(n),
-                                        .names = n->config->socks_direct ? n->name_client : NULL,
-                                        .find = find,
-                                        .context = n};
+    struct doors_config config = {.loop = &n->loop,
+                                  .sockets = &n->door_sockets,
+                                  .names = n->config->socks_direct ? n->name_client : NULL,
+                                  .find = find,
+                                  .context = n};
     if (n->helpers.doors < 0)
         return true;
+    describe_mesh(n, &config.mesh);
     int err = doors_new(&config, n->helpers.doors, &n->doors);
     n->helpers.doors = -1;
     if (err)
@@ -112,6 +135,7 @@ bool control_doors_start(struct node *n)
 
 void control_doors_tell(struct node *n)
 {
-    const struct mesh_side m = mesh_side(n);
+    struct mesh_side m;
+    describe_mesh(n, &m);
     doors_tell_mesh(n->doors, &m);
 }

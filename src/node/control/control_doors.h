@@ -14,8 +14,8 @@ bool control_doors_open(struct node *n, struct helper_job *out);
 /* Once helpers are forked: words of clients are theirs alone. */
 void control_doors_forget_words(void);
 
-/* Doors of the mesh hear its device from here on. While the node has all its rights. */
-bool control_doors_bind(struct node *n);
+/* Doors of the mesh listen from here on. While the node has all its rights. */
+bool control_doors_listen(struct node *n);
 
 bool control_doors_start(struct node *n);
 

@@ -468,7 +468,7 @@ static bool enter_cage(struct node *n)
 bool control_start(struct node *n)
 {
     snapshot_watch(&n->snapshot, &n->loop, control_events_resumed, n);
-    if (!open_api(n) || !open_sockets(n) || !open_device(n) || !control_doors_bind(n) || !open_mesh(n) ||
+    if (!open_api(n) || !open_sockets(n) || !open_device(n) || !control_doors_listen(n) || !open_mesh(n) ||
         !list_peers(n) || !wait_for_helpers(n) ||
         (n->key_made && keydir_draft(n->identity, n->config->keydir, &n->key)) || !enter_cage(n) ||
         log_start_writer() || !start_trunks(n) || !start_workers(n) || !start_pool(n))

@@ -111,7 +111,8 @@ struct node {
     struct helper_client *name_helper; /* NULL before they are ready */
     struct helper_client *backbone_helper;
     struct name_client *name_client;
-    struct door_sockets door_sockets; /* until the device is there */
+    int broker_also; /* the broker's end of a channel to the doors' process, until it has it; else -1 */
+    struct door_sockets door_sockets; /* of the mesh */
     struct doors *doors;              /* NULL without -forward and -listen */
 
     /* What people are told, and ask. */

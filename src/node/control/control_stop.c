@@ -21,6 +21,7 @@ void control_stop(struct node *n, int code)
     portmap_close(n->portmap); /* its helper ends the mappings while all else stops */
     backbones_leave_directories(n->backbones);
     doors_close(n->doors);
+    door_sockets_close(&n->door_sockets);
     neighbours_close(n->neighbours);
     n->neighbours = NULL;
     checks_end(&n->checks);

@@ -128,12 +128,13 @@ void rootless_explain(const struct broker_trouble *trouble, const struct rootles
                  trouble->number ? strerror(trouble->number) : err_str(trouble->err));
 }
 
-int rootless_start(const struct config *config, unsigned queues, struct broker *out)
+int rootless_start(const struct config *config, unsigned queues, int also, struct broker *out)
 {
     const struct broker_config broker = {.tap = config->tap_name[0] ? config->tap_name : NULL,
                                          .queues = queues,
                                          .caged = config->sandbox,
-                                         .title = TITLE};
+                                         .title = TITLE,
+                                         .also = also};
     struct broker_trouble trouble;
     char wrong[ROOTLESS_WRONG_MAX];
     int err = broker_start(&broker, out, &trouble);

@@ -9,8 +9,8 @@
 
 struct config;
 
-/* Makes the namespaces and the device (net/broker.h). On failure one line has told what refuses it, and what to do. */
-int rootless_start(const struct config *config, unsigned queues, struct broker *out) must_check;
+/* Makes the namespaces and the device (net/broker.h, which tells what also is). On failure one line has told what refuses it, and what to do. */
+int rootless_start(const struct config *config, unsigned queues, int also, struct broker *out) must_check;
 
 /* What the machine says of namespaces; -1: it says nothing. */
 struct rootless_machine {

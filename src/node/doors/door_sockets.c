@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A socket of the mesh is bound to the device and to no address: it hears all that the node has there, now and later, and nothing
- * that comes in elsewhere. */
+/* A socket of the mesh is bound to no address: it hears all that the node has there, now and later, and nothing that comes in
+ * elsewhere (mesh_side.h). */
 #include "node/doors/door_sockets.h"
 
 #include "base/log.h"
-#include "net/tcp.h"
 #include "node/doors/places.h"
 
 #include <errno.h>
@@ -81,50 +80,50 @@ static int open_forward(const struct config_door *from, struct door *out)
     return open_local("-forward", &from->at, out);
 }
 
+static void set_listen(const struct config_door *from, struct door *out)
+{
+    *out = (struct door){.kind = DOOR_LISTEN, .at = from->at, .fd = -1};
+    set_target(out, &from->to);
+}
+
 /* ---- at the mesh ---- */
 
 /* Both families by one, where this machine has both. */
-static int open_listen(const struct config_door *from, struct door *out, int *kept)
+static int open_listener(const struct mesh_side *mesh, uint16_t port, int *out)
 {
-    int fd = open_socket(6);
-    if (fd < 0)
-        fd = open_socket(4);
-    *out = (struct door){.kind = DOOR_LISTEN, .at = from->at, .fd = fd};
-    set_target(out, &from->to);
-    *kept = fd < 0 ? -1 : dup(fd);
-    if (*kept >= 0)
-        return 0;
-    log_error("-listen: port %u of the mesh: %s", from->at.port, why());
-    return ERR_IO;
-}
-
-static int bind_mesh(int fd, uint16_t port, uint32_t interface)
-{
-    const int off = 0;
-    struct sockaddr_storage own;
-    socklen_t len = sizeof(own);
-    struct addr any = {.port = port};
-    if (getsockname(fd, (struct sockaddr *)&own, &len) != 0)
-        return ERR_IO;
-    any.family = own.ss_family == AF_INET6 ? 6 : 4;
-    if (any.family == 6 && setsockopt(fd, SOL_IPV6, IPV6_V6ONLY, &off, sizeof(off)) != 0)
-        return ERR_IO;
-    return tcp_leave_by(fd, interface) == 0 ? bind_at(fd, &any) : ERR_IO;
-}
-
-bool door_sockets_bind(struct door_sockets *kept, const struct config *config, uint32_t interface)
-{
-    bool ok = true;
-    for (unsigned i = 0; i < kept->count; i++) {
-        uint16_t port = config->listen[i].at.port;
-        if (ok && bind_mesh(kept->fds[i], port, interface)) {
-            log_error("-listen: port %u of the mesh: %s", port, why());
-            ok = false;
-        }
-        close(kept->fds[i]);
+    const int off = 0, on = 1;
+    struct addr any = {.family = 6, .port = port};
+    int err = mesh_side_socket(mesh, 6, SOCK_STREAM, out);
+    if (err) {
+        any.family = 4;
+        err = mesh_side_socket(mesh, 4, SOCK_STREAM, out);
     }
-    kept->count = 0;
-    return ok;
+    if (err)
+        return err;
+    (void)setsockopt(*out, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (any.family == 6)
+        (void)setsockopt(*out, SOL_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+    return bind_at(*out, &any);
+}
+
+bool door_sockets_listen(struct door_sockets *s, const struct config *config, const struct mesh_side *mesh)
+{
+    for (unsigned i = 0; i < s->count; i++) {
+        uint16_t port = config->listen[i].at.port;
+        if (open_listener(mesh, port, &s->at[i].fd)) {
+            log_error("-listen: port %u of the mesh: %s", port, why());
+            return false;
+        }
+    }
+    return true;
+}
+
+void door_sockets_close(struct door_sockets *s)
+{
+    for (unsigned i = 0; i < s->count; i++)
+        if (s->at[i].fd >= 0)
+            close(s->at[i].fd);
+    s->count = 0;
 }
 
 /* ---- all ---- */
@@ -132,7 +131,7 @@ bool door_sockets_bind(struct door_sockets *kept, const struct config *config, u
 int door_sockets_open(const struct config *config, struct door *doors, struct door_sockets *kept)
 {
     int count = 0, err = 0;
-    *kept = DOOR_SOCKETS_NONE;
+    kept->count = 0;
     for (unsigned i = 0; !err && i < config->forward_count; i++)
         err = open_forward(&config->forward[i], &doors[count++]);
     if (!err && config->socks.family) {
@@ -144,8 +143,8 @@ int door_sockets_open(const struct config *config, struct door *doors, struct do
         err = open_local("-http-proxy", &config->http_proxy, &doors[count++]);
     }
     for (unsigned i = 0; !err && i < config->listen_count; i++) {
-        err = open_listen(&config->listen[i], &doors[count++], &kept->fds[i]);
-        kept->count += !err;
+        kept->at[kept->count++] = (struct door_socket){.door = (unsigned)count, .fd = -1};
+        set_listen(&config->listen[i], &doors[count++]);
     }
     return err ? err : count;
 }

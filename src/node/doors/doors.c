@@ -48,6 +48,17 @@ static void tell_mesh(struct doors *d)
         give_up(d, "is gone");
 }
 
+/* Each process that serves begins without them. */
+static void hand_out(struct doors *d)
+{
+    const struct door_sockets *s = d->config.sockets;
+    for (unsigned i = 0; i < s->count && d->fd >= 0; i++) {
+        const struct helper_message m = {.kind = HELPER_DOORS_LISTEN, .number = s->at[i].door};
+        if (helper_channel_send_file(d->fd, &m, s->at[i].fd))
+            give_up(d, "takes no socket");
+    }
+}
+
 void doors_tell_mesh(struct doors *d, const struct mesh_side *mesh)
 {
     if (!d)
@@ -139,6 +150,7 @@ static void on_message(struct doors *d, const struct helper_message *m)
     if (m->kind == HELPER_READY) {
         d->ready = true;
         tell_mesh(d);
+        hand_out(d);
     } else if (m->kind == HELPER_ENDED) {
         on_ended(d, m->text);
     } else if (m->kind == HELPER_UNABLE) {

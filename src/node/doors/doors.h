@@ -4,6 +4,7 @@
  * and is believed in what it counts. Control thread. */
 
 #include "node/doors/doors_counts.h"
+#include "node/doors/door_sockets.h"
 #include "node/doors/mesh_side.h"
 #include <uv.h>
 
@@ -20,7 +21,8 @@ struct name_client;
 struct doors_config {
     uv_loop_t *loop;
     struct mesh_side mesh;
-    struct name_client *names; /* looks up what is no member's name; NULL: nobody does */
+    const struct door_sockets *sockets; /* of the mesh, which each process is handed. Borrowed */
+    struct name_client *names;          /* looks up what is no member's name; NULL: nobody does */
     /* The addresses of the member of that name, MESH_SIDE_PREFIXES_MAX at most; 0: there is none. */
     unsigned (*find)(const void *context, const char *name, struct addr *out);
     const void *context;

@@ -25,6 +25,7 @@ struct doors_process {
     struct entrance {
         struct doors_process *owner;
         const struct door *door;
+        int fd; /* it listens; -1: it is not there yet */
         uv_poll_t poll;
     } entrances[DOORS_MAX];
     struct mesh_side mesh;
@@ -45,7 +46,7 @@ static void on_arrival(uv_poll_t *poll, int status, int events)
         struct sockaddr_storage from;
         struct addr source = {0};
         socklen_t len = sizeof(from);
-        int fd = accept4(e->door->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(e->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
             uv_poll_stop(poll);
         if (fd < 0)
@@ -59,7 +60,8 @@ static void on_arrival(uv_poll_t *poll, int status, int events)
 static void open_doors(struct doors_process *d)
 {
     for (unsigned i = 0; d->mesh.interface && i < d->config->count; i++)
-        uv_poll_start(&d->entrances[i].poll, UV_READABLE, on_arrival);
+        if (d->entrances[i].fd >= 0)
+            uv_poll_start(&d->entrances[i].poll, UV_READABLE, on_arrival);
 }
 
 /* ---- the node ---- */
@@ -90,8 +92,25 @@ static void on_timer(uv_timer_t *timer)
     open_doors(d);
 }
 
-static bool on_message(struct doors_process *d, const struct helper_message *m)
+static int watch(struct doors_process *d, unsigned i, int fd)
 {
+    d->entrances[i].fd = fd;
+    return uv_poll_init(&d->loop, &d->entrances[i].poll, fd) ? ERR_IO : 0;
+}
+
+static bool take_listener(struct doors_process *d, uint64_t door, int fd)
+{
+    if (fd < 0 || door >= d->config->count || d->entrances[door].fd >= 0 || watch(d, (unsigned)door, fd))
+        return false;
+    open_doors(d);
+    return true;
+}
+
+/* Takes file. */
+static bool on_message(struct doors_process *d, const struct helper_message *m, int file)
+{
+    if (m->kind == HELPER_DOORS_LISTEN)
+        return take_listener(d, m->number, file);
     if (m->kind == HELPER_NAME) {
         passages_found(d->passages, m->token, m->addresses, m->address_count);
         return true;
@@ -107,10 +126,10 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 {
     struct doors_process *d = poll->data;
     (void)status, (void)events;
-    int err = helper_channel_receive(d->fd, &d->packet);
+    int file, err = helper_channel_receive_file(d->fd, &d->packet, &file);
     if (err == ERR_AGAIN)
         return;
-    if (!err && on_message(d, &d->packet.message))
+    if (!err && on_message(d, &d->packet.message, file))
         return;
     d->failed = err != ERR_CLOSED;
     uv_stop(&d->loop);
@@ -122,6 +141,7 @@ static int begin(struct doors_process *d, int fd, const struct doors_process_con
 {
     d->config = config;
     d->fd = fd;
+    d->mesh.broker = config->broker;
     if (uv_loop_init(&d->loop) || uv_timer_init(&d->loop, &d->timer) ||
         uv_poll_init(&d->loop, &d->channel, fd))
         return ERR_IO;
@@ -136,9 +156,8 @@ static int begin(struct doors_process *d, int fd, const struct doors_process_con
     int err = passages_new(&passages, &d->passages);
     for (unsigned i = 0; !err && i < config->count; i++) {
         struct entrance *e = &d->entrances[i];
-        *e = (struct entrance){.owner = d, .door = &config->doors[i]};
-        err = uv_poll_init(&d->loop, &e->poll, e->door->fd) ? ERR_IO : 0;
-        e->poll.data = e;
+        *e = (struct entrance){.owner = d, .door = &config->doors[i], .fd = -1, .poll = {.data = e}};
+        err = e->door->fd < 0 ? 0 : watch(d, i, e->door->fd);
     }
     d->timer.data = d->channel.data = d;
     return err;

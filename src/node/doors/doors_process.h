@@ -16,8 +16,9 @@ struct doors_process_config {
     bool direct;  /* -socks-direct */
     bool authenticates;
     struct words words; /* if it does; the node wipes its own once the process is forked */
+    int broker;         /* a channel to it; -1: the mesh's device is here */
     unsigned count;
-    struct door doors[DOORS_MAX];
+    struct door doors[DOORS_MAX]; /* those of the mesh have no socket yet */
 };
 
 /* Serves until the node closes its end of the channel fd. context is a struct doors_process_config. Returns the exit code. */

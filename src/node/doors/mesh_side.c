@@ -1,14 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/doors/mesh_side.h"
 
+#include "net/broker.h"
 #include "net/tcp.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+static int make_inside(int broker, unsigned family, int type, int *out)
+{
+    errno = EPIPE; /* where no other is set */
+    if (broker_socket(broker, family, type, out))
+        return ERR_IO;
+    (void)fcntl(*out, F_SETFL, O_NONBLOCK);
+    return 0;
+}
+
 int mesh_side_socket(const struct mesh_side *m, unsigned family, int type, int *out)
 {
+    if (m->broker >= 0)
+        return make_inside(m->broker, family, type, out);
     int fd = socket(family == 6 ? AF_INET6 : AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return ERR_IO;
@@ -53,7 +66,7 @@ static void take_prefix(struct reader *r, struct addr_prefix *out)
 int mesh_side_decode(struct slice bytes, struct mesh_side *out)
 {
     struct reader r = reader_init(bytes.data, bytes.len);
-    struct mesh_side m = {.interface = out->interface};
+    struct mesh_side m = {.broker = out->broker, .interface = out->interface};
     while (reader_left(&r) && m.prefix_count < MESH_SIDE_PREFIXES_MAX)
         take_prefix(&r, &m.prefixes[m.prefix_count++]);
     if (r.bad || reader_left(&r))

@@ -136,6 +136,7 @@ static void on_message(struct helper_client *c, const struct helper_message *m)
         give_up(c, "speaks of names on another channel than its own");
         return;
     case HELPER_DOORS_OPEN:
+    case HELPER_DOORS_LISTEN:
     case HELPER_DOORS_COUNTS:
         give_up(c, "speaks of doors on another channel than its own");
         return;

@@ -44,6 +44,7 @@ static const uint8_t fields_of[] = {
     [HELPER_NAMES_SET] = TEXT | ADDRESSES | DATA,
     [HELPER_NAMES_HELD] = NUMBER | TEXT,
     [HELPER_DOORS_OPEN] = INTERFACE | DATA,
+    [HELPER_DOORS_LISTEN] = NUMBER,
     [HELPER_DOORS_COUNTS] = DATA,
 };
 

@@ -56,6 +56,7 @@ enum helper_kind {
     HELPER_NAMES_HELD, /* number: enum resolver_mode, how names are told; text: why not, or empty */
     /* on the channel of the doors' process (node/doors/doors_process.h); node to helper */
     HELPER_DOORS_OPEN, /* interface: of the mesh; data: its prefixes (node/doors/mesh_side.h). Doors are open from here on */
+    HELPER_DOORS_LISTEN, /* number: of the door that the socket which comes with it is for */
     /* helper to node, which it asks by ASK_NAME for members' names, too */
     HELPER_DOORS_COUNTS, /* data: what they count (node/doors/doors_counts.h) */
 };

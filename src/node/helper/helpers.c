@@ -19,6 +19,7 @@
 #define START_US (30 * USEC_PER_SEC)
 #define ENDS_MAX (UPLINKS_MAX * (1 + UPLINK_WORKERS_MAX))
 #define JOBS_MAX 4
+#define KEPT_MAX 4
 
 static int open_uplink(unsigned workers, struct uplink_ends *node, struct uplink_ends *helper)
 {
@@ -137,12 +138,22 @@ static int start_resolver(const struct helpers_config *all, int *node)
     return pid < 0 ? ERR_IO : 0;
 }
 
+static int start_keeper(const struct helpers_config *config, const struct helpers *out,
+                        const struct helper_job *jobs, unsigned count)
+{
+    int node[JOBS_MAX + 1 + ENDS_MAX + KEPT_MAX];
+    unsigned node_count = list_node(out, node);
+    for (unsigned i = 0; i < config->kept_count && i < KEPT_MAX; i++)
+        node[node_count++] = config->kept[i];
+    return helper_keeper_start(jobs, count, node, node_count, config->caged);
+}
+
 int helpers_start(const struct helpers_config *config, struct helpers *out)
 {
     const struct name_helper_config names = {config->caged, NAME_HELPER_PATIENCE_S, name_helper_look_up};
     struct backbone_helper_config backbone = {.caged = config->caged, .count = config->count};
     const struct portmap_helper_config portmap = portmap_config(config);
-    int more[ENDS_MAX], node[JOBS_MAX + 1 + ENDS_MAX];
+    int more[ENDS_MAX];
     struct helper_job jobs[JOBS_MAX];
     unsigned more_count = 0, count = list_jobs(jobs, &names, config->count ? &backbone : NULL, more,
                                                config->portmap ? &portmap : NULL, config->doors);
@@ -159,7 +170,7 @@ int helpers_start(const struct helpers_config *config, struct helpers *out)
     if (config->count)
         jobs[1].more_count = more_count;
     if (!err)
-        err = helper_keeper_start(jobs, count, node, list_node(out, node), config->caged);
+        err = start_keeper(config, out, jobs, count);
     for (unsigned i = 0; i < config->count; i++)
         proxy_forget_words(&backbone.places[i].proxy); /* the helpers have their own */
     if (err)

@@ -40,8 +40,9 @@ struct helpers_config {
     } backbones[UPLINKS_MAX];
     bool portmap; /* the router is asked to map these ports */
     uint16_t port, control_port;
-    const struct helper_job
-        *doors; /* the process that serves them, but for its channel; NULL: there is none */
+    const struct helper_job *doors;         /* that serves them, but for its channel; NULL: there is none */
+    const int *kept;                        /* descriptors that no helper may keep, 4 at most … */
+    unsigned kept_count;                    /* … so many */
     struct resolver_helper_config resolver; /* mode RESOLVER_OFF: there is none */
     unsigned workers;                       /* that uplinks bring datagrams to, UPLINK_WORKERS_MAX at most */
 };
