@@ -31,12 +31,12 @@ def program_for_all(host, name):
     return str(copy)
 
 
-def as_user(host, *argv):
-    """The words of a command of the user's, before whom /dev/net/tun is as it is by default."""
+def as_user(host, *argv, mode=0o666):
+    """The words of a command of the user's, before whom /dev/net/tun is as it is by default, or of that mode."""
     tun = host.dir / "tun"
     if not tun.exists():
-        os.mknod(tun, 0o666 | 0o020000, os.makedev(10, 200))
-        tun.chmod(0o666)
+        os.mknod(tun, 0o020000 | mode, os.makedev(10, 200))
+        tun.chmod(mode)
     return ["sh", "-c", 'mount --bind "$0" /dev/net/tun && exec "$@"', tun, "setpriv", f"--reuid={USER}", f"--regid={USER}",
             "--clear-groups", "--inh-caps=-all", "env", f"LD_LIBRARY_PATH={host.dir}", f"HOME={host.dir}", *argv]
 
@@ -183,6 +183,31 @@ def test_a_commands_end_is_told(lab):
     left = run(b, "sh", "-c", "setsid sleep 61.5 & setsid sh -c 'trap \"\" TERM; sleep 61.6; :' & sleep 0.2")
     assert left.returncode == 0
     assert not [pid for pid in b.host.pids() if "61." in Path(f"/proc/{pid}/cmdline").read_text()]
+
+
+def told(host, argv):
+    """What the node says that the machine refuses: one line, and nothing is left."""
+    before = host.pids()
+    result = host.run(*argv, check=False)
+    assert result.returncode == 1 and result.stderr.count("\n") == 1 and not result.stdout, result
+    wait_for(lambda: host.pids() == before, 10, "no process is left")
+    return result.stderr
+
+
+def test_what_the_machine_refuses_is_one_line_with_the_cure(lab):
+    host = lab.host("site-b")
+    program = program_for_all(host, "shadowmesh-l2")
+    (host.dir / "keys").mkdir()
+    flags = ["-rootless", "-tap-ip", B_OVERLAY, "-keydir", host.dir / "keys", "-run", host.dir / "run"]
+    assert "-rootless: /dev/net/tun may not be opened by this user: as root, chmod 0666 it" in \
+        told(host, as_user(host, program, *flags, mode=0o600))
+    # A user namespace has limits of its own, which its root sets.
+    for limit, cure in (("max_user_namespaces", "sysctl user.max_user_namespaces=10000"),
+                        ("max_net_namespaces", "sysctl user.max_net_namespaces=10000")):
+        script = f'echo 0 >/proc/sys/user/{limit} && exec "$@"'
+        line = told(host, ["unshare", "--user", "--map-root-user", "sh", "-c", script, "sh", labs.program("shadowmesh-l2"), *flags])
+        assert cure in line, line
+    assert not list((host.dir / "keys").iterdir())
 
 
 def test_who_may_not_come_in_is_told_why(lab):
