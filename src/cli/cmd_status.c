@@ -61,11 +61,13 @@ static char *device_text(const json_t *node)
     const char *backend = nodes_text(node, "aead_backend"), *reason = nodes_text(node, "aead_reason");
     char *out = NULL, *offloads = offloads_text(node);
     bool down = json_is_false(json_object_get(node, "device_up"));
-    if (asprintf(&out, "%s%s, MTU %.0f%s, %.0f worker%s, %s%s%s%s%s%s%s", nodes_text(node, "device"),
-                 down ? " (down: no frame passes)" : "", nodes_number(node, "mtu"), offloads, workers,
-                 workers == 1 ? "" : "s", nodes_text(node, "aead"), backend[0] ? " by " : "", backend,
-                 reason[0] ? " (" : "", reason, reason[0] ? ")" : "",
-                 json_is_true(json_object_get(node, "public")) ? ", public" : "") < 0)
+    bool inside = json_is_object(json_object_get(node, "rootless"));
+    if (asprintf(&out, "%s%s%s, MTU %.0f%s, %.0f worker%s, %s%s%s%s%s%s%s", nodes_text(node, "device"),
+                 down ? " (down: no frame passes)" : "",
+                 inside ? " (without root: `shadowmesh run` is in its network)" : "",
+                 nodes_number(node, "mtu"), offloads, workers, workers == 1 ? "" : "s",
+                 nodes_text(node, "aead"), backend[0] ? " by " : "", backend, reason[0] ? " (" : "", reason,
+                 reason[0] ? ")" : "", json_is_true(json_object_get(node, "public")) ? ", public" : "") < 0)
         abort();
     free(offloads);
     return out;
