@@ -112,6 +112,9 @@ def test_reference_scenario_without_a_right_and_without_a_trace(lab):
     assert all(value == 0 for pid in family(b.process.pid) for value in capabilities(pid).values())
     assert b_host.network_state() == before
     assert b.status()["sandbox"]["capabilities"] == []
+    # The node has the device's queues, and no other process of its.
+    holders = [pid for pid in family(b.process.pid) if "/dev/net/tun" in map(os.readlink, Path(f"/proc/{pid}/fd").iterdir())]
+    assert holders == [b.process.pid]
     a_host.ping(B_OVERLAY, count=3)
     assert f"{B_OVERLAY}/24" in inside(b, "ip", "addr", "show", "tap0").stdout
     assert "LOOPBACK,UP" in inside(b, "ip", "link", "show", "lo").stdout
