@@ -56,8 +56,9 @@ struct broker {
 int broker_start(const struct broker_config *config, struct broker *out,
                  struct broker_trouble *trouble) must_check;
 
-/* Asks on the broker's channel, or on the other end of also. A socket of that family (4, 6) and type (SOCK_STREAM, SOCK_DGRAM) inside, for the caller: close-on-exec. Waits for it,
- * a second at most. ERR_ARGUMENT, ERR_CLOSED when the broker is gone, ERR_AGAIN, ERR_IO with errno set. One thread. */
+/* A socket of that family (4, 6) and type (SOCK_STREAM, SOCK_DGRAM) inside, for the caller: close-on-exec. Asked for by the
+ * broker's channel, or by the other end of also. Waits for it, a second at most. ERR_ARGUMENT, ERR_CLOSED when the broker
+ * is gone, ERR_AGAIN, ERR_IO with errno set. One thread of one process asks by a channel. */
 int broker_socket(int channel, unsigned family, int type, int *out) must_check;
 
 /* Whether a channel that is readable says that the broker is gone. */
