@@ -7,13 +7,17 @@
 #include "cli/cli.h"
 #include "cli/outside.h"
 #include "cli/place.h"
+#include "cli/secret_line.h"
 #include "crypto/certfile.h"
 #include "crypto/keyfile.h"
+#include "crypto/sealed.h"
+#include "crypto/secret.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -95,14 +99,9 @@ static bool take_folder(struct work *w, enum backup_folder folder, const char *p
     return ok;
 }
 
-static bool write_out(const struct work *w, const char *file)
+static bool write_bytes(const char *file, const uint8_t *bytes, size_t len)
 {
-    uint8_t *bytes = vault_alloc(BACKUP_MAX);
-    size_t len = 0;
-    int err = bytes ? backup_encode(&w->backup, bytes, BACKUP_MAX, &len) : ERR_NOMEM;
-    if (!err)
-        err = outside_write(file, bytes, len);
-    vault_free(bytes);
+    int err = outside_write(file, bytes, len);
     if (err == ERR_EXISTS)
         cli_complain("backup: %s is there already, and stays as it is", file);
     else if (err)
@@ -110,7 +109,30 @@ static bool write_out(const struct work *w, const char *file)
     return !err;
 }
 
-static bool back_up(struct work *w, const struct place *p, const char *file)
+static bool write_sealed(const char *file, const uint8_t *bytes, size_t len)
+{
+    char phrase[PASSPHRASE_MAX];
+    uint8_t *sealed = malloc(len + SEALED_MORE);
+    bool ok =
+        sealed && secret_line_passphrase("backup", "A passphrase that seals the backup: ", true, phrase);
+    int err = ok ? sealed_encode(phrase, bytes, len, sealed) : 0;
+    secret_wipe(phrase, sizeof(phrase));
+    ok = ok && (!err || fail(file, err)) && write_bytes(file, sealed, len + SEALED_MORE);
+    free(sealed);
+    return ok;
+}
+
+static bool write_out(const struct work *w, const char *file, bool plain)
+{
+    uint8_t *bytes = vault_alloc(BACKUP_MAX);
+    size_t len = 0;
+    int err = bytes ? backup_encode(&w->backup, bytes, BACKUP_MAX, &len) : ERR_NOMEM;
+    bool ok = err ? fail(file, err) : plain ? write_bytes(file, bytes, len) : write_sealed(file, bytes, len);
+    vault_free(bytes);
+    return ok;
+}
+
+static bool back_up(struct work *w, const struct place *p, const char *file, bool plain)
 {
     struct backup_content content;
     if (!take_folder(w, BACKUP_NETWORK, p->dir) || !take_folder(w, BACKUP_NODE, p->keydir))
@@ -118,11 +140,11 @@ static bool back_up(struct work *w, const struct place *p, const char *file)
     const char *wrong = backup_check(&w->backup, &content);
     if (wrong)
         cli_complain("backup %s: this would bring no node back: %s", p->network, wrong);
-    if (wrong || !write_out(w, file))
+    if (wrong || !write_out(w, file, plain))
         return false;
-    printf("%s: %s of %s%s%s, in %u files; its keys are in it, and nothing seals them: keep it from others\n",
-           file, content.member.name, p->network, content.issuer ? ", an issuer with its ledger" : "",
-           content.ca ? ", the CA's key" : "", w->backup.count);
+    printf("%s: %s of %s%s%s, in %u files%s\n", file, content.member.name, p->network,
+           content.issuer ? ", an issuer with its ledger" : "", content.ca ? ", the CA's key" : "",
+           w->backup.count, plain ? "; keys are in it, and nothing seals them: keep it from others" : "");
     return true;
 }
 
@@ -141,7 +163,7 @@ int cmd_backup(const struct cli_options *options)
     }
     memcpy(w.backup.network, p.network, sizeof(w.backup.network));
     w.room = vault_alloc(BACKUP_MAX);
-    bool ok = w.room ? back_up(&w, &p, options->words[1]) : fail(p.network, ERR_NOMEM);
+    bool ok = w.room ? back_up(&w, &p, options->words[1], options->plain) : fail(p.network, ERR_NOMEM);
     vault_free(w.room);
     return ok ? CLI_OK : CLI_FAILURE;
 }

@@ -9,14 +9,20 @@
 #include "cli/making.h"
 #include "cli/outside.h"
 #include "cli/place.h"
+#include "cli/secret_line.h"
+#include "crypto/sealed.h"
+#include "crypto/secret.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#define FILE_MAX (BACKUP_MAX + SEALED_MORE + 1) /* bytes, and one more that tells a longer one */
 
 /* ---- reading ---- */
 
@@ -38,13 +44,34 @@ static const char *explain(int err)
     }
 }
 
+/* In place: what is plain is shorter. False when it complained. */
+static bool unseal(const char *file, uint8_t *room, size_t *len)
+{
+    char phrase[PASSPHRASE_MAX];
+    uint8_t *sealed = malloc(*len);
+    bool ok = sealed && secret_line_passphrase("restore", "The passphrase of the backup: ", false, phrase);
+    if (ok)
+        memcpy(sealed, room, *len);
+    int err = ok ? sealed_decode(phrase, sealed, *len, room, len) : 0;
+    secret_wipe(phrase, sizeof(phrase));
+    free(sealed);
+    if (err)
+        cli_complain("restore %s: %s", file,
+                     err == ERR_MISMATCH ? "the passphrase does not open it, or it was altered"
+                                         : explain(err));
+    return ok && !err;
+}
+
 static bool read_backup(const char *file, uint8_t *room, struct backup *b, struct backup_content *content)
 {
     bool shown;
     size_t len;
-    int err = outside_read(file, room, BACKUP_MAX, &len, &shown);
+    int err = outside_read(file, room, FILE_MAX, &len, &shown);
+    bool sealed = !err && sealed_is(room, len);
+    if (sealed && !unseal(file, room, &len))
+        return false;
     if (!err)
-        err = shown ? ERR_EXPOSED : backup_decode(room, len, b);
+        err = shown && !sealed ? ERR_EXPOSED : backup_decode(room, len, b);
     const char *wrong = err ? explain(err) : backup_check(b, content);
     if (wrong)
         cli_complain("restore %s: %s", file, wrong);
@@ -121,7 +148,7 @@ int cmd_restore(const struct cli_options *options)
     struct backup b;
     struct backup_content content;
     struct place p;
-    uint8_t *room = vault_alloc(BACKUP_MAX);
+    uint8_t *room = vault_alloc(FILE_MAX);
     bool ok =
         room && read_backup(options->words[0], room, &b, &content) && make(options, &b, content.issuer, &p);
     if (ok)

@@ -345,7 +345,7 @@ static const struct flag flags[] = {
     {"yes", NULL, "remove without asking", read_yes, LEAVE | CA},
     {"ca", "FILE", "a copy of the key of the network's CA, instead of the one in its folder", read_ca,
      PROMOTE | CA},
-    {"plain", NULL, "export without a passphrase", read_plain, CA},
+    {"plain", NULL, "ca export, backup: without a passphrase", read_plain, CA | BACKUP},
 };
 #define FLAG_COUNT (sizeof(flags) / sizeof(flags[0]))
 

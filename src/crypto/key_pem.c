@@ -5,6 +5,7 @@
 
 #include "crypto/identity_internal.h"
 #include "crypto/library.h"
+#include "crypto/sealed.h"
 #include "crypto/secret.h"
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -14,14 +15,8 @@
 #include <openssl/x509.h>
 #include <string.h>
 
-#define SEALED   "-----BEGIN ENCRYPTED PRIVATE KEY-----"
-#define SALT_LEN 16
-#define IV_LEN   16
-
-/* A guess costs 16 MB and about 0.3 s. OpenSSL reads none that takes more than 32 MB. */
-#define SCRYPT_N 16384
-#define SCRYPT_R 8
-#define SCRYPT_P 5
+#define SEALED "-----BEGIN ENCRYPTED PRIVATE KEY-----"
+#define IV_LEN 16
 
 /* Instead of OpenSSL's own, which would ask at the terminal. */
 static int no_password(char *buffer, int size, int writing, void *arg)
@@ -34,14 +29,15 @@ static int no_password(char *buffer, int size, int writing, void *arg)
 
 static X509_SIG *seal(const struct identity *me, const char *passphrase)
 {
-    uint8_t salt[SALT_LEN], iv[IV_LEN];
+    uint8_t salt[SEALED_SALT_LEN], iv[IV_LEN];
     X509_ALGOR *how;
     X509_SIG *sealed = NULL;
 
     secret_random(salt, sizeof(salt));
     secret_random(iv, sizeof(iv));
     PKCS8_PRIV_KEY_INFO *plain = EVP_PKEY2PKCS8(identity_pkey(me));
-    how = PKCS5_pbe2_set_scrypt(EVP_aes_256_cbc(), salt, sizeof(salt), iv, SCRYPT_N, SCRYPT_R, SCRYPT_P);
+    how = PKCS5_pbe2_set_scrypt(EVP_aes_256_cbc(), salt, sizeof(salt), iv, SEALED_SCRYPT_N, SEALED_SCRYPT_R,
+                                SEALED_SCRYPT_P);
     if (plain && how)
         sealed = PKCS8_set0_pbe_ex(passphrase, (int)strlen(passphrase), plain, how, library_context(), NULL);
     if (!sealed)

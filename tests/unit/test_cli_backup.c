@@ -63,7 +63,7 @@ static void all_comes_back_as_it_was(void **state)
         before[i] = strdup(read_text(name));
         modes[i] = mode_of(name);
     }
-    verb("backup home %s", CLI_OK);
+    verb("backup home %s -plain", CLI_OK);
     assert_has(out, "berlin of home, an issuer with its ledger, the CA's key");
     assert_int_equal(mode_of("copy"), 0600);
     assert_verb("leave home -yes", CLI_OK);
@@ -82,12 +82,36 @@ static void all_comes_back_as_it_was(void **state)
     assert_int_equal(mode_of("home/state/lists/roster-" ID_A), 0);
 }
 
+static void sealed_copy_comes_back_by_its_passphrase_alone(void **state)
+{
+    (void)state;
+    found();
+    input("short\n");
+    verb("backup home %s", CLI_FAILURE);
+    assert_one_complaint("at least 8");
+    assert_int_equal(mode_of("copy"), 0);
+    input("correct horse\n");
+    verb("backup home %s", CLI_OK);
+    assert_int_equal(mode_of("copy"), 0600);
+    assert_null(strstr(read_text("copy"), "BEGIN"));
+    assert_null(strstr(out, "correct"));
+    assert_verb("leave home -yes", CLI_OK);
+    input("correct house\n");
+    verb("restore %s", CLI_FAILURE);
+    assert_one_complaint("does not open");
+    assert_nothing_here();
+    assert_int_equal(chmod(copy, 0644), 0); /* who can read it has nothing */
+    input("correct horse\n");
+    verb("restore %s", CLI_OK);
+    assert_int_equal(mode_of("home/ca.key"), 0600);
+}
+
 static void member_without_the_cas_key_comes_back(void **state)
 {
     (void)state;
     found();
     assert_verb("ca remove home -yes", CLI_OK);
-    verb("backup home %s", CLI_OK);
+    verb("backup home %s -plain", CLI_OK);
     assert_null(strstr(out, "CA's key"));
     assert_verb("leave home -yes", CLI_OK);
     verb("restore %s", CLI_OK);
@@ -99,11 +123,11 @@ static void nothing_is_overwritten(void **state)
     (void)state;
     found();
     put("etc/copy", "mine", 0600);
-    verb("backup home %s", CLI_FAILURE);
+    verb("backup home %s -plain", CLI_FAILURE);
     assert_one_complaint("stays as it is");
     assert_string_equal(read_text("copy"), "mine");
     unlink(copy);
-    verb("backup home %s", CLI_OK);
+    verb("backup home %s -plain", CLI_OK);
     char *before = strdup(read_text("home/state/ledger"));
     put("etc/home/state/ledger", "later", 0600);
     verb("restore %s", CLI_FAILURE);
@@ -116,7 +140,7 @@ static void copy_that_was_altered_or_that_others_read_brings_nothing_back(void *
 {
     (void)state;
     found();
-    verb("backup home %s", CLI_OK);
+    verb("backup home %s -plain", CLI_OK);
     assert_verb("leave home -yes", CLI_OK);
     assert_int_equal(chmod(copy, 0640), 0);
     verb("restore %s", CLI_FAILURE);
@@ -182,7 +206,7 @@ static void keys_and_certificates_that_do_not_belong_together_are_refused(void *
     };
     found();
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        verb("backup home %s", CLI_OK);
+        verb("backup home %s -plain", CLI_OK);
         replace(cases[i].folder, cases[i].name, cases[i].text);
         char path[2][128];
         snprintf(path[0], sizeof(path[0]), "%s/home", etc);
@@ -220,7 +244,7 @@ static void issuer_of_another_key_is_refused(void **state)
     assert_int_equal(folder_open(path, &fd), 0);
     assert_int_equal(certfile_write(fd, CERTFILE_OWN_ISSUER, made.der, made.len), 0);
     close(fd);
-    verb("backup home %s", CLI_FAILURE);
+    verb("backup home %s -plain", CLI_FAILURE);
     assert_one_complaint("own-issuer.pem");
     identity_free(ca_key);
     identity_free(other);
@@ -233,7 +257,7 @@ static void node_that_would_not_come_back_is_told_at_once(void **state)
     found();
     snprintf(path, sizeof(path), "%s/home/state/member.pem", etc);
     unlink(path);
-    verb("backup home %s", CLI_FAILURE);
+    verb("backup home %s -plain", CLI_FAILURE);
     assert_one_complaint("bring no node back");
     assert_int_equal(mode_of("copy"), 0);
     verb("backup work %s", CLI_NO_NODE);
@@ -251,11 +275,11 @@ static void other_names_of_others_files_are_not_taken(void **state)
     unlink(path[0]);
     put("etc/secret", "of somebody else", 0600);
     assert_int_equal(symlink(path[1], path[0]), 0);
-    verb("backup home %s", CLI_FAILURE);
+    verb("backup home %s -plain", CLI_FAILURE);
     assert_one_complaint("ledger");
     unlink(path[0]);
     assert_int_equal(link(path[1], path[0]), 0);
-    verb("backup home %s", CLI_FAILURE);
+    verb("backup home %s -plain", CLI_FAILURE);
     assert_one_complaint("ledger");
     assert_int_equal(mode_of("copy"), 0);
 }
@@ -264,6 +288,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(all_comes_back_as_it_was),
+        TEST(sealed_copy_comes_back_by_its_passphrase_alone),
         TEST(member_without_the_cas_key_comes_back),
         TEST(nothing_is_overwritten),
         TEST(copy_that_was_altered_or_that_others_read_brings_nothing_back),
