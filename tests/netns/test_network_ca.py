@@ -65,18 +65,23 @@ def test_key_is_kept_elsewhere_and_revokes_an_issuer_from_there(lab):
     labs.wait_for(lambda: "your key was revoked" in (paris.dir / "etc/home/node.log").read_text(), 10, "paris hears of it")
 
 
+def ca_renew(net, node):
+    """The command line, at a node's host, which has the CA's key then."""
+    folder = node.host.dir / "etc" / net.name
+    folder.mkdir(parents=True)
+    for name in ("ca.key", "ca.pem"):
+        (folder / name).write_bytes((net.dir / name).read_bytes())
+        (folder / name).chmod(0o600)
+    return [labs.program("shadowmesh"), "ca", "renew", net.name, "-etc", folder.parent, "-run", node.run_dir]
+
+
 def test_issuers_are_certified_anew_while_they_run(lab):
     a_host, b_host, *_ = lab.internet()
     net = Network(lab, ["a!", "b!"], age=10 * 86400)
     a = net.node(a_host, "a")
     b = net.node(b_host, "b", "-connect", f"{a.id}@{a_host.address}")
     b_host.wait_ping(net.addresses["a"][0], 10)
-    etc = a_host.dir / "etc" / net.name
-    etc.mkdir(parents=True)
-    for name in ("ca.key", "ca.pem"):
-        (etc / name).write_bytes((net.dir / name).read_bytes())
-        (etc / name).chmod(0o600)
-    words = [labs.program("shadowmesh"), "ca", "renew", net.name, "-etc", a_host.dir / "etc", "-run", a.run_dir]
+    words = ca_renew(net, a)
     labs.wait_for(lambda: re.findall("^([ab]) is not due", a_host.run(*words).stdout, re.M) in (["a", "b"], ["b", "a"]), 10, "b's roster at a")
     before = (net.keydir("b") / "own-issuer.pem").read_bytes()
     stream = b_host.ping_stream(net.addresses["a"][0])

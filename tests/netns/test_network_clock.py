@@ -11,6 +11,7 @@ import time
 import lab as labs
 from clocks import shifted_clock
 from network import Network
+from test_network_ca import ca_renew
 
 DAY = 86400
 
@@ -40,9 +41,13 @@ def test_clock_that_is_off_is_told_with_the_remedy(lab):
 def test_issuer_is_told_that_its_certificate_ends(lab):
     a_host, _, _, _ = lab.internet()
     net = Network(lab, ["a!"])
-    a = net.node(a_host, "a", environment=shifted_clock(a_host, 200 * DAY))
-    a.process.wait_log(r"warn .*certificate as an issuer ends in 16\d days: `shadowmesh promote lab a`", 10)
+    later = shifted_clock(a_host, 200 * DAY)
+    a = net.node(a_host, "a", environment=later)
+    a.process.wait_log(r"warn .*certificate as an issuer ends in 16\d days: `shadowmesh ca renew lab`", 10)
     labs.wait_for(lambda: "certificate as an issuer ends in 16" in warnings(a), 5, "status has it")
     network = a.status()["network"]
     assert network["issuer_not_after"] > network["not_after"] - 200 * DAY
     assert 0 <= network["life_spent"] <= 100
+    said = a_host.run("env", *(f"{name}={value}" for name, value in later.items()), *ca_renew(net, a)).stdout
+    assert "a is an issuer until" in said or net.ids["a"] in said
+    labs.wait_for(lambda: "as an issuer" not in warnings(a), 10, "all is well again")

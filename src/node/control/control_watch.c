@@ -40,12 +40,13 @@ static void watch_issuer(struct node *n, uint64_t now_us)
         return;
     unsigned spent = life_spent(issuer_cert(is), now_s);
     uint64_t left_s = life_left_s(issuer_cert(is), now_s);
-    snprintf(
-        text, sizeof(text),
-        "this node's certificate as an issuer %s%s: `shadowmesh promote %s %s`, where the network's CA key "
-        "is, gives it another",
-        left_s ? "ends in " : "has expired", left_s ? life_span(left_s, span) : "", n->config->network,
-        network_me(n->network)->name);
+    snprintf(text, sizeof(text),
+             "this node's certificate as an issuer %s%s: `shadowmesh ca renew %s`, by the key of the "
+             "network's CA, "
+             "gives it another",
+             left_s ? "ends in " : "has expired", left_s ? life_span(left_s, span) : "", n->config->network);
+    if (!life_is_shown(spent)) /* of the next one all is news again */
+        n->issuer_life = (struct life){0};
     if (life_is_news(&n->issuer_life, spent))
         log_warn("network %s: %s", n->config->network, text);
     show(n, WARNING_ISSUER, life_is_shown(spent) ? text : "");
