@@ -97,7 +97,9 @@ owner key node.key
 shadowmesh down home
 show down shadowmesh@home ActiveState
 show timer-down shadowmesh-renew@home.timer ActiveState
+shadowmesh backup home /lab/copy -plain && shadowmesh leave home -yes && shadowmesh restore /lab/copy
 shadowmesh up home >/lab/up && shadowmesh invite home -quiet >/lab/token
+owner restored node.key
 shadowmesh leave home -yes
 show left shadowmesh@home UnitFileState
 ls -A /etc/shadowmesh /var/lib/shadowmesh | tr '\n' ' '
@@ -144,7 +146,7 @@ def test_services_run_reload_and_are_watched(staged):
     expected = {"started": "yes", "backbone": "active", "node": "active", "status": "site-b on tap1: frames flow to 1 peer",
                 "user": "shadowmesh", "bad": "refused", "bad-result": "exit-code", "bad-restarts": "0", "watched": "active",
                 "restarts": "1", "stopped": "success", "reload": "taken", "bad-reload": "refused", "reloaded-node": "active",
-                "reloaded-backbone": "active", "still": "site-b on tap1: frames flow to 1 peer", "lost": "0", "up": "active", "timer": "active", "renewal": "success", "other-timer": "inactive", "timer-down": "inactive", "enabled": "enabled", "key": "shadowmesh 600", "down": "inactive", "left": "disabled",
+                "reloaded-backbone": "active", "still": "site-b on tap1: frames flow to 1 peer", "lost": "0", "up": "active", "timer": "active", "renewal": "success", "other-timer": "inactive", "timer-down": "inactive", "restored": "shadowmesh 600", "enabled": "enabled", "key": "shadowmesh 600", "down": "inactive", "left": "disabled",
                 "joins": "active", "token": "shadowmesh 600"}
     assert {key: told.get(key) for key in expected} == expected, said
     for words in ("/etc/shadowmesh/b/node.conf: nothing is wrong", "caps net_admin sys_nice, no new privileges, seccomp",
