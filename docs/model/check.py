@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Searches the model of the handshake and the ratchet with Maude: what `make model` does.
+"""Searches the model of the handshake, the ratchet, joining and revoking with Maude: what `make model` does.
 
 Every claim must hold in every reachable state of the model as it is; every planted flaw must be found by the claim that
 names it, and be the only cause: the same search without it finds nothing. A search that does not end, a warning or a
@@ -25,8 +25,9 @@ from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 FILES = ("terms.maude", "nodes.maude", "claims.maude")
+NETWORK_FILES = ("network.maude",)
 SECONDS = 300  # for one search; the longest takes 40 s of CPU
-ANY_CLAIM = "broken"
+NETWORK = ("joining", "false-token", "revoking")  # scenarios of NETWORK_FILES
 
 
 class Case(NamedTuple):
@@ -37,6 +38,10 @@ class Case(NamedTuple):
     steps: int  # of the ratchet
     claim: str
     quick: bool = True
+
+    @property
+    def files(self):
+        return NETWORK_FILES if self.scenario in NETWORK else FILES
 
     @property
     def name(self):
@@ -65,6 +70,17 @@ FLAWS = [
     ("no-transcript", "pair", "lanes encodings", 1, "agreement-fails"),
     ("offer-under-old-keys", "pair", "lanes", 2, "step-fails"),
     ("answers-again", "pair", "", 1, "step-fails"),
+    ("unchecked-issuer", "joining", "", 1, "proof-shown"),
+    ("unchecked-network", "false-token", "", 1, "lured"),
+    ("proof-alone", "joining", "records", 1, "stranger-joins"),
+    ("proof-without-channel", "joining", "records key-files", 1, "thief-joins"),
+    ("used-again", "joining", "token", 1, "used-twice"),
+    ("answer-before-write", "joining", "token", 2, "same-address"),
+    ("any-list", "revoking", "", 2, "unrevoked"),
+    ("list-that-shrinks", "revoking", "backup", 3, "unrevoked"),
+    ("lists-not-kept", "revoking", "", 2, "unrevoked"),
+    ("issuers-revoke-issuers", "revoking", "issuer-key", 2, "issuer-shut-out"),
+    ("unsigned-lists", "revoking", "", 2, "shut-by-nobody"),
 ]
 
 # Where every claim is searched at once: scenario, powers, steps, quick.
@@ -90,6 +106,11 @@ SOUND = [
     ("twice", "", 0, True),
     ("again", "records", 0, True),
     ("again", "", 2, True),
+    ("joining", "records token", 2, True),
+    ("false-token", "records token key-files", 1, True),
+    ("joining", "records token key-files", 1, True),
+    ("revoking", "backup", 3, True),
+    ("revoking", "issuer-key", 3, True),
 ]
 
 # What must be reachable: that the searches above are not empty, and what docs/SECURITY.md says is shown.
@@ -100,11 +121,16 @@ REACHED = [
     ("stranger", "", 0, "server-shown"),
     ("pair", "theft", 1, "thief-stays"),
     ("pair", "old-peers records theft", 1, "secrecy-fails"),
+    ("joining", "", 1, "joined"),
+    ("joining", "token", 1, "token-thief-joins"),
+    ("revoking", "", 2, "revoked"),
+    ("revoking", "issuer-key", 2, "thief-revokes"),
 ]
 
 
 def cases():
-    listed = [Case("holds", "", scenario, powers, steps, ANY_CLAIM, quick) for scenario, powers, steps, quick in SOUND]
+    listed = [Case("holds", "", scenario, powers, steps, "network-broken" if scenario in NETWORK else "broken", quick)
+              for scenario, powers, steps, quick in SOUND]
     listed += [Case("found", "", *reached) for reached in REACHED]
     for flaw in FLAWS:
         listed += [Case("found", *flaw), Case("holds", "", *flaw[1:])]
@@ -129,8 +155,8 @@ fmod CASE is
   eq powers = {powers} .
   eq last-step = {case.steps} .
 endfm
-{''.join((HERE / name).read_text() for name in FILES)}
-search [1] {case.scenario} =>* Q:State such that {case.claim}(Q:State) .
+{''.join((HERE / name).read_text() for name in case.files)}
+search [1] {case.scenario} =>* Q:{"World" if case.scenario in NETWORK else "State"} such that {case.claim}(Q:{"World" if case.scenario in NETWORK else "State"}) .
 {more}
 quit
 """
@@ -173,7 +199,7 @@ def judge(case):
 
 def untested():
     """Switches that the model has and no case uses, or the other way round: a search for nothing."""
-    model = "".join((HERE / name).read_text() for name in FILES)
+    model = "".join((HERE / name).read_text() for name in FILES + NETWORK_FILES)
     flaws = set(re.findall(r"flaw == '([a-z-]+)", model)) ^ {flaw[0] for flaw in FLAWS}
     used = {power for case in cases() for power in case.powers.split()}
     return sorted(flaws | (set(re.findall(r"can\('([a-z-]+)\)", model)) ^ used))
@@ -186,12 +212,13 @@ def trail(name):
     _, _, state = search(chosen[0])
     if state is None:
         sys.exit("nothing was found: the claim holds in every state")
-    path = maude(program(chosen[0], f"show path {state} .")).split("state 0, State:", 1)[1].rsplit("Bye.", 1)[0]
-    print("state 0, State:" + re.sub(r"===\[ .*\[label ([a-z0-9-]+)\] \. \]===>", r"\n==== \1 ====>\n", path).rstrip())
+    path = maude(program(chosen[0], f"show path {state} ."))
+    path = re.split("state 0, (?:State|World):", path, maxsplit=1)[1].rsplit("Bye.", 1)[0]
+    print("state 0:" + re.sub(r"===\[ .*\[label ([a-z0-9-]+)\] \. \]===>", r"\n==== \1 ====>\n", path).rstrip())
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Searches the model of the handshake and the ratchet.")
+    parser = argparse.ArgumentParser(description="Searches the model of the handshake, the ratchet, joining and revoking.")
     parser.add_argument("--quick", action="store_true", help="only what takes seconds")
     parser.add_argument("--list", action="store_true", help="the names of all cases")
     parser.add_argument("--trail", metavar="NAME", help="one case, with the way to what was found")
