@@ -129,8 +129,8 @@ def test_both_ways_are_whole_and_one_may_end_before_the_other(pair):
         both = (counted["bytes_to_mesh"], counted["bytes_from_mesh"])
         assert both == ((AMOUNT, AMOUNT + 64) if node is b else (AMOUNT + 64, AMOUNT))
         assert (counted["served"], counted["half_open"], counted["unreachable"], counted["full"]) == (1, 0, 0, 0)
-    assert doors(a)["list"] == [{"kind": "listen", "at": "mesh:8000", "to": "localhost:9000"}]
-    assert doors(b)["list"][0] == {"kind": "forward", "at": "127.0.0.1:7000", "to": f"{A_OVERLAY}:8000"}
+    assert doors(a)["list"] == [{"kind": "listen", "protocol": "tcp", "at": "mesh:8000", "to": "localhost:9000"}]
+    assert doors(b)["list"][0] == {"kind": "forward", "protocol": "tcp", "at": "127.0.0.1:7000", "to": f"{A_OVERLAY}:8000"}
     assert "doors" in b.host.run(labs.program("shadowmesh"), "status", "-run", b.run_dir).stdout
 
 
@@ -272,3 +272,27 @@ def test_a_node_without_root_has_doors_into_its_own_namespace(lab):
             client.sendall(b"again")
             assert client.recv(100) == b"again"
     assert b.stop() == 0
+
+
+def test_datagrams_find_their_way_there_and_back(pair):
+    a, b = pair
+    b.stop()
+    b.flags += ["-forward", f"udp:7002:{A_OVERLAY}:9002"]
+    b.start()
+    b.host.wait_ping(A_OVERLAY, 10)
+    with a.host.socket(socket.AF_INET, socket.SOCK_DGRAM) as server, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(b.host.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(3)]
+        server.settimeout(SECONDS)
+        server.bind((A_OVERLAY, 9002))
+        for number, client in enumerate(clients):
+            client.settimeout(SECONDS)
+            client.connect(("127.0.0.1", 7002))
+            client.send(bytes([number]) * 8000)
+        seen = [server.recvfrom(65535) for _ in clients]
+        for data, source in reversed(seen):
+            server.sendto(data[:100], source)
+        assert len({source for _, source in seen}) == 3
+        assert [client.recv(65535) for client in clients] == [bytes([number]) * 100 for number in range(3)]
+    counted = wait_for(lambda: doors(b) if doors(b)["bytes_from_mesh"] else None, 10, "the counts")
+    assert (counted["open"], counted["bytes_to_mesh"], counted["bytes_from_mesh"]) == (3, 24000, 300)
+    assert doors(b)["list"][2] == {"kind": "forward", "protocol": "udp", "at": "127.0.0.1:7002", "to": f"{A_OVERLAY}:9002"}

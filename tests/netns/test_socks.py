@@ -91,7 +91,7 @@ def test_curl_fetches_from_members_by_name_and_by_address(net, lab):
             got = curl(b.host, f"http://{name}:9000/", "--socks5-hostname", proxy, "-o", out)
             assert got.returncode == 0, f"{name}: {got.stderr}"
             assert hashlib.sha256(out.read_bytes()).digest() == digest.digest()
-    assert doors(b)["list"] == [{"kind": "socks", "at": f"127.0.0.1:{PORT}", "to": None}]
+    assert doors(b)["list"] == [{"kind": "socks", "protocol": "tcp", "at": f"127.0.0.1:{PORT}", "to": None}]
 
 
 def test_a_door_leads_to_a_member_by_its_name(net):
@@ -221,7 +221,7 @@ def test_curl_fetches_by_a_proxy_of_http(net, lab):
         with client:
             assert line == "HTTP/1.1 200 Connection established"
             assert client.recv(15) == b"HTTP/1.0 200 OK"
-    assert doors(b)["list"] == [{"kind": "http-proxy", "at": f"127.0.0.1:{HTTP}", "to": None}]
+    assert doors(b)["list"] == [{"kind": "http-proxy", "protocol": "tcp", "at": f"127.0.0.1:{HTTP}", "to": None}]
 
 
 def test_each_request_of_http_is_told_what_came_of_it(net):

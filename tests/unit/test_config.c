@@ -514,6 +514,7 @@ static void doors_name_where_they_are_and_where_they_lead(void **state)
                  "tcp:22:localhost:2222", "-listen", "tcp:23:[::1]:2323");
     assert_int_equal(config.forward_count, 3);
     assert_string_equal(config.forward[2].to.name, "db.lab.internal");
+    assert_false(config.forward[2].udp);
     assert_true(addr_is_loopback(&config.forward[0].at));
     assert_int_equal(config.forward[0].at.port, 8080);
     assert_string_equal(config.forward[0].to.name, "10.0.0.2");
@@ -526,6 +527,8 @@ static void doors_name_where_they_are_and_where_they_lead(void **state)
     assert_string_equal(config.listen[0].to.name, "localhost");
     assert_string_equal(config.listen[1].to.name, "::1");
     assert_int_equal(config.listen[1].to.port, 2323);
+    assert_taken("-tap-ip", "10.0.0.1", "-forward", "udp:5353:10.0.0.2:53");
+    assert_true(config.forward[0].udp && config.forward[0].to.port == 53);
 }
 
 static void malformed_doors_are_refused(void **state)
@@ -547,7 +550,9 @@ static void malformed_doors_are_refused(void **state)
         assert_int_equal(parse("-tap-ip", "10.0.0.1", "-forward", bad[i]), FLAGS_EXIT_USAGE);
         assert_int_equal(parse("-tap-ip", "10.0.0.1", "-listen", bad[i]), FLAGS_EXIT_USAGE);
     }
-    assert_refused("its protocol is unknown: give tcp", "-forward", "sctp:1:10.0.0.2:80");
+    assert_refused("its protocol is unknown: give tcp or udp", "-forward", "sctp:1:10.0.0.2:80");
+    assert_refused("its protocol is unknown: give tcp", "-listen", "udp:1:localhost:80");
+    assert_refused("udp leads to an address alone", "-forward", "udp:1:db:80");
     assert_refused("no port", "-forward", "tcp:0:10.0.0.2:80");
     assert_refused("no port", "-listen", "tcp:1:localhost:65536");
     assert_refused("listens beyond this machine", "-forward", "tcp:0.0.0.0:1:10.0.0.2:80");

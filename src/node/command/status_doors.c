@@ -16,7 +16,8 @@ static void add_doors(json_t *list, const char *kind, const struct config_door *
             addr_format(&doors[i].at, at);
         else
             snprintf(at, sizeof(at), "mesh:%u", doors[i].at.port);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "kind", kind, "at", at, "to", to));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "kind", kind, "protocol",
+                                              doors[i].udp ? "udp" : "tcp", "at", at, "to", to));
     }
 }
 
@@ -25,8 +26,8 @@ static void add_asked(json_t *list, const char *kind, const struct addr *where)
 {
     char at[ADDR_TEXT_MAX];
     if (where->family)
-        json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:n}", "kind", kind, "at", addr_format(where, at), "to"));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:n}", "kind", kind, "protocol", "tcp", "at",
+                                              addr_format(where, at), "to"));
 }
 
 json_t *status_doors(const struct config *config, const struct doors *doors)

@@ -530,7 +530,7 @@ static const struct flag flags[] = {
      RESTARTS(relay_mbit)},
 
     {NULL, NULL, "Doors: ports for programs that know nothing of the mesh", NULL},
-    {"forward", "tcp:PORT:HOST:PORT",
+    {"forward", "tcp|udp:PORT:HOST:PORT",
      "what connects to PORT of this machine (of loopback; ADDR:PORT names which) reaches PORT of HOST, an "
      "address of the mesh or a member's name; may repeat",
      read_forward, RESTARTS_SPAN(forward_count, forward)},

@@ -52,6 +52,7 @@ struct config_host {
 
 /* A port here that leads to one elsewhere. */
 struct config_door {
+    bool udp;              /* else TCP */
     struct addr at;        /* where it listens; family 0: at the addresses of the mesh's device */
     struct config_host to; /* an address, a member's name, or CONFIG_LOCALHOST */
 };

@@ -50,9 +50,10 @@ static void split(const char *text, struct parts *out)
         out->count = 0;
 }
 
-static const char *read_protocol(const char *text)
+static const char *read_protocol(const char *text, bool *udp)
 {
-    return strcmp(text, "tcp") == 0 ? NULL : "its protocol is unknown: give tcp";
+    *udp = strcmp(text, "udp") == 0;
+    return *udp || strcmp(text, "tcp") == 0 ? NULL : "its protocol is unknown: give tcp or udp";
 }
 
 static const char *read_loopback(const char *text, struct addr *out)
@@ -89,7 +90,7 @@ const char *config_read_forward(const char *text, struct config_door *out)
     split(text, &p);
     if (p.count < 4)
         return FORWARD_HINT;
-    const char *wrong = read_protocol(p.at[0]);
+    const char *wrong = read_protocol(p.at[0], &door.udp);
     if (!wrong && p.count == 5)
         wrong = read_loopback(p.at[1], &door.at);
     if (!wrong)
@@ -98,6 +99,9 @@ const char *config_read_forward(const char *text, struct config_door *out)
         wrong = read_host(p.at[p.count - 2], p.at[p.count - 1], FORWARD_HINT, &door.to);
     if (!wrong && is_here(door.to.name))
         wrong = "leads to this machine itself: give an address of the mesh, or a member's name";
+    struct addr a;
+    if (!wrong && door.udp && addr_parse(door.to.name, 0, &a) != 0)
+        wrong = "leads to a name: udp leads to an address alone";
     if (!wrong)
         *out = door;
     return wrong;
@@ -110,7 +114,7 @@ const char *config_read_listen(const char *text, struct config_door *out)
     split(text, &p);
     if (p.count != 4)
         return LISTEN_HINT;
-    const char *wrong = read_protocol(p.at[0]);
+    const char *wrong = strcmp(p.at[0], "tcp") == 0 ? NULL : "its protocol is unknown: give tcp";
     if (!wrong)
         wrong = config_read_port(p.at[1], &door.at.port);
     if (!wrong)

@@ -5,7 +5,7 @@
 
 #include "node/config/config.h"
 
-/* "tcp:[ADDR:]PORT:HOST:PORT": ADDR is a loopback address, 127.0.0.1 when it is missing, HOST an address of the mesh or
+/* "tcp:[ADDR:]PORT:HOST:PORT", or udp, whose HOST is an address: ADDR is a loopback address, 127.0.0.1 when it is missing, HOST an address of the mesh or
  * a member's name. An IPv6 address stands in brackets. */
 const char *config_read_forward(const char *text, struct config_door *out) must_check;
 

@@ -18,10 +18,11 @@ enum door_kind {
 
 struct door {
     enum door_kind kind;
+    bool udp;              /* else TCP; of DOOR_FORWARD, which leads to an address then */
     struct addr at;        /* family 0: at the addresses of the mesh's device */
     unsigned target_count; /* 0: name says where to, or the client */
     struct addr targets[DOOR_TARGETS_MAX];
     char name[DESTINATION_NAME_MAX];
-    uint16_t port; /* of either */
+    uint16_t port; /* of the name; targets have it, too */
     int fd;        /* listens */
 };

@@ -29,6 +29,8 @@ static void set_target(struct door *d, const struct config_host *to)
     } else {
         strcpy(d->name, to->name);
     }
+    for (unsigned i = 0; i < d->target_count; i++)
+        d->targets[i].port = to->port;
 }
 
 /* ---- on this machine ---- */
@@ -43,14 +45,20 @@ static int bind_at(int fd, const struct addr *at)
             return ERR_IO;
         nanosleep(&pause, NULL);
     }
-    return listen(fd, PLACES_MAX) == 0 ? 0 : ERR_IO;
+    return 0;
 }
 
-static int open_socket(unsigned family)
+static int listen_at(int fd, const struct addr *at)
+{
+    int err = bind_at(fd, at);
+    return err || listen(fd, PLACES_MAX) == 0 ? err : ERR_IO;
+}
+
+static int open_socket(unsigned family, int type)
 {
     const int on = 1;
-    int fd = socket(family == 6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd >= 0)
+    int fd = socket(family == 6 ? AF_INET6 : AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && type == SOCK_STREAM)
         (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     return fd;
 }
@@ -66,8 +74,8 @@ static int open_local(const char *flag, const struct addr *at, struct door *out)
 {
     char text[ADDR_TEXT_MAX];
     out->at = *at;
-    out->fd = open_socket(at->family);
-    if (out->fd >= 0 && bind_at(out->fd, at) == 0)
+    out->fd = open_socket(at->family, out->udp ? SOCK_DGRAM : SOCK_STREAM);
+    if (out->fd >= 0 && (out->udp ? bind_at(out->fd, at) : listen_at(out->fd, at)) == 0)
         return 0;
     log_error("%s: %s: %s", flag, addr_format(at, text), why());
     return ERR_IO;
@@ -75,7 +83,7 @@ static int open_local(const char *flag, const struct addr *at, struct door *out)
 
 static int open_forward(const struct config_door *from, struct door *out)
 {
-    *out = (struct door){.kind = DOOR_FORWARD};
+    *out = (struct door){.kind = DOOR_FORWARD, .udp = from->udp};
     set_target(out, &from->to);
     return open_local("-forward", &from->at, out);
 }
@@ -103,7 +111,7 @@ static int open_listener(const struct mesh_side *mesh, uint16_t port, int *out)
     (void)setsockopt(*out, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (any.family == 6)
         (void)setsockopt(*out, SOL_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-    return bind_at(*out, &any);
+    return listen_at(*out, &any);
 }
 
 bool door_sockets_listen(struct door_sockets *s, const struct config *config, const struct mesh_side *mesh)

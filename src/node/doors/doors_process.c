@@ -2,6 +2,7 @@
 /* Nothing is accepted before the node has said which device is the mesh's. */
 #include "node/doors/doors_process.h"
 
+#include "node/doors/datagrams.h"
 #include "node/doors/doors_counts.h"
 #include "node/doors/mesh_side.h"
 #include "node/doors/passages.h"
@@ -29,7 +30,9 @@ struct doors_process {
         uv_poll_t poll;
     } entrances[DOORS_MAX];
     struct mesh_side mesh;
+    struct places places;
     struct passages *passages;
+    struct datagrams *datagrams;
     struct doors_counts counts, told;
     bool failed;
     struct helper_packet packet;
@@ -62,6 +65,17 @@ static void open_doors(struct doors_process *d)
     for (unsigned i = 0; d->mesh.interface && i < d->config->count; i++)
         if (d->entrances[i].fd >= 0)
             uv_poll_start(&d->entrances[i].poll, UV_READABLE, on_arrival);
+}
+
+/* Those of UDP: what comes before the mesh is known finds no way. */
+static int serve_datagrams(struct doors_process *d)
+{
+    const struct datagrams_config config = {&d->loop, &d->mesh, &d->places, &d->counts, DATAGRAMS_IDLE_MS};
+    int err = datagrams_new(&config, &d->datagrams);
+    for (unsigned i = 0; !err && i < d->config->count; i++)
+        if (d->config->doors[i].udp)
+            err = datagrams_serve(d->datagrams, &d->config->doors[i]);
+    return err;
 }
 
 /* ---- the node ---- */
@@ -146,18 +160,21 @@ static int begin(struct doors_process *d, int fd, const struct doors_process_con
         uv_poll_init(&d->loop, &d->channel, fd))
         return ERR_IO;
     const struct passages_config passages = {.loop = &d->loop,
-                                             .max = config->max,
+                                             .places = &d->places,
                                              .mesh = &d->mesh,
                                              .words = config->authenticates ? &config->words : NULL,
                                              .direct = config->direct,
                                              .counts = &d->counts,
                                              .look_up = look_up,
                                              .context = d};
+    d->places.max = config->max < PLACES_MAX ? config->max : PLACES_MAX;
     int err = passages_new(&passages, &d->passages);
+    if (!err)
+        err = serve_datagrams(d);
     for (unsigned i = 0; !err && i < config->count; i++) {
         struct entrance *e = &d->entrances[i];
         *e = (struct entrance){.owner = d, .door = &config->doors[i], .fd = -1, .poll = {.data = e}};
-        err = e->door->fd < 0 ? 0 : watch(d, i, e->door->fd);
+        err = e->door->fd < 0 || e->door->udp ? 0 : watch(d, i, e->door->fd);
     }
     d->timer.data = d->channel.data = d;
     return err;

@@ -20,6 +20,9 @@ static int make_inside(int broker, unsigned family, int type, int *out)
 
 int mesh_side_socket(const struct mesh_side *m, unsigned family, int type, int *out)
 {
+    errno = ENETDOWN;
+    if (m->broker < 0 && !m->interface)
+        return ERR_IO; /* unbound it would go anywhere */
     if (m->broker >= 0)
         return make_inside(m->broker, family, type, out);
     int fd = socket(family == 6 ? AF_INET6 : AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

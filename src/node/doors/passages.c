@@ -5,7 +5,6 @@
 
 #include "node/doors/dial.h"
 #include "node/doors/pipes.h"
-#include "node/doors/places.h"
 #include "node/doors/pump.h"
 
 #include "crypto/secret.h"
@@ -19,7 +18,6 @@
 struct passages {
     struct passages_config config;
     struct pipes pipes;
-    struct places places;
     unsigned asking; /* of other machines */
     uint32_t looked_up;
     struct passage *at[PLACES_MAX];
@@ -46,7 +44,7 @@ static void on_closed(uv_handle_t *handle)
     struct passage *g = handle->data;
     if (--g->handles)
         return;
-    places_leave(&g->owner->places, g->place);
+    places_leave(g->owner->config.places, g->place);
     g->owner->at[g->place] = NULL;
     free(g);
 }
@@ -343,10 +341,10 @@ static void ask(struct passage *g)
 
 static struct passage *take_place(struct passages *p, const struct addr *from)
 {
-    uint32_t place = places_take(&p->places, from);
+    uint32_t place = places_take(p->config.places, from);
     struct passage *g = place == PLACES_NONE ? NULL : calloc(1, sizeof(*g));
     if (place != PLACES_NONE && !g)
-        places_leave(&p->places, place);
+        places_leave(p->config.places, place);
     if (!g)
         return NULL;
     *g = (struct passage){.owner = p, .place = place, .other = !addr_is_loopback(from), .handles = 1};
@@ -382,7 +380,6 @@ int passages_new(const struct passages_config *config, struct passages **out)
     if (!p)
         return ERR_NOMEM;
     p->config = *config;
-    p->places.max = config->max < PLACES_MAX ? config->max : PLACES_MAX;
     *out = p;
     return 0;
 }

@@ -7,6 +7,7 @@
 #include "node/doors/door_request.h"
 #include "node/doors/doors_counts.h"
 #include "node/doors/mesh_side.h"
+#include "node/doors/places.h"
 #include <uv.h>
 
 #define PASSAGES_ASKING_MAX 256   /* from other machines, that have not said where to */
@@ -20,7 +21,7 @@ struct passages;
 
 struct passages_config {
     uv_loop_t *loop;
-    unsigned max; /* PLACES_MAX at most */
+    struct places *places; /* a connection takes one */
     const struct mesh_side *mesh;
     const struct words *words; /* that clients have to know; NULL: none */
     bool direct;               /* clients reach what is not the mesh's, too, as this machine does */
