@@ -151,7 +151,7 @@ int main(int argc, char **argv)
     struct line_config config = config_of(argc, argv);
     struct direction d[DIRECTIONS] = {{.from = &taps[0], .to = &taps[1]}, {.from = &taps[1], .to = &taps[0]}};
     for (int i = 0; i < DIRECTIONS; i++) {
-        check(tap_create(argv[1 + i], 1, &taps[i]) == 0, "no TAP device could be made");
+        check(tap_create(argv[1 + i], TAP_ETHERNET, 1, &taps[i]) == 0, "no TAP device could be made");
         check(line_new(&config, &d[i].line) == 0, "no memory");
         config.seed = ~config.seed; /* each direction has its own losses */
     }

@@ -157,7 +157,7 @@ static int raise_loopback(void)
 
 static int make_device(const struct broker_config *config, struct tap *tap, struct files *files)
 {
-    int err = tap_create(config->tap, config->queues, tap);
+    int err = tap_create(config->tap, config->layer, config->queues, tap);
     if (err)
         return err;
     files->count = tap->queue_count;

@@ -16,6 +16,7 @@ struct broker_config {
     bool caged;
     const char *title; /* for ps(1), as process_title takes it */
     int also; /* an end of a SOCK_SEQPACKET pair on which another process asks, as broker_socket does; -1: nobody. Borrowed */
+    enum tap_layer layer;
 };
 
 /* What has to be made, in this order. */

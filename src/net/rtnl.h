@@ -74,6 +74,14 @@ int rtnl_route_del(struct rtnl *r, unsigned index, const struct addr *destinatio
  * many there were, or an error. */
 int rtnl_routes_flush(struct rtnl *r, unsigned index) must_check;
 
+/* The routes through an interface, of all tables; gateway: family 0 where what is in there is a neighbour itself. As
+ * rtnl_addresses. */
+struct rtnl_route {
+    struct addr_prefix to;
+    struct addr gateway;
+};
+int rtnl_routes(struct rtnl *r, unsigned index, struct rtnl_route *out, size_t cap) must_check;
+
 /* The next hops of all routes in all tables, and the neighbours that answer or lately did (with a MAC), each with
  * its interface. As rtnl_addresses. */
 int rtnl_next_hops(struct rtnl *r, struct rtnl_address *out, size_t cap) must_check;
@@ -92,10 +100,13 @@ int rtnl_way(struct rtnl *r, const struct addr *destination, struct rtnl_way *ou
  * away: by itself, or with through, by that interface alone. ERR_NOT_FOUND and others: it would not. */
 int rtnl_default_route(struct rtnl *r, unsigned family, unsigned through, unsigned *index) must_check;
 
-/* Interface, address and default route changes. The descriptor becomes readable; rtnl_monitor_drain reads all that is
- * pending and returns true when one of them changed. */
+/* Interface, address and route changes. The descriptor becomes readable; rtnl_monitor_drain reads all that is pending and
+ * tells whether an interface, an address or a default route changed, and whether a route through that interface did. */
+struct rtnl_changes {
+    bool machine, routes;
+};
 int rtnl_monitor_open(int *fd) must_check;
-bool rtnl_monitor_drain(int fd);
+struct rtnl_changes rtnl_monitor_drain(int fd, unsigned index);
 
 /* Reads (without the newline) and writes /proc/sys/net/<family>/conf/<device>/<key>; family "ipv4" or "ipv6".
  * ERR_NOT_FOUND, ERR_PERMISSION, ERR_ARGUMENT (a name with a slash), ERR_SPACE, ERR_IO. */

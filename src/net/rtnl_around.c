@@ -60,21 +60,16 @@ static void hops_add(struct hops *hops, unsigned index, int family, const void *
     list_add(&hops->list, &a);
 }
 
-static size_t ip_len(int family)
-{
-    return family == AF_INET ? 4 : family == AF_INET6 ? 16 : SIZE_MAX;
-}
-
 /* RTA_GATEWAY has the route's own family, RTA_VIA names another one. */
 static void take_gateway(struct hops *hops, unsigned index, int family, const struct nlattr *a)
 {
     const void *data = mnl_attr_get_payload(a);
     size_t len = mnl_attr_get_payload_len(a);
-    if (mnl_attr_get_type(a) == RTA_GATEWAY && len == ip_len(family)) {
+    if (mnl_attr_get_type(a) == RTA_GATEWAY && len == rtnl_ip_len(family)) {
         hops_add(hops, index, family, data);
     } else if (mnl_attr_get_type(a) == RTA_VIA && len >= sizeof(struct rtvia)) {
         const struct rtvia *via = data;
-        if (len - sizeof(*via) == ip_len(via->rtvia_family))
+        if (len - sizeof(*via) == rtnl_ip_len(via->rtvia_family))
             hops_add(hops, index, via->rtvia_family, via->rtvia_addr);
     }
 }
@@ -137,7 +132,7 @@ static int on_neighbour(const struct nlmsghdr *h, void *context)
         return MNL_CB_OK;
     mnl_attr_for_each(a, h, sizeof(*n))
     {
-        if (mnl_attr_get_type(a) == NDA_DST && mnl_attr_get_payload_len(a) == ip_len(n->ndm_family))
+        if (mnl_attr_get_type(a) == NDA_DST && mnl_attr_get_payload_len(a) == rtnl_ip_len(n->ndm_family))
             ip = a;
         has_mac = has_mac || mnl_attr_get_type(a) == NDA_LLADDR;
     }

@@ -4,6 +4,7 @@
 
 #include "net/rtnl.h"
 #include <libmnl/libmnl.h>
+#include <sys/socket.h>
 
 #define RTNL_REQUEST_LEN 512
 
@@ -11,6 +12,12 @@ union rtnl_request {
     struct nlmsghdr header;
     uint8_t bytes[RTNL_REQUEST_LEN];
 };
+
+/* Of an address; SIZE_MAX: no family of IP. */
+static inline size_t rtnl_ip_len(int family)
+{
+    return family == AF_INET ? 4 : family == AF_INET6 ? 16 : SIZE_MAX;
+}
 
 /* A request of that type, with room for the table's own header of size extra, which is returned. */
 void *rtnl_request_init(union rtnl_request *q, uint16_t type, uint16_t flags, size_t extra);

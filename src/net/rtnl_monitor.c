@@ -3,6 +3,8 @@
 
 #include "net/rtnl.h"
 
+#include "net/rtnl_routes.h"
+
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
@@ -39,30 +41,30 @@ static bool is_default_route(const struct nlmsghdr *h)
            route->rtm_table == RT_TABLE_MAIN;
 }
 
-static bool holds_change(const void *data, int len)
+static void look(const void *data, int len, unsigned index, struct rtnl_changes *out)
 {
+    struct rtnl_route route;
     for (const struct nlmsghdr *h = data; mnl_nlmsg_ok(h, len); h = mnl_nlmsg_next(h, &len)) {
         uint16_t t = h->nlmsg_type;
-        if (t == RTM_NEWLINK || t == RTM_DELLINK || t == RTM_NEWADDR || t == RTM_DELADDR ||
-            is_default_route(h))
-            return true;
+        out->machine |= t == RTM_NEWLINK || t == RTM_DELLINK || t == RTM_NEWADDR || t == RTM_DELADDR ||
+                        is_default_route(h);
+        out->routes |= (t == RTM_NEWROUTE || t == RTM_DELROUTE) && rtnl_route_read(h, index, &route);
     }
-    return false;
 }
 
 /* ENOBUFS: the kernel had more to tell than the socket holds, so something changed. */
-bool rtnl_monitor_drain(int fd)
+struct rtnl_changes rtnl_monitor_drain(int fd, unsigned index)
 {
     _Alignas(struct nlmsghdr) uint8_t buffer[8192];
-    bool changed = false;
+    struct rtnl_changes out = {false, false};
     for (int i = 0; i < MONITOR_READS; i++) {
         ssize_t n = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT);
         if (n < 0 && errno == ENOBUFS)
-            changed = true;
+            out = (struct rtnl_changes){true, true};
         else if (n < 0 && errno != EINTR)
             break;
-        else if (n > 0 && holds_change(buffer, (int)n))
-            changed = true;
+        else if (n > 0)
+            look(buffer, (int)n, index, &out);
     }
-    return changed;
+    return out;
 }

@@ -56,7 +56,7 @@ static int queue_open(char name[IFNAMSIZ], int flags, int *out)
     int fd = open(TUN_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return err_from_errno(errno);
-    struct ifreq ifr = {.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | flags)};
+    struct ifreq ifr = {.ifr_flags = (short)(IFF_NO_PI | IFF_VNET_HDR | flags)};
     memcpy(ifr.ifr_name, name, IFNAMSIZ);
     int header = sizeof(struct virtio_net_hdr);
     if (ioctl(fd, TUNSETIFF, &ifr) < 0)
@@ -83,9 +83,10 @@ static unsigned tun_features(unsigned offloads)
 }
 
 /* The smallest super-frame of two segments, from 127.0.0.1 to itself and sent to a group address that no
- * bridge forwards: a device that is up discards it, one that is down answers EIO once the header has been
- * accepted. */
-static bool accepts_write(int fd, uint8_t gso_type, uint8_t protocol, size_t l4_len, uint16_t csum_offset)
+ * bridge forwards, from its byte at on: a device that is up discards it, one that is down answers EIO once the header has
+ * been accepted. */
+static bool accepts_write(int fd, size_t at, uint8_t gso_type, uint8_t protocol, size_t l4_len,
+                          uint16_t csum_offset)
 {
     uint8_t frame[14 + 20 + 20 + 2] = {0x01, 0x80, 0xc2, 0, 0, 0x0e, 0x02, 0, 0, 0, 0, 1, 0x08, 0x00};
     size_t len = 14 + 20 + l4_len + 2;
@@ -102,23 +103,25 @@ static bool accepts_write(int fd, uint8_t gso_type, uint8_t protocol, size_t l4_
     struct virtio_net_hdr vnet = {
         .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
         .gso_type = gso_type,
-        .hdr_len = (uint16_t)(14 + 20 + l4_len),
+        .hdr_len = (uint16_t)(14 + 20 + l4_len - at),
         .gso_size = gso_type == VIRTIO_NET_HDR_GSO_NONE ? 0 : 1,
-        .csum_start = 14 + 20,
+        .csum_start = (uint16_t)(14 + 20 - at),
         .csum_offset = csum_offset,
     };
-    struct iovec iov[2] = {{&vnet, sizeof(vnet)}, {frame, len}};
+    struct iovec iov[2] = {{&vnet, sizeof(vnet)}, {frame + at, len - at}};
     return writev(fd, iov, 2) >= 0 || errno != EINVAL;
 }
 
 /* What this kernel takes on writes of the offloads in wanted. */
-static unsigned probe_writes(int fd, unsigned wanted)
+static unsigned probe_writes(const struct tap *tap, unsigned wanted)
 {
-    if (!accepts_write(fd, VIRTIO_NET_HDR_GSO_NONE, IPPROTO_TCP, 20, 16))
+    int fd = tap->queues[0];
+    size_t at = tap->layer == TAP_IP ? 14 : 0;
+    if (!accepts_write(fd, at, VIRTIO_NET_HDR_GSO_NONE, IPPROTO_TCP, 20, 16))
         return 0;
-    if (!accepts_write(fd, VIRTIO_NET_HDR_GSO_TCPV4, IPPROTO_TCP, 20, 16))
+    if (!accepts_write(fd, at, VIRTIO_NET_HDR_GSO_TCPV4, IPPROTO_TCP, 20, 16))
         wanted &= ~(unsigned)(OFFLOAD_TSO | OFFLOAD_USO);
-    if ((wanted & OFFLOAD_USO) && !accepts_write(fd, VIRTIO_NET_HDR_GSO_UDP_L4, IPPROTO_UDP, 8, 6))
+    if ((wanted & OFFLOAD_USO) && !accepts_write(fd, at, VIRTIO_NET_HDR_GSO_UDP_L4, IPPROTO_UDP, 8, 6))
         wanted &= ~(unsigned)OFFLOAD_USO;
     return wanted;
 }
@@ -128,7 +131,7 @@ static int probe_offloads(struct tap *tap)
     static const unsigned steps[] = {OFFLOAD_CSUM | OFFLOAD_TSO | OFFLOAD_USO, OFFLOAD_CSUM | OFFLOAD_TSO,
                                      OFFLOAD_CSUM, 0};
     int fd = tap->queues[0];
-    unsigned writable = probe_writes(fd, steps[0]);
+    unsigned writable = probe_writes(tap, steps[0]);
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         if ((steps[i] & writable) != steps[i])
             continue;
@@ -170,13 +173,19 @@ static int fail_open(struct tap *tap, int err)
     return err;
 }
 
-int tap_create(const char *name, unsigned queues, struct tap *out)
+/* For every queue of a device. */
+static int flags_of(enum tap_layer layer, unsigned queues)
 {
-    struct tap tap = {.queue_count = 0};
+    return (layer == TAP_IP ? IFF_TUN : IFF_TAP) | (queues > 1 ? IFF_MULTI_QUEUE : 0);
+}
+
+int tap_create(const char *name, enum tap_layer layer, unsigned queues, struct tap *out)
+{
+    struct tap tap = {.layer = layer};
     if (queues == 0 || queues > TAP_QUEUES_MAX || (name && !name_is_valid(name)))
         return ERR_ARGUMENT;
-    snprintf(tap.name, sizeof(tap.name), "%s", name ? name : "tap%d");
-    int flags = queues > 1 ? IFF_MULTI_QUEUE : 0;
+    snprintf(tap.name, sizeof(tap.name), "%s", name ? name : layer == TAP_IP ? "tun%d" : "tap%d");
+    int flags = flags_of(layer, queues);
     int err = queue_open(tap.name, flags | IFF_TUN_EXCL, &tap.queues[0]);
     if (err)
         return err == ERR_BUSY ? ERR_EXISTS : err;
@@ -208,9 +217,9 @@ static int attach_first(struct tap *tap, int *flags)
     return err;
 }
 
-int tap_attach(const char *name, unsigned queues, struct tap *out)
+int tap_attach(const char *name, enum tap_layer layer, unsigned queues, struct tap *out)
 {
-    struct tap tap = {.attached = true};
+    struct tap tap = {.layer = layer, .attached = true};
     pid_t pid;
     if (queues == 0 || queues > TAP_QUEUES_MAX)
         return ERR_ARGUMENT;
@@ -221,7 +230,7 @@ int tap_attach(const char *name, unsigned queues, struct tap *out)
     if (find_owner(name, false, &pid) == 0)
         return ERR_BUSY;
     snprintf(tap.name, sizeof(tap.name), "%s", name);
-    int flags = queues > 1 ? IFF_MULTI_QUEUE : 0;
+    int flags = flags_of(layer, queues);
     int err = attach_first(&tap, &flags);
     if (err)
         return err;

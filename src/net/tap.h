@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* TAP devices with IFF_VNET_HDR and offloads, one queue per worker (Linux:
- * Documentation/networking/tuntap.rst). */
+ * Documentation/networking/tuntap.rst); and TUN devices, which have no Ethernet header: what is said of frames is then
+ * said of IP packets. */
 
 #include "base/err.h"
 #include <linux/virtio_net.h>
@@ -14,8 +15,11 @@
 
 #define TAP_QUEUES_MAX 9
 
+enum tap_layer { TAP_ETHERNET, TAP_IP };
+
 struct tap {
     char name[IFNAMSIZ];
+    enum tap_layer layer;
     unsigned ifindex;
     unsigned queue_count;
     int queues[TAP_QUEUES_MAX]; /* non-blocking */
@@ -23,16 +27,16 @@ struct tap {
     bool attached;              /* existed before us and stays */
 };
 
-/* Creates a TAP, which is down: name, or the first free tap0, tap1 … when NULL. ERR_EXISTS when name is taken
+/* Creates a TAP or a TUN, which is down: name, or the first free tap0, tap1 … or tun0, tun1 … when NULL. ERR_EXISTS when name is taken
  * by another interface, ERR_PERMISSION (no CAP_NET_ADMIN), ERR_NOT_FOUND (no /dev/net/tun), ERR_ARGUMENT (not
  * a name for an interface), ERR_IO (errno). */
-int tap_create(const char *name, unsigned queues, struct tap *out) must_check;
+int tap_create(const char *name, enum tap_layer layer, unsigned queues, struct tap *out) must_check;
 
 /* Attaches to an existing TAP, never makes one. One that was made with a single queue yields one, whatever
  * was asked: queue_count tells. ERR_NOT_FOUND when there is no such interface (or no /dev/net/tun),
- * ERR_UNSUPPORTED when it is no TAP, ERR_BUSY when another process holds it (tap_owner tells which),
+ * ERR_UNSUPPORTED when it is none of that layer, ERR_BUSY when another process holds it (tap_owner tells which),
  * ERR_PERMISSION, ERR_IO. */
-int tap_attach(const char *name, unsigned queues, struct tap *out) must_check;
+int tap_attach(const char *name, enum tap_layer layer, unsigned queues, struct tap *out) must_check;
 
 /* A TAP that we created disappears; one that we attached to stays, its offloads switched off. */
 void tap_close(struct tap *tap);

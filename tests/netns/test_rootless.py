@@ -257,6 +257,14 @@ def test_what_is_changed_inside_is_seen(lab):
     b.process.wait_log("device tap0 was taken down")
 
 
+def test_tun_inside_is_a_machine_on_the_segment(lab):
+    a, b = rootless_pair(lab, "-tun", "auto")
+    pings(b)
+    assert b.status()["device"] == "tun0"
+    assert inside(b, "ip", "addr", "add", "10.10.10.33/24", "dev", "tun0").returncode == 0
+    a.host.wait_ping("10.10.10.33", 5)
+
+
 def test_device_is_none_of_the_machines_interfaces(lab):
     """Interfaces here and inside have the same numbers, and subnets may be the same, too."""
     a, b = rootless_pair(lab)

@@ -32,6 +32,7 @@ ROOMS = {
         "session": {"wire"},
         "message": {"wire"},
         "switch": {"wire"},
+        "neigh": {"wire"},
         "path": {"wire"},
         "admission": {"wire"},
         "uplink": {"wire"},

@@ -102,6 +102,19 @@ int device_holder(const struct device *d, uint32_t slot, const struct addr *a)
     return DEVICE_HOLDER_NOBODY;
 }
 
+const struct addr_prefix *device_own_addresses(const struct device *d, unsigned *count)
+{
+    *count = 1;
+    return &d->machine[1].prefix;
+}
+
+const struct rtnl_route *device_routes(const struct device *d, size_t *count)
+{
+    (void)d;
+    *count = 0;
+    return NULL;
+}
+
 bool device_up(const struct device *d)
 {
     (void)d;

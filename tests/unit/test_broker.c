@@ -88,7 +88,8 @@ static void device_is_inside_and_is_set_from_outside(void **state)
     assert_int_equal(addr_parse(ADDRESS, 0, &address.addr), 0);
     assert_int_equal(rtnl_address_add(inside, link.index, &address), 0);
     assert_int_equal(rtnl_link_set(inside, link.index, &up), 0);
-    assert_true(lab_readable(broker.monitor) && rtnl_monitor_drain(broker.monitor));
+    assert_true(lab_readable(broker.monitor) &&
+                rtnl_monitor_drain(broker.monitor, broker.tap.ifindex).machine);
     int count = rtnl_addresses(inside, list, 8);
     assert_true(count > 0 && rtnl_addresses_have(list, (size_t)count, &address.addr));
     rtnl_close(inside);

@@ -23,7 +23,7 @@
 #define WORDS_MAX 1100
 
 static struct config config;
-static char printed[8192]; /* on stdout or stderr */
+static char printed[16384]; /* on stdout or stderr */
 
 /* Parses the words of a NULL-terminated list, with the stream caught in printed. */
 static enum flags_result parse_words(FILE *stream, const char *const *words)
@@ -239,6 +239,17 @@ static void addresses_are_of_hosts(void **state)
     assert_refused("first or last address", "-tap-ip", "10.10.10.255");
     assert_taken("-tap-ip", "10.10.10.0", "-tap-netmask", "31");
     assert_taken("-tap-ip", "10.10.10.255", "-tap-netmask", "16");
+}
+
+static void a_device_is_a_tap_or_a_tun(void **state)
+{
+    (void)state;
+    assert_taken("-tun", "auto", "-tap-ip", "10.0.0.1");
+    assert_taken("-tun", "tun7");
+    assert_string_equal(config.tun_name, "tun7");
+    assert_refused("give it an address", "-tun", "auto");
+    assert_refused("a node has one device", "-tun", "tun7", "-tap", "tap7");
+    assert_refused("no name of a device", "-tun", "with space");
 }
 
 static void device_names_are_the_kernels(void **state)
@@ -849,11 +860,12 @@ static void four_files_may_be_given(void **state)
 static void help_names_every_flag_but_the_hidden(void **state)
 {
     static const char *const names[] = {
-        "keydir", "generate-keys", "backbone", "ip",      "port",    "udp-port", "control-port",   "tap",
-        "tap-ip", "tap-netmask",   "tap-mtu",  "public",  "connect", "allow",    "profile",        "v",
-        "name",   "run",           "help",     "version", "workers", "sandbox",  "cipher-library", "carrier",
-        "relay",  "relay-rate",    "portmap",  "lan",     "config",  "check",    "aead",           "network",
-        "dns"};
+        "keydir",       "generate-keys", "backbone", "ip",          "port",           "udp-port",
+        "control-port", "tap",           "tap-ip",   "tap-netmask", "tap-mtu",        "public",
+        "connect",      "allow",         "profile",  "v",           "name",           "run",
+        "help",         "version",       "workers",  "sandbox",     "cipher-library", "carrier",
+        "relay",        "relay-rate",    "portmap",  "lan",         "config",         "check",
+        "aead",         "network",       "dns",      "tun"};
     (void)state;
     const char *const words[] = {"shadowmesh-l2", "--help", NULL};
     assert_int_equal(parse_words(stdout, words), FLAGS_EXIT_OK);
@@ -891,6 +903,7 @@ int main(void)
         cmocka_unit_test(netmask_alone_is_refused),
         cmocka_unit_test(addresses_are_of_hosts),
         cmocka_unit_test(device_names_are_the_kernels),
+        cmocka_unit_test(a_device_is_a_tap_or_a_tun),
         cmocka_unit_test(mtu_is_bounded),
         cmocka_unit_test(who_is_not_root_has_a_folder_of_its_own),
         cmocka_unit_test(local_network_hears_of_whom_connect_seeks_unless_more_or_less_is_said),

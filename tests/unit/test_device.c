@@ -177,7 +177,7 @@ static void a_busy_device_names_its_owner(void **state)
     machine();
     char line[128];
     struct tap held;
-    assert_int_equal(tap_create("chr001", 1, &held), 0);
+    assert_int_equal(tap_create("chr001", TAP_ETHERNET, 1, &held), 0);
     snprintf(line, sizeof(line),
              "device chr001 is held by process %d (test_device): stop it, or use -tap-ip to create",
              getpid());
@@ -698,7 +698,7 @@ static void a_device_that_another_program_took_is_left_to_it(void **state)
     (void)state;
     beside_chr001();
     killed_run();
-    assert_int_equal(tap_attach("tap7", 1, &held), 0);
+    assert_int_equal(tap_attach("tap7", TAP_ETHERNET, 1, &held), 0);
     struct device *d = open_device("mesh0", "10.99.0.3");
     assert_changed();
     device_close(d);

@@ -41,8 +41,8 @@ static void make_bridge(struct tap *in, struct tap *out)
 {
     lab_enter();
     lab_run("sysctl -qw net.ipv6.conf.default.disable_ipv6=1");
-    assert_int_equal(tap_create("in", 1, in), 0);
-    assert_int_equal(tap_create("out", 1, out), 0);
+    assert_int_equal(tap_create("in", TAP_ETHERNET, 1, in), 0);
+    assert_int_equal(tap_create("out", TAP_ETHERNET, 1, out), 0);
     assert_int_equal(ioctl(out->queues[0], TUNSETOFFLOAD, 0ul), 0);
     lab_run("ip link add br0 type bridge forward_delay 0 mcast_snooping 0");
     lab_run("ip link set in master br0 up && ip link set out master br0 up && ip link set br0 up");
@@ -269,11 +269,11 @@ static void carry_tcp(bool v6, unsigned offloads)
     socklen_t len;
     peer_address(v6, &sa, &len);
     lab_enter();
-    assert_int_equal(tap_create("tap0", 1, &w.from), 0);
+    assert_int_equal(tap_create("tap0", TAP_ETHERNET, 1, &w.from), 0);
     address(1);
     int client = tcp_socket(v6);
     lab_enter();
-    assert_int_equal(tap_create("tap0", 1, &w.to), 0);
+    assert_int_equal(tap_create("tap0", TAP_ETHERNET, 1, &w.to), 0);
     address(2);
     int listener = tcp_socket(v6);
     assert_int_equal(bind(listener, (struct sockaddr *)&sa, len), 0);

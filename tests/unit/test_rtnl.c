@@ -14,7 +14,7 @@ static struct tap tap;
 static void enter(void)
 {
     lab_enter();
-    assert_int_equal(tap_create(NULL, 1, &tap), 0);
+    assert_int_equal(tap_create(NULL, TAP_ETHERNET, 1, &tap), 0);
     assert_int_equal(rtnl_open(&r), 0);
 }
 
@@ -56,7 +56,7 @@ static void links_are_found_by_name_and_listed(void **state)
     lab_run("ip link del idle");
     struct tap several;
     assert_int_equal(l.held_queues, 0);
-    assert_int_equal(tap_create("several", 3, &several), 0);
+    assert_int_equal(tap_create("several", TAP_ETHERNET, 3, &several), 0);
     assert_int_equal(rtnl_link_find(r, "several", &l), 0);
     assert_int_equal(l.held_queues, 3);
     tap_close(&several);
@@ -165,7 +165,7 @@ static void host_route_wins_over_another_interfaces_subnet(void **state)
     (void)state;
     enter();
     struct tap other;
-    assert_int_equal(tap_create("chr001", 1, &other), 0);
+    assert_int_equal(tap_create("chr001", TAP_ETHERNET, 1, &other), 0);
     lab_run("ip link set chr001 up && ip addr add 10.10.10.3/24 dev chr001");
     assert_int_equal(rtnl_link_set(r, tap.ifindex, &up), 0);
     assert_int_equal(rtnl_address_add(r, tap.ifindex, &own), 0);
@@ -192,13 +192,13 @@ static void changes_wake_the_monitor(void **state)
     (void)state;
     enter();
     assert_int_equal(rtnl_monitor_open(&fd), 0);
-    assert_false(rtnl_monitor_drain(fd));
+    assert_false(rtnl_monitor_drain(fd, tap.ifindex).machine);
     assert_int_equal(rtnl_link_set(r, tap.ifindex, &up), 0);
     assert_true(lab_readable(fd));
-    assert_true(rtnl_monitor_drain(fd));
+    assert_true(rtnl_monitor_drain(fd, tap.ifindex).machine);
     assert_int_equal(rtnl_address_add(r, tap.ifindex, &p), 0);
-    assert_true(rtnl_monitor_drain(fd));
-    assert_false(rtnl_monitor_drain(fd));
+    assert_true(rtnl_monitor_drain(fd, tap.ifindex).machine);
+    assert_false(rtnl_monitor_drain(fd, tap.ifindex).machine);
     close(fd);
     leave();
 }
@@ -214,8 +214,8 @@ static void monitor_that_overflows_tells_of_a_change(void **state)
         const struct rtnl_link_change change = {.up = i % 2 == 0, .down = i % 2 == 1};
         assert_int_equal(rtnl_link_set(r, tap.ifindex, &change), 0);
     }
-    assert_true(rtnl_monitor_drain(fd));
-    assert_false(rtnl_monitor_drain(fd));
+    assert_true(rtnl_monitor_drain(fd, tap.ifindex).machine);
+    assert_false(rtnl_monitor_drain(fd, tap.ifindex).machine);
     close(fd);
     leave();
 }
@@ -250,7 +250,7 @@ static int without_rights(void)
         return 3;
     if (rtnl_sysctl_set("ipv4", tap.name, "rp_filter", "2") != ERR_PERMISSION)
         return 4;
-    return tap_create(NULL, 1, &t) == ERR_PERMISSION ? 0 : 5;
+    return tap_create(NULL, TAP_ETHERNET, 1, &t) == ERR_PERMISSION ? 0 : 5;
 }
 
 static void without_rights_everything_is_refused_as_such(void **state)
@@ -360,6 +360,45 @@ static void way_to_an_address_has_its_router_and_our_source(void **state)
     leave();
 }
 
+static void routes_through_an_interface_have_their_gateways(void **state)
+{
+    struct rtnl_route list[16];
+    const struct addr gate = prefix("10.10.10.1", 32).addr, six = prefix("fd09::1", 128).addr;
+    const struct rtnl_link_change up = {.up = true};
+    unsigned by_gate = 0, direct = 0, by_six = 0;
+    int fd;
+    (void)state;
+    enter();
+    assert_int_equal(rtnl_link_set(r, tap.ifindex, &up), 0);
+    lab_run("ip addr add 10.10.10.3/24 dev tap0 && ip addr add fd09::3/64 dev tap0 nodad");
+    assert_int_equal(rtnl_monitor_open(&fd), 0);
+    lab_run("ip tuntap add dev other mode tap && ip link set other up && ip addr add 10.7.0.1/24 dev other");
+    lab_run("ip route add 10.6.0.0/16 via 10.7.0.9 && ip route add unreachable 10.5.0.0/16");
+    assert_false(rtnl_monitor_drain(fd, tap.ifindex).routes);
+    lab_run("ip route add 10.9.0.0/16 via 10.10.10.1");
+    assert_true(rtnl_monitor_drain(fd, tap.ifindex).routes);
+    lab_run("ip route add 10.8.0.0/16 nexthop via 10.7.0.9 nexthop via 10.10.10.1");
+    lab_run("ip route add 10.4.0.0/16 via inet6 fd09::1 dev tap0");
+    int count = rtnl_routes(r, tap.ifindex, list, 16);
+    assert_in_range(count, 4, 16);
+    for (int i = 0; i < count; i++) {
+        bool is_ten = list[i].to.addr.family == 4 && list[i].to.addr.ip[0] == 10;
+        by_gate += is_ten && addr_same_host(&list[i].gateway, &gate) && list[i].to.bits == 16;
+        by_six += is_ten && addr_same_host(&list[i].gateway, &six) && list[i].to.addr.ip[1] == 4;
+        direct +=
+            is_ten && list[i].gateway.family == 0 && list[i].to.bits == 24 && list[i].to.addr.ip[1] == 10;
+        assert_false(is_ten && list[i].to.addr.ip[1] == 6);
+    }
+    assert_int_equal(by_gate, 2);
+    assert_int_equal(by_six, 1);
+    assert_int_equal(direct, 1);
+    assert_int_equal(rtnl_routes(r, tap.ifindex, list, 1), count); /* as many as there are */
+    lab_run("ip route del 10.9.0.0/16");
+    assert_true(rtnl_monitor_drain(fd, tap.ifindex).routes);
+    close(fd);
+    leave();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -377,6 +416,7 @@ int main(void)
         cmocka_unit_test(way_to_an_address_has_its_router_and_our_source),
         cmocka_unit_test(next_hops_are_listed_once_and_neighbours_with_their_interface),
         cmocka_unit_test(the_way_to_an_address_is_its_next_hop_or_itself),
+        cmocka_unit_test(routes_through_an_interface_have_their_gateways),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

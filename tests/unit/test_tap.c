@@ -45,8 +45,8 @@ static void first_free_name_is_taken(void **state)
     struct tap a, b;
     (void)state;
     lab_enter();
-    assert_int_equal(tap_create(NULL, 1, &a), 0);
-    assert_int_equal(tap_create(NULL, 1, &b), 0);
+    assert_int_equal(tap_create(NULL, TAP_ETHERNET, 1, &a), 0);
+    assert_int_equal(tap_create(NULL, TAP_ETHERNET, 1, &b), 0);
     assert_string_equal(a.name, "tap0");
     assert_string_equal(b.name, "tap1");
     assert_int_equal(a.ifindex, if_nametoindex("tap0"));
@@ -66,13 +66,13 @@ static void taken_or_impossible_names_are_refused(void **state)
     struct tap a, b;
     (void)state;
     lab_enter();
-    assert_int_equal(tap_create("mine", 1, &a), 0);
-    assert_int_equal(tap_create("mine", 1, &b), ERR_EXISTS);
-    assert_int_equal(tap_create("lo", 1, &b), ERR_EXISTS);
+    assert_int_equal(tap_create("mine", TAP_ETHERNET, 1, &a), 0);
+    assert_int_equal(tap_create("mine", TAP_ETHERNET, 1, &b), ERR_EXISTS);
+    assert_int_equal(tap_create("lo", TAP_ETHERNET, 1, &b), ERR_EXISTS);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        assert_int_equal(tap_create(bad[i], 1, &b), ERR_ARGUMENT);
-    assert_int_equal(tap_create(NULL, 0, &b), ERR_ARGUMENT);
-    assert_int_equal(tap_create(NULL, TAP_QUEUES_MAX + 1, &b), ERR_ARGUMENT);
+        assert_int_equal(tap_create(bad[i], TAP_ETHERNET, 1, &b), ERR_ARGUMENT);
+    assert_int_equal(tap_create(NULL, TAP_ETHERNET, 0, &b), ERR_ARGUMENT);
+    assert_int_equal(tap_create(NULL, TAP_ETHERNET, TAP_QUEUES_MAX + 1, &b), ERR_ARGUMENT);
     tap_close(&a);
 }
 
@@ -81,7 +81,7 @@ static void every_queue_has_its_descriptor(void **state)
     struct tap t;
     (void)state;
     lab_enter();
-    assert_int_equal(tap_create(NULL, 4, &t), 0);
+    assert_int_equal(tap_create(NULL, TAP_ETHERNET, 4, &t), 0);
     assert_int_equal(t.queue_count, 4);
     for (unsigned i = 1; i < 4; i++)
         assert_true(t.queues[i] > t.queues[i - 1]);
@@ -93,10 +93,10 @@ static void attaching_never_makes_a_device(void **state)
     struct tap t;
     (void)state;
     lab_enter();
-    assert_int_equal(tap_attach("chr001", 1, &t), ERR_NOT_FOUND);
+    assert_int_equal(tap_attach("chr001", TAP_ETHERNET, 1, &t), ERR_NOT_FOUND);
     assert_int_equal(if_nametoindex("chr001"), 0);
-    assert_int_equal(tap_attach("", 1, &t), ERR_NOT_FOUND);
-    assert_int_equal(tap_attach("../etc", 1, &t), ERR_NOT_FOUND);
+    assert_int_equal(tap_attach("", TAP_ETHERNET, 1, &t), ERR_NOT_FOUND);
+    assert_int_equal(tap_attach("../etc", TAP_ETHERNET, 1, &t), ERR_NOT_FOUND);
 }
 
 static void only_a_tap_can_be_attached(void **state)
@@ -105,8 +105,8 @@ static void only_a_tap_can_be_attached(void **state)
     (void)state;
     lab_enter();
     make_persistent("tun7", IFF_TUN | IFF_NO_PI);
-    assert_int_equal(tap_attach("tun7", 1, &t), ERR_UNSUPPORTED);
-    assert_int_equal(tap_attach("lo", 1, &t), ERR_UNSUPPORTED);
+    assert_int_equal(tap_attach("tun7", TAP_ETHERNET, 1, &t), ERR_UNSUPPORTED);
+    assert_int_equal(tap_attach("lo", TAP_ETHERNET, 1, &t), ERR_UNSUPPORTED);
 }
 
 static void attached_tap_stays_and_loses_its_offloads(void **state)
@@ -115,13 +115,13 @@ static void attached_tap_stays_and_loses_its_offloads(void **state)
     (void)state;
     lab_enter();
     make_persistent("keep", IFF_TAP | IFF_NO_PI);
-    assert_int_equal(tap_attach("keep", 1, &t), 0);
+    assert_int_equal(tap_attach("keep", TAP_ETHERNET, 1, &t), 0);
     assert_true(t.attached);
     assert_true(tso_enabled("keep"));
     tap_close(&t);
     assert_int_not_equal(if_nametoindex("keep"), 0);
     assert_false(tso_enabled("keep"));
-    assert_int_equal(tap_attach("keep", 1, &t), 0);
+    assert_int_equal(tap_attach("keep", TAP_ETHERNET, 1, &t), 0);
     tap_close(&t);
 }
 
@@ -132,13 +132,13 @@ static void attached_tap_has_the_queues_it_was_made_for(void **state)
     lab_enter();
     make_persistent("one", IFF_TAP | IFF_NO_PI);
     make_persistent("many", IFF_TAP | IFF_NO_PI | IFF_MULTI_QUEUE);
-    assert_int_equal(tap_attach("one", 4, &t), 0);
+    assert_int_equal(tap_attach("one", TAP_ETHERNET, 4, &t), 0);
     assert_int_equal(t.queue_count, 1);
     tap_close(&t);
-    assert_int_equal(tap_attach("many", 4, &t), 0);
+    assert_int_equal(tap_attach("many", TAP_ETHERNET, 4, &t), 0);
     assert_int_equal(t.queue_count, 4);
     tap_close(&t);
-    assert_int_equal(tap_attach("many", 1, &t), 0);
+    assert_int_equal(tap_attach("many", TAP_ETHERNET, 1, &t), 0);
     assert_int_equal(t.queue_count, 1);
     tap_close(&t);
 }
@@ -151,9 +151,9 @@ static void device_of_another_process_is_busy_and_its_owner_named(void **state)
     (void)state;
     lab_enter();
     for (unsigned queues = 1; queues <= 2; queues++) {
-        assert_int_equal(tap_create("held", queues, &held), 0);
-        assert_int_equal(tap_attach("held", 1, &t), ERR_BUSY);
-        assert_int_equal(tap_attach("held", 2, &t), ERR_BUSY);
+        assert_int_equal(tap_create("held", TAP_ETHERNET, queues, &held), 0);
+        assert_int_equal(tap_attach("held", TAP_ETHERNET, 1, &t), ERR_BUSY);
+        assert_int_equal(tap_attach("held", TAP_ETHERNET, 2, &t), ERR_BUSY);
         assert_int_equal(tap_owner("held", &pid, program, sizeof(program)), 0);
         assert_int_equal(pid, getpid());
         assert_string_equal(program, "test_tap");
@@ -167,7 +167,7 @@ static void name_held_in_another_namespace_is_not_busy(void **state)
     struct tap elsewhere, t;
     (void)state;
     lab_enter();
-    assert_int_equal(tap_create("same", 1, &elsewhere), 0);
+    assert_int_equal(tap_create("same", TAP_ETHERNET, 1, &elsewhere), 0);
     pid_t child = fork();
     if (child == 0) {
         unsigned rest = 10;
@@ -179,7 +179,7 @@ static void name_held_in_another_namespace_is_not_busy(void **state)
         close(elsewhere.queues[i]);
     lab_enter();
     make_persistent("same", IFF_TAP | IFF_NO_PI);
-    int err = tap_attach("same", 1, &t);
+    int err = tap_attach("same", TAP_ETHERNET, 1, &t);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
     assert_int_equal(err, 0);
@@ -197,7 +197,7 @@ static void frames_pass_both_ways(void **state)
     (void)state;
     lab_enter();
     lab_run("sysctl -qw net.ipv6.conf.default.disable_ipv6=1");
-    assert_int_equal(tap_create(NULL, 1, &t), 0);
+    assert_int_equal(tap_create(NULL, TAP_ETHERNET, 1, &t), 0);
     assert_int_equal(tap_read(t.queues[0], &vnet, frame, sizeof(frame)), ERR_AGAIN);
     struct iovec iov[2] = {{&vnet, sizeof(vnet)}, {frame, 60}};
     memset(&vnet, 0, sizeof(vnet));
@@ -227,6 +227,35 @@ static void frames_pass_both_ways(void **state)
     tap_close(&t);
 }
 
+static void a_tun_passes_packets_and_takes_what_a_tap_does(void **state)
+{
+    static uint8_t frame[2000];
+    struct virtio_net_hdr vnet;
+    struct tap tun, tap, again;
+    (void)state;
+    lab_enter();
+    lab_run("sysctl -qw net.ipv6.conf.default.disable_ipv6=1");
+    assert_int_equal(tap_create(NULL, TAP_IP, 2, &tun), 0);
+    assert_int_equal(tap_create(NULL, TAP_ETHERNET, 2, &tap), 0);
+    assert_string_equal(tun.name, "tun0");
+    assert_int_equal(tun.queue_count, 2);
+    assert_int_equal(tun.offloads, tap.offloads);
+    assert_true(tun.offloads & OFFLOAD_CSUM);
+    lab_run("ip link set tun0 up && ip addr add 10.10.10.4/24 dev tun0 && ping -c1 -W0.01 10.10.10.3 "
+            ">/dev/null; true");
+    ssize_t len = tap_read(tun.queues[0], &vnet, frame, sizeof(frame));
+    if (len == ERR_AGAIN)
+        len = tap_read(tun.queues[1], &vnet, frame, sizeof(frame));
+    assert_int_equal(len, 20 + 64);
+    assert_int_equal(frame[0], 0x45);
+    tap_close(&tun);
+    tap_close(&tap);
+    make_persistent("tun7", IFF_TUN | IFF_NO_PI);
+    assert_int_equal(tap_attach("tun7", TAP_ETHERNET, 1, &again), ERR_UNSUPPORTED);
+    assert_int_equal(tap_attach("tun7", TAP_IP, 1, &again), 0);
+    tap_close(&again);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +269,7 @@ int main(void)
         cmocka_unit_test(device_of_another_process_is_busy_and_its_owner_named),
         cmocka_unit_test(name_held_in_another_namespace_is_not_busy),
         cmocka_unit_test(frames_pass_both_ways),
+        cmocka_unit_test(a_tun_passes_packets_and_takes_what_a_tap_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

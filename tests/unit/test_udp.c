@@ -444,7 +444,7 @@ static void datagrams_leave_by_the_interface_given(void **state)
 static void make_wire(struct tap *t)
 {
     lab_run("sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.router_solicitations=0");
-    assert_int_equal(tap_create(NULL, 1, t), 0);
+    assert_int_equal(tap_create(NULL, TAP_ETHERNET, 1, t), 0);
     lab_run("ip link set tap0 up mtu 1500");
     lab_run("ip addr add 10.9.0.1/24 dev tap0");
     lab_add_address6("fd09::1", 64, "tap0");

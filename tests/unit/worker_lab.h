@@ -35,7 +35,8 @@ struct lab_node {
     struct switch_table *sw;
     struct fwd *fwd;
     struct reassembly *reassembly;
-    struct relay_desk *desk; /* NULL: it relays for nobody; not the lab's to free */
+    const struct neigh_view *neigh; /* NULL: its device has a link layer; not the lab's to free */
+    struct relay_desk *desk;        /* NULL: it relays for nobody; not the lab's to free */
     struct bulk bulk;
     bool carries_much;
     struct worker *worker[WORKER_MAX];
@@ -103,6 +104,7 @@ static inline void lab_node_start(struct lab_node *n, unsigned traces, bool prof
     struct worker_config config = {.workers = n->workers,
                                    .tap_queues = n->tap,
                                    .tap_offloads = OFFLOAD_CSUM | OFFLOAD_TSO | OFFLOAD_USO,
+                                   .neigh = n->neigh,
                                    .sw = n->sw,
                                    .fwd = n->fwd,
                                    .desk = n->desk,

@@ -130,6 +130,12 @@ static const char *read_tap(void *context, const char *text)
     return config_read_device(text, p->config->tap_name);
 }
 
+static const char *read_tun(void *context, const char *text)
+{
+    struct parse *p = context;
+    return config_read_device(text, p->config->tun_name);
+}
+
 static const char *read_tap_ip(void *context, const char *text)
 {
     struct parse *p = context;
@@ -439,7 +445,7 @@ static const char *read_check(void *context, const char *text)
 }
 
 static const struct flag flags[] = {
-    {NULL, NULL, "The device: one of -tap-ip, -tap and -network is needed", NULL},
+    {NULL, NULL, "The device: one of -tap-ip, -tap, -tun and -network is needed", NULL},
     {"tap-ip", "ADDR", "create a TAP device with this address (ADDR or ADDR/BITS)", read_tap_ip,
      RESTARTS(tap_address)},
     {"tap-netmask", "MASK", "its netmask, 24 or 255.255.255.0 (default 24; 64 for IPv6)", read_tap_netmask,
@@ -448,6 +454,11 @@ static const struct flag flags[] = {
      "with -tap-ip or -network: the new device's name (default the first free of "
      "tap0, tap1, ...); alone: attach to an existing TAP device",
      read_tap, RESTARTS(tap_name)},
+    {"tun", "NAME|auto",
+     "a device for IP alone, a TUN, in place of a TAP: it takes part in the same segment, and a bridge does "
+     "not take "
+     "it. auto: the first free of tun0, tun1, ...; without -tap-ip and -network: attach to NAME",
+     read_tun, RESTARTS(tun_name)},
     {"tap-mtu", "BYTES", "the device's MTU, 576 to 9000 (default 1500)", read_tap_mtu, RESTARTS(tap_mtu)},
     {"rootless", NULL,
      "for an ordinary user: the device is in namespaces of its own, where `shadowmesh run` runs programs; "
@@ -596,7 +607,7 @@ static const struct flag flags[] = {
 #endif
 };
 
-static const char head[] = "Usage: shadowmesh-l2 [-backbone URL]... (-tap-ip ADDR | -tap NAME)\n"
+static const char head[] = "Usage: shadowmesh-l2 [-backbone URL]... (-tap-ip ADDR | -tap NAME | -tun NAME)\n"
                            "                     [-connect ID]... [flags]\n"
                            "\n"
                            "Runs one ShadowMesh node in the foreground: an Ethernet segment over the\n"
@@ -696,6 +707,20 @@ static bool settle_mesh(struct parse *p)
     return true;
 }
 
+static bool settle_device(struct parse *p)
+{
+    const struct config *c = p->config;
+    if (c->tun_name[0] && c->tap_name[0]) {
+        complain("-tun %s and -tap %s: a node has one device: keep one of them", c->tun_name, c->tap_name);
+        return false;
+    }
+    if (strcmp(c->tun_name, CONFIG_TUN_AUTO) == 0 && !c->tap_address.addr.family && !c->network[0]) {
+        complain("-tun auto makes a device: give it an address by -tap-ip, or name a device to attach to");
+        return false;
+    }
+    return true;
+}
+
 /* Whose default belongs to root is the user's own. */
 static bool settle_rootless(struct parse *p)
 {
@@ -743,7 +768,7 @@ static bool check_together(struct parse *p)
 {
     const struct config *c = p->config;
     char id[ID_TEXT_MAX];
-    if (!settle_netmask(p) || !settle_rootless(p))
+    if (!settle_netmask(p) || !settle_device(p) || !settle_rootless(p))
         return false;
     if (p->has_words) {
         complain("-proxy: a name and a password do not belong on a command line: give -proxy-auth FILE");

@@ -26,6 +26,7 @@
 #define CONFIG_MTU_MAX         9000
 #define CONFIG_WORKERS_MAX     8
 #define CONFIG_PROXY_OFF       "off"
+#define CONFIG_TUN_AUTO        "auto"
 #define CONFIG_URL_MAX         512
 #define CONFIG_RELAY_MBIT      100
 #define CONFIG_RELAY_MBIT_MAX  100000
@@ -72,6 +73,7 @@ struct config {
     struct addr external;                     /* -ip; family 0 when it is to be found */
     uint16_t port, control_port;
     char tap_name[IFNAMSIZ];        /* -tap; empty when not given */
+    char tun_name[IFNAMSIZ];        /* -tun, or CONFIG_TUN_AUTO; empty when not given: the device is a TAP */
     struct addr_prefix tap_address; /* -tap-ip and -tap-netmask; family 0 when not given */
     unsigned tap_mtu;
     bool rootless;        /* -rootless: the device is in namespaces of its own */

@@ -250,6 +250,9 @@ static void on_worker_event(void *context, const struct worker_event *e)
     case WORKER_EVENT_CIRCLE:
         report_circle(&n->report, device_tap(n->device)->name, now_us);
         break;
+    case WORKER_EVENT_NEIGHBOUR:
+        n->drops[shim_on_event(n->shim, e, now_us)]++;
+        break;
     case WORKER_EVENT_TRACE:
         frame_log_tell(&n->frame_log, &e->trace);
         break;
@@ -257,6 +260,25 @@ static void on_worker_event(void *context, const struct worker_event *e)
         on_device_gone(n);
         break;
     }
+}
+
+static void on_conflict(void *context, const struct addr *ours, const uint8_t mac[6])
+{
+    struct node *n = context;
+    int slot = switch_find(n->workers.sw, mac, 0);
+    report_conflict(&n->report, ours, mac, slot, clock_monotonic_us());
+}
+
+void control_events_machine(const struct node *n, struct shim_machine *out)
+{
+    out->addresses = device_own_addresses(n->device, &out->address_count);
+    out->routes = device_routes(n->device, &out->route_count);
+}
+
+void control_events_of_shim(struct node *n, struct shim_config *out)
+{
+    out->conflict = on_conflict;
+    out->context = n;
 }
 
 void control_events_of_workers(struct node *n)

@@ -11,6 +11,8 @@ struct node;
 struct portmap_config;
 struct record;
 struct draw_config;
+struct shim_config;
+struct shim_machine;
 struct survey_config;
 
 /* Streams' events go into the mesh. */
@@ -47,6 +49,11 @@ void control_events_of_survey(struct node *n, struct survey_config *out);
 void control_events_of_draw(struct node *n, struct draw_config *out);
 /* What watches the NATs asks our STUN servers, and tells addresses. */
 void control_events_of_nat_watch(struct node *n, struct nat_watch_config *out);
+
+/* What stands in for a link layer tells of another machine with an address of ours: fills the callback. */
+void control_events_of_shim(struct node *n, struct shim_config *out);
+/* What it needs to know of the machine. */
+void control_events_machine(const struct node *n, struct shim_machine *out);
 
 /* The machine was resumed from a snapshot. context is the node. */
 void control_events_resumed(void *context);

@@ -139,6 +139,15 @@ static void tell_manager(const struct node *n, uint64_t now_us)
     notify_alive(now_us);
 }
 
+static void look_for_shim(struct node *n)
+{
+    struct shim_machine now;
+    if (!n->shim)
+        return;
+    control_events_machine(n, &now);
+    shim_look(n->shim, &now);
+}
+
 static void on_slow(uv_timer_t *timer)
 {
     struct node *n = timer->data;
@@ -170,6 +179,9 @@ static void on_slow(uv_timer_t *timer)
         count_lost(n);
     if (device_tick(n->device, now_us))
         on_underlay_changed(n);
+    look_for_shim(n);
+    if (n->shim)
+        n->drops[DROP_NO_NEIGHBOUR] += shim_tick(n->shim, now_us);
     trim_once(n, now_us);
     give_back(n, now_us);
     tell_unlocked(n);
@@ -201,6 +213,7 @@ static void on_monitor(uv_poll_t *handle, int status, int events)
     struct node *n = handle->data;
     if (device_on_change(n->device, clock_monotonic_us()))
         on_underlay_changed(n);
+    look_for_shim(n);
 }
 
 /* The device is what its namespace holds together for others, too: without it there is nothing to stay for. */

@@ -88,6 +88,9 @@ static void take_addresses(struct node *n, const struct mesh_output *o)
     device_peer_addresses(n->device, o->slot, theirs->addresses, theirs->address_count, clock_monotonic_us());
     switch_claim(n->workers.sw, o->slot, theirs->addresses, theirs->address_count, theirs->macs,
                  theirs->mac_count);
+    if (n->shim)
+        shim_claim(n->shim, o->slot, theirs->addresses, theirs->address_count,
+                   theirs->mac_count ? theirs->macs[0] : NULL);
     overlay_check(&n->overlay, o->slot, id, theirs);
     pin_addresses(n, o->slot, id, theirs);
 }
@@ -99,6 +102,8 @@ static void forget_addresses(struct node *n, const struct mesh_output *o)
         switch_claim_absent(n->workers.sw, o->slot);
     else
         switch_claim(n->workers.sw, o->slot, NULL, 0, NULL, 0);
+    if (n->shim)
+        shim_claim(n->shim, o->slot, NULL, 0, NULL);
     switch_pin(n->workers.sw, o->slot, NULL, 0);
     tables_forget(&n->tables, o->slot);
 }

@@ -207,6 +207,22 @@ static bool start_pool(struct node *n)
     return false;
 }
 
+/* Before any worker. */
+static bool open_shim(struct node *n)
+{
+    struct shim_config config;
+    struct shim_machine now;
+    if (device_tap(n->device)->layer == TAP_ETHERNET)
+        return true;
+    control_events_machine(n, &now);
+    control_events_of_shim(n, &config);
+    memcpy(config.mac, device_mac(n->device), sizeof(config.mac));
+    int err = shim_new(&config, &now, &n->shim);
+    if (err)
+        log_error("cannot stand in for a link layer: %s", err_str(err));
+    return err == 0;
+}
+
 static bool start_workers(struct node *n)
 {
     struct workers_config config = {.count = n->socket_count,
@@ -214,6 +230,7 @@ static bool start_workers(struct node *n)
                                     .sockets = n->sockets,
                                     .sides = &n->sides,
                                     .desk = n->relaying.desk,
+                                    .neigh = n->shim ? shim_view(n->shim) : NULL,
                                     .mac = device_mac(n->device),
                                     .peers_max = MESH_PEERS_MAX,
                                     .pass_bpdus = n->config->pass_bpdus,
@@ -227,6 +244,8 @@ static bool start_workers(struct node *n)
     int err = workers_start(&n->workers, &config);
     if (err)
         log_error("cannot start the data workers: %s", err_str(err));
+    else if (n->shim)
+        shim_begin(n->shim, &n->workers);
     return err == 0;
 }
 
@@ -471,7 +490,7 @@ bool control_start(struct node *n)
     if (!open_api(n) || !open_sockets(n) || !open_device(n) || !control_doors_listen(n) || !open_mesh(n) ||
         !list_peers(n) || !wait_for_helpers(n) ||
         (n->key_made && keydir_draft(n->identity, n->config->keydir, &n->key)) || !enter_cage(n) ||
-        log_start_writer() || !start_trunks(n) || !start_workers(n) || !start_pool(n))
+        log_start_writer() || !start_trunks(n) || !open_shim(n) || !start_workers(n) || !start_pool(n))
         return false;
     init_parts(n);
     tell_addresses(n);

@@ -21,6 +21,7 @@
 #include "node/control/key_draft.h"
 #include "node/control/snapshot.h"
 #include "node/data/relaying.h"
+#include "node/data/shim.h"
 #include "node/data/tables.h"
 #include "node/data/workers.h"
 #include "node/config/proxy.h"
@@ -70,6 +71,7 @@ struct node {
     struct udp_socket sockets[WORKER_MAX];
     unsigned socket_count; /* = the device's queues = workers */
     struct sides sides;    /* theirs, too */
+    struct shim *shim;     /* NULL: the device has a link layer */
     struct workers workers;
     struct tables tables; /* theirs */
     struct relaying relaying;

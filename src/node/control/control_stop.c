@@ -64,6 +64,7 @@ void control_stop(struct node *n, int code)
     tables_fini(&n->tables);
     hosts_fini(&n->hosts);
     workers_fini(&n->workers);
+    shim_free(n->shim);
     relaying_fini(&n->relaying);
     device_close(n->device);
     broker_close(&n->broker);

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "proto/neigh/neigh_view.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,12 +24,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define EVENT_RING 262144
-
 static const struct bucket_rate event_rate = {100 * USEC_PER_MSEC, 1};
 static const struct bucket_rate trace_rate = {100 * USEC_PER_MSEC, 10};
 
-enum source { SOURCE_STOP, SOURCE_TAP, SOURCE_UDP, SOURCE_CHANNELS };
+enum source { SOURCE_STOP, SOURCE_TAP, SOURCE_UDP, SOURCE_INJECTED, SOURCE_CHANNELS };
 
 #define SOURCE_SIDES (SOURCE_CHANNELS + CARRIER_CHANNELS) /* and their numbers */
 #define SOURCE_COUNT (SOURCE_SIDES + SIDES_MAX + 1)
@@ -71,7 +70,7 @@ static void take_event(struct worker *w, const struct worker_event *e,
                        void (*handler)(void *context, const struct worker_event *e), void *context)
 {
     handler(context, e);
-    if (e->kind == WORKER_EVENT_DATAGRAM && e->slot != WORKER_NO_PEER)
+    if ((e->kind == WORKER_EVENT_DATAGRAM || e->kind == WORKER_EVENT_NEIGHBOUR) && e->slot != WORKER_NO_PEER)
         intake_leave(w->intake, e->slot, e->len);
     ring_release(w->events);
 }
@@ -126,6 +125,19 @@ char *worker_trace_format(const struct worker_trace *trace, char out[WORKER_TRAC
                    trace->to_device ? "P2P→TAP" : "TAP→P2P", mac_format(trace->frame.dst, dst),
                    mac_format(trace->frame.src, src), vlan, trace->frame.type, trace->len, withheld);
     return out;
+}
+
+bool worker_inject(struct worker *w, const struct virtio_net_hdr *vnet, const uint8_t *frame, size_t len)
+{
+    const uint64_t one = 1;
+    struct worker_injected *in = ring_reserve(w->injected, sizeof(*in) + len);
+    if (!in)
+        return false;
+    in->vnet = *vnet;
+    memcpy(in->frame, frame, len);
+    ring_commit(w->injected);
+    (void)!write(w->inject, &one, sizeof(one));
+    return true;
 }
 
 /* ---- the loop ---- */
@@ -188,6 +200,8 @@ static bool round_of(struct worker *w, const struct epoll_event *ready, int coun
             answered |= channel_round(w, i);
     if ((is_ready[SOURCE_TAP] || answered) && worker_out_round(w))
         device_gone(w);
+    if (is_ready[SOURCE_INJECTED])
+        worker_out_injected(w);
     if (w->boost.permitted)
         boost_round(&w->boost, w->now_us, carried(w), w->overloaded);
     wake_control(w);
@@ -225,6 +239,16 @@ int worker_watch_side(struct worker *w, unsigned number)
     return s ? watch(w, s->fd, SOURCE_SIDES + number) : 0;
 }
 
+static int open_injected(struct worker *w)
+{
+    w->headroom = NEIGH_HEADROOM;
+    w->inject = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (w->inject < 0)
+        return ERR_IO;
+    int err = ring_new(EVENT_RING, &w->injected);
+    return err ? err : watch(w, w->inject, SOURCE_INJECTED);
+}
+
 static int open_descriptors(struct worker *w)
 {
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -236,6 +260,8 @@ static int open_descriptors(struct worker *w)
         err = watch(w, worker_tap(w), SOURCE_TAP);
     if (!err)
         err = watch(w, w->config.ports.udp->fd, SOURCE_UDP);
+    if (!err && w->config.neigh)
+        err = open_injected(w);
     for (unsigned i = 0; !err && i < CARRIER_CHANNELS; i++)
         if (w->config.ports.channels[i] >= 0)
             err = watch(w, w->config.ports.channels[i], SOURCE_CHANNELS + i);
@@ -270,6 +296,9 @@ static void free_worker(struct worker *w)
         close(w->epoll);
     if (w->stop >= 0)
         close(w->stop);
+    if (w->inject >= 0)
+        close(w->inject);
+    ring_free(w->injected);
     ring_free(w->events);
     intake_free(w->intake);
     overload_free(w->overload);
@@ -307,7 +336,7 @@ int worker_start(const struct worker_config *config, struct worker **out)
     memset(w, 0, size);
     w->config = *config;
     worker_trace(w, config->traces);
-    w->epoll = w->stop = -1;
+    w->epoll = w->stop = w->inject = -1;
     backlog_init(&w->backlog);
     int err = make_buffers(w);
     if (!err)

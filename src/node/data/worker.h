@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 struct bulk;
+struct neigh_view;
 struct relay_desk;
 
 /* What a worker hands to the control thread. */
@@ -39,7 +40,9 @@ enum worker_event_kind {
     WORKER_EVENT_SOUGHT, /* a frame is for peer slot, which has no session (switch_absent), or asks for its address:
                               slot; likewise limited, and 100 a second of all */
     WORKER_EVENT_CIRCLE, /* the device gave us a sealed datagram of our own: likewise limited */
-    WORKER_EVENT_TRACE,  /* a frame passed, with a peer connected: trace; at most 10 per second and direction,
+    WORKER_EVENT_NEIGHBOUR, /* where the device has no link layer: a frame of it whose next hop is not known (slot
+                               WORKER_NO_PEER), or a neighbour's message of peer slot: neighbour, len, data */
+    WORKER_EVENT_TRACE, /* a frame passed, with a peer connected: trace; at most 10 per second and direction,
                               and config.traces in all */
     WORKER_EVENT_DEVICE_GONE, /* the TAP cannot be read any more (removed): the worker serves UDP alone */
 };
@@ -54,7 +57,8 @@ struct worker_event {
     uint32_t slot;
     struct endpoint from;
     uint32_t len;
-    uint8_t *data; /* DATAGRAM: len bytes, valid until the handler returns, which may open them in place */
+    uint8_t
+        *data; /* DATAGRAM, NEIGHBOUR: len bytes, valid until the handler returns, which may change them */
     struct worker_trace trace;
     struct {
         enum drop why; /* DROP_PINNED or DROP_FLAPPING */
@@ -62,6 +66,10 @@ struct worker_event {
         uint16_t vlan;
         int holder; /* a slot */
     } claim;
+    struct {
+        unsigned worker; /* by which it came */
+        struct virtio_net_hdr vnet;
+    } neighbour;
 };
 
 /* "TAP→P2P: EthernetFrame[dst=…, src=…, type=0800, len=98]", for the log; returns out. */
@@ -73,7 +81,8 @@ struct worker_config {
     unsigned workers;      /* of this node */
     const int *tap_queues; /* one per worker: it reads its own, and writes to the one of a frame's flow */
     unsigned tap_offloads;
-    struct carrier_ports ports; /* its own; what comes by their channels is served, too */
+    const struct neigh_view *neigh; /* NULL: the device has a link layer; all workers' */
+    struct carrier_ports ports;     /* its own; what comes by their channels is served, too */
     struct switch_table *sw;
     struct fwd *fwd;
     struct relay_desk *desk;       /* NULL: it relays for nobody; all workers' */
@@ -97,6 +106,9 @@ void worker_stop(struct worker *w);
 
 /* Control thread: config.traces from now on. */
 void worker_trace(struct worker *w, unsigned traces);
+
+/* Control thread, where config.neigh is given: a frame leaves as if it came from the device. False: as many wait. */
+bool worker_inject(struct worker *w, const struct virtio_net_hdr *vnet, const uint8_t *frame, size_t len);
 
 /* Control thread: the worker reads that side socket (carrier/sides.h), too, until it is closed. ERR_IO (errno). */
 int worker_watch_side(struct worker *w, unsigned number) must_check;

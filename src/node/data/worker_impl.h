@@ -16,6 +16,7 @@
 #include "node/data/worker.h"
 #include <pthread.h>
 
+#define EVENT_RING    262144
 #define WORKER_LIMITS 1024 /* peers whose event rate is remembered; more than that share */
 
 /* Equal-size datagrams to one peer, sealed and waiting to go out in one call. */
@@ -44,15 +45,25 @@ struct worker_profile {
     struct profile_mark udp_send_mark, udp_recv_mark, tap_udp_mark;
 };
 
+/* A frame that the control thread has for peers. */
+struct worker_injected {
+    struct virtio_net_hdr vnet;
+    uint8_t frame[];
+};
+
 struct worker {
     struct worker_config config;
     uint64_t now_us; /* read once per round */
     struct boost boost;
 
     /* out */
-    uint8_t *frame; /* OFFLOAD_FRAME_MAX */
-    bool begins;    /* it begins a TCP connection */
-    uint8_t *send;  /* WIRE_DATAGRAM_MAX, with room for an envelope in front */
+    uint8_t *frame;  /* OFFLOAD_FRAME_MAX */
+    size_t headroom; /* in front of what is read there: of a link-layer header that the device has not got */
+    struct ring *
+        injected; /* frames of the control thread's, struct worker_injected each; NULL where there are none … */
+    int inject;    /* … and an eventfd that tells of them, or -1 */
+    bool begins;   /* it begins a TCP connection */
+    uint8_t *send; /* WIRE_DATAGRAM_MAX, with room for an envelope in front */
     struct worker_run run;
     uint16_t group; /* of the next train or fragmented frame */
     struct backlog backlog;

@@ -22,6 +22,7 @@
 #include "frame/flow.h"
 #include "node/data/worker_impl.h"
 #include "node/data/worker_relay.h"
+#include "node/data/worker_shim.h"
 #include "proto/message/stun.h"
 #include "proto/path/path.h"
 #include "proto/relay/relay_desk.h"
@@ -66,7 +67,10 @@ static void write_merge(struct worker *w)
     size_t bytes = 0;
     for (int i = 1; i < m->count; i++)
         bytes += m->iov[i].iov_len;
-    if (tap_write(queue_of(w, m->iov[1].iov_base, m->iov[1].iov_len, bytes), m->iov, m->count)) {
+    int queue = queue_of(w, m->iov[1].iov_base, m->iov[1].iov_len, bytes);
+    if (w->headroom)
+        worker_shim_strip(m);
+    if (tap_write(queue, m->iov, m->count)) {
         worker_drop(w, DROP_DEVICE, (uint64_t)m->count - 1);
     } else {
         worker_count(&w->counters.tap_tx_frames, 1);
@@ -142,6 +146,8 @@ static enum drop on_frame(struct worker *w, const struct arrival *a, const struc
         return DROP_ECN; /* congestion that the packet cannot tell: RFC 6040 §4.2 wants it lost */
     if (atomic_load_explicit(&w->trace_limits[true].left, memory_order_relaxed))
         worker_trace_frame(w, true, &f, len);
+    if (w->headroom && !worker_shim_in(w, slot, frame, len, &drop))
+        return drop;
     deliver(w, meta, frame, len);
     return DROP_NONE;
 }

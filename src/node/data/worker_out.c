@@ -17,8 +17,11 @@
 #include "frame/mss.h"
 #include "frame/solicit.h"
 #include "node/data/worker_impl.h"
+#include "node/data/worker_shim.h"
 #include "proto/session/fragment.h"
 #include <poll.h>
+#include <string.h>
+#include <unistd.h>
 
 /* One round of this direction: enough to fill runs, little enough that the other direction, which waits
  * meanwhile, is served within a fraction of a millisecond. */
@@ -387,6 +390,23 @@ static void count_flow(struct worker *w, size_t len)
     (void)bulk_count(w->config.bulk, flow_hash(w->frame, len), w->begins, len, w->now_us);
 }
 
+void worker_out_injected(struct worker *w)
+{
+    uint64_t told;
+    size_t len;
+    struct worker_injected *in;
+    (void)!read(w->inject, &told, sizeof(told));
+    while ((in = ring_peek(w->injected, &len))) {
+        const struct virtio_net_hdr vnet = in->vnet;
+        len -= sizeof(*in);
+        memcpy(w->frame, in->frame, len);
+        ring_release(w->injected);
+        count_flow(w, len);
+        forward(w, &vnet, len);
+    }
+    flush(w);
+}
+
 int worker_out_round(struct worker *w)
 {
     size_t bytes = 0;
@@ -395,7 +415,7 @@ int worker_out_round(struct worker *w)
     w->send_waited = false;
     for (unsigned i = 0; i < ROUND_FRAMES && bytes < ROUND_BYTES; i++) {
         struct virtio_net_hdr vnet;
-        len = tap_read(worker_tap(w), &vnet, w->frame, OFFLOAD_FRAME_MAX);
+        len = tap_read(worker_tap(w), &vnet, w->frame + w->headroom, OFFLOAD_FRAME_MAX - w->headroom);
         if (len < 0)
             break;
         if (w->profile && !i)
@@ -403,6 +423,8 @@ int worker_out_round(struct worker *w)
         worker_count(&w->counters.tap_rx_frames, 1);
         worker_count(&w->counters.tap_rx_bytes, (uint64_t)len);
         bytes += (size_t)len;
+        if (w->headroom && !worker_shim_out(w, &vnet, &len))
+            continue;
         count_flow(w, (size_t)len);
         forward(w, &vnet, (size_t)len);
     }

@@ -44,6 +44,7 @@ int workers_start(struct workers *w, const struct workers_config *c)
                                              .workers = c->count,
                                              .tap_queues = c->tap->queues,
                                              .tap_offloads = c->tap->offloads,
+                                             .neigh = c->neigh,
                                              .ports = ports_of(c, i),
                                              .sw = w->sw,
                                              .fwd = w->fwd,
@@ -78,6 +79,13 @@ void workers_fini(struct workers *w)
 int workers_watch_side(const struct workers *w, unsigned number)
 {
     return worker_watch_side(w->list[number % w->count], number);
+}
+
+bool workers_inject(const struct workers *w, uint32_t worker, const struct virtio_net_hdr *vnet,
+                    const uint8_t *frame, size_t len)
+{
+    return w->count > 0 &&
+           worker_inject(w->list[worker < w->count ? worker : w->count - 1], vnet, frame, len);
 }
 
 void workers_trace(const struct workers *w, unsigned traces)

@@ -28,6 +28,7 @@ struct workers_config {
     struct sides *sides;                   /* NULL: there are none, and none will be */
     const int *channels[CARRIER_CHANNELS]; /* by their numbers, of each as many; NULL: there are none */
     struct relay_desk *desk;               /* NULL: it relays for nobody */
+    const struct neigh_view *neigh;        /* NULL: the device has a link layer */
     const uint8_t *mac;                    /* of the device */
     unsigned peers_max;                    /* slots */
     bool pass_bpdus, profile;
@@ -45,6 +46,10 @@ void workers_fini(struct workers *w);
 
 /* A side socket has come: one of them reads it. ERR_IO (errno). */
 int workers_watch_side(const struct workers *w, unsigned number) must_check;
+
+/* As worker_inject, by that worker; UINT32_MAX: by the one of sparse flows. */
+bool workers_inject(const struct workers *w, uint32_t worker, const struct virtio_net_hdr *vnet,
+                    const uint8_t *frame, size_t len);
 
 /* As worker_trace. */
 void workers_trace(const struct workers *w, unsigned traces);

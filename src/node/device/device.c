@@ -10,6 +10,7 @@
 #include "node/device/device_impl.h"
 #include "node/device/device_inside.h"
 #include "node/device/device_overlap.h"
+#include "node/device/device_routes.h"
 #include "node/device/device_ways.h"
 #include "proto/wire/wire.h"
 #include <errno.h>
@@ -70,16 +71,22 @@ static int read_addresses(struct device *d)
     }
 }
 
-/* IPv6 link-local addresses are every device's: they name no subnet of ours. */
-static void pick_own_addresses(struct device *d)
+static void take_address(struct device *d, const struct addr_prefix *a)
 {
-    d->address_count = 0;
-    for (size_t i = 0; i < d->all_count && d->address_count < DEVICE_ADDRESSES_MAX; i++) {
-        const struct rtnl_address *a = &d->all[i];
-        bool link_local = a->prefix.addr.family == 6 && addr_is_link_local(&a->prefix.addr);
-        if (a->index == d->among && !link_local)
-            d->addresses[d->address_count++] = a->prefix;
-    }
+    /* IPv6 link-local addresses are every device's: they name no subnet of ours. */
+    bool link_local = a->addr.family == 6 && addr_is_link_local(&a->addr);
+    if (!link_local && d->address_count < DEVICE_ADDRESSES_MAX)
+        d->addresses[d->address_count++] = *a;
+    if (d->own_count < DEVICE_OWN_MAX)
+        d->own[d->own_count++] = *a;
+}
+
+void device_take_addresses(struct device *d, const struct rtnl_address *list, size_t count, unsigned index)
+{
+    d->address_count = d->own_count = 0;
+    for (size_t i = 0; i < count; i++)
+        if (list[i].index == index)
+            take_address(d, &list[i].prefix);
 }
 
 /* At which another machine may reach us, if only from the same wire. */
@@ -152,7 +159,7 @@ static int read_device(struct device *d)
     bool found;
     if (d->among) {
         take_link(d, device_link_at(d, d->among));
-        pick_own_addresses(d);
+        device_take_addresses(d, d->all, d->all_count, d->among);
         return 0;
     }
     int err = device_inside_read(d, &link, &found);
@@ -191,7 +198,7 @@ unsigned device_mtu(const struct device *d)
 
 const uint8_t *device_mac(const struct device *d)
 {
-    return d->link.mac;
+    return d->tap.layer == TAP_IP ? d->shim_mac : d->link.mac;
 }
 
 bool device_up(const struct device *d)
@@ -204,6 +211,12 @@ unsigned device_addresses(const struct device *d, struct addr_prefix *out, unsig
     unsigned count = d->address_count < cap ? d->address_count : cap;
     memcpy(out, d->addresses, count * sizeof(*out));
     return count;
+}
+
+const struct addr_prefix *device_own_addresses(const struct device *d, unsigned *count)
+{
+    *count = d->own_count;
+    return d->own;
 }
 
 bool device_is_overlay(const struct device *d, const struct addr *a)
@@ -312,15 +325,24 @@ static bool look(struct device *d)
 
 bool device_on_change(struct device *d, uint64_t now_us)
 {
-    d->machine_stale |= rtnl_monitor_drain(d->monitor);
-    if (d->inside_monitor >= 0)
-        d->machine_stale |= rtnl_monitor_drain(d->inside_monitor);
-    return d->machine_stale && device_may_look(d, now_us) && look(d);
+    struct rtnl_changes changes = rtnl_monitor_drain(d->monitor, d->among);
+    d->machine_stale |= changes.machine;
+    if (d->inside_monitor >= 0) {
+        changes = rtnl_monitor_drain(d->inside_monitor, d->tap.ifindex);
+        d->machine_stale |= changes.machine;
+    }
+    d->through_stale |= changes.routes;
+    bool may = (d->machine_stale || d->through_stale) && device_may_look(d, now_us);
+    if (may && d->through_stale)
+        device_routes_refresh(d);
+    return may && d->machine_stale && look(d);
 }
 
 bool device_tick(struct device *d, uint64_t now_us)
 {
     bool due = device_overlap_due(d);
+    if (d->through_stale)
+        device_routes_refresh(d);
     if (!d->machine_stale && !d->around_stale && !due)
         return false;
     bucket_spend(&d->looks, &look_rate, 1, now_us);

@@ -38,11 +38,19 @@ const struct tap *device_tap(const struct device *d);
 unsigned device_mtu(const struct device *d);
 const uint8_t *device_mac(const struct device *d); /* 6 bytes */
 
+/* Which packets of the device a gateway passes on, or a neighbour takes itself: the routes through it, DEVICE_ROUTES_MAX at
+ * most. Borrowed, valid until device_on_change or device_tick. */
+#define DEVICE_ROUTES_MAX 256
+const struct rtnl_route *device_routes(const struct device *d, size_t *count);
+
 /* False while a person has taken the device down: no frame passes. */
 bool device_up(const struct device *d);
 
 /* Our overlay addresses: those of the TAP. Returns how many were copied. */
 unsigned device_addresses(const struct device *d, struct addr_prefix *out, unsigned cap);
+
+/* Those and IPv6 link-local ones. Borrowed, valid until device_on_change or device_tick. */
+const struct addr_prefix *device_own_addresses(const struct device *d, unsigned *count);
 
 /* A peer's overlay addresses, as its HELLO tells them; replaced on every call, removed with count 0. While
  * another interface overlaps the device's subnet, those inside it get host routes through the device. Our own

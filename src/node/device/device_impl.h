@@ -10,6 +10,7 @@
 #include "node/device/undo.h"
 
 #define DEVICE_ADDRESSES_MAX    16
+#define DEVICE_OWN_MAX          24
 #define DEVICE_OVERLAPS_MAX     16
 #define DEVICE_NAME_SERVERS_MAX 8
 #define DEVICE_TOLD_MAX         32
@@ -47,7 +48,8 @@ struct device {
     int monitor, inside_monitor; /* the second -1 where it is one of them … */
     int monitors;                /* … else it says that one of both is readable */
     struct rtnl_link link;
-    bool told_down; /* the log has said that it was taken down */
+    uint8_t shim_mac[6]; /* of a TUN, which has none itself: by it peers know this machine */
+    bool told_down;      /* the log has said that it was taken down */
 
     struct undo undo; /* what we changed of an attached TAP, and what is to be put back in any case */
     int run_dir;      /* the folder of the record, or a negative errno */
@@ -55,8 +57,9 @@ struct device {
     char undo_name[ID_TEXT_MAX + 8];
     bool undo_warned;
 
-    unsigned address_count;
-    struct addr_prefix addresses[DEVICE_ADDRESSES_MAX]; /* of the TAP, without IPv6 link-local ones */
+    unsigned address_count, own_count;
+    struct addr_prefix addresses[DEVICE_ADDRESSES_MAX]; /* of the TAP, without IPv6 link-local ones … */
+    struct addr_prefix own[DEVICE_OWN_MAX];             /* … and with them */
 
     struct bucket looks;  /* at the machine: each reads tables of the kernel */
     bool machine_stale;   /* interfaces or addresses changed since the last one … */
@@ -69,7 +72,10 @@ struct device {
     size_t link_count, all_count;
     bool link_local_alone; /* the underlay has no other addresses */
     struct ways ways;
-    uint64_t underlay; /* a hash over the underlay's addresses, sizes and ways */
+    struct rtnl_route *through; /* of a TUN: the routes through it, DEVICE_ROUTES_MAX at most */
+    size_t through_count;
+    bool through_stale, through_told; /* they changed since; there were too many, and the log told */
+    uint64_t underlay;                /* a hash over the underlay's addresses, sizes and ways */
 
     unsigned overlap_count;
     struct device_overlap overlaps[DEVICE_OVERLAPS_MAX];
@@ -80,6 +86,9 @@ struct device {
 };
 
 const struct rtnl_link *device_link_at(const struct device *d, unsigned index); /* NULL when unknown */
+
+/* The device's addresses are those of list at the interface index. */
+void device_take_addresses(struct device *d, const struct rtnl_address *list, size_t count, unsigned index);
 
 /* False when there were too many looks of late: then device_tick does what is stale. */
 bool device_may_look(struct device *d, uint64_t now_us);

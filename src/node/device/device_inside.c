@@ -42,12 +42,7 @@ static int read_addresses(struct device *d)
     int count = rtnl_addresses(d->inside, list, READ_MAX);
     if (count < 0)
         return count;
-    d->address_count = 0;
-    for (int i = 0; i < count && i < READ_MAX && d->address_count < DEVICE_ADDRESSES_MAX; i++) {
-        const struct addr *a = &list[i].prefix.addr;
-        if (list[i].index == d->tap.ifindex && !(a->family == 6 && addr_is_link_local(a)))
-            d->addresses[d->address_count++] = list[i].prefix;
-    }
+    device_take_addresses(d, list, (size_t)(count < READ_MAX ? count : READ_MAX), d->tap.ifindex);
     return 0;
 }
 

@@ -7,7 +7,9 @@
 #include "node/device/device_guard.h"
 #include "node/device/device_impl.h"
 #include "node/device/device_inside.h"
+#include "node/device/device_kind.h"
 #include "node/device/device_overlap.h"
+#include "node/device/device_routes.h"
 #include "node/device/device_undo.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -47,7 +49,7 @@ static void explain_common(const char *name, int err)
 static void explain_create(const char *name, int err)
 {
     if (err == ERR_EXISTS)
-        log_error("device %s exists already: take another name in -tap, or leave -tap-ip out to attach to it",
+        log_error("device %s exists already: take another name for it, or leave -tap-ip out to attach to it",
                   name);
     else
         explain_common(name, err);
@@ -67,17 +69,18 @@ static void explain_busy(const char *name)
                   name, (long)pid, program);
 }
 
-static void explain_attach(const char *name, int err)
+static void explain_attach(const char *name, enum tap_layer layer, int err)
 {
+    bool is_tun = layer == TAP_IP;
     if (err == ERR_BUSY)
         explain_busy(name);
     else if (err == ERR_UNSUPPORTED)
-        log_error("%s is no TAP device: give the name of one, or use -tap-ip to create a device of our own",
-                  name);
+        log_error("%s is no %s device: give the name of one, or use -tap-ip to create a device of our own",
+                  name, is_tun ? "TUN" : "TAP");
     else if (err == ERR_NOT_FOUND && !if_nametoindex(name))
-        log_error("there is no device %s: make it (`ip tuntap add dev %s mode tap`), or use -tap-ip ADDR to "
+        log_error("there is no device %s: make it (`ip tuntap add dev %s mode %s`), or use -tap-ip ADDR to "
                   "create one",
-                  name, name);
+                  name, name, is_tun ? "tun" : "tap");
     else
         explain_common(name, err);
 }
@@ -98,8 +101,10 @@ static int configure(struct device *d, const struct config *config, const struct
 {
     uint8_t mac[6];
     id_mac(id, mac);
-    const struct rtnl_link_change sizes = {
-        .mtu = config->tap_mtu, .txqueuelen = TX_QUEUE_LEN, .gso_max = GSO_MAX, .mac = mac};
+    const struct rtnl_link_change sizes = {.mtu = config->tap_mtu,
+                                           .txqueuelen = TX_QUEUE_LEN,
+                                           .gso_max = GSO_MAX,
+                                           .mac = d->tap.layer == TAP_ETHERNET ? mac : NULL};
     const struct rtnl_link_change up = {.up = true};
     int err = rtnl_link_set(d->inside, d->tap.ifindex, &sizes);
     if (err) {
@@ -118,10 +123,10 @@ static int configure(struct device *d, const struct config *config, const struct
 
 static int create(struct device *d, const struct config *config, const struct node_id *id, unsigned queues)
 {
-    const char *name = config->tap_name[0] ? config->tap_name : NULL;
-    int err = tap_create(name, queues, &d->tap);
+    const char *name = device_name_of(config), *any = device_layer_of(config) == TAP_IP ? "tun0" : "tap0";
+    int err = tap_create(name, device_layer_of(config), queues, &d->tap);
     if (err) {
-        explain_create(name ? name : "tap0", err);
+        explain_create(name ? name : any, err);
         return err;
     }
     return configure(d, config, id);
@@ -132,10 +137,11 @@ static int attach(struct device *d, const struct config *config, unsigned queues
     const struct rtnl_link_change up = {.up = true};
     /* A device with several queues would let us in beside its owner,
      * whom /proc hides from an ordinary user. */
-    bool held = !rtnl_link_find(d->rtnl, config->tap_name, &d->link) && d->link.held_queues;
-    int err = held ? ERR_BUSY : tap_attach(config->tap_name, queues, &d->tap);
+    const char *name = device_name_of(config);
+    bool held = !rtnl_link_find(d->rtnl, name, &d->link) && d->link.held_queues;
+    int err = held ? ERR_BUSY : tap_attach(name, device_layer_of(config), queues, &d->tap);
     if (err) {
-        explain_attach(config->tap_name, err);
+        explain_attach(name, device_layer_of(config), err);
         return err;
     }
     /* Nobody held it, so what bears our mark is of a run that was killed, also where it left no record. */
@@ -160,9 +166,11 @@ static void log_opened(const struct device *d)
     unsigned o = d->tap.offloads;
     if (d->address_count)
         addr_prefix_format(&d->addresses[0], text);
-    log_info("device %s: %s, %s, MTU %u, offloads:%s%s%s%s", d->tap.name,
-             d->tap.attached ? "attached" : "created", text, d->link.mtu, o & OFFLOAD_CSUM ? " csum" : "",
-             o & OFFLOAD_TSO ? " tso" : "", o & OFFLOAD_USO ? " uso" : "", o ? "" : " none");
+    log_info("device %s: %s%s, %s, MTU %u, offloads:%s%s%s%s", d->tap.name,
+             d->tap.attached ? "attached" : "created",
+             d->tap.layer == TAP_IP ? " for IP alone (a bridge does not take it)" : "", text, d->link.mtu,
+             o & OFFLOAD_CSUM ? " csum" : "", o & OFFLOAD_TSO ? " tso" : "", o & OFFLOAD_USO ? " uso" : "",
+             o ? "" : " none");
 }
 
 static int open_netlink(struct device *d)
@@ -217,6 +225,7 @@ static int make(struct device *d, const struct config *config, const struct node
         return err;
     }
     d->underlay = device_underlay_hash(d);
+    device_routes_refresh(d);
     if (d->address_count || !config->network[0])
         log_opened(d);
     return 0;
@@ -225,7 +234,7 @@ static int make(struct device *d, const struct config *config, const struct node
 static int open_at(const struct config *config, const struct node_id *id, const struct place *place,
                    struct device **out)
 {
-    if (!makes_device(config) && !config->tap_name[0]) {
+    if (!makes_device(config) && !device_name_of(config)) {
         log_error("no device: give -tap-ip ADDR to create one, or -tap NAME to attach to one");
         return ERR_ARGUMENT;
     }
@@ -235,6 +244,7 @@ static int open_at(const struct config *config, const struct node_id *id, const 
         return ERR_NOMEM;
     }
     d->monitor = d->inside_monitor = d->monitors = -1;
+    id_mac(id, d->shim_mac);
     d->guard.off = config->host_routes_off;
     d->guard.allowed_count = config->host_route_count;
     memcpy(d->guard.allowed, config->host_routes, sizeof(d->guard.allowed));
@@ -306,5 +316,6 @@ void device_close(struct device *d)
     device_guard_free(d);
     free(d->links);
     free(d->all);
+    free(d->through);
     free(d);
 }

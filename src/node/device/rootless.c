@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "node/config/config.h"
+#include "node/device/device_kind.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -130,11 +131,12 @@ void rootless_explain(const struct broker_trouble *trouble, const struct rootles
 
 int rootless_start(const struct config *config, unsigned queues, int also, struct broker *out)
 {
-    const struct broker_config broker = {.tap = config->tap_name[0] ? config->tap_name : NULL,
+    const struct broker_config broker = {.tap = device_name_of(config),
                                          .queues = queues,
                                          .caged = config->sandbox,
                                          .title = TITLE,
-                                         .also = also};
+                                         .also = also,
+                                         .layer = device_layer_of(config)};
     struct broker_trouble trouble;
     char wrong[ROOTLESS_WRONG_MAX];
     int err = broker_start(&broker, out, &trouble);

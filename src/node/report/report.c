@@ -161,6 +161,17 @@ void report_clock(struct report *r, int64_t ahead_s)
     r->clock_off = off;
 }
 
+void report_conflict(struct report *r, const struct addr *ours, const uint8_t mac[6], int slot,
+                     uint64_t now_us)
+{
+    char address[ADDR_TEXT_MAX], text[MAC_TEXT_MAX], peer[WHO_TEXT_MAX], line[512];
+    bool known = slot >= 0;
+    snprintf(line, sizeof(line), "our address %s is also used by %s%s%s: give one of them another",
+             addr_format(ours, address), mac_format(mac, text), known ? ", at peer " : "",
+             known ? who_is_in(r->mesh, slot, peer) : "");
+    limited(&r->conflict_limit, now_us, LIMIT_US, line);
+}
+
 void report_circle(struct report *r, const char *device, uint64_t now_us)
 {
     char line[256];

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct addr;
 struct switch_pin;
 struct warnings;
 struct worker_event;
@@ -16,7 +17,8 @@ struct worker_event;
 struct report {
     const struct mesh *mesh;   /* knows the peers' names */
     struct warnings *warnings; /* where what lasts stands for who looks later */
-    struct log_limit unpinned_limit, claim_limit, excess_limit, refused_limit, circle_limit, shared_limit;
+    struct log_limit unpinned_limit, claim_limit, excess_limit, refused_limit, circle_limit, shared_limit,
+        conflict_limit;
     bool clock_off; /* and the log has told it */
 };
 
@@ -32,6 +34,10 @@ void report_unpinned(struct report *r, uint32_t slot, const struct switch_pin *p
 
 /* It sends with a MAC address of another: WORKER_EVENT_CLAIM. */
 void report_claim(struct report *r, const struct worker_event *claim, uint64_t now_us);
+
+/* Another machine has an overlay address of ours, at the peer in slot; SWITCH_PORT_FLOOD: nobody knows whose it is. */
+void report_conflict(struct report *r, const struct addr *ours, const uint8_t mac[6], int slot,
+                     uint64_t now_us);
 
 /* The tunnel leads through itself, by a route into the device. */
 void report_circle(struct report *r, const char *device, uint64_t now_us);

@@ -45,6 +45,8 @@ static const char *const names[DROP_COUNT] = {
     [DROP_RECORD] = "record",
     [DROP_BEACON] = "beacon",
     [DROP_ASLEEP] = "asleep",
+    [DROP_NOT_IP] = "not_ip",
+    [DROP_NO_NEIGHBOUR] = "no_neighbour",
 };
 
 const char *drop_name(enum drop drop)

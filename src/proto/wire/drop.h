@@ -47,6 +47,8 @@ enum drop {
     DROP_RECORD,     /* a record, or a part of a list, that was not asked for or does not verify */
     DROP_BEACON,     /* of the local network, and none of a peer of ours, or an old one (PROTOCOL §20) */
     DROP_ASLEEP,     /* from the device, to everybody: a peer whose paths sleep is to be woken for it first */
+    DROP_NOT_IP, /* for a device without a link layer, or of one: no IP, a VLAN's, or for another machine */
+    DROP_NO_NEIGHBOUR, /* of such a device: its next hop does not answer, or as many frames wait for it as may */
     DROP_COUNT
 };
 
