@@ -15,6 +15,7 @@ int cmd_leave(const struct cli_options *options);
 int cmd_status(const struct cli_options *options);
 int cmd_peers(const struct cli_options *options);
 int cmd_members(const struct cli_options *options);
+int cmd_log(const struct cli_options *options);
 int cmd_revoke(const struct cli_options *options);
 int cmd_fdb(const struct cli_options *options);
 int cmd_ping(const struct cli_options *options);

@@ -47,11 +47,13 @@ enum user {
     CA = 1 << 24,
     BACKUP = 1 << 25,
     RESTORE = 1 << 26,
+    LOG = 1 << 27,
     RUN = 1 << 29,
 };
-#define LISTS    (STATUS | PEERS | FDB | MEMBERS)
-#define CHANGES  (ALLOW | DISALLOW | CONNECT | DISCONNECT | REVOKE)
-#define NETWORKS (UP | DOWN | LEAVE | JOIN | INVITE | INVITES | APPROVE | PROMOTE | CA | BACKUP | RESTORE)
+#define LISTS   (STATUS | PEERS | FDB | MEMBERS)
+#define CHANGES (ALLOW | DISALLOW | CONNECT | DISCONNECT | REVOKE)
+#define NETWORKS                                                                                             \
+    (UP | DOWN | LEAVE | JOIN | INVITE | INVITES | APPROVE | PROMOTE | CA | BACKUP | RESTORE | LOG)
 
 struct verb {
     enum user user;
@@ -78,6 +80,7 @@ static const struct verb verbs[] = {
     {STATUS, "status", NULL, "every node that runs here, its peers, traffic and drops", cmd_status},
     {PEERS, "peers", NULL, "a table of the peers: path, MTU, RTT, loss, ages, suite", cmd_peers},
     {MEMBERS, "members", NULL, "who is in the network, until when, and who is there", cmd_members},
+    {LOG, "log", "NAME", "who joined, was renewed, revoked or made an issuer; by whom", cmd_log},
     {FDB, "fdb", NULL, "which MAC address is behind which peer", cmd_fdb},
     {PING, "ping", "PEER", "probe a peer, by name, id prefix or overlay address", cmd_ping},
     {ALLOW, "allow", "ID...", "admit these nodes, until the node stops", cmd_allow},
@@ -303,8 +306,8 @@ static const char *read_proxy(void *context, const char *text)
 
 static const struct flag flags[] = {
     {"json", NULL, "print JSON, for scripts", read_json,
-     LISTS | PING | CHANGES | NETCHECK | RELOAD | ID | VERSION | INVITES},
-    {"l", NULL, "whole ids; with peers, every path", read_whole, LISTS | PING},
+     LISTS | PING | CHANGES | NETCHECK | RELOAD | ID | VERSION | INVITES | LOG},
+    {"l", NULL, "whole ids; with peers, every path", read_whole, LISTS | PING | LOG},
     {"n", "NODE", "only the node with this name or id prefix", read_node,
      LISTS | PING | CHANGES | NETCHECK | ID},
     {"run", "DIR",

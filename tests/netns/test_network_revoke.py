@@ -87,5 +87,8 @@ def test_members_meet_by_the_roster_and_one_is_revoked_by_name(lab):
     assert "is shut out" in shadowmesh(berlin, "revoke", "oslo")
     labs.wait_for(lambda: "oslo" not in listed(paris), 5, "oslo's end at paris")
     assert not paris.answers(address)
+    log = shadowmesh(berlin, "log", "home", "-etc", berlin.dir / "etc")
+    for change, who in (("joined", "paris .* berlin, token"), ("joined", "oslo"), ("revoked", "oslo .* berlin, user 0")):
+        assert re.search(rf"^20\d\d-\S+ \S+ +{change} +{who}", log, re.M), log
     peers = {peer["id"]: peer for peer in json.loads(shadowmesh(paris, "peers", "-json"))}
     assert len(peers) == 1

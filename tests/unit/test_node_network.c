@@ -151,6 +151,55 @@ static json_t *invitation(const struct twin *a, json_t *request, char token[4096
     return made;
 }
 
+/* The log has such a change of that member, asked for by somebody of whom that is said. */
+static bool is_logged(const struct twin *t, const char *change, const char *name, const char *by)
+{
+    json_t *log = result_of(t, json_pack("{s:s}", "cmd", "log")), *entry;
+    bool found = false;
+    size_t i;
+    json_array_foreach(json_object_get(log, "entries"), i, entry)
+    {
+        const char *whose = json_string_value(json_object_get(entry, "name"));
+        found |= strcmp(json_string_value(json_object_get(entry, "change")), change) == 0 &&
+                 strcmp(whose, name) == 0 && strstr(json_string_value(json_object_get(entry, "by")), by) &&
+                 strcmp(json_string_value(json_object_get(entry, "signer")), "site-a") == 0;
+    }
+    json_decref(log);
+    return found;
+}
+
+static json_t *member_named(const struct twin *t, const char *name)
+{
+    json_t *members = result_of(t, json_pack("{s:s}", "cmd", "members")), *entry, *found = NULL;
+    size_t i;
+    json_array_foreach(json_object_get(members, "entries"), i, entry)
+    {
+        if (strcmp(json_string_value(json_object_get(entry, "name")), name) == 0)
+            found = json_incref(entry);
+    }
+    json_decref(members);
+    return found;
+}
+
+/* It comes behind the session. */
+static void wait_version(const struct twin *t, const char *name)
+{
+    uint64_t until_us = clock_monotonic_us() + DEADLINE_US;
+    for (bool known = false; !known; poll(NULL, 0, 20)) {
+        json_t *member = member_named(t, name);
+        const char *version = json_string_value(json_object_get(member, "version"));
+        known = version && strcmp(version, SHADOWMESH_VERSION) == 0;
+        if (known) {
+            json_t *features = json_object_get(member, "features");
+            assert_int_equal(json_array_size(json_object_get(features, "lacks")), 0);
+            assert_true(llabs(json_integer_value(json_object_get(member, "clock_ahead_s"))) < 60);
+        }
+        json_decref(member);
+        if (clock_monotonic_us() > until_us)
+            fail_msg("%s does not know what %s runs", t->name, name);
+    }
+}
+
 /* ---- tests ---- */
 
 static void node_joins_by_a_token_is_listed_and_shut_out(void **state)
@@ -166,6 +215,13 @@ static void node_joins_by_a_token_is_listed_and_shut_out(void **state)
     wait_connected(&b, &a);
     wait_members(&a, 2);
     wait_members(&b, 2);
+    wait_version(&a, "site-b");
+    wait_version(&b, "site-a");
+    json_t *member = member_named(&a, "site-b");
+    assert_true(json_integer_value(json_object_get(member, "issued")) > 0);
+    json_decref(member);
+    assert_true(is_logged(&a, "joined", "site-b", "token "));
+    is_refused(&b, json_pack("{s:s}", "cmd", "log"), "ask at one, which is site-a");
     json_decref(result_of(&a, json_pack("{s:s, s:s}", "cmd", "promotion", "member", "site-b")));
     is_refused(&a, json_pack("{s:s, s:s}", "cmd", "promotion", "member", "site-x"),
                "no member has that name");
@@ -173,6 +229,7 @@ static void node_joins_by_a_token_is_listed_and_shut_out(void **state)
     is_refused(&a, json_pack("{s:s, s:s}", "cmd", "revoke", "member", "site-a"), "this node itself");
     is_refused(&a, json_pack("{s:s, s:s}", "cmd", "revoke", "member", "site-x"), "no member has that name");
     json_decref(result_of(&a, json_pack("{s:s, s:s}", "cmd", "revoke", "member", "site-b")));
+    assert_true(is_logged(&a, "revoked", "site-b", "user "));
     is_refused(&a, json_pack("{s:s, s:s}", "cmd", "revoke", "member", b.id), "revoked");
     twin_wait_log(&b, "revoked");
     assert_int_equal(twin_end(&b, SIGTERM), 0);

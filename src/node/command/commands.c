@@ -7,6 +7,7 @@
 #include "node/api/api.h"
 #include "node/command/ca_lists.h"
 #include "node/command/checks.h"
+#include "node/command/history.h"
 #include "node/command/learned.h"
 #include "node/command/leaving.h"
 #include "node/command/pings.h"
@@ -61,6 +62,12 @@ static void reload(struct commands *c, const json_t *request, struct api_call *c
 {
     (void)request;
     reloads_start(c->reloads, call);
+}
+
+static void list_changes(struct commands *c, const json_t *request, struct api_call *call)
+{
+    (void)request;
+    history_list(&c->rosters, call);
 }
 
 static void list_members(struct commands *c, const json_t *request, struct api_call *call)
@@ -147,6 +154,7 @@ static const struct {
     {"revoke_invitation", false, revoke_invitation},
     {"approve", false, approve},
     {"members", true, list_members},
+    {"log", true, list_changes},
     {"revoke", false, revoke_member},
     {"leave", false, leave},
     {"promotion", false, tell_promotion},

@@ -8,9 +8,11 @@
 #include "node/api/api.h"
 #include "node/command/describe.h"
 #include "node/command/rosters.h"
+#include "node/network/change_log.h"
 #include "node/network/registry.h"
 #include "proto/mesh/mesh.h"
 #include "proto/network/rolls.h"
+#include <stdio.h>
 #include <string.h>
 
 static json_t *base64_json(struct slice bytes)
@@ -82,6 +84,20 @@ void promotions_list(const struct rosters *r, struct api_call *call)
     api_reply(call, json_pack("{s:o}", "issuers", array));
 }
 
+/* The CA signed it; who brought it stands beside. */
+static void note_promoted(const struct rosters *r, struct slice der, const struct api_caller *by)
+{
+    struct cert c;
+    char who[CHANGES_BY_MAX];
+    const struct rolls_member *m;
+    if (cert_decode(der.data, der.len, &c))
+        return;
+    m = rolls_find(registry_rolls(r->registry), &c.id);
+    snprintf(who, sizeof(who), "the CA's key, user %lu, process %ld", (unsigned long)by->uid, (long)by->pid);
+    change_log_note(r->changes, CHANGE_PROMOTED, &c.id, m ? m->is.name : "", c.not_after, who,
+                    registry_now(r->registry, clock_monotonic_us()));
+}
+
 void promotions_take(struct rosters *r, const json_t *request, struct api_call *call)
 {
     const char *text = json_string_value(json_object_get(request, "certificate"));
@@ -100,6 +116,7 @@ void promotions_take(struct rosters *r, const json_t *request, struct api_call *
     }
     log_info("a certificate of an issuer was taken: by user %lu, process %ld", (unsigned long)by->uid,
              (long)by->pid);
+    note_promoted(r, (struct slice){der, len}, by);
     registry_tick(r->registry, r->mesh, clock_monotonic_us());
     api_reply(call, json_object());
 }

@@ -9,6 +9,7 @@
 #include "node/api/api.h"
 #include "node/command/describe.h"
 #include "node/command/features.h"
+#include "node/network/change_log.h"
 #include "node/network/issuer.h"
 #include "node/network/network.h"
 #include "node/network/registry.h"
@@ -178,6 +179,18 @@ static void list_issuers(const struct rosters *r, char out[NAMES_MAX])
     }
 }
 
+bool rosters_log_is_here(const struct rosters *r, struct api_call *call)
+{
+    char issuers[NAMES_MAX];
+    if (!is_in_network(r, "log", call))
+        return false;
+    list_issuers(r, issuers);
+    if (!r->changes)
+        api_fail(call, "log: this node is no issuer, and they alone keep one: ask at one, which is %s",
+                 issuers[0] ? issuers : "not known here");
+    return r->changes != NULL;
+}
+
 static bool may_revoke(const struct rosters *r, const char *text, const struct node_id *id,
                        struct api_call *call)
 {
@@ -199,8 +212,18 @@ static bool may_revoke(const struct rosters *r, const char *text, const struct n
     return true;
 }
 
-static void report(const struct rosters *r, const char *text, const struct node_id *id, int err,
-                   struct api_call *call)
+static void note_revoked(const struct rosters *r, const struct node_id *id, const char *name,
+                         const struct api_caller *by)
+{
+    char who[CHANGES_BY_MAX];
+    snprintf(who, sizeof(who), "user %lu, process %ld", (unsigned long)by->uid, (long)by->pid);
+    change_log_note(r->changes, CHANGE_REVOKED, id, name, 0, who,
+                    registry_now(r->registry, clock_monotonic_us()));
+}
+
+/* name: what it was called, where it was a member. */
+static void report(const struct rosters *r, const char *text, const struct node_id *id, const char *name,
+                   int err, struct api_call *call)
 {
     char hex[ID_TEXT_MAX];
     const struct api_caller *by = api_call_by(call);
@@ -214,6 +237,7 @@ static void report(const struct rosters *r, const char *text, const struct node_
     if (err)
         return;
     log_info("revoked %s (%s): by user %lu, process %ld", text, hex, (unsigned long)by->uid, (long)by->pid);
+    note_revoked(r, id, name, by);
     api_reply(call, json_pack("{s:s, s:s, s:I}", "member", text, "id", hex, "number",
                               (json_int_t)rolls_number(rolls_of(r), LIST_REVOCATIONS, identity_id(r->me))));
 }
@@ -222,6 +246,11 @@ void rosters_revoke(struct rosters *r, const json_t *request, struct api_call *c
 {
     const char *text = json_string_value(json_object_get(request, "member"));
     struct node_id id;
-    if (rosters_find(r, "revoke", text, &id, call) && may_revoke(r, text, &id, call))
-        report(r, text, &id, registry_revoke(r->registry, r->mesh, &id, clock_monotonic_us()), call);
+    if (!rosters_find(r, "revoke", text, &id, call) || !may_revoke(r, text, &id, call))
+        return;
+    char name[CERT_LABEL_MAX] = "";
+    const struct rolls_member *m = rolls_find(rolls_of(r), &id);
+    if (m)
+        snprintf(name, sizeof(name), "%s", m->is.name);
+    report(r, text, &id, name, registry_revoke(r->registry, r->mesh, &id, clock_monotonic_us()), call);
 }

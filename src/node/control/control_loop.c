@@ -169,7 +169,7 @@ static void on_slow(uv_timer_t *timer)
     if (n->registry) {
         publish_members(n, now_us);
         registry_tick(n->registry, n->mesh, now_us);
-        control_network_tick(n);
+        control_network_tick(n, now_us);
         control_watch(n, now_us);
         if (n->names)
             names_tick(n->names);

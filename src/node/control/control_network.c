@@ -27,6 +27,19 @@ static void begin_time(struct membership *ms, const struct rolls *rolls)
     membership_set_floor(ms, signed_s > me->not_before ? signed_s : me->not_before, clock_monotonic_us());
 }
 
+/* Without memory it is tried again. */
+static void begin_log(struct node *n)
+{
+    const struct change_log_config config = {.keydir = network_keydir(n->network),
+                                             .me = identity_id(n->identity),
+                                             .rolls = registry_rolls(n->registry)};
+    struct issuer *is = network_issuer(n->network);
+    if (!is || n->changes || change_log_open(&config, &n->changes))
+        return;
+    n->commands.rosters.changes = n->changes;
+    issuer_log(is, n->changes);
+}
+
 /* What its signers have said; of a member alone. */
 static bool open_registry(struct node *n)
 {
@@ -42,6 +55,7 @@ static bool open_registry(struct node *n)
     begin_time(network_membership(n->network), registry_rolls(n->registry));
     if (network_issuer(n->network))
         issuer_heed(network_issuer(n->network), registry_rolls(n->registry));
+    begin_log(n);
     return true;
 }
 
@@ -129,7 +143,11 @@ void control_network_on_leave(struct node *n, const struct node_id *id)
         return;
     const struct rolls_member *m = rolls_find(registry_rolls(n->registry), id);
     snprintf(name, sizeof(name), "%s", m ? m->is.name : "");
-    int err = registry_revoke(n->registry, n->mesh, id, clock_monotonic_us());
+    uint64_t now_us = clock_monotonic_us();
+    int err = registry_revoke(n->registry, n->mesh, id, now_us);
+    if (!err)
+        change_log_note(n->changes, CHANGE_REVOKED, id, name, 0, "itself: it left",
+                        registry_now(n->registry, now_us));
     if (!err)
         log_info("%s (%s) has left the network: its key is shut out, its name and addresses are free",
                  name[0] ? name : "a member", id_format(id, hex));
@@ -139,13 +157,20 @@ void control_network_on_leave(struct node *n, const struct node_id *id)
                  err == ERR_SPACE ? "this issuer's list is full" : err_str(err));
 }
 
-void control_network_tick(struct node *n)
+static void become_issuer(struct node *n)
 {
     const struct node_id *me = identity_id(n->identity);
-    const struct rolls *rolls = n->registry ? registry_rolls(n->registry) : NULL;
-    if (!rolls || !rolls_issuer(rolls, me) ||
-        !network_promote(n->network, rolls_bytes(rolls, LIST_ISSUER, me)))
+    const struct rolls *rolls = registry_rolls(n->registry);
+    if (!rolls_issuer(rolls, me) || !network_promote(n->network, rolls_bytes(rolls, LIST_ISSUER, me)))
         return;
     issuer_heed(network_issuer(n->network), rolls);
     mesh_set_serving(n->mesh, network_serving(n->network));
+}
+
+void control_network_tick(struct node *n, uint64_t now_us)
+{
+    become_issuer(n);
+    begin_log(n);
+    if (n->changes)
+        change_log_tick(n->changes, membership_now(network_membership(n->network), now_us), now_us);
 }

@@ -3,6 +3,7 @@
 /* What a running node takes from its network: name, addresses, and what it is told while it joins. Control thread. */
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct node;
 struct node_id;
@@ -18,8 +19,8 @@ bool control_network_give(struct node *n);
 /* All is there that joining needs. */
 bool control_network_begin(struct node *n);
 
-/* Once a second: the CA may have made this node an issuer. */
-void control_network_tick(struct node *n);
+/* Once a second, on a member: the CA may have made this node an issuer, and an issuer keeps its log. */
+void control_network_tick(struct node *n, uint64_t now_us);
 
 /* MESH_OUTPUT_ASKED. */
 void control_network_on_asked(struct node *n);

@@ -421,6 +421,7 @@ static void init_commands(struct node *n)
                                     .peers_max = n->peers_max},
                           .rosters = {.registry = n->registry,
                                       .network = n->network,
+                                      .changes = n->changes,
                                       .mesh = n->mesh,
                                       .me = n->identity,
                                       .backbones = n->backbones,

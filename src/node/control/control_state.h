@@ -31,6 +31,7 @@
 #include "node/helper/helper_client.h"
 #include "node/helper/helpers.h"
 #include "node/helper/name_client.h"
+#include "node/network/change_log.h"
 #include "node/network/life.h"
 #include "node/network/names.h"
 #include "node/network/network.h"
@@ -77,14 +78,15 @@ struct node {
     struct relaying relaying;
 
     /* Peers, and how they are reached. */
-    struct network *network;   /* NULL without -network … */
-    struct registry *registry; /* … likewise: what its signers have said … */
-    bool lists_old;            /* … which is old, as was told */
-    struct names *names;       /* … likewise, unless -dns off: how their names are told here */
-    struct renewal *renewal;   /* of its certificate; NULL until there is one */
-    struct life issuer_life;   /* of that as an issuer: what was told */
-    uint64_t clocks_us;        /* when members' clocks were last compared with ours … */
-    bool clock_off;            /* … which is off, as was told */
+    struct network *network;    /* NULL without -network … */
+    struct registry *registry;  /* … likewise: what its signers have said … */
+    bool lists_old;             /* … which is old, as was told */
+    struct names *names;        /* … likewise, unless -dns off: how their names are told here */
+    struct renewal *renewal;    /* of its certificate; NULL until there is one */
+    struct change_log *changes; /* of members, on an issuer; NULL: it is none */
+    struct life issuer_life;    /* of that as an issuer: what was told */
+    uint64_t clocks_us;         /* when members' clocks were last compared with ours … */
+    bool clock_off;             /* … which is off, as was told */
     struct mesh *mesh;
     unsigned peers_max;   /* as many as there are files to open for */
     struct filter filter; /* the mesh's */

@@ -59,6 +59,7 @@ void control_stop(struct node *n, int code)
     draw_close(n->draw);
     control_loop_run_out(n);
     mesh_free(n->mesh);
+    change_log_close(n->changes);
     registry_close(n->registry);
     network_close(n->network);
     tables_fini(&n->tables);

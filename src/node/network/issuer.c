@@ -8,10 +8,12 @@
 #include "base/log.h"
 #include "crypto/certfile.h"
 #include "crypto/secret.h"
+#include "node/network/change_log.h"
 #include "proto/network/issuing.h"
 #include "proto/network/rolls.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,8 +27,9 @@ struct issuer {
     uint8_t certificate[CERT_MAX]; /* our own as an issuer */
     struct issued issued;          /* the last answer */
     struct issuer_counts counts;
-    bool changed;     /* the ledger is, and nobody has asked */
-    uint64_t learned; /* the number of the roster that was last compared with it */
+    struct change_log *log; /* NULL: there is none yet */
+    bool changed;           /* the ledger is, and nobody has asked */
+    uint64_t learned;       /* the number of the roster that was last compared with it */
     uint8_t file[ISSUING_FILE_MAX];
 };
 
@@ -87,10 +90,17 @@ static int give(struct issuer *is, int code, struct slice *out)
     return 0;
 }
 
+static void note(const struct issuer *is, enum change_kind kind, const char *by, uint64_t now_us)
+{
+    const struct ledger_member *m = &is->issued.member;
+
+    change_log_note(is->log, kind, &m->id, m->name, m->not_after, by, now_s(is, now_us));
+}
+
 static int redeem(void *context, const struct issuing_join *join, uint64_t now_us, struct slice *out)
 {
     struct issuer *is = context;
-    char id[ID_TEXT_MAX], number[ISSUER_NUMBER_MAX];
+    char id[ID_TEXT_MAX], number[ISSUER_NUMBER_MAX], by[CHANGES_BY_MAX];
     int code = give(is, issuing_redeem(&is->issuing, join, now_s(is, now_us), now_us, &is->issued), out);
 
     if (code)
@@ -98,6 +108,8 @@ static int redeem(void *context, const struct issuing_join *join, uint64_t now_u
     is->counts.joined++;
     log_info("%s (%s) joined by the token %s", is->issued.member.name, id_format(&is->issued.member.id, id),
              issuer_number(is->issued.member.invitation, number));
+    snprintf(by, sizeof(by), "token %s", number);
+    note(is, CHANGE_JOINED, by, now_us);
     return 0;
 }
 
@@ -110,6 +122,7 @@ static int renew(void *context, const struct cert *shown, uint64_t now_us, struc
         return code;
     is->counts.renewed++;
     log_info("%s has a new certificate", shown->name);
+    note(is, CHANGE_RENEWED, "", now_us);
     return 0;
 }
 
@@ -289,6 +302,11 @@ void issuer_learn(struct issuer *is, const struct rolls *rolls, uint64_t now_us)
         return;
     is->changed = true;
     log_info("%u members came back into the ledger from this issuer's roster, which others had", count);
+}
+
+void issuer_log(struct issuer *is, struct change_log *log)
+{
+    is->log = log;
 }
 
 /* ---- what others read ---- */

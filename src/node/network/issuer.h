@@ -14,6 +14,7 @@
 #define ISSUER_NUMBER_LEN 4          /* bytes of an invitation's key that people name it by … */
 #define ISSUER_NUMBER_MAX (2 * ISSUER_NUMBER_LEN + 1) /* … in hex, with a NUL */
 
+struct change_log;
 struct issuer;
 struct rolls;
 
@@ -44,6 +45,9 @@ void issuer_heed(struct issuer *is, const struct rolls *rolls);
 /* Whom our own roster in the rolls has, and the ledger not, we let in after the copy was made that the ledger is of: the ledger takes
  * them, so that their names and addresses stay theirs. Once a second. */
 void issuer_learn(struct issuer *is, const struct rolls *rolls, uint64_t now_us);
+
+/* What it does is noted there. Borrowed. */
+void issuer_log(struct issuer *is, struct change_log *log);
 
 /* Whether the ledger is another one than when this was last asked; at first it is. */
 bool issuer_has_changed(struct issuer *is);

@@ -93,6 +93,11 @@ struct rolls *registry_rolls(const struct registry *r)
     return r->rolls;
 }
 
+uint64_t registry_now(const struct registry *r, uint64_t now_us)
+{
+    return membership_now(r->config.membership, now_us);
+}
+
 bool registry_signs(const struct registry *r)
 {
     return rolls_issuer(r->rolls, identity_id(r->config.me)) != NULL;

@@ -44,6 +44,9 @@ int registry_publish(struct registry *r, const struct ledger *ledger, uint64_t n
 /* True when the newest list of revoked keys is old: text says so to a person. */
 bool registry_is_old(const struct registry *r, uint64_t now_us, char *text, size_t size);
 
+/* What time it is by what its members go by. */
+uint64_t registry_now(const struct registry *r, uint64_t now_us);
+
 /* Whether we may sign. */
 bool registry_signs(const struct registry *r);
 /* As an issuer: id is shut out from now on. Errors as rolls_revoke. */

@@ -84,16 +84,18 @@ static bool ca_revoked(const struct rolls *r, const struct node_id *id)
     return revocations_has(&r->signers[0].revoked, id);
 }
 
+const struct node_id *rolls_revoker(const struct rolls *r, const struct node_id *id)
+{
+    bool issuer = find_const(r, id) != NULL;
+    for (unsigned i = 0; i < (issuer ? 1 : r->signer_count); i++)
+        if (revocations_has(&r->signers[i].revoked, id))
+            return &r->signers[i].cert.id;
+    return NULL;
+}
+
 bool rolls_revoked(const struct rolls *r, const struct node_id *id)
 {
-    if (ca_revoked(r, id))
-        return true;
-    if (find_const(r, id))
-        return false;
-    for (unsigned i = 1; i < r->signer_count; i++)
-        if (revocations_has(&r->signers[i].revoked, id))
-            return true;
-    return false;
+    return rolls_revoker(r, id) != NULL;
 }
 
 static bool is_out(const void *context, const struct node_id *id)

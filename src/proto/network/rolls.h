@@ -45,6 +45,9 @@ enum rolls_verdict rolls_take(struct rolls *r, enum list_kind kind, struct slice
 /* True when the key is shut out: by the CA's list, or, unless it is an issuer's, by any. O(log of their keys). */
 bool rolls_revoked(const struct rolls *r, const struct node_id *id);
 
+/* Whose list it is that shuts the key out; NULL: none does. */
+const struct node_id *rolls_revoker(const struct rolls *r, const struct node_id *id);
+
 /* The newest certificate of that issuer, which may have expired; NULL when none is known, or the CA has revoked it. */
 const struct cert *rolls_issuer(const struct rolls *r, const struct node_id *id);
 
