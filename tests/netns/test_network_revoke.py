@@ -82,7 +82,7 @@ def test_members_meet_by_the_roster_and_one_is_revoked_by_name(lab):
     assert [member["roles"] for member in listed(oslo).values()].count(["issuer"]) == 1
     paris.wait_ping(listed(paris)["oslo"]["addresses"][0], 10)
     table = shadowmesh(paris, "members")
-    assert re.search(r"^berlin .* issuer +(-|\d+ .* ago) +in \d+ d .* now +direct .* \d+\.\d+", table, re.M) and "this node" in table
+    assert re.search(r"^berlin .* issuer +\d+ .* ago +in \d+ d .* now +direct .* \d+\.\d+", table, re.M) and "this node" in table
     address = listed(paris)["oslo"]["addresses"][0]
     assert "is shut out" in shadowmesh(berlin, "revoke", "oslo")
     labs.wait_for(lambda: "oslo" not in listed(paris), 5, "oslo's end at paris")

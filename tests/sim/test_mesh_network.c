@@ -221,6 +221,31 @@ static void a_node_without_a_network_and_a_member_meet_by_their_lists(void **sta
     }
 }
 
+/* A list admits it whatever its certificate says; what it is called, and may do, that says. */
+static void a_member_that_a_list_names_shows_its_certificate_and_stays_behind_its_end(void **state)
+{
+    struct scene s = open_lasting_scene(1000 * SECOND);
+    struct mesh_peer peer;
+
+    (void)state;
+    struct founding_cert mine = founded_cert(&s.net, s.a, 0), theirs = founded_cert(&s.net, s.b, 0);
+    theirs.cert.not_after = FOUNDED_NOW + 5;
+    founded_sign(&s.net, 0, &theirs);
+    founded_join(&s.net, s.a, 0, &mine);
+    founded_join(&s.net, s.b, 0, &theirs);
+    assert_int_equal(mesh_allow(s.b->mesh, identity_id(s.a->identity)), 0);
+    sim_connect(s.a, s.b, NULL);
+    assert_meet(&s);
+    assert_true(sim_peer(s.a, s.b, &peer));
+    assert_string_equal(peer.certificate->name, "node-1");
+    assert_true(sim_peer(s.b, s.a, &peer));
+    assert_string_equal(peer.certificate->name, "node-0");
+    sim_run(s.sim, 10 * SECOND, exchange, &s);
+    assert_true(sim_connected(s.a, s.b) && sim_connected(s.b, s.a));
+    assert_int_equal(s.a->notes[MESH_NOTICE_LOST], 0);
+    close_scene(&s);
+}
+
 static void a_stranger_is_refused_and_learns_nothing_else(void **state)
 {
     (void)state;
@@ -494,6 +519,7 @@ int main(void)
         cmocka_unit_test(a_later_handshake_costs_no_signature),
         cmocka_unit_test(a_member_that_is_dialled_by_its_id_alone_needs_no_roster),
         cmocka_unit_test(a_node_without_a_network_and_a_member_meet_by_their_lists),
+        cmocka_unit_test(a_member_that_a_list_names_shows_its_certificate_and_stays_behind_its_end),
         cmocka_unit_test(a_stranger_is_refused_and_learns_nothing_else),
         cmocka_unit_test(a_member_of_another_network_is_refused),
         cmocka_unit_test(a_copied_certificate_is_for_another_key),

@@ -137,6 +137,25 @@ static void members_meet_by_the_roster_alone(void **state)
     free_network(&t);
 }
 
+/* So whom it certified is judged without a question. */
+static void an_issuer_that_the_lists_bring_is_known(void **state)
+{
+    (void)state;
+    struct network t;
+    make_network(&t, &fair, FEW);
+    sim_run(t.sim, 30 * SECOND, NULL, NULL);
+    const struct founding_cert *other = &t.net.issuer_certs[1];
+    assert_null(membership_issuer(t.nodes[2]->network, 1));
+    const struct slice der = {other->der, other->len};
+    assert_int_equal(rolls_take(t.nodes[0]->rolls, LIST_ISSUER, der), ROLLS_NEWER);
+    mesh_on_rolls(t.nodes[0]->mesh, sim_now(t.sim));
+    sim_do_outputs(t.nodes[0]);
+    sim_run(t.sim, 5 * SECOND, NULL, NULL);
+    const struct node_id *known = membership_issuer(t.nodes[2]->network, 1);
+    assert_true(known && id_compare(known, &other->cert.id) == 0);
+    free_network(&t);
+}
+
 static void who_is_revoked_loses_every_session_within_seconds(void **state)
 {
     (void)state;
@@ -456,6 +475,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(members_meet_by_the_roster_alone),
+        cmocka_unit_test(an_issuer_that_the_lists_bring_is_known),
         cmocka_unit_test(who_is_revoked_loses_every_session_within_seconds),
         cmocka_unit_test(who_is_revoked_is_refused_by_those_who_were_off),
         cmocka_unit_test(old_list_takes_no_revocation_back),

@@ -293,12 +293,36 @@ static void a_peer_of_our_lists_needs_none_and_is_answered(void **state)
     open_scene(&s);
     begin_again(&s, true);
     assert_int_equal(greet(&s), ENTRY_ADMITTED);
-    assert_int_equal(say(&s, MESSAGE_MEMBER, &s.near), ENTRY_ADMITTED);
     entry_shown(s.entry);
     assert_int_equal(ask(&s, identity_id(lab.issuer)), ENTRY_ADMITTED);
     assert_true(entry_take_answer(s.entry, &m));
     assert_null(entry_cert(s.entry));
     assert_int_equal(checks, 0);
+    close_scene(&s);
+}
+
+static void a_certificate_of_a_peer_of_our_lists_is_judged_and_refuses_nobody(void **state)
+{
+    struct cert_bytes forged;
+    struct scene s;
+    struct message m;
+
+    (void)state;
+    open_scene(&s);
+    forged = s.near;
+    forged.der[forged.len - 1] ^= 1;
+    begin_again(&s, true);
+    assert_int_equal(say(&s, MESSAGE_MEMBER, &forged), ENTRY_ADMITTED);
+    assert_int_equal(say(&s, MESSAGE_MEMBER, &s.near), ENTRY_ADMITTED); /* once alone */
+    assert_null(entry_cert(s.entry));
+    assert_int_equal(checks, 1);
+    begin_again(&s, true);
+    assert_int_equal(say(&s, MESSAGE_MEMBER, &s.distant), ENTRY_ADMITTED);
+    assert_false(entry_take_answer(s.entry, &m)); /* nor is its issuer asked for */
+    assert_null(entry_cert(s.entry));
+    begin_again(&s, true);
+    assert_int_equal(say(&s, MESSAGE_MEMBER, &s.near), ENTRY_ADMITTED);
+    assert_string_equal(entry_cert(s.entry)->name, "athens");
     close_scene(&s);
 }
 
@@ -313,6 +337,7 @@ int main(void)
         cmocka_unit_test(an_issuer_that_is_none_admits_nobody),
         cmocka_unit_test(a_liar_costs_two_signatures_and_one_answer),
         cmocka_unit_test(a_peer_of_our_lists_needs_none_and_is_answered),
+        cmocka_unit_test(a_certificate_of_a_peer_of_our_lists_is_judged_and_refuses_nobody),
     };
     return cmocka_run_group_tests(tests, cert_lab_setup, cert_lab_teardown);
 }

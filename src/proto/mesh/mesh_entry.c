@@ -112,6 +112,12 @@ void mesh_show_anew(struct mesh *m, uint64_t now_us)
             show_to(m, m->peers[i], now_us);
 }
 
+/* Its certificate says what it is called and may do; that it may be here, a person does. */
+static bool needs_none(const struct mesh *m, const struct peer *p)
+{
+    return m->config.is_public || mesh_is_named(p);
+}
+
 static void end_member(struct mesh *m, struct peer *p, enum cert_verdict verdict, uint64_t now_us)
 {
     char why[96];
@@ -122,8 +128,8 @@ static void end_member(struct mesh *m, struct peer *p, enum cert_verdict verdict
 
 uint64_t mesh_certificate_deadline(const struct peer *p)
 {
-    return p->member && p->link_count ? membership_end_us(p->mesh->config.network, &p->member->cert)
-                                      : TIME_NEVER;
+    bool counts = p->member && p->link_count && !needs_none(p->mesh, p);
+    return counts ? membership_end_us(p->mesh->config.network, &p->member->cert) : TIME_NEVER;
 }
 
 void mesh_tick_certificate(struct mesh *m, struct peer *p, uint64_t now_us)
@@ -136,7 +142,7 @@ void mesh_judge_members(struct mesh *m, uint64_t now_us)
 {
     for (unsigned i = 0; i < m->slot_end; i++) {
         struct peer *p = m->peers[i];
-        if (!p || !p->member || !p->link_count)
+        if (!p || !p->member || !p->link_count || needs_none(m, p))
             continue;
         enum cert_verdict verdict = membership_still(m->config.network, &p->member->cert, now_us);
         if (verdict != CERT_OK)

@@ -158,7 +158,6 @@ bool mesh_on_entered(struct mesh *m, struct link *l, uint64_t now_us)
     bool opener = link_is_opener(l);
     if (!opener && (!may_be_heard(m, l) || !let_in(m, l, now_us)))
         return false;
-    mesh_keep_certificate(m, l);
     if (!opener)
         greet(m, l);
     return true;
@@ -178,6 +177,7 @@ static void note_difference(struct mesh *m, struct peer *p, const struct link *l
 bool mesh_on_keyable(struct mesh *m, struct link *l, uint64_t now_us)
 {
     struct peer *p = link_owner(l);
+    mesh_keep_certificate(m, l);
     peer_set_name(p, p->member ? p->member->cert.name : link_theirs(l)->name);
     const struct keychain_config config = {.peer_slot = p->slot, .ratchet_us = m->config.ratchet_us};
     const struct keychain_ops ops = mesh_keychain_ops(l);

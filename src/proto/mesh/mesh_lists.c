@@ -18,11 +18,16 @@ static int get_peer(struct mesh *m, const struct node_id *id, struct peer **out)
     return *out ? 0 : mesh_add_peer(m, id, out);
 }
 
+bool mesh_is_named(const struct peer *p)
+{
+    return (p->wanted || p->allowed) && !p->enrolled;
+}
+
 bool mesh_admits(const struct mesh *m, const struct peer *p)
 {
     if (p && (p->barred || mesh_is_revoked(m, &p->id)))
         return false;
-    return m->config.is_public || (p && (p->wanted || p->allowed) && !p->enrolled);
+    return m->config.is_public || (p && mesh_is_named(p));
 }
 
 int mesh_connect(struct mesh *m, const struct node_id *id)

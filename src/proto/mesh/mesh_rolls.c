@@ -331,12 +331,22 @@ static enum drop on_question(struct mesh *m, struct link *l, const struct list_p
     return DROP_NONE;
 }
 
+/* Whom it certified is judged without a question then. */
+static void meet_issuer(struct mesh *m, const struct node_id *signer, uint64_t now_us)
+{
+    struct slice der = rolls_bytes(m->config.rolls, LIST_ISSUER, signer);
+    if (rolls_issuer(m->config.rolls, signer))
+        (void)!membership_learn(m->config.network, der, now_us);
+}
+
 static enum drop on_part(struct mesh *m, const struct link *l, const struct list_part *part, uint64_t now_us)
 {
     const struct peer *p = link_owner(l);
     struct message_list list;
     enum rolls_verdict why;
     enum exchange_event event = exchange_on_part(m->rolls.exchange, p->slot, part, now_us, &list, &why);
+    if (event == EXCHANGE_TAKEN && list.kind == LIST_ISSUER)
+        meet_issuer(m, &list.signer, now_us);
     ask(m, now_us);
     act(m, now_us);
     return event == EXCHANGE_UNASKED || event == EXCHANGE_REFUSED ? DROP_RECORD : DROP_NONE;

@@ -14,6 +14,8 @@ struct entry {
     uint8_t spki[IDENTITY_SPKI_LEN];
     struct membership_seen seen;
     enum entry_state state;
+    bool needless;        /* admitted without one … */
+    bool looked;          /* … which was shown all the same, and judged once */
     bool ask_due;         /* ISSUER_ASK is to be said */
     bool shown;           /* our own certificate, and so our issuer's may be asked for */
     bool issuer_due;      /* ISSUER is to be said … */
@@ -37,6 +39,7 @@ int entry_new(struct membership *ms, const uint8_t spki[IDENTITY_SPKI_LEN],
     e->ms = ms;
     memcpy(e->spki, spki, sizeof(e->spki));
     e->seen = *seen;
+    e->needless = needless;
     e->state = needless ? ENTRY_ADMITTED : ENTRY_AWAITED;
     *out = e;
     return 0;
@@ -163,6 +166,14 @@ static void refuse_by(struct entry *e, enum cert_verdict verdict, const struct c
     refuse(e, code_of(verdict));
 }
 
+static bool keep(struct entry *e, const struct cert *c)
+{
+    e->cert = malloc(sizeof(*e->cert));
+    if (e->cert)
+        *e->cert = *c;
+    return e->cert != NULL;
+}
+
 static void admit(struct entry *e, const struct cert *c, uint64_t now_us)
 {
     if (e->serving.state == SERVING_MEMBER) {
@@ -170,13 +181,11 @@ static void admit(struct entry *e, const struct cert *c, uint64_t now_us)
         served(e, serving_on_shown(&e->serving, c, now_us));
         return;
     }
-    e->cert = malloc(sizeof(*e->cert));
-    if (!e->cert) {
+    if (!keep(e, c)) {
         snprintf(e->reason, sizeof(e->reason), "out of memory");
         refuse(e, REFUSE_FULL);
         return;
     }
-    *e->cert = *c;
     e->state = ENTRY_ADMITTED;
 }
 
@@ -224,6 +233,18 @@ static void on_issuer(struct entry *e, struct slice der, uint64_t now_us)
         refuse_by(e, verdict, &c, now_us);
 }
 
+/* It is in whatever this says; its name and its roles are by a certificate that holds. */
+static void look(struct entry *e, struct slice der, uint64_t now_us)
+{
+    struct cert c;
+
+    if (e->looked)
+        return;
+    e->looked = true;
+    if (membership_judge(e->ms, der, e->spki, now_us, &e->seen, &c) == CERT_OK)
+        (void)keep(e, &c);
+}
+
 /* What it showed is its issuer's own to show, once: whoever asks again learns nothing more. */
 static void on_ask(struct entry *e, const struct node_id *issuer)
 {
@@ -247,6 +268,8 @@ enum entry_state entry_on_message(struct entry *e, const struct message *m, uint
         on_ask(e, &m->issuer.id);
     else if (e->state == ENTRY_AWAITED && m->type == MESSAGE_MEMBER)
         on_member(e, m->certificate, now_us);
+    else if (e->needless && e->state == ENTRY_ADMITTED && m->type == MESSAGE_MEMBER)
+        look(e, m->certificate, now_us);
     else if (e->state == ENTRY_AWAITED && m->type == MESSAGE_HELLO)
         on_hello(e);
     else if (e->state == ENTRY_ASKED && m->type == MESSAGE_ISSUER)

@@ -26,8 +26,8 @@ enum entry_state {
 struct entry;
 struct serving_issuer;
 
-/* Of a peer that proved the key spki in TLS. needless: we know it by a list of our own, and only answer its questions:
- * admitted from the start, without a certificate. seen is what is known of it from before. ms is borrowed. */
+/* Of a peer that proved the key spki in TLS. needless: we know it by a list of our own: it is admitted from the start. A
+ * certificate that it shows is judged once, if its issuer is known, and refuses nobody. seen is what is known of it from before. ms is borrowed. */
 int entry_new(struct membership *ms, const uint8_t spki[IDENTITY_SPKI_LEN],
               const struct membership_seen *seen, bool needless, struct entry **out) must_check;
 void entry_free(struct entry *e); /* NULL is allowed */
@@ -48,7 +48,7 @@ bool entry_take_answer(struct entry *e, struct message *out);
 
 enum entry_state entry_state(const struct entry *e);
 
-/* Once ADMITTED, for whoever keeps it: the peer's certificate, NULL where none was needed, and what to give to the next
+/* Once ADMITTED, for whoever keeps it: the peer's certificate, NULL where none was needed and none that holds was shown, and what to give to the next
  * entry of the same peer. */
 const struct cert *entry_cert(const struct entry *e);
 const struct membership_seen *entry_seen(const struct entry *e);
