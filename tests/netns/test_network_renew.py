@@ -10,6 +10,7 @@ import re
 import time
 
 import lab as labs
+import pytest
 from network import Network
 
 SHORT = ("-test-certificate-seconds", "8", "-test-rehandshake-seconds", "2")
@@ -35,6 +36,23 @@ def test_certificates_are_renewed_and_no_ping_is_lost(lab):
     assert result.sent - result.received <= 1 and stream.lost() == [], stream.lost()
     assert len(re.findall("certificate is renewed", b.log())) >= 2
     assert "lost" not in b.log()
+
+
+@pytest.mark.long  # shorter lives would cost more bytes of handshakes than a peer is granted
+def test_twenty_renewals_lose_no_ping(lab, figure):
+    a_host, b_host, server, _ = lab.internet()
+    backbone = server.backbone()
+    net = Network(lab, ["a!", "b"], life=20)
+    life = ("-test-certificate-seconds", "20")
+    a = net.node(a_host, "a", "-backbone", backbone.url, *life)
+    b = net.node(b_host, "b", "-backbone", backbone.url, "-connect", a.id, *life)
+    b_host.wait_ping(net.addresses["a"][0], 10)
+    stream = b_host.ping_stream(net.addresses["a"][0])
+    for node in (a, b):
+        labs.wait_for(lambda: node.log().count("certificate is renewed") >= 20, 500, "twenty renewals")
+    result = stream.stop()
+    figure(f"pings, 10 ms apart, over twenty renewals of both ends: {result.sent} sent, {len(stream.lost())} lost")
+    assert result.sent - result.received <= 1 and stream.lost() == [], stream.lost()
 
 
 def test_expired_members_are_whole_again_when_an_issuer_comes_back(lab, figure):
