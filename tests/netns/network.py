@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks for labs: their keys and certificates are there at once, as if everybody had joined.
 
-    net = Network(lab, ["a!", "b", "c@a"])     a and whoever has a "!" are issuers; c's certificate is of a
+    net = Network(lab, ["a!", "b", "c@a"])     a and whoever has a "!" are issuers; c's certificate is of a; "d+" has the role relay
     a = net.node(a_host, "a", "-backbone", backbone.url)
 """
 

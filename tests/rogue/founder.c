@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Makes a whole network for labs, without anybody joining:
  *
- *     founder DIR NETWORK IPV4-RANGE AGE LIFE NAME[!][@ISSUER]…
+ *     founder DIR NETWORK IPV4-RANGE AGE LIFE NAME[!][@ISSUER][+]…
  *
  * DIR has ca.key and ca.pem; DIR/NAME is each node's KEYDIR. The first is an issuer, as is each with a "!". A member's
- * certificate is of ISSUER, or of the first. Certificates are AGE seconds old, and a member's lives LIFE seconds from then.
+ * certificate is of ISSUER, or of the first; one with a "+" has the role relay. Certificates are AGE seconds old, and a member's lives LIFE seconds from then.
  * Prints a line for each: name, id, addresses. */
 
 #include "base/folder.h"
@@ -60,7 +60,7 @@ static int make_folder(const char *path)
 }
 
 /* The certificate of the next address of the issuer's slice, with its life shortened and signed again. */
-static void certify(const struct node *node, struct node *issuer, struct founding_cert *out)
+static void certify(const struct node *node, struct node *issuer, uint16_t roles, struct founding_cert *out)
 {
     struct addr ip = issuer->issuer.cert.slices[0].addr;
     ip.ip[3] = (uint8_t)(ip.ip[3] + ++issuer->given);
@@ -68,6 +68,7 @@ static void certify(const struct node *node, struct node *issuer, struct foundin
                           &ip, out),
           node->name);
     out->cert.not_after = founding.now + life;
+    out->cert.roles = roles;
     check(cert_sign(&out->cert, issuer->key, out->der, &out->len), node->name);
 }
 
@@ -85,7 +86,7 @@ static void begin(const char *dir, const char *word)
     struct node *n = &nodes[node_count++];
     char path[4096];
     static unsigned issuers;
-    size_t len = strcspn(word, "!@");
+    size_t len = strcspn(word, "!@+");
     snprintf(n->name, sizeof(n->name), "%.*s", (int)len, word);
     snprintf(path, sizeof(path), "%s/%s", dir, n->name);
     n->dir = make_folder(path);
@@ -102,9 +103,12 @@ static void finish(struct node *n, const char *word)
 {
     struct founding_cert member;
     char text[ADDR_TEXT_MAX], hex[ID_TEXT_MAX];
+    char by[CERT_LABEL_MAX] = "";
     const char *at = strchr(word, '@');
-    struct node *issuer = at ? find(at + 1) : nodes;
-    certify(n, issuer, &member);
+    if (at)
+        snprintf(by, sizeof(by), "%.*s", (int)strcspn(at + 1, "+"), at + 1);
+    struct node *issuer = at ? find(by) : nodes;
+    certify(n, issuer, strchr(word, '+') ? CERT_ROLE_RELAY : 0, &member);
     put(n->dir, CERTFILE_ISSUER, &issuer->issuer);
     put(n->dir, CERTFILE_MEMBER, &member);
     id_format(identity_id(n->key), hex);

@@ -309,6 +309,40 @@ static void wishes_that_make_no_sense_are_refused(void **state)
     twin_fini(&a);
 }
 
+static bool relays(const struct twin *t)
+{
+    json_t *status = twin_status(t);
+    bool does = json_is_object(json_object_get(status, "relay"));
+    json_decref(status);
+    return does;
+}
+
+static void start_again(struct twin *t, const char *more)
+{
+    assert_int_equal(twin_end(t, SIGTERM), EXIT_SUCCESS);
+    twin_start(t, FLAGS(NETWORK, "-dns", "off", more), NULL, NULL);
+    assert_true(twin_runs(t));
+}
+
+static void member_with_the_role_relays_from_its_next_start_on(void **state)
+{
+    struct twin a, b;
+    char token[4096];
+    (void)state;
+    start_issuer(&a);
+    json_decref(invitation(&a, json_pack("{s:s, s:[s]}", "cmd", "invite", "roles", "relay"), token));
+    join(&b, "site-b", 2, token, "off");
+    wait_network(&b, "state", "member");
+    twin_wait_log(&b, "relays for its members from its next start on");
+    assert_false(relays(&b) || relays(&a));
+    start_again(&b, NULL);
+    assert_true(relays(&b));
+    start_again(&b, "-relay=false");
+    assert_false(relays(&b));
+    twin_fini(&b);
+    twin_fini(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +350,7 @@ int main(void)
         cmocka_unit_test(joining_waits_for_a_person_where_the_token_says_so),
         cmocka_unit_test(token_that_was_revoked_joins_nobody),
         cmocka_unit_test(wishes_that_make_no_sense_are_refused),
+        cmocka_unit_test(member_with_the_role_relays_from_its_next_start_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

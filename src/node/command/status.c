@@ -120,7 +120,7 @@ static json_t *describe_relaying(const struct status *s)
     if (!s->desk)
         return json_null();
     const struct workers_relayed r = workers_relayed(s->workers);
-    return json_pack("{s:i, s:i, s:I, s:I}", "rate_mbit", (int)s->config->relay_mbit, "channels",
+    return json_pack("{s:i, s:i, s:I, s:I}", "rate_mbit", (int)s->relay_mbit, "channels",
                      (int)relay_desk_count(s->desk), "bytes", (json_int_t)r.bytes, "trains",
                      (json_int_t)r.trains);
 }

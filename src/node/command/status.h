@@ -29,7 +29,8 @@ struct status {
     const struct device *device;
     const struct mesh *mesh;
     const struct workers *workers;
-    struct relay_desk *desk;           /* NULL: it relays for nobody */
+    struct relay_desk *desk;           /* NULL: it relays for nobody … */
+    unsigned relay_mbit;               /* … else so much */
     const uint64_t *drops;             /* DROP_COUNT: of datagrams that the control thread took */
     const struct backbones *backbones; /* NULL without -backbone */
     const struct addresses *addresses;

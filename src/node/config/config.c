@@ -291,7 +291,9 @@ static const char *read_lan(void *context, const char *text)
 static const char *read_relay(void *context, const char *text)
 {
     struct parse *p = context;
-    return flags_read_switch(text, &p->relays);
+    const char *wrong = flags_read_switch(text, &p->relays);
+    p->config->relay_off = !p->relays;
+    return wrong;
 }
 
 static const char *read_relay_rate(void *context, const char *text)
@@ -683,7 +685,7 @@ static bool settle_relay(struct parse *p)
         complain("-relay: a node that relays uses all carriers: leave -carrier away");
         return false;
     }
-    if (p->relays && c->connect_count + c->allow_count < 2)
+    if (p->relays && !c->network[0] && c->connect_count + c->allow_count < 2)
         complain(
             "warning: -relay: it serves pairs of peers that -connect and -allow name, and there are fewer "
             "than two");

@@ -92,8 +92,9 @@ struct config {
     enum aead_choice cipher_library;
     enum aead_policy aead;  /* -aead */
     enum carriers carriers; /* -carrier */
-    unsigned relay_mbit;    /* -relay, -relay-rate; 0: it relays for nobody */
-    bool portmap;           /* -portmap auto: the router is asked to map our ports */
+    unsigned relay_mbit; /* -relay, -relay-rate; 0: it relays for nobody, unless its certificate says so … */
+    bool relay_off;      /* … and it was not told not to: -relay=false */
+    bool portmap;        /* -portmap auto: the router is asked to map our ports */
     enum config_lan lan;    /* -lan */
     unsigned forward_count; /* -forward: from here to the mesh */
     struct config_door forward[CONFIG_DOORS_MAX];

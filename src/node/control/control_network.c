@@ -128,6 +128,10 @@ void control_network_on_asked(struct node *n)
     if (!n->network || !network_on_asked(n->network))
         return;
     take_name(n);
+    if (network_me(n->network)->roles & CERT_ROLE_RELAY && !n->relaying.desk && !n->config->relay_off)
+        log_info("network %s: this node relays for its members from its next start on: its certificate has "
+                 "the role",
+                 n->config->network);
     if (!begin_registry(n) || !control_network_give(n))
         return;
     (void)say(n, begin_names(n));

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "crypto/aead_policy.h"
+#include "crypto/cert.h"
 #include "crypto/secret.h"
 #include "net/process.h"
 #include "node/control/cage.h"
@@ -103,12 +104,27 @@ static struct flood_counts count_floods(const void *context, uint32_t slot)
     return w->sw ? switch_floods(w->sw, slot) : (struct flood_counts){0};
 }
 
+/* What a person says goes first, then the network. 0: it relays for nobody. */
+static unsigned relay_mbit(const struct node *n)
+{
+    const struct config *c = n->config;
+    const struct cert *me = n->network ? network_me(n->network) : NULL;
+    if (c->relay_mbit || c->relay_off || c->carriers != CARRIERS_AUTO || !me ||
+        !(me->roles & CERT_ROLE_RELAY))
+        return c->relay_mbit;
+    log_info(
+        "network %s: this node relays for its members: its certificate has the role; -relay=false declines",
+        c->network);
+    return CONFIG_RELAY_MBIT;
+}
+
 static bool open_mesh(struct node *n)
 {
     const struct config *c = n->config;
     n->peers_max = resources_peers();
     n->filter = (struct filter){n->config, n->device, &n->addresses};
-    if (c->relay_mbit && relaying_init(c->relay_mbit, &n->relaying)) {
+    unsigned mbit = relay_mbit(n);
+    if (mbit && relaying_init(mbit, &n->relaying)) {
         log_error("cannot relay for peers: %s", err_str(ERR_NOMEM));
         return false;
     }
@@ -402,6 +418,7 @@ static void init_commands(struct node *n)
                                      .mesh = n->mesh,
                                      .workers = &n->workers,
                                      .desk = n->relaying.desk,
+                                     .relay_mbit = n->relaying.mbit,
                                      .drops = n->drops,
                                      .backbones = n->backbones,
                                      .addresses = &n->addresses,

@@ -16,6 +16,7 @@ int relaying_init(unsigned mbit, struct relaying *out)
     int err = byte_rates_new(mbit, source_mbit, &secret_source, &out->rates);
     const struct relay_desk_config config = {{mbit * MBIT_BYTES, RELAYING_CHANNELS_MAX, secret_source},
                                              out->rates};
+    out->mbit = mbit;
     return err ? err : relay_desk_new(&config, &out->desk);
 }
 

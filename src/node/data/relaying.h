@@ -14,6 +14,7 @@ struct relay_desk;
 struct relaying {
     struct relay_desk *desk;
     struct byte_rates *rates;
+    unsigned mbit;
 };
 
 /* ERR_NOMEM. */

@@ -21,9 +21,11 @@ bool mesh_is_listed(const struct peer *p)
     return (p->wanted || p->allowed) && !p->barred;
 }
 
+/* Whoever is on a list, or has shown a certificate of our network; a public node's guest is neither. */
 static bool is_served(const struct mesh *m, const struct peer *p)
 {
-    return m->config.desk && p->current && peer_send_session(p) && mesh_is_listed(p) &&
+    return m->config.desk && p->current && peer_send_session(p) &&
+           (mesh_is_listed(p) || (p->member && !p->barred)) &&
            link_both_can(p->current, HELLO_FEATURE_RELAY_NODES);
 }
 
