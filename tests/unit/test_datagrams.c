@@ -24,7 +24,7 @@ static struct places places;
 static struct doors_counts counts;
 static struct door door;
 static struct datagrams *datagrams;
-static int server, client;
+static int server, client = -1;
 
 static int open_at_loopback(struct addr *at)
 {
@@ -39,6 +39,8 @@ static int open_at_loopback(struct addr *at)
 
 static void connect_client(void)
 {
+    if (client >= 0)
+        close(client);
     struct sockaddr_storage at;
     struct addr own;
     socklen_t len = addr_to_sockaddr(&door.at, false, &at);
@@ -72,11 +74,16 @@ static int setup_for_a_moment(void **state)
     return setup_with(1);
 }
 
-/* The loop and what serves the door are the process's for its life. */
 static int teardown(void **state)
 {
     (void)state;
+    datagrams_close(datagrams);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    assert_int_equal(places.count, 0);
+    close(door.fd);
     close(client);
+    client = -1;
     close(server);
     return 0;
 }

@@ -13,11 +13,13 @@
 
 struct datagrams {
     struct datagrams_config config;
+    struct udp_door *doors;
     uint8_t bytes[DATAGRAM_MAX];
 };
 
 struct udp_door {
     struct datagrams *owner;
+    struct udp_door *next;
     const struct door *door;
     struct table *clients;
     uv_poll_t poll;
@@ -54,15 +56,20 @@ static void on_closed(uv_handle_t *handle)
         free(c);
 }
 
-static void forget(struct client *c)
+static void close_client(struct client *c)
 {
     const struct datagrams_config *config = &c->door->owner->config;
-    table_remove(c->door->clients, c->key);
     places_leave(config->places, c->place);
     config->counts->of[DOORS_OPEN]--;
     uv_close((uv_handle_t *)&c->poll, on_closed);
     uv_close((uv_handle_t *)&c->idle, on_closed);
     close(c->fd);
+}
+
+static void forget(struct client *c)
+{
+    table_remove(c->door->clients, c->key);
+    close_client(c);
 }
 
 /* Set once for each span, not for each datagram. */
@@ -203,9 +210,9 @@ int datagrams_serve(struct datagrams *d, const struct door *door)
         free(u);
         return ERR_NOMEM;
     }
-    u->owner = d;
-    u->door = door;
-    u->poll.data = u;
+    *u = (struct udp_door){
+        .owner = d, .next = d->doors, .door = door, .clients = u->clients, .poll = {.data = u}};
+    d->doors = u;
     if (uv_poll_init(d->config.loop, &u->poll, door->fd) || uv_poll_start(&u->poll, UV_READABLE, on_datagram))
         return ERR_IO;
     return 0;
@@ -219,4 +226,25 @@ int datagrams_new(const struct datagrams_config *config, struct datagrams **out)
     d->config = *config;
     *out = d;
     return 0;
+}
+
+static void visit(void *context, void *value)
+{
+    (void)context;
+    close_client(value);
+}
+
+static void on_door_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void datagrams_close(struct datagrams *d)
+{
+    for (struct udp_door *u = d->doors; u; u = u->next) {
+        table_each(u->clients, visit, NULL);
+        table_free(u->clients);
+        uv_close((uv_handle_t *)&u->poll, on_door_closed);
+    }
+    free(d);
 }

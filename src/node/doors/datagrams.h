@@ -28,3 +28,7 @@ int datagrams_new(const struct datagrams_config *config, struct datagrams **out)
 
 /* Serves a door of loopback, whose socket it has, once; both are borrowed for ever. ERR_NOMEM, ERR_IO. */
 int datagrams_serve(struct datagrams *d, const struct door *door) must_check;
+
+/* Forgets all clients and serves no door any more; for tests, since the process that has them ends. What is left is freed once the
+ * loop has closed it. */
+void datagrams_close(struct datagrams *d);
