@@ -53,6 +53,11 @@ check-arm64-user:
 	@tools/deps.sh build arm64
 	@/usr/bin/python3 tools/check.py --flavour arm64 --only unit --only sim --only fuzz $(CHECK_FLAGS)
 
+# Likewise, where the first byte of a number is its highest.
+check-s390x:
+	@tools/deps.sh build s390x
+	@/usr/bin/python3 tools/check.py --flavour s390x --only unit --only sim --only fuzz $(CHECK_FLAGS)
+
 # Every pair of routers: some minutes. Writes docs/REACH.md.
 check-reach: all
 	@tools/deps.sh build check
@@ -139,6 +144,7 @@ help:
 	@echo 'make check-dist  the programs of make dist in roots of an old Debian, of musl, and of nothing (root)'
 	@echo 'make check-arm64 an arm64 machine in qemu as one end of the reference scenario (root; 6 minutes)'
 	@echo 'make check-arm64-user units, simulations and corpora of the build for arm64, run by qemu-user'
+	@echo 'make check-s390x the same for s390x, whose byte order is the other one'
 	@echo 'make check-reach every pair of routers connects: writes docs/REACH.md (root; some minutes)'
 	@echo 'make check-faults twenty planted faults: the simulations find each (a quarter of an hour)'
 	@echo 'make bench       compare with other tunnels, which it installs (root; about 20 minutes)'
@@ -155,5 +161,6 @@ help:
 	@echo 'make -s sbom     what the programs are linked with, as SPDX 2.3 in JSON, on stdout'
 	@echo 'make clean       remove all build folders'
 
-.PHONY: all check check-long check-dist check-arm64 check-arm64-user check-model check-reach check-faults dist
-.PHONY: demo bench bench-check bench-micro model install uninstall sbom coverage mutants fuzz clean help
+.PHONY: all check check-long check-dist check-arm64 check-arm64-user check-s390x check-model check-reach
+.PHONY: check-faults dist demo bench bench-check bench-micro model install uninstall sbom coverage mutants
+.PHONY: fuzz clean help

@@ -5,14 +5,17 @@
 # elsewhere. The sourcing script has say and die.
 
 # cross_facts ARCH: sets cross_triplet, the compiler's prefix and the folder of its libraries; cross_cpu, Meson's and qemu's
-# name of it; cross_openssl, the target of OpenSSL's Configure.
+# name of it; cross_endian; cross_openssl, the target of OpenSSL's Configure.
 # shellcheck disable=SC2034 # the sourcing scripts use them
 cross_facts() {
     case $1 in
     arm64) cross_triplet=aarch64-linux-gnu cross_cpu=aarch64 cross_openssl="linux-aarch64 enable-ec_nistp_64_gcc_128" ;;
+    s390x) cross_triplet=s390x-linux-gnu cross_cpu=s390x cross_openssl=linux64-s390x ;;
     amd64) cross_triplet=x86_64-linux-gnu cross_cpu=x86_64 cross_openssl="linux-x86_64 enable-ec_nistp_64_gcc_128" ;;
-    *) die "unknown architecture '$1': use amd64 or arm64" ;;
+    *) die "unknown architecture '$1': use amd64, arm64 or s390x" ;;
     esac
+    cross_endian=little
+    [ "$1" != s390x ] || cross_endian=big
 }
 
 # cross_flags SYSROOT: the compiler's, in words. Of itself it would look at the headers and libraries of its own package first.
@@ -46,6 +49,6 @@ c_link_args = [$flags]
 system = 'linux'
 cpu_family = '$cross_cpu'
 cpu = '$cross_cpu'
-endian = 'little'
+endian = '$cross_endian'
 INI
 }

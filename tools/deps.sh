@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# deps.sh SET...: installs the Debian packages of the sets (build, arm64, dist, emulator, demo, check, long, model,
+# deps.sh SET...: installs the Debian packages of the sets (build, arm64, s390x, dist, emulator, demo, check, long, model,
 # threads, bench) that are missing, with apt-get, as root or through sudo. Asks nothing, starts no service, and is silent
 # and quick when nothing is missing.
 # Debian 12 and 13; on other systems it names what it would have installed and leaves that to the person.
@@ -15,8 +15,9 @@ die() { say "$*"; exit 1; }
 libraries="libuv1-dev liburcu-dev libmicrohttpd-dev libcurl4-openssl-dev libjansson-dev libcbor-dev libsqlite3-dev
     libhiredis-dev libmnl-dev libseccomp-dev libcap-ng-dev libinih-dev libminiupnpc-dev libcmocka-dev"
 build="build-essential pkg-config meson ninja-build libqrencode-dev $libraries"
-# The compiler for arm64, and what runs its programs; the libraries are tools/sysroot.sh's.
+# The compilers for others, and what runs their programs; the libraries are tools/sysroot.sh's.
 arm64="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user debian-archive-keyring util-linux"
+s390x="gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user debian-archive-keyring util-linux"
 # For tools/openssl.sh, where the system's OpenSSL is older than 3.5.
 private_openssl="ca-certificates dpkg-dev debian-archive-keyring perl util-linux xz-utils"
 # For programs without shared libraries (tools/static.sh).
@@ -74,6 +75,7 @@ packages() { # SET...
         libraries) echo "$libraries" ;;
         build) echo "$build" "$(openssl_packages)" "$(ipsec_mb_packages)" ;;
         arm64) echo "$arm64" "$private_openssl" ;;
+        s390x) echo "$s390x" "$private_openssl" ;;
         dist) echo "$dist" "$private_openssl" ;;
         emulator) echo "$emulator" ;;
         demo) echo "$demo" ;;
@@ -82,7 +84,7 @@ packages() { # SET...
         model) echo "$model" ;;
         threads) echo "$threads" ;;
         bench) echo "$bench" ;;
-        *) die "unknown set '$set': use build, arm64, dist, emulator, demo, check, long, model, threads or bench" ;;
+        *) die "unknown set '$set': use build, arm64, s390x, dist, emulator, demo, check, long, model, threads or bench" ;;
         esac
     done
 }
@@ -113,7 +115,7 @@ as_root() {
     fi
 }
 
-[ $# -gt 0 ] || die "usage: deps.sh SET... (build, arm64, dist, emulator, demo, check, long, model, threads, bench)"
+[ $# -gt 0 ] || die "usage: deps.sh SET... (build, arm64, s390x, dist, emulator, demo, check, long, model, threads, bench)"
 if [ "$1" = --print ]; then
     shift
     packages "$@"

@@ -48,6 +48,8 @@ stable_open "$work" "$log" deb "$release" "$arch" || made "cannot ask for Debian
 packages="libc6-dev $("$tools/deps.sh" --print libraries)"
 version=$(apt-cache policy libssl-dev | sed -n 's/^  Candidate: //p')
 ! dpkg --compare-versions "$version" ge 3.5 || packages="$packages libssl-dev"
+# Locales are in a machine's byte order: this machine's serve the other ones.
+[ "$arch" != s390x ] || packages="$packages libc-bin"
 [ "$arch" != amd64 ] || packages="$packages libipsec-mb-dev"
 # shellcheck disable=SC2086
 apt-get -q --print-uris install $packages 2>>"$log" | sed -n "s/^'[^']*' //p" >"$work/uris" ||

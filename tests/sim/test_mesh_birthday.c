@@ -92,10 +92,11 @@ static void seven_of_eight_pairs_meet(void **state)
         struct pair lab = connected(seed);
         lab.a->watched = lab.b->nat->outer;
         sim_run(lab.sim, SOON_US, now_and_then, &lab);
-        straight += pair_both_by(&lab, CARRIER_UDP);
+        bool both = pair_both_by(&lab, CARRIER_UDP);
+        straight += both;
         assert_int_equal(lab.b->draws, 1);
         assert_true(lab.a->watched_datagrams <= BIRTHDAY_PROBES + punches_in(SOON_US));
-        assert_int_equal(sides_of(lab.b), lab.b->met);
+        assert_int_equal(sides_of(lab.b), both ? lab.b->met : 0); /* one that leads nowhere is closed */
         sim_free(lab.sim);
     }
     print_message("straight: %u of %u\n", straight, TRIES);

@@ -108,6 +108,9 @@ static void what_failed_for_want_of_memory_succeeds_later(void **state)
 {
     unsigned long lives = getenv("SHADOWMESH_LONG") ? LIVES_LONG : LIVES;
     (void)state;
+#ifdef __s390x__
+    skip(); /* OpenSSL allocates before main there: it takes nobody else's malloc any more */
+#endif
     assert_int_equal(life(0), NONE_FAILED);
     unsigned long all = memory->counted[MEMORY_LIBRARY];
     assert_true(all > 1000);
