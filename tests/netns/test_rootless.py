@@ -137,7 +137,8 @@ def test_whoever_is_killed_leaves_nothing(lab, victim):
     assert b.process.wait() == (-signal.SIGKILL if victim == "node" else 1)
     assert guest.wait() == 1 and "run: the node has ended, and sh with it" in guest.log()
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 2, "no process")
-    assert space not in namespaces() and b.host.network_state() == before
+    wait_for(lambda: space not in namespaces(), 2, "no namespace")
+    assert b.host.network_state() == before
     if victim == "broker":
         assert "the process that holds the namespace of device tap0 has ended: stopping" in b.log()
 

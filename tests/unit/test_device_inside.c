@@ -138,5 +138,8 @@ int main(void)
         TEST(changes_of_both_are_noticed),
     };
     broker = BROKER_NONE;
+#ifdef __SANITIZE_THREAD__
+    return 0; /* its own thread keeps a process from a user namespace */
+#endif
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
