@@ -5,6 +5,7 @@
 
 #include "net/sandbox.h"
 #include "node/config/config_door.h"
+#include "node/config/config_settle.h"
 #include "node/config/config_value.h"
 
 #include <assert.h>
@@ -12,21 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* What is known only when all flags are read. */
-struct parse {
-    struct config *config;
-    const struct flags *flags;       /* by which it is parsed */
-    const struct flags_again *again; /* NULL at the start */
-    bool has_bits;                   /* -tap-ip ADDR/BITS */
-    const char *netmask;             /* -tap-netmask; NULL when not given */
-    bool has_words;                  /* -proxy with a name, and perhaps a password */
-    bool has_run;                    /* -run */
-    bool relays;                     /* -relay … */
-    unsigned relay_mbit;             /* … and -relay-rate; 0 when not given */
-};
-
-#define complain(...) flags_say(p->flags, p, __VA_ARGS__)
 
 /* The last columns of a row: whether a running node takes its value anew, and where that lies. */
 #define SPAN(first, last)          .field = FLAG_SPAN(struct config, first, last)
@@ -36,38 +22,38 @@ struct parse {
 
 static const char *read_keydir(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return config_read_path(text, p->config->keydir, sizeof(p->config->keydir));
 }
 
 static const char *read_generate_keys(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return flags_read_switch(text, &p->config->generate_keys);
 }
 
 static const char *read_netcheck(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return flags_read_switch(text, &p->config->netcheck);
 }
 
 static const char *read_name(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     p->config->named = true;
     return config_read_name(text, p->config->name, sizeof(p->config->name));
 }
 
 static const char *read_network(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return config_read_network(text, p->config->network, sizeof(p->config->network));
 }
 
 static const char *read_backbone(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     struct config *c = p->config;
     char url[CONFIG_URL_MAX];
     const char *wrong = config_read_url(text, url, sizeof(url));
@@ -83,20 +69,20 @@ static const char *read_backbone(void *context, const char *text)
 
 static const char *read_proxy(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     p->has_words = strchr(text, '@'); /* refused later, where what was given is not shown */
     return p->has_words ? NULL : config_read_proxy(text, p->config->proxy, sizeof(p->config->proxy));
 }
 
 static const char *read_proxy_auth(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return config_read_path(text, p->config->proxy_auth, sizeof(p->config->proxy_auth));
 }
 
 static const char *read_stun(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     struct config *c = p->config;
     if (c->stun_count == CONFIG_STUN_MAX)
         return "one too many: at most 8 can be given";
@@ -108,70 +94,70 @@ static const char *read_stun(void *context, const char *text)
 
 static const char *read_ip(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return config_read_host_address(text, &p->config->external);
 }
 
 static const char *read_port(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return config_read_port(text, &p->config->port);
 }
 
 static const char *read_control_port(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return config_read_port(text, &p->config->control_port);
 }
 
 static const char *read_tap(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return config_read_device(text, p->config->tap_name);
 }
 
 static const char *read_tun(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return config_read_device(text, p->config->tun_name);
 }
 
 static const char *read_tap_ip(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return config_read_tap_address(text, &p->config->tap_address, &p->has_bits);
 }
 
 static const char *read_tap_netmask(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     p->netmask = text;
     return NULL;
 }
 
 static const char *read_tap_mtu(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return config_read_number(text, CONFIG_MTU_MIN, CONFIG_MTU_MAX, "no MTU: give a number from 576 to 9000",
                               &p->config->tap_mtu);
 }
 
 static const char *read_rootless(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return flags_read_switch(text, &p->config->rootless);
 }
 
 static const char *read_bpdu(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     p->config->pass_bpdus = strcmp(text, "pass") == 0;
     return p->config->pass_bpdus || strcmp(text, "drop") == 0 ? NULL : "is unknown: give drop or pass";
 }
 
 static const char *read_host_route(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     struct config *c = p->config;
     if (strcmp(text, "off") == 0) {
         c->host_routes_off = true;
@@ -187,13 +173,13 @@ static const char *read_host_route(void *context, const char *text)
 
 static const char *read_public(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return flags_read_switch(text, &p->config->is_public);
 }
 
 static const char *read_connect(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     struct config *c = p->config;
     struct config_connect *entry = &c->connect[c->connect_count];
     if (c->connect_count == CONFIG_CONNECT_MAX)
@@ -209,7 +195,7 @@ static const char *read_connect(void *context, const char *text)
 
 static const char *read_allow(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     struct config *c = p->config;
     if (c->allow_count == CONFIG_CONNECT_MAX)
         return "one too many: at most 256 can be given";
@@ -224,20 +210,20 @@ static const char *read_allow(void *context, const char *text)
 
 static const char *read_mesh(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return flags_read_switch(text, &p->config->full_mesh);
 }
 
 static const char *read_run(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     p->has_run = true;
     return config_read_path(text, p->config->run_dir, sizeof(p->config->run_dir));
 }
 
 static const char *read_workers(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return config_read_number(text, 1, CONFIG_WORKERS_MAX, "no number of workers: give one from 1 to 8",
                               &p->config->workers);
 }
@@ -248,7 +234,7 @@ static const char *read_dns(void *context, const char *text)
                                         [RESOLVER_AUTO] = "auto",
                                         [RESOLVER_RESOLVED] = "resolved",
                                         [RESOLVER_HOSTS] = "hosts"};
-    struct parse *p = context;
+    struct config_parse *p = context;
     for (unsigned i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
         if (strcmp(text, modes[i]) == 0) {
             p->config->dns = (enum resolver_mode)i;
@@ -262,7 +248,7 @@ static const char *read_carrier(void *context, const char *text)
 {
     static const char *const names[] = {
         [CARRIERS_AUTO] = "auto", [CARRIERS_UDP] = "udp", [CARRIERS_TCP] = "tcp"};
-    struct parse *p = context;
+    struct config_parse *p = context;
     for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++) {
         if (strcmp(text, names[i]) == 0) {
             p->config->carriers = (enum carriers)i;
@@ -274,14 +260,14 @@ static const char *read_carrier(void *context, const char *text)
 
 static const char *read_portmap(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     p->config->portmap = strcmp(text, "auto") == 0;
     return p->config->portmap || strcmp(text, "off") == 0 ? NULL : "is unknown: give auto or off";
 }
 
 static const char *read_lan(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     bool all;
     const char *wrong = flags_read_switch(text, &all);
     p->config->lan = all ? CONFIG_LAN_ALL : CONFIG_LAN_OFF;
@@ -290,7 +276,7 @@ static const char *read_lan(void *context, const char *text)
 
 static const char *read_relay(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     const char *wrong = flags_read_switch(text, &p->relays);
     p->config->relay_off = !p->relays;
     return wrong;
@@ -298,14 +284,14 @@ static const char *read_relay(void *context, const char *text)
 
 static const char *read_relay_rate(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return config_read_number(text, 1, CONFIG_RELAY_MBIT_MAX, "no rate: give Mbit a second, from 1 to 100000",
                               &p->relay_mbit);
 }
 
 static const char *read_forward(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     struct config *c = p->config;
     if (c->forward_count == CONFIG_DOORS_MAX)
         return "one too many: at most 16 can be given";
@@ -317,7 +303,7 @@ static const char *read_forward(void *context, const char *text)
 
 static const char *read_listen(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     struct config *c = p->config;
     if (c->listen_count == CONFIG_DOORS_MAX)
         return "one too many: at most 16 can be given";
@@ -329,25 +315,25 @@ static const char *read_listen(void *context, const char *text)
 
 static const char *read_socks(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return config_read_local(text, &p->config->socks);
 }
 
 static const char *read_http_proxy(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return config_read_local(text, &p->config->http_proxy);
 }
 
 static const char *read_socks_auth(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return config_read_path(text, p->config->socks_auth, sizeof(p->config->socks_auth));
 }
 
 static const char *read_socks_direct(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return flags_read_switch(text, &p->config->socks_direct);
 }
 
@@ -355,7 +341,7 @@ static const char *read_cipher_library(void *context, const char *text)
 {
     static const char *const names[] = {
         [AEAD_BY_RULE] = "auto", [AEAD_OPENSSL_ALONE] = "openssl", [AEAD_MEASURED] = "measure"};
-    struct parse *p = context;
+    struct config_parse *p = context;
     for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++) {
         if (strcmp(text, names[i]) == 0) {
             p->config->cipher_library = (enum aead_choice)i;
@@ -369,7 +355,7 @@ static const char *read_aead(void *context, const char *text)
 {
     static const char *const names[] = {
         [AEAD_AUTO] = "auto", [AEAD_AES_ALONE] = "aes", [AEAD_CHACHA_ALONE] = "chacha20"};
-    struct parse *p = context;
+    struct config_parse *p = context;
     for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++) {
         if (strcmp(text, names[i]) == 0) {
             p->config->aead = (enum aead_policy)i;
@@ -381,51 +367,51 @@ static const char *read_aead(void *context, const char *text)
 
 static const char *read_sandbox(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return flags_read_on_off(text, &p->config->sandbox);
 }
 
 static const char *read_verbose(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return flags_read_switch(text, &p->config->verbose);
 }
 
 static const char *read_profile(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return flags_read_switch(text, &p->config->profile);
 }
 
 static const char *read_test_ratchet(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return config_read_number(text, 1, 86400, "no number of seconds from 1 to 86400", &p->config->ratchet_s);
 }
 
 static const char *read_test_rehandshake(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return config_read_number(text, 1, 86400, "no number of seconds from 1 to 86400",
                               &p->config->rehandshake_s);
 }
 
 static const char *read_test_control_idle(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return config_read_number(text, 1, 86400, "no number of seconds from 1 to 86400",
                               &p->config->control_idle_s);
 }
 
 static const char *read_test_quiet(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return config_read_number(text, 1, 86400, "no number of seconds from 1 to 86400", &p->config->quiet_s);
 }
 
 static const char *read_test_certificate(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return config_read_number(text, 8, 86400, "no number of seconds from 8 to 86400",
                               &p->config->certificate_s);
 }
@@ -433,7 +419,7 @@ static const char *read_test_certificate(void *context, const char *text)
 #ifdef SHADOWMESH_BENCH_NULL
 static const char *read_test_null_cipher(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return flags_read_switch(text, &p->config->null_cipher);
 }
 #endif
@@ -442,7 +428,7 @@ static const char *read_config(void *context, const char *text);
 
 static const char *read_check(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return flags_read_switch(text, &p->config->check);
 }
 
@@ -642,153 +628,8 @@ const struct flags *config_flags(void)
 
 static const char *read_config(void *context, const char *text)
 {
-    struct parse *p = context;
+    struct config_parse *p = context;
     return flags_read_config(p->flags, &p->config->source, p->again, text, context);
-}
-
-static bool settle_netmask(struct parse *p)
-{
-    struct addr_prefix *tap = &p->config->tap_address;
-    char text[ADDR_TEXT_MAX];
-    if (p->netmask && tap->addr.family == 0) {
-        complain("-tap-netmask %s: there is no address that it belongs to: give -tap-ip too", p->netmask);
-        return false;
-    }
-    uint8_t bits = tap->addr.family == 6 ? 64 : 24;
-    const char *wrong = p->netmask ? config_read_netmask(p->netmask, tap->addr.family, &bits) : NULL;
-    if (wrong) {
-        complain("-tap-netmask %s: %s", p->netmask, wrong);
-        return false;
-    }
-    if (p->has_bits && p->netmask && bits != tap->bits) {
-        complain("-tap-ip says /%u and -tap-netmask says /%u: keep one of them", tap->bits, bits);
-        return false;
-    }
-    if (!p->has_bits)
-        tap->bits = tap->addr.family ? bits : 0;
-    if (tap->addr.family && addr_is_subnet_edge(&tap->addr, tap)) {
-        complain("-tap-ip %s: no host can have the first or last address of its subnet: give another",
-                 addr_prefix_format(tap, text));
-        return false;
-    }
-    return true;
-}
-
-static bool settle_relay(struct parse *p)
-{
-    struct config *c = p->config;
-    if (!p->relays && p->relay_mbit) {
-        complain("-relay-rate %u: nothing is relayed: give -relay too", p->relay_mbit);
-        return false;
-    }
-    if (p->relays && c->carriers != CARRIERS_AUTO) {
-        complain("-relay: a node that relays uses all carriers: leave -carrier away");
-        return false;
-    }
-    if (p->relays && !c->network[0] && c->connect_count + c->allow_count < 2)
-        complain(
-            "warning: -relay: it serves pairs of peers that -connect and -allow name, and there are fewer "
-            "than two");
-    if (p->relays)
-        c->relay_mbit = p->relay_mbit ? p->relay_mbit : CONFIG_RELAY_MBIT;
-    return true;
-}
-
-static bool settle_mesh(struct parse *p)
-{
-    const struct config *c = p->config;
-    if (!c->full_mesh)
-        return true;
-    if (c->allow_count == 0) {
-        complain("-mesh: there is nobody to connect to: give -allow ID for each member");
-        return false;
-    }
-    if (c->backbone_count == 0 && c->lan != CONFIG_LAN_ALL)
-        complain("warning: -mesh: without -backbone members are found only where a peer knows them to be, or "
-                 "with -lan on the local network");
-    return true;
-}
-
-static bool settle_device(struct parse *p)
-{
-    const struct config *c = p->config;
-    if (c->tun_name[0] && c->tap_name[0]) {
-        complain("-tun %s and -tap %s: a node has one device: keep one of them", c->tun_name, c->tap_name);
-        return false;
-    }
-    if (strcmp(c->tun_name, CONFIG_TUN_AUTO) == 0 && !c->tap_address.addr.family && !c->network[0]) {
-        complain("-tun auto makes a device: give it an address by -tap-ip, or name a device to attach to");
-        return false;
-    }
-    return true;
-}
-
-/* Whose default belongs to root is the user's own. */
-static bool settle_rootless(struct parse *p)
-{
-    struct config *c = p->config;
-    const char *own = getenv("XDG_RUNTIME_DIR");
-    if (!c->rootless)
-        return true;
-    if (!c->tap_address.addr.family && !c->network[0]) {
-        complain("-rootless: the device is made, none is attached to: give -tap-ip or -network");
-        return false;
-    }
-    if (p->has_run)
-        return true;
-    if (!own || own[0] != '/' ||
-        (size_t)snprintf(c->run_dir, sizeof(c->run_dir), "%s/shadowmesh", own) >= sizeof(c->run_dir)) {
-        complain("-rootless: XDG_RUNTIME_DIR names no folder for the API socket: give -run DIR");
-        return false;
-    }
-    return true;
-}
-
-static bool check_open_door(struct parse *p, const char *flag, const struct addr *at)
-{
-    char text[ADDR_TEXT_MAX];
-    if (!at->family || addr_is_loopback(at) || p->config->socks_auth[0])
-        return true;
-    complain("%s %s: everybody there could use it: give -socks-auth FILE, or a loopback address", flag,
-             addr_format(at, text));
-    return false;
-}
-
-static bool settle_socks(struct parse *p)
-{
-    const struct config *c = p->config;
-    if (!c->socks.family && !c->http_proxy.family && (c->socks_auth[0] || c->socks_direct)) {
-        complain("-socks-auth and -socks-direct are about clients, and there are none: give -socks or "
-                 "-http-proxy too");
-        return false;
-    }
-    return check_open_door(p, "-socks", &c->socks) && check_open_door(p, "-http-proxy", &c->http_proxy);
-}
-
-/* Flags that are fine alone and contradict each other. */
-static bool check_together(struct parse *p)
-{
-    const struct config *c = p->config;
-    char id[ID_TEXT_MAX];
-    if (!settle_netmask(p) || !settle_device(p) || !settle_rootless(p))
-        return false;
-    if (p->has_words) {
-        complain("-proxy: a name and a password do not belong on a command line: give -proxy-auth FILE");
-        return false;
-    }
-    if (c->backbone_count == 0 && (c->proxy[0] || c->proxy_auth[0])) {
-        complain("-proxy and -proxy-auth are ways to a backbone, and there is none: give -backbone too");
-        return false;
-    }
-    if (!settle_relay(p) || !settle_mesh(p) || !settle_socks(p))
-        return false;
-    for (unsigned i = 0; i < c->connect_count; i++)
-        if (c->backbone_count == 0 && c->connect[i].host[0] == '\0')
-            complain("warning: -connect %s: without -backbone and @HOST %s", id_format(&c->connect[i].id, id),
-                     c->lan == CONFIG_LAN_OFF ? "it is not dialled unless a peer knows where it is"
-                                              : "it is found on the local network alone, or where a peer "
-                                                "knows it to be");
-    return true;
 }
 
 static void set_defaults(struct config *c)
@@ -809,7 +650,7 @@ static void set_defaults(struct config *c)
         snprintf(c->name, sizeof(c->name), "node");
 }
 
-static enum flags_result parse(struct parse *p, int argc, char **argv)
+static enum flags_result parse(struct config_parse *p, int argc, char **argv)
 {
     set_defaults(p->config);
     p->config->source = (struct flags_source){.argc = argc, .argv = argv};
@@ -817,25 +658,25 @@ static enum flags_result parse(struct parse *p, int argc, char **argv)
     if (result != FLAGS_RUN)
         return result;
     memcpy(p->config->called, p->config->name, sizeof(p->config->called));
-    return check_together(p) ? FLAGS_RUN : FLAGS_EXIT_USAGE;
+    return config_settle(p) ? FLAGS_RUN : FLAGS_EXIT_USAGE;
 }
 
 enum flags_result config_parse(int argc, char **argv, struct config *out)
 {
-    struct parse p = {.config = out, .flags = &program};
+    struct config_parse p = {.config = out, .flags = &program};
     return parse(&p, argc, argv);
 }
 
 static void say(void *context, const char *line)
 {
-    const struct parse *p = context;
+    const struct config_parse *p = context;
     p->again->say(p->again->context, line);
 }
 
 enum flags_result config_parse_again(const struct flags_again *again, struct config *out)
 {
     struct flags speaking = program;
-    struct parse p = {.config = out, .flags = &speaking, .again = again};
+    struct config_parse p = {.config = out, .flags = &speaking, .again = again};
     speaking.say = say;
     return parse(&p, again->source->argc, again->source->argv);
 }
