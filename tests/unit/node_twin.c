@@ -91,7 +91,7 @@ static void remove_files(struct twin *t)
 void twin_fini(struct twin *t)
 {
     if (t->pid)
-        twin_end(t, SIGKILL);
+        twin_end(t, SIGTERM);
     if (t->log >= 0)
         close(t->log);
     if (t->tap >= 0)

@@ -33,7 +33,7 @@ struct twin {
 
 /* A node that does not run yet: a folder with its key, free ports, a device with 10.9.0.HOST/24. */
 void twin_init(struct twin *t, const char *name, uint8_t host);
-void twin_fini(struct twin *t); /* kills it if it runs */
+void twin_fini(struct twin *t); /* ends it by SIGTERM if it runs: only who ends counts the lines it reached */
 
 /* Runs it with these flags beside those that every twin has; more ends with NULL. `prepare` is called in its process
  * first, if given. */
