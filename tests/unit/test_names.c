@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node/network/names: what is answered of members, what the resolver's helper is told, and people of trouble. The name server's sockets want a port below 1024: the linker puts this test in their place. */
+/* node/network/names: what is answered of members, what the resolver's helper is told, and people of trouble.
+ * The name server's sockets want a port below 1024: the linker puts this test in their place. */
 
 #include "node/network/names.h"
 
