@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What the kernel says of the page of an address, and where in this process's memory some bytes stand
- * (proc_pid_smaps(5), proc_pid_maps(5)). */
+/* What the kernel says of the page of an address, of all that is resident, and where in this process's memory some
+ * bytes stand (proc_pid_smaps(5), proc_pid_statm(5), proc_pid_maps(5)). */
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* True when the mapping that holds p has all of these flags, such as "lo dd wf". */
 static inline bool smaps_has(const void *p, const char *flags)
@@ -31,6 +32,17 @@ static inline bool smaps_has(const void *p, const char *flags)
     if (f)
         fclose(f);
     return all;
+}
+
+/* Bytes of this process that are in memory; 0 when the kernel does not say. */
+static inline size_t smaps_resident(void)
+{
+    unsigned long all, pages = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    bool told = f && fscanf(f, "%lu %lu", &all, &pages) == 2;
+    if (f)
+        fclose(f);
+    return told ? pages * (size_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
 /* A sanitizer's shadow is memory, too, and far too much. */

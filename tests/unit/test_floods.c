@@ -2,14 +2,13 @@
 /* proto/switch/floods: to a peer whose paths sleep few frames go that are for everybody, and the rest is counted. */
 
 #include "proto/switch/floods.h"
+#include "smaps.h"
 
 #include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -81,25 +80,16 @@ static void beyond_the_slots_nothing_is_counted(void **state)
     assert_int_equal(counts.sent + counts.received + counts.withheld, 0);
 }
 
-static size_t resident_bytes(void)
-{
-    unsigned long all, pages;
-    FILE *f = fopen("/proc/self/statm", "r");
-    assert_non_null(f);
-    assert_int_equal(fscanf(f, "%lu %lu", &all, &pages), 2);
-    fclose(f);
-    return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
-
 static void peers_that_are_not_there_take_no_memory(void **state)
 {
     struct floods *f;
     (void)state;
     if (mallinfo2().uordblks == 0)
         skip(); /* the allocator is a sanitizer's */
-    size_t before = resident_bytes();
+    size_t before = smaps_resident();
+    assert_true(before);
     assert_int_equal(floods_new(MANY, &f), 0);
-    assert_true(resident_bytes() < before + MANY);
+    assert_true(smaps_resident() < before + MANY);
     assert_int_equal(sent(f, MANY - 1, true, 1, NOW), 1);
     floods_free(f);
 }

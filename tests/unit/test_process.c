@@ -3,6 +3,7 @@
  * resident of code that has run. */
 
 #include "net/process.h"
+#include "smaps.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -290,16 +291,6 @@ static void a_trimmed_process_runs_on_with_less(void **state)
 #define PIECE  5000 /* bytes, which the allocator does not map apart */
 #define KEPT   10   /* one in so many */
 
-static size_t resident_bytes(void)
-{
-    unsigned long all, pages;
-    FILE *f = fopen("/proc/self/statm", "r");
-    assert_non_null(f);
-    assert_int_equal(fscanf(f, "%lu %lu", &all, &pages), 2);
-    fclose(f);
-    return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
-
 static void what_was_freed_between_things_that_are_kept_is_given_back(void **state)
 {
     (void)state;
@@ -311,9 +302,10 @@ static void what_was_freed_between_things_that_are_kept_is_given_back(void **sta
     for (unsigned i = 0; i < PIECES; i++)
         if (i % KEPT)
             free(pieces[i]);
-    size_t before = resident_bytes();
+    size_t before = smaps_resident();
+    assert_true(before);
     process_give_back();
-    size_t after = resident_bytes();
+    size_t after = smaps_resident();
     if (after + (size_t)PIECES * PIECE / 2 > before)
         fail_msg("%zu bytes of %zu are left", after, before);
     for (unsigned i = 0; i < PIECES; i += KEPT)
