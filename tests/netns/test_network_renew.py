@@ -13,7 +13,8 @@ import lab as labs
 import pytest
 from network import Network
 
-SHORT = ("-test-certificate-seconds", "8", "-test-rehandshake-seconds", "2")
+# More often would cost more bytes of handshakes than a peer is granted.
+SHORT = ("-test-certificate-seconds", "12", "-test-rehandshake-seconds", "4")
 
 
 def ends(node):
@@ -24,7 +25,7 @@ def ends(node):
 def test_certificates_are_renewed_and_no_ping_is_lost(lab):
     a_host, b_host, server, _ = lab.internet()
     backbone = server.backbone()
-    net = Network(lab, ["a!", "b"], life=8)
+    net = Network(lab, ["a!", "b"], life=12)
     a = net.node(a_host, "a", "-backbone", backbone.url, *SHORT)
     b = net.node(b_host, "b", "-backbone", backbone.url, "-connect", a.id, *SHORT)
     b_host.wait_ping(net.addresses["a"][0], 10)

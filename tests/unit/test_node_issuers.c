@@ -107,7 +107,9 @@ static void start_with_papers(struct twin *a, struct twin *b, struct papers **pa
 
 static void stop_with_papers(struct twin *a, struct twin *b, struct papers *papers)
 {
-    assert_int_equal(twin_end(a, SIGTERM), 0);
+    int code = twin_end(a, SIGTERM);
+    if (code)
+        fail_msg("%s ended with %d:\n%s", a->name, code, a->lines);
     twin_fini(a);
     twin_fini(b);
     munmap(papers, sizeof(*papers));
