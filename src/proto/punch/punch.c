@@ -360,6 +360,7 @@ unsigned punch_side(const struct punch *p, const struct addr *to)
 void punch_side_gone(struct punch *p)
 {
     p->fresh = false;
+    p->seen.side = 0;
 }
 
 void punch_hurry(struct punch *p, uint64_t now_us)
