@@ -46,10 +46,12 @@ class Asker:
             lab.closers.append(opened.close)
 
     def seen_from(self, at):
-        """Where our socket is, as that end sees it; None when nothing arrives there."""
-        self.socket.sendto(b"where am I", at)
-        with contextlib.suppress(TimeoutError):
-            return self.ends[at].recvfrom(100)[1][:2]
+        """Where our socket is, as that end sees it; None when nothing arrives there. What is sent first may wait a second for a
+        neighbour's address."""
+        for _ in range(3):
+            self.socket.sendto(b"where am I", at)
+            with contextlib.suppress(TimeoutError):
+                return self.ends[at].recvfrom(100)[1][:2]
         return None
 
     def lets_in(self, at, outer):
