@@ -10,6 +10,7 @@ import json
 import os
 import re
 import signal
+import time
 
 import lab as labs
 import pytest
@@ -56,6 +57,31 @@ def test_revoked_member_is_shut_out_at_once_and_after_a_start(members):
     b.start()
     b.process.wait_log(f"{c.id[:10]}.*refused.*its key was revoked", 30)
     assert not c.host.answers(net.addresses["b"][0])
+
+
+def test_sessions_end_at_all_of_ten_and_at_who_was_off(lab, figure):
+    names = "abcdefghij"
+    *hosts, server, _ = lab.internet(sites=[f"site-{name}" for name in names])
+    backbone = server.backbone()
+    net = Network(lab, ["a!", *names[1:]])
+    nodes = {name: net.node(host, name, "-backbone", backbone.url, start=False) for name, host in zip(names, hosts)}
+    for number, name in enumerate(names):
+        nodes[name].flags += [word for other in names[:number] for word in ("-connect", nodes[other].id)]
+        nodes[name].start()
+    revoked, off = nodes["j"], nodes.pop("i")
+    others = [node for name, node in nodes.items() if name != "j"]
+    for node in (off, *others):
+        labs.wait_for(lambda node=node: node.peer(revoked).get("state") == "connected", 30, "a session with who will be revoked")
+    off.stop()
+    began = time.monotonic()
+    revoke(nodes["a"], revoked.id)
+    for node in others:
+        wait_shut_out(node, revoked)
+    figure(f"sessions with a revoked member ended at {len(others)} others within {time.monotonic() - began:.1f} s")
+    off.start()
+    off.process.wait_log(f"{revoked.id[:10]}.*its key was revoked", 30)
+    wait_shut_out(off, revoked)
+    assert not revoked.host.answers(net.addresses["i"][0])
 
 
 def shadowmesh(host, *words, **options):
