@@ -2,7 +2,7 @@
 /* What a start leaves in its key folder: one that fails, however late, nothing; one that succeeds its key, by the time it
  * has said its id. Whole nodes, of which one part fails to start. */
 
-#include "node/records/record_cache.h"
+#include "node/cache/cache_file.h"
 #include "node_pair.h"
 
 #include "base/clock.h"
@@ -89,7 +89,7 @@ static unsigned count_files(const char *dir)
     if (!d)
         return 0;
     for (const struct dirent *e; (e = readdir(d));)
-        count += strcmp(e->d_name, RECORD_CACHE_FOLDER) != 0 &&
+        count += strcmp(e->d_name, CACHE_FOLDER) != 0 &&
                  (e->d_name[0] != '.' || strncmp(e->d_name, ".node", 5) == 0);
     closedir(d);
     return count;

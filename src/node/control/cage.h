@@ -6,6 +6,6 @@
 
 struct sandbox;
 
-/* Enters the cage, unless -sandbox=off. cache_folder is the one in which records are kept; empty: there is none. Control thread, when all is open and no other thread has been made. On an
+/* Enters the cage, unless -sandbox=off. cache_folder is that of cache_folder_prepare; empty: there is none. Control thread, when all is open and no other thread has been made. On an
  * error one line has said what failed and what to do. */
 int cage_enter(const struct config *config, const char *cache_folder, struct sandbox *out) must_check;

@@ -497,7 +497,7 @@ static bool keep_key(struct node *n)
 /* A node can do without records on disk. */
 static bool enter_cage(struct node *n)
 {
-    if (!record_cache_prepare(n->config->keydir, n->cache_folder, sizeof(n->cache_folder)))
+    if (!cache_folder_prepare(n->config->keydir, n->cache_folder, sizeof(n->cache_folder)))
         n->cache_folder[0] = '\0';
     return cage_enter(n->config, n->cache_folder, &n->sandbox) == 0;
 }

@@ -105,7 +105,7 @@ struct node {
     struct nat_watch nat_watch;
     struct backbones *backbones; /* NULL without -backbone */
     struct records *records;
-    char cache_folder[sizeof(((struct config *)0)->keydir) + 16]; /* empty: records are not kept on disk */
+    char cache_folder[sizeof(((struct config *)0)->keydir) + 16]; /* empty: nothing is kept on disk */
     uint64_t drops[DROP_COUNT]; /* of datagrams that the control thread took */
 
     /* Helper processes. */

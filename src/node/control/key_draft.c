@@ -5,7 +5,7 @@
 
 #include "crypto/keyfile.h"
 #include "net/process.h"
-#include "node/records/record_cache.h"
+#include "node/cache/cache_file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -45,7 +45,7 @@ static _Noreturn void run(int fd, struct identity_draft *draft)
         outcome.number = errno;
         (void)!write(fd, &outcome, sizeof(outcome));
     } else {
-        (void)unlinkat(draft->dir_fd, RECORD_CACHE_FOLDER, AT_REMOVEDIR); /* which this start may have made */
+        (void)unlinkat(draft->dir_fd, CACHE_FOLDER, AT_REMOVEDIR); /* which this start may have made */
         identity_discard(draft);
     }
     _exit(EXIT_SUCCESS);
