@@ -69,6 +69,20 @@ def test_nodes_of_a_killed_backbone_move_to_another_of_its_cluster(cluster, figu
     assert max(gaps) < 3 * PATIENCE
 
 
+def test_node_that_starts_when_its_backbone_is_dead_knows_the_others(cluster):
+    a_host, _, backbones = cluster
+    first, second = backbones
+    wait_known(backbones)
+    a = labs.receiver(a_host, first)
+    kept = a.keydir / "cache/instances"
+    labs.wait_for(lambda: kept.exists() and second.url in kept.read_text(), 15, "the instances on disk", every=0.2)
+    a.stop()
+    first.kill()
+    a.start()
+    a.process.wait_log(f"backbone {first.url}: going on at {second.url}", 20)
+    labs.wait_for(lambda: a.status()["backbones"][0]["registered"], 10, "a registration there")
+
+
 def test_node_of_two_backbones_of_a_cluster_does_not_take_one_twice(cluster):
     a_host, _, backbones = cluster
     first, second = backbones

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "crypto/secret.h"
 #include "node/backbones/homing.h"
+#include "node/backbones/instance_cache.h"
 #include "node/backbones/visits.h"
 #include "node/carrier/streams.h"
 #include "node/config/proxy.h"
@@ -96,7 +97,9 @@ static void on_state(void *context, bool reachable, const struct addr *udp)
 
 static void on_instances(void *context, struct slice list)
 {
-    instances_learn(&((struct backbone *)context)->instances, list);
+    struct backbone *b = context;
+    if (instances_learn(&b->instances, list))
+        instance_cache_changed(b->all->cache);
 }
 
 static uint32_t random_bits(void)

@@ -4,12 +4,39 @@
 
 #include "node/backbones/backbones_impl.h"
 #include "node/backbones/homing.h"
+#include "node/backbones/instance_cache.h"
 #include "node/backbones/visits.h"
 #include "node/config/proxy.h"
 #include "node/rendezvous/rendezvous.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+/* ---- what is kept on disk ---- */
+
+static const struct instances *instances_of(void *context, unsigned number)
+{
+    const struct backbones *all = context;
+    return number < all->count ? &all->list[number].instances : NULL;
+}
+
+static void remember(void *context, const char *home, struct slice list)
+{
+    struct backbones *all = context;
+    for (unsigned i = 0; i < all->count; i++)
+        if (strcmp(all->list[i].instances.home, home) == 0)
+            instances_remember(&all->list[i].instances, list);
+}
+
+static int open_cache(struct backbones *all)
+{
+    const struct instance_cache_config config = {all->config.loop, all->config.folder, instances_of, all};
+    if (!config.folder)
+        return 0;
+    instance_cache_read(config.folder, remember, all);
+    return instance_cache_new(&config, &all->cache);
+}
 
 /* ---- life ---- */
 
@@ -24,7 +51,9 @@ static int open_all(struct backbones *all, const struct backbones_config *config
     }
     for (unsigned i = config->count; err && i < config->place_count; i++)
         close(config->places[i].uplink);
-    return err ? err : visits_new(config, &all->visits);
+    if (!err)
+        err = visits_new(config, &all->visits);
+    return err ? err : open_cache(all);
 }
 
 int backbones_new(const struct backbones_config *config, struct backbones **out)
@@ -58,6 +87,8 @@ void backbones_leave_directories(struct backbones *all)
 void backbones_close(struct backbones *all)
 {
     backbones_leave_directories(all);
+    if (all)
+        instance_cache_close(all->cache);
     for (unsigned i = 0; i < backbones_count(all); i++)
         uplink_close(all->list[i].uplink);
     if (all)

@@ -57,6 +57,8 @@ struct backbones_config {
     struct streams *streams; /* learns how to dial by each */
     const struct ways *ways; /* as uplink_config's */
     unsigned workers;        /* that take datagrams of uplinks */
+    const char *
+        folder; /* in which other instances are kept for the next start; borrowed until the loop has closed our handles; NULL: none */
     struct backbones_events events;
 };
 

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 struct homing;
+struct instance_cache;
 struct rendezvous;
 struct uplink;
 struct visits;
@@ -27,7 +28,8 @@ struct backbone {
 struct backbones {
     struct backbones_config config;
     struct visits *visits;
-    unsigned count; /* of those that are made */
+    struct instance_cache *cache; /* NULL: nothing is kept on disk */
+    unsigned count;               /* of those that are made */
     struct backbone list[UPLINKS_MAX];
 };
 

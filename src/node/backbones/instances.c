@@ -81,16 +81,23 @@ static void read_list(struct instances *i, struct slice list)
     }
 }
 
-void instances_learn(struct instances *i, struct slice list)
+bool instances_learn(struct instances *i, struct slice list)
 {
     struct instances next = {.home = i->home};
     read_list(&next, list);
     i->heard_here = next.count > 0;
     if (next.count == 0 || (next.count == i->count && memcmp(next.list, i->list, sizeof(next.list)) == 0))
-        return;
+        return false;
     i->count = next.count;
     memcpy(i->list, next.list, sizeof(i->list));
     memset(i->tried, 0, sizeof(i->tried));
+    return true;
+}
+
+void instances_remember(struct instances *i, struct slice list)
+{
+    (void)instances_learn(i, list);
+    i->heard_here = false;
 }
 
 /* ---- which one ---- */

@@ -39,8 +39,11 @@ bool instances_take(const struct instances *i, const char *text, char out[INSTAN
 bool instances_is_here(const struct instances *i, const char *url);
 
 /* A list of URLs, a line each, as the place that is used has told it, itself first. What instances_take does not take is
- * passed over. */
-void instances_learn(struct instances *i, struct slice list);
+ * passed over. True when the list is another one than before. */
+bool instances_learn(struct instances *i, struct slice list);
+
+/* Likewise, as it was told before this start, by whatever place. */
+void instances_remember(struct instances *i, struct slice list);
 
 /* This one serves nobody of ours until something answers: another backbone of ours is used there. */
 void instances_pass_over(struct instances *i, const char *url);

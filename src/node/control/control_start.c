@@ -310,6 +310,7 @@ static bool start_backbones(struct node *n)
                                       .streams = n->streams,
                                       .ways = device_ways(n->device),
                                       .workers = n->socket_count,
+                                      .folder = n->cache_folder[0] ? n->cache_folder : NULL,
                                       .events = control_events_of_backbones(n)};
     for (unsigned i = 0; i < config.place_count; i++) {
         int *end = &n->helpers.uplinks[i].control;
