@@ -6,17 +6,15 @@
 #include "net/tap.h"
 
 #include "frame/offload.h"
+#include "net/tap_owner.h"
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Newer than some distributions' headers. */
@@ -56,12 +54,12 @@ static int queue_open(char name[IFNAMSIZ], int flags, int *out)
     int fd = open(TUN_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return err_from_errno(errno);
-    struct ifreq ifr = {.ifr_flags = (short)(IFF_NO_PI | IFF_VNET_HDR | flags)};
+    struct ifreq ifr = {.ifr_flags = (short)(IFF_NO_PI | flags)};
     memcpy(ifr.ifr_name, name, IFNAMSIZ);
     int header = sizeof(struct virtio_net_hdr);
     if (ioctl(fd, TUNSETIFF, &ifr) < 0)
         return close_keeping_errno(fd, err_from_errno(errno));
-    if (ioctl(fd, TUNSETVNETHDRSZ, &header) < 0)
+    if (flags & IFF_VNET_HDR && ioctl(fd, TUNSETVNETHDRSZ, &header) < 0)
         return close_keeping_errno(fd, ERR_IO);
     memcpy(name, ifr.ifr_name, IFNAMSIZ);
     *out = fd;
@@ -162,7 +160,9 @@ static int finish_open(struct tap *tap, unsigned queues, int flags)
     if (err)
         return err;
     tap->ifindex = if_nametoindex(tap->name);
-    return tap->ifindex ? probe_offloads(tap) : ERR_IO;
+    if (!tap->ifindex)
+        return ERR_IO;
+    return tap->plain ? 0 : probe_offloads(tap);
 }
 
 static int fail_open(struct tap *tap, int err)
@@ -176,7 +176,35 @@ static int fail_open(struct tap *tap, int err)
 /* For every queue of a device. */
 static int flags_of(enum tap_layer layer, unsigned queues)
 {
-    return (layer == TAP_IP ? IFF_TUN : IFF_TAP) | (queues > 1 ? IFF_MULTI_QUEUE : 0);
+    return (layer == TAP_IP ? IFF_TUN : IFF_TAP) | IFF_VNET_HDR | (queues > 1 ? IFF_MULTI_QUEUE : 0);
+}
+
+static bool is_refused(int err)
+{
+    return err == ERR_IO && errno == EINVAL;
+}
+
+/* Such a kernel makes no name of a pattern. */
+static void find_free_name(struct tap *tap)
+{
+    for (unsigned i = 0; i == 0 || if_nametoindex(tap->name); i++)
+        snprintf(tap->name, sizeof(tap->name), "%s%u", tap->layer == TAP_IP ? "tun" : "tap", i);
+}
+
+/* Not every kernel knows the flags: gVisor's refuses IFF_TUN_EXCL, IFF_VNET_HDR and IFF_MULTI_QUEUE. Without the first it would
+ * let us into a device that is there. */
+static int create_simply(struct tap *tap, bool is_named, int *flags)
+{
+    if (is_named && if_nametoindex(tap->name))
+        return ERR_EXISTS;
+    if (!is_named)
+        find_free_name(tap);
+    int err = queue_open(tap->name, *flags, &tap->queues[0]);
+    if (!is_refused(err))
+        return err;
+    tap->plain = true;
+    *flags &= ~(IFF_VNET_HDR | IFF_MULTI_QUEUE);
+    return queue_open(tap->name, *flags, &tap->queues[0]);
 }
 
 int tap_create(const char *name, enum tap_layer layer, unsigned queues, struct tap *out)
@@ -187,28 +215,28 @@ int tap_create(const char *name, enum tap_layer layer, unsigned queues, struct t
     snprintf(tap.name, sizeof(tap.name), "%s", name ? name : layer == TAP_IP ? "tun%d" : "tap%d");
     int flags = flags_of(layer, queues);
     int err = queue_open(tap.name, flags | IFF_TUN_EXCL, &tap.queues[0]);
+    if (is_refused(err))
+        err = create_simply(&tap, name, &flags);
     if (err)
         return err == ERR_BUSY ? ERR_EXISTS : err;
     tap.queue_count = 1;
-    err = finish_open(&tap, queues, flags);
+    err = finish_open(&tap, tap.plain ? 1 : queues, flags);
     if (err)
         return fail_open(&tap, err);
     *out = tap;
     return 0;
 }
 
-static int find_owner(const char *name, bool any_netns, pid_t *pid);
-
 /* The first queue of an existing TAP. A device made with one queue cannot be attached as a multi-queue one,
  * nor the reverse: *flags returns which it is. */
 static int attach_first(struct tap *tap, int *flags)
 {
     int err = queue_open(tap->name, *flags, &tap->queues[0]);
-    if (err == ERR_IO && errno == EINVAL) {
+    if (is_refused(err)) {
         *flags ^= IFF_MULTI_QUEUE;
         err = queue_open(tap->name, *flags, &tap->queues[0]);
     }
-    if (err == ERR_IO && errno == EINVAL)
+    if (is_refused(err))
         return ERR_UNSUPPORTED;
     if (err == ERR_IO && errno == E2BIG)
         return ERR_BUSY;
@@ -227,7 +255,7 @@ int tap_attach(const char *name, enum tap_layer layer, unsigned queues, struct t
     if (!before)
         return ERR_NOT_FOUND;
     /* A multi-queue device would let us in beside its owner, and each would lose frames to the other. */
-    if (find_owner(name, false, &pid) == 0)
+    if (tap_find_owner(name, false, &pid) == 0)
         return ERR_BUSY;
     snprintf(tap.name, sizeof(tap.name), "%s", name);
     int flags = flags_of(layer, queues);
@@ -256,108 +284,22 @@ void tap_close(struct tap *tap)
     tap->queue_count = 0;
 }
 
-/* ---- who holds it ---- */
-
-static bool descriptor_holds(int dir, const char *file, const char *name)
-{
-    char text[512], line[IFNAMSIZ + 8];
-    int fd = openat(dir, file, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t n = read(fd, text, sizeof(text) - 1);
-    close(fd);
-    if (n <= 0)
-        return false;
-    text[n] = '\0';
-    snprintf(line, sizeof(line), "iff:\t%s\n", name);
-    return strstr(text, line) != NULL;
-}
-
-static bool process_holds(const char *pid, const char *name)
-{
-    char path[64];
-    snprintf(path, sizeof(path), "/proc/%.16s/fdinfo", pid);
-    DIR *d = opendir(path);
-    if (!d)
-        return false;
-    bool holds = false;
-    for (struct dirent *e; !holds && (e = readdir(d));)
-        if (isdigit((unsigned char)e->d_name[0]))
-            holds = descriptor_holds(dirfd(d), e->d_name, name);
-    closedir(d);
-    return holds;
-}
-
-static bool in_our_netns(const char *pid)
-{
-    struct stat ours, theirs;
-    char path[64];
-    snprintf(path, sizeof(path), "/proc/%.16s/ns/net", pid);
-    if (stat("/proc/thread-self/ns/net", &ours) < 0 || stat(path, &theirs) < 0)
-        return false;
-    return ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev;
-}
-
-/* fdinfo tells a name but no network namespace, and tap0 is in many: a process counts when it lives in ours,
- * or, with any_netns, when it lives in another. */
-static int find_owner(const char *name, bool any_netns, pid_t *pid)
-{
-    DIR *d = opendir("/proc");
-    if (!d)
-        return ERR_NOT_FOUND;
-    int err = ERR_NOT_FOUND;
-    for (struct dirent *e; err && (e = readdir(d));) {
-        if (!isdigit((unsigned char)e->d_name[0]) || in_our_netns(e->d_name) == any_netns)
-            continue;
-        if (process_holds(e->d_name, name)) {
-            *pid = (pid_t)strtol(e->d_name, NULL, 10);
-            err = 0;
-        }
-    }
-    closedir(d);
-    return err;
-}
-
-static void process_name(pid_t pid, char *out, size_t size)
-{
-    char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-    FILE *f = fopen(path, "re");
-    if (!f || !fgets(out, (int)size, f))
-        snprintf(out, size, "?");
-    if (f)
-        fclose(f);
-    out[strcspn(out, "\n")] = '\0';
-}
-
-int tap_owner(const char *name, pid_t *pid, char *program, size_t program_size)
-{
-    if (!name_is_valid(name))
-        return ERR_NOT_FOUND;
-    int err = find_owner(name, false, pid);
-    if (err)
-        err = find_owner(name, true, pid);
-    if (!err)
-        process_name(*pid, program, program_size);
-    return err;
-}
-
 /* ---- frames ---- */
 
 ssize_t tap_read(int queue, struct virtio_net_hdr *vnet, uint8_t *frame, size_t size)
 {
-    struct iovec iov[2] = {{vnet, sizeof(*vnet)}, {frame, size}};
-    ssize_t n;
+    ssize_t n, header = vnet ? sizeof(*vnet) : 0;
+    struct iovec iov[2] = {{vnet, (size_t)header}, {frame, size}};
     do
         n = readv(queue, iov, 2);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno == EAGAIN ? ERR_AGAIN : ERR_IO;
-    if ((size_t)n < sizeof(*vnet)) {
+    if (n < header || n == 0) {
         errno = EPROTO;
         return ERR_IO;
     }
-    return n - (ssize_t)sizeof(*vnet);
+    return n - header;
 }
 
 int tap_write(int queue, const struct iovec *iov, int count)

@@ -25,9 +25,11 @@ struct tap {
     int queues[TAP_QUEUES_MAX]; /* non-blocking */
     unsigned offloads;          /* enum offload, those that the kernel took: what reads may hold */
     bool attached;              /* existed before us and stays */
+    bool plain;                 /* frames have no virtio header, and there are no offloads */
 };
 
-/* Creates a TAP or a TUN, which is down: name, or the first free tap0, tap1 … or tun0, tun1 … when NULL. ERR_EXISTS when name is taken
+/* Creates a TAP or a TUN, which is down: name, or the first free tap0, tap1 … or tun0, tun1 … when NULL. Where the kernel
+ * knows less of such devices, as gVisor's does, it is plain and has one queue. ERR_EXISTS when name is taken
  * by another interface, ERR_PERMISSION (no CAP_NET_ADMIN), ERR_NOT_FOUND (no /dev/net/tun), ERR_ARGUMENT (not
  * a name for an interface), ERR_IO (errno). */
 int tap_create(const char *name, enum tap_layer layer, unsigned queues, struct tap *out) must_check;
@@ -45,10 +47,10 @@ void tap_close(struct tap *tap);
  * namespace. ERR_NOT_FOUND when none can be seen. */
 int tap_owner(const char *name, pid_t *pid, char *program, size_t program_size) must_check;
 
-/* One frame or super-frame: virtio header (struct virtio_net_hdr, 10 bytes, host order), then Ethernet.
- * Returns the frame's length (without the header), ERR_AGAIN when there is none, ERR_IO. The kernel cuts
+/* One frame or super-frame: virtio header (struct virtio_net_hdr, 10 bytes, host order), then Ethernet. vnet is NULL for
+ * a plain device's. Returns the frame's length (without the header), ERR_AGAIN when there is none, ERR_IO. The kernel cuts
  * silently what size does not hold: it is at least OFFLOAD_FRAME_MAX. */
 ssize_t tap_read(int queue, struct virtio_net_hdr *vnet, uint8_t *frame, size_t size);
 
-/* Writes one frame; iov[0] is the virtio header. 0, ERR_AGAIN, ERR_IO. */
+/* Writes one frame; iov[0] is the virtio header, but not for a plain device. 0, ERR_AGAIN, ERR_IO. */
 int tap_write(int queue, const struct iovec *iov, int count) must_check;

@@ -14,8 +14,36 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+
+#define GVISOR_KNOWS (IFF_TUN | IFF_TAP | IFF_NO_PI | IFF_ONE_QUEUE)
+
+static int
+    unknown_flags; /* of TUNSETIFF, to the kernel that the test plays; with others than IFF_TUN_EXCL it has no other request */
+
+int __real_ioctl(int fd, unsigned long request, ...);
+int __wrap_ioctl(int fd, unsigned long request, ...);
+
+int __wrap_ioctl(int fd, unsigned long request, ...)
+{
+    va_list ap;
+    va_start(ap, request);
+    void *argument = va_arg(ap, void *);
+    va_end(ap);
+    const struct ifreq *ifr = argument;
+    if (request == TUNSETIFF && unknown_flags &&
+        (ifr->ifr_flags & unknown_flags || strchr(ifr->ifr_name, '%'))) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (request != TUNSETIFF && unknown_flags & IFF_VNET_HDR) {
+        errno = ENOTTY;
+        return -1;
+    }
+    return __real_ioctl(fd, request, argument);
+}
 
 /* A persistent device, as `ip tuntap add` makes it. */
 static void make_persistent(const char *name, int flags)
@@ -256,6 +284,56 @@ static void a_tun_passes_packets_and_takes_what_a_tap_does(void **state)
     tap_close(&again);
 }
 
+static int know_all(void **state)
+{
+    (void)state;
+    unknown_flags = 0;
+    return 0;
+}
+
+static void a_kernel_that_makes_no_device_exclusively_makes_it_all_the_same(void **state)
+{
+    struct tap t, again;
+    (void)state;
+    lab_enter();
+    unknown_flags = (short)IFF_TUN_EXCL;
+    assert_int_equal(tap_create(NULL, TAP_IP, 2, &t), 0);
+    assert_string_equal(t.name, "tun0");
+    assert_int_equal(t.queue_count, 2);
+    assert_false(t.plain);
+    assert_true(t.offloads & OFFLOAD_CSUM);
+    assert_int_equal(tap_create("tun0", TAP_IP, 2, &again), ERR_EXISTS); /* not another queue of it */
+    tap_close(&t);
+}
+
+/* As gVisor's, whose pattern of a name is the name. */
+static void a_kernel_without_headers_and_queues_makes_a_plain_device(void **state)
+{
+    static uint8_t frame[2000];
+    struct tap t, next;
+    (void)state;
+    lab_enter();
+    lab_run("sysctl -qw net.ipv6.conf.default.disable_ipv6=1");
+    unknown_flags = ~GVISOR_KNOWS;
+    assert_int_equal(tap_create(NULL, TAP_IP, 4, &t), 0);
+    assert_int_equal(tap_create(NULL, TAP_ETHERNET, 4, &next), 0);
+    assert_string_equal(next.name, "tap0");
+    tap_close(&next);
+    assert_int_equal(tap_create(NULL, TAP_IP, 4, &next), 0);
+    assert_string_equal(next.name, "tun1");
+    tap_close(&next);
+    assert_string_equal(t.name, "tun0");
+    assert_int_equal(t.queue_count, 1);
+    assert_true(t.plain);
+    assert_int_equal(t.offloads, 0);
+    assert_int_equal(tap_create("tun0", TAP_IP, 4, &next), ERR_EXISTS);
+    lab_run("ip link set tun0 up && ip addr add 10.10.10.4/24 dev tun0 && ping -c1 -W0.01 10.10.10.3 "
+            ">/dev/null; true");
+    assert_int_equal(tap_read(t.queues[0], NULL, frame, sizeof(frame)), 20 + 64);
+    assert_int_equal(frame[0], 0x45);
+    tap_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +348,8 @@ int main(void)
         cmocka_unit_test(name_held_in_another_namespace_is_not_busy),
         cmocka_unit_test(frames_pass_both_ways),
         cmocka_unit_test(a_tun_passes_packets_and_takes_what_a_tap_does),
+        cmocka_unit_test_teardown(a_kernel_that_makes_no_device_exclusively_makes_it_all_the_same, know_all),
+        cmocka_unit_test_teardown(a_kernel_without_headers_and_queues_makes_a_plain_device, know_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,7 +32,7 @@ static struct addr v4(uint8_t host)
     return (struct addr){.family = 4, .ip = {10, 10, 10, host}};
 }
 
-static int setup(void **state)
+static int set_up(void **state, bool plain)
 {
     static struct segment s;
     const struct addr_prefix address = {v4(3), 24};
@@ -45,6 +45,7 @@ static int setup(void **state)
         lab_node_open(&s.n[i]);
     lab_connect(&s.n[0], 1, &s.n[1], 0, LAB_SIZE);
     s.n[0].neigh = shim_view(s.shim);
+    s.n[0].plain = plain;
     for (unsigned i = 0; i < 2; i++) {
         lab_publish(&s.n[i]);
         lab_node_start(&s.n[i], 0, false);
@@ -53,6 +54,16 @@ static int setup(void **state)
     shim_begin(s.shim, &s.workers);
     *state = &s;
     return 0;
+}
+
+static int setup(void **state)
+{
+    return set_up(state, false);
+}
+
+static int setup_plain(void **state)
+{
+    return set_up(state, true);
 }
 
 static int teardown(void **state)
@@ -147,9 +158,9 @@ static void a_super_frame_is_cut_where_the_packet_says(void **state)
     assert_int_equal(lab_drops(&s->n[0]), 0);
 }
 
-static void a_frame_arrives_as_a_packet(void **state)
+/* One for node 0, of 12 segments. */
+static void make_super_frame(void)
 {
-    struct segment *s = *state;
     make_packet(&frame, 12 * 1000);
     memmove(frame.data + 14, frame.data, frame.len);
     memcpy(frame.data, own_mac, 6);
@@ -162,6 +173,12 @@ static void a_frame_arrives_as_a_packet(void **state)
                                          .csum_start = 34,
                                          .csum_offset = 6,
                                          .hdr_len = 42};
+}
+
+static void a_frame_arrives_as_a_packet(void **state)
+{
+    struct segment *s = *state;
+    make_super_frame();
     lab_put(&s->n[1], &frame);
     lab_get(&s->n[0], &got);
     assert_int_equal(got.len, frame.len - 14);
@@ -182,6 +199,62 @@ static void what_is_no_packet_for_it_is_counted_and_goes_no_further(void **state
     assert_false(lab_has_frame(&s->n[0]) || lab_has_frame(&s->n[1]));
 }
 
+/* Of an IPv4 packet with UDP. */
+static bool has_whole_checksum(const struct lab_frame *f)
+{
+    size_t udp_len = f->len - 20;
+    uint32_t sum = packet_sum(f->data + 12, 8, (uint32_t)(17 + udp_len)); /* RFC 768's pseudo-header */
+    return packet_sum(f->data + 20, udp_len, sum) == 0xffff;
+}
+
+/* Whoever is behind it knows nothing of offloads. */
+static void a_plain_device_takes_each_segment_as_a_packet_of_its_own(void **state)
+{
+    struct segment *s = *state;
+    make_super_frame();
+    lab_put(&s->n[1], &frame);
+    for (unsigned i = 0; i < 12; i++) {
+        lab_get(&s->n[0], &got);
+        assert_int_equal(got.len, 28 + 1000);
+        assert_memory_equal(got.data + 28, frame.data + 42 + 1000 * i, 1000);
+        assert_true(has_whole_checksum(&got));
+    }
+    assert_false(lab_has_frame(&s->n[0]));
+}
+
+static void a_packet_of_a_plain_device_leaves_as_it_is(void **state)
+{
+    struct segment *s = *state;
+    const struct addr_prefix claim = {v4(4), 24};
+    static struct lab_frame packet;
+    shim_claim(s->shim, 1, &claim, 1, host_mac);
+    make_packet(&packet, 1000);
+    for (int i = 0; i < 2; i++) {
+        lab_put(&s->n[0], &packet);
+        lab_get(&s->n[1], &got);
+        assert_int_equal(got.len, 14 + packet.len);
+        assert_memory_equal(got.data + 14, packet.data, packet.len);
+        assert_int_equal(got.vnet.flags | got.vnet.gso_type | got.vnet.hdr_len, 0);
+    }
+    assert_int_equal(lab_drops(&s->n[0]), 0);
+}
+
+static void note_gone(void *context, const struct worker_event *e)
+{
+    *(bool *)context |= e->kind == WORKER_EVENT_DEVICE_GONE;
+}
+
+static void the_end_of_a_plain_device_is_told(void **state)
+{
+    struct segment *s = *state;
+    bool gone = false;
+    assert_int_equal(shutdown(s->n[0].tap_test[0], SHUT_WR), 0);
+    while (!gone) {
+        lab_wait_wake(&s->n[0]);
+        lab_take_events(s->n[0].worker[0], note_gone, &gone);
+    }
+}
+
 /* A peer that asks without end is heard as often as a peer may speak to the control thread. */
 static void a_flood_of_questions_is_bounded(void **state)
 {
@@ -198,7 +271,8 @@ static void a_flood_of_questions_is_bounded(void **state)
     assert_true(lab_count(&s->n[0], DROP_CONTROL_QUEUE) + lab_count(&s->n[0], DROP_CONTROL_RATE) > 0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f)       cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST_PLAIN(f) cmocka_unit_test_setup_teardown(f, setup_plain, teardown)
 
 int main(void)
 {
@@ -208,6 +282,9 @@ int main(void)
         TEST(a_frame_arrives_as_a_packet),
         TEST(what_is_no_packet_for_it_is_counted_and_goes_no_further),
         TEST(a_flood_of_questions_is_bounded),
+        TEST_PLAIN(a_plain_device_takes_each_segment_as_a_packet_of_its_own),
+        TEST_PLAIN(a_packet_of_a_plain_device_leaves_as_it_is),
+        TEST_PLAIN(the_end_of_a_plain_device_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,6 +36,7 @@ struct lab_node {
     struct fwd *fwd;
     struct reassembly *reassembly;
     const struct neigh_view *neigh; /* NULL: its device has a link layer; not the lab's to free */
+    bool plain;                     /* its device's frames have no virtio header */
     struct relay_desk *desk;        /* NULL: it relays for nobody; not the lab's to free */
     struct bulk bulk;
     bool carries_much;
@@ -103,7 +104,8 @@ static inline void lab_node_start(struct lab_node *n, unsigned traces, bool prof
 {
     struct worker_config config = {.workers = n->workers,
                                    .tap_queues = n->tap,
-                                   .tap_offloads = OFFLOAD_CSUM | OFFLOAD_TSO | OFFLOAD_USO,
+                                   .tap_offloads = n->plain ? 0 : OFFLOAD_CSUM | OFFLOAD_TSO | OFFLOAD_USO,
+                                   .tap_plain = n->plain,
                                    .neigh = n->neigh,
                                    .sw = n->sw,
                                    .fwd = n->fwd,
@@ -227,13 +229,14 @@ static inline void lab_connect(struct lab_node *a, uint32_t slot_at_a, struct la
 static inline void lab_put_at(struct lab_node *n, unsigned queue, const struct lab_frame *f)
 {
     int fd = n->tap_test[queue];
-    struct iovec iov[] = {{(void *)&f->vnet, sizeof(f->vnet)}, {(void *)f->data, f->len}};
+    size_t header = n->plain ? 0 : sizeof(f->vnet);
+    struct iovec iov[] = {{(void *)&f->vnet, header}, {(void *)f->data, f->len}};
     ssize_t sent;
     while ((sent = writev(fd, iov, 2)) < 0 && errno == EAGAIN) {
         struct pollfd p = {.fd = fd, .events = POLLOUT};
         assert_int_equal(poll(&p, 1, LAB_TIMEOUT_MS), 1);
     }
-    assert_int_equal(sent, sizeof(f->vnet) + f->len);
+    assert_int_equal(sent, header + f->len);
 }
 
 static inline void lab_put(struct lab_node *n, const struct lab_frame *f)
@@ -246,10 +249,11 @@ static inline void lab_get_at(struct lab_node *n, unsigned queue, struct lab_fra
 {
     struct pollfd p = {.fd = n->tap_test[queue], .events = POLLIN};
     assert_int_equal(poll(&p, 1, LAB_TIMEOUT_MS), 1);
-    struct iovec iov[] = {{&f->vnet, sizeof(f->vnet)}, {f->data, sizeof(f->data)}};
+    size_t header = n->plain ? 0 : sizeof(f->vnet);
+    struct iovec iov[] = {{&f->vnet, header}, {f->data, sizeof(f->data)}};
     ssize_t got = readv(p.fd, iov, 2);
-    assert_true(got > (ssize_t)sizeof(f->vnet));
-    f->len = (size_t)got - sizeof(f->vnet);
+    assert_true(got > (ssize_t)header);
+    f->len = (size_t)got - header;
 }
 
 static inline void lab_get(struct lab_node *n, struct lab_frame *f)

@@ -81,6 +81,7 @@ struct worker_config {
     unsigned workers;      /* of this node */
     const int *tap_queues; /* one per worker: it reads its own, and writes to the one of a frame's flow */
     unsigned tap_offloads;
+    bool tap_plain;                 /* frames of the queues have no virtio header */
     const struct neigh_view *neigh; /* NULL: the device has a link layer; all workers' */
     struct carrier_ports ports;     /* its own; what comes by their channels is served, too */
     struct switch_table *sw;

@@ -70,7 +70,8 @@ static void write_merge(struct worker *w)
     int queue = queue_of(w, m->iov[1].iov_base, m->iov[1].iov_len, bytes);
     if (w->headroom)
         worker_shim_strip(m);
-    if (tap_write(queue, m->iov, m->count)) {
+    int skip = w->config.tap_plain; /* the header */
+    if (tap_write(queue, m->iov + skip, m->count - skip)) {
         worker_drop(w, DROP_DEVICE, (uint64_t)m->count - 1);
     } else {
         worker_count(&w->counters.tap_tx_frames, 1);

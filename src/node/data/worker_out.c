@@ -414,8 +414,9 @@ int worker_out_round(struct worker *w)
     uint64_t begin = 0;
     w->send_waited = false;
     for (unsigned i = 0; i < ROUND_FRAMES && bytes < ROUND_BYTES; i++) {
-        struct virtio_net_hdr vnet;
-        len = tap_read(worker_tap(w), &vnet, w->frame + w->headroom, OFFLOAD_FRAME_MAX - w->headroom);
+        struct virtio_net_hdr vnet = {0};
+        len = tap_read(worker_tap(w), w->config.tap_plain ? NULL : &vnet, w->frame + w->headroom,
+                       OFFLOAD_FRAME_MAX - w->headroom);
         if (len < 0)
             break;
         if (w->profile && !i)

@@ -44,6 +44,7 @@ int workers_start(struct workers *w, const struct workers_config *c)
                                              .workers = c->count,
                                              .tap_queues = c->tap->queues,
                                              .tap_offloads = c->tap->offloads,
+                                             .tap_plain = c->tap->plain,
                                              .neigh = c->neigh,
                                              .ports = ports_of(c, i),
                                              .sw = w->sw,
