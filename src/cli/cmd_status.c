@@ -55,21 +55,40 @@ static char *offloads_text(const json_t *node)
     return text;
 }
 
+/* Of a device that the node did not open itself, or not in this machine's network. */
+static char *way_text(const json_t *node)
+{
+    const json_t *given = json_object_get(node, "descriptor");
+    char *out = NULL;
+    if (!json_is_object(given))
+        return strdup(json_is_object(json_object_get(node, "rootless"))
+                          ? " (without root: `shadowmesh run` is in its network)"
+                          : "");
+    bool plain = json_is_false(json_object_get(given, "virtio_header"));
+    bool assumed = strcmp(nodes_text(given, "flags"), "assumed") == 0;
+    bool unseen = json_is_false(json_object_get(given, "interface"));
+    if (asprintf(&out, " (descriptor %.0f of another program%s%s%s)", nodes_number(given, "number"),
+                 plain ? ", plain packets" : "", assumed ? " as its flags cannot be read" : "",
+                 unseen ? ", no interface to be seen here" : "") < 0)
+        abort();
+    return out;
+}
+
 static char *device_text(const json_t *node)
 {
     double workers = nodes_number(node, "workers");
     const char *backend = nodes_text(node, "aead_backend"), *reason = nodes_text(node, "aead_reason");
-    char *out = NULL, *offloads = offloads_text(node);
+    char *out = NULL, *offloads = offloads_text(node), *way = way_text(node);
     bool down = json_is_false(json_object_get(node, "device_up"));
-    bool inside = json_is_object(json_object_get(node, "rootless"));
-    if (asprintf(&out, "%s%s%s, MTU %.0f%s, %.0f worker%s, %s%s%s%s%s%s%s", nodes_text(node, "device"),
-                 down ? " (down: no frame passes)" : "",
-                 inside ? " (without root: `shadowmesh run` is in its network)" : "",
-                 nodes_number(node, "mtu"), offloads, workers, workers == 1 ? "" : "s",
-                 nodes_text(node, "aead"), backend[0] ? " by " : "", backend, reason[0] ? " (" : "", reason,
-                 reason[0] ? ")" : "", json_is_true(json_object_get(node, "public")) ? ", public" : "") < 0)
+    if (!way ||
+        asprintf(&out, "%s%s%s, MTU %.0f%s, %.0f worker%s, %s%s%s%s%s%s%s", nodes_text(node, "device"),
+                 down ? " (down: no frame passes)" : "", way, nodes_number(node, "mtu"), offloads, workers,
+                 workers == 1 ? "" : "s", nodes_text(node, "aead"), backend[0] ? " by " : "", backend,
+                 reason[0] ? " (" : "", reason, reason[0] ? ")" : "",
+                 json_is_true(json_object_get(node, "public")) ? ", public" : "") < 0)
         abort();
     free(offloads);
+    free(way);
     return out;
 }
 

@@ -122,6 +122,8 @@ int rtnl_dump(struct rtnl *r, uint16_t type, size_t extra, mnl_cb_t handler, str
 
 /* ---- links ---- */
 
+#define DROPPED_AT offsetof(struct rtnl_link_stats64, rx_dropped)
+
 /* Only a device with several queues tells. */
 static void read_tun(const struct nlattr *data, struct rtnl_link *out)
 {
@@ -170,6 +172,9 @@ static void read_link(const struct nlmsghdr *h, struct rtnl_link *out)
             read_kind(a, out);
         else if (mnl_attr_get_type(a) == IFLA_ADDRESS && len == sizeof(out->mac))
             memcpy(out->mac, mnl_attr_get_payload(a), sizeof(out->mac));
+        else if (mnl_attr_get_type(a) == IFLA_STATS64 && len >= DROPPED_AT + sizeof(out->dropped))
+            memcpy(&out->dropped, (const uint8_t *)mnl_attr_get_payload(a) + DROPPED_AT,
+                   sizeof(out->dropped));
     }
 }
 

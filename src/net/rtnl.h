@@ -29,6 +29,7 @@ struct rtnl_link {
     bool carrier;         /* of a TAP, in whatever namespace: a process holds it */
     unsigned held_queues; /* of a TAP with several queues; 0 for everything else */
     uint8_t mac[6];
+    uint64_t dropped; /* packets that came in by it, but were not taken */
 };
 int rtnl_link_find(struct rtnl *r, const char *name, struct rtnl_link *out) must_check;
 

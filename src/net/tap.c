@@ -6,6 +6,7 @@
 #include "net/tap.h"
 
 #include "frame/offload.h"
+#include "net/tap_impl.h"
 #include "net/tap_owner.h"
 #include <ctype.h>
 #include <errno.h>
@@ -124,7 +125,7 @@ static unsigned probe_writes(const struct tap *tap, unsigned wanted)
     return wanted;
 }
 
-static int probe_offloads(struct tap *tap)
+int tap_probe_offloads(struct tap *tap)
 {
     static const unsigned steps[] = {OFFLOAD_CSUM | OFFLOAD_TSO | OFFLOAD_USO, OFFLOAD_CSUM | OFFLOAD_TSO,
                                      OFFLOAD_CSUM, 0};
@@ -162,7 +163,7 @@ static int finish_open(struct tap *tap, unsigned queues, int flags)
     tap->ifindex = if_nametoindex(tap->name);
     if (!tap->ifindex)
         return ERR_IO;
-    return tap->plain ? 0 : probe_offloads(tap);
+    return tap->plain ? 0 : tap_probe_offloads(tap);
 }
 
 static int fail_open(struct tap *tap, int err)
@@ -277,7 +278,7 @@ int tap_attach(const char *name, enum tap_layer layer, unsigned queues, struct t
 void tap_close(struct tap *tap)
 {
     /* Offloads outlive us on a persistent device; its next user may not know super-frames. */
-    if (tap->attached && tap->queue_count)
+    if (tap->attached && tap->queue_count && !tap->plain)
         (void)ioctl(tap->queues[0], TUNSETOFFLOAD, 0ul);
     for (unsigned i = 0; i < tap->queue_count; i++)
         close(tap->queues[i]);

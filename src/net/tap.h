@@ -25,6 +25,8 @@ struct tap {
     int queues[TAP_QUEUES_MAX]; /* non-blocking */
     unsigned offloads;          /* enum offload, those that the kernel took: what reads may hold */
     bool attached;              /* existed before us and stays */
+    int given;                  /* the descriptor that somebody else opened (tap_adopt); 0: we did … */
+    bool assumed;               /* … and its flags could not be read */
     bool plain;                 /* frames have no virtio header, and there are no offloads */
 };
 
@@ -39,6 +41,25 @@ int tap_create(const char *name, enum tap_layer layer, unsigned queues, struct t
  * ERR_UNSUPPORTED when it is none of that layer, ERR_BUSY when another process holds it (tap_owner tells which),
  * ERR_PERMISSION, ERR_IO. */
 int tap_attach(const char *name, enum tap_layer layer, unsigned queues, struct tap *out) must_check;
+
+/* Takes a TUN that somebody else opened: one queue, as that one is, and no right is needed. What is no such device
+ * but keeps packets apart, or tells no flags, is taken to pass plain IP packets; its name is empty. On an error fd stays
+ * the caller's. */
+enum tap_refusal {
+    TAP_TAKEN,
+    TAP_NOT_OPEN, /* no open descriptor, or none for both directions */
+    TAP_NO_PACKETS, /* neither a device nor a socket that keeps packets apart: a file, a pipe, a stream, a terminal */
+    TAP_NO_DEVICE,   /* /dev/net/tun, but no interface: TUNSETIFF is missing, or its queue was detached */
+    TAP_IS_ETHERNET, /* a TAP */
+    TAP_PACKET_INFO, /* without IFF_NO_PI; before Linux 5.1 also one that is down */
+    TAP_FAILED,      /* errno */
+};
+enum tap_refusal tap_adopt(int fd, struct tap *out) must_check;
+
+/* Writes TAP_KNOCKS packets that every kernel drops, to a device that is no socket: so its interface is the one that counts as
+ * many. False: they say nothing. */
+#define TAP_KNOCKS 8
+bool tap_knock(const struct tap *tap);
 
 /* A TAP that we created disappears; one that we attached to stays, its offloads switched off. */
 void tap_close(struct tap *tap);

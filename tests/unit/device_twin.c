@@ -53,6 +53,20 @@ int device_open_inside(const struct config *config, const struct node_id *id, st
     return device_open(config, id, 1, out);
 }
 
+/* None is given. */
+int device_take(const struct config *config, struct tap *out)
+{
+    (void)config, (void)out;
+    return ERR_UNSUPPORTED;
+}
+
+int device_open_given(const struct config *config, const struct node_id *id, struct tap *given,
+                      struct device **out)
+{
+    (void)given;
+    return device_open(config, id, 1, out);
+}
+
 /* It has one. */
 int device_give(struct device *d, const struct addr_prefix *list, unsigned count)
 {

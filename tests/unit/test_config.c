@@ -252,6 +252,24 @@ static void a_device_is_a_tap_or_a_tun(void **state)
     assert_refused("no name of a device", "-tun", "with space");
 }
 
+static void a_given_device_is_the_only_one_and_has_an_address(void **state)
+{
+    (void)state;
+    assert_taken("-tun-fd", "7", "-tap-ip", "10.0.0.1");
+    assert_int_equal(config.tun_fd, 7);
+    assert_taken("-tun-fd", "3", "-network", "office", "-workers", "1");
+    assert_refused("no descriptor: give the number of an open one, 3 or more", "-tun-fd", "0");
+    assert_refused("no descriptor", "-tun-fd", "-1");
+    assert_refused("no descriptor", "-tun-fd", "1048576");
+    assert_refused("which address has its device? Give -tap-ip, too", "-tun-fd", "7");
+    assert_refused("leave -tap, -tun and -rootless away", "-tun-fd", "7", "-tap-ip", "10.0.0.1", "-tun",
+                   "auto");
+    assert_refused("leave -tap, -tun and -rootless away", "-tun-fd", "7", "-tap-ip", "10.0.0.1", "-tap",
+                   "tap7");
+    assert_refused("leave -tap, -tun and -rootless away", "-tun-fd", "7", "-tap-ip", "10.0.0.1", "-rootless");
+    assert_refused("is one queue, for one worker", "-tun-fd", "7", "-tap-ip", "10.0.0.1", "-workers", "2");
+}
+
 static void device_names_are_the_kernels(void **state)
 {
     static const char *const bad[] = {"", ".", "..", "a/b", "tap%d", "a b", "a:1", "sixteen-letters!"};
@@ -860,12 +878,11 @@ static void four_files_may_be_given(void **state)
 static void help_names_every_flag_but_the_hidden(void **state)
 {
     static const char *const names[] = {
-        "keydir",       "generate-keys", "backbone", "ip",          "port",           "udp-port",
-        "control-port", "tap",           "tap-ip",   "tap-netmask", "tap-mtu",        "public",
-        "connect",      "allow",         "profile",  "v",           "name",           "run",
-        "help",         "version",       "workers",  "sandbox",     "cipher-library", "carrier",
-        "relay",        "relay-rate",    "portmap",  "lan",         "config",         "check",
-        "aead",         "network",       "dns",      "tun"};
+        "keydir", "generate-keys", "backbone", "ip",      "port",    "udp-port", "control-port",   "tap",
+        "tap-ip", "tap-netmask",   "tap-mtu",  "public",  "connect", "allow",    "profile",        "v",
+        "name",   "run",           "help",     "version", "workers", "sandbox",  "cipher-library", "carrier",
+        "relay",  "relay-rate",    "portmap",  "lan",     "config",  "check",    "aead",           "network",
+        "dns",    "tun",           "tun-fd"};
     (void)state;
     const char *const words[] = {"shadowmesh-l2", "--help", NULL};
     assert_int_equal(parse_words(stdout, words), FLAGS_EXIT_OK);
@@ -902,6 +919,7 @@ int main(void)
         cmocka_unit_test(netmask_may_be_in_the_address),
         cmocka_unit_test(netmask_alone_is_refused),
         cmocka_unit_test(addresses_are_of_hosts),
+        cmocka_unit_test(a_given_device_is_the_only_one_and_has_an_address),
         cmocka_unit_test(device_names_are_the_kernels),
         cmocka_unit_test(a_device_is_a_tap_or_a_tun),
         cmocka_unit_test(mtu_is_bounded),

@@ -237,6 +237,15 @@ static json_t *describe_rootless(pid_t broker)
     return broker > 0 ? json_pack("{s:i}", "process", (int)broker) : json_null();
 }
 
+/* Of a device that another program opened. */
+static json_t *describe_given(const struct tap *tap)
+{
+    if (!tap->given)
+        return json_null();
+    return json_pack("{s:i, s:s, s:b, s:b}", "number", tap->given, "flags", tap->assumed ? "assumed" : "read",
+                     "virtio_header", !tap->plain, "interface", tap->ifindex != 0);
+}
+
 json_t *status_describe(const struct status *s, uint64_t now_us)
 {
     struct addr_prefix overlay[MESSAGE_ADDRS_MAX];
@@ -244,7 +253,7 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
     enum aead_suite suite = aead_policy_first(s->config->aead);
     return json_pack(
         "{s:o, s:s, s:s, s:i, s:o, s:i, s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:o, s:o, "
-        "s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
         "id", describe_id(identity_id(s->identity)), "name", s->config->called, "device",
         device_tap(s->device)->name, "mtu", (int)device_mtu(s->device), "addresses",
         prefixes(overlay, overlay_count), "workers", (int)workers_bulk(s->workers), "aead",
@@ -260,5 +269,5 @@ json_t *status_describe(const struct status *s, uint64_t now_us)
         describe_mappings(s->portmap), "mesh", describe_mesh(s), "config", describe_files(&s->config->source),
         "network", describe_network(s->network, s->names, now_us), "offloads",
         describe_offloads(device_tap(s->device)->offloads), "rootless", describe_rootless(s->broker), "doors",
-        status_doors(s->config, s->doors));
+        status_doors(s->config, s->doors), "descriptor", describe_given(device_tap(s->device)));
 }

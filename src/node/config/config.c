@@ -122,6 +122,13 @@ static const char *read_tun(void *context, const char *text)
     return config_read_device(text, p->config->tun_name);
 }
 
+static const char *read_tun_fd(void *context, const char *text)
+{
+    struct config_parse *p = context;
+    return config_read_number(text, CONFIG_TUN_FD_MIN, CONFIG_TUN_FD_MAX,
+                              "no descriptor: give the number of an open one, 3 or more", &p->config->tun_fd);
+}
+
 static const char *read_tap_ip(void *context, const char *text)
 {
     struct config_parse *p = context;
@@ -447,6 +454,10 @@ static const struct flag flags[] = {
      "not take "
      "it. auto: the first free of tun0, tun1, ...; without -tap-ip and -network: attach to NAME",
      read_tun, RESTARTS(tun_name)},
+    {"tun-fd", "N",
+     "the TUN that another program opened and passed on as descriptor N, with its address by -tap-ip: the "
+     "node needs no right, and whoever opened it sets addresses, routes and MTU",
+     read_tun_fd, RESTARTS(tun_fd)},
     {"tap-mtu", "BYTES", "the device's MTU, 576 to 9000 (default 1500)", read_tap_mtu, RESTARTS(tap_mtu)},
     {"rootless", NULL,
      "for an ordinary user: the device is in namespaces of its own, where `shadowmesh run` runs programs; "

@@ -27,6 +27,8 @@
 #define CONFIG_WORKERS_MAX     8
 #define CONFIG_PROXY_OFF       "off"
 #define CONFIG_TUN_AUTO        "auto"
+#define CONFIG_TUN_FD_MIN      3 /* the others are the standard streams */
+#define CONFIG_TUN_FD_MAX      1048575
 #define CONFIG_URL_MAX         512
 #define CONFIG_RELAY_MBIT      100
 #define CONFIG_RELAY_MBIT_MAX  100000
@@ -74,6 +76,7 @@ struct config {
     uint16_t port, control_port;
     char tap_name[IFNAMSIZ];        /* -tap; empty when not given */
     char tun_name[IFNAMSIZ];        /* -tun, or CONFIG_TUN_AUTO; empty when not given: the device is a TAP */
+    unsigned tun_fd;                /* -tun-fd; 0 when not given */
     struct addr_prefix tap_address; /* -tap-ip and -tap-netmask; family 0 when not given */
     unsigned tap_mtu;
     bool rootless;        /* -rootless: the device is in namespaces of its own */

@@ -87,6 +87,30 @@ static bool settle_device(struct config_parse *p)
     return true;
 }
 
+/* Nobody tells what address a device has that may be in another namespace, and one descriptor is one queue. */
+static bool settle_given(struct config_parse *p)
+{
+    const struct config *c = p->config;
+    if (!c->tun_fd)
+        return true;
+    if (c->tap_name[0] || c->tun_name[0] || c->rootless) {
+        complain("-tun-fd %u: that device is there already, and a node has one: leave -tap, -tun and "
+                 "-rootless away",
+                 c->tun_fd);
+        return false;
+    }
+    if (!c->tap_address.addr.family && !c->network[0]) {
+        complain("-tun-fd %u: which address has its device? Give -tap-ip, too", c->tun_fd);
+        return false;
+    }
+    if (c->workers > 1) {
+        complain("-workers %u: the descriptor of -tun-fd is one queue, for one worker: leave -workers away",
+                 c->workers);
+        return false;
+    }
+    return true;
+}
+
 /* Whose default belongs to root is the user's own. */
 static bool settle_rootless(struct config_parse *p)
 {
@@ -133,7 +157,7 @@ bool config_settle(struct config_parse *p)
 {
     const struct config *c = p->config;
     char id[ID_TEXT_MAX];
-    if (!settle_netmask(p) || !settle_device(p) || !settle_rootless(p))
+    if (!settle_netmask(p) || !settle_device(p) || !settle_given(p) || !settle_rootless(p))
         return false;
     if (p->has_words) {
         complain("-proxy: a name and a password do not belong on a command line: give -proxy-auth FILE");

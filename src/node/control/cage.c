@@ -72,7 +72,8 @@ int cage_enter(const struct config *config, const char *cache_folder, struct san
     list_paths(config, cache_folder, paths);
     const uint64_t here =
         !config->rootless; /* where the device is another namespace's, its owner needs none */
-    const struct sandbox_config sandbox = {.keep = here << CAP_NET_ADMIN | 1ull << CAP_SYS_NICE |
+    const uint64_t admin = here && !config->tun_fd; /* nor one who changes nothing of it */
+    const struct sandbox_config sandbox = {.keep = admin << CAP_NET_ADMIN | 1ull << CAP_SYS_NICE |
                                                    (here & names) << CAP_NET_BIND_SERVICE,
                                            .paths = paths,
                                            .calls = {calls}};

@@ -55,6 +55,8 @@ static bool start_helpers(struct node *n)
 {
     struct helper_job doors;
     bool has_doors = !n->config->netcheck && config_has_doors(n->config);
+    /* of the device, or on the way to it: there is one of both at most */
+    int kept = n->given.queue_count ? n->given.queues[0] : n->broker_also;
     if (has_doors && !control_doors_open(n, &doors))
         return false;
     struct helpers_config config = {.caged = n->config->sandbox,
@@ -63,8 +65,8 @@ static bool start_helpers(struct node *n)
                                     .port = n->config->port,
                                     .control_port = n->config->control_port,
                                     .doors = has_doors ? &doors : NULL,
-                                    .kept = &n->broker_also,
-                                    .kept_count = n->broker_also >= 0,
+                                    .kept = &kept,
+                                    .kept_count = kept >= 0,
                                     .resolver = {.mode = resolver_mode(n->config),
                                                  .network = n->config->network,
                                                  .hosts = RESOLVER_HOSTS_FILE},
@@ -106,6 +108,13 @@ static bool start_broker(struct node *n)
     return ok;
 }
 
+/* Before anything else is open, which might have its number. */
+static bool take_given(struct node *n)
+{
+    const struct config *c = n->config;
+    return !c->tun_fd || c->netcheck || c->generate_keys || device_take(c, &n->given) == 0;
+}
+
 static bool load_identity(const struct config *config, struct identity **out, bool *made)
 {
     if (keydir_load(config->keydir, out, made))
@@ -129,8 +138,9 @@ int control_run(struct config *config)
     n->broker_also = -1;
     n->opener = n->reloads.config.opener = -1;
     n->key = KEY_DRAFT_NONE;
-    if (!resources_room(config) || (!config->generate_keys && (!choose_proxies(n) || !start_helpers(n) ||
-                                                               !start_opener(n) || !start_broker(n))))
+    if (!take_given(n) || !resources_room(config) ||
+        (!config->generate_keys &&
+         (!choose_proxies(n) || !start_helpers(n) || !start_opener(n) || !start_broker(n))))
         return EXIT_FAILURE;
     if (config->netcheck)
         return control_netcheck(n);

@@ -73,8 +73,10 @@ static bool open_sockets(struct node *n)
 static bool open_device(struct node *n)
 {
     const struct node_id *id = identity_id(n->identity);
-    if (n->config->rootless ? device_open_inside(n->config, id, &n->broker, &n->device)
-                            : device_open(n->config, id, n->socket_count, &n->device))
+    int err = n->config->rootless ? device_open_inside(n->config, id, &n->broker, &n->device)
+              : n->config->tun_fd ? device_open_given(n->config, id, &n->given, &n->device)
+                                  : device_open(n->config, id, n->socket_count, &n->device);
+    if (err)
         return false;
     if (!control_network_give(n))
         return false;
@@ -83,7 +85,7 @@ static bool open_device(struct node *n)
         return true;
     log_info("%s has %u queue%s: as many data workers", device_tap(n->device)->name, queues,
              queues == 1 ? "" : "s");
-    int err = udp_reduce(n->sockets, n->socket_count, queues);
+    err = udp_reduce(n->sockets, n->socket_count, queues);
     n->socket_count = queues;
     if (err)
         log_error("cannot share UDP port %u among %u workers: %s", n->config->port, queues, strerror(errno));

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "crypto/identity.h"
 #include "net/broker.h"
+#include "net/tap.h"
 #include "net/sandbox.h"
 #include "net/udp.h"
 #include "node/api/api.h"
@@ -68,6 +69,7 @@ struct node {
 
     /* What carries data. */
     struct broker broker; /* of -rootless; its channel is -1 without */
+    struct tap given;     /* of -tun-fd, until the device has it; no queue without */
     struct device *device;
     struct udp_socket sockets[WORKER_MAX];
     unsigned socket_count; /* = the device's queues = workers */

@@ -35,7 +35,7 @@ static unsigned bulk_workers(const struct config *config)
 
 unsigned resources_workers(const struct config *config)
 {
-    return bulk_workers(config) + 1;
+    return config->tun_fd ? 1 : bulk_workers(config) + 1; /* a descriptor is one queue */
 }
 
 bool resources_room(const struct config *config)

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "node/device/device_given.h"
 #include "node/device/device_impl.h"
 #include "node/device/device_inside.h"
 #include "node/device/device_overlap.h"
@@ -37,7 +38,7 @@ const struct rtnl_link *device_link_at(const struct device *d, unsigned index)
     return NULL;
 }
 
-static int read_links(struct device *d)
+int device_read_links(struct device *d)
 {
     for (size_t cap = 64;; cap *= 2) {
         struct rtnl_link *list = calloc(cap, sizeof(*list));
@@ -162,6 +163,8 @@ static int read_device(struct device *d)
         device_take_addresses(d, d->all, d->all_count, d->among);
         return 0;
     }
+    if (device_given_unseen(d))
+        return 0; /* as it was said to be */
     int err = device_inside_read(d, &link, &found);
     if (!err)
         take_link(d, found ? &link : NULL);
@@ -170,7 +173,7 @@ static int read_device(struct device *d)
 
 int device_refresh(struct device *d)
 {
-    int err = read_links(d);
+    int err = device_read_links(d);
     if (!err)
         err = read_addresses(d);
     if (err)

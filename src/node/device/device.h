@@ -27,6 +27,15 @@ int device_open(const struct config *config, const struct node_id *id, unsigned 
 int device_open_inside(const struct config *config, const struct node_id *id, struct broker *broker,
                        struct device **out) must_check;
 
+/* -tun-fd: looks at what is open under that number, and takes it. First of all, before the process opens anything else there.
+ * On an error one line was told. */
+int device_take(const struct config *config, struct tap *out) must_check;
+
+/* Likewise the device that was taken; it is left as it is, and takes no right. It may be none of this machine's interfaces:
+ * then its address and MTU are those of the flags. */
+int device_open_given(const struct config *config, const struct node_id *id, struct tap *given,
+                      struct device **out) must_check;
+
 /* Gives the device addresses that were not known when it was opened. On an error one line was told. */
 int device_give(struct device *d, const struct addr_prefix *list, unsigned count) must_check;
 

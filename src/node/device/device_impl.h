@@ -2,7 +2,8 @@
 #pragma once
 /* A device's insides, shared by device.c (addresses, the underlay), device_open.c, device_overlap.c (living beside
  * an interface that holds the same subnet), device_guard.c (which addresses peers may not have), device_inside.c (being
- * none of this machine's interfaces) and device_undo.c (what a killed run left); nobody else includes this. Control thread. */
+ * none of this machine's interfaces), device_given.c (having been opened by somebody else) and device_undo.c (what a killed
+ * run left); nobody else includes this. Control thread. */
 
 #include "base/bucket.h"
 #include "net/rtnl.h"
@@ -93,7 +94,10 @@ void device_take_addresses(struct device *d, const struct rtnl_address *list, si
 /* False when there were too many looks of late: then device_tick does what is stale. */
 bool device_may_look(struct device *d, uint64_t now_us);
 
-/* Reads the machine's interfaces and addresses anew, and the device's. */
+/* Reads the machine's interfaces anew. */
+int device_read_links(struct device *d) must_check;
+
+/* Those and the machine's addresses, and the device's. */
 int device_refresh(struct device *d) must_check;
 
 /* Changes when an underlay address comes, goes or moves, or its interface carries another size, and with the ways out. */

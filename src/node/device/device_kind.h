@@ -8,7 +8,7 @@
 
 static inline enum tap_layer device_layer_of(const struct config *config)
 {
-    return config->tun_name[0] ? TAP_IP : TAP_ETHERNET;
+    return config->tun_name[0] || config->tun_fd ? TAP_IP : TAP_ETHERNET;
 }
 
 /* NULL: any. */

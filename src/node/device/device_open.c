@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "frame/offload.h"
 #include "net/broker.h"
+#include "node/device/device_given.h"
 #include "node/device/device_guard.h"
 #include "node/device/device_impl.h"
 #include "node/device/device_inside.h"
@@ -167,7 +168,9 @@ static void log_opened(const struct device *d)
     if (d->address_count)
         addr_prefix_format(&d->addresses[0], text);
     log_info("device %s: %s%s, %s, MTU %u, offloads:%s%s%s%s", d->tap.name,
-             d->tap.attached ? "attached" : "created",
+             d->tap.given      ? "opened by another program"
+             : d->tap.attached ? "attached"
+                               : "created",
              d->tap.layer == TAP_IP ? " for IP alone (a bridge does not take it)" : "", text, d->link.mtu,
              o & OFFLOAD_CSUM ? " csum" : "", o & OFFLOAD_TSO ? " tso" : "", o & OFFLOAD_USO ? " uso" : "",
              o ? "" : " none");
@@ -184,10 +187,11 @@ static int open_netlink(struct device *d)
     return err;
 }
 
-/* Where the device is made: here, or by a broker elsewhere. */
+/* Where the device is made: here, by a broker elsewhere, or by somebody else before. */
 struct place {
     unsigned queues;
-    struct broker *inside; /* NULL: here */
+    struct broker *inside; /* NULL: it is none of a broker's … */
+    struct tap *given;     /* … nor somebody else's */
 };
 
 /* A network's certificate says the address, if no flag does. */
@@ -205,16 +209,25 @@ static int enter(struct device *d, const struct config *config, const struct nod
     return err ? err : configure(d, config, id);
 }
 
+static int make_tap(struct device *d, const struct config *config, const struct node_id *id,
+                    const struct place *place)
+{
+    if (place->inside)
+        return enter(d, config, id, place->inside);
+    if (place->given)
+        return device_given_enter(d, config, place->given);
+    return makes_device(config) ? create(d, config, id, place->queues) : attach(d, config, place->queues);
+}
+
 static int make(struct device *d, const struct config *config, const struct node_id *id,
                 const struct place *place)
 {
     int err = open_netlink(d);
     if (err)
         return err;
-    device_undo_heal(d);
-    err = place->inside          ? enter(d, config, id, place->inside)
-          : makes_device(config) ? create(d, config, id, place->queues)
-                                 : attach(d, config, place->queues);
+    if (!place->given)
+        device_undo_heal(d);
+    err = make_tap(d, config, id, place);
     if (err)
         return err;
     if (!place->inside)
@@ -224,6 +237,10 @@ static int make(struct device *d, const struct config *config, const struct node
         log_error("device %s: cannot read interfaces and addresses: %s", d->tap.name, device_reason(err));
         return err;
     }
+    if (place->given)
+        device_given_check(d);
+    if (place->given && config->tap_address.addr.family)
+        device_given_expect(d, &config->tap_address, 1);
     d->underlay = device_underlay_hash(d);
     device_routes_refresh(d);
     if (d->address_count || !config->network[0])
@@ -268,10 +285,18 @@ int device_open_inside(const struct config *config, const struct node_id *id, st
     return open_at(config, id, &(struct place){.inside = broker}, out);
 }
 
+int device_open_given(const struct config *config, const struct node_id *id, struct tap *given,
+                      struct device **out)
+{
+    return open_at(config, id, &(struct place){.given = given}, out);
+}
+
 int device_give(struct device *d, const struct addr_prefix *list, unsigned count)
 {
     int err = 0;
-    for (unsigned i = 0; !err && i < count; i++)
+    if (d->tap.given)
+        device_given_expect(d, list, count);
+    for (unsigned i = 0; !d->tap.given && !err && i < count; i++)
         err = add_address(d, &list[i]);
     if (!err)
         err = device_refresh(d);

@@ -80,7 +80,8 @@ static bool overlapped(const struct device *d, const struct addr_prefix *subnet)
 static const struct addr_prefix *wanted_in(struct device *d, const struct device_peer_route *r)
 {
     const struct addr_prefix *subnet = own_subnet(d, &r->addr);
-    if (!subnet || !overlapped(d, subnet) || rtnl_addresses_have(d->all, d->all_count, &r->addr) ||
+    if (!subnet || d->tap.given || !overlapped(d, subnet) ||
+        rtnl_addresses_have(d->all, d->all_count, &r->addr) ||
         rtnl_addresses_edge(d->all, d->all_count, &r->addr) || !device_guard_admits(d, r))
         return NULL;
     return subnet;
@@ -255,10 +256,19 @@ static void warn_of_overlap(const struct device *d, const struct device_overlap 
     unsigned i = 0;
     while (i + 1 < d->address_count && !addr_prefix_overlap(&o->prefix, &d->addresses[i]))
         i++;
-    log_warn("%s holds %s, which overlaps %s of %s: peers are reached by host routes through %s, with its "
-             "rp_filter loose and its ARP limited to its own addresses, all undone at exit",
-             device_link_at(d, o->index)->name, addr_prefix_format(&o->prefix, theirs),
-             addr_prefix_format(&d->addresses[i], ours), d->tap.name, d->tap.name);
+    const char *other = device_link_at(d, o->index)->name, *name = d->tap.name;
+    addr_prefix_format(&o->prefix, theirs);
+    addr_prefix_format(&d->addresses[i], ours);
+    if (d->tap.given)
+        log_warn(
+            "%s holds %s, which overlaps %s of %s: peers are sought there, unless whoever opened %s sets "
+            "host routes to them through it",
+            other, theirs, ours, name, name);
+    else
+        log_warn(
+            "%s holds %s, which overlaps %s of %s: peers are reached by host routes through %s, with its "
+            "rp_filter loose and its ARP limited to its own addresses, all undone at exit",
+            other, theirs, ours, name, name);
 }
 
 void device_overlap_refresh(struct device *d)
@@ -275,7 +285,7 @@ void device_overlap_refresh(struct device *d)
         log_info("%s: no other interface overlaps it any more", d->tap.name);
     memcpy(d->overlaps, now, count * sizeof(now[0]));
     d->overlap_count = count;
-    if (count)
+    if (count && !d->tap.given)
         sysctls_set(d);
     else
         sysctls_restore(d);

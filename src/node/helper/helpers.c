@@ -131,6 +131,8 @@ static int start_resolver(const struct helpers_config *all, int *node)
         close(*node);
         for (unsigned i = 0; all->doors && i < all->doors->more_count; i++)
             close(all->doors->more[i]);
+        for (unsigned i = 0; i < all->kept_count; i++)
+            close(all->kept[i]);
         helper_process_begin("shadowmesh-l2: resolver", "resolver");
         _exit(resolver_helper_run(fd, config));
     }
